@@ -1,0 +1,52 @@
+"""The settings of the front end: what turns a waveform into a log-mel spectrogram. Imports no torch."""
+
+from typing import Literal
+
+import msgspec
+
+
+class FrontEndSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Waveform → log-mel, stored in every recipe and every model. The defaults are the reference project's.
+
+    ``mel_scale`` and ``mel_norm``: torchaudio's defaults are HTK and none, librosa's Slaney and Slaney.
+    """
+
+    sample_rate: int = 22_050
+    """Hz; audio at any other rate is resampled."""
+    n_fft: int = 2048
+    """Samples in a window and in its transform (Hann)."""
+    hop_length: int = 512
+    """Samples from one frame to the next."""
+    n_mels: int = 128
+    """Mel bands, from 0 Hz to half the sample rate."""
+    power: float = 2.0
+    """Exponent of the magnitude: 2 is power."""
+    top_db: float = 100.0
+    """Floor, in decibels below each clip's own maximum."""
+    mel_scale: Literal["htk", "slaney"] = "htk"
+    mel_norm: Literal["slaney"] | None = None
+    seconds: float = 30.0
+    """Length that every clip is padded or trimmed to."""
+
+    def __post_init__(self) -> None:
+        for name in ("sample_rate", "n_fft", "hop_length", "n_mels", "power", "top_db", "seconds"):
+            if getattr(self, name) <= 0:
+                raise ValueError(f"{name} must be positive, not {getattr(self, name)}")
+
+    @property
+    def samples(self) -> int:
+        """Samples in a clip."""
+        return round(self.seconds * self.sample_rate)
+
+    @property
+    def frames(self) -> int:
+        """Frames in a clip: one at every hop, the first centred on sample 0."""
+        return self.samples // self.hop_length + 1
+
+    def frames_in(self, seconds: float) -> int:
+        """Frames that cover ``seconds``, at least one."""
+        return max(1, round(seconds * self.sample_rate / self.hop_length))
+
+    def seconds_at(self, frame: int) -> float:
+        """The time of a frame's centre."""
+        return frame * self.hop_length / self.sample_rate

@@ -1,0 +1,134 @@
+"""The recipe: everything that decides how a run goes, in one typed, serialisable object. Imports no torch.
+
+A recipe is written to the run folder, into every checkpoint, and into the first event of the journal. What is not in
+it does not influence the result.
+"""
+
+from typing import Literal
+
+import msgspec
+
+from core.features.settings import FrontEndSettings
+
+
+class SplitSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How clips are divided into train, validation and test.
+
+    ``random`` is stratified by genre; ``column`` takes the parts from a column of the dataset's index; ``grouped``
+    keeps every group (an artist, say) on one side. Clips of one recording stay together in all three.
+    """
+
+    protocol: Literal["random", "column", "grouped"] = "random"
+    seed: int = 0
+    fractions: tuple[float, float, float] = (0.8, 0.1, 0.1)
+    """Train, validation, test."""
+    column: str = "split"
+    """Index column with the parts, for ``column``; clips with other values are left out."""
+    parts: tuple[str, str, str] = ("train", "valid", "test")
+    """What the column calls train, validation and test; an empty name means that there is none."""
+    groups: str | None = None
+    """For ``grouped``: ``INDEX.csv:COLUMN``, or a column of the dataset's own index."""
+    folds: int = 5
+    fold: int = 0
+
+
+class OptimiserSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    name: Literal["adam", "adamw"] = "adam"
+    learning_rate: float = 1e-3
+    weight_decay: float = 1e-5
+    schedule: Literal["constant", "cosine"] = "constant"
+    warmup: float = 0.0
+    """Fraction of all steps in which the rate rises linearly from zero."""
+    label_smoothing: float = 0.0
+    weight_average: float = 0.0
+    """Decay of the exponential moving average of the weights that is evaluated and kept; 0 turns it off."""
+
+
+class AugmentationSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What is done to a training batch of log-mel crops on the device; each with its probability and its range.
+
+    All of these work on the mel spectrogram: stretching resamples the time axis, pitch moves the mel axis, noise is
+    added as mel power. A probability of 0 turns one off.
+    """
+
+    time_stretch: float = 0.0
+    """Probability of a time stretch."""
+    time_stretch_range: float = 0.1
+    """Largest change of tempo, as a fraction."""
+    pitch_shift: float = 0.0
+    pitch_shift_range: float = 2.0
+    """Largest shift, in semitones."""
+    noise: float = 0.0
+    noise_snr: tuple[float, float] = (10.0, 40.0)
+    """Lowest and highest signal-to-noise ratio, in dB."""
+    gain: float = 0.0
+    gain_range: float = 6.0
+    """Largest gain or loss, in dB."""
+    tilt: float = 0.0
+    tilt_range: float = 6.0
+    """Largest tilt from the lowest to the highest band, in dB."""
+    roll: float = 0.0
+    """Probability of rolling a crop around in time."""
+    time_mask: float = 0.0
+    time_mask_fraction: float = 0.1
+    """Longest mask, as a fraction of the crop."""
+    frequency_mask: float = 0.0
+    frequency_mask_bands: int = 16
+    """Widest mask, in mel bands."""
+    mixup: float = 0.0
+    """Probability that a batch is mixed."""
+    mixup_alpha: float = 0.2
+
+
+class Recipe(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    data: str
+    """A folder of genres, or a feature pack."""
+    preset: str = "seed"
+    """The preset that this recipe began as, for people."""
+    model: str = "seed_cnn"
+    model_options: dict[str, int | float | str | bool] = {}
+    """Keyword arguments of the network's constructor."""
+    front_end: FrontEndSettings = FrontEndSettings()
+    split: SplitSettings = SplitSettings()
+    optimiser: OptimiserSettings = OptimiserSettings()
+    augmentation: AugmentationSettings = AugmentationSettings()
+    epochs: int = 20
+    batch_size: int = 16
+    crop_seconds: float | None = None
+    """Length of the random crops to train on; None trains on whole clips."""
+    crops_per_clip: int = 1
+    """Random crops taken from each clip in an epoch."""
+    test_crops: int = 1
+    """Evenly spaced crops whose logits are averaged in validation and test."""
+    patience: int | None = None
+    """Epochs without a better validation accuracy after which training ends; None never ends early."""
+    precision: Literal["float32", "bfloat16"] = "float32"
+    seed: int = 0
+    device: str = "auto"
+    """auto, cpu, cuda, cuda:N or mps."""
+    plain: bool = False
+    """Train by the plain path (float32, no memory-format or kernel choices): the reference for every speed-up."""
+    spectrograms: bool = True
+    """Whether a picture of every clip's spectrogram is written."""
+
+    def __post_init__(self) -> None:
+        for name in ("epochs", "batch_size", "crops_per_clip", "test_crops"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"{name} must be at least 1, not {getattr(self, name)}")
+        if self.crop_seconds is not None and not 0 < self.crop_seconds <= self.front_end.seconds:
+            raise ValueError(f"crop_seconds must be above 0 and at most {self.front_end.seconds:g}, the clip length")
+
+
+def to_dict(recipe: Recipe) -> dict[str, object]:
+    """Plain values, for JSON and for checkpoints."""
+    plain: dict[str, object] = msgspec.to_builtins(recipe)
+    return plain
+
+
+def from_dict(plain: object) -> Recipe:
+    """The recipe back from plain values.
+
+    Raises:
+        msgspec.ValidationError: a field is unknown, missing or of the wrong type; the message names it.
+    """
+    return msgspec.convert(plain, Recipe)
