@@ -103,14 +103,15 @@ class EpochFinished(Event, frozen=True, kw_only=True):
     """One row of the epoch table.
 
     ``genre_accuracy`` and ``confusion`` (rows: truth, columns: prediction) are of this epoch's validation, in the
-    order of ``DatasetScanned.genres``. ``seconds`` is ``train_seconds + val_seconds``.
+    order of ``DatasetScanned.genres``. JSON has no NaN and no infinity: such a loss is stored, and read, as None.
+    ``seconds`` is ``train_seconds + val_seconds``.
     """
 
     epoch: int
-    train_loss: float
-    train_accuracy: float
-    val_loss: float
-    val_accuracy: float
+    train_loss: float | None
+    train_accuracy: float | None
+    val_loss: float | None
+    val_accuracy: float | None
     learning_rate: float
     train_seconds: float
     val_seconds: float
@@ -236,7 +237,6 @@ AnyEvent = (
     | RunFailed
 )
 KINDS: frozenset[str] = frozenset(_snake(struct.__name__) for struct in get_args(AnyEvent))
-
 
 
 class _Kind(msgspec.Struct):

@@ -1,0 +1,72 @@
+"""The control file: what people ask of a trainer that runs. It answers each request with a `RequestAnswered` event."""
+
+import time
+import uuid
+from pathlib import Path
+from typing import Literal
+
+import msgspec
+
+from core.runs.atomic import write_atomic
+from core.runs.events import RequestAnswered
+from core.runs.journal import JournalReader
+
+CONTROL = "control.json"
+JOURNAL = "events.jsonl"
+
+Kind = Literal["pause", "resume", "stop", "extend"]
+
+ANSWER_SECONDS = 5.0
+"""A request that was not answered by then is reported as unanswered."""
+
+
+class Request(msgspec.Struct, frozen=True, kw_only=True):
+    request: Kind
+    id: str
+    time: float
+    epochs: int | None = None
+    """For ``extend``: the new total number of epochs."""
+
+
+def request(folder: Path, kind: Kind, *, epochs: int | None = None) -> str:
+    """Puts a request before the trainer of the run folder, in place of an earlier one, and returns its id."""
+    asked = Request(request=kind, id=uuid.uuid4().hex[:12], time=time.time(), epochs=epochs)
+    write_atomic(Path(folder) / CONTROL, msgspec.json.encode(asked))
+    return asked.id
+
+
+class ControlReader:
+    """The trainer's end."""
+
+    def __init__(self, folder: Path) -> None:
+        self._path = Path(folder) / CONTROL
+        self._seen = ""
+        self._stamp: tuple[int, int] | None = None
+
+    def poll(self) -> Request | None:
+        """A request that was not returned before, or None. Costs one ``stat`` while nothing changes."""
+        try:
+            status = self._path.stat()
+            if (stamp := (status.st_ino, status.st_mtime_ns)) == self._stamp:
+                return None
+            self._stamp = stamp
+            asked = msgspec.json.decode(self._path.read_bytes(), type=Request)
+        except (OSError, msgspec.DecodeError, UnicodeDecodeError):
+            return None  # none yet, or written by hand: there is nobody to answer to
+        if asked.id == self._seen:
+            return None
+        self._seen = asked.id
+        return asked
+
+
+def wait_for_answer(folder: Path, request_id: str, timeout: float = ANSWER_SECONDS) -> RequestAnswered | None:
+    """The trainer's answer, or None when there was none in ``timeout`` seconds."""
+    reader = JournalReader(Path(folder) / JOURNAL)
+    deadline = time.monotonic() + timeout
+    while True:
+        for event in reader.read():
+            if isinstance(event, RequestAnswered) and event.id == request_id:
+                return event
+        if time.monotonic() > deadline:
+            return None
+        time.sleep(0.05)

@@ -1,0 +1,65 @@
+"""Starting the trainer: a process of its own, in a session of its own, that outlives whoever started it."""
+
+import contextlib
+import os
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import core
+from core.errors import UserError
+from core.runs.folder import RunFolder
+from core.runs.lock import INHERITED, RunLock
+
+MODULE = "core.training"
+
+
+def launch(run: RunFolder, *, module: str = MODULE) -> int:
+    """Starts the trainer of ``run`` and returns its process id without waiting for anything.
+
+    It begins anew, or goes on from last.pth if there is one. The lock is held from here on (see `core.runs.lock`), so
+    the run counts as running at once. Requests that an earlier life left unanswered are dropped.
+
+    Raises:
+        UserError: the run is running already, or its folder cannot be written to.
+    """
+    lock = RunLock(run.lock_path)
+    try:
+        if not lock.acquire():
+            raise UserError(f"{run.name} is running already")
+        with contextlib.suppress(FileNotFoundError):
+            run.control_path.unlink()
+        with run.trainer_log_path.open("ab") as log:
+            process = subprocess.Popen(
+                [sys.executable, "-m", module, str(run.path)],
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+                pass_fds=(lock.fileno(),),
+                env=_environment(lock.fileno()),
+            )
+        lock.sign(process.pid)
+    except OSError as error:
+        raise UserError(f"{run.path} cannot be trained in: {error.strerror}") from error
+    finally:
+        lock.release()
+    # Somebody has to take the exit status, or the process stays behind as a zombie while this one lives.
+    threading.Thread(target=process.wait, daemon=True, name=f"reaper-{process.pid}").start()
+    return process.pid
+
+
+def resume(run: RunFolder) -> int:
+    """Goes on with a stopped, failed or lost run, exactly where last.pth left it; the same as `launch`."""
+    return launch(run)
+
+
+def _environment(lock: int) -> dict[str, str]:
+    root = str(Path(core.__file__).parents[1])
+    paths = [root, *os.environ.get("PYTHONPATH", "").split(os.pathsep)]
+    return os.environ | {
+        INHERITED: str(lock),
+        "PYTHONUNBUFFERED": "1",
+        "PYTHONPATH": os.pathsep.join(path for path in paths if path),
+    }
