@@ -1,0 +1,36 @@
+"""Parts that several networks share."""
+
+import torch
+from torch import Tensor, nn
+
+
+class ConvBlock(nn.Sequential):
+    """3×3 convolution, batch normalisation, ReLU, 2×2 max pooling: [B, in, M, T] → [B, out, M // 2, T // 2]."""
+
+    def __init__(self, in_channels: int, out_channels: int) -> None:
+        super().__init__(
+            # The normalisation that follows has a shift of its own, but the reference network keeps the bias.
+            nn.Conv2d(in_channels, out_channels, kernel_size=3, padding=1),
+            nn.BatchNorm2d(out_channels),
+            nn.ReLU(inplace=True),
+            nn.MaxPool2d(2),
+        )
+
+
+class DenseHead(nn.Sequential):
+    """Two hidden layers with batch normalisation, ReLU and dropout, then the logits: [B, in] → [B, genres]."""
+
+    def __init__(self, in_features: int, genres: int, *, hidden: tuple[int, int] = (512, 256), dropout: float = 0.5):
+        layers: list[nn.Module] = []
+        for width in hidden:
+            layers += [nn.Linear(in_features, width), nn.BatchNorm1d(width), nn.ReLU(inplace=True), nn.Dropout(dropout)]
+            in_features = width
+        super().__init__(*layers, nn.Linear(in_features, genres))
+
+
+def mean_max_pool(features_BCMT: Tensor) -> Tensor:
+    """Mean and maximum over bands and frames, side by side: [B, C, M, T] → [B, 2 C].
+
+    Plain reductions: the gradient of adaptive pooling has no deterministic kernel on CUDA.
+    """
+    return torch.cat([features_BCMT.mean((2, 3)), features_BCMT.amax((2, 3))], dim=1)

@@ -1,0 +1,27 @@
+"""The reference network's convolutions with global pooling in place of the flatten.
+
+Notable:
+- 0.36 M parameters instead of 169 M, and any length: trained on random crops, tested on several
+- the mean keeps how much there is of a pattern, the maximum whether it occurs at all
+- each mel band is standardised by the training set
+"""
+
+from torch import Tensor, nn
+
+from core.models.blocks import ConvBlock, DenseHead, mean_max_pool
+from core.models.standardise import Standardise
+
+
+class SmallCNN(nn.Module):
+    def __init__(self, *, n_mels: int, genres: int, frames: int, dropout: float = 0.5) -> None:
+        super().__init__()
+        self.standardise = Standardise(n_mels)
+        self.blocks = nn.Sequential(ConvBlock(1, 32), ConvBlock(32, 64), ConvBlock(64, 128))
+        self.head = DenseHead(2 * 128, genres, dropout=dropout)
+
+    def forward(self, mel_BMT: Tensor) -> Tensor:
+        """Log-mel [B, M, T] in dB, T from 16 frames on → logits [B, genres]."""
+        x_B1MT = self.standardise(mel_BMT)[:, None]
+        features_BCMT = self.blocks(x_B1MT)  # (B, 128, M // 8, T // 8)
+        logits_BC: Tensor = self.head(mean_max_pool(features_BCMT))
+        return logits_BC

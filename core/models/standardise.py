@@ -1,0 +1,56 @@
+"""Standardisation of log-mel input, part of every network and saved with its weights."""
+
+import torch
+from torch import Tensor, nn
+
+
+class Standardise(nn.Module):
+    """Log-mel in decibels → about zero mean and unit variance, with statistics of the training set.
+
+    With ``per_window`` each window is first brought to zero mean and unit variance by its own statistics, over all of
+    its bands and frames: what follows then sees neither the level nor the decibel scale of a recording.
+
+    Attributes:
+        mean, std: [n_mels] of the training set, in dB (in units of the window's deviation with ``per_window``).
+    """
+
+    mean: Tensor
+    std: Tensor
+
+    def __init__(self, n_mels: int, per_window: bool = False) -> None:
+        """Args:
+        n_mels: number of bands; 1 keeps a single mean and deviation for the whole spectrogram.
+        """
+        super().__init__()
+        self.per_window = per_window
+        self.register_buffer("mean", torch.zeros(n_mels))
+        self.register_buffer("std", torch.ones(n_mels))
+
+    def forward(self, mel_BMT: Tensor) -> Tensor:
+        """[B, M, T] → [B, M, T]."""
+        if self.per_window:
+            mel_BMT = _own_scale(mel_BMT)
+        return (mel_BMT - self.mean[:, None]) / self.std[:, None]
+
+    @torch.no_grad()
+    def fit(self, mel_NMT: Tensor) -> None:
+        """Takes mean and deviation from windows of the training set [N, M, T], best of the length trained on."""
+        if self.per_window:
+            mel_NMT = _own_scale(mel_NMT)
+        over = (0, 2) if len(self.mean) > 1 else (0, 1, 2)
+        std, mean = torch.std_mean(mel_NMT.float(), dim=over)
+        self.mean.copy_(mean)
+        # A band that never changes (silence above a recording's cut-off) must not be blown up.
+        self.std.copy_(std.clamp_min(1e-2 * float(std.max()) if float(std.max()) > 0 else 1.0))
+
+
+def _own_scale(mel_BMT: Tensor) -> Tensor:
+    std_B11, mean_B11 = torch.std_mean(mel_BMT, dim=(1, 2), keepdim=True)
+    return (mel_BMT - mean_B11) / std_B11.clamp_min(1e-3)
+
+
+def fit_standardisation(model: nn.Module, mel_NMT: Tensor) -> None:
+    """Fits every `Standardise` of a network to windows of the training set [N, M, T] in dB."""
+    for module in model.modules():
+        if isinstance(module, Standardise):
+            module.fit(mel_NMT)
