@@ -1,0 +1,269 @@
+"""The app: four modes on one terminal. It holds no fact about a run; screens read journals and show what they fold to.
+
+What a screen may rely on
+-------------------------
+**Being made.** A mode's screen is a subclass of ``tui.screens.mode_screen.ModeScreen``: no constructor arguments, its
+widgets from ``compose_body()``, ``MODE`` and ``HELP`` (a sentence or two, shown above its keys). Its module is
+imported when the mode is first shown; it imports no torch, and anything slow (plotext, core.inference, sounddevice)
+where it is used. Other screens (New run, Compare, dialogs) are pushed on top of a mode with ``app.push_screen``.
+
+**Being told.** The app switches to the mode, then calls the screen, mounted, with what to show:
+
+- ``await app.watch_run(path)`` → ``WatchScreen.watch_run(path)``: the run's folder. Called for the run in view too:
+  begin anew. Without a run the Watch mode shows what to do (choose one on Runs).
+- ``await app.compare_runs(paths)`` → pushes ``CompareScreen(paths)`` on the mode in view: two to eight run folders.
+- ``await app.classify_paths(paths, model=None)`` → ``ClassifyScreen.classify_paths(paths, model)``: files or folders,
+  and a model file or run folder to classify them with.
+- ``await app.show_mode("runs" | "watch" | "classify" | "listen")``.
+
+**Looking again.** ``self.poll(seconds, callback)`` of ModeScreen calls back only while the screen is in view: nothing
+is drawn, and nothing read, for a screen that nobody sees. At rest not a byte goes to the terminal, so: no clocks, no
+spinners, no blinking cursor (use ``tui.widgets.text_input.TextInput``), ``update`` only what has changed. Work that
+takes more than 20 ms goes to ``self.run_worker(..., thread=True)`` or to a process.
+
+**Size.** ``app.width_class`` is ``narrow`` (below 100 columns: tabs instead of columns), ``normal`` or ``wide`` (from
+160); ``app.height_class`` is ``tiny`` (below 14 rows), ``short`` or ``tall`` (from 32). A ModeScreen carries both as
+CSS classes (``-narrow`` …, ``-tiny`` …); ``on_resize`` comes after they are set. 20×5 must not fail.
+
+**Looks.** Colours with a meaning come from ``app.palette`` (``tui.themes.Palette``; in tcss ``$train``, ``$val``,
+``$good``, ``$warn``, ``$bad``, ``$faint``), the rest from Textual's theme variables. ``theme_changed_signal`` says when
+to draw charts anew. ``app.no_color`` is true where NO_COLOR is set; every state must be readable without colour.
+Marks and names of a run's states: ``tui.marks``. A screen's styles stand in ``tui/styles/<screen>.tcss`` (its
+``CSS_PATH``), on top of ``app.tcss``.
+
+**ASCII.** ``app.ascii``: everything that is drawn passes ``tui.ascii.AsciiFilter``, so a widget may draw Unicode and
+stay whole; where the translation is poor (charts, heat maps) ask ``app.ascii`` and draw otherwise.
+
+**Keys.** A binding has an ``id`` ``"<mode>.<action>"`` so that the key map can change it, and a description of one or
+two words; ``show=True`` puts it in the bottom line while there is room, in the order of definition, and help lists all
+of them (``tooltip`` gives it a longer text). Taken everywhere: 1 2 3 4 (modes), ?, q, ctrl+p, ctrl+z, ctrl+q, ctrl+c.
+Avoid ctrl+a, ctrl+b, ctrl+s, ctrl+j, ctrl+o: multiplexers take them.
+
+**Settings.** ``app.settings`` (``tui.settings.Settings``: add fields there, documented). What a user changes on a
+run's view is kept with ``tui.view_settings.load(run, Struct)`` and ``save(run, struct)``.
+
+**Errors.** A ``core.errors.UserError`` is shown with ``app.notify(str(error), severity="error")`` or in place. Standard
+output and error lead into the viewer's log while the app runs; ``app.log_error(error)`` writes a traceback there.
+"""
+
+import asyncio
+import os
+import traceback
+from collections.abc import Iterable, Sequence
+from functools import partial
+from importlib import import_module
+from pathlib import Path
+from typing import TYPE_CHECKING, ClassVar, cast
+
+import msgspec
+from textual.app import App, SystemCommand
+from textual.binding import Binding
+from textual.screen import Screen
+
+from core.runs.folder import RunFolder, find, list_runs
+from tui.ascii import AsciiFilter
+from tui.keymap import check_keys, own_bindings
+from tui.settings import Settings, SettingsError, read_settings, settings_file
+from tui.terminal import check_terminal, drawing_on_a_duplicate, leave_with_the_terminal, log_path
+from tui.themes import THEMES, Palette, choose_theme, palette_for
+from tui.widgets.mode_bar import TITLES
+
+if TYPE_CHECKING:
+    from tui.screens.classify import ClassifyScreen
+    from tui.screens.mode_screen import ModeScreen
+    from tui.screens.watch import WatchScreen
+
+
+SCREENS = {
+    "runs": ("tui.screens.runs", "RunsScreen"),
+    "watch": ("tui.screens.watch", "WatchScreen"),
+    "classify": ("tui.screens.classify", "ClassifyScreen"),
+    "listen": ("tui.screens.listen", "ListenScreen"),
+}
+
+
+class GenreApp(App[None]):
+    """Runs, Watch, Classify and Listen."""
+
+    TITLE = "genre-tui"
+    CSS_PATH = "styles/app.tcss"
+    BINDINGS: ClassVar = [
+        *(
+            Binding(str(key), f"app.show_mode('{mode}')", title, show=False, id=f"mode.{mode}")
+            for key, (mode, title) in enumerate(TITLES.items(), start=1)
+        ),
+        Binding("question_mark", "app.help", "help", key_display="?", id="app.help"),
+        Binding("q", "app.leave", "leave", id="app.leave", tooltip="Leave the app. Training goes on."),
+        Binding("ctrl+z", "app.suspend_process", "suspend", show=False, id="app.suspend"),
+    ]
+
+    def __init__(
+        self,
+        runs_dir: Path,
+        *,
+        settings: Settings | None = None,
+        watch: Path | None = None,
+        ascii: bool = False,
+        complaint: str = "",
+    ) -> None:
+        """
+        Args:
+            runs_dir: where the runs live; need not exist yet.
+            watch: folder of a run to begin with, on the Watch mode.
+            ascii: draw with ASCII only, whatever the settings say.
+            complaint: what was wrong with the settings, shown once.
+        """
+        self.runs_dir = runs_dir
+        self.settings = settings or Settings()
+        self.ascii = ascii or self.settings.ascii
+        self._running_loop: asyncio.AbstractEventLoop | None = None
+        self._mode_screens: dict[str, ModeScreen] = {}
+        self._first_watch = watch
+        self._complaint = complaint
+        super().__init__()
+        for mode in SCREENS:
+            self.add_mode(mode, partial(self.make_mode_screen, mode))
+        self.animation_level = "none"
+        if self.ascii:
+            self._filters.append(AsciiFilter())
+        for theme in THEMES:
+            self.register_theme(theme)
+        color_system = self.console.color_system
+        wanted = choose_theme(self.settings.theme, os.environ, color_system)
+        if wanted not in self.available_themes:
+            self._complaint = f"There is no theme {wanted!r}; the command palette (ctrl+p) lists them."
+            wanted = choose_theme("auto", os.environ, color_system)
+        self.theme = wanted
+
+    async def on_mount(self) -> None:
+        self._running_loop = asyncio.get_running_loop()
+        try:
+            check_keys(self.settings.keys)
+        except SettingsError as mistake:
+            self._complaint = str(mistake)
+        else:
+            self.set_keymap(self.settings.keys)
+        if self._first_watch is None:
+            await self.show_mode("runs")
+        else:
+            await self.watch_run(self._first_watch)
+        if self._complaint:
+            self.notify(self._complaint, severity="warning", timeout=15)
+
+    # What screens ask for
+
+    async def show_mode(self, mode: str) -> "ModeScreen":
+        """Switch to a mode; its screen is mounted when this returns."""
+        await self.switch_mode(mode)
+        return self._mode_screens[mode]
+
+    def make_mode_screen(self, mode: str) -> "ModeScreen":
+        """A mode's screen, when the mode is first shown. This is where its module is imported."""
+        module, name = SCREENS[mode]
+        screen: ModeScreen = getattr(import_module(module), name)()
+        self._mode_screens[mode] = screen
+        return screen
+
+    async def watch_run(self, run: Path) -> None:
+        screen = cast("WatchScreen", await self.show_mode("watch"))
+        screen.watch_run(run)
+
+    async def compare_runs(self, runs: Sequence[Path]) -> None:
+        from tui.screens.compare import CompareScreen
+
+        await self.push_screen(CompareScreen(runs))
+
+    async def classify_paths(self, paths: Sequence[Path], model: Path | None = None) -> None:
+        screen = cast("ClassifyScreen", await self.show_mode("classify"))
+        screen.classify_paths(paths, model)
+
+    @property
+    def width_class(self) -> str:
+        width = self.size.width
+        return "narrow" if width < 100 else "normal" if width < 160 else "wide"
+
+    @property
+    def height_class(self) -> str:
+        height = self.size.height
+        return "tiny" if height < 14 else "short" if height < 32 else "tall"
+
+    @property
+    def palette(self) -> Palette:
+        return palette_for(self.current_theme)
+
+    def key_for(self, binding_id: str) -> str:
+        """The key of one of the app's own bindings, as the key map has it."""
+        default = next(binding for binding in own_bindings(type(self)) if binding.id == binding_id)
+        key = self.settings.keys.get(binding_id, default.key).split(",")[0]
+        return self.get_key_display(default.with_key(key))
+
+    def log_error(self, error: BaseException) -> None:
+        """A traceback into the viewer's log, which lies on descriptor 2 while the app runs."""
+        os.write(2, "".join(traceback.format_exception(error)).encode())
+
+    # Keys and commands
+
+    async def action_show_mode(self, mode: str) -> None:
+        await self.show_mode(mode)
+
+    def action_help(self) -> None:
+        from tui.screens.help import HelpScreen
+
+        self.push_screen(HelpScreen(self.screen))
+
+    def action_leave(self) -> None:
+        self.exit()
+
+    def leave_soon(self) -> None:
+        """Leave, asked from a signal handler."""
+        if self._running_loop is not None:
+            self._running_loop.call_soon_threadsafe(self.exit)
+
+    def action_help_quit(self) -> None:
+        self.notify("q leaves; training goes on.")
+
+    def get_system_commands(self, screen: Screen[object]) -> Iterable[SystemCommand]:
+        for mode, title in TITLES.items():
+            yield SystemCommand(title, f"Show the {title} mode", partial(self.action_show_mode, mode))
+        yield SystemCommand("Help", "The keys of this screen", self.action_help)
+        yield SystemCommand("Theme", "Dark, light, colour-blind, 16-colour and others", self.action_change_theme)
+        yield SystemCommand("Picture", "Save the screen as an SVG file", self.deliver_screenshot)
+        yield SystemCommand("Leave", "Leave the app; training goes on", self.action_leave)
+
+
+def run_app(runs_dir: Path, attach: str | None = None, *, ascii: bool = False, theme: str | None = None) -> int:
+    """Show the app until it is left, then say on standard output what goes on training.
+
+    Args:
+        runs_dir: where the runs live.
+        attach: a run to watch (folder, name, unique beginning; ``""`` is the newest), or None for the Runs screen.
+        ascii: draw with ASCII only.
+        theme: instead of the settings' theme.
+
+    Returns:
+        The exit status.
+
+    Raises:
+        UserError: there is no terminal to draw on, or no such run.
+    """
+    check_terminal()
+    watch = None if attach is None else find(runs_dir, attach or None).path
+    complaint = ""
+    try:
+        settings = read_settings(settings_file())
+    except SettingsError as mistake:
+        settings, complaint = Settings(), str(mistake)
+    if theme is not None:
+        settings = msgspec.structs.replace(settings, theme=theme)
+    with drawing_on_a_duplicate(log_path()) as screen:
+        app = GenreApp(runs_dir, settings=settings, watch=watch, ascii=ascii, complaint=complaint)
+        leave_with_the_terminal(screen, app.leave_soon)
+        app.run(mouse=settings.mouse)
+    for line in goodbye(list_runs(runs_dir)):
+        print(line)
+    return app.return_code or 0
+
+
+def goodbye(runs: Iterable[RunFolder]) -> list[str]:
+    """What leaving does not end: a line for every run with a living trainer."""
+    return [f"Training goes on: {run.name} (genre-tui attach {run.name})" for run in runs if run.is_alive()]

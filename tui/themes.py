@@ -1,0 +1,182 @@
+"""The colours: four themes of ours, and for each the palette that charts and states are drawn with.
+
+Colour never carries a fact alone: states have marks and names, series have markers. A palette's colours are strings
+that both CSS and Textual's ``Content`` understand; CSS sees the first six as ``$train``, ``$val``, ``$good``,
+``$warn``, ``$bad`` and ``$faint``.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from textual.theme import Theme
+
+
+@dataclass(frozen=True)
+class Palette:
+    """Colours with a meaning."""
+
+    train: str
+    val: str
+    good: str
+    warn: str
+    bad: str
+    faint: str
+    """Rules, hints, raw values behind smoothed ones."""
+    series: tuple[str, ...]
+    """Eight, told apart from each other: the runs of a comparison."""
+    heat: tuple[str, str]
+    """A cell's background from nothing to everything, as ``#rrggbb``: confusion matrices, spectrograms."""
+
+    @property
+    def variables(self) -> dict[str, str]:
+        return {name: getattr(self, name) for name in ("train", "val", "good", "warn", "bad", "faint")}
+
+
+DARK = Palette(
+    train="#7aa2f7",
+    val="#e5b567",
+    good="#8fc17d",
+    warn="#e5b567",
+    bad="#e8788a",
+    faint="#5d6675",
+    series=("#7aa2f7", "#e5b567", "#8fc17d", "#e8788a", "#b58fe0", "#5fc4c0", "#e59a6f", "#c3cad6"),
+    heat=("#171a20", "#7aa2f7"),
+)
+LIGHT = Palette(
+    train="#2459b3",
+    val="#a85a00",
+    good="#2d7a38",
+    warn="#8f6200",
+    bad="#b3263f",
+    faint="#9aa1ab",
+    series=("#2459b3", "#a85a00", "#2d7a38", "#b3263f", "#7440a8", "#007a78", "#8a4b2a", "#50565f"),
+    heat=("#f7f7f5", "#2459b3"),
+)
+COLOUR_BLIND = Palette(
+    # Okabe & Ito (2008), "Color Universal Design": told apart with every common colour vision deficiency.
+    train="#56b4e9",
+    val="#e69f00",
+    good="#56b4e9",
+    warn="#f0e442",
+    bad="#e66a1f",
+    faint="#69707c",
+    series=("#56b4e9", "#e69f00", "#009e73", "#f0e442", "#cc79a7", "#4f8fd0", "#d55e00", "#d0d0d0"),
+    heat=("#15171b", "#f0e442"),
+)
+SIXTEEN = Palette(
+    # Names and not values: the terminal's own sixteen colours.
+    train="ansi_bright_blue",
+    val="ansi_bright_yellow",
+    good="ansi_green",
+    warn="ansi_yellow",
+    bad="ansi_red",
+    faint="ansi_bright_black",
+    series=(
+        "ansi_bright_blue",
+        "ansi_bright_yellow",
+        "ansi_bright_green",
+        "ansi_bright_red",
+        "ansi_bright_magenta",
+        "ansi_bright_cyan",
+        "ansi_yellow",
+        "ansi_white",
+    ),
+    heat=("#000000", "#ffffff"),
+)
+
+PALETTES: dict[str, Palette] = {"dark": DARK, "light": LIGHT, "colour-blind": COLOUR_BLIND, "16-colour": SIXTEEN}
+"""Theme name → palette."""
+
+
+def _true_colour(name: str, palette: Palette, *, dark: bool, background: str, panel: str, foreground: str) -> Theme:
+    return Theme(
+        name=name,
+        dark=dark,
+        primary=palette.train,
+        secondary=palette.val,
+        accent=palette.train,
+        success=palette.good,
+        warning=palette.warn,
+        error=palette.bad,
+        background=background,
+        surface=background,
+        panel=panel,
+        foreground=foreground,
+        variables={
+            **palette.variables,
+            "block-cursor-background": panel,
+            "block-cursor-foreground": foreground,
+            "block-cursor-blurred-background": background,
+            "block-cursor-blurred-foreground": foreground,
+            "footer-key-foreground": palette.train,
+            "border": palette.faint,
+            "border-blurred": palette.faint,
+            "scrollbar": palette.faint,
+            "scrollbar-hover": palette.faint,
+            "scrollbar-active": palette.train,
+            "scrollbar-background": background,
+            "scrollbar-background-hover": background,
+            "scrollbar-background-active": background,
+            "scrollbar-corner-color": background,
+        },
+    )
+
+
+THEMES = (
+    _true_colour("dark", DARK, dark=True, background="#14161b", panel="#262b35", foreground="#d3d8e0"),
+    _true_colour("light", LIGHT, dark=False, background="#fbfbf9", panel="#dfe5ef", foreground="#24282f"),
+    _true_colour("colour-blind", COLOUR_BLIND, dark=True, background="#121417", panel="#2a2e35", foreground="#e2e4e8"),
+    Theme(
+        name="16-colour",
+        ansi=True,
+        dark=True,
+        primary="ansi_bright_blue",
+        secondary="ansi_yellow",
+        accent="ansi_bright_blue",
+        success="ansi_green",
+        warning="ansi_yellow",
+        error="ansi_red",
+        foreground="ansi_default",
+        background="ansi_default",
+        surface="ansi_default",
+        panel="ansi_default",
+        boost="ansi_default",
+        variables={
+            **SIXTEEN.variables,
+            "ansi-background": "ansi_black",
+            "ansi-foreground": "ansi_white",
+            "block-cursor-foreground": "ansi_black",
+            "block-cursor-background": "ansi_white",
+            "block-cursor-blurred-foreground": "ansi_default",
+            "block-cursor-blurred-background": "ansi_default",
+            "footer-key-foreground": "ansi_bright_blue",
+            "border": "ansi_bright_black",
+            "border-blurred": "ansi_bright_black",
+            "scrollbar": "ansi_bright_black",
+            "scrollbar-hover": "ansi_bright_black",
+            "scrollbar-active": "ansi_white",
+            "scrollbar-background": "ansi_default",
+            "scrollbar-background-hover": "ansi_default",
+            "scrollbar-background-active": "ansi_default",
+            "input-cursor-text-style": "reverse",
+        },
+    ),
+)
+
+
+def palette_for(theme: Theme) -> Palette:
+    """Ours, or for a theme that Textual brings the one that suits its background."""
+    return PALETTES.get(theme.name) or (SIXTEEN if theme.ansi else DARK if theme.dark else LIGHT)
+
+
+def choose_theme(wanted: str, environment: Mapping[str, str], color_system: str | None) -> str:
+    """The theme's name for the setting ``theme``: ``auto`` looks at what the terminal says of itself.
+
+    ``color_system`` is Rich's: ``standard`` stands for sixteen colours. ``COLORFGBG`` ends in the number of the
+    background colour where a terminal sets it; 7 and 15 are white.
+    """
+    if wanted != "auto":
+        return wanted
+    if color_system == "standard":
+        return "16-colour"
+    return "light" if environment.get("COLORFGBG", "").rpartition(";")[2] in {"7", "15"} else "dark"

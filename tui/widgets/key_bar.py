@@ -1,0 +1,73 @@
+"""The bottom line: the keys that work now, whole entries only; help and leaving always fit."""
+
+from typing import TYPE_CHECKING
+
+from textual import events
+from textual.content import Content
+from textual.screen import Screen
+from textual.widget import Widget
+
+if TYPE_CHECKING:
+    from tui.app import GenreApp
+
+LAST = ("app.help", "app.leave")
+"""Binding ids that stand at the end and are never left out."""
+
+Entry = tuple[str, str, str]
+"""The key as shown, what it does, the action."""
+
+
+def fitting(entries: list[Entry], last: list[Entry], width: int) -> list[Entry]:
+    """The entries that fit into ``width`` cells, in order; those of ``last`` always."""
+    room = width - sum(cells(entry) for entry in last)
+    kept = []
+    for entry in entries:
+        if cells(entry) <= room:
+            room -= cells(entry)
+            kept.append(entry)
+    return [*kept, *last]
+
+
+def cells(entry: Entry) -> int:
+    key, description, _ = entry
+    return len(key) + len(description) + 3
+
+
+class KeyBar(Widget):
+    app: "GenreApp"
+    can_focus = False
+
+    def on_mount(self) -> None:
+        self.screen.bindings_updated_signal.subscribe(self, self._bindings_changed)
+
+    def _bindings_changed(self, screen: Screen[object]) -> None:
+        if screen is self.screen:
+            self.refresh()
+
+    def entries(self) -> list[Entry]:
+        """Every enabled binding that asks to be shown, once an action, as far as the line has room."""
+        entries: dict[str, Entry] = {}
+        last: dict[str, Entry] = {}
+        for _, binding, enabled, _ in self.screen.active_bindings.values():
+            if binding.show and enabled:
+                entry = (self.app.get_key_display(binding), binding.description, binding.action)
+                if binding.id in LAST:
+                    last[binding.id] = entry
+                else:
+                    entries.setdefault(binding.action, entry)
+        return fitting(list(entries.values()), [last[name] for name in LAST if name in last], self.size.width)
+
+    def render(self) -> Content:
+        parts = []
+        for key, description, _ in self.entries():
+            parts += [(f" {key}", "bold $footer-key-foreground"), (f" {description} ", "$text-muted")]
+        return Content.assemble(*parts)
+
+    async def on_click(self, event: events.Click) -> None:
+        """A click on an entry does what its key does."""
+        end = 0
+        for entry in self.entries():
+            end += cells(entry)
+            if event.x < end:
+                await self.app.run_action(entry[2], self.screen.focused or self.screen)
+                return

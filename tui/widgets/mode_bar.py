@@ -1,0 +1,46 @@
+"""The top line: the four modes with their keys, the one in view marked, and where the runs live."""
+
+from typing import TYPE_CHECKING
+
+from textual import events
+from textual.content import Content
+from textual.widget import Widget
+
+if TYPE_CHECKING:
+    from tui.app import GenreApp
+
+TITLES = {"runs": "Runs", "watch": "Watch", "classify": "Classify", "listen": "Listen"}
+
+
+class ModeBar(Widget):
+    app: "GenreApp"
+    can_focus = False
+
+    def __init__(self, mode: str) -> None:
+        super().__init__()
+        self.mode = mode
+        self._ends: list[tuple[int, str]] = []
+
+    def render(self) -> Content:
+        self._ends = []
+        bar = Content(" ")
+        for mode, title in TITLES.items():
+            key = self.app.key_for(f"mode.{mode}")
+            here = mode == self.mode
+            # Brackets and not colour alone say where one is.
+            label = f"[{title}]" if here else f" {title} "
+            bar += Content.assemble((f" {key}", "$footer-key-foreground"), (label, "bold" if here else "$text-muted"))
+            self._ends.append((bar.cell_length, mode))
+        place = str(self.app.runs_dir)
+        room = self.size.width - bar.cell_length - 2
+        if room < 12:
+            return bar
+        if len(place) > room:
+            place = "…" + place[-(room - 1) :]
+        return bar + Content.styled(f"{place:>{room}} ", "$text-muted")
+
+    async def on_click(self, event: events.Click) -> None:
+        for end, mode in self._ends:
+            if event.x < end:
+                await self.app.action_show_mode(mode)
+                return
