@@ -8,28 +8,8 @@ from typing import Literal
 
 import msgspec
 
+from core.dataset.settings import SplitSettings as SplitSettings
 from core.features.settings import FrontEndSettings
-
-
-class SplitSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """How clips are divided into train, validation and test.
-
-    ``random`` is stratified by genre; ``column`` takes the parts from a column of the dataset's index; ``grouped``
-    keeps every group (an artist, say) on one side. Clips of one recording stay together in all three.
-    """
-
-    protocol: Literal["random", "column", "grouped"] = "random"
-    seed: int = 0
-    fractions: tuple[float, float, float] = (0.8, 0.1, 0.1)
-    """Train, validation, test."""
-    column: str = "split"
-    """Index column with the parts, for ``column``; clips with other values are left out."""
-    parts: tuple[str, str, str] = ("train", "valid", "test")
-    """What the column calls train, validation and test; an empty name means that there is none."""
-    groups: str | None = None
-    """For ``grouped``: ``INDEX.csv:COLUMN``, or a column of the dataset's own index."""
-    folds: int = 5
-    fold: int = 0
 
 
 class OptimiserSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -1,0 +1,117 @@
+"""Audio files → mono waveforms.
+
+libsndfile and FFmpeg share the formats out between them (``formats.sniff`` says why); plain 16-bit AU and WAV need
+neither.
+"""
+
+import os
+from collections.abc import Iterator
+from typing import BinaryIO
+
+import numpy as np
+import numpy.typing as npt
+
+from core.audio.errors import AudioError
+from core.audio.ffmpeg import ffmpeg_blocks
+from core.audio.formats import sniff
+from core.audio.opened import opened
+from core.audio.pcm import PcmHeader, read_header, read_pcm16
+from core.audio.sndfile import sndfile_blocks
+
+Waveform = npt.NDArray[np.float32]
+PCM_SECONDS = 30.0
+"""Length of a block read from plain 16-bit samples."""
+
+
+def decode(path: str | os.PathLike[str], *, start: float = 0.0, duration: float | None = None) -> tuple[Waveform, int]:
+    """The mono waveform, (samples,) float32 with full scale at 1, and its rate in Hz.
+
+    ``start`` and ``duration`` are in seconds. What lies before ``start`` is sought over, not decoded; what is missing
+    at the end is not made up: the waveform is shorter then.
+
+    Raises:
+        AudioError: the file cannot be read, is no audio, holds no samples there, or samples that are no numbers.
+    """
+    blocks = list(_blocks(path, start, duration))
+    if not blocks:
+        raise AudioError(path, "holds no samples" + (f" at {start:g} s" if start else ""))
+    rate = blocks[0][1]
+    y = blocks[0][0] if len(blocks) == 1 else np.concatenate([block for block, _ in blocks])
+    return np.ascontiguousarray(y), rate
+
+
+def stream(path: str | os.PathLike[str], block_seconds: float = 30.0) -> Iterator[tuple[Waveform, int]]:
+    """The whole file as blocks of ``block_seconds`` (the last one shorter), each (samples,) with its rate.
+
+    One block is in memory at a time, however long the file is.
+
+    Raises:
+        AudioError: as ``decode``, also half-way.
+    """
+    parts: list[Waveform] = []
+    held, rate = 0, 0
+    for piece, rate in _blocks(path, 0.0, None):
+        size = max(1, round(block_seconds * rate))
+        while held + len(piece) >= size:
+            cut = size - held
+            yield np.concatenate([*parts, piece[:cut]]), rate
+            parts, held, piece = [], 0, piece[cut:]  # noqa: PLW2901
+        if len(piece):
+            parts.append(piece)
+            held += len(piece)
+    if parts:
+        yield np.concatenate(parts), rate
+    if not rate:
+        raise AudioError(path, "holds no samples")
+
+
+def decode_pcm16(
+    path: str | os.PathLike[str], *, duration: float | None = None
+) -> tuple[npt.NDArray[np.int16], int] | None:
+    """The beginning of a mono file of plain 16-bit samples, (samples,) int16, and its rate; None for any other file.
+
+    Raises:
+        AudioError: the file cannot be read, or holds no samples.
+    """
+    with opened(path) as file:
+        header = read_header(file)
+        if header is None or not _plain(header):
+            return None
+        samples = read_pcm16(file, header, 0, None if duration is None else round(duration * header.rate))
+    if not len(samples):
+        raise AudioError(path, "holds no samples")
+    return samples, header.rate
+
+
+def _plain(header: PcmHeader) -> bool:
+    return header.dtype is not None and header.channels == 1
+
+
+def _blocks(path: str | os.PathLike[str], start: float, duration: float | None) -> Iterator[tuple[Waveform, int]]:
+    """Mono blocks as they come out of the file's decoder."""
+    with opened(path) as file:
+        for block, rate in _decoder(path, file, start, duration):
+            if not np.isfinite(block).all():
+                raise AudioError(path, "holds samples that are no numbers (NaN or infinite)")
+            yield block, rate
+
+
+def _decoder(
+    path: str | os.PathLike[str], file: BinaryIO, start: float, duration: float | None
+) -> Iterator[tuple[Waveform, int]]:
+    header = read_header(file)
+    if header is not None and _plain(header):
+        return _pcm_blocks(file, header, start, duration)
+    return (sndfile_blocks if sniff(file) else ffmpeg_blocks)(path, file, start, duration)
+
+
+def _pcm_blocks(
+    file: BinaryIO, header: PcmHeader, start: float, duration: float | None
+) -> Iterator[tuple[Waveform, int]]:
+    position = round(start * header.rate)
+    end = header.frames if duration is None else min(header.frames, position + round(duration * header.rate))
+    size = max(1, round(PCM_SECONDS * header.rate))
+    while position < end:
+        samples = read_pcm16(file, header, position, min(size, end - position))
+        position += len(samples)
+        yield samples.astype(np.float32) * np.float32(1 / 32768), header.rate

@@ -1,0 +1,102 @@
+"""Blocks of samples through FFmpeg's libraries (PyAV): MP3, M4A, AAC, Opus, WMA and what libsndfile leaves."""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, BinaryIO
+
+import av
+import numpy as np
+import numpy.typing as npt
+
+from core.audio.errors import AudioError
+
+FORMATS = "mp3,aac,mov,asf,ogg,wav,w64,aiff,au,flac,matroska"
+"""Demuxers that may be chosen. Playlists are not among them: they would have FFmpeg open other files and addresses."""
+PREROLL = 0.5
+"""Seconds decoded and dropped before a place that was sought: MP3 and Opus frames lean on those before them."""
+FULL_SCALE = {"u1": 128.0, "i2": 32768.0, "i4": 2147483648.0}
+
+
+@contextmanager
+def open_ffmpeg(path: str | os.PathLike[str], file: BinaryIO) -> Iterator[tuple[Any, Any]]:
+    """The container and its first audio stream. FFmpeg reads through the open file and never sees its name.
+
+    Raises:
+        AudioError: it is no audio that FFmpeg knows, or holds no audio stream.
+    """
+    try:
+        with av.open(file, options={"format_whitelist": FORMATS}, metadata_errors="replace") as container:
+            if not container.streams.audio:
+                raise AudioError(path, "holds no audio")
+            stream = container.streams.audio[0]
+            stream.codec_context.thread_count = 1  # clips are decoded in parallel, not parts of them
+            yield container, stream
+    except av.FFmpegError as error:
+        raise AudioError(path, "is not audio, or its beginning is damaged") from error
+
+
+def ffmpeg_blocks(
+    path: str | os.PathLike[str], file: BinaryIO, start: float, duration: float | None
+) -> Iterator[tuple[npt.NDArray[np.float32], int]]:
+    """Mono blocks, (samples,), and the rate, from ``start`` for ``duration`` seconds.
+
+    A packet that does not decode is skipped, as players do.
+
+    Raises:
+        AudioError: as ``open_ffmpeg``; or most packets are damaged; or the rate changes on the way.
+    """
+    with open_ffmpeg(path, file) as (container, stream):
+        origin = (stream.start_time or 0) * stream.time_base
+        if start > PREROLL:
+            container.seek(int((start - PREROLL + origin) / stream.time_base), stream=stream)
+        rate, position, first, end = 0, 0, 0, None
+        good = bad = 0
+        for packet in _packets(container, stream):
+            try:
+                frames = packet.decode()
+            except av.FFmpegError:
+                bad += 1
+                continue
+            good += bool(frames)
+            for frame in frames:
+                if not rate:
+                    rate = frame.sample_rate
+                    first = round(start * rate)
+                    end = None if duration is None else first + round(duration * rate)
+                    if start > PREROLL and frame.pts is not None:
+                        position = max(0, round((frame.pts * frame.time_base - origin) * rate))
+                elif frame.sample_rate != rate:
+                    raise AudioError(path, f"changes its sample rate from {rate} to {frame.sample_rate} Hz")
+                block = _mono(frame)[max(0, first - position) : None if end is None else max(0, end - position)]
+                position += frame.samples
+                if len(block):
+                    yield block, rate
+            if end is not None and position >= end:
+                return
+        if bad > good:
+            raise AudioError(path, f"is damaged ({bad} of {bad + good} packets do not decode)")
+
+
+def _packets(container: Any, stream: Any) -> Iterator[Any]:
+    """The stream's packets; a container that breaks off in the middle ends there."""
+    packets = container.demux(stream)
+    while True:
+        try:
+            packet = next(packets, None)
+        except av.FFmpegError:
+            return
+        if packet is None:
+            return
+        yield packet
+
+
+def _mono(frame: Any) -> npt.NDArray[np.float32]:
+    """The mean of a frame's channels, (samples,), full scale at 1."""
+    samples = frame.to_ndarray()
+    channels_CN = samples if frame.format.is_planar else samples.reshape(-1, len(frame.layout.channels)).T
+    mono: npt.NDArray[np.float32] = channels_CN.mean(axis=0, dtype=np.float32)
+    kind = samples.dtype.str[1:]
+    if kind == "u1":
+        mono -= 128.0
+    return mono / np.float32(FULL_SCALE[kind]) if kind in FULL_SCALE else mono

@@ -1,0 +1,66 @@
+"""The front end: waveforms → log-mel spectrograms, on any device.
+
+Shapes: B batch, N samples, F frequencies, M mel bands, T frames.
+"""
+
+import torch
+from torch import Tensor, nn
+
+from core.features.settings import FrontEndSettings
+from core.features.torchaudio_import import torchaudio
+
+QUIETEST = 1e-30
+"""What a level is divided by at least, so that digital silence stays silence instead of becoming NaN."""
+
+
+class FrontEnd(nn.Module):
+    """Waveform → mel spectrogram in decibels below the clip's own maximum.
+
+    Every clip is judged by itself: its peak, its maximum and its floor are its own, so that it gives the same
+    spectrogram alone and in a batch, and at any level. Frames are centred at multiples of the hop, with zeros beyond
+    both ends; zeros appended to a waveform therefore change none of its ``frames_of`` frames.
+    """
+
+    def __init__(self, settings: FrontEndSettings) -> None:
+        super().__init__()
+        self.settings = settings
+        # The complex transform is squared here: torchaudio's own power takes a root first and is three times slower.
+        self.spectrogram = torchaudio.transforms.Spectrogram(
+            n_fft=settings.n_fft, hop_length=settings.hop_length, power=None, pad_mode="constant"
+        )
+        self.mel_scale = torchaudio.transforms.MelScale(
+            n_mels=settings.n_mels,
+            sample_rate=settings.sample_rate,
+            n_stft=settings.n_fft // 2 + 1,
+            norm=settings.mel_norm,
+            mel_scale=settings.mel_scale,
+        )
+
+    @torch.no_grad()
+    def forward(self, wave_BN: Tensor) -> Tensor:
+        """(B, N) mono at ``settings.sample_rate``, N ≥ 1 → (B, M, N // hop_length + 1) float32 in [-top_db, 0].
+
+        Each clip's loudest point is 0; digital silence is -top_db everywhere.
+        """
+        with torch.autocast(wave_BN.device.type, enabled=False):
+            wave_BN = wave_BN.float()
+            wave_BN = wave_BN / wave_BN.abs().amax(dim=1, keepdim=True).clamp_min(QUIETEST)
+            parts_BFT2 = torch.view_as_real(self.spectrogram(wave_BN))
+            power_BFT = parts_BFT2[..., 0].square() + parts_BFT2[..., 1].square()
+            if self.settings.power != 2.0:
+                power_BFT = power_BFT.pow(self.settings.power / 2)
+            mel_BMT = self.mel_scale(power_BFT)
+            mel_BMT = mel_BMT / mel_BMT.amax(dim=(1, 2), keepdim=True).clamp_min(QUIETEST)
+            return self._decibels(mel_BMT)
+
+    def _decibels(self, mel_BMT: Tensor) -> Tensor:
+        """Relative power → decibels. The floor is an ``amin``, for a ``top_db`` would be one for the whole batch."""
+        multiplier = 20.0 / self.settings.power
+        decibels: Tensor = torchaudio.functional.amplitude_to_DB(
+            mel_BMT, multiplier, amin=10.0 ** (-self.settings.top_db / multiplier), db_multiplier=0.0
+        )
+        return decibels
+
+    def frames_of(self, samples: int) -> int:
+        """Frames that a waveform of so many samples has."""
+        return samples // self.settings.hop_length + 1
