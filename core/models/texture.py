@@ -1,0 +1,110 @@
+"""What a window of sound is like whatever its genre, and how unlike all training windows a new one is.
+
+Music, speech, hum and noise differ in how their bands lie, how much each moves, and how fast: a few dozen numbers of
+the log-mel window say so without the network, which has only ever been asked "which genre?" and answers that for a
+vacuum cleaner too. The distance is Mahalanobis', as Lee et al. (2018), "A simple unified framework for detecting
+out-of-distribution samples and adversarial attacks", take it on a network's features; here on plain statistics.
+"""
+
+import math
+
+import torch
+from torch import Tensor
+
+from core.features.settings import FrontEndSettings
+
+BANDS = 8
+STEP_SECONDS = 0.1
+"""Slow statistics are taken of means over this long: sound that only flickers (noise) comes to rest there."""
+SHRINKAGE = 0.1
+"""Share of the identity in the correlation matrix, so that few windows suffice."""
+
+
+def texture(mel_BMT: Tensor, settings: FrontEndSettings) -> Tensor:
+    """Log-mel windows [B, M, T] in dB, whatever their reference → statistics [B, 63].
+
+    The frames at both ends that reach over the window's edge are left out: at inference they see zeros there.
+    """
+    edge = math.ceil(settings.n_fft / 2 / settings.hop_length)
+    if mel_BMT.shape[2] > 4 * edge:
+        mel_BMT = mel_BMT[:, :, edge:-edge]
+    fast_BKT = _by_band(mel_BMT)
+    slow_BMS = _in_steps(mel_BMT, settings)
+    slow_BKS = _by_band(slow_BMS)
+    change_BMS = slow_BMS - slow_BMS.mean(2, keepdim=True)
+    profile_BM1 = slow_BMS.mean(2, keepdim=True)
+    loudness_BT, slow_loudness_BS = fast_BKT.mean(1), slow_BMS.mean(1)
+    level_BK = fast_BKT.mean(2)
+    quantiles_3B = torch.quantile(loudness_BT, loudness_BT.new_tensor([0.1, 0.5, 0.9]), dim=1)
+    whole_B7 = torch.stack(
+        [
+            quantiles_3B[0] - quantiles_3B[1],
+            quantiles_3B[2] - quantiles_3B[1],
+            _log(_std(loudness_BT)),
+            _log(_std(change_BMS.flatten(1))),
+            _log(profile_BM1.diff(dim=1).abs().mean((1, 2))),
+            _log(_std(slow_loudness_BS)),
+            _log(_movement(slow_loudness_BS)),
+        ],
+        dim=1,
+    )
+    return torch.cat(
+        [
+            level_BK - level_BK.mean(1, keepdim=True),
+            _std(fast_BKT),
+            _movement(fast_BKT),
+            torch.stack([_std(band, dim=1).mean(1) for band in _split(mel_BMT)], dim=1),
+            _log(torch.stack([_std(band.flatten(1)) for band in _split(change_BMS)], dim=1)),
+            _log(_std(slow_BKS)),
+            _log(torch.stack([_std(band[:, :, 0]) for band in _split(profile_BM1)], dim=1)),
+            whole_B7,
+        ],
+        dim=1,
+    )
+
+
+def fit_texture(features_NF: Tensor) -> tuple[Tensor, Tensor]:
+    """Mean [F] and precision [F, F] of the training windows' statistics [N, F], for `distance`."""
+    features_NF = features_NF.double()
+    mean_F, std_F = features_NF.mean(0), _std(features_NF, dim=0).clamp_min(1e-3)
+    standard_NF = (features_NF - mean_F) / std_F
+    correlation_FF = standard_NF.T @ standard_NF / max(1, len(standard_NF) - 1)
+    identity_FF = torch.eye(len(mean_F), dtype=torch.float64, device=features_NF.device)
+    precision_FF = torch.linalg.inv((1 - SHRINKAGE) * correlation_FF + SHRINKAGE * identity_FF)
+    return mean_F.float(), (precision_FF / std_F[:, None] / std_F[None, :]).float()
+
+
+def distance(features_BF: Tensor, mean_F: Tensor, precision_FF: Tensor) -> Tensor:
+    """Mahalanobis distance [B] divided by the root of the number of features: about 1 for a training window."""
+    off_BF = features_BF - mean_F
+    squared_B = torch.einsum("bf,fg,bg->b", off_BF, precision_FF, off_BF) / features_BF.shape[1]
+    return squared_B.clamp_min(0).sqrt()
+
+
+def _split(mel_BMT: Tensor) -> tuple[Tensor, ...]:
+    return mel_BMT.tensor_split(BANDS, dim=1)
+
+
+def _by_band(mel_BMT: Tensor) -> Tensor:
+    return torch.stack([band.mean(1) for band in _split(mel_BMT)], dim=1)
+
+
+def _in_steps(mel_BMT: Tensor, settings: FrontEndSettings) -> Tensor:
+    """Means over `STEP_SECONDS`."""
+    frames = min(settings.frames_in(STEP_SECONDS), mel_BMT.shape[2])
+    steps = mel_BMT.shape[2] // frames
+    return mel_BMT[:, :, : steps * frames].reshape(*mel_BMT.shape[:2], steps, frames).mean(3)
+
+
+def _std(x: Tensor, dim: int = -1) -> Tensor:
+    return x.std(dim, correction=0)
+
+
+def _movement(x: Tensor) -> Tensor:
+    """Mean absolute change from one place to the next along the last axis; 0 where there is only one."""
+    return x.diff().abs().mean(-1) if x.shape[-1] > 1 else torch.zeros_like(x[..., 0])
+
+
+def _log(decibels: Tensor) -> Tensor:
+    """A logarithm, so that "hardly moves at all" lies as far out as "moves a lot"."""
+    return (decibels + 0.3).log()
