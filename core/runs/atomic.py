@@ -8,10 +8,11 @@ from pathlib import Path
 
 
 @contextlib.contextmanager
-def replacing(path: Path) -> Iterator[Path]:
+def replacing(path: Path, *, sync: bool = True) -> Iterator[Path]:
     """Gives a temporary path beside ``path`` to write to; on success it is synced and takes the place of ``path``.
 
-    When the block raises, the temporary file is removed and ``path`` is as it was.
+    When the block raises, the temporary file is removed and ``path`` is as it was. Without ``sync`` a power cut may
+    still leave a damaged file: for caches only.
     """
     path = Path(path)
     # The suffix is kept because many writers (PNG, for one) choose their format by it.
@@ -20,18 +21,20 @@ def replacing(path: Path) -> Iterator[Path]:
     temporary = Path(name)
     try:
         yield temporary
-        _sync(temporary)
+        if sync:
+            _sync(temporary)
         temporary.chmod(0o666 & ~_umask())
         temporary.replace(path)
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise
-    _sync(path.parent)
+    if sync:
+        _sync(path.parent)
 
 
-def write_atomic(path: Path, data: bytes) -> None:
+def write_atomic(path: Path, data: bytes, *, sync: bool = True) -> None:
     """Writes ``data`` to ``path`` so that a reader sees the old content or the new, never a part."""
-    with replacing(path) as temporary:
+    with replacing(path, sync=sync) as temporary:
         temporary.write_bytes(data)
 
 

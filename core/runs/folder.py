@@ -8,7 +8,7 @@ import tempfile
 import time
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
@@ -17,6 +17,9 @@ from core.runs import lock
 from core.runs.atomic import write_atomic
 from core.runs.journal import JournalReader
 from core.runs.state import RunState, fold
+
+if TYPE_CHECKING:
+    from core.runs.summary import Summary
 
 TRASH = ".trash"
 
@@ -120,31 +123,33 @@ class RunFolder:
         write_atomic(self.recipe_path, msgspec.json.format(msgspec.json.encode(recipe), indent=2) + b"\n")
 
     def state(self) -> RunState:
-        """The folded journal, with name and liveness.
-
-        A viewer that goes on watching keeps a `JournalReader` of its own: ``state = folder.placed(fold(state,
-        reader.read()))``.
-        """
+        """The folded journal, with name and liveness. To watch a run use `core.runs.tail.RunTail`."""
+        alive = self.is_alive()  # before the journal is read, see RunTail.poll
         reader, state = JournalReader(self.journal_path), RunState.empty()
         while events := reader.read(PIECE):
             state = fold(state, events)
-        return self.placed(state)
+        return self.placed(state, alive)
 
-    def placed(self, state: RunState) -> RunState:
-        """``state`` with what the journal does not know: the name, whether the trainer lives, and since when."""
-        # The lock is looked at after the journal was read: a run that ends in between is shown as running once more.
+    def placed(self, state: RunState, alive: bool) -> RunState:
+        """``state`` with what the journal does not know: the run's name, whether the trainer lives, and since when."""
         signed = lock.holder(self.lock_path)
         launched = signed[1] if signed else (0.0 if self.lock_path.exists() else None)
-        placed = replace(state, name=self.name, alive=self.is_alive(), launched=launched)
+        placed = replace(state, name=self.name, alive=alive, launched=launched)
         if not placed.recipe:
             with contextlib.suppress(UserError):
                 placed.recipe = self.read_recipe()
                 placed.model = placed.model or str(placed.recipe.get("model", ""))
                 placed.dataset = placed.dataset or dataset_name(Path(str(placed.recipe.get("data", ""))))
                 placed.epochs = placed.epochs or int(placed.recipe.get("epochs", 0))
-        if placed.pid is None or placed.alive:
-            placed.pid = signed[0] if signed else placed.pid
+        if signed and alive:
+            placed.pid = signed[0]
         return placed
+
+    def summary(self) -> "Summary":
+        """The run in one line. For many runs, again and again, use `core.runs.summary.RunList`."""
+        from core.runs.summary import RunWatcher
+
+        return RunWatcher(self).summary()
 
     def rename(self, name: str) -> "RunFolder":
         """Gives the run another name and returns it.

@@ -1,0 +1,145 @@
+"""A run in one line, and many of them quickly: what a list of runs shows, kept beside each run that has ended."""
+
+import contextlib
+import math
+import time
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from core.runs.atomic import write_atomic
+from core.runs.folder import RunFolder, list_runs
+from core.runs.state import RunState
+from core.runs.tail import RunTail
+
+CACHE = ".summary.json"
+VERSION = 1
+
+QUIET = frozenset({"batch_progress", "device_sample", "features_progress"})
+"""Kinds that no summary needs: most of a journal."""
+
+
+LIVING = ("running", "paused")
+
+
+class Summary(msgspec.Struct, frozen=True, kw_only=True):
+    """One line of ``genre-tui runs``. Accuracies are fractions, times Unix seconds."""
+
+    name: str
+    state: str
+    path: str
+    model: str
+    dataset: str
+    epochs_done: int
+    epochs: int
+    best_val_accuracy: float | None
+    test_accuracy: float | None
+    started: float | None
+    seconds: float
+
+    def as_dict(self) -> dict[str, Any]:
+        plain: dict[str, Any] = msgspec.to_builtins(self)
+        return plain
+
+
+Stamp = tuple[int, int, int, int]
+
+
+class _Cached(msgspec.Struct, frozen=True):
+    version: int
+    stamp: Stamp
+    summary: Summary
+
+
+class RunWatcher:
+    """Keeps one run's summary up to date, reading only what was appended to its journal."""
+
+    def __init__(self, run: RunFolder) -> None:
+        self.run = run
+        self._tail: RunTail | None = None
+        self._rested: tuple[Stamp, Summary] | None = None
+
+    def summary(self, now: float | None = None) -> Summary:
+        """The run as it is now."""
+        if self.run.is_alive():
+            return self._read(now)
+        stamp = _stamp(self.run)
+        if self._rested is None or self._rested[0] != stamp:
+            summary = _read_cache(self.run, stamp)
+            if summary is None:
+                summary = self._read(now)
+                if summary.state in LIVING:  # it was launched in this instant
+                    return summary
+                _write_cache(self.run, stamp, summary)
+            self._rested, self._tail = (stamp, summary), None
+        return self._rested[1]
+
+    def _read(self, now: float | None) -> Summary:
+        self._tail = self._tail or RunTail(self.run, skip=QUIET)
+        self._tail.poll()
+        return summarise(self._tail.state, self.run.path, time.time() if now is None else now)
+
+
+class RunList:
+    """All runs of a folder. `refresh` costs milliseconds for a thousand runs of which few are running."""
+
+    def __init__(self, runs_dir: Path) -> None:
+        self.runs_dir = Path(runs_dir)
+        self._watchers: dict[Path, RunWatcher] = {}
+
+    def refresh(self) -> list[Summary]:
+        """The runs as they are now, the one that started last first; runs that are gone are left out."""
+        runs = list_runs(self.runs_dir)
+        self._watchers = {run.path: self._watchers.get(run.path) or RunWatcher(run) for run in runs}
+        summaries = [watcher.summary() for watcher in self._watchers.values()]
+        # Without a start a run was only just made.
+        return sorted(summaries, key=lambda s: (s.started or math.inf, s.name), reverse=True)
+
+
+def summarise(state: RunState, path: Path, now: float) -> Summary:
+    best = None if state.best is None or math.isnan(state.best.val_accuracy) else state.best.val_accuracy
+    return Summary(
+        name=state.name,
+        state=state.status,
+        path=str(path),
+        model=state.model,
+        dataset=state.dataset,
+        epochs_done=state.epochs_done,
+        epochs=state.epochs,
+        best_val_accuracy=best,
+        test_accuracy=None if state.test is None else state.test.accuracy,
+        started=state.started,
+        seconds=state.seconds(now),
+    )
+
+
+def _stamp(run: RunFolder) -> Stamp:
+    """Size and time of the journal, times of lock and recipe: a summary at rest holds as long as these do."""
+    size, journal = _size_and_time(run.journal_path)
+    return size, journal, _size_and_time(run.lock_path)[1], _size_and_time(run.recipe_path)[1]
+
+
+def _size_and_time(path: Path) -> tuple[int, int]:
+    try:
+        status = path.stat()
+    except OSError:
+        return 0, 0
+    return status.st_size, status.st_mtime_ns
+
+
+def _read_cache(run: RunFolder, stamp: Stamp) -> Summary | None:
+    try:
+        cached = msgspec.json.decode((run.path / CACHE).read_bytes(), type=_Cached)
+    except (OSError, msgspec.DecodeError, UnicodeDecodeError):
+        return None
+    if cached.version != VERSION or cached.stamp != stamp:
+        return None
+    return msgspec.structs.replace(cached.summary, name=run.name, path=str(run.path))
+
+
+def _write_cache(run: RunFolder, stamp: Stamp, summary: Summary) -> None:
+    data = msgspec.json.encode(_Cached(VERSION, stamp, summary))
+    # Somebody else's runs may be read-only: they are read anew by every program that lists them.
+    with contextlib.suppress(OSError):
+        write_atomic(run.path / CACHE, data, sync=False)
