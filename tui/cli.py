@@ -1,0 +1,149 @@
+"""The command line. Standard output is data, standard error is narration; a command is imported when it is called.
+
+Exit status: 0 done; 1 some input failed; 2 wrong usage; 130 interrupted.
+"""
+
+import argparse
+import os
+import sys
+from importlib import import_module
+from pathlib import Path
+from typing import NamedTuple
+
+from core.errors import UserError
+
+DONE, FAILED, USAGE, INTERRUPTED = 0, 1, 2, 130
+
+
+class Command(NamedTuple):
+    help: str
+    module: str
+
+
+COMMANDS = {
+    "train": Command("train a model; Ctrl-C stops and keeps it; --detach returns at once", "train"),
+    "attach": Command("the Watch screen on a run, the newest by default", "attach"),
+    "runs": Command("what runs there are", "runs"),
+    "show": Command("a run in plain text, as JSON, or its history as CSV", "show"),
+    "stop": Command("end a run at its next batch, with evaluation and report", "stop"),
+    "pause": Command("let a run rest at its next batch", "pause"),
+    "resume": Command("go on with a paused, stopped, failed or lost run, exactly", "resume"),
+    "extend": Command("train a run for more epochs", "extend"),
+    "evaluate": Command("a model on a labelled dataset", "evaluate"),
+    "classify": Command("the genres of files and folders", "classify"),
+    "listen": Command("the genre of live sound", "listen"),
+    "feed": Command("standard input to the socket that the Listen screen reads", "feed"),
+    "data": Command("check a dataset, make a synthetic one, pack and import features", "data"),
+    "doctor": Command("what this machine has: GPU, PyTorch, decoders, audio devices, terminal", "doctor"),
+}
+
+EPILOG = "Without a command the app opens on its Runs screen. genre-tui COMMAND --help says more about one."
+
+
+class UsageError(UserError):
+    """The command line asks for something that cannot be: exit status 2, like argparse's own errors."""
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Runs one command and returns its exit status."""
+    arguments = sys.argv[1:] if argv is None else argv
+    try:
+        status = _run(arguments)
+        sys.stdout.flush()
+        return status
+    except SystemExit as exit_:  # argparse has spoken already
+        return exit_.code if isinstance(exit_.code, int) else USAGE
+    except UserError as error:
+        print(f"genre-tui: {error}", file=sys.stderr)
+        return USAGE if isinstance(error, UsageError) else FAILED
+    except KeyboardInterrupt:
+        print("genre-tui: interrupted", file=sys.stderr)
+        return INTERRUPTED
+    except BrokenPipeError:
+        # Whoever read the output has had enough of it; nothing is left for the interpreter to flush at its end.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return DONE
+    except Exception as error:
+        print(f"genre-tui: this should not have happened: {_in_one_line(error)}; see {_log(error)}", file=sys.stderr)
+        return FAILED
+
+
+def parser_for(arguments: list[str]) -> argparse.ArgumentParser:
+    """The parser, with options only for the command that ``arguments`` begin with: its module alone is imported."""
+    parser = argparse.ArgumentParser(
+        prog="genre-tui",
+        description="Train music-genre classifiers, watch them live, and point them at files and live sound.",
+        epilog=EPILOG,
+    )
+    parser.add_argument("--version", action="store_true", help="say which version this is and exit")
+    parser.add_argument("--runs", type=Path, metavar="DIR", help="where the runs live (GENRE_TUI_RUNS, or ./runs)")
+    parser.add_argument("--ascii", action="store_true", help="draw the app with ASCII only")
+    parser.add_argument("--theme", metavar="NAME", help="colours of the app, instead of the settings' theme")
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND", title="commands")
+    named = _command(arguments)
+    for name, command in COMMANDS.items():
+        sub = commands.add_parser(name, help=command.help, description=_sentence(command.help))
+        if name == named:
+            import_module(f"tui.commands.{command.module}").add_arguments(sub)
+    return parser
+
+
+def _run(arguments: list[str]) -> int:
+    args = parser_for(arguments).parse_args(arguments)
+    if args.version:
+        print(f"genre-tui {_version()}")
+        return DONE
+    if args.command is None:
+        from core.runs.folder import default_runs_dir
+        from tui.app import run_app
+
+        return run_app(args.runs or default_runs_dir(), ascii=args.ascii, theme=args.theme)
+    status: int = import_module(f"tui.commands.{COMMANDS[args.command].module}").run(args)
+    return status
+
+
+def _command(arguments: list[str]) -> str | None:
+    """The first argument that names a command; an option's value before it (``--runs train``) only costs an import."""
+    return next((argument for argument in arguments if argument in COMMANDS), None)
+
+
+def _sentence(text: str) -> str:
+    return text[0].upper() + text[1:] + "."
+
+
+def _version() -> str:
+    from importlib.metadata import PackageNotFoundError, version
+
+    try:
+        return version("genre-tui")
+    except PackageNotFoundError:
+        return "(not installed)"
+
+
+def _in_one_line(error: Exception) -> str:
+    return " ".join(f"{type(error).__name__}: {error}".split())
+
+
+def _log(error: Exception) -> str:
+    """Appends the traceback to a log and returns where that is."""
+    import tempfile
+    import time
+    import traceback
+
+    from tui.terminal import log_path
+
+    story = f"{time.strftime('%Y-%m-%d %H:%M:%S')} {' '.join(sys.argv)}\n{''.join(traceback.format_exception(error))}\n"
+    for path in (log_path().with_name("errors.log"), Path(tempfile.gettempdir()) / "genre-tui-errors.log"):
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            with path.open("a") as log:
+                log.write(story)
+            return str(path)
+        except OSError:
+            continue  # a home that cannot be written to
+    sys.stderr.write(story)
+    return "the traceback above"
+
+
+if __name__ == "__main__":
+    sys.exit(main())

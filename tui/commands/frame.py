@@ -1,0 +1,90 @@
+"""One frame of a run in plain text."""
+
+import math
+
+from core.runs.narrate import duration, percent
+from core.runs.state import EpochRow, RunState
+from tui.commands.runs import table
+
+ROWS = 12
+"""Epochs shown: the last ones, and the best."""
+
+LOG_LINES = 6
+BAR = 40
+
+
+def frame(state: RunState, now: float) -> str:
+    """Header, progress, epochs, the end of the log, and the test report when there is one."""
+    parts = [_header(state, now), _progress(state), _epochs(state), _log(state)]
+    if state.test is not None:
+        parts.append(f"test: accuracy {percent(state.test.accuracy)}, loss {state.test.loss:.4f}")
+        parts.append(state.test.report_text.rstrip())
+    if state.failure is not None:
+        parts.append(state.failure.traceback.rstrip() or state.failure.error)
+    return "\n\n".join(part for part in parts if part)
+
+
+def _header(state: RunState, now: float) -> str:
+    left = state.eta_seconds(now)
+    facts = [
+        state.name,
+        state.model,
+        state.dataset,
+        state.device_name or state.device,
+        state.status if state.status != "running" or state.phase in ("training", "validating") else state.phase,
+        f"epoch {state.epoch}/{state.epochs}",
+        f"{duration(state.seconds(now))} worked",
+        "" if left is None else f"{duration(left)} left",
+        f"silent for {duration(state.silent_for(now))}" if state.silent_for(now) > 30 and not state.paused else "",
+    ]
+    return " · ".join(fact for fact in facts if fact)
+
+
+def _progress(state: RunState) -> str:
+    if state.end is not None:
+        return ""
+    if state.phase == "features" and state.features is not None and state.features.total:
+        done, total, what = state.features.done, state.features.total, "features"
+    elif state.batches:
+        done, total, what = state.batch, state.batches, f"{state.phase}, batch"
+    else:
+        return ""
+    filled = round(BAR * done / total)
+    pace = f", {state.clips_per_second:,.0f} clips/s" if state.clips_per_second else ""
+    return f"[{'#' * filled}{'.' * (BAR - filled)}] {what} {done:,} of {total:,}{pace}"
+
+
+def _epochs(state: RunState) -> str:
+    if not state.history:
+        return ""
+    best = state.best.epoch if state.best else None
+    rows = state.history[-ROWS:]
+    if state.best is not None and rows[0].epoch > state.best.epoch:
+        rows = [state.best, *rows[1:]]
+    heading = ("", "epoch", "train loss", "train acc", "val loss", "val acc", "lr", "seconds")
+    return table([heading, *(_row(row, row.epoch == best) for row in rows)])
+
+
+def _row(row: EpochRow, best: bool) -> tuple[str, ...]:
+    return (
+        "*" if best else "",
+        str(row.epoch),
+        _number(row.train_loss),
+        _percent(row.train_accuracy),
+        _number(row.val_loss),
+        _percent(row.val_accuracy),
+        f"{row.learning_rate:.1e}",
+        f"{row.seconds:.1f}",
+    )
+
+
+def _number(value: float) -> str:
+    return "–" if math.isnan(value) else f"{value:.4f}"
+
+
+def _percent(value: float) -> str:
+    return percent(None if math.isnan(value) else value)
+
+
+def _log(state: RunState) -> str:
+    return "\n".join(line.text for line in state.log[-LOG_LINES:] if state.failure is None or line.level != "error")

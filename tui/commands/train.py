@@ -1,0 +1,117 @@
+"""``train DATA``: start a run and follow it in plain lines, or leave it to itself with ``--detach``."""
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from core.errors import UserError
+from core.models.names import MODELS
+from core.training.presets import DEFAULT_PRESET, PRESETS, preset
+from core.training.recipe import Recipe, from_dict, to_dict
+from tui.cli import DONE, UsageError
+from tui.commands.common import add_runs_option, narrate, runs_dir
+
+FLAGS = {
+    "model": "model",
+    "epochs": "epochs",
+    "batch_size": "batch_size",
+    "learning_rate": "optimiser.learning_rate",
+    "crop_seconds": "crop_seconds",
+    "seed": "seed",
+    "device": "device",
+    "plain": "plain",
+}
+"""Option → the recipe's field that it sets."""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("data", metavar="DATA", help="a folder of genres, or a feature pack")
+    parser.add_argument("--preset", choices=PRESETS, default=DEFAULT_PRESET, help=f"where to begin ({DEFAULT_PRESET})")
+    parser.add_argument("--model", choices=MODELS, help="; ".join(f"{name}: {line}" for name, line in MODELS.items()))
+    parser.add_argument("--epochs", type=int, metavar="N")
+    parser.add_argument("--batch-size", type=int, metavar="N")
+    parser.add_argument("--learning-rate", type=float, metavar="X")
+    parser.add_argument("--crop-seconds", type=float, metavar="S", help="train on random crops of this length")
+    parser.add_argument("--seed", type=int, metavar="N", help="of weights, order and crops; split.seed is the split's")
+    parser.add_argument("--device", metavar="auto|cpu|cuda[:N]|mps")
+    parser.add_argument("--plain", action="store_true", default=None, help="the plain path: float32, nothing tuned")
+    parser.add_argument(
+        "--set",
+        action="append",
+        default=[],
+        metavar="FIELD=VALUE",
+        dest="settings",
+        help="any field of the recipe, such as optimiser.schedule=cosine or front_end.seconds=15; may be repeated",
+    )
+    parser.add_argument("--name", help="what to call the run (the time, the dataset and the model)")
+    parser.add_argument("--detach", action="store_true", help="print the run's name and return at once")
+    parser.add_argument("--bell", action="store_true", help="ring the terminal's bell when the run ends")
+    parser.add_argument("--webhook", metavar="URL", help="where the trainer posts a summary when the run ends")
+    add_runs_option(parser)
+
+
+def run(args: argparse.Namespace) -> int:
+    from core.runs.folder import create, dataset_name
+    from core.runs.launch import launch
+    from core.runs.notify import write_webhook
+    from tui.commands.follow import follow
+
+    data = Path(args.data).expanduser().absolute()
+    if not data.is_dir():
+        raise UserError(f"{args.data} is no folder; give a folder of genres, or a feature pack")
+    recipe = recipe_from(args, data)
+    folder = create(runs_dir(args), to_dict(recipe), dataset_name(data), recipe.model, name=args.name)
+    if args.webhook:
+        write_webhook(folder, args.webhook)
+    launch(folder)
+    if args.detach:
+        print(folder.name)
+        narrate(f"training in {folder.path}; watch it with: genre-tui attach {folder.name}")
+        return DONE
+    narrate(f"run {folder.name}")
+    return follow(folder, bell=args.bell)
+
+
+def recipe_from(args: argparse.Namespace, data: Path) -> Recipe:
+    """The preset's recipe with what the command line changes.
+
+    Raises:
+        UsageError: a field does not exist, or a value does not fit it.
+    """
+    plain: dict[str, Any] = to_dict(preset(args.preset, str(data)))
+    for option, field in FLAGS.items():
+        if (value := getattr(args, option)) is not None:
+            _set(plain, field, value)
+    for setting in args.settings:
+        field, equals, text = setting.partition("=")
+        if not equals:
+            raise UsageError(f"--set takes FIELD=VALUE, not {setting!r}")
+        _set(plain, field.strip(), _value(text.strip()))
+    try:
+        return from_dict(plain)
+    except msgspec.ValidationError as error:
+        raise UsageError(f"this recipe cannot be: {error}") from error
+
+
+def _set(plain: dict[str, Any], field: str, value: object) -> None:
+    *groups, name = field.split(".")
+    for group in groups:
+        inner = plain.get(group)
+        if not isinstance(inner, dict):
+            raise UsageError(f"a recipe has no settings {group!r}; those with a dot are {', '.join(_groups(plain))}")
+        plain = inner
+    plain[name] = value
+
+
+def _groups(plain: dict[str, Any]) -> list[str]:
+    return [name for name, value in plain.items() if isinstance(value, dict)]
+
+
+def _value(text: str) -> object:
+    """A number, true, false, null or a list as JSON has them; anything else is a text."""
+    try:
+        return msgspec.json.decode(text.encode())
+    except msgspec.DecodeError:
+        return text
