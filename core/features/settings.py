@@ -1,4 +1,7 @@
-"""The settings of the front end: what turns a waveform into a log-mel spectrogram. Imports no torch."""
+"""The settings of features: what turns a waveform into a log-mel spectrogram, and what augmentation does to one.
+
+Imports no torch.
+"""
 
 from typing import Literal
 
@@ -50,3 +53,43 @@ class FrontEndSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown
     def seconds_at(self, frame: int) -> float:
         """The time of a frame's centre."""
         return frame * self.hop_length / self.sample_rate
+
+
+class AugmentationSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What is done to a training batch of log-mel crops on the device; each with its probability and its range.
+
+    All of these work on the mel spectrogram: stretching resamples the time axis, pitch moves the mel axis, noise is
+    added as mel power. A probability of 0 turns one off.
+    """
+
+    time_stretch: float = 0.0
+    """Probability of a time stretch."""
+    time_stretch_range: float = 0.1
+    """Largest change of tempo, as a fraction."""
+    pitch_shift: float = 0.0
+    pitch_shift_range: float = 2.0
+    """Largest shift, in semitones."""
+    noise: float = 0.0
+    noise_snr: tuple[float, float] = (10.0, 40.0)
+    """Lowest and highest signal-to-noise ratio, in dB."""
+    gain: float = 0.0
+    gain_range: float = 6.0
+    """Largest gain or loss, in dB."""
+    tilt: float = 0.0
+    tilt_range: float = 6.0
+    """Largest tilt from the lowest to the highest band, in dB."""
+    equaliser: float = 0.0
+    """Probability of a random curve over the bands: straight lines between five knots."""
+    equaliser_range: float = 6.0
+    """Largest gain or loss at a knot, in dB."""
+    roll: float = 0.0
+    """Probability of rolling a crop around in time."""
+    time_mask: float = 0.0
+    time_mask_fraction: float = 0.1
+    """Longest mask, as a fraction of the crop."""
+    frequency_mask: float = 0.0
+    frequency_mask_bands: int = 16
+    """Widest mask, in mel bands."""
+    mixup: float = 0.0
+    """Probability that a batch is mixed."""
+    mixup_alpha: float = 0.2

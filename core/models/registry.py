@@ -3,11 +3,20 @@
 from torch import nn
 
 from core.errors import UserError
+from core.models.cnn_attention import CNNAttention
+from core.models.crnn import CRNN
 from core.models.names import MODEL_NAMES
+from core.models.residual_cnn import ResidualCNN
 from core.models.seed_cnn import SeedCNN
 from core.models.small_cnn import SmallCNN
 
-_NETWORKS: dict[str, type[nn.Module]] = {"small_cnn": SmallCNN, "seed_cnn": SeedCNN}
+_NETWORKS: dict[str, type[nn.Module]] = {
+    "residual_cnn": ResidualCNN,
+    "crnn": CRNN,
+    "cnn_attention": CNNAttention,
+    "small_cnn": SmallCNN,
+    "seed_cnn": SeedCNN,
+}
 
 
 def build_model(name: str, *, n_mels: int, genres: int, frames: int, **options: int | float | str | bool) -> nn.Module:

@@ -49,6 +49,23 @@ def _own_scale(mel_BMT: Tensor) -> Tensor:
     return (mel_BMT - mean_B11) / std_B11.clamp_min(1e-3)
 
 
+class TwoViews(nn.Module):
+    """Two channels of a window that are blind to its level: as it sounds, and without its own average spectrum.
+
+    The first is `Standardise` with ``per_window``. The second takes each band's mean over the window away, and with it
+    what a room, a microphone or a mastering engineer adds to a whole recording (cepstral mean subtraction, Atal 1974).
+    """
+
+    def __init__(self, n_mels: int) -> None:
+        super().__init__()
+        self.standardise = Standardise(n_mels, per_window=True)
+
+    def forward(self, mel_BMT: Tensor) -> Tensor:
+        """[B, M, T] in dB → [B, 2, M, T]."""
+        whole_BMT = self.standardise(mel_BMT)
+        return torch.stack([whole_BMT, whole_BMT - whole_BMT.mean(2, keepdim=True)], dim=1)
+
+
 def fit_standardisation(model: nn.Module, mel_NMT: Tensor) -> None:
     """Fits every `Standardise` of a network to windows of the training set [N, M, T] in dB."""
     for module in model.modules():

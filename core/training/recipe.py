@@ -9,7 +9,7 @@ from typing import Literal
 import msgspec
 
 from core.dataset.settings import SplitSettings as SplitSettings
-from core.features.settings import FrontEndSettings
+from core.features.settings import AugmentationSettings, FrontEndSettings
 
 
 class OptimiserSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -22,42 +22,6 @@ class OptimiserSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknow
     label_smoothing: float = 0.0
     weight_average: float = 0.0
     """Decay of the exponential moving average of the weights that is evaluated and kept; 0 turns it off."""
-
-
-class AugmentationSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What is done to a training batch of log-mel crops on the device; each with its probability and its range.
-
-    All of these work on the mel spectrogram: stretching resamples the time axis, pitch moves the mel axis, noise is
-    added as mel power. A probability of 0 turns one off.
-    """
-
-    time_stretch: float = 0.0
-    """Probability of a time stretch."""
-    time_stretch_range: float = 0.1
-    """Largest change of tempo, as a fraction."""
-    pitch_shift: float = 0.0
-    pitch_shift_range: float = 2.0
-    """Largest shift, in semitones."""
-    noise: float = 0.0
-    noise_snr: tuple[float, float] = (10.0, 40.0)
-    """Lowest and highest signal-to-noise ratio, in dB."""
-    gain: float = 0.0
-    gain_range: float = 6.0
-    """Largest gain or loss, in dB."""
-    tilt: float = 0.0
-    tilt_range: float = 6.0
-    """Largest tilt from the lowest to the highest band, in dB."""
-    roll: float = 0.0
-    """Probability of rolling a crop around in time."""
-    time_mask: float = 0.0
-    time_mask_fraction: float = 0.1
-    """Longest mask, as a fraction of the crop."""
-    frequency_mask: float = 0.0
-    frequency_mask_bands: int = 16
-    """Widest mask, in mel bands."""
-    mixup: float = 0.0
-    """Probability that a batch is mixed."""
-    mixup_alpha: float = 0.2
 
 
 class Recipe(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -97,6 +61,11 @@ class Recipe(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
                 raise ValueError(f"{name} must be at least 1, not {getattr(self, name)}")
         if self.crop_seconds is not None and not 0 < self.crop_seconds <= self.front_end.seconds:
             raise ValueError(f"crop_seconds must be above 0 and at most {self.front_end.seconds:g}, the clip length")
+
+    @property
+    def input_frames(self) -> int:
+        """Frames that the network is given at once, in training and afterwards."""
+        return self.front_end.frames if self.crop_seconds is None else self.front_end.frames_in(self.crop_seconds)
 
 
 def to_dict(recipe: Recipe) -> dict[str, object]:

@@ -1,0 +1,163 @@
+"""Augmentation of training batches, on log-mel spectrograms and on their device.
+
+Everything here is the mel-domain equivalent of what could be done to the sound: stretching resamples the time axis,
+a shift of pitch moves energy to the band of its new frequency, noise is added as mel power, gain, tilt and equaliser
+are curves in decibels. Masks are SpecAugment's (Park et al. 2019), the equaliser is FilterAugment's (Nam et al. 2022,
+linear type), mixup is Zhang et al.'s (2018), on decibels.
+
+Suffixes: B clips of the batch, M mel bands, T frames, C genres, K knots of an equaliser curve.
+"""
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from core.features.mel_axis import mel_frequencies, position_of
+from core.features.settings import AugmentationSettings, FrontEndSettings
+
+EQUALISER_KNOTS = 5
+
+
+class Augment:
+    """Each effect strikes each clip of a batch by itself, with its probability; effects follow the order of sound:
+
+    player and instrument (stretch, pitch), room and electronics (tilt, equaliser, noise, gain), then the training
+    tricks (roll, mixup, masks).
+    """
+
+    def __init__(self, settings: AugmentationSettings, front_end: FrontEndSettings) -> None:
+        self.settings = settings
+        self.front_end = front_end
+        self.frequencies_M = mel_frequencies(front_end)
+
+    def __call__(self, mel_BMT: Tensor, labels_BC: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+        """A batch as it could have sounded.
+
+        Args:
+            mel_BMT: log-mel in dB, in [-top_db, 0]; unchanged afterwards.
+            labels_BC: one row of genre probabilities a clip.
+            generator: on the batch's device; all that is random comes from it.
+
+        Returns:
+            mel [B, M, T], which gains may take beyond that range, and labels [B, C], mixed where the clips were.
+        """
+        s = self.settings
+        draw = _Draw(len(mel_BMT), mel_BMT.device, generator)
+        if s.time_stretch or s.pitch_shift:
+            mel_BMT = self._warp(mel_BMT, draw)
+        if s.tilt:
+            mel_BMT = mel_BMT + self._curve(draw.around(s.tilt, s.tilt_range)[:, None] * draw.ramp)
+        if s.equaliser:
+            mel_BMT = mel_BMT + self._curve(draw.around(s.equaliser, s.equaliser_range, EQUALISER_KNOTS))
+        if s.noise:
+            mel_BMT = _add_noise(mel_BMT, s, draw)
+        if s.gain:
+            mel_BMT = mel_BMT + draw.around(s.gain, s.gain_range)[:, None, None]
+        if s.roll:
+            mel_BMT = _roll(mel_BMT, s.roll, draw)
+        if s.mixup:
+            mel_BMT, labels_BC = _mixup(mel_BMT, labels_BC, s, draw)
+        if s.frequency_mask:
+            mel_BMT = _mask(mel_BMT, 1, s.frequency_mask, s.frequency_mask_bands, draw)
+        if s.time_mask:
+            mel_BMT = _mask(mel_BMT, 2, s.time_mask, s.time_mask_fraction * mel_BMT.shape[2], draw)
+        return mel_BMT, labels_BC
+
+    def _warp(self, mel_BMT: Tensor, draw: "_Draw") -> Tensor:
+        """Time stretch and pitch shift in one interpolation; what a stretch lacks at the ends is reflected."""
+        s, (_, bands, frames) = self.settings, mel_BMT.shape
+        semitones_B = draw.around(s.pitch_shift, s.pitch_shift_range)
+        tempo_B = 1 + draw.around(s.time_stretch, s.time_stretch_range)
+        # A band takes what sounded at its frequency before the shift.
+        source_BM = self.frequencies_M.to(mel_BMT.device) / torch.exp2(semitones_B / 12)[:, None]
+        y_BM = position_of(source_BM, self.front_end) / (bands - 1) * 2 - 1
+        x_BT = torch.linspace(-1, 1, frames, device=mel_BMT.device) * tempo_B[:, None]
+        shape = (len(mel_BMT), bands, frames)
+        grid_BMT2 = torch.stack([x_BT[:, None].expand(shape), y_BM[:, :, None].expand(shape)], dim=3)
+        return F.grid_sample(mel_BMT[:, None], grid_BMT2, padding_mode="reflection", align_corners=True)[:, 0]
+
+    def _curve(self, knots_BK: Tensor) -> Tensor:
+        """Gains at evenly spaced bands → a broken line over all of them, [B, M, 1]."""
+        return F.interpolate(knots_BK[:, None], size=self.front_end.n_mels, mode="linear", align_corners=True)[
+            :, 0, :, None
+        ]
+
+
+class _Draw:
+    """Random numbers for a batch, one row a clip."""
+
+    def __init__(self, clips: int, device: torch.device, generator: torch.Generator) -> None:
+        self.clips, self.device, self.generator = clips, device, generator
+        self.ramp = torch.tensor([-0.5, 0.5], device=device)
+
+    def uniform(self, *shape: int) -> Tensor:
+        """In [0, 1): [B, *shape]."""
+        return torch.rand(self.clips, *shape, generator=self.generator, device=self.device)
+
+    def strikes(self, probability: float) -> Tensor:
+        """Which clips an effect strikes: [B], bool."""
+        return self.uniform() < probability
+
+    def around(self, probability: float, width: float, *shape: int) -> Tensor:
+        """In [-width, width] where the effect strikes, 0 elsewhere: [B, *shape]."""
+        struck_B = self.strikes(probability).view(-1, *[1] * len(shape))
+        return (2 * self.uniform(*shape) - 1) * width * struck_B
+
+    def integers(self, high: int) -> Tensor:
+        return torch.randint(high, (self.clips,), generator=self.generator, device=self.device)
+
+
+def _add_noise(mel_BMT: Tensor, s: AugmentationSettings, draw: _Draw) -> Tensor:
+    """Noise of the same power in every band, flickering as the power of white noise does (exponentially)."""
+    lowest, highest = s.noise_snr
+    signal_B11 = _decibels(_power(mel_BMT).mean((1, 2), keepdim=True))
+    level_B11 = signal_B11 - (lowest + (highest - lowest) * draw.uniform(1, 1))
+    flicker_BMT = -torch.log1p(-draw.uniform(*mel_BMT.shape[1:]))
+    noisy_BMT = _decibels(_power(mel_BMT) + _power(level_B11) * flicker_BMT)
+    return torch.where(draw.strikes(s.noise)[:, None, None], noisy_BMT, mel_BMT)
+
+
+def _roll(mel_BMT: Tensor, probability: float, draw: _Draw) -> Tensor:
+    frames = mel_BMT.shape[2]
+    shift_B = draw.integers(frames) * draw.strikes(probability)
+    source_BT = (torch.arange(frames, device=mel_BMT.device) + shift_B[:, None]) % frames
+    return mel_BMT.gather(2, source_BT[:, None].expand_as(mel_BMT))
+
+
+def _mixup(mel_BMT: Tensor, labels_BC: Tensor, s: AugmentationSettings, draw: _Draw) -> tuple[Tensor, Tensor]:
+    """Each struck clip with a share, at most a half, of another one of the batch."""
+    share_B = _beta(s.mixup_alpha, draw)
+    share_B = torch.minimum(share_B, 1 - share_B) * draw.strikes(s.mixup)
+    other = torch.randperm(draw.clips, generator=draw.generator, device=draw.device)
+    mixed_BMT = torch.lerp(mel_BMT, mel_BMT[other], share_B[:, None, None])
+    return mixed_BMT, torch.lerp(labels_BC, labels_BC[other], share_B[:, None])
+
+
+def _beta(alpha: float, draw: _Draw) -> Tensor:
+    """Beta(alpha, alpha) of a generator of one's own, which torch's distributions do not take: [B].
+
+    Jöhnk's method (1964): U^(1/alpha) and V^(1/alpha), kept when their sum is at most 1. Of sixteen tries all miss once
+    in 65,536 times at alpha 1, and practically never below; the first is taken then.
+    """
+    tries_2BK = torch.stack([draw.uniform(16), draw.uniform(16)]).clamp_min(1e-12).log() / alpha
+    total_BK = torch.logaddexp(tries_2BK[0], tries_2BK[1])
+    first_B = (total_BK <= 0).int().argmax(1, keepdim=True)
+    return (tries_2BK[0] - total_BK).gather(1, first_B)[:, 0].exp()
+
+
+def _mask(mel_BMT: Tensor, axis: int, probability: float, widest: float, draw: _Draw) -> Tensor:
+    """Covers a stretch of bands (axis 1) or frames (axis 2) with the clip's mean."""
+    size = mel_BMT.shape[axis]
+    width_B = draw.uniform() * widest * draw.strikes(probability)
+    first_B = draw.uniform() * (size - width_B)
+    place_S = torch.arange(size, device=mel_BMT.device)
+    covered_BS = (place_S >= first_B[:, None]) & (place_S < (first_B + width_B)[:, None])
+    return torch.where(covered_BS.unsqueeze(3 - axis), mel_BMT.mean((1, 2), keepdim=True), mel_BMT)
+
+
+def _power(decibels: Tensor) -> Tensor:
+    return torch.pow(10.0, decibels / 10)
+
+
+def _decibels(power: Tensor) -> Tensor:
+    return 10 * torch.log10(power.clamp_min(1e-12))
