@@ -11,8 +11,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from core.errors import UserError
-
-DONE, FAILED, USAGE, INTERRUPTED = 0, 1, 2, 130
+from tui.exits import DONE, FAILED, INTERRUPTED, USAGE, UsageError
 
 
 class Command(NamedTuple):
@@ -38,10 +37,6 @@ COMMANDS = {
 }
 
 EPILOG = "Without a command the app opens on its Runs screen. genre-tui COMMAND --help says more about one."
-
-
-class UsageError(UserError):
-    """The command line asks for something that cannot be: exit status 2, like argparse's own errors."""
 
 
 def main(argv: list[str] | None = None) -> int:

@@ -6,8 +6,8 @@ from core.errors import UserError
 from core.runs.control import ANSWER_SECONDS, Kind, request, wait_for_answer
 from core.runs.events import RequestAnswered
 from core.runs.folder import RunFolder
-from tui.cli import DONE, FAILED
 from tui.commands.common import narrate
+from tui.exits import DONE, FAILED
 
 
 def ask(run: RunFolder, kind: Kind, *, epochs: int | None = None) -> int:

@@ -2,8 +2,8 @@
 
 import argparse
 
-from tui.cli import UsageError
 from tui.commands.common import add_run_arguments, run_folder
+from tui.exits import UsageError
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -14,8 +14,8 @@ from core.runs.folder import RunFolder
 from core.runs.journal import JournalReader
 from core.runs.narrate import duration, narrate
 from core.runs.state import RunState, fold
-from tui.cli import DONE, FAILED, INTERRUPTED
 from tui.commands import common
+from tui.exits import DONE, FAILED, INTERRUPTED
 
 POLL_SECONDS = 0.1
 SIGN_OF_LIFE_SECONDS = 10.0

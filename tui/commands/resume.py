@@ -4,8 +4,8 @@ import argparse
 
 from core.errors import UserError
 from core.runs.folder import RunFolder
-from tui.cli import DONE
 from tui.commands.common import add_run_arguments, narrate, run_folder
+from tui.exits import DONE
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

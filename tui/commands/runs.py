@@ -7,8 +7,8 @@ import msgspec
 
 from core.runs.narrate import duration, percent
 from core.runs.summary import RunList, Summary
-from tui.cli import DONE
 from tui.commands.common import add_runs_option, narrate, runs_dir
+from tui.exits import DONE
 
 HEADINGS = ("name", "state", "epochs", "best val", "test", "model", "dataset", "started", "time")
 

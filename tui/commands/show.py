@@ -10,8 +10,8 @@ import msgspec
 from core.runs.export import history_csv
 from core.runs.state import RunState
 from core.runs.tail import RunTail
-from tui.cli import DONE
 from tui.commands.common import add_run_arguments, run_folder
+from tui.exits import DONE
 
 REDRAW_SECONDS = 1.0
 

@@ -10,8 +10,8 @@ from core.errors import UserError
 from core.models.names import MODELS
 from core.training.presets import DEFAULT_PRESET, PRESETS, preset
 from core.training.recipe import Recipe, from_dict, to_dict
-from tui.cli import DONE, UsageError
 from tui.commands.common import add_runs_option, narrate, runs_dir
+from tui.exits import DONE, UsageError
 
 FLAGS = {
     "model": "model",
