@@ -32,7 +32,8 @@ def decode(path: str | os.PathLike[str], *, start: float = 0.0, duration: float 
     Raises:
         AudioError: the file cannot be read, is no audio, holds no samples there, or samples that are no numbers.
     """
-    blocks = list(_blocks(path, start, duration))
+    with opened(path) as file:
+        blocks = list(_blocks(path, file, start, duration))
     if not blocks:
         raise AudioError(path, "holds no samples" + (f" at {start:g} s" if start else ""))
     rate = blocks[0][1]
@@ -48,14 +49,22 @@ def stream(path: str | os.PathLike[str], block_seconds: float = 30.0) -> Iterato
     Raises:
         AudioError: as ``decode``, also half-way.
     """
+    with opened(path) as file:
+        yield from stream_open(path, file, block_seconds)
+
+
+def stream_open(
+    path: str | os.PathLike[str], file: BinaryIO, block_seconds: float = 30.0
+) -> Iterator[tuple[Waveform, int]]:
+    """The same from a file that is open already."""
     parts: list[Waveform] = []
-    held, rate = 0, 0
-    for piece, rate in _blocks(path, 0.0, None):
+    held = rate = 0
+    for piece, rate in _blocks(path, file, 0.0, None):
         size = max(1, round(block_seconds * rate))
         while held + len(piece) >= size:
             cut = size - held
             yield np.concatenate([*parts, piece[:cut]]), rate
-            parts, held, piece = [], 0, piece[cut:]  # noqa: PLW2901
+            parts, held, piece = [], 0, piece[cut:]
         if len(piece):
             parts.append(piece)
             held += len(piece)
@@ -87,13 +96,14 @@ def _plain(header: PcmHeader) -> bool:
     return header.dtype is not None and header.channels == 1
 
 
-def _blocks(path: str | os.PathLike[str], start: float, duration: float | None) -> Iterator[tuple[Waveform, int]]:
+def _blocks(
+    path: str | os.PathLike[str], file: BinaryIO, start: float, duration: float | None
+) -> Iterator[tuple[Waveform, int]]:
     """Mono blocks as they come out of the file's decoder."""
-    with opened(path) as file:
-        for block, rate in _decoder(path, file, start, duration):
-            if not np.isfinite(block).all():
-                raise AudioError(path, "holds samples that are no numbers (NaN or infinite)")
-            yield block, rate
+    for block, rate in _decoder(path, file, start, duration):
+        if not np.isfinite(block).all():
+            raise AudioError(path, "holds samples that are no numbers (NaN or infinite)")
+        yield block, rate
 
 
 def _decoder(

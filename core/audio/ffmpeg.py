@@ -25,6 +25,7 @@ def open_ffmpeg(path: str | os.PathLike[str], file: BinaryIO) -> Iterator[tuple[
     Raises:
         AudioError: it is no audio that FFmpeg knows, or holds no audio stream.
     """
+    file.seek(0)
     try:
         with av.open(file, options={"format_whitelist": FORMATS}, metadata_errors="replace") as container:
             if not container.streams.audio:

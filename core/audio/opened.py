@@ -23,7 +23,7 @@ def opened(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
         descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
         try:
             _require_content(path, os.fstat(descriptor))
-            with open(descriptor, "rb", buffering=0, closefd=False) as file:  # noqa: PTH123 - an open descriptor
+            with open(descriptor, "rb", buffering=0, closefd=False) as file:
                 yield file
         finally:
             os.close(descriptor)

@@ -100,5 +100,6 @@ def read_pcm16(file: BinaryIO, header: PcmHeader, start: int = 0, count: int | N
     assert header.dtype is not None and header.channels == 1
     left = max(0, header.frames - start)
     count = left if count is None else min(count, left)
+    file.seek(0)
     raw = np.fromfile(file, dtype=header.dtype, count=count, offset=header.offset + 2 * start)
     return raw.astype(np.int16, copy=False)

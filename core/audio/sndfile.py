@@ -22,6 +22,7 @@ def open_sndfile(path: str | os.PathLike[str], file: BinaryIO) -> Iterator[Any]:
     Raises:
         AudioError: libsndfile does not understand it, then or later.
     """
+    file.seek(0)
     try:
         with soundfile.SoundFile(file.fileno(), closefd=False) as sound:
             yield sound

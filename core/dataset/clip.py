@@ -1,0 +1,38 @@
+"""One clip of a dataset, and one file that is none."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+
+@dataclass(frozen=True)
+class Clip:
+    """A usable recording and what is known about it.
+
+    ``name`` is its file name without the suffix (``blues.00000``), by which an index finds it; ``content`` is a hash
+    of the file (of the spectrogram, in a feature pack), by which the feature store finds it. Texts are fit for people
+    and JSON: whatever cannot be printed in a file name is escaped in them, never in ``path``.
+    """
+
+    path: Path
+    genre: str
+    name: str
+    content: str
+    rate: int
+    channels: int
+    format: str
+    duration_s: float
+    columns: dict[str, str] = field(default_factory=dict)
+    """What the dataset's index says of it."""
+
+    @property
+    def group(self) -> str | None:
+        """The recording that this clip is one of several copies of, where the index names it."""
+        return self.columns.get("exact_duplicate_group") or None
+
+
+@dataclass(frozen=True)
+class Excluded:
+    """A file that was left out, and why. ``path`` is text for people."""
+
+    path: str
+    reason: str

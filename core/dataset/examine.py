@@ -1,0 +1,69 @@
+"""One file of a dataset: what it is, its hash, and whether it is fit for training."""
+
+import hashlib
+import os
+from typing import BinaryIO
+
+import msgspec
+import numpy as np
+
+from core.audio.complete import cut_off
+from core.audio.decode import stream_open
+from core.audio.errors import AudioError
+from core.audio.opened import opened, peek
+from core.audio.probe import probe_open
+
+SILENCE = 1e-4
+"""Range of samples, from the lowest to the highest, below which a clip is silent: about -86 dB of full scale."""
+SHORTEST = 0.5
+"""Seconds."""
+
+
+class Examined(msgspec.Struct, frozen=True):
+    """What a look at a file's content found. ``reason`` says why it is unfit; it is None for a fit one."""
+
+    content: str = ""
+    format: str = ""
+    rate: int = 0
+    channels: int = 0
+    duration_s: float = 0.0
+    reason: str | None = None
+
+
+def examine(path: str | os.PathLike[str]) -> Examined:
+    """Hash and decode a whole file, a block at a time.
+
+    Raises:
+        AudioError: it cannot be opened or read; what is wrong with its content is in ``Examined.reason``.
+    """
+    with opened(path) as file:
+        content = content_hash(file)
+        try:
+            return _judge(path, file, content)
+        except AudioError as error:
+            return Examined(content=content, reason=error.reason)
+
+
+def _judge(path: str | os.PathLike[str], file: BinaryIO, content: str) -> Examined:
+    info = probe_open(path, file)
+    samples, rate, low, high = 0, info.rate, np.inf, -np.inf
+    for block, rate in stream_open(path, file):  # noqa: B007 - the decoder knows the rate better than the header
+        samples += len(block)
+        low, high = min(low, float(block.min())), max(high, float(block.max()))
+    seconds = samples / rate
+    reason = cut_off(file, info, seconds)
+    if reason is None and seconds < SHORTEST:
+        reason = f"is too short ({seconds:.2f} s)"
+    elif reason is None and high - low < SILENCE:
+        reason = "is silent"
+    return Examined(content, info.format, rate, info.channels, seconds, reason)
+
+
+def content_hash(file: BinaryIO) -> str:
+    """BLAKE2b of the file's bytes, 128 bits, as hexadecimal digits."""
+    digest = hashlib.blake2b(digest_size=16)
+    offset = 0
+    while chunk := peek(file, 1 << 20, offset):
+        digest.update(chunk)
+        offset += len(chunk)
+    return digest.hexdigest()

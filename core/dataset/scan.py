@@ -1,0 +1,161 @@
+"""A folder of genres → its usable clips, and every other file with the reason why it was left out."""
+
+import os
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from core.audio.errors import AudioError, printable
+from core.audio.formats import is_audio
+from core.dataset.clip import Clip, Excluded
+from core.dataset.errors import DatasetError
+from core.dataset.examine import Examined, examine
+from core.dataset.index import INDEX_NAME, read_index
+from core.dataset.memo import ScanMemo, Stamp, stamp_of
+from core.dataset.threads import cores, in_threads
+
+OnProgress = Callable[[int, int], None]
+"""Called with the number of files examined so far, and of all."""
+
+
+@dataclass(frozen=True)
+class Scan:
+    """``clips`` are ordered by genre and name; ``genres`` are in alphabetical order."""
+
+    root: Path
+    clips: list[Clip]
+    excluded: list[Excluded]
+    genres: list[str]
+
+    @property
+    def hours(self) -> float:
+        return sum(clip.duration_s for clip in self.clips) / 3600
+
+
+def scan(folder: str | os.PathLike[str], *, index: Path | None = None, on_progress: OnProgress | None = None) -> Scan:
+    """Every clip in ``folder/<genre>/*``, or ``folder/genres/<genre>/*`` where that is there.
+
+    Files without an audio suffix are passed over; files that are no good are excluded. Columns come from ``index``,
+    else from ``index.csv`` in the folder. Files are hashed and decoded once; a later scan looks only at changed ones.
+
+    Raises:
+        DatasetError: there is no such folder, it holds no audio, or a single genre.
+    """
+    found = survey(folder, index=index, on_progress=on_progress)
+    if len(found.genres) < 2:
+        raise DatasetError(
+            f"{printable(found.root)} holds a single genre, {found.genres[0]}: "
+            "a classifier needs clips of at least two, each genre in a folder of its own."
+        )
+    return found
+
+
+def survey(folder: str | os.PathLike[str], *, index: Path | None = None, on_progress: OnProgress | None = None) -> Scan:
+    """The same for a folder that is looked at and not trained on: a single genre will do."""
+    root = _root(Path(folder))
+    excluded: list[Excluded] = []
+    files = list(_audio_files(root, excluded))
+    if not files:
+        raise DatasetError(
+            f"{printable(root)} holds no audio: it should have a folder for each genre, with that genre's clips inside."
+        )
+    columns = _columns(root, index)
+    names = Counter((path.parent.name, path.stem) for path in files)
+    clips: list[Clip] = []
+    memo = ScanMemo(root)
+    for done, (path, finding) in enumerate(_examined(root, files, memo), start=1):
+        if isinstance(finding, str):
+            excluded.append(Excluded(printable(path.relative_to(root)), finding))
+        else:
+            unique = names[path.parent.name, path.stem] == 1
+            name = printable(path.stem if unique else path.name)
+            clips.append(_clip(path, name, finding, columns.get(printable(path.stem), {})))
+        if on_progress:
+            on_progress(done, len(files))
+    memo.save()
+    if not clips:
+        raise DatasetError(
+            f"None of the {len(files)} audio files in {printable(root)} can be used: {_reasons(excluded)}."
+        )
+    return Scan(root, clips, excluded, sorted({clip.genre for clip in clips}))
+
+
+def _root(folder: Path) -> Path:
+    if not folder.exists():
+        raise DatasetError(f"There is no folder {printable(folder)}.")
+    if not folder.is_dir():
+        raise DatasetError(f"{printable(folder)} is a file; a dataset is a folder with a folder for each genre.")
+    inner = folder / "genres"
+    return inner if inner.is_dir() else folder
+
+
+def _audio_files(root: Path, excluded: list[Excluded]) -> Iterator[Path]:
+    """Audio files of every genre, sorted; folders that cannot be listed or hold no audio are excluded by name."""
+    for genre in _listed(root, root, excluded):
+        if genre.name.startswith((".", "__")) or not genre.is_dir():
+            continue
+        files = [path for path in _listed(root, genre, excluded) if is_audio(path) and not path.name.startswith(".")]
+        if not files:
+            excluded.append(Excluded(printable(genre.name), "is a folder without audio files"))
+        yield from files
+
+
+def _listed(root: Path, folder: Path, excluded: list[Excluded]) -> list[Path]:
+    try:
+        return sorted(folder.iterdir(), key=lambda path: os.fsencode(path.name))
+    except OSError as error:
+        if folder == root:
+            raise DatasetError(f"{printable(root)} cannot be listed: {error.strerror}.") from error
+        excluded.append(Excluded(printable(folder.name), f"cannot be listed ({(error.strerror or '').lower()})"))
+        return []
+
+
+def _examined(root: Path, files: list[Path], memo: ScanMemo) -> Iterator[tuple[Path, Examined | str]]:
+    """Each file in order with what was found, or with the reason against it; decoded in one thread a core."""
+
+    def look(path: Path) -> tuple[Stamp | None, Examined | str]:
+        try:
+            stamp = stamp_of(path)
+            return stamp, memo.get(key(path), stamp) or examine(path)
+        except AudioError as error:
+            return None, error.reason
+        except OSError as error:
+            return None, f"cannot be read ({(error.strerror or str(error)).lower()})"
+
+    def key(path: Path) -> str:
+        return printable(path.relative_to(root))
+
+    for path, (stamp, finding) in zip(files, in_threads(look, files, cores()), strict=True):
+        if isinstance(finding, str):
+            yield path, finding
+            continue
+        if stamp:
+            memo.put(key(path), stamp, finding)
+        yield path, finding.reason or finding
+
+
+def _clip(path: Path, name: str, finding: Examined, columns: dict[str, str]) -> Clip:
+    return Clip(
+        path=path,
+        genre=printable(path.parent.name),
+        name=name,
+        content=finding.content,
+        rate=finding.rate,
+        channels=finding.channels,
+        format=finding.format,
+        duration_s=finding.duration_s,
+        columns=columns,
+    )
+
+
+def _columns(root: Path, index: Path | None) -> dict[str, dict[str, str]]:
+    own = root / INDEX_NAME
+    if index is None and not own.is_file():
+        return {}
+    return read_index(index or own)
+
+
+def _reasons(excluded: list[Excluded]) -> str:
+    counted = Counter(item.reason.split(":")[0].split(" (")[0] for item in excluded)
+    return ", ".join(f"{count} × {reason}" for reason, count in counted.most_common(3))

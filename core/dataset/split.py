@@ -1,0 +1,183 @@
+"""Clips → train, validation and test, without a recording or a group on two sides. Imports no torch."""
+
+from collections import Counter
+from collections.abc import Hashable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from core.dataset.clip import Clip
+from core.dataset.errors import DatasetError
+from core.dataset.index import column_of, read_index
+from core.dataset.settings import SplitSettings
+
+PARTS = ("train", "valid", "test")
+Counts = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Split:
+    """Indices into the clips that were divided, each part in ascending order."""
+
+    train: list[int]
+    valid: list[int]
+    test: list[int]
+
+    def parts(self) -> dict[str, list[int]]:
+        return {"train": self.train, "valid": self.valid, "test": self.test}
+
+    def without(self, gone: set[int]) -> "Split":
+        """The same split of the clips that remain when those at ``gone`` are taken out of the list."""
+        kept = [index for index in range(max([-1, *self.train, *self.valid, *self.test]) + 1) if index not in gone]
+        place = {index: position for position, index in enumerate(kept)}
+        return Split(*([place[i] for i in part if i in place] for part in (self.train, self.valid, self.test)))
+
+
+def split(clips: Sequence[Clip], settings: SplitSettings) -> Split:
+    """Divides clips as ``settings`` say; the same clips and settings always give the same split.
+
+    Copies of one recording (equal content, or one ``exact_duplicate_group`` in the index) stay on one side.
+
+    Raises:
+        DatasetError: a genre has too few clips, a column or a part is not there, or the settings make no sense.
+    """
+    recordings = _recordings(clips)
+    if settings.protocol == "column":
+        return _by_column(clips, recordings, settings)
+    units = recordings if settings.protocol == "random" else _grouped(clips, recordings, settings.groups)
+    genres, labels = np.unique([clip.genre for clip in clips], return_inverse=True)
+    counts_UG = np.zeros((max(units) + 1, len(genres)))
+    np.add.at(counts_UG, (np.array(units), labels), 1)
+    rng = np.random.default_rng(settings.seed)
+    if settings.protocol == "random":
+        part_U = _assign(counts_UG, _whole_targets(counts_UG, settings.fractions, list(genres)), rng)
+    else:
+        part_U = _fold(counts_UG, settings, rng)
+    part = part_U[units]
+    return Split(*(np.flatnonzero(part == k).tolist() for k in range(3)))
+
+
+def _recordings(clips: Sequence[Clip]) -> list[int]:
+    """A number for each clip; copies of one recording share theirs."""
+    return _joined([[("content", clip.content), ("group", clip.group) if clip.group else None] for clip in clips])
+
+
+def _grouped(clips: Sequence[Clip], recordings: list[int], groups: str | None) -> list[int]:
+    """A number for each clip; clips of one group, or copies of one recording, share theirs."""
+    names = column_values(clips, groups) if groups else [""] * len(clips)
+    return _joined([[("r", r), ("g", name) if name else None] for r, name in zip(recordings, names, strict=True)])
+
+
+def _joined(keys: Sequence[Sequence[Hashable | None]]) -> list[int]:
+    """Numbers of the connected components of items that share a key (union-find)."""
+    parent = list(range(len(keys)))
+
+    def find(i: int) -> int:
+        while parent[i] != i:
+            parent[i] = parent[parent[i]]
+            i = parent[i]
+        return i
+
+    first: dict[Hashable, int] = {}
+    for i, own in enumerate(keys):
+        for key in own:
+            if key is not None:
+                parent[find(i)] = find(first.setdefault(key, i))
+    numbers: dict[int, int] = {}
+    return [numbers.setdefault(find(i), len(numbers)) for i in range(len(keys))]
+
+
+def column_values(clips: Sequence[Clip], column: str) -> list[str]:
+    """A column's value for each clip: ``COLUMN`` of the dataset's own index, or ``INDEX.csv:COLUMN``; "" where unknown.
+
+    Raises:
+        DatasetError: there is no such column.
+    """
+    path, name = column_of(column)
+    if path is None:
+        rows = [clip.columns for clip in clips]
+    else:
+        index = read_index(path)
+        rows = [index.get(clip.name, {}) for clip in clips]
+    if not any(name in row for row in rows):
+        known = sorted({key for row in rows for key in row})
+        has = f"has {', '.join(known)}" if known else "names none of these clips" if path else "is missing"
+        raise DatasetError(f"There is no column {name!r} for these clips: the index {has}.")
+    return [row.get(name, "") for row in rows]
+
+
+def _by_column(clips: Sequence[Clip], recordings: list[int], settings: SplitSettings) -> Split:
+    """Parts as the column says. A copy of a recording that is tested on is not trained on."""
+    values = column_values(clips, settings.column)
+    taken: set[int] = set()
+    parts: dict[str, list[int]] = {}
+    for part, name in reversed(list(zip(PARTS, settings.parts, strict=True))):
+        chosen = [i for i, value in enumerate(values) if name and value == name and recordings[i] not in taken]
+        taken.update(recordings[i] for i in chosen)
+        parts[part] = chosen
+    if not parts["train"] or not (parts["valid"] or parts["test"]):
+        has = ", ".join(f"{value or '(empty)'} ({count})" for value, count in Counter(values).most_common(8))
+        wanted = ", ".join(name for name in settings.parts if name)
+        raise DatasetError(
+            f"The column {settings.column!r} gives no clips to train on or none to test on ({wanted}): it has {has}."
+        )
+    return Split(**parts)
+
+
+def _whole_targets(counts_UG: Counts, fractions: Sequence[float], genres: list[str]) -> Counts:
+    """Clips that each part should get of each genre, (3, G): at least one wherever its fraction is above 0."""
+    if min(fractions) < 0 or fractions[0] <= 0 or abs(sum(fractions) - 1) > 1e-6:
+        raise DatasetError(f"The fractions of train, validation and test must add up to 1, unlike {fractions}.")
+    wanted = [PARTS[k] for k in range(3) if fractions[k] > 0]
+    for genre, units in zip(genres, (counts_UG > 0).sum(0), strict=True):
+        if units < len(wanted):
+            raise DatasetError(
+                f"The genre {genre} has {units} usable clip{'s' * (units != 1)} (copies of one recording count once), "
+                f"and a split into {', '.join(wanted)} needs at least {len(wanted)}: add clips, or take its folder away."
+            )
+    totals_G = counts_UG.sum(0)
+    targets = np.array([np.maximum(np.round(totals_G * f), 1) if f > 0 else totals_G * 0 for f in fractions])
+    targets[0] = totals_G - targets[1:].sum(0)
+    for k in (2, 1):  # very small genres: what rounding gave to the others goes back to train
+        short = (targets[0] < 1) & (targets[k] > 1)
+        targets[k, short] -= 1
+        targets[0, short] += 1
+    return targets
+
+
+def _fold(counts_UG: Counts, settings: SplitSettings, rng: np.random.Generator) -> npt.NDArray[np.int64]:
+    """Part of each unit, (U,): test is one of k folds, validation a share of the others."""
+    if not (settings.folds >= 2 and 0 <= settings.fold < settings.folds):
+        raise DatasetError(
+            f"There is no fold {settings.fold} among {settings.folds}: they count from 0, and are 2 or more."
+        )
+    if len(counts_UG) < settings.folds:
+        raise DatasetError(f"{settings.folds} folds need as many groups, and there are {len(counts_UG)}.")
+    totals_G = counts_UG.sum(0)
+    fold_U = _assign(counts_UG, np.repeat(totals_G[None] / settings.folds, settings.folds, 0), rng)
+    rest = np.flatnonzero(fold_U != settings.fold)
+    share = settings.fractions[1] / (settings.fractions[0] + settings.fractions[1])
+    rest_G = counts_UG[rest].sum(0)
+    part_U = np.full(len(counts_UG), 2)
+    part_U[rest] = _assign(counts_UG[rest], np.stack([rest_G * (1 - share), rest_G * share]), rng) if share else 0
+    return part_U
+
+
+def _assign(counts_UG: Counts, targets_KG: Counts, rng: np.random.Generator) -> npt.NDArray[np.int64]:
+    """The part of each unit, (U,), so that part k gets about ``targets_KG[k]`` clips of each genre.
+
+    Greedy: units in random order, large ones first; each goes where the largest share of its genres' target is still
+    missing, and of parts that are equal in that, where most clips are missing.
+    """
+    order = rng.permutation(len(counts_UG))
+    order = order[np.argsort(-counts_UG[order].sum(1), kind="stable")]
+    missing_KG = targets_KG.copy()
+    part_U = np.zeros(len(counts_UG), dtype=np.int64)
+    for unit in order:
+        counts_G = counts_UG[unit]
+        target_K = targets_KG @ counts_G
+        share_K = np.where(target_K > 0, (missing_KG @ counts_G) / np.maximum(target_K, 1e-9), -np.inf)
+        part_U[unit] = part = int(np.argmax(share_K + 1e-3 * missing_KG.sum(1) / targets_KG.sum()))
+        missing_KG[part] -= counts_G
+    return part_U
