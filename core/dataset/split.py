@@ -27,12 +27,6 @@ class Split:
     def parts(self) -> dict[str, list[int]]:
         return {"train": self.train, "valid": self.valid, "test": self.test}
 
-    def without(self, gone: set[int]) -> "Split":
-        """The same split of the clips that remain when those at ``gone`` are taken out of the list."""
-        kept = [index for index in range(max([-1, *self.train, *self.valid, *self.test]) + 1) if index not in gone]
-        place = {index: position for position, index in enumerate(kept)}
-        return Split(*([place[i] for i in part if i in place] for part in (self.train, self.valid, self.test)))
-
 
 def split(clips: Sequence[Clip], settings: SplitSettings) -> Split:
     """Divides clips as ``settings`` say; the same clips and settings always give the same split.
@@ -134,7 +128,7 @@ def _whole_targets(counts_UG: Counts, fractions: Sequence[float], genres: list[s
         if units < len(wanted):
             raise DatasetError(
                 f"The genre {genre} has {units} usable clip{'s' * (units != 1)} (copies of one recording count once), "
-                f"and a split into {', '.join(wanted)} needs at least {len(wanted)}: add clips, or take its folder away."
+                f"and a split into {', '.join(wanted)} needs {len(wanted)} or more: add clips, or take its folder away."
             )
     totals_G = counts_UG.sum(0)
     targets = np.array([np.maximum(np.round(totals_G * f), 1) if f > 0 else totals_G * 0 for f in fractions])

@@ -1,0 +1,65 @@
+"""A dataset, ready for training: scanned, divided, and its spectrograms computed."""
+
+import os
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import torch
+
+from core.dataset.clip import Excluded
+from core.dataset.feature_set import FeatureSet
+from core.dataset.features import OnFeatures, compute_features
+from core.dataset.scan import OnProgress, Scan, scan
+from core.dataset.settings import SplitSettings
+from core.dataset.split import Split, split
+from core.dataset.store import FeatureStore
+from core.features.settings import FrontEndSettings
+
+OnScanned = Callable[[Scan, Split], None]
+"""Called before any spectrogram is computed, with the usable clips and how they were divided; and once more afterwards
+in the rare case that a clip could not be used after all."""
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """``split`` holds indices into ``features``; ``excluded`` is everything that was left out, with reasons."""
+
+    features: FeatureSet
+    split: Split
+    excluded: list[Excluded]
+
+
+def load_dataset(
+    data: str | os.PathLike[str],
+    front_end: FrontEndSettings,
+    split_settings: SplitSettings | None = None,
+    *,
+    index: Path | None = None,
+    device: torch.device | str = "cpu",
+    store: FeatureStore | None = None,
+    on_scanning: OnProgress | None = None,
+    on_scanned: OnScanned | None = None,
+    on_features: OnFeatures | None = None,
+) -> Dataset:
+    """The folder of genres at ``data``, its spectrograms left on disk: ``dataset.features.to(device)`` loads them.
+
+    ``device`` computes what the store lacks. ``index`` is a CSV file with more columns for the clips. Progress goes
+    to ``on_scanning(done, total)``, then ``on_scanned(scan, split)``, then ``on_features(done, total, cached)``.
+
+    Raises:
+        DatasetError: it cannot be trained on (see ``scan`` and ``split``).
+        UserError: the feature store cannot be written.
+    """
+    found = scan(data, index=index, on_progress=on_scanning)
+    settings = split_settings or SplitSettings()
+    divided = split(found.clips, settings)
+    if on_scanned:
+        on_scanned(found, divided)
+    features, failed = compute_features(found.clips, front_end, device=device, store=store, on_progress=on_features)
+    if failed:
+        found = replace(found, clips=features.clips, excluded=found.excluded + failed, genres=features.genres)
+        divided = split(found.clips, settings)
+        if on_scanned:
+            on_scanned(found, divided)
+    return Dataset(features, divided, found.excluded)

@@ -1,0 +1,63 @@
+"""Spectrograms that stay on disk and are read when they are asked for."""
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+
+class StoredRows:
+    """N spectrograms of (M, T) bytes each, in a file of equal rows; any selection of them in any order.
+
+    They are read with ``preadv`` and not through a mapping: pages of a mapping count as the process' own memory, and a
+    collection larger than memory would push everything else out. The system's page cache keeps what fits either way.
+    """
+
+    def __init__(self, path: Path, shape: tuple[int, int], rows: Sequence[int], *, offset: int = 0) -> None:
+        """``rows`` are the places in the file of rows 0..N-1; the first of the file begins at byte ``offset``."""
+        self._file = path.open("rb", buffering=0)
+        self._rows = np.asarray(rows, dtype=np.int64)
+        self._offset = offset
+        self.shape = (len(self._rows), *shape)
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    @property
+    def row_bytes(self) -> int:
+        return self.shape[1] * self.shape[2]
+
+    @property
+    def nbytes(self) -> int:
+        return len(self) * self.row_bytes
+
+    def __getitem__(self, indices: Sequence[int] | Tensor | slice) -> Tensor:
+        """(B, M, T) uint8 in ordinary memory."""
+        places = self._places(indices)
+        rows = np.empty((len(places), *self.shape[1:]), dtype=np.uint8)
+        for row, place in zip(rows, places, strict=True):
+            _read(self._file.fileno(), row.data.cast("B"), int(place))
+        return torch.from_numpy(rows)
+
+    def will_need(self, indices: Sequence[int] | Tensor | slice) -> None:
+        """Has the system read these rows ahead, so that reading them soon does not wait for the disk."""
+        if hasattr(os, "posix_fadvise"):
+            for place in self._places(indices):
+                os.posix_fadvise(self._file.fileno(), int(place), self.row_bytes, os.POSIX_FADV_WILLNEED)
+
+    def _places(self, indices: Sequence[int] | Tensor | slice) -> npt.NDArray[np.int64]:
+        chosen = indices.cpu().numpy() if isinstance(indices, Tensor) else indices
+        places: npt.NDArray[np.int64] = self._rows[chosen] * self.row_bytes + self._offset
+        return places
+
+
+def _read(descriptor: int, buffer: memoryview, place: int) -> None:
+    while len(buffer):
+        count = os.preadv(descriptor, [buffer], place)
+        if count == 0:
+            raise OSError(f"the feature store ends before byte {place}")
+        buffer, place = buffer[count:], place + count
