@@ -14,6 +14,7 @@ from tui.settings import SettingsError
 PLACES = {
     "tui.app": ("GenreApp",),
     "tui.screens.runs": ("RunsScreen",),
+    "tui.widgets.run_table": ("RunTable",),
     "tui.screens.new_run": ("NewRunScreen",),
     "tui.screens.watch": ("WatchScreen",),
     "tui.screens.compare": ("CompareScreen",),

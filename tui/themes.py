@@ -88,7 +88,9 @@ PALETTES: dict[str, Palette] = {"dark": DARK, "light": LIGHT, "colour-blind": CO
 """Theme name → palette."""
 
 
-def _true_colour(name: str, palette: Palette, *, dark: bool, background: str, panel: str, foreground: str) -> Theme:
+def _true_colour(
+    name: str, palette: Palette, *, dark: bool, background: str, panel: str, foreground: str, muted: str
+) -> Theme:
     return Theme(
         name=name,
         dark=dark,
@@ -104,6 +106,7 @@ def _true_colour(name: str, palette: Palette, *, dark: bool, background: str, pa
         foreground=foreground,
         variables={
             **palette.variables,
+            "text-muted": muted,
             "block-cursor-background": panel,
             "block-cursor-foreground": foreground,
             "block-cursor-blurred-background": background,
@@ -123,9 +126,19 @@ def _true_colour(name: str, palette: Palette, *, dark: bool, background: str, pa
 
 
 THEMES = (
-    _true_colour("dark", DARK, dark=True, background="#14161b", panel="#262b35", foreground="#d3d8e0"),
-    _true_colour("light", LIGHT, dark=False, background="#fbfbf9", panel="#dfe5ef", foreground="#24282f"),
-    _true_colour("colour-blind", COLOUR_BLIND, dark=True, background="#121417", panel="#2a2e35", foreground="#e2e4e8"),
+    _true_colour("dark", DARK, dark=True, background="#14161b", panel="#262b35", foreground="#d3d8e0", muted="#8d96a5"),
+    _true_colour(
+        "light", LIGHT, dark=False, background="#fbfbf9", panel="#dfe5ef", foreground="#24282f", muted="#666d78"
+    ),
+    _true_colour(
+        "colour-blind",
+        COLOUR_BLIND,
+        dark=True,
+        background="#121417",
+        panel="#2a2e35",
+        foreground="#e2e4e8",
+        muted="#9aa1ab",
+    ),
     Theme(
         name="16-colour",
         ansi=True,

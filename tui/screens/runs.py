@@ -1,13 +1,330 @@
-"""placeholder while being built"""
+"""The Runs mode: all runs in a table that lives, and everything that can be done to one."""
 
+from collections.abc import Callable
+from functools import partial
+from typing import ClassVar
+
+from textual import on, work
 from textual.app import ComposeResult
-from textual.widgets import Static
+from textual.binding import Binding
+from textual.containers import Horizontal
+from textual.content import Content
+from textual.widgets import Input, Static
 
+from core.errors import UserError
+from core.runs.folder import TRASH, RunFolder, checked_name
+from core.runs.summary import RunList
+from tui.figures import count
+from tui.listing import actions
+from tui.listing.actions import total_epochs
+from tui.listing.columns import COLUMNS, STATES, ordered
+from tui.listing.filter import FilterError, Test, parse_filter
+from tui.listing.row import RunRow
+from tui.screens.confirm import ConfirmScreen
 from tui.screens.mode_screen import ModeScreen
+from tui.screens.prompt import PromptScreen
+from tui.widgets.filter_input import FilterInput
+from tui.widgets.run_preview import RunPreview
+from tui.widgets.run_table import RunTable, RunTableHeader
+
+LOOK_SECONDS = 1.0
+"""Seconds from one look at the runs' journals to the next."""
+COMPARED = range(2, 9)
+"""How many runs can be compared."""
+
+POSSIBLE = {
+    "stop": {"running", "paused"},
+    "pause": {"running"},
+    "resume": {"paused", "stopped", "failed", "lost", "created"},
+    "extend": {"running", "paused", "stopped", "failed", "lost", "finished"},
+    "delete": {"finished", "stopped", "failed", "lost", "created"},
+    "rename": {"finished", "stopped", "failed", "lost", "created"},
+    "copy": set(STATES),
+    "mark": set(STATES),
+}
+"""Action → states of the run under the cursor in which it makes sense."""
 
 
 class RunsScreen(ModeScreen):
     MODE = "runs"
+    HELP = (
+        "All runs, as their journals tell. The filter takes words that must all hold: jazz  !lost  /seed_(cnn|net)/  "
+        "model=seed_cnn  val>0.7  time>1h  started=today"
+    )
+    CSS_PATH = "../styles/runs.tcss"
+    BINDINGS: ClassVar = [
+        Binding("n", "new", "new run", id="runs.new", tooltip="Start a new run"),
+        Binding("slash", "filter", "filter", key_display="/", id="runs.filter", tooltip="Filter as you type"),
+        Binding("s", "stop", "stop", id="runs.stop", tooltip="Stop at the next batch, with evaluation and report"),
+        Binding("r", "resume", "resume", id="runs.resume", tooltip="Go on, exactly where the run stands"),
+        Binding("e", "extend", "extend", id="runs.extend", tooltip="Train for more epochs"),
+        Binding("space", "mark", "mark", id="runs.mark", tooltip="Mark for a comparison of two to eight runs"),
+        Binding("c", "compare", "compare", id="runs.compare", tooltip="Compare the marked runs"),
+        Binding("p", "pause", "pause", id="runs.pause", tooltip="Pause at the next batch"),
+        Binding("y", "copy", "copy path", id="runs.copy", tooltip="Copy the path of the run's folder"),
+        Binding("m", "rename", "rename", id="runs.rename", tooltip="Give the run a name"),
+        Binding("d,delete", "delete", "delete", id="runs.delete", tooltip="Move the run to the trash folder"),
+        Binding(
+            "less_than_sign",
+            "sort(-1)",
+            "sort",
+            key_display="<",
+            id="runs.sort_left",
+            tooltip="Sort by the column to the left",
+        ),
+        Binding(
+            "greater_than_sign",
+            "sort(1)",
+            "sort",
+            show=False,
+            id="runs.sort_right",
+            tooltip="Sort by the column to the right",
+        ),
+        Binding("o", "reverse", "reverse", id="runs.reverse", tooltip="Reverse the order"),
+        Binding(
+            "g",
+            "demo",
+            "demo data",
+            show=False,
+            id="runs.demo",
+            tooltip="Make a small synthetic dataset to try things with",
+        ),
+        Binding("escape", "back", "back", show=False, id="runs.back", tooltip="Clear the filter, then the marks"),
+    ]
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.runs = RunList(self.app.runs_dir)
+        self.rows: list[RunRow] = []
+        self.sort_key: str = self.app.settings.sort
+        self.descending = self.app.settings.descending
+        self.fits: Test = parse_filter("")
+        self._looking = False
+        self._looked = False
 
     def compose_body(self) -> ComposeResult:
-        yield Static("NOT BUILT YET: Runs", classes="placeholder")
+        with Horizontal(id="filter"):
+            yield Static("/")
+            yield FilterInput(compact=True, placeholder="words  !not  /regex/  model=seed_cnn  val>0.7")
+            yield Static("", id="found")
+        table = RunTable()
+        yield RunTableHeader(table, self.sort_key, self.descending)
+        yield table
+        yield Static(self._welcome(), id="welcome")
+        yield RunPreview()
+
+    def on_mount(self) -> None:
+        self.table.focus()
+        self.look()
+        self.poll(LOOK_SECONDS, self.look)
+
+    @property
+    def table(self) -> RunTable:
+        return self.query_one(RunTable)
+
+    # What there is
+
+    def look(self) -> None:
+        """Read what is new in the journals, unless that is being done."""
+        if not self._looking:
+            self._looking = True
+            self._look()
+
+    @work(thread=True)
+    def _look(self) -> None:
+        try:
+            rows = [RunRow.of(summary) for summary in self.runs.refresh()]
+        finally:
+            self._looking = False
+        self.app.call_from_thread(self._take, rows)
+
+    def _take(self, rows: list[RunRow]) -> None:
+        if rows != self.rows or not self._looked:
+            self.rows, self._looked = rows, True
+            self.show_rows()
+        elif (row := self.table.current) is not None and row.alive:
+            self.query_one(RunPreview).show(row.path)
+
+    def show_rows(self) -> None:
+        """The rows that fit the filter, in order."""
+        fitting = [row for row in self.rows if self.fits(row)]
+        self.table.show(ordered(fitting, self.sort_key, self.descending))
+        self.set_class(not self.rows, "-empty")
+        self.query_one("#found", Static).update(f"{len(fitting)} of {count(len(self.rows), 'run')}")
+
+    @on(RunTable.Moved)
+    def preview_current(self) -> None:
+        row = self.table.current
+        self.query_one(RunPreview).show(row.path if row else None)
+        self.refresh_bindings()
+
+    # Order and filter
+
+    @on(RunTableHeader.Clicked)
+    def sort_by_click(self, event: RunTableHeader.Clicked) -> None:
+        if event.key == self.sort_key:
+            self.action_reverse()
+        else:
+            self._sort(event.key, self.descending)
+
+    def action_sort(self, by: int) -> None:
+        keys = list(COLUMNS)
+        self._sort(keys[(keys.index(self.sort_key) + by) % len(keys)], self.descending)
+
+    def action_reverse(self) -> None:
+        self._sort(self.sort_key, not self.descending)
+
+    def _sort(self, key: str, descending: bool) -> None:
+        self.sort_key, self.descending = key, descending
+        self.query_one(RunTableHeader).sort_by(key, descending)
+        self.show_rows()
+
+    def action_filter(self) -> None:
+        self.add_class("-filtering")
+        self.query_one(FilterInput).focus()
+
+    @on(Input.Changed)
+    def filter_as_typed(self, event: Input.Changed) -> None:
+        """An unfinished term leaves the rows as they are, and says what it lacks."""
+        try:
+            self.fits = parse_filter(event.value)
+        except FilterError as error:
+            self.query_one("#found", Static).update(Content.styled(str(error), "$warn"))
+        else:
+            self.show_rows()
+
+    @on(Input.Submitted)
+    def leave_filter(self) -> None:
+        self.set_class(bool(self.query_one(FilterInput).value), "-filtering")
+        self.table.focus()
+
+    def action_back(self) -> None:
+        """Out of the filter, then away with it, then away with the marks."""
+        field = self.query_one(FilterInput)
+        if field.has_focus or field.value:
+            field.value = ""
+            self.remove_class("-filtering")
+            self.table.focus()
+        elif self.table.marked:
+            self.table.clear_marks()
+
+    # What can be done to a run
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """Only what makes sense for the run under the cursor is offered."""
+        if action not in POSSIBLE or not self.is_mounted:
+            return True
+        row = self.table.current
+        return row is not None and row.state in POSSIBLE[action]
+
+    @on(RunTable.Chosen)
+    async def open_chosen(self) -> None:
+        await self.app.watch_run(self._current().path)
+
+    def action_new(self) -> None:
+        from tui.screens.new_run import NewRunScreen
+
+        self.app.push_screen(NewRunScreen())
+
+    def action_pause(self) -> None:
+        self._do(actions.pause)
+
+    def action_resume(self) -> None:
+        self._do(actions.go_on)
+
+    @work
+    async def action_stop(self) -> None:
+        row = self._current()
+        detail = (
+            "It ends at its next batch, keeps the best model, tests it and writes the report. r goes on from there."
+        )
+        if await self.app.push_screen_wait(ConfirmScreen(f"Stop {row.name}?", detail, yes="stop")):
+            self._do(actions.stop, row)
+
+    @work
+    async def action_extend(self) -> None:
+        row = self._current()
+        question = f"{row.epochs_done} of {count(row.epochs, 'epoch')} done. How many in all? (+20 for twenty more)"
+        answer = await self.app.push_screen_wait(
+            PromptScreen(question, "+10", check=partial(total_epochs, asked=row.epochs))
+        )
+        if answer is not None:
+            self._do(partial(actions.extend, epochs=total_epochs(answer, row.epochs)), row)
+
+    @work
+    async def action_rename(self) -> None:
+        row = self._current()
+        name = await self.app.push_screen_wait(PromptScreen("The run's name", row.name, check=checked_name))
+        if name is not None and name != row.name:
+            self._do(lambda run: f"is now called {run.rename(name).name}", row)
+
+    @work
+    async def action_delete(self) -> None:
+        row = self._current()
+        detail = f"The folder is moved to {self.app.runs_dir / TRASH}; nothing is erased."
+        if await self.app.push_screen_wait(ConfirmScreen(f"Delete {row.name}?", detail, yes="move to the trash")):
+            self._do(lambda run: f"lies in {run.trash()}", row)
+
+    def action_copy(self) -> None:
+        """Terminals do not say whether they took it, so the path is shown as well."""
+        row = self._current()
+        self.app.copy_to_clipboard(str(row.path))
+        self.notify(str(row.path), title="Copied, if your terminal allows it", timeout=10)
+
+    def action_mark(self) -> None:
+        row = self._current()
+        if row.path not in self.table.marked and len(self.table.marked) >= COMPARED.stop - 1:
+            self.notify(
+                f"{COMPARED.stop - 1} runs can be compared at most; take a mark away first.", severity="warning"
+            )
+            return
+        self.table.toggle_mark(row.path)
+
+    async def action_compare(self) -> None:
+        here = {row.path for row in self.rows}
+        marked = [path for path in self.table.marked if path in here]
+        if len(marked) in COMPARED:
+            await self.app.compare_runs(marked)
+        else:
+            self.notify("Mark two to eight runs with space, then c compares them.", severity="warning")
+
+    @work
+    async def action_demo(self) -> None:
+        from tui.screens.demo import DemoScreen
+
+        folder = await self.app.push_screen_wait(DemoScreen())
+        if folder is not None:
+            from tui.screens.new_run import NewRunScreen
+
+            self.app.push_screen(NewRunScreen(folder))
+
+    def _current(self) -> RunRow:
+        row = self.table.current
+        assert row is not None, "check_action lets no action through without a run"
+        return row
+
+    @work(thread=True)
+    def _do(self, act: Callable[[RunFolder], str], row: RunRow | None = None) -> None:
+        """Do something to a run that may take a while, and say what came of it."""
+        run = RunFolder((row or self._current()).path)
+        try:
+            self.app.call_from_thread(self.notify, act(run), title=run.name)
+        except UserError as error:
+            self.app.call_from_thread(self.notify, str(error), severity="error", timeout=10)
+        except OSError as error:
+            self.app.call_from_thread(self.notify, f"{run.name}: {error.strerror}", severity="error", timeout=10)
+        self.app.call_from_thread(self.look)
+
+    def _welcome(self) -> Content:
+        key = "bold $footer-key-foreground"
+        return Content.assemble(
+            ("No runs yet", "bold"),
+            (f" in {self.app.runs_dir.absolute()}\n\n", "$text-muted"),
+            "Three things to do:\n\n",
+            ("  n  ", key),
+            "Start a run: choose a folder with one folder of music a genre, and press Start.\n",
+            ("  g  ", key),
+            "No music at hand? Make a small synthetic dataset to try everything with.\n",
+            ("  ?  ", key),
+            "See all keys. On every screen the bottom line shows the ones that matter.\n",
+        )

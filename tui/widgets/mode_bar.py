@@ -23,13 +23,12 @@ class ModeBar(Widget):
 
     def render(self) -> Content:
         self._ends = []
-        bar = Content(" ")
+        bar = Content("")
         for mode, title in TITLES.items():
             key = self.app.key_for(f"mode.{mode}")
-            here = mode == self.mode
             # Brackets and not colour alone say where one is.
-            label = f"[{title}]" if here else f" {title} "
-            bar += Content.assemble((f" {key}", "$footer-key-foreground"), (label, "bold" if here else "$text-muted"))
+            before, after, style = ("[", "]", "bold") if mode == self.mode else (" ", " ", "$text-muted")
+            bar += Content.assemble(before, (key, "bold $footer-key-foreground"), (f" {title}", style), after, " ")
             self._ends.append((bar.cell_length, mode))
         place = str(self.app.runs_dir)
         room = self.size.width - bar.cell_length - 2
