@@ -11,8 +11,8 @@
 ``!…``                    not
 ========================  ==================================================================================
 
-Case does not matter. ``=``, ``!=``, ``<``, ``<=``, ``>`` and ``>=`` compare; a run that lacks the value fits none of them
-but ``!=``.
+Case does not matter. ``=``, ``!=``, ``<``, ``<=``, ``>`` and ``>=`` compare; a run without the value fits
+none of them but ``!=``.
 """
 
 import contextlib
