@@ -98,13 +98,14 @@ def _clip(style: Style, seconds: float, rng: np.random.Generator) -> Sound:
             chord = root * 2 ** ((progression[bar % 4] + np.array(style.chord)) / 12)
             for frequency in [rng.choice(chord)] if style.arpeggio else chord:
                 if frequency not in notes:
-                    notes[frequency] = _note(style, frequency) / len(chord)
+                    notes[frequency] = _note(style, frequency) / np.float32(len(chord))
                 _add(y, at, notes[frequency], rng.uniform(0.7, 1.0))
         for pattern, drum in ((style.kick, _kick), (style.snare, _snare), (style.hat, _hat)):
             if pattern and pattern[place] == "x":
                 _add(y, at, drum(rng), rng.uniform(0.6, 1.0))
-    y += rng.standard_normal(len(y), np.float32) * np.float32(10 ** rng.uniform(-3.5, -2.5))
-    return y * np.float32(rng.uniform(0.3, 0.9) / np.abs(y).max())
+    y += np.float32(10 ** rng.uniform(-3.5, -2.5)) * rng.standard_normal(len(y), np.float32)
+    loud: Sound = y * np.float32(rng.uniform(0.3, 0.9) / np.abs(y).max())
+    return loud
 
 
 def _add(y: Sound, at: int, sound: Sound, level: float) -> None:
@@ -119,7 +120,8 @@ def _note(style: Style, frequency: float) -> Sound:
         if strength and n * frequency < RATE / 2:
             tone += np.float32(strength) * np.sin(np.float32(2 * np.pi * n * frequency) * t)
     attack_and_end = np.minimum(np.minimum(t, t[-1] - t) / np.float32(0.005), np.float32(1))
-    return tone * attack_and_end * np.exp(-t / np.float32(style.decay))
+    tone *= attack_and_end * np.exp(-t / np.float32(style.decay))
+    return tone
 
 
 def _kick(_rng: np.random.Generator) -> Sound:
