@@ -48,7 +48,7 @@ class DataReport:
 
     def as_text(self) -> str:
         """A table of the genres, then whatever is wrong, a line each."""
-        rows = [("genre", "clips", "hours", "seconds", "formats", "rates", "left out")]
+        rows: list[tuple[str, ...]] = [("genre", "clips", "hours", "seconds", "formats", "rates", "left out")]
         rows += [_row(genre) for genre in self.genres]
         widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
         lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
