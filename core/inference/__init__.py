@@ -1,0 +1,22 @@
+"""Checkpoint and audio in, predictions out. ``from core.inference import Classifier`` is the public door."""
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from core.inference.classifier import Classifier
+    from core.inference.prediction import Prediction, Segment, Stretch
+
+__all__ = ["Classifier", "Prediction", "Segment", "Stretch"]
+
+
+def __getattr__(name: str) -> object:
+    """Imported on first use: `Classifier` brings torch with it, and who only reads predictions needs none."""
+    if name == "Classifier":
+        from core.inference.classifier import Classifier
+
+        return Classifier
+    if name in __all__:
+        from core.inference import prediction
+
+        return getattr(prediction, name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -18,7 +18,7 @@ WINDOW_SECONDS = 3.0
 """Length of the windows at inference, for networks that take any length."""
 ENTROPY_QUANTILE = 0.95
 """Share of the right validation verdicts that keep below the entropy limit."""
-ENTROPY_BOUNDS = (0.5, 0.95)
+ENTROPY_BOUNDS = (0.6, 0.95)
 TEXTURE_QUANTILE = 0.99
 """Share of validation windows that keep within the limit of being unlike the training set."""
 

@@ -1,0 +1,204 @@
+"""One path from sound to verdict, for files, arrays and live sources alike.
+
+Decode or capture → resample → windows → front end → network → calibrated probabilities → verdict. A file is played
+through the very stream that live sound goes through, so both give the same segments.
+"""
+
+import os
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from core.audio.decode import stream as decode_blocks
+from core.audio.errors import AudioError, printable
+from core.audio.resampler import Resampler
+from core.errors import UserError
+from core.inference.judge import Judge, Window, stretches
+from core.inference.network import Network
+from core.inference.prediction import Prediction, Segment
+from core.inference.windows import SHORTEST_REST, WindowCutter
+
+Waveform = npt.NDArray[np.float32]
+BLOCK_SECONDS = 30.0
+"""Sound in memory at a time, however long a file is."""
+SHORTEST_SECONDS = 0.25
+LARGEST_OVERLAP = 0.95
+
+
+class Classifier:
+    """A trained model, ready for sound. Safe to use from several threads at once.
+
+    >>> classifier = Classifier.load("runs/.../best_model.pth")   # doctest: +SKIP
+    >>> classifier.classify_file("song.mp3").genre                # doctest: +SKIP
+    'jazz'
+
+    Attributes:
+        genres: names of the classes, in the order of the network's outputs.
+        model: the name that predictions carry.
+        window_seconds: length of a window; ``sample_rate`` is the one that the front end works at.
+    """
+
+    def __init__(self, network: Network, model: str) -> None:
+        self._network = network
+        self._judge = Judge(network.genres, network.calibration.temperature, network.calibration.entropy_limit)
+        self.model = model
+        self.genres = list(network.genres)
+        self.sample_rate = network.settings.sample_rate
+        self.window_seconds = network.window_samples / self.sample_rate
+        self.device = str(network.device)
+
+    @classmethod
+    def load(cls, path: str | os.PathLike[str], device: str = "auto") -> "Classifier":
+        """The model in a ``best_model.pth``. Loading executes no code from the file.
+
+        Args:
+            device: auto, cpu, cuda, cuda:N or mps.
+
+        Raises:
+            UserError: the file is missing, damaged or no model, or this machine has no such device.
+        """
+        path = Path(path)
+        return cls(Network(path, device), _model_name(path))
+
+    def classify_file(self, path: str | os.PathLike[str], *, overlap: float = 0.0) -> Prediction:
+        """The verdict on an audio file of any format, and on each of its windows.
+
+        Args:
+            overlap: how much of a window the next one repeats, from 0 to 0.95.
+
+        Raises:
+            AudioError: the file cannot be read, is no audio, or is too short.
+        """
+        try:
+            return self._classify(decode_blocks(path, BLOCK_SECONDS), printable(path), overlap)
+        except AudioError:
+            raise
+        except UserError as error:
+            raise AudioError(path, str(error)) from error
+
+    def classify_array(self, y: Waveform, rate: int, *, overlap: float = 0.0) -> Prediction:
+        """The same for a mono waveform (samples,) with full scale at 1, at ``rate`` Hz.
+
+        Raises:
+            UserError: it is too short, holds values that are no numbers, or has a rate that no music has.
+        """
+        y = np.asarray(y, dtype=np.float32)
+        if y.ndim != 1:
+            raise UserError(f"one channel is needed, an array of shape (samples,), not {y.shape}")
+        if not np.isfinite(y).all():
+            raise UserError("the waveform holds values that are no numbers (NaN or infinite)")
+        size = max(1, round(BLOCK_SECONDS * rate))
+        return self._classify(((y[i : i + size], rate) for i in range(0, len(y), size)), "", overlap)
+
+    def stream(self, rate: int, *, overlap: float = 0.0) -> "Stream":
+        """A stream for mono sound at ``rate`` Hz that arrives piece by piece.
+
+        Raises:
+            UserError: no music has that rate.
+        """
+        return Stream(self._network, self._judge, rate, overlap)
+
+    def segments(self, windows: Iterable[Window]) -> list[Segment]:
+        return [self._judge.segment(window) for window in windows]
+
+    def predict(self, windows: Sequence[Window], duration_s: float, path: str = "") -> Prediction:
+        """The verdict on everything that a stream has measured.
+
+        Raises:
+            UserError: there is no window to judge by.
+        """
+        if not windows:
+            raise UserError(f"holds {duration_s:.2f} s of sound, too short to judge")
+        verdict = self._judge.whole(windows)
+        segments = self.segments(windows)
+        best = int(verdict.probabilities.argmax())
+        return Prediction(
+            path=path,
+            genre=self.genres[best],
+            probability=round(float(verdict.probabilities[best]), 6),
+            probabilities=self._judge.named(verdict.probabilities),
+            uncertain=verdict.reason is not None,
+            reason=verdict.reason,
+            duration_s=round(duration_s, 3),
+            segments=segments,
+            stretches=stretches(segments),
+            model=self.model,
+        )
+
+    def _classify(self, blocks: Iterable[tuple[Waveform, int]], path: str, overlap: float) -> Prediction:
+        live: Stream | None = None
+        windows: list[Window] = []
+        for block, rate in blocks:
+            live = live or self.stream(rate, overlap=overlap)
+            windows += live.measure(block)
+        if live is not None:
+            windows += live.measure_rest()
+        return self.predict(windows, live.seconds if live else 0.0, path)
+
+
+class Stream:
+    """Sound in, pieces of any size; the verdict on each window as soon as it is full. Keeps one window of sound."""
+
+    def __init__(self, network: Network, judge: Judge, rate: int, overlap: float) -> None:
+        if not 0 <= overlap <= LARGEST_OVERLAP:
+            raise UserError(f"windows can overlap by 0 to {LARGEST_OVERLAP:g} of their length, not {overlap:g}")
+        self._network, self._judge, self._rate = network, judge, rate
+        target = network.settings.sample_rate
+        self._resampler = Resampler(rate, target)
+        self._cutter = WindowCutter(
+            network.window_samples,
+            max(1, round((1 - overlap) * network.window_samples)),
+            round(min(SHORTEST_REST * target, network.window_samples / 2)),
+        )
+        self._received = 0
+
+    @property
+    def seconds(self) -> float:
+        """How much sound has come."""
+        return self._received / self._rate
+
+    @property
+    def window_fill(self) -> float:
+        """How much of its first window has come, up to 1."""
+        return min(1.0, self._cutter.received / self._cutter.window)
+
+    def push(self, y: Waveform) -> list[Segment]:
+        """Mono sound (samples,) with full scale at 1 → the segments that it completes."""
+        return [self._judge.segment(window) for window in self.measure(y)]
+
+    def finish(self) -> list[Segment]:
+        """The segment that ends with the sound, if the last whole window does not. Nothing may be pushed after it."""
+        return [self._judge.segment(window) for window in self.measure_rest()]
+
+    def measure(self, y: Waveform) -> list[Window]:
+        """As ``push``, before any verdict."""
+        self._received += len(y)
+        return self._windows(*self._cutter.push(self._resampler.push(y)))
+
+    def measure_rest(self) -> list[Window]:
+        """As ``finish``, before any verdict."""
+        found = self._windows(*self._cutter.push(self._resampler.push(np.zeros(0, dtype=np.float32), last=True)))
+        rest = self._cutter.finish()
+        if rest is None or self.seconds < SHORTEST_SECONDS:
+            return found
+        wave_N, start = rest
+        return found + self._windows(wave_N[None], [start])
+
+    def _windows(self, wave_BN: Waveform, starts: list[int]) -> list[Window]:
+        if not starts:
+            return []
+        rate = self._network.settings.sample_rate
+        logits_BC, unlikeness_B = self._network.measure(wave_BN)
+        power_B = np.square(wave_BN, dtype=np.float64).mean(axis=1)
+        level_B = 10 * np.log10(np.maximum(power_B, 1e-20))
+        return [
+            Window(start / rate, (start + wave_BN.shape[1]) / rate, logits, float(level), float(unlikeness))
+            for start, logits, level, unlikeness in zip(starts, logits_BC, level_B, unlikeness_B, strict=True)
+        ]
+
+
+def _model_name(path: Path) -> str:
+    """A run's name for its best model, else the file's."""
+    return path.absolute().parent.name if path.name == "best_model.pth" else path.stem

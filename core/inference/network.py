@@ -1,0 +1,72 @@
+"""A model file on a device: windows of sound in, logits out, and how unlike the training set each window is."""
+
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from core.features.front_end import FrontEnd
+from core.features.settings import FrontEndSettings
+from core.inference.calibration import Calibration
+from core.models.limits import WINDOW_SECONDS
+from core.models.seed_cnn import SeedCNN
+from core.models.texture import distance, texture
+from core.training.checkpoint import load_model
+from core.training.device import choose_device
+
+BATCH = 16
+"""Windows at a time: more fill no CPU cache, and a GPU is not kept waiting by fewer."""
+SHORTEST_FRAMES = 16
+"""What every network takes at least."""
+
+
+class Network:
+    """Front end, network and limits, ready to be asked. Safe to ask from several threads at once."""
+
+    def __init__(self, path: Path, device: str = "auto") -> None:
+        """
+        Raises:
+            UserError: the file is missing, damaged or no model, or there is no such device.
+        """
+        trained = load_model(path, choose_device(device))
+        self.settings: FrontEndSettings = trained.front_end
+        self.genres = trained.genres
+        self.name = trained.recipe.model
+        self.model = trained.model
+        self.device = next(trained.model.parameters()).device
+        self.front_end = FrontEnd(self.settings).to(self.device).eval()
+        self.fixed_length = isinstance(trained.model, SeedCNN)
+        if not self.fixed_length:
+            self.window_samples = round(WINDOW_SECONDS * self.settings.sample_rate)
+        elif trained.recipe.crop_seconds:
+            self.window_samples = (trained.recipe.input_frames - 1) * self.settings.hop_length
+        else:
+            self.window_samples = self.settings.samples
+        self.calibration = Calibration.of(trained.calibration)
+        self._texture = self.calibration.texture(self.device)
+
+    @torch.inference_mode()
+    def measure(self, wave_BN: npt.NDArray[np.float32]) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+        """Windows (B, N) of one length, at most ``window_samples`` → logits (B, C), and unlikeness (B,).
+
+        Unlikeness is the distance from the training windows in units of its limit; 0 where the model knows no limit.
+        """
+        logits, unlikeness = [], []
+        for part_BN in torch.split(torch.from_numpy(wave_BN), BATCH):
+            mel_BMT = self.front_end(self._padded(part_BN.to(self.device)))
+            logits.append(self.model(mel_BMT).double().cpu())
+            unlikeness.append(self._unlikeness(mel_BMT[:, :, : self.front_end.frames_of(wave_BN.shape[1])]).cpu())
+        return torch.cat(logits).numpy(), torch.cat(unlikeness).numpy()
+
+    def _padded(self, wave_BN: torch.Tensor) -> torch.Tensor:
+        """With zeros at the end where the network needs more than there is."""
+        shortest = (SHORTEST_FRAMES - 1) * self.settings.hop_length
+        wanted = self.window_samples if self.fixed_length else min(shortest, self.window_samples)
+        return torch.nn.functional.pad(wave_BN, (0, max(0, wanted - wave_BN.shape[1])))
+
+    def _unlikeness(self, mel_BMT: torch.Tensor) -> torch.Tensor:
+        if self._texture is None:
+            return torch.zeros(len(mel_BMT), dtype=torch.float64)
+        mean_F, precision_FF, limit = self._texture
+        return distance(texture(mel_BMT, self.settings), mean_F, precision_FF).double() / limit

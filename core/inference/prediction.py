@@ -1,0 +1,76 @@
+"""What a classifier says about a file: plain structs without torch, and their JSON."""
+
+from enum import StrEnum
+
+import msgspec
+
+
+class Reason(StrEnum):
+    """Why a verdict is uncertain."""
+
+    SILENCE = "silence"
+    UNKNOWN = "unlike the training music"
+    UNCLEAR = "no clear genre"
+
+
+class Segment(msgspec.Struct, frozen=True, kw_only=True):
+    """The verdict on one window. Probabilities are calibrated and sum to 1; times are seconds from the beginning."""
+
+    start_s: float
+    end_s: float
+    genre: str
+    probabilities: dict[str, float]
+    uncertain: bool = False
+    reason: Reason | None = None
+
+
+class Stretch(msgspec.Struct, frozen=True, kw_only=True):
+    """Neighbouring windows of one verdict. ``genre`` is None where they are uncertain, and ``reason`` says why."""
+
+    start_s: float
+    end_s: float
+    genre: str | None
+    probability: float
+    reason: Reason | None = None
+
+
+class Prediction(msgspec.Struct, frozen=True, kw_only=True):
+    """The verdict on a file, or on whatever else was listened to (``path`` is then empty).
+
+    ``genre`` is the likeliest one even where ``uncertain`` is set: the probabilities are then nearly flat.
+    """
+
+    path: str = ""
+    genre: str
+    probability: float
+    probabilities: dict[str, float]
+    uncertain: bool = False
+    reason: Reason | None = None
+    duration_s: float
+    segments: list[Segment] = []
+    stretches: list[Stretch] = []
+    model: str = ""
+
+    def top(self, count: int) -> list[tuple[str, float]]:
+        """The ``count`` likeliest genres with their probabilities, best first."""
+        return likeliest(self.probabilities, count)
+
+
+class Unreadable(msgspec.Struct, frozen=True, kw_only=True):
+    """A file without a prediction. ``error`` says why without naming the file."""
+
+    path: str
+    error: str
+
+
+Result = Prediction | Unreadable
+
+
+def likeliest(probabilities: dict[str, float], count: int) -> list[tuple[str, float]]:
+    """The ``count`` largest of ``probabilities``, best first."""
+    return sorted(probabilities.items(), key=lambda item: -item[1])[:count]
+
+
+def rounded(probabilities: dict[str, float]) -> dict[str, float]:
+    """To a millionth, which no decision depends on: half the bytes of a line."""
+    return {genre: round(p, 6) for genre, p in probabilities.items()}
