@@ -7,12 +7,17 @@ through the very stream that live sound goes through, so both give the same segm
 import os
 from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import BinaryIO
 
+import msgspec
 import numpy as np
 import numpy.typing as npt
 
-from core.audio.decode import stream as decode_blocks
+from core.audio.complete import cut_off
+from core.audio.decode import stream_open
 from core.audio.errors import AudioError, printable
+from core.audio.opened import opened
+from core.audio.probe import probe_open
 from core.audio.resampler import Resampler
 from core.errors import UserError
 from core.inference.judge import Judge, Window, stretches
@@ -71,12 +76,20 @@ class Classifier:
         Raises:
             AudioError: the file cannot be read, is no audio, or is too short.
         """
+        with opened(path) as file:
+            return self.classify_open(path, file, overlap=overlap)
+
+    def classify_open(self, path: str | os.PathLike[str], file: BinaryIO, *, overlap: float = 0.0) -> Prediction:
+        """The same for a file that is open already."""
         try:
-            return self._classify(decode_blocks(path, BLOCK_SECONDS), printable(path), overlap)
+            info = probe_open(path, file)
+            prediction = self._classify(stream_open(path, file, BLOCK_SECONDS), overlap)
         except AudioError:
             raise
         except UserError as error:
             raise AudioError(path, str(error)) from error
+        warning = cut_off(file, info, prediction.duration_s)
+        return msgspec.structs.replace(prediction, path=printable(path), warning=warning)
 
     def classify_array(self, y: Waveform, rate: int, *, overlap: float = 0.0) -> Prediction:
         """The same for a mono waveform (samples,) with full scale at 1, at ``rate`` Hz.
@@ -90,7 +103,7 @@ class Classifier:
         if not np.isfinite(y).all():
             raise UserError("the waveform holds values that are no numbers (NaN or infinite)")
         size = max(1, round(BLOCK_SECONDS * rate))
-        return self._classify(((y[i : i + size], rate) for i in range(0, len(y), size)), "", overlap)
+        return self._classify(((y[i : i + size], rate) for i in range(0, len(y), size)), overlap)
 
     def stream(self, rate: int, *, overlap: float = 0.0) -> "Stream":
         """A stream for mono sound at ``rate`` Hz that arrives piece by piece.
@@ -127,7 +140,7 @@ class Classifier:
             model=self.model,
         )
 
-    def _classify(self, blocks: Iterable[tuple[Waveform, int]], path: str, overlap: float) -> Prediction:
+    def _classify(self, blocks: Iterable[tuple[Waveform, int]], overlap: float) -> Prediction:
         live: Stream | None = None
         windows: list[Window] = []
         for block, rate in blocks:
@@ -135,7 +148,7 @@ class Classifier:
             windows += live.measure(block)
         if live is not None:
             windows += live.measure_rest()
-        return self.predict(windows, live.seconds if live else 0.0, path)
+        return self.predict(windows, live.seconds if live else 0.0)
 
 
 class Stream:

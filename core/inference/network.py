@@ -66,7 +66,11 @@ class Network:
         return torch.nn.functional.pad(wave_BN, (0, max(0, wanted - wave_BN.shape[1])))
 
     def _unlikeness(self, mel_BMT: torch.Tensor) -> torch.Tensor:
+        """[B]: of windows longer than those that the limit was fitted to, the mean over such parts."""
         if self._texture is None:
             return torch.zeros(len(mel_BMT), dtype=torch.float64)
         mean_F, precision_FF, limit = self._texture
-        return distance(texture(mel_BMT, self.settings), mean_F, precision_FF).double() / limit
+        frames = min(self.settings.frames_in(WINDOW_SECONDS), mel_BMT.shape[2])
+        parts = torch.cat([mel_BMT[:, :, t : t + frames] for t in range(0, mel_BMT.shape[2] - frames + 1, frames)])
+        distances = distance(texture(parts, self.settings), mean_F, precision_FF)
+        return distances.reshape(-1, len(mel_BMT)).mean(0).double() / limit

@@ -50,6 +50,8 @@ class Prediction(msgspec.Struct, frozen=True, kw_only=True):
     segments: list[Segment] = []
     stretches: list[Stretch] = []
     model: str = ""
+    warning: str | None = None
+    """What is wrong with the file, though it could be classified."""
 
     def top(self, count: int) -> list[tuple[str, float]]:
         """The ``count`` likeliest genres with their probabilities, best first."""
