@@ -21,6 +21,7 @@ from core.audio.probe import probe_open
 from core.audio.resampler import Resampler
 from core.errors import UserError
 from core.inference.judge import Judge, Window, stretches
+from core.inference.measurer import Measurer
 from core.inference.network import Network
 from core.inference.prediction import Prediction, Segment
 from core.inference.windows import SHORTEST_REST, WindowCutter
@@ -45,7 +46,7 @@ class Classifier:
         window_seconds: length of a window; ``sample_rate`` is the one that the front end works at.
     """
 
-    def __init__(self, network: Network, model: str) -> None:
+    def __init__(self, network: Measurer, model: str) -> None:
         self._network = network
         self._judge = Judge(network.genres, network.calibration.temperature, network.calibration.entropy_limit)
         self.model = model
@@ -83,7 +84,7 @@ class Classifier:
         """The same for a file that is open already."""
         try:
             info = probe_open(path, file)
-            prediction = self._classify(stream_open(path, file, BLOCK_SECONDS), overlap)
+            prediction = self.classify_blocks(stream_open(path, file, BLOCK_SECONDS), overlap=overlap)
         except AudioError:
             raise
         except UserError as error:
@@ -103,7 +104,7 @@ class Classifier:
         if not np.isfinite(y).all():
             raise UserError("the waveform holds values that are no numbers (NaN or infinite)")
         size = max(1, round(BLOCK_SECONDS * rate))
-        return self._classify(((y[i : i + size], rate) for i in range(0, len(y), size)), overlap)
+        return self.classify_blocks(((y[i : i + size], rate) for i in range(0, len(y), size)), overlap=overlap)
 
     def stream(self, rate: int, *, overlap: float = 0.0) -> "Stream":
         """A stream for mono sound at ``rate`` Hz that arrives piece by piece.
@@ -140,7 +141,8 @@ class Classifier:
             model=self.model,
         )
 
-    def _classify(self, blocks: Iterable[tuple[Waveform, int]], overlap: float) -> Prediction:
+    def classify_blocks(self, blocks: Iterable[tuple[Waveform, int]], *, overlap: float = 0.0) -> Prediction:
+        """The same for mono blocks of one sound, each (samples,) with its rate, however they come."""
         live: Stream | None = None
         windows: list[Window] = []
         for block, rate in blocks:
@@ -154,7 +156,7 @@ class Classifier:
 class Stream:
     """Sound in, pieces of any size; the verdict on each window as soon as it is full. Keeps one window of sound."""
 
-    def __init__(self, network: Network, judge: Judge, rate: int, overlap: float) -> None:
+    def __init__(self, network: Measurer, judge: Judge, rate: int, overlap: float) -> None:
         if not 0 <= overlap <= LARGEST_OVERLAP:
             raise UserError(f"windows can overlap by 0 to {LARGEST_OVERLAP:g} of their length, not {overlap:g}")
         self._network, self._judge, self._rate = network, judge, rate
