@@ -1,0 +1,110 @@
+"""How good a model is on a set of clips, as figures and as text."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+
+from core.reports.classification import classification_report
+from core.runs.events import Misclassified
+from core.runs.narrate import number, percent
+
+MOST_MISTAKES = 50
+"""Misclassified clips that the text names; the JSON has all of them."""
+
+
+class Assessment(msgspec.Struct, frozen=True, kw_only=True):
+    """The figures of a classification; see `core.runs.events.TestFinished` for their meaning."""
+
+    clips: int
+    accuracy: float
+    loss: float
+    macro_f1: float
+    calibration_error: float
+    report: dict[str, Any]
+    report_text: str
+    confusion: list[list[int]]
+    genres: list[str]
+    misclassified: list[Misclassified]
+    """The most confident mistakes first."""
+
+
+def assess(
+    paths: Sequence[str],
+    truth: Sequence[int],
+    predicted: Sequence[int],
+    confidence: Sequence[float],
+    genres: Sequence[str],
+    *,
+    loss: float,
+    calibration_error: float,
+) -> Assessment:
+    """The assessment of clips by what was predicted of each.
+
+    Args:
+        truth, predicted: places in ``genres``; confidence: the probability of the predicted genre.
+    """
+    table = classification_report(truth, predicted, genres)
+    confusion = [[0] * len(genres) for _ in genres]
+    mistakes = []
+    for path, true, said, probability in zip(paths, truth, predicted, confidence, strict=True):
+        confusion[true][said] += 1
+        if true != said:
+            mistakes.append(
+                Misclassified(path=path, genre=genres[true], predicted=genres[said], probability=probability)
+            )
+    return Assessment(
+        clips=len(truth),
+        accuracy=sum(confusion[i][i] for i in range(len(genres))) / len(truth),
+        loss=loss,
+        macro_f1=table.macro_f1,
+        calibration_error=calibration_error,
+        report=table.table,
+        report_text=table.text,
+        confusion=confusion,
+        genres=list(genres),
+        misclassified=sorted(mistakes, key=lambda mistake: -mistake.probability),
+    )
+
+
+def as_text(assessment: Assessment, heading: str) -> str:
+    """The whole assessment for people, below ``heading``."""
+    figures = (
+        f"{assessment.clips:,} clips: accuracy {percent(assessment.accuracy)}, loss {number(assessment.loss)}, "
+        f"macro F1 {assessment.macro_f1:.3f}, calibration error {percent(assessment.calibration_error)}"
+    )
+    parts = [
+        heading,
+        figures,
+        "",
+        assessment.report_text.rstrip(),
+        "",
+        *_confusion(assessment),
+        "",
+        *_mistakes(assessment),
+    ]
+    return "\n".join(parts).rstrip() + "\n"
+
+
+def _confusion(assessment: Assessment) -> list[str]:
+    """Rows with the true genre's name, columns numbered as the rows are."""
+    width = max(len(genre) for genre in assessment.genres)
+    cell = max(3, len(str(max(map(max, assessment.confusion)))) + 1)
+    lines = ["Confusion (rows: true genre, columns: predicted genre)"]
+    lines.append(" " * (width + 5) + "".join(f"{i + 1:>{cell}}" for i in range(len(assessment.genres))))
+    for i, (genre, row) in enumerate(zip(assessment.genres, assessment.confusion, strict=True), start=1):
+        lines.append(f"{i:>3}  {genre:<{width}}" + "".join(f"{count or '.':>{cell}}" for count in row))
+    return lines
+
+
+def _mistakes(assessment: Assessment) -> list[str]:
+    mistakes = assessment.misclassified
+    if not mistakes:
+        return ["No clip was misclassified."]
+    lines = [f"Misclassified, the most confident first ({len(mistakes):,}):"]
+    lines += [
+        f"  {m.path}: {m.genre} taken for {m.predicted} ({percent(m.probability)})" for m in mistakes[:MOST_MISTAKES]
+    ]
+    if len(mistakes) > MOST_MISTAKES:
+        lines.append(f"  ... and {len(mistakes) - MOST_MISTAKES:,} more, in report.json")
+    return lines

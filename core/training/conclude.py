@@ -1,0 +1,135 @@
+"""The end of a run: the best weights on the test part, what they got wrong, and the report in words and pictures."""
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import msgspec
+from torch import Tensor
+
+from core.dataset.feature_set import FeatureSet
+from core.models.limits import WINDOW_SECONDS, cut, fit_limits
+from core.reports.assessment import Assessment, as_text
+from core.reports.confusion import plot_confusion
+from core.runs.atomic import write_atomic
+from core.runs.events import ArtefactSaved, Event, TestFinished, Warned
+from core.runs.folder import RunFolder
+from core.runs.narrate import percent
+from core.training.batches import WindowReader
+from core.training.checkpoint import read_best, write_best
+from core.training.evaluate import assessment_of
+from core.training.evaluation import Evaluation
+from core.training.learner import Learner
+from core.training.material import Material
+from core.training.pictures import draw_curves, draw_spectrograms
+from core.training.protocol import describe_split
+from core.training.requests import Requests
+from core.training.train import evaluate_model
+
+LIMIT_CLIPS = 300
+"""Clips of each part that the limits of the network's knowledge are taken from."""
+
+
+def conclude(
+    run: RunFolder,
+    learner: Learner,
+    reader: WindowReader,
+    material: Material,
+    emit: Callable[[Event], object],
+    requests: Requests,
+) -> None:
+    """Everything that comes after training, for a run that has a best_model.pth.
+
+    The learner's weights become the best ones: its state has to be on disk by now.
+    """
+    recipe = learner.recipe
+
+    def judge(clips: Tensor) -> Evaluation:
+        return evaluate_model(
+            learner.judged,
+            reader,
+            clips,
+            crops=recipe.test_crops,
+            precision=learner.precision,
+            on_batch=lambda batch, batches: requests.check(),
+        )
+
+    best = read_best(run.best_model_path)
+    learner.judged.load_state_dict(best["weights"])
+    temperature = best["calibration"]["temperature"]
+    best["calibration"] |= _limits(judge(material.valid), temperature, material)
+    write_best(run.best_model_path, best)
+
+    tested = len(material.test) > 0
+    clips = material.test if tested else material.valid
+    chosen = [material.features.clips[i] for i in clips.tolist()]
+    assessment = assessment_of(judge(clips), [str(clip.path) for clip in chosen], best["genres"], temperature)
+    if tested:
+        emit(_test_finished(assessment, best["epoch"]))
+    else:
+        emit(Warned(message="The split has no test part: the report is on the validation clips, and flatters"))
+    facts = {
+        "dataset": best["dataset"]["name"],
+        "model": recipe.model,
+        "protocol": describe_split(recipe.split),
+        "part": "test" if tested else "validation",
+        "best_epoch": best["epoch"],
+        "epochs": learner.place.epoch,
+        "val_accuracy": best["val_accuracy"],
+        "temperature": temperature,
+    }
+    for event in _write_report(run, facts, assessment):
+        emit(event)
+    for event in draw_curves(run, f"{recipe.model} on {facts['dataset']}", learner.place):
+        emit(event)
+    if recipe.spectrograms:
+        for event in draw_spectrograms(run, material.features, requests.check):
+            emit(event)
+
+
+def _limits(validation: Evaluation, temperature: float, material: Material) -> dict[str, Any]:
+    return fit_limits(
+        validation.probabilities(temperature),
+        validation.labels,
+        _windows(material.features, material.train),
+        _windows(material.features, material.valid),
+        material.features.settings,
+    )
+
+
+def _windows(features: FeatureSet, clips: Tensor) -> Iterator[Tensor]:
+    """The windows that inference would see of some evenly chosen clips, [W, M, T] in dB, clip after clip."""
+    frames = features.settings.frames_in(WINDOW_SECONDS)
+    for i in clips[:: -(-len(clips) // LIMIT_CLIPS)].tolist():
+        codes_MT = features.batch([i])[0].cpu()[:, : int(features.frames[i])]
+        yield cut(features.as_decibels(codes_MT), frames)
+
+
+def _test_finished(assessment: Assessment, best_epoch: int) -> TestFinished:
+    return TestFinished(
+        loss=assessment.loss,
+        accuracy=assessment.accuracy,
+        macro_f1=assessment.macro_f1,
+        calibration_error=assessment.calibration_error,
+        report=assessment.report,
+        report_text=assessment.report_text,
+        confusion=assessment.confusion,
+        genres=assessment.genres,
+        best_epoch=best_epoch,
+        misclassified=assessment.misclassified,
+    )
+
+
+def _write_report(run: RunFolder, facts: dict[str, Any], assessment: Assessment) -> Iterator[Event]:
+    plain = facts | msgspec.to_builtins(assessment)
+    write_atomic(run.report_json_path, msgspec.json.format(msgspec.json.encode(plain), indent=2) + b"\n")
+    yield ArtefactSaved(path=run.report_json_path.name, what="report")
+    heading = (
+        f"{facts['model']} on {facts['dataset']}, {facts['part']} part of a {facts['protocol']}\n"
+        f"best weights: epoch {facts['best_epoch']} of {facts['epochs']}, "
+        f"validation accuracy {percent(facts['val_accuracy'])}"
+    )
+    write_atomic(run.report_text_path, as_text(assessment, heading).encode())
+    yield ArtefactSaved(path=run.report_text_path.name, what="report")
+    title = f"{facts['model']} on {facts['dataset']}: {percent(assessment.accuracy)} of {assessment.clips:,} clips"
+    plot_confusion(run.plots_path / "confusion_matrix.png", title, assessment.confusion, assessment.genres)
+    yield ArtefactSaved(path="Plots/confusion_matrix.png", what="confusion matrix")

@@ -1,0 +1,155 @@
+"""The course of a run: dataset, network, training, conclusion."""
+
+from typing import Any
+
+from torch import nn
+
+from core.errors import UserError
+from core.models.standardise import fit_standardisation
+from core.runs.events import Event, ModelBuilt, RunFinished, RunStopped, Warned
+from core.runs.folder import RunFolder
+from core.runs.narrate import percent
+from core.training.batches import WindowReader
+from core.training.checkpoint import load_last, network_of
+from core.training.chronicle import Chronicle
+from core.training.conclude import conclude
+from core.training.device import choose_device, device_name
+from core.training.errors import Diverged, StopRequested
+from core.training.follower import Follower
+from core.training.learner import Learner, place_from
+from core.training.material import Material, prepare
+from core.training.monitor import Monitor
+from core.training.precision import choose_precision, make_deterministic
+from core.training.recipe import Recipe
+from core.training.requests import Requests
+from core.training.saver import Saver
+from core.training.train import Augmentation, evaluate_model, train_model
+from core.training.trainer import run_started
+from core.training.windows import batch_bounds, random_windows
+
+STANDARDISE_WINDOWS = 256
+"""Windows of the training set that the network's standardisation is fitted to."""
+
+
+class Course:
+    """One life of a run, from the beginning or from its last.pth.
+
+    Raises:
+        UserError: the device is not there, or last.pth cannot be read.
+    """
+
+    def __init__(self, run: RunFolder, recipe: Recipe, chronicle: Chronicle, requests: Requests) -> None:
+        self.run = run
+        self.recipe = recipe
+        self.chronicle = chronicle
+        self.requests = requests
+        self.device = choose_device(recipe.device)
+        self.saved = load_last(run.last_path) if run.last_path.exists() else None
+
+    def follow(self, *, announced: bool) -> Event:
+        """Goes through with it, and returns the last event without writing it.
+
+        Args:
+            announced: whether `RunStarted` is out already.
+
+        Raises:
+            UserError: something that people can mend; `Diverged` among them.
+            EndedAtOnce: a second signal.
+        """
+        if not announced:
+            resumed_from = None if self.saved is None else place_from(self.saved["place"]).epoch
+            self.chronicle.emit(run_started(self.recipe, str(self.device), device_name(self.device), resumed_from))
+        with Monitor(self.device, self.chronicle.emit, idle=lambda: self.requests.paused):
+            try:
+                material = prepare(
+                    self.run, self.recipe, self.device, self.chronicle, self.requests, resuming=self.saved is not None
+                )
+            except StopRequested:
+                return RunStopped(seconds=self.chronicle.seconds, message="before training began: there is no model")
+            reader = WindowReader(material.features, self.recipe.input_frames, self.device)
+            learner = self._learner(reader, material)
+            stopped = self._train(learner, reader, material)
+            self.requests.concluding = True
+            conclude(self.run, learner, reader, material, self.chronicle.emit, self.requests)
+        return self._ending(learner, stopped)
+
+    def _learner(self, reader: WindowReader, material: Material) -> Learner:
+        recipe, genres = self.recipe, material.features.genres
+        make_deterministic(recipe, self.device)
+        precision = choose_precision(recipe, self.device)
+        if recipe.precision == "bfloat16" and not precision.bfloat16 and not recipe.plain:
+            message = f"{device_name(self.device)} has no bfloat16 arithmetic: this run computes in float32"
+            self.chronicle.emit(Warned(message=message))
+        model = network_of(recipe, len(genres))
+        if recipe.batch_size == 1 and any(isinstance(module, nn.BatchNorm1d) for module in model.modules()):
+            raise UserError(f"{recipe.model} cannot train on batches of one clip: take a batch size of 2 or more.")
+        windows = random_windows(material.train, reader.frames, reader.width, 1, recipe.seed, epoch=0)
+        fit_standardisation(model, reader.read(windows.part(0, STANDARDISE_WINDOWS)).mel_BMT.cpu())
+        batches = len(batch_bounds(len(material.train) * recipe.crops_per_clip, recipe.batch_size))
+        learner = Learner(model, recipe, precision, genres=len(genres), batches=batches)
+        if self.saved is not None:
+            self._go_on(learner, self.saved)
+            self.saved = None  # two gigabytes, for the largest network
+        learner.place.epochs = self.requests.epochs
+        self.chronicle.emit(
+            ModelBuilt(
+                model=recipe.model,
+                parameters=sum(weights.numel() for weights in model.parameters()),
+                input_shape=[recipe.batch_size, recipe.front_end.n_mels, reader.width],
+            )
+        )
+        return learner
+
+    def _go_on(self, learner: Learner, saved: dict[str, Any]) -> None:
+        try:
+            learner.load_state_dict(saved)
+        except (KeyError, RuntimeError, TypeError, ValueError) as error:
+            raise UserError(f"{self.run.last_path} does not fit this run's recipe and dataset: {error}") from error
+
+    def _train(self, learner: Learner, reader: WindowReader, material: Material) -> bool:
+        """Trains and saves; whether somebody asked for a stop."""
+        saver = Saver(self.run, learner, material.features.genres, material.provenance(), self.chronicle.emit)
+        follower = Follower(self.chronicle.emit, self.requests, saver)
+        stopped = False
+        try:
+            train_model(learner, reader, material.train, material.valid, follower, self._augmentation())
+        except StopRequested:
+            stopped = True
+        except Diverged as error:
+            saver.save_best()
+            raise Diverged(f"{error}. {_kept(learner)}; a lower learning rate may help.") from None
+        saver.save()
+        if learner.place.best is None:
+            validation = evaluate_model(
+                learner.judged, reader, material.valid, crops=self.recipe.test_crops, precision=learner.precision
+            )
+            saver.save_unfinished(validation)
+        return stopped
+
+    def _augmentation(self) -> Augmentation | None:
+        settings = self.recipe.augmentation
+        if settings == type(settings)():  # all of its probabilities are 0
+            return None
+        from core.features.augment import Augment
+
+        return Augment(settings, self.recipe.front_end)
+
+    def _ending(self, learner: Learner, stopped: bool) -> Event:
+        place, seconds = learner.place, self.chronicle.seconds
+        if stopped or place.best is None:
+            done = f"{place.epoch} of {place.epochs} epochs and {place.batch} batches are done"
+            return RunStopped(seconds=seconds, message=f"{done}; the model is kept, resume goes on from here")
+        early = place.epoch < place.epochs
+        return RunFinished(
+            seconds=seconds,
+            best_epoch=place.best.epoch,
+            best_val_accuracy=place.best.val_accuracy,
+            message=f"Validation has not improved for {self.recipe.patience} epochs." if early else "",
+        )
+
+
+def _kept(learner: Learner) -> str:
+    best = learner.place.best
+    if best is None:
+        return "No epoch was finished, so there are no weights to keep"
+    return f"best_model.pth keeps the weights of epoch {best.epoch} ({percent(best.val_accuracy)} in validation)"

@@ -1,0 +1,58 @@
+"""How the arithmetic is done: number format, memory format, kernels. `Recipe.plain` turns every choice off."""
+
+import contextlib
+from dataclasses import dataclass
+
+import torch
+from torch import nn
+
+from core.training.recipe import Recipe
+
+
+@dataclass(frozen=True)
+class Precision:
+    device: torch.device
+    bfloat16: bool
+    """Whether convolutions and matrix products run in bfloat16 under autocast; weights stay in float32."""
+    channels_last: bool
+    fused: bool
+    """Whether the optimiser updates all weights in one kernel."""
+
+    def autocast(self) -> contextlib.AbstractContextManager[object]:
+        return torch.autocast(self.device.type, torch.bfloat16, enabled=self.bfloat16)
+
+    def place(self, model: nn.Module) -> nn.Module:
+        """The network on the device, in the memory format."""
+        if self.channels_last:
+            # nn.Module.to has no overload for a memory format beside a device in torch's stubs.
+            return model.to(self.device).to(memory_format=torch.channels_last)  # type: ignore[call-overload, no-any-return]
+        return model.to(self.device)
+
+
+def choose_precision(recipe: Recipe, device: torch.device) -> Precision:
+    """What ``recipe`` asks for, as far as ``device`` has it: bfloat16 only where the hardware computes in it."""
+    if recipe.plain:
+        return Precision(device, bfloat16=False, channels_last=False, fused=False)
+    bfloat16 = recipe.precision == "bfloat16" and has_bfloat16(device)
+    return Precision(device, bfloat16=bfloat16, channels_last=device.type != "mps", fused=device.type != "mps")
+
+
+def has_bfloat16(device: torch.device) -> bool:
+    """Whether the device has bfloat16 arithmetic of its own; an emulated one is slower than float32."""
+    if device.type == "cuda":
+        return bool(torch.cuda.is_bf16_supported(including_emulation=False))
+    if device.type == "cpu":
+        return bool(torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported())
+    return False
+
+
+def make_deterministic(recipe: Recipe, device: torch.device) -> None:
+    """Seeds torch and asks for kernels that give the same result every time."""
+    torch.manual_seed(recipe.seed)
+    if device.type == "cuda":
+        # Kernels without a deterministic form say so in trainer.log instead of ending the run.
+        torch.use_deterministic_algorithms(True, warn_only=True)
+        torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
+        torch.backends.cudnn.benchmark = False
+        torch.set_float32_matmul_precision("highest" if recipe.plain else "high")
+        torch.backends.cudnn.allow_tf32 = not recipe.plain

@@ -1,0 +1,133 @@
+"""Training and evaluation, as in the textbook. Suffixes: B batch, M mel bands, T frames, C genres, N clips, K crops."""
+
+from collections.abc import Callable, Iterator
+from typing import Protocol
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from core.training.batches import Batch, WindowReader
+from core.training.calibration import calibrate
+from core.training.evaluation import Evaluation
+from core.training.learner import Best, EpochScore, Learner
+from core.training.precision import Precision
+from core.training.windows import batch_bounds, random_windows, spaced_windows
+
+Augmentation = Callable[[Tensor, Tensor, torch.Generator], tuple[Tensor, Tensor]]
+"""(mel_BMT, one-hot labels_BC, generator) → the same, augmented; labels may come back as mixtures."""
+
+EVALUATION_FRAMES = 16 * 1292
+"""Frames that go through the network at once in an evaluation, whatever the windows' length: bounds its memory."""
+
+
+class Listener(Protocol):
+    """Follows a training. Whatever it raises ends the training; the learner can be saved at every call."""
+
+    def epoch_started(self, learner: Learner) -> None: ...
+
+    def batch_trained(self, learner: Learner, loss: Tensor, clips: int) -> None:
+        """After every optimiser step. ``loss`` is that batch's, on the device: to read it is to wait for the device."""
+
+    def epoch_trained(self, learner: Learner) -> None:
+        """After the last step of an epoch, when the device has done it."""
+
+    def batch_validated(self, learner: Learner, batch: int, batches: int) -> None: ...
+
+    def epoch_finished(self, learner: Learner, score: EpochScore, validation: Evaluation) -> None:
+        """After the validation, when ``learner.place`` includes the epoch."""
+
+
+def train_model(
+    learner: Learner,
+    reader: WindowReader,
+    train_clips: Tensor,
+    valid_clips: Tensor,
+    listener: Listener,
+    augment: Augmentation | None = None,
+) -> None:
+    """Trains until the learner has finished: an epoch over the training clips, an evaluation, and so on.
+
+    Goes on in the middle of an epoch where the learner's place says so.
+
+    Args:
+        train_clips, valid_clips: indices into the reader's feature set, int64 [N].
+        augment: applied to every training batch, on the device.
+
+    Raises:
+        Diverged: the loss is NaN or infinite.
+    """
+    recipe, place = learner.recipe, learner.place
+    while not learner.finished:
+        listener.epoch_started(learner)
+        epoch = place.epoch + 1
+        windows = random_windows(train_clips, reader.frames, reader.width, recipe.crops_per_clip, recipe.seed, epoch)
+        train_epoch(learner, reader.batches(windows, recipe.batch_size, first=place.batch), listener, augment)
+        train_loss, train_accuracy = learner.train_scores()
+        listener.epoch_trained(learner)
+
+        validation = evaluate_model(
+            learner.judged,
+            reader,
+            valid_clips,
+            crops=recipe.test_crops,
+            precision=learner.precision,
+            on_batch=lambda batch, batches: listener.batch_validated(learner, batch, batches),
+        )
+        score = EpochScore(
+            epoch, train_loss, train_accuracy, validation.loss, validation.accuracy, learner.rate_of_last_step
+        )
+        learner.close_epoch(score, Best(epoch, validation.accuracy, validation.loss, calibrate(validation)))
+        listener.epoch_finished(learner, score, validation)
+
+
+def train_epoch(
+    learner: Learner, batches: Iterator[Batch], listener: Listener, augment: Augmentation | None = None
+) -> None:
+    """One optimiser step a batch. Nothing is read back from the device: loss and hits are summed up there."""
+    model, optimiser = learner.model, learner.optimiser
+    smoothing = learner.recipe.optimiser.label_smoothing
+    model.train()
+    for mel_BMT, labels_B in batches:
+        targets = labels_B
+        if augment is not None:
+            one_hot_BC = F.one_hot(labels_B, learner.genres).float()
+            mel_BMT, targets = augment(mel_BMT, one_hot_BC, learner.generator)
+        with learner.precision.autocast():
+            logits_BC = model(mel_BMT).float()
+        loss = F.cross_entropy(logits_BC, targets, label_smoothing=smoothing)
+        optimiser.zero_grad(set_to_none=True)
+        loss.backward()  # type: ignore[no-untyped-call]
+        learner.step()
+        learner.count(loss.detach(), logits_BC.detach(), labels_B)
+        listener.batch_trained(learner, loss.detach(), len(labels_B))
+
+
+@torch.no_grad()
+def evaluate_model(
+    model: nn.Module,
+    reader: WindowReader,
+    clips: Tensor,
+    *,
+    crops: int,
+    precision: Precision,
+    on_batch: Callable[[int, int], None] | None = None,
+) -> Evaluation:
+    """The network's judgement of clips: the mean of its logits over ``crops`` evenly spaced windows of each.
+
+    Args:
+        clips: indices into the reader's feature set, int64 [N].
+        on_batch: called with the number of batches done and of all.
+    """
+    model.eval()
+    windows = spaced_windows(clips, reader.frames, reader.width, crops)
+    batch_size = max(1, EVALUATION_FRAMES // reader.width)
+    batches = len(batch_bounds(len(windows), batch_size))
+    logits_by_batch = []
+    for done, (mel_BMT, _) in enumerate(reader.batches(windows, batch_size), start=1):
+        with precision.autocast():
+            logits_by_batch.append(model(mel_BMT).float())
+        if on_batch is not None:
+            on_batch(done, batches)
+    logits_NKC = torch.cat(logits_by_batch).view(len(clips), crops, -1)
+    return Evaluation(logits_NKC.mean(1).cpu(), reader.labels[clips])

@@ -1,0 +1,91 @@
+"""The life of a trainer around its work: lock, journal, signals, and a last word whatever happens.
+
+Imports no torch: its first event is out, and a stop is heard, before the heavy libraries are there.
+"""
+
+import os
+import socket
+import traceback
+from contextlib import ExitStack
+from pathlib import Path
+
+import msgspec
+
+from core.errors import UserError
+from core.runs.events import Event, RunFailed, RunStarted, RunStopped
+from core.runs.folder import RunFolder, dataset_name
+from core.runs.lock import INHERITED, RunLock
+from core.training.chronicle import Chronicle, OnEvent
+from core.training.device import is_surely_cpu, processor_name
+from core.training.errors import EndedAtOnce
+from core.training.recipe import Recipe, from_dict
+from core.training.requests import Requests
+
+
+def run_trainer(folder: Path | str, on_event: OnEvent | None = None) -> Event:
+    """Trains the run in ``folder`` to its end, from the beginning or from its last.pth, in this process.
+
+    Everything that happens goes to the run's journal and log, and to ``on_event`` (called from several threads, one at
+    a time). In the main thread SIGINT and SIGTERM are requests to stop; a second one ends the work at once.
+
+    Returns:
+        The last event: `RunFinished`, `RunStopped`, or `RunFailed` for whatever went wrong.
+
+    Raises:
+        UserError: the run is at work in another process, or there is no such run; nothing has been written then.
+    """
+    run = RunFolder(Path(folder))
+    if not run.exists():
+        raise UserError(f"{run.path} is no run: it holds no recipe.json.")
+    with ExitStack() as stack:
+        launched = INHERITED in os.environ
+        lock = RunLock(run.lock_path)
+        if not lock.acquire():
+            raise UserError(f"{run.name} is running already")
+        stack.callback(lock.release)
+        if not launched:  # a launcher has dropped the requests to an earlier life; one to this life may be there by now
+            run.control_path.unlink(missing_ok=True)
+        chronicle = stack.enter_context(Chronicle(run, on_event))
+        requests = stack.enter_context(Requests(run, chronicle))
+        try:
+            ending = _work(run, chronicle, requests)
+        except EndedAtOnce:
+            message = "ended at once, without test and report; resume goes on from what was saved last"
+            ending = RunStopped(seconds=chronicle.seconds, message=message)
+        except UserError as error:
+            ending = RunFailed(error=str(error), traceback="")
+        except Exception as error:
+            said = str(error).strip().splitlines()
+            ending = RunFailed(
+                error=f"{type(error).__name__}: {said[0]}" if said else type(error).__name__,
+                traceback=traceback.format_exc(),
+            )
+        return chronicle.emit(ending)
+
+
+def _work(run: RunFolder, chronicle: Chronicle, requests: Requests) -> Event:
+    try:
+        recipe = from_dict(run.read_recipe())
+    except msgspec.ValidationError as error:
+        raise UserError(f"{run.recipe_path} is no recipe: {error}") from error
+    requests.epochs = recipe.epochs
+    announced = not run.last_path.exists() and is_surely_cpu(recipe.device)
+    if announced:
+        chronicle.emit(run_started(recipe, "cpu", processor_name()))
+    from core.training.course import Course  # torch comes with it
+
+    return Course(run, recipe, chronicle, requests).follow(announced=announced)
+
+
+def run_started(recipe: Recipe, device: str, device_name: str, resumed_from: int | None = None) -> RunStarted:
+    return RunStarted(
+        recipe=msgspec.to_builtins(recipe),
+        device=device,
+        device_name=device_name,
+        dataset=dataset_name(Path(recipe.data)),
+        model=recipe.model,
+        epochs=recipe.epochs,
+        pid=os.getpid(),
+        host=socket.gethostname(),
+        resumed_from=resumed_from,
+    )
