@@ -105,10 +105,12 @@ class JournalReader:
         except OSError:
             return
         with file:
-            if os.fstat(file.fileno()).st_size < self._offset:  # somebody put an older copy in its place
+            size = os.fstat(file.fileno()).st_size
+            if size < self._offset:  # somebody put an older copy in its place
                 self._offset, self._tail = 0, b""
             file.seek(self._offset)
-            while block := file.read(BLOCK):
+            # No further than it reached when it was opened: a reader may not run after a writer that is faster.
+            while self._offset < size and (block := file.read(min(BLOCK, size - self._offset))):
                 self._offset += len(block)
                 *lines, self._tail = (self._tail + block).split(b"\n")
                 yield lines

@@ -1,0 +1,150 @@
+import re
+from pathlib import Path
+
+import pytest
+
+from core.errors import UserError
+from core.runs import folder
+from core.runs.folder import RunFolder, create, dataset_name, find, list_runs
+from core.runs.lock import RunLock
+from tests.core.runs.stories import beginning, whole_run, write_journal
+
+RECIPE = {"data": "/music/genres", "model": "seed_cnn", "epochs": 20}
+
+
+def make(runs: Path, name: str | None = None) -> RunFolder:
+    return create(runs, RECIPE, "gtzan mini!", "seed_cnn", name=name)
+
+
+def test_a_new_run_is_named_after_time_dataset_and_model_and_holds_its_recipe(tmp_path: Path) -> None:
+    run = make(tmp_path / "runs")
+    assert re.fullmatch(r"\d{4}-\d\d-\d\d_\d\d-\d\d-\d\d_gtzan-mini_seed-cnn", run.name)
+    assert run.read_recipe() == RECIPE
+    assert [path.name for path in run.path.iterdir()] == ["recipe.json"]
+    state = run.state()
+    assert (state.status, state.name, state.model, state.dataset, state.epochs) == (
+        "created",
+        run.name,
+        "seed_cnn",
+        "music",
+        20,
+    )
+
+
+def test_runs_of_one_second_get_names_of_their_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(folder.time, "strftime", lambda form: "2026-11-22_14-03-11")
+    names = [make(tmp_path).name for _ in range(3)]
+    stem = "2026-11-22_14-03-11_gtzan-mini_seed-cnn"
+    assert names == [stem, f"{stem}-2", f"{stem}-3"]
+    assert [run.name for run in list_runs(tmp_path)] == sorted(names, reverse=True)
+
+
+def test_a_chosen_name_is_taken_once(tmp_path: Path) -> None:
+    assert make(tmp_path, "first try").name == "first try"
+    with pytest.raises(UserError, match="already a run called first try"):
+        make(tmp_path, "first try")
+    assert [path.name for path in tmp_path.iterdir()] == ["first try"]
+
+
+@pytest.mark.parametrize("name", ["", " ", ".hidden", "a/b", "../up", "-x", "a\nb", "x" * 300])
+def test_a_name_that_is_no_file_name_is_refused(tmp_path: Path, name: str) -> None:
+    run = make(tmp_path, "good")
+    with pytest.raises(UserError, match="cannot be a run's name"):
+        run.rename(name)
+
+
+def test_a_folder_that_cannot_be_made_is_the_users_error(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(UserError, match="no run can be made"):
+        make(tmp_path / "file")
+
+
+def test_find_takes_a_folder_a_name_and_a_unique_beginning(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    runs = tmp_path / "runs"
+    one, two = make(runs, "2026-01_one"), make(runs, "2026-02_two")
+    assert find(runs, one.path) == one
+    monkeypatch.chdir(runs)
+    assert find(Path("elsewhere"), "2026-01_one") == one
+    monkeypatch.chdir(tmp_path)
+    assert find(runs, "2026-02_two") == two
+    assert find(runs, "2026-01") == one
+    with pytest.raises(UserError, match="2 runs begin with '2026'"):
+        find(runs, "2026")
+    with pytest.raises(UserError, match=r"no run in .* is called '2027'"):
+        find(runs, "2027")
+
+
+def test_a_name_that_is_another_ones_beginning_is_found(tmp_path: Path) -> None:
+    short, _long = make(tmp_path, "try"), make(tmp_path, "try-2")
+    assert find(tmp_path, "try") == short
+
+
+def test_without_a_key_the_run_that_was_worked_on_last(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="there are no runs"):
+        find(tmp_path / "none")
+    old, _new = make(tmp_path, "old"), make(tmp_path, "new")
+    old.trainer_log_path.touch()
+    assert find(tmp_path) == old
+
+
+def test_what_is_no_run_is_not_listed(tmp_path: Path) -> None:
+    run = make(tmp_path, "run")
+    (tmp_path / "notes").mkdir()
+    (tmp_path / "file").touch()
+    make(tmp_path, "gone").trash()
+    assert list_runs(tmp_path) == [run]
+    assert list_runs(tmp_path / "absent") == []
+
+
+def test_renaming_and_deleting_keep_everything(tmp_path: Path) -> None:
+    run = make(tmp_path, "before")
+    write_journal(run.journal_path, whole_run())
+    renamed = run.rename("after")
+    assert renamed.state().status == "finished"
+    assert renamed.state().name == "after"
+    with pytest.raises(UserError, match="already a run called after"):
+        make(tmp_path, "other").rename("after")
+    bin_ = renamed.trash()
+    assert bin_ == tmp_path / ".trash" / "after"
+    assert make(tmp_path, "after").trash().name == "after-2"
+    assert RunFolder(bin_).state().status == "finished"
+
+
+def test_a_running_run_is_neither_renamed_nor_deleted(tmp_path: Path) -> None:
+    run = make(tmp_path, "busy")
+    with RunLock(run.lock_path):
+        with pytest.raises(UserError, match="is running and cannot be renamed"):
+            run.rename("other")
+        with pytest.raises(UserError, match="is running and cannot be deleted"):
+            run.trash()
+    assert run.rename("other").exists()
+
+
+def test_status_from_the_lock_and_the_journal(tmp_path: Path) -> None:
+    run = make(tmp_path)
+    with RunLock(run.lock_path):
+        assert run.state().status == "running"
+        assert run.state().phase == "starting"
+        write_journal(run.journal_path, beginning())
+        assert run.state().status == "running"
+    assert run.state().status == "lost"
+    write_journal(run.journal_path, whole_run())
+    assert run.state().status == "finished"
+    with RunLock(run.lock_path):
+        assert run.state().status == "running"
+
+
+@pytest.mark.parametrize("content", [b"", b"{", b"[]", b"\xff"])
+def test_a_damaged_recipe_is_named(tmp_path: Path, content: bytes) -> None:
+    run = make(tmp_path)
+    run.recipe_path.write_bytes(content)
+    with pytest.raises(UserError, match=r"recipe\.json is damaged"):
+        run.read_recipe()
+    assert run.state().status == "created"
+
+
+@pytest.mark.parametrize(
+    ("data", "name"), [("/a/gtzan/genres", "gtzan"), ("/a/music/", "music"), ("/genres", "genres")]
+)
+def test_what_a_dataset_is_called(data: str, name: str) -> None:
+    assert dataset_name(Path(data)) == name

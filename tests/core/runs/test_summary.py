@@ -1,0 +1,133 @@
+import os
+from pathlib import Path
+
+import pytest
+
+from core.runs import summary as summary_module
+from core.runs.folder import RunFolder, create
+from core.runs.lock import RunLock
+from core.runs.summary import CACHE, RunList, RunWatcher
+from tests.core.runs.stories import beginning, epoch, run_started, whole_run, write_journal
+
+
+def make(runs: Path, name: str) -> RunFolder:
+    return create(runs, {"data": "/music/genres", "model": "small_cnn", "epochs": 3}, "music", "small_cnn", name=name)
+
+
+def test_a_finished_run(tmp_path: Path) -> None:
+    run = make(tmp_path, "one")
+    written = write_journal(run.journal_path, whole_run())
+    assert run.summary().as_dict() == {
+        "name": "one",
+        "state": "finished",
+        "path": str(run.path),
+        "model": "small_cnn",
+        "dataset": "music",
+        "epochs_done": 3,
+        "epochs": 3,
+        "best_val_accuracy": pytest.approx(0.7),
+        "test_accuracy": 0.75,
+        "started": written[0].time,
+        "seconds": written[-1].time - written[0].time,
+    }
+
+
+def test_a_run_that_was_only_made(tmp_path: Path) -> None:
+    summary = make(tmp_path, "new").summary()
+    assert (summary.state, summary.model, summary.epochs, summary.started) == ("created", "small_cnn", 3, None)
+
+
+def test_it_says_the_same_as_the_whole_journal(tmp_path: Path) -> None:
+    run = make(tmp_path, "one")
+    write_journal(run.journal_path, [*beginning(), *epoch(1), *epoch(2)[:-2]])
+    state, summary = run.state(), run.summary()
+    assert summary.state == state.status == "lost"
+    assert summary.epochs_done == 1
+    assert summary.seconds == state.seconds(0)  # up to the last event, which is one of those that are skipped
+
+
+def test_the_second_look_reads_no_journal(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    run = make(tmp_path, "one")
+    write_journal(run.journal_path, whole_run())
+    first = run.summary()
+    monkeypatch.setattr(summary_module, "RunTail", None)
+    assert run.summary() == first
+
+
+def test_what_changes_is_read_again(tmp_path: Path) -> None:
+    run = make(tmp_path, "one")
+    watcher = RunWatcher(run)
+    assert watcher.summary().state == "created"
+    with RunLock(run.lock_path):
+        assert watcher.summary().state == "running"
+        write_journal(run.journal_path, whole_run())
+        assert watcher.summary().epochs_done == 3
+    assert watcher.summary().state == "finished"
+    with RunLock(run.lock_path):
+        write_journal(run.journal_path, [run_started(6, resumed_from=3), *epoch(4)])
+        assert watcher.summary().state == "running"
+        assert watcher.summary().epochs_done == 4
+    assert watcher.summary().state == "lost"
+    assert RunWatcher(run).summary() == watcher.summary()
+
+
+def test_a_trainer_that_died_before_its_first_word_is_lost(tmp_path: Path) -> None:
+    run = make(tmp_path, "one")
+    watcher = RunWatcher(run)
+    assert watcher.summary().state == "created"
+    with RunLock(run.lock_path):
+        pass
+    assert watcher.summary().state == "lost"
+
+
+def test_a_renamed_run_has_its_new_name(tmp_path: Path) -> None:
+    run = make(tmp_path, "before")
+    write_journal(run.journal_path, whole_run())
+    run.summary()
+    renamed = run.rename("after")
+    assert renamed.summary().name == "after"
+    assert renamed.summary().path == str(renamed.path)
+
+
+@pytest.mark.parametrize("content", [b"", b"{}", b"\xff", b'{"version":0}'])
+def test_a_damaged_cache_is_made_anew(tmp_path: Path, content: bytes) -> None:
+    run = make(tmp_path, "one")
+    write_journal(run.journal_path, whole_run())
+    good = run.summary()
+    (run.path / CACHE).write_bytes(content)
+    assert run.summary() == good
+
+
+def test_a_thousand_runs(tmp_path: Path) -> None:
+    template = make(tmp_path, "0000")
+    write_journal(template.journal_path, whole_run())
+    journal, recipe = template.journal_path.read_bytes(), template.recipe_path.read_bytes()
+    for n in range(1, 1000):
+        path = tmp_path / f"{n:04d}"
+        path.mkdir()
+        (path / "events.jsonl").write_bytes(journal)
+        (path / "recipe.json").write_bytes(recipe)
+    runs = RunList(tmp_path)
+    first = runs.refresh()
+    assert len(first) == 1000
+    assert {summary.state for summary in first} == {"finished"}
+    assert runs.refresh() == first == RunList(tmp_path).refresh()
+    with RunLock(tmp_path / "0500" / "run.lock"):
+        assert [s.name for s in runs.refresh() if s.state == "running"] == ["0500"]
+    RunFolder(tmp_path / "0007").trash()
+    assert len(runs.refresh()) == 999
+
+
+def test_the_run_that_started_last_comes_first_and_one_that_never_did_before_it(tmp_path: Path) -> None:
+    for name in ("b", "c", "a"):
+        write_journal(make(tmp_path, name).journal_path, whole_run())
+    make(tmp_path, "new")
+    assert [summary.name for summary in RunList(tmp_path).refresh()] == ["new", "a", "c", "b"]
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root writes everywhere")
+def test_a_folder_that_cannot_be_written_to_is_listed_all_the_same(tmp_path: Path) -> None:
+    run = make(tmp_path, "one")
+    write_journal(run.journal_path, whole_run())
+    run.path.chmod(0o555)
+    assert run.summary().state == "finished"

@@ -1,0 +1,40 @@
+from pathlib import Path
+
+from core.runs.folder import create
+from core.runs.journal import Journal
+from core.runs.lock import RunLock
+from core.runs.tail import RunTail
+from tests.core.runs.stories import beginning, whole_run
+
+
+def test_a_viewer_sees_each_change_once_and_the_same_as_one_that_comes_late(tmp_path: Path) -> None:
+    run = create(tmp_path, {"data": "/x", "model": "m", "epochs": 3}, "x", "m")
+    tail = RunTail(run)
+    assert tail.poll()
+    assert tail.state.status == "created"
+    assert not tail.poll()
+    with RunLock(run.lock_path):
+        assert tail.poll()
+        assert tail.state.status == "running"
+        journal = Journal(run.journal_path)
+        for event in whole_run():
+            journal.write(event)
+            assert tail.poll()
+            assert not tail.poll()
+            assert tail.state.as_dict(0.0) == run.state().as_dict(0.0)
+        assert tail.state.status == "finished"
+    assert tail.poll()  # the trainer has left
+    assert tail.state.status == "finished"
+
+
+def test_a_trainer_that_dies_without_a_word_is_noticed(tmp_path: Path) -> None:
+    run = create(tmp_path, {}, "x", "m")
+    tail = RunTail(run)
+    with RunLock(run.lock_path):
+        journal = Journal(run.journal_path)
+        for event in beginning():
+            journal.write(event)
+        tail.poll()
+        assert tail.state.status == "running"
+    assert tail.poll()
+    assert tail.state.status == "lost"
