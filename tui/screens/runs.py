@@ -65,30 +65,13 @@ class RunsScreen(ModeScreen):
         Binding("m", "rename", "rename", id="runs.rename", tooltip="Give the run a name"),
         Binding("d,delete", "delete", "delete", id="runs.delete", tooltip="Move the run to the trash folder"),
         Binding(
-            "less_than_sign",
-            "sort(-1)",
-            "sort",
-            key_display="<",
-            id="runs.sort_left",
-            tooltip="Sort by the column to the left",
+            "less_than_sign", "sort(-1)", "sort", key_display="<", id="runs.sort_left", tooltip="Sort one column left"
         ),
         Binding(
-            "greater_than_sign",
-            "sort(1)",
-            "sort",
-            show=False,
-            id="runs.sort_right",
-            tooltip="Sort by the column to the right",
+            "greater_than_sign", "sort(1)", "sort", show=False, id="runs.sort_right", tooltip="Sort one column right"
         ),
         Binding("o", "reverse", "reverse", id="runs.reverse", tooltip="Reverse the order"),
-        Binding(
-            "g",
-            "demo",
-            "demo data",
-            show=False,
-            id="runs.demo",
-            tooltip="Make a small synthetic dataset to try things with",
-        ),
+        Binding("g", "demo", "demo data", id="runs.demo", tooltip="Make a small synthetic dataset to try things with"),
         Binding("escape", "back", "back", show=False, id="runs.back", tooltip="Clear the filter, then the marks"),
     ]
 
@@ -212,7 +195,11 @@ class RunsScreen(ModeScreen):
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """Only what makes sense for the run under the cursor is offered."""
-        if action not in POSSIBLE or not self.is_mounted:
+        if not self.is_mounted:
+            return True
+        if action in {"filter", "compare", "sort", "reverse"}:
+            return bool(self.rows)
+        if action not in POSSIBLE:
             return True
         row = self.table.current
         return row is not None and row.state in POSSIBLE[action]
@@ -322,9 +309,9 @@ class RunsScreen(ModeScreen):
             (f" in {self.app.runs_dir.absolute()}\n\n", "$text-muted"),
             "Three things to do:\n\n",
             ("  n  ", key),
-            "Start a run: choose a folder with one folder of music a genre, and press Start.\n",
+            "Start a run on your music: a folder that holds a folder a genre.\n",
             ("  g  ", key),
-            "No music at hand? Make a small synthetic dataset to try everything with.\n",
+            "No music at hand? Make a small synthetic dataset to try things with.\n",
             ("  ?  ", key),
-            "See all keys. On every screen the bottom line shows the ones that matter.\n",
+            "See all keys. The bottom line shows those that matter most.\n",
         )

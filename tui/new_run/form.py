@@ -1,0 +1,113 @@
+"""The New run form as texts, and the recipe that they stand for."""
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Self
+
+import msgspec
+
+from core.errors import UserError
+from core.models.names import MODEL_NAMES
+from core.training.presets import PRESETS, preset
+from core.training.recipe import Recipe
+from tui.settings import NewRunSettings
+
+
+class FieldError(UserError):
+    """One field will not do. ``field`` says which."""
+
+    def __init__(self, field: str, message: str) -> None:
+        super().__init__(message)
+        self.field = field
+
+
+@dataclass(frozen=True)
+class RecipeForm:
+    data: str
+    preset: str
+    model: str
+    epochs: str
+    batch_size: str
+    learning_rate: str
+    seed: str
+    device: str
+    name: str = ""
+
+    @classmethod
+    def begun(cls, settings: NewRunSettings, data: str = "") -> Self:
+        """What the form begins with: the settings over the preset."""
+        form = cls(data, settings.preset, "", "", "", "", "", settings.device).with_preset(settings.preset)
+        chosen = {
+            field: str(value)
+            for field in ("epochs", "batch_size", "seed")
+            if (value := getattr(settings, field)) is not None
+        }
+        return replace(form, **chosen)
+
+    def with_preset(self, name: str) -> Self:
+        """Another preset's values; dataset, device and name stay."""
+        recipe = preset(name, self.data)
+        return replace(
+            self,
+            preset=name,
+            model=recipe.model,
+            epochs=str(recipe.epochs),
+            batch_size=str(recipe.batch_size),
+            learning_rate=f"{recipe.optimiser.learning_rate:g}",
+            seed=str(recipe.seed),
+        )
+
+    def folder(self) -> Path:
+        """The dataset's place.
+
+        Raises:
+            FieldError: none is given, or it is no folder.
+        """
+        if not self.data.strip():
+            raise FieldError("data", "Choose a folder that holds one folder of music for each genre.")
+        folder = Path(self.data.strip()).expanduser().absolute()
+        if not folder.exists():
+            raise FieldError("data", f"There is no folder {folder}.")
+        if not folder.is_dir():
+            raise FieldError("data", f"{folder} is a file; choose the folder that holds a folder for each genre.")
+        return folder
+
+    def recipe(self) -> Recipe:
+        """
+        Raises:
+            FieldError: names the field that will not do, and says what would.
+        """
+        data = str(self.folder())
+        if self.preset not in PRESETS:
+            raise FieldError("preset", f"There is no preset {self.preset}.")
+        if self.model not in MODEL_NAMES:
+            raise FieldError("model", f"There is no model {self.model}.")
+        recipe = preset(self.preset, data)
+        optimiser = msgspec.structs.replace(recipe.optimiser, learning_rate=self._rate())
+        return msgspec.structs.replace(
+            recipe,
+            model=self.model,
+            epochs=self._whole("epochs", least=1),
+            batch_size=self._whole("batch_size", least=1),
+            seed=self._whole("seed", least=0),
+            device=self.device,
+            optimiser=optimiser,
+        )
+
+    def _whole(self, field: str, *, least: int) -> int:
+        text = getattr(self, field).strip()
+        if not text.isdecimal() or int(text) < least:
+            raise FieldError(field, f"{text or 'Nothing'} will not do: write a whole number from {least} on.")
+        return int(text)
+
+    def _rate(self) -> float:
+        text = self.learning_rate.strip()
+        try:
+            rate = float(text)
+        except ValueError:
+            rate = 0.0
+        if not 0 < rate < 10:
+            raise FieldError(
+                "learning_rate", f"{text or 'Nothing'} will not do: write a small number, such as 0.001 or 1e-3."
+            )
+        return rate

@@ -1,0 +1,259 @@
+"""New run: choose a dataset, look at it, choose a recipe, start."""
+
+from dataclasses import replace
+from pathlib import Path
+from typing import ClassVar
+
+from textual import on, work
+from textual.app import ComposeResult
+from textual.binding import Binding
+from textual.containers import Horizontal, Vertical, VerticalScroll
+from textual.content import Content
+from textual.timer import Timer
+from textual.widgets import Button, Input, Label, Static
+from textual.worker import get_current_worker
+
+from core.errors import UserError
+from core.models.names import MODELS
+from core.runs.folder import create, dataset_name, list_runs
+from core.runs.launch import launch
+from core.training.presets import PRESETS, preset
+from core.training.recipe import to_dict
+from tui.new_run.dataset_look import DatasetLook, look_at, look_lines
+from tui.new_run.devices import device_choices
+from tui.new_run.form import FieldError, RecipeForm
+from tui.screens.mode_screen import ModeScreen
+from tui.widgets.choice import Choice
+from tui.widgets.path_input import PathInput
+from tui.widgets.text_input import TextInput
+
+TYPING = 0.4
+"""Seconds without a key after which a path that is typed is looked at."""
+LABELS = {
+    "data": "Dataset",
+    "preset": "Preset",
+    "model": "Model",
+    "epochs": "Epochs",
+    "batch_size": "Batch size",
+    "learning_rate": "Learning rate",
+    "seed": "Seed",
+    "device": "Device",
+    "name": "Name",
+}
+HINTS = {
+    "epochs": "passes over the training clips",
+    "batch_size": "clips, or crops of clips",
+    "learning_rate": "of the optimiser, at its peak",
+    "seed": "of weights, order and crops",
+}
+
+
+class Abandoned(Exception):
+    """Another folder was chosen while one was looked at."""
+
+
+class NewRunScreen(ModeScreen):
+    MODE = "runs"
+    HELP = (
+        "A run trains one model on one dataset: a folder that holds a folder of audio files for each genre. It goes on "
+        "in a process of its own, whether or not somebody watches."
+    )
+    CSS_PATH = "../styles/new_run.tcss"
+    BINDINGS: ClassVar = [
+        Binding("ctrl+r", "start", "start", id="new_run.start", priority=True, tooltip="Start training"),
+        Binding("ctrl+t", "browse", "choose folder", id="new_run.browse", tooltip="Choose the dataset in a tree"),
+        Binding("escape", "leave_form", "back", id="new_run.back", tooltip="Back to the runs; nothing is started"),
+        Binding("ctrl+g", "demo", "demo data", id="new_run.demo", tooltip="Make a small synthetic dataset"),
+        Binding("up", "app.focus_previous", "previous field", show=False),
+        Binding("down", "app.focus_next", "next field", show=False),
+    ]
+
+    def __init__(self, data: Path | None = None) -> None:
+        super().__init__()
+        settings = self.app.settings.new_run
+        self.form = RecipeForm.begun(settings, str(data or settings.data or self._likely_data()))
+        self.dataset: DatasetLook | None = None
+        self._soon: Timer | None = None
+
+    def _likely_data(self) -> str:
+        """Where the newest run's dataset is, or a folder of that name right here."""
+        for run in list_runs(self.app.runs_dir)[:1]:
+            try:
+                data = str(run.read_recipe().get("data", ""))
+            except UserError:
+                continue
+            if Path(data).is_dir():
+                return data
+        return next((name for name in ("genres", "demo/genres") if Path(name).is_dir()), "")
+
+    def compose_body(self) -> ComposeResult:
+        form = self.form
+        about = {name: (make.__doc__ or "").splitlines()[0] for name, make in PRESETS.items()}
+        with Horizontal(id="new-run"):
+            with VerticalScroll(id="form", can_focus=False):
+                yield from self._row(
+                    "data", PathInput(form.data, placeholder="a folder with a folder for each genre", id="data")
+                )
+                yield Static("", id="brief")
+                yield from self._row("preset", Choice(about, form.preset, id="preset"))
+                yield from self._row("model", Choice(MODELS, form.model, id="model"))
+                for field in ("epochs", "batch_size", "learning_rate", "seed"):
+                    yield from self._row(field, TextInput(getattr(form, field), compact=True, id=field))
+                yield from self._row("device", Choice({form.device: ""}, form.device, id="device"))
+                name = TextInput(form.name, compact=True, id="name", placeholder="the time, the dataset and the model")
+                yield from self._row("name", name)
+                yield Static("", id="mistake")
+                yield Button("Start training", id="start", compact=True)
+                yield Static("", id="about")
+            with Vertical(id="dataset"):
+                yield Static("", id="look")
+
+    def _row(self, field: str, widget: Choice | TextInput) -> ComposeResult:
+        with Horizontal(classes="row"):
+            yield Label(LABELS[field])
+            yield widget
+            if field in HINTS:
+                yield Label(HINTS[field], classes="hint")
+
+    def on_mount(self) -> None:
+        self.query_one("#data").focus()
+        self._find_devices()
+        self._look()
+
+    @work(thread=True)
+    def _find_devices(self) -> None:
+        choices = device_choices()
+        self.app.call_from_thread(self.query_one("#device", Choice).offer, choices)
+
+    # The dataset
+
+    def _tell(self, lines: list[Content]) -> None:
+        """Beside the form where there is room, else below the path."""
+        self.query_one("#look", Static).update(Content("\n").join(lines))
+        self.query_one("#brief", Static).update(Content("\n").join(lines[:3]))
+
+    def _show_look(self) -> None:
+        if self.dataset is not None:
+            place = self.query_one("#dataset").content_size
+            narrow = self.app.width_class == "narrow"
+            width, height = (self.size.width - 22, 4) if narrow else (place.width, place.height)
+            self._tell(look_lines(self.dataset, max(20, width), height))
+
+    def on_resize(self) -> None:
+        self.call_after_refresh(self._show_look)
+
+    def _look(self) -> None:
+        """Look at the folder that stands there now; an earlier look is abandoned."""
+        self.dataset = None
+        self.workers.cancel_group(self, "look")
+        try:
+            folder = self.form.folder()
+        except FieldError as mistake:
+            self._tell([Content.styled(str(mistake), "$text-muted")])
+            return
+        self._tell([Content.styled("Looking at the files …", "$text-muted")])
+        self._look_aside(folder)
+
+    @work(thread=True, group="look")
+    def _look_aside(self, folder: Path) -> None:
+        worker = get_current_worker()
+
+        def progress(done: int, total: int) -> None:
+            if worker.is_cancelled:
+                raise Abandoned
+            if done % 50 == 0:
+                line = Content.styled(f"Looking at the files … {done:,} of {total:,}", "$text-muted")
+                self.app.call_from_thread(self._tell, [line])
+
+        look, mistake = None, ""
+        try:
+            look = look_at(folder, preset(self.form.preset, str(folder)).split, progress)
+        except Abandoned:
+            return
+        except UserError as error:
+            mistake = str(error)
+        if not worker.is_cancelled:
+            self.app.call_from_thread(self._looked, look, mistake)
+
+    def _looked(self, look: DatasetLook | None, mistake: str) -> None:
+        self.dataset = look
+        if look is None:
+            self._tell([Content.styled(mistake, "$bad")])
+        self._show_look()
+
+    # The form
+
+    @on(Input.Changed)
+    def text_changed(self, event: Input.Changed) -> None:
+        field = event.input.id or ""
+        if getattr(self.form, field) == event.value:
+            return
+        self._set(field, event.value)
+        if field == "data":
+            if self._soon is not None:
+                self._soon.stop()
+            self._soon = self.set_timer(TYPING, self._look)
+
+    @on(Choice.Changed)
+    def choice_changed(self, event: Choice.Changed) -> None:
+        field = event.choice.id or ""
+        if field != "preset":
+            self._set(field, event.value)
+            return
+        self.form = self.form.with_preset(event.value)
+        self.query_one("#model", Choice).value = self.form.model
+        for changed in ("epochs", "batch_size", "learning_rate", "seed"):
+            self.query_one(f"#{changed}", TextInput).value = getattr(self.form, changed)
+
+    @on(Choice.Told)
+    def describe_choice(self, event: Choice.Told) -> None:
+        self.query_one("#about", Static).update(Content.styled(event.text, "$text-muted"))
+
+    def _set(self, field: str, value: str) -> None:
+        self.form = replace(self.form, **{field: value})
+        self.query_one("#mistake", Static).update("")
+
+    @on(Input.Submitted)
+    def to_next_field(self) -> None:
+        self.focus_next()
+
+    @work
+    async def action_browse(self) -> None:
+        from tui.screens.folder_picker import FolderPicker
+
+        start = Path(self.form.data).expanduser()
+        folder = await self.app.push_screen_wait(FolderPicker(start if start.is_dir() else Path.cwd()))
+        if folder is not None:
+            self.query_one("#data", PathInput).value = str(folder)
+
+    @work
+    async def action_demo(self) -> None:
+        from tui.screens.demo import DemoScreen
+
+        folder = await self.app.push_screen_wait(DemoScreen())
+        if folder is not None:
+            self.query_one("#data", PathInput).value = str(folder)
+
+    def action_leave_form(self) -> None:
+        self.dismiss()
+
+    @on(Button.Pressed, "#start")
+    async def start_pressed(self) -> None:
+        await self.action_start()
+
+    async def action_start(self) -> None:
+        """Start the run and watch it, or say what is amiss in the field that is."""
+        try:
+            recipe = self.form.recipe()
+            if self.dataset is None:
+                raise FieldError("data", "The dataset is not ready: see what is said of it.")
+            name = dataset_name(Path(recipe.data))
+            run = create(self.app.runs_dir, to_dict(recipe), name, recipe.model, name=self.form.name or None)
+            launch(run)
+        except UserError as mistake:
+            self.query_one("#mistake", Static).update(Content.styled(str(mistake), "$bad"))
+            if isinstance(mistake, FieldError):
+                self.query_one(f"#{mistake.field}").focus()
+        else:
+            self.dismiss()
+            await self.app.watch_run(run.path)

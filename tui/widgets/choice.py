@@ -1,0 +1,89 @@
+"""One of a few names, in one line: left and right go through them, and the chosen one says what it is."""
+
+from typing import ClassVar
+
+from textual import events
+from textual.binding import Binding
+from textual.content import Content
+from textual.message import Message
+from textual.widget import Widget
+
+
+class Choice(Widget, can_focus=True):
+    BINDINGS: ClassVar = [
+        Binding("left", "turn(-1)", "change", key_display="← →"),
+        Binding("right,space,enter", "turn(1)", "next", show=False),
+    ]
+
+    class Changed(Message):
+        def __init__(self, choice: "Choice", value: str) -> None:
+            super().__init__()
+            self.choice = choice
+            self.value = value
+
+        @property
+        def control(self) -> "Choice":
+            return self.choice
+
+    class Told(Message):
+        """The chosen name's line where it is in focus and too long to stand beside the name; else an empty text."""
+
+        def __init__(self, text: str) -> None:
+            super().__init__()
+            self.text = text
+
+    def __init__(self, choices: dict[str, str], value: str, *, id: str | None = None) -> None:
+        """``choices``: name → one line about it."""
+        super().__init__(id=id)
+        self.choices = choices
+        self._value = value
+
+    @property
+    def value(self) -> str:
+        return self._value
+
+    @value.setter
+    def value(self, value: str) -> None:
+        """Set by the program: no message."""
+        self._value = value
+        self.refresh()
+
+    def offer(self, choices: dict[str, str]) -> None:
+        """Other choices; the chosen one stays, even where it is not among them."""
+        self.choices = choices
+        self.refresh()
+
+    def action_turn(self, by: int) -> None:
+        names = list(self.choices)
+        here = names.index(self._value) if self._value in names else 0
+        self.value = names[(here + by) % len(names)]
+        self._tell()
+        self.post_message(self.Changed(self, self._value))
+
+    def on_click(self, event: events.Click) -> None:
+        self.action_turn(1)
+
+    def _line(self) -> Content:
+        widest = max(map(len, [*self.choices, self._value]))
+        arrows = "$footer-key-foreground" if self.has_focus else "$faint"
+        return Content.assemble(
+            ("‹ ", arrows),
+            (f"{self._value:<{widest}}", "bold" if self.has_focus else ""),
+            (" › ", arrows),
+            (self.choices.get(self._value, ""), "$text-muted"),
+        )
+
+    def render(self) -> Content:
+        return self._line().truncate(self.size.width, ellipsis=True)
+
+    def _tell(self) -> None:
+        fits = self._line().cell_length <= self.size.width
+        self.post_message(self.Told("" if fits else self.choices.get(self._value, "")))
+
+    def on_focus(self) -> None:
+        self.refresh()
+        self._tell()
+
+    def on_blur(self) -> None:
+        self.refresh()
+        self.post_message(self.Told(""))
