@@ -10,6 +10,8 @@ import torch
 from core.dataset.clip import Excluded
 from core.dataset.feature_set import FeatureSet
 from core.dataset.features import OnFeatures, compute_features
+from core.dataset.pack import open_pack
+from core.dataset.pack_index import is_pack
 from core.dataset.scan import OnProgress, Scan, scan
 from core.dataset.settings import SplitSettings
 from core.dataset.split import Split, split
@@ -42,8 +44,10 @@ def load_dataset(
     on_scanned: OnScanned | None = None,
     on_features: OnFeatures | None = None,
 ) -> Dataset:
-    """The folder of genres at ``data``, its spectrograms left on disk: ``dataset.features.to(device)`` loads them.
+    """The folder of genres or the feature pack at ``data``.
 
+    Its spectrograms are left on disk: ``dataset.features.to(device)`` loads them. A pack brings its own front end, and
+    ``front_end`` is not looked at: ``dataset.features.settings`` is the one that a model trained on it must have.
     ``device`` computes what the store lacks. ``index`` is a CSV file with more columns for the clips. Progress goes
     to ``on_scanning(done, total)``, then ``on_scanned(scan, split)``, then ``on_features(done, total, cached)``.
 
@@ -56,6 +60,8 @@ def load_dataset(
     divided = split(found.clips, settings)
     if on_scanned:
         on_scanned(found, divided)
+    if is_pack(found.root):
+        return Dataset(replace(open_pack(found.root), clips=found.clips), divided, [])
     features, failed = compute_features(found.clips, front_end, device=device, store=store, on_progress=on_features)
     if failed:
         found = replace(found, clips=features.clips, excluded=found.excluded + failed, genres=features.genres)

@@ -3,7 +3,7 @@
 import os
 from collections import Counter
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from core.audio.errors import AudioError, printable
@@ -13,6 +13,7 @@ from core.dataset.errors import DatasetError
 from core.dataset.examine import Examined, examine
 from core.dataset.index import INDEX_NAME, read_index
 from core.dataset.memo import ScanMemo, Stamp, stamp_of
+from core.dataset.pack_index import is_pack, read_pack_index
 from core.dataset.threads import cores, in_threads
 
 OnProgress = Callable[[int, int], None]
@@ -38,6 +39,7 @@ def scan(folder: str | os.PathLike[str], *, index: Path | None = None, on_progre
 
     Files without an audio suffix are passed over; files that are no good are excluded. Columns come from ``index``,
     else from ``index.csv`` in the folder. Files are hashed and decoded once; a later scan looks only at changed ones.
+    A feature pack is as good as a folder, and its clips keep their order.
 
     Raises:
         DatasetError: there is no such folder, it holds no audio, or a single genre.
@@ -54,6 +56,8 @@ def scan(folder: str | os.PathLike[str], *, index: Path | None = None, on_progre
 def survey(folder: str | os.PathLike[str], *, index: Path | None = None, on_progress: OnProgress | None = None) -> Scan:
     """The same for a folder that is looked at and not trained on: a single genre will do."""
     root = _root(Path(folder))
+    if is_pack(root):
+        return _packed(root, index)
     excluded: list[Excluded] = []
     files = list(_audio_files(root, excluded))
     if not files:
@@ -147,6 +151,15 @@ def _clip(path: Path, name: str, finding: Examined, columns: dict[str, str]) -> 
         duration_s=finding.duration_s,
         columns=columns,
     )
+
+
+def _packed(root: Path, index: Path | None) -> Scan:
+    """The clips of a feature pack, with the columns of ``index`` beside its own."""
+    columns = read_index(index) if index else {}
+    clips = [
+        replace(clip, columns={**clip.columns, **columns.get(clip.name, {})}) for clip in read_pack_index(root).clips
+    ]
+    return Scan(root, clips, [], sorted({clip.genre for clip in clips}))
 
 
 def _columns(root: Path, index: Path | None) -> dict[str, dict[str, str]]:

@@ -148,6 +148,7 @@ def _fold(counts_UG: Counts, settings: SplitSettings, rng: np.random.Generator) 
         )
     if len(counts_UG) < settings.folds:
         raise DatasetError(f"{settings.folds} folds need as many groups, and there are {len(counts_UG)}.")
+    counts_UG = np.column_stack([counts_UG, counts_UG.sum(1)])  # the whole is balanced like one more genre
     totals_G = counts_UG.sum(0)
     fold_U = _assign(counts_UG, np.repeat(totals_G[None] / settings.folds, settings.folds, 0), rng)
     rest = np.flatnonzero(fold_U != settings.fold)
@@ -161,17 +162,17 @@ def _fold(counts_UG: Counts, settings: SplitSettings, rng: np.random.Generator) 
 def _assign(counts_UG: Counts, targets_KG: Counts, rng: np.random.Generator) -> npt.NDArray[np.int64]:
     """The part of each unit, (U,), so that part k gets about ``targets_KG[k]`` clips of each genre.
 
-    Greedy: units in random order, large ones first; each goes where the largest share of its genres' target is still
-    missing, and of parts that are equal in that, where most clips are missing.
+    Greedy: units in random order, large ones first; each goes where it lessens the chi-square distance between what
+    the parts have and what they should have the most.
     """
     order = rng.permutation(len(counts_UG))
     order = order[np.argsort(-counts_UG[order].sum(1), kind="stable")]
     missing_KG = targets_KG.copy()
+    weight_KG = 1 / np.maximum(targets_KG, 1e-6)
     part_U = np.zeros(len(counts_UG), dtype=np.int64)
     for unit in order:
         counts_G = counts_UG[unit]
-        target_K = targets_KG @ counts_G
-        share_K = np.where(target_K > 0, (missing_KG @ counts_G) / np.maximum(target_K, 1e-9), -np.inf)
-        part_U[unit] = part = int(np.argmax(share_K + 1e-3 * missing_KG.sum(1) / targets_KG.sum()))
+        change_K = (weight_KG * (counts_G**2 - 2 * counts_G * missing_KG)).sum(1)
+        part_U[unit] = part = int(np.argmin(change_K))
         missing_KG[part] -= counts_G
     return part_U

@@ -1,0 +1,163 @@
+"""Feature packs: spectrograms that travel without their audio."""
+
+import hashlib
+import os
+import shutil
+import zipfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import msgspec
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from core.audio.errors import printable
+from core.dataset.clip import Clip, Excluded
+from core.dataset.errors import DatasetError
+from core.dataset.feature_set import FeatureSet
+from core.dataset.features import OnFeatures, compute_features
+from core.dataset.index import read_index
+from core.dataset.pack_index import FEATURES, read_pack_index, write_pack_index
+from core.dataset.rows import StoredRows
+from core.dataset.scan import OnProgress, scan
+from core.features.settings import FrontEndSettings
+
+ARCHIVE_FRONT_END = FrontEndSettings(hop_length=1709, top_db=80.0, mel_scale="slaney", mel_norm="slaney")
+"""The front end that sees audio as the gtzan-logmel archive shows it; ``seconds`` follows from the archive."""
+ROWS_A_COPY = 256
+
+
+def pack(
+    folder: str | os.PathLike[str],
+    out: str | os.PathLike[str],
+    settings: FrontEndSettings,
+    *,
+    device: torch.device | str = "cpu",
+    on_scanning: OnProgress | None = None,
+    on_features: OnFeatures | None = None,
+) -> list[Excluded]:
+    """Packs the spectrograms of a folder of genres into the new folder ``out``; returns what was left out.
+
+    Raises:
+        DatasetError: the folder cannot be trained on, or ``out`` holds something already.
+        UserError: the disk is full.
+    """
+    found = scan(folder, on_progress=on_scanning)
+    features, failed = compute_features(found.clips, settings, device=device, on_progress=on_features)
+    assert isinstance(features.mel, StoredRows)
+    with _new_folder(Path(out)) as making:
+        mel = np.lib.format.open_memmap(making / FEATURES, "w+", np.uint8, features.mel.shape)
+        for begin in range(0, len(features), ROWS_A_COPY):
+            mel[begin : begin + ROWS_A_COPY] = features.mel[slice(begin, begin + ROWS_A_COPY)].numpy()
+        mel.flush()
+        write_pack_index(making, settings, features.clips, features.frames.tolist(), printable(found.root))
+    return found.excluded + failed
+
+
+def import_archive(
+    archive: str | os.PathLike[str],
+    out: str | os.PathLike[str],
+    index: str | os.PathLike[str] | None = None,
+    settings: FrontEndSettings = ARCHIVE_FRONT_END,
+) -> FeatureSet:
+    """Makes the pack ``out`` of an ``.npz`` with ``X`` (N, M, T) uint8, ``name`` and ``genre``, and opens it.
+
+    ``settings`` is the front end that gives audio like it; its ``seconds`` is set to the archive's frames. The columns
+    of ``index`` are carried along. The bytes are taken as they are, 255 for a clip's maximum and 0 for ``top_db``
+    below it. That is right to half a step where the archive's floor was reached; a clip that is nowhere so quiet was
+    stretched to the full range by the archive's maker, by a factor that is lost, and stays stretched: train on it with
+    a standardisation that is invariant to scale and offset per window.
+
+    Raises:
+        DatasetError: the archive is not of that shape, or ``out`` holds something already.
+    """
+    try:
+        with np.load(archive, allow_pickle=False) as arrays:
+            mel, names, genres = (arrays[key] for key in ("X", "name", "genre"))
+    except (OSError, KeyError, ValueError, zipfile.BadZipFile) as error:
+        raise DatasetError(f"{printable(archive)} is no archive of X, name and genre: {error}.") from error
+    if mel.dtype != np.uint8 or mel.ndim != 3 or not len(mel) == len(names) == len(genres):
+        raise DatasetError(
+            f"{printable(archive)} should hold X as bytes of [clips, mels, frames], and not {mel.shape}."
+        )
+    if mel.shape[1] != settings.n_mels:
+        raise DatasetError(f"{printable(archive)} has {mel.shape[1]} mel bands, and the front end {settings.n_mels}.")
+    settings = _lasting(settings, mel.shape[2])
+    columns = read_index(Path(index)) if index else {}
+    clips = [
+        _archived(str(name), str(genre), row, settings, columns)
+        for name, genre, row in zip(names, genres, mel, strict=True)
+    ]
+    with _new_folder(Path(out)) as making:
+        np.save(making / FEATURES, mel)
+        write_pack_index(making, settings, clips, [mel.shape[2]] * len(clips), printable(archive))
+    return open_pack(out)
+
+
+def open_pack(folder: str | os.PathLike[str]) -> FeatureSet:
+    """The spectrograms of a pack, left on disk.
+
+    Raises:
+        DatasetError: it is damaged.
+    """
+    folder = Path(folder)
+    index = read_pack_index(folder)
+    expected = (len(index.clips), index.front_end.n_mels, index.front_end.frames)
+    mel = StoredRows(folder / FEATURES, expected[1:], range(len(index.clips)), offset=_offset(folder, expected))
+    genres = sorted({clip.genre for clip in index.clips})
+    labels = torch.tensor([genres.index(clip.genre) for clip in index.clips])
+    return FeatureSet(mel, torch.tensor(index.frames), labels, genres, index.clips, index.front_end)
+
+
+def _offset(folder: Path, expected: tuple[int, int, int]) -> int:
+    """The byte at which the rows begin, after making sure that they are what the index says."""
+    try:
+        with (folder / FEATURES).open("rb") as file:
+            np.lib.format.read_magic(file)
+            shape, fortran, dtype = np.lib.format.read_array_header_1_0(file)
+            offset, size = file.tell(), file.seek(0, os.SEEK_END)
+    except (OSError, ValueError) as error:
+        raise DatasetError(f"The feature pack {printable(folder)} is damaged: {error}.") from error
+    if shape != expected or fortran or dtype != np.uint8 or size < offset + int(np.prod(expected)):
+        raise DatasetError(f"The feature pack {printable(folder)} is damaged: {FEATURES} is not what the index says.")
+    return offset
+
+
+def _lasting(settings: FrontEndSettings, frames: int) -> FrontEndSettings:
+    """The settings for clips of exactly so many frames."""
+    seconds = (frames - 0.5) * settings.hop_length / settings.sample_rate
+    return msgspec.structs.replace(settings, seconds=round(seconds, 3))
+
+
+def _archived(
+    name: str, genre: str, mel: npt.NDArray[np.uint8], settings: FrontEndSettings, columns: dict[str, dict[str, str]]
+) -> Clip:
+    return Clip(
+        path=Path(name),
+        genre=genre,
+        name=name,
+        content=hashlib.blake2b(mel.tobytes(), digest_size=16).hexdigest(),
+        rate=settings.sample_rate,
+        channels=1,
+        format="log-mel",
+        duration_s=settings.seconds,
+        columns=columns.get(name, {}),
+    )
+
+
+@contextmanager
+def _new_folder(out: Path) -> Iterator[Path]:
+    """A folder to write into that becomes ``out`` when everything is in it."""
+    if out.exists() and (not out.is_dir() or any(out.iterdir())):
+        raise DatasetError(f"{printable(out)} is there already: choose a new folder for the feature pack.")
+    making = out.with_name(f".{out.name}.{os.getpid()}")
+    try:
+        making.mkdir(parents=True)
+        yield making
+        making.replace(out)
+    except OSError as error:
+        raise DatasetError(f"The feature pack cannot be written to {printable(out)}: {error.strerror}.") from error
+    finally:
+        shutil.rmtree(making, ignore_errors=True)
