@@ -1,18 +1,330 @@
-"""A place kept for the Watch mode: nothing works here yet."""
+"""One run, live: how it stands, its curves, its epochs, what it knows and confuses, its log, and at last its report."""
 
+import signal
+import time
 from pathlib import Path
+from typing import ClassVar
 
+import msgspec
+from textual import on, work
 from textual.app import ComposeResult
-from textual.widgets import Static
+from textual.binding import Binding
+from textual.content import Content
+from textual.message import Message
 
+from core.errors import UserError
+from core.runs.control import Kind
+from core.runs.folder import RunFolder
+from core.runs.state import RunState
+from core.runs.tail import RunTail
+from tui import view_settings
+from tui.charts.picture import View
+from tui.requests import Requests
+from tui.screens.confirm import ConfirmScreen
 from tui.screens.mode_screen import ModeScreen
+from tui.screens.prompt import PromptScreen
+from tui.widgets.curves import Curves
+from tui.widgets.mistakes import Mistakes
+from tui.widgets.panes import PANES, Panes
+from tui.widgets.row_list import RowList
+from tui.widgets.run_header import run_header
+from tui.widgets.text_lines import TextLines
+
+LOOK_SECONDS = 0.5
+"""Between two looks at the journal: nothing is drawn more often, except at a key."""
+
+
+class WatchView(msgspec.Struct, frozen=True, kw_only=True):
+    """What is kept of a run's view between visits; None is what the settings say."""
+
+    smoothing: float | None = None
+    log_loss: bool | None = None
+    steps: bool = False
+    pane: str = ""
 
 
 class WatchScreen(ModeScreen):
     MODE = "watch"
+    HELP = (
+        "One run, live. It is a process of its own: leaving the app or losing the terminal does it no harm. "
+        "Left and right move a cursor that reads the charts; with shift they select a range to zoom to."
+    )
+    CSS_PATH = "../styles/watch.tcss"
+    BINDINGS: ClassVar = [
+        Binding("p", "pause", "pause", id="watch.pause", tooltip="Pause the trainer at its next batch."),
+        Binding("r", "resume", "resume", id="watch.resume", tooltip="Go on with a run that is paused or has ended."),
+        Binding("s", "stop", "stop", id="watch.stop", tooltip="Stop at the next batch; keep and test the model."),
+        Binding("e", "extend", "extend", id="watch.extend", tooltip="Train for more epochs than were asked for."),
+        Binding("k", "signal", "kill", id="watch.kill", tooltip="Send a signal to a trainer that does not answer."),
+        Binding("l", "log_scale", "log", id="watch.log_scale", tooltip="Loss on a logarithmic scale."),
+        Binding("m", "smooth", "smooth", id="watch.smooth", tooltip="Smooth the curves; the raw values stay, faint."),
+        Binding("x", "steps", "steps", id="watch.steps", tooltip="Steps instead of epochs on the horizontal axis."),
+        Binding("z", "zoom", "zoom", id="watch.zoom", tooltip="Zoom to the selected range, or halve what is in view."),
+        Binding("escape", "back", "back", show=False, id="watch.back", tooltip="Undo the selection, zoom, cursor."),
+        Binding("tab", "pane(1)", "pane", id="watch.next_pane", tooltip="The next pane."),
+        Binding("shift+tab", "pane(-1)", "pane before", show=False, id="watch.previous_pane"),
+        Binding("left", "cursor(-1)", "cursor left", show=False, id="watch.left"),
+        Binding("right", "cursor(1)", "cursor right", show=False, id="watch.right"),
+        Binding("shift+left", "select(-1)", "select left", show=False, id="watch.select_left"),
+        Binding("shift+right", "select(1)", "select right", show=False, id="watch.select_right"),
+        Binding("w", "write", "write", id="watch.write", tooltip="History (CSV, JSON) and charts (SVG) to files."),
+    ]
+
+    class Read(Message):
+        """The journal was read on. A slow screen skips all but the newest."""
+
+        def __init__(self, tail: RunTail, state: RunState) -> None:
+            super().__init__()
+            self.tail = tail
+            self.state = state
+
+        def can_replace(self, message: Message) -> bool:
+            return isinstance(message, WatchScreen.Read) and message.tail is self.tail
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._tail: RunTail | None = None
+        self._requests: Requests | None = None
+        self._reading = False
+        self._state = RunState.empty()
 
     def compose_body(self) -> ComposeResult:
-        yield Static("NOT BUILT YET: Watch", classes="placeholder")
+        yield TextLines(id="header")
+        yield Panes(id="panes")
+        yield TextLines(id="notice")
+
+    def on_mount(self) -> None:
+        self.poll(LOOK_SECONDS, self._look)
+        self.query_one(Panes).display = False
+        runs = self.app.key_for("mode.runs")
+        self.query_one("#header", TextLines).show([Content(f"No run in view. Choose one on Runs ({runs}).")])
+
+    # Reading and showing
 
     def watch_run(self, run: Path) -> None:
-        self.query_one(Static).update(f"NOT BUILT YET: Watch {run}")
+        """Begin to watch the run in folder ``run``."""
+        folder = RunFolder(run)
+        self._tail, self._reading = RunTail(folder), False
+        self._requests = Requests(folder)
+        self._state = RunState.empty()
+        self.query_one("#header", TextLines).show([Content(f"Reading the journal of {folder.name}.")])
+        kept, settings = view_settings.load(run, WatchView), self.app.settings
+        view = View(
+            smoothing=settings.smoothing if kept.smoothing is None else kept.smoothing,
+            logarithmic=settings.log_loss if kept.log_loss is None else kept.log_loss,
+        )
+        panes = self.query_one(Panes)
+        panes.query_one(Curves).begin(view, steps=kept.steps)
+        panes.chosen = kept.pane if kept.pane in PANES else ""
+        panes.display = True
+        self._look()
+
+    def _look(self) -> None:
+        if self._tail is not None and not self._reading:
+            self._reading = True
+            self._read(self._tail)
+
+    @work(thread=True, group="journal")
+    def _read(self, tail: RunTail) -> None:
+        """Off the event loop: a long journal takes seconds to read, and a disk on the network may take longer."""
+        tail.poll()
+        self.post_message(self.Read(tail, tail.state))
+
+    @on(Read)
+    def take_in(self, message: Read) -> None:
+        if message.tail is not self._tail:
+            return
+        before, self._state, self._reading = self._state, message.state, False
+        if self.app.settings.bell and before.alive and before.end is None and self._state.end is not None:
+            self.app.bell()
+        self._show()
+
+    def _show(self) -> None:
+        short = self.app.height_class == "tiny"
+        header = run_header(self._state, time.time(), self.size.width - 2, short=short)
+        self.query_one("#header", TextLines).show(header)
+        self.query_one(Panes).show(self._state)
+        self._show_notice()
+
+    def _show_notice(self) -> None:
+        notice = self._requests.notice(self._state, self._key("watch.kill")) if self._requests else None
+        self.query_one("#notice", TextLines).show([notice] if notice else [])
+        self.refresh_bindings()
+
+    def on_resize(self) -> None:
+        super().on_resize()
+        if self._state.name:
+            self._show()
+
+    # Asking the trainer
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        state, watching = self._state, bool(self._state.name)
+        alive = bool(state.alive)
+        match action:
+            case "pause":
+                return watching and alive and not state.paused
+            case "resume":
+                return watching and (state.paused if alive else state.status != "finished")
+            case "stop":
+                return watching and alive and not state.stopping
+            case "signal":
+                return self._requests is not None and self._requests.next_signal() is not None
+            case _:
+                return watching or action not in _OF_A_RUN
+
+    def action_pause(self) -> None:
+        self._ask("pause")
+
+    def action_stop(self) -> None:
+        self._ask("stop")
+
+    def action_resume(self) -> None:
+        if self._state.alive:
+            self._ask("resume")
+        else:
+            self._launch()
+
+    @work
+    async def action_extend(self) -> None:
+        assert self._tail is not None
+        done, asked = self._state.epochs_done, self._state.epochs
+        prompt = PromptScreen(
+            f"Epochs in all (asked for {asked}, {done} done); +N adds N",
+            "+10",
+            check=lambda text: _total(text, asked, done),
+        )
+        answer = await self.app.push_screen_wait(prompt)
+        if answer is None:
+            return
+        total = _total(answer, asked, done)
+        if self._state.alive:
+            self._ask("extend", epochs=total)
+        else:
+            folder = self._tail.run
+            folder.write_recipe(folder.read_recipe() | {"epochs": total})
+            self._launch()
+
+    def _ask(self, kind: Kind, *, epochs: int | None = None) -> None:
+        assert self._requests is not None
+        try:
+            self._requests.ask(kind, epochs=epochs)
+        except UserError as error:
+            self.app.notify(str(error), severity="error")
+        self._show_notice()
+
+    @work(thread=True)
+    def _launch(self) -> None:
+        """Start the trainer of a run that has ended; it goes on from the last checkpoint."""
+        from core.runs.launch import resume
+
+        assert self._tail is not None
+        try:
+            resume(self._tail.run)
+        except UserError as error:
+            self.app.call_from_thread(self.app.notify, str(error), severity="error")
+
+    @work
+    async def action_signal(self) -> None:
+        assert self._requests is not None
+        chosen = self._requests.next_signal()
+        if chosen is None:
+            return
+        question = f"Send {chosen.name} to the trainer of {self._state.name}?"
+        yes = await self.app.push_screen_wait(ConfirmScreen(question, _CONSEQUENCE[chosen], yes=f"send {chosen.name}"))
+        if not yes:
+            return
+        try:
+            self._requests.send(chosen, self._state)
+        except UserError as error:
+            self.app.notify(str(error), severity="error")
+        self._show_notice()
+
+    def _key(self, binding_id: str) -> str:
+        """The key of one of this screen's bindings, as the key map has it."""
+        bindings = (binding for _, keys in self._bindings.key_to_bindings.items() for binding in keys)
+        return next((self.app.get_key_display(binding) for binding in bindings if binding.id == binding_id), "")
+
+    # Keys of the charts and the panes
+
+    def action_cursor(self, by: int) -> None:
+        self.query_one(Curves).move(by)
+
+    def action_select(self, by: int) -> None:
+        self.query_one(Curves).move(by, select=True)
+
+    def action_zoom(self) -> None:
+        self.query_one(Curves).zoom()
+
+    def action_back(self) -> None:
+        self.query_one(Curves).back()
+
+    def action_log_scale(self) -> None:
+        self.query_one(Curves).toggle_log()
+
+    def action_smooth(self) -> None:
+        self.query_one(Curves).smooth_more()
+
+    def action_steps(self) -> None:
+        self.query_one(Curves).toggle_steps()
+
+    def action_pane(self, by: int) -> None:
+        self.query_one(Panes).next(by)
+
+    @on(Curves.Kept)
+    @on(Panes.Kept)
+    def keep_view(self) -> None:
+        if self._tail is None:
+            return
+        panes, curves = self.query_one(Panes), self.query_one(Curves)
+        view = curves.view
+        kept = WatchView(smoothing=view.smoothing, log_loss=view.logarithmic, steps=curves.steps, pane=panes.chosen)
+        view_settings.save(self._tail.run.path, kept)
+
+    @on(RowList.Chosen, "#epoch-rows")
+    def point_to_epoch(self, event: RowList.Chosen) -> None:
+        self.query_one(Curves).point_to_epoch(event.index)
+
+    @on(RowList.Chosen, "#mistakes")
+    async def classify(self, event: RowList.Chosen) -> None:
+        """Open a misclassified clip in Classify, with the model that got it wrong."""
+        assert self._tail is not None
+        clip = Path(self.query_one(Mistakes).clips[event.index].path)
+        path = Path(str(self._state.recipe.get("data", ""))) / clip  # an absolute path stays as it is
+        await self.app.classify_paths([path], self._tail.run.best_model_path)
+
+    def action_write(self) -> None:
+        from tui.export import export
+
+        assert self._tail is not None
+        curves = self.query_one(Curves)
+        folder = Path.cwd() / "exports" / self._state.name
+        try:
+            written = export(self._state, curves.view, steps=curves.steps, folder=folder)
+        except OSError as error:
+            self.app.notify(f"Nothing could be written: {error}", severity="error")
+        else:
+            names = ", ".join(path.name for path in written)
+            self.app.notify(f"{names}\nin {folder}", title="Written", timeout=10)
+
+
+_OF_A_RUN = frozenset({"extend", "log_scale", "smooth", "steps", "zoom", "pane", "write"})
+"""Actions that mean nothing without a run in view."""
+_CONSEQUENCE = {
+    signal.SIGTERM: "A trainer that still listens takes it as a request to stop: it saves, tests and reports.",
+    signal.SIGKILL: "It ends at once. What it did since its last checkpoint is lost; resume goes on from there.",
+}
+
+
+def _total(text: str, asked: int, done: int) -> int:
+    """The number of epochs in all that ``text`` means.
+
+    Raises:
+        UserError: it is no number, or not more than the epochs that are done.
+    """
+    if not text.removeprefix("+").isdecimal():
+        raise UserError("Give a number of epochs, such as 40 or +20.")
+    total = asked + int(text) if text.startswith("+") else int(text)
+    if total <= done:
+        raise UserError(f"{done} epochs are done already; ask for more than that.")
+    return total

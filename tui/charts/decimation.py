@@ -1,0 +1,56 @@
+"""Reduction of a long curve to what a chart's width can show."""
+
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterator, Sequence
+from math import isfinite, nan
+from typing import Literal
+
+Points = tuple[list[float], list[float]]
+"""The abscissas and the ordinates; a NaN ordinate is a gap."""
+
+
+def decimate(
+    xs: Sequence[float],
+    ys: Sequence[float],
+    low: float,
+    high: float,
+    columns: int,
+    keep: Literal["extremes", "mean"] = "extremes",
+) -> Points:
+    """The points of ``low`` ≤ x ≤ ``high``, at most two for each of ``columns`` equal columns.
+
+    ``xs`` ascends. A column with several points keeps its minimum and maximum in the order in which they came, so that
+    no spike is lost, or with ``keep="mean"`` their mean. Values that are not finite are left out of a column with
+    others, and make a NaN where a column holds nothing else.
+    """
+    first, end = bisect_left(xs, low), bisect_right(xs, high)
+    if end - first <= columns:
+        return list(xs[first:end]), [y if isfinite(y) else nan for y in ys[first:end]]
+    kept_x: list[float] = []
+    kept_y: list[float] = []
+    for start, stop in _columns(xs, first, end, low, high, columns):
+        finite = [i for i in range(start, stop) if isfinite(ys[i])]
+        if not finite:
+            kept_x.append(xs[start])
+            kept_y.append(nan)
+        elif keep == "mean":
+            kept_x.append(sum(xs[i] for i in finite) / len(finite))
+            kept_y.append(sum(ys[i] for i in finite) / len(finite))
+        else:
+            extremes = {min(finite, key=ys.__getitem__), max(finite, key=ys.__getitem__)}
+            for i in sorted(extremes):
+                kept_x.append(xs[i])
+                kept_y.append(ys[i])
+    return kept_x, kept_y
+
+
+def _columns(
+    xs: Sequence[float], first: int, end: int, low: float, high: float, columns: int
+) -> Iterator[tuple[int, int]]:
+    """The index ranges of the columns that hold points."""
+    start, width = first, (high - low) / columns
+    for column in range(1, columns + 1):
+        stop = end if column == columns else bisect_left(xs, low + column * width, start, end)
+        if stop > start:
+            yield start, stop
+        start = stop

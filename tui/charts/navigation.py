@@ -1,0 +1,74 @@
+"""The cursor and the zoomed range of a view: keys in, another view out."""
+
+from bisect import bisect_left, bisect_right
+from collections.abc import Sequence
+from dataclasses import replace
+
+from tui.charts.picture import View
+
+NARROWEST = 1.0
+"""Epochs or steps from the first to the last of a zoomed range at least."""
+
+
+def move_cursor(view: View, xs: Sequence[float], columns: int, by: int, *, select: bool = False) -> View:
+    """The cursor ``by`` places to the right: by values, or by columns where these hold several values.
+
+    It begins at the last value; beyond the last value it vanishes, and what is read out follows the run again. With
+    ``select`` the range that it leaves behind becomes or stays selected.
+    """
+    first, end = _visible(view, xs)
+    if first == end:
+        return view
+    if view.cursor is None:
+        if by > 0:
+            return view
+        target = end - 1
+        anchor = xs[target] if select else None
+    else:
+        target = bisect_left(xs, view.cursor, first, end) + by * max(1, (end - first) // max(1, columns))
+        anchor = (view.cursor if view.anchor is None else view.anchor) if select else None
+        if target >= end and not select:
+            return replace(view, cursor=None, anchor=None)
+    return replace(view, cursor=xs[max(first, min(target, end - 1))], anchor=anchor)
+
+
+def put_cursor(view: View, xs: Sequence[float], x: float) -> View:
+    """The cursor on the value nearest to ``x``."""
+    first, end = _visible(view, xs)
+    if first == end:
+        return view
+    right = bisect_left(xs, x, first, end)
+    near = range(max(first, right - 1), min(end, right + 1))
+    return replace(view, cursor=xs[min(near, key=lambda i: abs(xs[i] - x))], anchor=None)
+
+
+def zoom_in(view: View, xs: Sequence[float]) -> View:
+    """To the selected range; else to half of what is in view, around the cursor, or its last half."""
+    if not xs:
+        return view
+    if view.selection is not None:
+        low, high = view.selection
+    else:
+        first, last = view.zoom or (xs[0], xs[-1])
+        half = (last - first) / 2
+        middle = last - half / 2 if view.cursor is None else view.cursor
+        low = max(first, min(middle - half / 2, last - half))
+        high = low + half
+    if high - low < NARROWEST:
+        return view
+    return replace(view, zoom=(low, high), anchor=None)
+
+
+def back(view: View) -> View:
+    """One step back: first the selection goes, then the zoomed range, then the cursor."""
+    if view.anchor is not None:
+        return replace(view, anchor=None)
+    if view.zoom is not None:
+        return replace(view, zoom=None)
+    return replace(view, cursor=None)
+
+
+def _visible(view: View, xs: Sequence[float]) -> tuple[int, int]:
+    if view.zoom is None:
+        return 0, len(xs)
+    return bisect_left(xs, view.zoom[0]), bisect_right(xs, view.zoom[1])

@@ -1,0 +1,110 @@
+"""Curves drawn into character cells by plotext: the one place that knows it.
+
+plotext is given decimated, finite-or-NaN data, ready ticks, and a number for each curve in place of a colour; what
+comes back is plain characters with those numbers, to be styled by whoever shows them. It keeps its figure in one
+global object, so drawing is for the event loop's thread only.
+"""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from textual_plotext.plot import Plot
+
+from tui.charts.decimation import Points
+from tui.charts.ticks import Tick
+
+_RUN = re.compile(r"(?:\x1b\[38;5;(\d+)m)?([^\x1b]*)\x1b\[0m")
+_ASCII_AXES = str.maketrans("┤│└┬─┼", "||++-+")
+_plot = Plot()
+
+
+@dataclass(frozen=True)
+class Curve:
+    """Points that are joined by a line, or not (``line=False``)."""
+
+    points: Points
+    marker: str
+    """``braille``, ``hd`` (quarter blocks), or a character."""
+    tag: int
+    """1 to 255, given back with the cells that show this curve; a later curve covers an earlier one."""
+    line: bool = True
+
+
+@dataclass(frozen=True)
+class Axis:
+    low: float
+    high: float
+    ticks: Sequence[Tick]
+
+
+@dataclass
+class Canvas:
+    """Rows of characters, and of the tags of the curves that they show (0: axes and background)."""
+
+    rows: list[list[str]]
+    tags: list[list[int]]
+    left: int
+    """The first column of the plot's area, right of the vertical axis."""
+    columns: int
+    """The columns of the plot's area."""
+    lines: int
+    """The lines of the plot's area, from the top."""
+
+    def put(self, column: int, line: int, character: str, tag: int, *, over: bool = True) -> None:
+        """Set one cell of the plot's area; with ``over=False`` only where it is blank."""
+        if 0 <= column < self.columns and 0 <= line < self.lines:
+            column += self.left
+            if over or self.rows[line][column] == " ":
+                self.rows[line][column] = character
+                self.tags[line][column] = tag
+
+
+def plot_columns(width: int, y: Axis) -> int:
+    """The columns that remain for the curves beside the vertical axis and its labels."""
+    return width - _left(y)
+
+
+def draw(curves: Sequence[Curve], x: Axis, y: Axis, width: int, height: int, *, ascii_only: bool = False) -> Canvas:
+    """The curves with a left and a lower axis, in ``height`` rows of ``width`` cells (at least 8 by 4)."""
+    labels = max((len(label) for _, label in y.ticks), default=0)
+    _plot.clear_figure()
+    _plot.theme("clear")
+    _plot.plot_size(width, height)
+    _plot._set_size(width, height)  # plot_size cuts to the terminal that it finds, or to 80 columns
+    _plot.xaxes(True, False)
+    _plot.yaxes(True, False)
+    _plot.xlim(x.low, x.high)
+    _plot.ylim(y.low, y.high)
+    _plot.xticks([place for place, _ in x.ticks], [label for _, label in x.ticks])
+    _plot.yticks([place for place, _ in y.ticks], [label.rjust(labels) for _, label in y.ticks])
+    for curve in curves:
+        if curve.points[0]:
+            add = _plot.plot if curve.line else _plot.scatter
+            add(*curve.points, marker=curve.marker, color=curve.tag)
+    if not any(curve.points[0] for curve in curves):
+        _plot.scatter([x.low], [y.low], marker=" ")  # without data plotext draws no axes
+    rows, tags = _cells(_plot.build(), width)
+    _plot.clear_figure()
+    if ascii_only:
+        rows = [list("".join(row).translate(_ASCII_AXES)) for row in rows]
+    return Canvas(rows, tags, left=_left(y), columns=width - _left(y), lines=height - 2)
+
+
+def _left(y: Axis) -> int:
+    return max((len(label) for _, label in y.ticks), default=0) + 1
+
+
+def _cells(ansi: str, width: int) -> tuple[list[list[str]], list[list[int]]]:
+    rows: list[list[str]] = []
+    tags: list[list[int]] = []
+    for line in ansi.splitlines():
+        characters: list[str] = []
+        numbers: list[int] = []
+        for tag, text in _RUN.findall(line):
+            characters += text
+            numbers += [int(tag or 0)] * len(text)
+        missing = width - len(characters)
+        rows.append((characters + [" "] * missing)[:width])
+        tags.append((numbers + [0] * missing)[:width])
+    return rows, tags

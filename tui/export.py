@@ -1,0 +1,33 @@
+"""A run's history and charts as files: CSV and JSON for programs, SVG for people."""
+
+from dataclasses import replace
+from pathlib import Path
+
+from core.runs.atomic import write_atomic
+from core.runs.export import history_csv, history_json
+from core.runs.state import RunState
+from tui.charts.picture import View
+from tui.charts.subjects import accuracy_subject, loss_subject
+from tui.charts.svg import svg
+
+
+def export(state: RunState, view: View, *, steps: bool, folder: Path) -> list[Path]:
+    """Write history.csv, history.json, loss.svg and accuracy.svg into ``folder`` and return where they lie.
+
+    The charts are those in view: zoomed range, smoothing and scale included.
+
+    Raises:
+        OSError: the folder cannot be written to.
+    """
+    unit = "step" if steps else "epoch"
+    loss, accuracy = loss_subject(state, steps=steps), accuracy_subject(state, steps=steps)
+    contents = {
+        "history.csv": history_csv(state).encode(),
+        "history.json": history_json(state),
+        "loss.svg": svg(loss, view, f"{state.name}: loss", unit).encode(),
+        "accuracy.svg": svg(accuracy, replace(view, logarithmic=False), f"{state.name}: accuracy, %", unit).encode(),
+    }
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, content in contents.items():
+        write_atomic(folder / name, content)
+    return [folder / name for name in contents]

@@ -1,0 +1,48 @@
+"""How figures are written on the screens: one place for each unit, with a dash for what is not known."""
+
+from math import isfinite
+
+DASH = "–"
+
+
+def loss(value: float | None) -> str:
+    """``0.1714``; four significant places however large it is."""
+    if value is None or not isfinite(value):
+        return DASH
+    return f"{value:.4f}" if abs(value) < 100 else f"{value:.4g}"
+
+
+def percent(fraction: float | None, decimals: int = 1) -> str:
+    """0.71 → ``71.0 %``."""
+    return DASH if fraction is None or not isfinite(fraction) else f"{fraction * 100:.{decimals}f} %"
+
+
+def clock(seconds: float) -> str:
+    """``00:41``, ``2:03:09``, ``3 d 02:10``."""
+    whole = max(0, round(seconds))
+    minutes, rest = divmod(whole, 60)
+    hours, minutes = divmod(minutes, 60)
+    days, hours = divmod(hours, 24)
+    if days:
+        return f"{days} d {hours:02d}:{minutes:02d}"
+    return f"{hours}:{minutes:02d}:{rest:02d}" if hours else f"{minutes:02d}:{rest:02d}"
+
+
+def gigabytes(count: float, total: float | None = None) -> str:
+    """``1.9 GB``, or ``1.9/24 GB`` with what there is in all."""
+    size = f"{count / 1e9:.1f}"
+    return f"{size} GB" if total is None else f"{size}/{total / 1e9:.0f} GB"
+
+
+def learning_rate(rate: float | None) -> str:
+    return DASH if rate is None else f"{rate:.1e}".replace(".0e", "e")
+
+
+def rate(clips_per_second: float) -> str:
+    """``1,840 clips/s``, with a decimal below ten."""
+    return f"{clips_per_second:,.0f} clips/s" if clips_per_second >= 10 else f"{clips_per_second:.1f} clips/s"
+
+
+def count(number: int, noun: str) -> str:
+    """``1 clip``, ``1,000 clips``."""
+    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"

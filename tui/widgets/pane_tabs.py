@@ -1,0 +1,53 @@
+"""The panes that share a place, as one line of tabs; a click chooses one."""
+
+from collections.abc import Sequence
+
+from textual import events
+from textual.content import Content
+from textual.message import Message
+from textual.widget import Widget
+
+
+class PaneTabs(Widget):
+    can_focus = False
+    DEFAULT_CSS = """
+    PaneTabs { height: 1; width: 1fr; }
+    """
+
+    class Chosen(Message):
+        def __init__(self, pane: str) -> None:
+            super().__init__()
+            self.pane = pane
+
+    def __init__(self, *, id: str | None = None) -> None:
+        super().__init__(id=id)
+        self._panes: Sequence[str] = ()
+        self._active = ""
+
+    def show(self, panes: Sequence[str], active: str) -> None:
+        if (panes, active) != (self._panes, self._active):
+            self._panes, self._active = panes, active
+            self.refresh()
+
+    def render(self) -> Content:
+        """Brackets and not colour alone say which pane is in view; tabs that do not fit scroll away to the left."""
+        tabs = self._tabs()
+        while len(tabs) > 1 and sum(map(len, tabs)) > self.size.width and self._label(self._active) != tabs[0]:
+            tabs.pop(0)
+        return Content("").join(
+            Content.styled(tab, "bold" if tab == self._label(self._active) else "$text-muted") for tab in tabs
+        )
+
+    def _tabs(self) -> list[str]:
+        return [self._label(pane) for pane in self._panes]
+
+    def _label(self, pane: str) -> str:
+        return f"[{pane}]" if pane == self._active else f" {pane} "
+
+    def on_click(self, event: events.Click) -> None:
+        end = 0
+        for pane in self._panes:
+            end += len(pane) + 2
+            if event.x < end:
+                self.post_message(self.Chosen(pane))
+                return

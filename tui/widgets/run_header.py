@@ -1,0 +1,76 @@
+"""What run this is, how it stands, and the device at work."""
+
+from textual.content import Content
+
+from core.runs.state import RunState
+from tui.figures import clock, percent
+from tui.marks import state_label
+from tui.widgets.device_strip import device_strip
+
+SILENT = 15.0
+"""Seconds without an event after which a running trainer's silence is shown."""
+POINT = Content.styled(" · ", "$text-muted")
+
+
+def run_header(state: RunState, now: float, width: int, *, short: bool = False) -> list[Content]:
+    """The run's facts, in as many lines as they need, and at the end the device's, or the run's name once it has ended.
+
+    With ``short`` it is one line that begins with the state.
+    """
+    facts = _facts(state, now)
+    if short:
+        return [POINT.join(facts).truncate(width, ellipsis=True)]
+    lines = _wrapped([*_name(state, width), *facts], width)
+    room = width - lines[-1].cell_length - 3
+    if state.status in ("running", "paused"):
+        strip = device_strip(state.device_sample, width)
+        if strip and strip.cell_length > room:
+            return [*lines, strip]
+    else:
+        strip = Content.styled(state.name if len(state.name) <= room else "", "$text-muted")
+    lines[-1] += " " * (width - lines[-1].cell_length - strip.cell_length) + strip
+    return lines
+
+
+def _wrapped(parts: list[Content], width: int) -> list[Content]:
+    """The parts with points between them, broken where they do not fit."""
+    lines = [parts[0]]
+    for part in parts[1:]:
+        longer = lines[-1] + POINT + part
+        if longer.cell_length <= width:
+            lines[-1] = longer
+        else:
+            lines.append(part)
+    return lines
+
+
+def _name(state: RunState, width: int) -> list[Content]:
+    dataset = Content.styled(state.dataset or state.name, "bold").truncate(width, ellipsis=True)
+    return [dataset, Content(state.model)] if state.model else [dataset]
+
+
+def _facts(state: RunState, now: float) -> list[Content]:
+    running = state.status == "running"
+    facts = [state_label(state.status)]
+    if state.stopping and running:
+        facts[0] += ", stopping"
+    if state.epoch or state.epochs_done:
+        epoch = state.epoch if state.status in ("running", "paused") else state.epochs_done
+        facts.append(Content(f"epoch {epoch}/{state.epochs}"))
+    elif running:
+        facts.append(Content("looking at the dataset" if state.phase == "scanning" else state.phase))
+    left, silent = state.eta_seconds(now), state.silent_for(now)
+    if running and silent >= SILENT:
+        length = f"{silent:.0f} s" if silent < 120 else clock(silent)
+        facts.append(Content.styled(f"silent for {length}", "$warn"))
+    elif left is not None:
+        facts.append(Content(f"{clock(left)} left"))
+    elif running and state.phase in ("testing", "reporting"):
+        facts.append(Content(state.phase))
+    elif state.end is not None and state.status == state.end:
+        facts.append(Content(clock(state.seconds(now))))
+    if state.best is not None and state.end is not None:
+        facts.append(Content(f"best {percent(state.best.val_accuracy)}"))
+    if state.test is not None:
+        facts.append(Content.assemble("test ", (percent(state.test.accuracy), "bold")))
+    return facts
