@@ -41,13 +41,14 @@ class Classifier:
     'jazz'
 
     Attributes:
+        network: what measures the windows.
         genres: names of the classes, in the order of the network's outputs.
         model: the name that predictions carry.
         window_seconds: length of a window; ``sample_rate`` is the one that the front end works at.
     """
 
     def __init__(self, network: Measurer, model: str) -> None:
-        self._network = network
+        self.network = network
         self._judge = Judge(network.genres, network.calibration.temperature, network.calibration.entropy_limit)
         self.model = model
         self.genres = list(network.genres)
@@ -112,7 +113,7 @@ class Classifier:
         Raises:
             UserError: no music has that rate.
         """
-        return Stream(self._network, self._judge, rate, overlap)
+        return Stream(self.network, self._judge, rate, overlap)
 
     def segments(self, windows: Iterable[Window]) -> list[Segment]:
         return [self._judge.segment(window) for window in windows]

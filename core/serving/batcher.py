@@ -1,0 +1,106 @@
+"""Dynamic batching: windows of several clients go through the network together.
+
+Whoever has windows to be measured waits in a thread of its own, so a file, an upload and a live socket use the same
+classifier, and only what is below it, the network, is shared.
+"""
+
+import queue
+import threading
+import time
+from collections.abc import Callable
+from concurrent.futures import Future
+from dataclasses import dataclass, field
+
+import numpy as np
+import numpy.typing as npt
+
+Waveform = npt.NDArray[np.float32]
+Values = npt.NDArray[np.float64]
+Measured = tuple[Values, Values]
+Measure = Callable[[Waveform], Measured]
+
+
+@dataclass
+class _Job:
+    wave_BN: Waveform
+    answer: Future[Measured] = field(default_factory=Future)
+
+
+class Batcher:
+    """Gathers windows for at most ``wait_seconds``, or until there are ``most``, then measures them in one go."""
+
+    def __init__(
+        self,
+        measure: Measure,
+        *,
+        most: int = 16,
+        wait_seconds: float = 0.004,
+        on_batch: Callable[[int, int, float], None] = lambda windows, jobs, seconds: None,
+    ) -> None:
+        """Args:
+        measure: windows (B, N) of one length → two arrays with a row each.
+        on_batch: told of every batch: its windows, how many callers they are of, the seconds it took.
+        """
+        self._measure, self._most, self._wait, self._on_batch = measure, most, wait_seconds, on_batch
+        self._jobs: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
+        self._thread = threading.Thread(target=self._run, name="batcher", daemon=True)
+        self._thread.start()
+
+    def measure(self, wave_BN: Waveform) -> Measured:
+        """Blocks until the windows (B, N) are measured. From any thread but the event loop's."""
+        # In pieces, so that a long file does not keep everybody else waiting.
+        jobs = [_Job(wave_BN[i : i + self._most]) for i in range(0, len(wave_BN), self._most)]
+        answers = []
+        for job in jobs:
+            self._jobs.put(job)
+            answers.append(job.answer.result())
+        return np.concatenate([logits for logits, _ in answers]), np.concatenate([other for _, other in answers])
+
+    def close(self) -> None:
+        """Ends when what was asked for before has been answered."""
+        self._jobs.put(None)
+        self._thread.join()
+
+    def _run(self) -> None:
+        held: _Job | None = None
+        while True:
+            first = held or self._jobs.get()
+            if first is None:
+                return
+            batch, held, ending = self._gather(first)
+            self._answer(batch)
+            if ending:
+                return
+
+    def _gather(self, first: _Job) -> tuple[list[_Job], _Job | None, bool]:
+        """A batch; the job that did not fit into it; and whether the end was asked for."""
+        batch, windows = [first], len(first.wave_BN)
+        deadline = time.monotonic() + self._wait
+        while windows < self._most:
+            try:
+                job = self._jobs.get(timeout=max(0.0, deadline - time.monotonic()))
+            except queue.Empty:
+                break
+            if job is None:
+                return batch, None, True
+            if windows + len(job.wave_BN) > self._most or job.wave_BN.shape[1] != first.wave_BN.shape[1]:
+                return batch, job, False
+            batch.append(job)
+            windows += len(job.wave_BN)
+        return batch, None, False
+
+    def _answer(self, batch: list[_Job]) -> None:
+        began = time.monotonic()
+        try:
+            wave_BN = batch[0].wave_BN if len(batch) == 1 else np.concatenate([job.wave_BN for job in batch])
+            logits_BC, unlikeness_B = self._measure(wave_BN)
+        except Exception as error:  # whoever waits must hear of it, and the next batch may fare better
+            for job in batch:
+                job.answer.set_exception(error)
+            return
+        self._on_batch(len(wave_BN), len(batch), time.monotonic() - began)
+        row = 0
+        for job in batch:
+            end = row + len(job.wave_BN)
+            job.answer.set_result((logits_BC[row:end], unlikeness_B[row:end]))
+            row = end

@@ -1,0 +1,23 @@
+"""One network for everybody: the same interface, with what goes through it batched across callers."""
+
+from collections.abc import Callable
+
+from core.inference.measurer import Measurer
+from core.serving.batcher import Batcher, Measured, Waveform
+
+
+class SharedNetwork:
+    """Stands in for another network in a classifier. `measure` blocks: call it from threads only."""
+
+    def __init__(self, network: Measurer, on_batch: Callable[[int, int, float], None]) -> None:
+        self.settings, self.calibration = network.settings, network.calibration
+        self.genres, self.name, self.device = network.genres, network.name, network.device
+        self.window_samples = network.window_samples
+        self._batcher = Batcher(network.measure, on_batch=on_batch)
+
+    def measure(self, wave_BN: Waveform) -> Measured:
+        """As `Measurer.measure`."""
+        return self._batcher.measure(wave_BN)
+
+    def close(self) -> None:
+        self._batcher.close()

@@ -1,0 +1,78 @@
+"""``serve``: the classifier over HTTP, with a page for browsers."""
+
+import argparse
+from importlib.util import find_spec
+from pathlib import Path
+
+import msgspec
+
+from core.errors import UserError
+from core.inference.find_model import find_model
+from core.serving.access import TOKEN_VARIABLE, choose_token, is_loopback
+from core.serving.limits import MIB, Limits
+from tui.commands.common import add_runs_option, narrate, runs_dir
+from tui.exits import DONE
+
+NEEDED = ("fastapi", "uvicorn", "python_multipart", "websockets", "prometheus_client")
+"""What `genre-tui[serve]` installs."""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    limits = Limits()
+    add_address_options(parser, 8080)
+    parser.add_argument("--model", metavar="MODEL", help="a model file or a run; the newest run's best by default")
+    parser.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:N or mps")
+    parser.add_argument(
+        "--max-body", type=int, default=limits.body_bytes // MIB, metavar="MIB", help="largest upload (%(default)s MiB)"
+    )
+    parser.add_argument(
+        "--max-audio", type=float, default=limits.audio_seconds, metavar="S", help="longest sound (%(default)g s)"
+    )
+    parser.add_argument("--spool", type=Path, metavar="DIR", help="where uploads are put until they are answered")
+    add_runs_option(parser)
+
+
+def add_address_options(parser: argparse.ArgumentParser, port: int) -> None:
+    """Where to listen, and who may ask: the same for every server."""
+    parser.add_argument("--host", default="127.0.0.1", help="address to listen on (%(default)s: this machine only)")
+    parser.add_argument("--port", type=int, default=port, help="port to listen on; 0 takes a free one (%(default)s)")
+    parser.add_argument(
+        "--token-file", type=Path, metavar="FILE", help=f"file with the token that clients must send ({TOKEN_VARIABLE})"
+    )
+    parser.add_argument("--insecure", action="store_true", help="ask nobody for a token, on any address")
+
+
+def run(args: argparse.Namespace) -> int:
+    require(NEEDED, "serve")
+    from core.inference.classifier import Classifier
+    from core.serving.server import bind, run_server
+    from core.serving.service import Service
+
+    token = choose_token(args.host, args.token_file, insecure=args.insecure)
+    limits = msgspec.structs.replace(Limits(), body_bytes=args.max_body * MIB, audio_seconds=args.max_audio)
+    model = find_model(args.model, runs_dir(args))
+    # Bound before the model is loaded: a port that is taken is told at once.
+    with bind(args.host, args.port) as listener:
+        classifier = Classifier.load(model, args.device)
+        service = Service(classifier, runs_dir(args), limits, args.spool)
+        address = address_of(args.host, listener.getsockname()[1], token)
+        run_server(service, listener, token, lambda: narrate(f"serving {classifier.model} on {address}"))
+    return DONE
+
+
+def require(modules: tuple[str, ...], extra: str) -> None:
+    """
+    Raises:
+        UserError: an optional part is not installed.
+    """
+    missing = [module for module in modules if find_spec(module) is None]
+    if missing:
+        raise UserError(f"{', '.join(missing)} is not installed; pip install 'genre-tui[{extra}]'")
+
+
+def address_of(host: str, port: int, token: str | None) -> str:
+    """What to open in a browser; with the token, which the page then keeps."""
+    if not is_loopback(host) and token is None:
+        narrate("warning: anybody who reaches this address may use the server")
+    name = f"[{host}]" if ":" in host else host
+    return f"http://{name}:{port}/" + (f"?token={token}" if token else "")
