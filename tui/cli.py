@@ -33,6 +33,10 @@ COMMANDS = {
     "listen": Command("the genre of live sound", "listen"),
     "feed": Command("standard input to the socket that the Listen screen reads", "feed"),
     "data": Command("check a dataset, make a synthetic one, pack and import features", "data"),
+    "serve": Command("the classifier over HTTP, with a page for browsers", "serve"),
+    "web": Command("this app in a browser", "web"),
+    "export": Command("a model for other programs and other machines: ONNX, or an archive of weights", "export"),
+    "import": Command("a model from such an archive", "import_model"),
     "doctor": Command("what this machine has: GPU, PyTorch, decoders, audio devices, terminal", "doctor"),
 }
 
