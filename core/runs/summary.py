@@ -16,9 +16,20 @@ from core.runs.tail import RunTail
 CACHE = ".summary.json"
 VERSION = 1
 
-QUIET = frozenset({"batch_progress", "device_sample", "features_progress"})
+QUIET = frozenset(
+    {
+        "batch_progress",
+        "device_sample",
+        "features_progress",
+        "dataset_scanned",
+        "model_built",
+        "epoch_started",
+        "checkpoint_saved",
+        "warned",
+        "artefact_saved",
+    }
+)
 """Kinds that no summary needs: most of a journal."""
-
 
 LIVING = ("running", "paused")
 

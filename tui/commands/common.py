@@ -2,6 +2,7 @@
 
 import argparse
 import sys
+import time
 from pathlib import Path
 
 from core.runs.folder import RunFolder, default_runs_dir, find
@@ -40,3 +41,29 @@ def run_folder(args: argparse.Namespace) -> RunFolder:
 
 def narrate(text: str) -> None:
     print(text, file=sys.stderr, flush=True)
+
+
+class Progress:
+    """``progress(done, total)`` narrates now and then: a line that is rewritten on a terminal, lines elsewhere."""
+
+    PATIENCE = 2.0
+    """Seconds before the first word, and between two on what is no terminal."""
+
+    def __init__(self, what: str) -> None:
+        self._what = what
+        self._told = time.monotonic()
+        self._open = False
+
+    def __call__(self, done: int, total: int, *_: int) -> None:
+        if done < total and time.monotonic() - self._told < (0.2 if self._open else self.PATIENCE):
+            return
+        self._told = time.monotonic()
+        if sys.stderr.isatty():
+            if done < total or self._open:
+                print(f"\r{done:,} of {total:,} {self._what}\x1b[K", end="", file=sys.stderr, flush=True)
+                self._open = True
+            if done >= total and self._open:
+                print("\r\x1b[K", end="", file=sys.stderr, flush=True)
+                self._open = False
+        elif done < total:
+            narrate(f"{done:,} of {total:,} {self._what}")

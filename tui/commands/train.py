@@ -10,7 +10,7 @@ from core.errors import UserError
 from core.models.names import MODELS
 from core.training.presets import DEFAULT_PRESET, PRESETS, preset
 from core.training.recipe import Recipe, from_dict, to_dict
-from tui.commands.common import add_runs_option, narrate, runs_dir
+from tui.commands.common import Progress, add_runs_option, narrate, runs_dir
 from tui.exits import DONE, UsageError
 
 FLAGS = {
@@ -36,6 +36,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--crop-seconds", type=float, metavar="S", help="train on random crops of this length")
     parser.add_argument("--seed", type=int, metavar="N", help="of weights, order and crops; split.seed is the split's")
     parser.add_argument("--device", metavar="auto|cpu|cuda[:N]|mps")
+    split = parser.add_mutually_exclusive_group()
+    split.add_argument("--split-column", metavar="COLUMN", help="take train, valid and test from a column of the index")
+    split.add_argument(
+        "--groups", metavar="[CSV:]COLUMN", help="keep the clips of a group, such as an artist, together"
+    )
     parser.add_argument("--plain", action="store_true", default=None, help="the plain path: float32, nothing tuned")
     parser.add_argument(
         "--set",
@@ -62,6 +67,7 @@ def run(args: argparse.Namespace) -> int:
     if not data.is_dir():
         raise UserError(f"{args.data} is no folder; give a folder of genres, or a feature pack")
     recipe = recipe_from(args, data)
+    _check(data, recipe)
     folder = create(runs_dir(args), to_dict(recipe), dataset_name(data), recipe.model, name=args.name)
     if args.webhook:
         write_webhook(folder, args.webhook)
@@ -74,6 +80,19 @@ def run(args: argparse.Namespace) -> int:
     return follow(folder, bell=args.bell)
 
 
+def _check(data: Path, recipe: Recipe) -> None:
+    """Looks at every file (the trainer need not do it again), so that no run is made that cannot be.
+
+    Raises:
+        UserError: the dataset cannot be trained on.
+    """
+    # These load numpy and the decoders: not for --help.
+    from core.dataset.scan import scan
+    from core.dataset.split import split
+
+    split(scan(data, on_progress=Progress("files looked at")).clips, recipe.split)
+
+
 def recipe_from(args: argparse.Namespace, data: Path) -> Recipe:
     """The preset's recipe with what the command line changes.
 
@@ -84,6 +103,10 @@ def recipe_from(args: argparse.Namespace, data: Path) -> Recipe:
     for option, field in FLAGS.items():
         if (value := getattr(args, option)) is not None:
             _set(plain, field, value)
+    if args.split_column:
+        plain["split"] |= {"protocol": "column", "column": args.split_column}
+    if args.groups:
+        plain["split"] |= {"protocol": "grouped", "groups": _absolute(args.groups)}
     for setting in args.settings:
         field, equals, text = setting.partition("=")
         if not equals:
@@ -93,6 +116,12 @@ def recipe_from(args: argparse.Namespace, data: Path) -> Recipe:
         return from_dict(plain)
     except msgspec.ValidationError as error:
         raise UsageError(f"this recipe cannot be: {error}") from error
+
+
+def _absolute(groups: str) -> str:
+    """``INDEX.csv:COLUMN`` so that the trainer finds it from anywhere."""
+    path, colon, column = groups.rpartition(":")
+    return f"{Path(path).expanduser().absolute()}:{column}" if colon else groups
 
 
 def _set(plain: dict[str, Any], field: str, value: object) -> None:

@@ -1,0 +1,122 @@
+"""``data check|demo|pack|import``: look at a dataset, make one, or turn one into features that travel."""
+
+import argparse
+
+import msgspec
+
+from core.features.settings import FrontEndSettings
+from core.training.presets import DEFAULT_PRESET, PRESETS, preset
+from tui.commands.common import Progress, narrate
+from tui.exits import DONE, FAILED, UsageError
+
+FRONT_END = {
+    "sample_rate": ("HZ", int),
+    "n_fft": ("N", int),
+    "hop_length": ("N", int),
+    "n_mels": ("N", int),
+    "top_db": ("DB", float),
+    "seconds": ("S", float),
+}
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    actions = parser.add_subparsers(dest="action", metavar="ACTION", required=True)
+
+    check = actions.add_parser("check", help="clips, hours, formats; unreadable and silent files; duplicates")
+    check.add_argument("folder", metavar="FOLDER", help="a folder with a folder of clips for each genre")
+    check.add_argument("--json", action="store_true", help="one object")
+
+    demo = actions.add_parser("demo", help="make a small synthetic dataset: ten made-up sounds, no music")
+    demo.add_argument("out", metavar="OUT", nargs="?", default="demo", help="where to (./demo); genres/ is made inside")
+    demo.add_argument("--clips", type=int, default=12, metavar="N", help="clips a genre (12)")
+    demo.add_argument("--seconds", type=float, default=10.0, metavar="S", help="length of a clip (10)")
+    demo.add_argument("--seed", type=int, default=0, metavar="N")
+
+    pack = actions.add_parser("pack", help="turn a folder of audio into a feature pack that trains without it")
+    pack.add_argument("folder", metavar="FOLDER")
+    pack.add_argument("out", metavar="OUT", help="a folder that is not there yet")
+    pack.add_argument("--preset", choices=PRESETS, default=DEFAULT_PRESET, help="whose front end to take")
+    pack.add_argument("--device", default="auto", metavar="auto|cpu|cuda[:N]|mps")
+    _add_front_end(pack)
+
+    archive = actions.add_parser("import", help="turn an .npz archive of log-mel spectrograms into a feature pack")
+    archive.add_argument("archive", metavar="NPZ", help="holds X [clips, mels, frames] of bytes, name and genre")
+    archive.add_argument("out", metavar="OUT", help="a folder that is not there yet")
+    archive.add_argument("--index", metavar="CSV", help="more columns for the clips, found by name")
+    _add_front_end(archive)
+
+
+def run(args: argparse.Namespace) -> int:
+    actions = {"check": _check, "demo": _demo, "pack": _pack, "import": _import}
+    return actions[args.action](args)
+
+
+def _check(args: argparse.Namespace) -> int:
+    from core.dataset.check import check
+
+    report = check(args.folder, on_progress=Progress("files looked at"))
+    print(msgspec.json.encode(report.as_dict()).decode() if args.json else report.as_text())
+    return FAILED if report.excluded else DONE
+
+
+def _demo(args: argparse.Namespace) -> int:
+    from core.dataset.demo import make_demo
+
+    if args.clips < 1 or args.seconds <= 0:
+        raise UsageError("--clips and --seconds must be above 0")
+    genres = make_demo(args.out, clips_per_genre=args.clips, seconds=args.seconds, seed=args.seed)
+    print(genres)
+    narrate(f"synthetic sounds, no music; train on them with: genre-tui train {genres}")
+    return DONE
+
+
+def _pack(args: argparse.Namespace) -> int:
+    from core.dataset.pack import pack
+    from core.training.device import choose_device
+
+    settings = _front_end(args, preset(args.preset, args.folder).front_end)
+    excluded = pack(
+        args.folder,
+        args.out,
+        settings,
+        device=choose_device(args.device),
+        on_scanning=Progress("files looked at"),
+        on_features=Progress("spectrograms"),
+    )
+    for clip in excluded:
+        narrate(f"left out {clip.path}: {clip.reason}")
+    print(args.out)
+    return FAILED if excluded else DONE
+
+
+def _import(args: argparse.Namespace) -> int:
+    from core.dataset.pack import ARCHIVE_FRONT_END, import_archive
+
+    features = import_archive(args.archive, args.out, args.index, _front_end(args, ARCHIVE_FRONT_END))
+    print(args.out)
+    narrate(f"{len(features):,} clips of {len(features.genres)} genres")
+    return DONE
+
+
+def _add_front_end(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group("front end")
+    for name, (metavar, kind) in FRONT_END.items():
+        group.add_argument(f"--{name.replace('_', '-')}", type=kind, metavar=metavar)
+    group.add_argument("--mel-scale", choices=("htk", "slaney"))
+    group.add_argument("--mel-norm", choices=("slaney", "none"))
+
+
+def _front_end(args: argparse.Namespace, base: FrontEndSettings) -> FrontEndSettings:
+    """``base`` with what the options change.
+
+    Raises:
+        UsageError: a value makes no sense.
+    """
+    named = {name: getattr(args, name) for name in (*FRONT_END, "mel_scale") if getattr(args, name) is not None}
+    if args.mel_norm is not None:
+        named["mel_norm"] = None if args.mel_norm == "none" else args.mel_norm
+    try:
+        # Through plain values, because replace() skips the checks.
+        return msgspec.convert(msgspec.to_builtins(base) | named, FrontEndSettings)
+    except msgspec.ValidationError as error:
+        raise UsageError(f"this front end cannot be: {error}") from error
