@@ -2,7 +2,8 @@
 
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from fractions import Fraction
 from typing import Any, BinaryIO
 
 import av
@@ -48,8 +49,9 @@ def ffmpeg_blocks(
         AudioError: as ``open_ffmpeg``; or most packets are damaged; or the rate changes on the way.
     """
     with open_ffmpeg(path, file) as (container, stream):
-        origin = (stream.start_time or 0) * stream.time_base
+        origin = Fraction(0)
         if start > PREROLL:
+            origin = _first_time(container, stream)
             container.seek(int((start - PREROLL + origin) / stream.time_base), stream=stream)
         rate, position, first, end = 0, 0, 0, None
         good = bad = 0
@@ -77,6 +79,15 @@ def ffmpeg_blocks(
                 return
         if bad > good:
             raise AudioError(path, f"is damaged ({bad} of {bad + good} packets do not decode)")
+
+
+def _first_time(container: Any, stream: Any) -> Fraction:
+    """The time stamp of the first samples that come out: decoders start later than the stream says, by their delay."""
+    for packet in _packets(container, stream):
+        with suppress(av.FFmpegError):
+            for frame in packet.decode():
+                return Fraction((frame.pts or 0) * frame.time_base)
+    return Fraction(0)
 
 
 def _packets(container: Any, stream: Any) -> Iterator[Any]:
