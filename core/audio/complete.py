@@ -15,18 +15,19 @@ def cut_off(file: BinaryIO, info: AudioInfo, seconds: float) -> str | None:
     """What is missing from a file of which ``seconds`` could be decoded, in words; None where nothing is.
 
     AU, WAV, AIFF, FLAC, M4A and WMA state their length in the header, MP3 in the table that most encoders write into
-    the first frame; Ogg ends with a whole page. Bare AAC, and MP3 without that table, promise nothing.
+    the first frame; Ogg counts its samples and ends with a whole page. Bare AAC, and MP3 without that table, promise
+    nothing.
     """
     promised: float | None = info.duration_s
-    if info.format in ("ogg", "opus"):
-        return None if _ends_with_whole_ogg_page(file) else "is cut off: its last page is incomplete"
+    if info.format in ("ogg", "opus") and not _ends_with_whole_ogg_page(file):
+        return "is cut off: its last page is incomplete"
     if info.format == "mp3":
         promised = _seconds_in_mp3_table(file)
     elif info.format == "aac":
         promised = None
     if promised is None or seconds >= promised * (1 - SLACK) - 0.1:
         return None
-    return f"is cut off: its header promises {promised:.1f} s, {seconds:.1f} s are there"
+    return f"is cut off or damaged: it should last {promised:.1f} s, and {seconds:.1f} s can be decoded"
 
 
 def _ends_with_whole_ogg_page(file: BinaryIO) -> bool:
