@@ -75,6 +75,8 @@ class ModelBuilt(Event, frozen=True, kw_only=True):
     model: str
     parameters: int
     input_shape: list[int]
+    precision: str = ""
+    """What the network really computes in: bfloat16 is done in float32 where the device has none."""
 
 
 class EpochStarted(Event, frozen=True, kw_only=True):

@@ -1,6 +1,5 @@
 """``python -m core.training RUN_FOLDER``: the trainer process."""
 
-import os
 import sys
 from pathlib import Path
 
@@ -8,6 +7,7 @@ from core.errors import UserError
 from core.runs.events import RunFinished, RunStopped
 from core.runs.folder import RunFolder
 from core.runs.notify import run_ended
+from core.training.process import tune_process
 from core.training.trainer import run_trainer
 
 
@@ -16,8 +16,7 @@ def main() -> int:
     if len(sys.argv) != 2:
         print("usage: python -m core.training RUN_FOLDER", file=sys.stderr)
         return 2
-    # Read when CUDA starts; its matrix products are repeatable only with a fixed workspace.
-    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+    tune_process()
     folder = Path(sys.argv[1])
     try:
         ending = run_trainer(folder)

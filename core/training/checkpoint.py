@@ -16,6 +16,7 @@ from core.errors import UserError
 from core.features.settings import FrontEndSettings
 from core.models.registry import build_model
 from core.runs.atomic import replacing
+from core.runs.folder import RunFolder
 from core.training.recipe import Recipe, from_dict, to_dict
 
 FORMAT = 1
@@ -35,7 +36,7 @@ class TrainedModel:
     """The epoch whose weights these are; 0 for a run that was stopped in its first."""
     val_accuracy: float
     dataset: dict[str, Any]
-    """``name``, ``path``, and ``parts``: train, valid, test → content hashes of the clips."""
+    """What it was trained on; see `core.training.provenance`."""
     path: Path
 
     @property
@@ -142,6 +143,13 @@ def load_last(path: Path) -> dict[str, Any]:
         UserError: the file is damaged, or is of a newer version.
     """
     return _load(path, "a checkpoint")
+
+
+def remove_unfinished(run: RunFolder) -> None:
+    """Removes what a life that was killed in the middle of a save has left behind: gigabytes, for a large network."""
+    for final in (run.last_path, run.best_model_path):
+        for left in run.path.glob(f".{final.stem}-*{final.suffix}"):
+            left.unlink(missing_ok=True)
 
 
 def all_finite(weights: dict[str, Tensor]) -> bool:

@@ -6,11 +6,11 @@ from torch import nn
 
 from core.errors import UserError
 from core.models.standardise import fit_standardisation
-from core.runs.events import Event, ModelBuilt, RunFinished, RunStopped, Warned
+from core.runs.events import Event, ModelBuilt, RunFinished, RunStopped
 from core.runs.folder import RunFolder
 from core.runs.narrate import percent
 from core.training.batches import WindowReader
-from core.training.checkpoint import load_last, network_of
+from core.training.checkpoint import load_last, network_of, remove_unfinished
 from core.training.chronicle import Chronicle
 from core.training.conclude import conclude
 from core.training.device import choose_device, device_name
@@ -44,6 +44,7 @@ class Course:
         self.chronicle = chronicle
         self.requests = requests
         self.device = choose_device(recipe.device)
+        remove_unfinished(run)
         self.saved = load_last(run.last_path) if run.last_path.exists() else None
 
     def follow(self, *, announced: bool) -> Event:
@@ -77,9 +78,6 @@ class Course:
         recipe, genres = self.recipe, material.features.genres
         make_deterministic(recipe, self.device)
         precision = choose_precision(recipe, self.device)
-        if recipe.precision == "bfloat16" and not precision.bfloat16 and not recipe.plain:
-            message = f"{device_name(self.device)} has no bfloat16 arithmetic: this run computes in float32"
-            self.chronicle.emit(Warned(message=message))
         model = network_of(recipe, len(genres))
         if recipe.batch_size == 1 and any(isinstance(module, nn.BatchNorm1d) for module in model.modules()):
             raise UserError(f"{recipe.model} cannot train on batches of one clip: take a batch size of 2 or more.")
@@ -96,6 +94,7 @@ class Course:
                 model=recipe.model,
                 parameters=sum(weights.numel() for weights in model.parameters()),
                 input_shape=[recipe.batch_size, recipe.front_end.n_mels, reader.width],
+                precision="bfloat16" if precision.bfloat16 else "float32",
             )
         )
         return learner
@@ -108,7 +107,7 @@ class Course:
 
     def _train(self, learner: Learner, reader: WindowReader, material: Material) -> bool:
         """Trains and saves; whether somebody asked for a stop."""
-        saver = Saver(self.run, learner, material.features.genres, material.provenance(), self.chronicle.emit)
+        saver = Saver(self.run, learner, material.features.genres, material.provenance, self.chronicle.emit)
         follower = Follower(self.chronicle.emit, self.requests, saver)
         stopped = False
         try:

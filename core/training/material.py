@@ -20,6 +20,7 @@ from core.runs.events import DatasetScanned, ExcludedClip, FeaturesProgress, War
 from core.runs.folder import RunFolder, dataset_name
 from core.training.chronicle import Chronicle
 from core.training.pace import Pace, Stopwatch
+from core.training.provenance import provenance
 from core.training.recipe import Recipe
 from core.training.requests import Requests
 
@@ -34,13 +35,8 @@ class Material:
     """Indices into ``features``, int64 on the CPU; likewise the other two."""
     valid: Tensor
     test: Tensor
-    data: str
-
-    def provenance(self) -> dict[str, Any]:
-        """The dataset as plain values, for the model file: where it was, and what was in its parts."""
-        clips = self.features.clips
-        parts = {name: [clips[i].content for i in getattr(self, name).tolist()] for name in PARTS}
-        return {"name": dataset_name(Path(self.data)), "path": self.data, "parts": parts}
+    provenance: dict[str, Any]
+    """The dataset as plain values, for the model file; see `core.training.provenance`."""
 
 
 def prepare(
@@ -85,8 +81,9 @@ def prepare(
             "The split leaves no clips for validation, by which the best weights are chosen: name a part for it, "
             "or give it a fraction above 0."
         )
-    parts = {name: torch.tensor(indices, dtype=torch.int64) for name, indices in split.parts().items()}
-    return Material(loaded.features.to(device), **parts, data=recipe.data)
+    train, valid, test = (torch.tensor(part, dtype=torch.int64) for part in (split.train, split.valid, split.test))
+    origin = provenance(dataset_name(Path(recipe.data)), recipe.data, loaded.features.clips, split)
+    return Material(loaded.features.to(device), train, valid, test, origin)
 
 
 def _scanned(scan: Scan, split: Split) -> DatasetScanned:

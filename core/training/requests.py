@@ -16,6 +16,8 @@ from core.training.errors import StopRequested
 LOOK_SECONDS = 0.1
 """How often the control file is looked at."""
 
+LAST_THINGS = "training is over; test and report are at work"
+
 
 class Requests:
     """A context manager that also takes SIGINT and SIGTERM as requests to stop, in the main thread.
@@ -75,7 +77,7 @@ class Requests:
 
     def _answer(self, asked: Request) -> None:
         if self.concluding:
-            self._reply(asked, asked.request == "stop", "training is over, the report is being written")
+            self._reply(asked, asked.request == "stop", LAST_THINGS)
             return
         match asked.request:
             case "pause":
@@ -102,7 +104,7 @@ class Requests:
 
     def _stop(self, identity: str) -> None:
         self.paused, self._stopping = False, True
-        message = "stopping: the model is kept; test and report follow"
+        message = LAST_THINGS if self.concluding else "stopping: the model is kept; test and report follow"
         self._chronicle.emit(RequestAnswered(request="stop", id=identity, accepted=True, message=message))
         if not self.concluding:
             raise StopRequested

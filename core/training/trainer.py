@@ -11,6 +11,7 @@ from pathlib import Path
 
 import msgspec
 
+from core.dataset.pack_index import is_pack, read_pack_index
 from core.errors import UserError
 from core.runs.events import Event, RunFailed, RunStarted, RunStopped
 from core.runs.folder import RunFolder, dataset_name
@@ -18,7 +19,7 @@ from core.runs.lock import INHERITED, RunLock
 from core.training.chronicle import Chronicle, OnEvent
 from core.training.device import is_surely_cpu, processor_name
 from core.training.errors import EndedAtOnce
-from core.training.recipe import Recipe, from_dict
+from core.training.recipe import Recipe, from_dict, to_dict
 from core.training.requests import Requests
 
 
@@ -46,28 +47,28 @@ def run_trainer(folder: Path | str, on_event: OnEvent | None = None) -> Event:
         if not launched:  # a launcher has dropped the requests to an earlier life; one to this life may be there by now
             run.control_path.unlink(missing_ok=True)
         chronicle = stack.enter_context(Chronicle(run, on_event))
-        requests = stack.enter_context(Requests(run, chronicle))
-        try:
-            ending = _work(run, chronicle, requests)
-        except EndedAtOnce:
-            message = "ended at once, without test and report; resume goes on from what was saved last"
-            ending = RunStopped(seconds=chronicle.seconds, message=message)
-        except UserError as error:
-            ending = RunFailed(error=str(error), traceback="")
-        except Exception as error:
-            said = str(error).strip().splitlines()
-            ending = RunFailed(
-                error=f"{type(error).__name__}: {said[0]}" if said else type(error).__name__,
-                traceback=traceback.format_exc(),
-            )
-        return chronicle.emit(ending)
+        with Requests(run, chronicle) as requests:
+            ending = _ending(run, chronicle, requests)
+        return chronicle.emit(ending)  # no longer a moment to be interrupted in
+
+
+def _ending(run: RunFolder, chronicle: Chronicle, requests: Requests) -> Event:
+    """Does the work; whatever becomes of it, there is a last event to tell."""
+    try:
+        return _work(run, chronicle, requests)
+    except EndedAtOnce:
+        message = "ended at once, without test and report; resume goes on from what was saved last"
+        return RunStopped(seconds=chronicle.seconds, message=message)
+    except UserError as error:
+        return RunFailed(error=str(error), traceback="")
+    except Exception as error:
+        said = str(error).strip().splitlines()
+        name = type(error).__name__
+        return RunFailed(error=f"{name}: {said[0]}" if said else name, traceback=traceback.format_exc())
 
 
 def _work(run: RunFolder, chronicle: Chronicle, requests: Requests) -> Event:
-    try:
-        recipe = from_dict(run.read_recipe())
-    except msgspec.ValidationError as error:
-        raise UserError(f"{run.recipe_path} is no recipe: {error}") from error
+    recipe = _recipe(run)
     requests.epochs = recipe.epochs
     announced = not run.last_path.exists() and is_surely_cpu(recipe.device)
     if announced:
@@ -75,6 +76,20 @@ def _work(run: RunFolder, chronicle: Chronicle, requests: Requests) -> Event:
     from core.training.course import Course  # torch comes with it
 
     return Course(run, recipe, chronicle, requests).follow(announced=announced)
+
+
+def _recipe(run: RunFolder) -> Recipe:
+    """The run's recipe. A feature pack was made by a front end of its own, which then is the recipe's too."""
+    try:
+        recipe = from_dict(run.read_recipe())
+        data = Path(recipe.data)
+        if not is_pack(data) or (front_end := read_pack_index(data).front_end) == recipe.front_end:
+            return recipe
+        recipe = from_dict(to_dict(recipe) | {"front_end": msgspec.to_builtins(front_end)})
+    except msgspec.ValidationError as error:
+        raise UserError(f"{run.recipe_path} is no recipe: {error}") from error
+    run.write_recipe(to_dict(recipe))
+    return recipe
 
 
 def run_started(recipe: Recipe, device: str, device_name: str, resumed_from: int | None = None) -> RunStarted:
