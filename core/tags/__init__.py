@@ -1,0 +1,1 @@
+"""The genre in audio files' own tags: read, written safely, undone. Imports no torch."""
