@@ -32,7 +32,8 @@ def _tell(event: ev.Event) -> list[tuple[Level, str]]:
             return _dataset(event)
         case ev.ModelBuilt():
             shape = " × ".join(map(str, event.input_shape))
-            return [("info", f"model {event.model}: {event.parameters:,} parameters, input {shape}")]
+            precision = f", {event.precision}" if event.precision else ""
+            return [("info", f"model {event.model}: {event.parameters:,} parameters, input {shape}{precision}")]
         case ev.EpochFinished():
             return [("info", epoch_line(event))]
         case ev.CheckpointSaved(what="best"):

@@ -74,6 +74,8 @@ class RunState:
     """Epochs asked for, extensions included."""
     parameters: int | None = None
     input_shape: list[int] = field(default_factory=list)
+    precision: str = ""
+    """What the network computes in; empty until it is built."""
 
     # The dataset
     genres: list[str] = field(default_factory=list)
@@ -194,6 +196,7 @@ class RunState:
             "recipe": self.recipe,
             "model": self.model,
             "parameters": self.parameters,
+            "precision": self.precision,
             "dataset": self.dataset,
             "device": self.device,
             "device_name": self.device_name,
@@ -285,6 +288,7 @@ def _apply(state: RunState, event: ev.Event) -> None:
         case ev.ModelBuilt():
             state.phase = "training"
             state.model, state.parameters, state.input_shape = event.model, event.parameters, event.input_shape
+            state.precision = event.precision
         case ev.CheckpointSaved():
             state.checkpoints[event.what] = event
         case ev.Warned():
