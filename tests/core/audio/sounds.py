@@ -70,4 +70,6 @@ def au_header(*, size: int, rate: int, channels: int = 1, encoding: int = 3, off
 def wav_header(*, size: int, rate: int, channels: int = 1, bits: int = 16, code: int = 1) -> bytes:
     width = channels * bits // 8
     form = struct.pack("<4sIHHIIHH", b"fmt ", 16, code, channels, rate, rate * width, width, bits)
-    return struct.pack("<4sI4s", b"RIFF", min(0xFFFFFFFF, 36 + size), b"WAVE") + form + struct.pack("<4sI", b"data", size)
+    return (
+        struct.pack("<4sI4s", b"RIFF", min(0xFFFFFFFF, 36 + size), b"WAVE") + form + struct.pack("<4sI", b"data", size)
+    )
