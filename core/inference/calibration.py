@@ -1,12 +1,14 @@
 """What a model file says about how far the model may be believed."""
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
-import torch
-from torch import Tensor
 
 from core.errors import UserError
+from core.features.settings import FrontEndSettings
+
+if TYPE_CHECKING:
+    from core.models.familiarity import Familiarity
 
 
 class Calibration(msgspec.Struct, frozen=True, kw_only=True):
@@ -17,6 +19,7 @@ class Calibration(msgspec.Struct, frozen=True, kw_only=True):
     texture_mean: list[float] = []
     texture_precision: list[list[float]] = []
     texture_limit: float | None = None
+    movement_limit: float = 0.0
 
     @classmethod
     def of(cls, plain: dict[str, Any] | None) -> "Calibration":
@@ -29,12 +32,19 @@ class Calibration(msgspec.Struct, frozen=True, kw_only=True):
         except msgspec.ValidationError as error:
             raise UserError(f"the model's calibration is damaged: {error}") from error
 
-    def texture(self, device: torch.device) -> tuple[Tensor, Tensor, float] | None:
-        """Mean [F], precision [F, F] and limit for ``core.models.texture.distance``; None where the file has none."""
+    def familiarity(self, settings: FrontEndSettings) -> "Familiarity | None":
+        """Says how unlike the training set a window is; None where the model file knows nothing of that.
+
+        Raises:
+            UserError: the model file is damaged.
+        """
+        from core.models.familiarity import Familiarity
+
         if self.texture_limit is None:
             return None
-        mean_F = torch.tensor(self.texture_mean, device=device)
-        precision_FF = torch.tensor(self.texture_precision, device=device)
-        if precision_FF.shape != (len(mean_F), len(mean_F)):
-            raise UserError("the model's calibration is damaged: its texture has no square precision")
-        return mean_F, precision_FF, self.texture_limit
+        try:
+            return Familiarity(
+                settings, self.texture_mean, self.texture_precision, self.texture_limit, self.movement_limit
+            )
+        except (ValueError, TypeError) as error:
+            raise UserError(f"the model's calibration is damaged: {error}") from error

@@ -11,7 +11,6 @@ from core.features.settings import FrontEndSettings
 from core.inference.calibration import Calibration
 from core.models.limits import WINDOW_SECONDS
 from core.models.seed_cnn import SeedCNN
-from core.models.texture import distance, texture
 from core.training.checkpoint import load_model
 from core.training.device import choose_device
 
@@ -44,7 +43,8 @@ class Network:
         else:
             self.window_samples = self.settings.samples
         self.calibration = Calibration.of(trained.calibration)
-        self._texture = self.calibration.texture(self.device)
+        familiarity = self.calibration.familiarity(self.settings)
+        self.familiarity = None if familiarity is None else familiarity.to(self.device)
 
     @torch.inference_mode()
     def measure(self, wave_BN: npt.NDArray[np.float32]) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
@@ -66,11 +66,7 @@ class Network:
         return torch.nn.functional.pad(wave_BN, (0, max(0, wanted - wave_BN.shape[1])))
 
     def _unlikeness(self, mel_BMT: torch.Tensor) -> torch.Tensor:
-        """[B]: of windows longer than those that the limit was fitted to, the mean over such parts."""
-        if self._texture is None:
+        if self.familiarity is None:
             return torch.zeros(len(mel_BMT), dtype=torch.float64)
-        mean_F, precision_FF, limit = self._texture
-        frames = min(self.settings.frames_in(WINDOW_SECONDS), mel_BMT.shape[2])
-        parts = torch.cat([mel_BMT[:, :, t : t + frames] for t in range(0, mel_BMT.shape[2] - frames + 1, frames)])
-        distances = distance(texture(parts, self.settings), mean_F, precision_FF)
-        return distances.reshape(-1, len(mel_BMT)).mean(0).double() / limit
+        unlikeness_B: torch.Tensor = self.familiarity(mel_BMT)
+        return unlikeness_B.double()

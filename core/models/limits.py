@@ -1,7 +1,7 @@
 """Where a network's knowledge ends: fitted when training has ended, stored with the weights, used by inference.
 
-Two limits: the entropy above which a verdict is called uncertain, and how unlike the training set a window may be
-before the network is not believed at all.
+The entropy above which a verdict is called uncertain; and two measures of a window that is none of what the network
+knows, so that it is not believed at all: a texture unlike the training set's, and the stillness of noise or hum.
 """
 
 import math
@@ -11,8 +11,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from core.features.front_end import FrontEnd
 from core.features.settings import FrontEndSettings
-from core.models.texture import distance, fit_texture, texture
+from core.models.texture import distance, fit_texture, movement, texture
 
 WINDOW_SECONDS = 3.0
 """Length of the windows at inference, for networks that take any length."""
@@ -21,6 +22,8 @@ ENTROPY_QUANTILE = 0.95
 ENTROPY_BOUNDS = (0.6, 0.95)
 TEXTURE_QUANTILE = 0.99
 """Share of validation windows that keep within the limit of being unlike the training set."""
+STILL_MARGIN, STILL_QUANTILE = 1.4, 0.01
+"""Still is what moves by less than so many times the movement of noise, as long as few training windows do."""
 
 
 def fit_limits(
@@ -38,16 +41,29 @@ def fit_limits(
 
     Returns:
         ``entropy_limit``: as a fraction of the largest possible entropy; ``texture_mean`` [F], ``texture_precision``
-        [F, F] and ``texture_limit``: see ``core.models.texture``.
+        [F, F] and ``texture_limit``, ``movement_limit`` in dB: see ``core.models.texture``.
     """
-    mean_F, precision_FF = fit_texture(torch.cat([texture(windows, settings) for windows in train]))
+    textures, movements = zip(
+        *((texture(windows, settings), movement(windows, settings)) for windows in train), strict=True
+    )
+    mean_F, precision_FF = fit_texture(torch.cat(textures))
     distances = torch.cat([distance(texture(windows, settings), mean_F, precision_FF) for windows in valid])
     return {
         "entropy_limit": fit_entropy_limit(probabilities_NC, labels_N),
         "texture_mean": mean_F.tolist(),
         "texture_precision": precision_FF.tolist(),
         "texture_limit": max(1.0, float(distances.quantile(TEXTURE_QUANTILE))),
+        "movement_limit": min(
+            STILL_MARGIN * noise_movement(settings), 0.9 * float(torch.cat(movements).quantile(STILL_QUANTILE))
+        ),
     }
+
+
+def noise_movement(settings: FrontEndSettings) -> float:
+    """How much white noise moves, in dB, seen through the front end."""
+    generator = torch.Generator().manual_seed(0)
+    noise_1N = torch.randn(1, round(WINDOW_SECONDS * settings.sample_rate), generator=generator)
+    return float(movement(FrontEnd(settings)(noise_1N), settings))
 
 
 def cut(mel_MT: Tensor, frames: int) -> Tensor:

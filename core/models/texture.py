@@ -21,13 +21,8 @@ SHRINKAGE = 0.1
 
 
 def texture(mel_BMT: Tensor, settings: FrontEndSettings) -> Tensor:
-    """Log-mel windows [B, M, T] in dB, whatever their reference → statistics [B, 63].
-
-    The frames at both ends that reach over the window's edge are left out: at inference they see zeros there.
-    """
-    edge = math.ceil(settings.n_fft / 2 / settings.hop_length)
-    if mel_BMT.shape[2] > 4 * edge:
-        mel_BMT = mel_BMT[:, :, edge:-edge]
+    """Log-mel windows [B, M, T] in dB, whatever their reference → statistics [B, 63]."""
+    mel_BMT = _inside(mel_BMT, settings)
     fast_BKT = _by_band(mel_BMT)
     slow_BMS = _in_steps(mel_BMT, settings)
     slow_BKS = _by_band(slow_BMS)
@@ -35,16 +30,16 @@ def texture(mel_BMT: Tensor, settings: FrontEndSettings) -> Tensor:
     profile_BM1 = slow_BMS.mean(2, keepdim=True)
     loudness_BT, slow_loudness_BS = fast_BKT.mean(1), slow_BMS.mean(1)
     level_BK = fast_BKT.mean(2)
-    quantiles_3B = torch.quantile(loudness_BT, loudness_BT.new_tensor([0.1, 0.5, 0.9]), dim=1)
+    low_B, middle_B, high_B = _ranked(loudness_BT, 0.1, 0.5, 0.9)
     whole_B7 = torch.stack(
         [
-            quantiles_3B[0] - quantiles_3B[1],
-            quantiles_3B[2] - quantiles_3B[1],
+            low_B - middle_B,
+            high_B - middle_B,
             _log(_std(loudness_BT)),
             _log(_std(change_BMS.flatten(1))),
             _log(profile_BM1.diff(dim=1).abs().mean((1, 2))),
             _log(_std(slow_loudness_BS)),
-            _log(_movement(slow_loudness_BS)),
+            _log(_change(slow_loudness_BS)),
         ],
         dim=1,
     )
@@ -52,7 +47,7 @@ def texture(mel_BMT: Tensor, settings: FrontEndSettings) -> Tensor:
         [
             level_BK - level_BK.mean(1, keepdim=True),
             _std(fast_BKT),
-            _movement(fast_BKT),
+            _change(fast_BKT),
             torch.stack([_std(band, dim=1).mean(1) for band in _split(mel_BMT)], dim=1),
             _log(torch.stack([_std(band.flatten(1)) for band in _split(change_BMS)], dim=1)),
             _log(_std(slow_BKS)),
@@ -61,6 +56,16 @@ def texture(mel_BMT: Tensor, settings: FrontEndSettings) -> Tensor:
         ],
         dim=1,
     )
+
+
+def movement(mel_BMT: Tensor, settings: FrontEndSettings) -> Tensor:
+    """Log-mel windows [B, M, T] in dB → how far the bands stray from their means over time, in dB [B].
+
+    Stationary noise of any colour gives one value, which only depends on the front end; hum and tones give less, music
+    gives more.
+    """
+    slow_BMS = _in_steps(_inside(mel_BMT, settings), settings)
+    return _std((slow_BMS - slow_BMS.mean(2, keepdim=True)).flatten(1))
 
 
 def fit_texture(features_NF: Tensor) -> tuple[Tensor, Tensor]:
@@ -79,6 +84,18 @@ def distance(features_BF: Tensor, mean_F: Tensor, precision_FF: Tensor) -> Tenso
     off_BF = features_BF - mean_F
     squared_B = torch.einsum("bf,fg,bg->b", off_BF, precision_FF, off_BF) / features_BF.shape[1]
     return squared_B.clamp_min(0).sqrt()
+
+
+def _inside(mel_BMT: Tensor, settings: FrontEndSettings) -> Tensor:
+    """Without the frames at both ends that reach over the window's edge: at inference they see zeros there."""
+    edge = math.ceil(settings.n_fft / 2 / settings.hop_length)
+    return mel_BMT[:, :, edge:-edge] if mel_BMT.shape[2] > 4 * edge else mel_BMT
+
+
+def _ranked(values_BT: Tensor, *shares: float) -> list[Tensor]:
+    """Quantiles [B], each one of the values: what an interpolation would add is not worth an exotic operator."""
+    sorted_BT = values_BT.sort(dim=1).values
+    return [sorted_BT[:, round(share * (values_BT.shape[1] - 1))] for share in shares]
 
 
 def _split(mel_BMT: Tensor) -> tuple[Tensor, ...]:
@@ -100,7 +117,7 @@ def _std(x: Tensor, dim: int = -1) -> Tensor:
     return x.std(dim, correction=0)
 
 
-def _movement(x: Tensor) -> Tensor:
+def _change(x: Tensor) -> Tensor:
     """Mean absolute change from one place to the next along the last axis; 0 where there is only one."""
     return x.diff().abs().mean(-1) if x.shape[-1] > 1 else torch.zeros_like(x[..., 0])
 
