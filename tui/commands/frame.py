@@ -9,6 +9,9 @@ from tui.commands.runs import table
 ROWS = 12
 """Epochs shown: the last ones, and the best."""
 
+SILENCE = 30.0
+"""Seconds without a sign of life after which that is said."""
+
 LOG_LINES = 6
 BAR = 40
 
@@ -26,18 +29,17 @@ def frame(state: RunState, now: float) -> str:
 
 def _header(state: RunState, now: float) -> str:
     left = state.eta_seconds(now)
-    facts = [
-        state.name,
-        state.model,
-        state.dataset,
-        state.device_name or state.device,
-        state.status if state.status != "running" or state.phase in ("training", "validating") else state.phase,
+    silence = state.silent_for(now)
+    busy_otherwise = state.status == "running" and state.phase not in ("training", "validating")
+    where = [state.name, state.model, state.dataset, state.device_name or state.device]
+    how = [
+        f"{state.status}, {state.phase}" if busy_otherwise else state.status,
         f"epoch {state.epoch}/{state.epochs}",
         f"{duration(state.seconds(now))} worked",
         "" if left is None else f"{duration(left)} left",
-        f"silent for {duration(state.silent_for(now))}" if state.silent_for(now) > 30 and not state.paused else "",
+        f"silent for {duration(silence)}" if silence > SILENCE and not state.paused else "",
     ]
-    return " · ".join(fact for fact in facts if fact)
+    return "\n".join(" · ".join(fact for fact in facts if fact) for facts in (where, how))
 
 
 def _progress(state: RunState) -> str:
