@@ -3,6 +3,7 @@ import signal
 import subprocess
 import sys
 import threading
+from functools import partial
 from pathlib import Path
 
 import msgspec
@@ -221,7 +222,7 @@ def test_a_writer_that_is_killed_again_and_again_leaves_a_journal_without_gaps(p
         lives.append(len(reader.read()))
         writer = subprocess.Popen([sys.executable, "-c", WRITER, str(path)])
         try:
-            wait_until(lambda reader=reader: len(reader.read()) > 5, "an event")
+            wait_until(partial(reader.read, BLOCK), "an event")
         finally:
             writer.send_signal(signal.SIGKILL)
             writer.wait()

@@ -57,7 +57,8 @@ def test_a_whole_run() -> None:
 
 
 def test_the_phases_in_their_order() -> None:
-    state, phases = RunState.empty(), []
+    state = RunState.empty()
+    phases: list[str] = []
     for event in numbered(whole_run(1)):
         state = fold(state, [event])
         if not phases or phases[-1] != state.phase:
