@@ -1,33 +1,30 @@
 """The HTTP application: routes, the page, and one way to say no."""
 
 from http import HTTPStatus
-from pathlib import Path
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
-from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp
 
 from core.serving.access import Access
 from core.serving.door import Door
 from core.serving.openapi import describe
+from core.serving.page_routes import page_routes
 from core.serving.problems import Problem
 from core.serving.routes import about, classify, live, runs
 from core.serving.service import Service
-
-PAGE = Path(__file__).parent / "page"
 
 
 def create_app(service: Service, access: Access) -> ASGIApp:
     """The application for one service."""
     # FastAPI's own documentation pages fetch their script from elsewhere; /openapi.json is what tools read.
-    app = FastAPI(title="genre-tui", version="1", docs_url=None, redoc_url=None)
+    app = FastAPI(title="genre-tui", version="1", docs_url=None, redoc_url=None, redirect_slashes=False)
     app.state.service = service
     for routes in (classify, live, runs, about):
         app.include_router(routes.router)
-    app.mount("/", StaticFiles(directory=PAGE, html=True), name="page")
+    app.router.routes.extend(page_routes())
     app.openapi = lambda: describe(app)  # type: ignore[method-assign]
     app.add_exception_handler(Problem, _problem)
     app.add_exception_handler(RequestValidationError, _invalid)

@@ -2,8 +2,10 @@
 
 import asyncio
 import resource
+import signal
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 from uvicorn import Config, Server
 
@@ -24,6 +26,16 @@ class GenreServer(Server):
     def __init__(self, config: Config, service: Service, on_ready: Callable[[], None]) -> None:
         super().__init__(config)
         self._service, self._on_ready = service, on_ready
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        # uvicorn's own raises the signal again at the end, and the process would die of it with its house untidy.
+        former = {kind: signal.signal(kind, self.handle_exit) for kind in (signal.SIGINT, signal.SIGTERM)}
+        try:
+            yield
+        finally:
+            for kind, handler in former.items():
+                signal.signal(kind, handler)
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
@@ -74,8 +86,6 @@ def run_server(
     )
     try:
         asyncio.run(GenreServer(config, service, on_ready).serve([listener]))
-    except KeyboardInterrupt:
-        pass  # uvicorn raises the signal again when all is answered
     finally:
         service.close()
 

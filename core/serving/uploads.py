@@ -26,7 +26,7 @@ async def receive_uploads(request: Request, spool: Spool, limits: Limits, held: 
     """The request's files, whole and on disk until ``held`` ends, and whether they came as a form.
 
     Raises:
-        Problem: a limit was passed (408, 413, 503), or the body is no such form, or holds no file (400, 415).
+        Problem: a limit was passed (408, 413, 503), or the body is no such form, or holds no file (400).
     """
     kind, options = parse_options_header(request.headers.get("content-type", ""))
     async with aclosing(read_body(request, limits)) as body:
@@ -34,11 +34,7 @@ async def receive_uploads(request: Request, spool: Spool, limits: Limits, held: 
             if not options.get(b"boundary"):
                 raise Problem(400, "bad-form", "the multipart form names no boundary", unread=True)
             return await _Form(options[b"boundary"], spool, limits, held).read(body), True
-        if kind == b"application/x-www-form-urlencoded":
-            raise Problem(
-                415, "bad-form", "send files as multipart/form-data, or one file as the body with its audio type",
-                unread=True,
-            )  # fmt: skip
+        # Whatever type it claims: curl, for one, calls every body a form.
         upload = Upload(_plain_name(request.headers.get("x-file-name", "")), held.enter_context(spool.upload()))
         async for piece in body:
             await upload.file.write(piece)

@@ -36,7 +36,9 @@ async def run(request: Request, name: str) -> Response:
     return _json(state.as_dict())
 
 
-@router.get("/{name}/events", summary="A run's journal, as it is written", openapi_extra=EVENTS)
+@router.get(
+    "/{name}/events", summary="A run's journal, as it is written", response_class=Response, openapi_extra=EVENTS
+)
 async def events(
     request: Request,
     name: str,

@@ -1,0 +1,42 @@
+// A verdict in words, as bars and as a timeline. Bars are meters with text: they are read aloud as they are seen.
+import { clock, element, percent } from "./api.js";
+
+export function inWords(verdict) {
+  const likeliest = Object.entries(verdict.probabilities).sort((a, b) => b[1] - a[1]);
+  if (!verdict.uncertain) return `${verdict.genre}, ${percent(likeliest[0][1])}`;
+  const first = likeliest.slice(0, 3).map(([genre, share]) => `${genre} ${percent(share)}`);
+  return `uncertain (${verdict.reason}): ${first.join(", ")}`;
+}
+
+// Rows are kept when the genres are the same, so that a screen reader's place in them stays.
+export function showBars(list, probabilities) {
+  const rows = Object.entries(probabilities);
+  if (list.children.length !== rows.length) {
+    list.replaceChildren(...rows.map(([genre]) => {
+      const name = element("span", { textContent: genre });
+      const meter = element("meter", { max: 1 });
+      meter.setAttribute("aria-label", genre);
+      return element("li", {}, name, meter, element("span", { className: "share" }));
+    }));
+  }
+  rows.forEach(([genre, share], i) => {
+    const [name, meter, text] = list.children[i].children;
+    name.textContent = genre;
+    meter.setAttribute("aria-label", genre);
+    meter.value = share;
+    text.textContent = meter.textContent = percent(share);
+  });
+}
+
+export function timeline(stretches) {
+  const list = element("ol", { className: "timeline" });
+  list.setAttribute("aria-label", "Along the track");
+  for (const stretch of stretches) {
+    const what = stretch.genre ?? stretch.reason;
+    const text = `${clock(stretch.start_s)} to ${clock(stretch.end_s)}: ${what}`;
+    const item = element("li", { textContent: text, title: text, className: stretch.genre ? "" : "uncertain" });
+    item.style.flexGrow = stretch.end_s - stretch.start_s;
+    list.append(item);
+  }
+  return list;
+}
