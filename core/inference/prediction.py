@@ -1,6 +1,8 @@
 """What a classifier says about a file: plain structs without torch, and their JSON."""
 
+from collections.abc import Sequence
 from enum import StrEnum
+from typing import Any
 
 import msgspec
 
@@ -66,6 +68,17 @@ class Unreadable(msgspec.Struct, frozen=True, kw_only=True):
 
 
 Result = Prediction | Unreadable
+
+
+def as_plain(result: Result, labels: Sequence[str], top: int | None = None) -> dict[str, Any]:
+    """For JSON, as the command line and the server say it; ``top`` leaves so many of the likeliest genres."""
+    plain: dict[str, Any] = msgspec.to_builtins(result)
+    if isinstance(result, Unreadable):
+        return plain
+    if top is not None:
+        for judged in (plain, *plain["segments"]):
+            judged["probabilities"] = dict(likeliest(judged["probabilities"], top))
+    return {**plain, "labels": list(labels)}
 
 
 def likeliest(probabilities: dict[str, float], count: int) -> list[tuple[str, float]]:

@@ -29,6 +29,7 @@ PREDICTION = {
     "stretches": [{"start_s": 0.0, "end_s": 5.2, "genre": "jazz", "probability": 0.905, "reason": None}],
     "model": "2026-11-22_14-03-11_gtzan-mini_small-cnn",
     "warning": None,
+    "labels": ["jazz"],
 }
 UNREADABLE = {"path": "notes.txt", "error": "is not audio, or its beginning is damaged"}
 SUMMARY = {

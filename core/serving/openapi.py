@@ -153,6 +153,7 @@ def describe(app: FastAPI) -> dict[str, Any]:
         _, structs = msgspec.json.schema_components(
             (Prediction, Unreadable, Summary), ref_template="#/components/schemas/{name}"
         )
+        structs["Prediction"]["properties"]["labels"] = {"type": "array", "items": {"type": "string"}}
         structs["Summary"]["properties"].pop("path")
         structs["Summary"]["required"].remove("path")
         components = document.setdefault("components", {})

@@ -13,7 +13,7 @@ import msgspec
 from core.audio.errors import AudioError, printable
 from core.errors import UserError
 from core.inference.labels import Labels
-from core.inference.prediction import Prediction, Result, Unreadable, likeliest
+from core.inference.prediction import Prediction, Result, Unreadable, as_plain
 from core.runs.atomic import replacing
 from core.tags.write import Action, TagPlan
 from tui.figures import count
@@ -46,13 +46,7 @@ class Said:
 
     def plain(self, top: int | None) -> dict[str, Any]:
         """For JSON."""
-        plain: dict[str, Any] = msgspec.to_builtins(self.result)
-        if isinstance(self.result, Unreadable):
-            return plain
-        if top is not None:
-            for judged in (plain, *plain["segments"]):
-                judged["probabilities"] = dict(likeliest(judged["probabilities"], top))
-        plain["labels"] = self.labels
+        plain = as_plain(self.result, self.labels, top)
         if self.tag is not None:
             plain["tag"] = {**msgspec.to_builtins(self.tag), "written": self.written}
         return plain

@@ -10,6 +10,7 @@ from core.errors import UserError
 from core.inference.find_model import find_model
 from core.serving.access import TOKEN_VARIABLE, choose_token, is_loopback
 from core.serving.limits import MIB, Limits
+from tui.commands.classify import add_model_options
 from tui.commands.common import add_runs_option, narrate, runs_dir
 from tui.exits import DONE
 
@@ -20,8 +21,7 @@ NEEDED = ("fastapi", "uvicorn", "python_multipart", "websockets", "prometheus_cl
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     limits = Limits()
     add_address_options(parser, 8080)
-    parser.add_argument("--model", metavar="MODEL", help="a model file or a run; the newest run's best by default")
-    parser.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:N or mps")
+    add_model_options(parser)
     parser.add_argument(
         "--max-body", type=int, default=limits.body_bytes // MIB, metavar="MIB", help="largest upload (%(default)s MiB)"
     )

@@ -40,9 +40,7 @@ async def models(request: Request) -> dict[str, object]:
     }
 
 
-@router.get(
-    "/metrics", summary="What was counted, for Prometheus", response_class=Response, openapi_extra=METRICS
-)
+@router.get("/metrics", summary="What was counted, for Prometheus", response_class=Response, openapi_extra=METRICS)
 async def metrics(request: Request) -> Response:
     service: Service = request.app.state.service
     return Response(service.metrics.render(), media_type=CONTENT_TYPE_LATEST)

@@ -8,7 +8,8 @@ import msgspec
 from fastapi import APIRouter, Query, Request
 from starlette.responses import Response
 
-from core.inference.prediction import Prediction, Result, Unreadable, likeliest
+from core.inference.labels import Labels
+from core.inference.prediction import Prediction, Result, Unreadable, as_plain
 from core.serving.openapi import CLASSIFY
 from core.serving.problems import Problem
 from core.serving.service import Service
@@ -50,13 +51,9 @@ def _result(name: str, answer: Result | BaseException) -> Result:
 
 
 def _plain(result: Result, top: int | None, segments: bool) -> dict[str, Any]:
-    plain: dict[str, Any] = msgspec.to_builtins(result)
-    if isinstance(result, Prediction):
-        if not segments:
-            del plain["segments"]
-        if top is not None:
-            for part in (plain, *plain.get("segments", [])):
-                part["probabilities"] = dict(likeliest(part["probabilities"], top))
+    plain = as_plain(result, Labels().of(result) if isinstance(result, Prediction) else [], top)
+    if not segments:
+        plain.pop("segments", None)
     return plain
 
 
