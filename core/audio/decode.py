@@ -84,16 +84,12 @@ def decode_pcm16(
     """
     with opened(path) as file:
         header = read_header(file)
-        if header is None or not _plain(header):
+        if header is None or not header.is_plain:
             return None
         samples = read_pcm16(file, header, 0, None if duration is None else round(duration * header.rate))
     if not len(samples):
         raise AudioError(path, "holds no samples")
     return samples, header.rate
-
-
-def _plain(header: PcmHeader) -> bool:
-    return header.dtype is not None and header.channels == 1
 
 
 def _blocks(
@@ -110,7 +106,7 @@ def _decoder(
     path: str | os.PathLike[str], file: BinaryIO, start: float, duration: float | None
 ) -> Iterator[tuple[Waveform, int]]:
     header = read_header(file)
-    if header is not None and _plain(header):
+    if header is not None and header.is_plain:
         return _pcm_blocks(file, header, start, duration)
     return (sndfile_blocks if sniff(file) else ffmpeg_blocks)(path, file, start, duration)
 

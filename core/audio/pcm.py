@@ -37,6 +37,11 @@ class PcmHeader:
     dtype: str | None
     """numpy's type of a sample where that is a 16-bit integer."""
 
+    @property
+    def is_plain(self) -> bool:
+        """Whether ``read_pcm16`` can read the samples."""
+        return self.dtype is not None and self.channels == 1
+
 
 def read_header(file: BinaryIO) -> PcmHeader | None:
     """The header of an AU, WAV or AIFF file of uncompressed samples; None for every other file."""
@@ -118,7 +123,7 @@ def read_pcm16(file: BinaryIO, header: PcmHeader, start: int = 0, count: int | N
 
     ``start`` and ``count`` are in samples; what lies past the end is not returned.
     """
-    assert header.dtype is not None and header.channels == 1
+    assert header.is_plain
     left = max(0, header.frames - start)
     count = left if count is None else min(count, left)
     file.seek(0)

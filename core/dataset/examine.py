@@ -2,21 +2,26 @@
 
 import hashlib
 import os
-from typing import BinaryIO
+from collections.abc import Iterator
+from typing import Any, BinaryIO
 
 import msgspec
 import numpy as np
+import numpy.typing as npt
 
 from core.audio.complete import cut_off
 from core.audio.decode import stream_open
 from core.audio.errors import AudioError
 from core.audio.opened import opened, peek
+from core.audio.pcm import read_header, read_pcm16
 from core.audio.probe import probe_open
 
 SILENCE = 1e-4
 """Range of samples, from the lowest to the highest, below which a clip is silent: about -86 dB of full scale."""
 SHORTEST = 0.5
 """Seconds."""
+
+SAMPLES_AT_ONCE = 1 << 20
 
 
 class Examined(msgspec.Struct, frozen=True):
@@ -47,9 +52,9 @@ def examine(path: str | os.PathLike[str]) -> Examined:
 def _judge(path: str | os.PathLike[str], file: BinaryIO, content: str) -> Examined:
     info = probe_open(path, file)
     samples, rate, low, high = 0, info.rate, np.inf, -np.inf
-    for block, rate in stream_open(path, file):  # noqa: B007 - the decoder knows the rate better than the header
+    for block, rate, full_scale in _blocks(path, file):  # noqa: B007 - a decoder knows the rate better than the header
         samples += len(block)
-        low, high = min(low, float(block.min())), max(high, float(block.max()))
+        low, high = min(low, block.min() / full_scale), max(high, block.max() / full_scale)
     seconds = samples / rate
     reason = cut_off(file, info, seconds)
     if reason is None and seconds < SHORTEST:
@@ -59,11 +64,23 @@ def _judge(path: str | os.PathLike[str], file: BinaryIO, content: str) -> Examin
     return Examined(content, info.format, rate, info.channels, seconds, reason)
 
 
+def _blocks(path: str | os.PathLike[str], file: BinaryIO) -> Iterator[tuple[npt.NDArray[Any], int, float]]:
+    """Samples, their rate, and the number that is full scale; 16-bit samples are looked at as they are."""
+    header = read_header(file)
+    if header is None or not header.is_plain:
+        yield from ((block, rate, 1.0) for block, rate in stream_open(path, file))
+        return
+    for start in range(0, header.frames, SAMPLES_AT_ONCE):
+        yield read_pcm16(file, header, start, SAMPLES_AT_ONCE), header.rate, 32768.0
+    if not header.frames:
+        raise AudioError(path, "holds no samples")
+
+
 def content_hash(file: BinaryIO) -> str:
-    """BLAKE2b of the file's bytes, 128 bits, as hexadecimal digits."""
-    digest = hashlib.blake2b(digest_size=16)
+    """The first 128 bits of the SHA-256 of the file's bytes, as hexadecimal digits."""
+    digest = hashlib.sha256()
     offset = 0
     while chunk := peek(file, 1 << 20, offset):
         digest.update(chunk)
         offset += len(chunk)
-    return digest.hexdigest()
+    return digest.hexdigest()[:32]

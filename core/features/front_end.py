@@ -13,6 +13,10 @@ QUIETEST = 1e-30
 """What a level is divided by at least, so that digital silence stays silence instead of becoming NaN."""
 
 
+FRAMES_AT_ONCE = 128
+"""Frames that a CPU transforms together: what stays in its cache, however long the wave is."""
+
+
 class FrontEnd(nn.Module):
     """Waveform → mel spectrogram in decibels below the clip's own maximum.
 
@@ -26,7 +30,7 @@ class FrontEnd(nn.Module):
         self.settings = settings
         # The complex transform is squared here: torchaudio's own power takes a root first and is three times slower.
         self.spectrogram = torchaudio.transforms.Spectrogram(
-            n_fft=settings.n_fft, hop_length=settings.hop_length, power=None, pad_mode="constant"
+            n_fft=settings.n_fft, hop_length=settings.hop_length, power=None, center=False
         )
         self.mel_scale = torchaudio.transforms.MelScale(
             n_mels=settings.n_mels,
@@ -45,13 +49,25 @@ class FrontEnd(nn.Module):
         with torch.autocast(wave_BN.device.type, enabled=False):
             wave_BN = wave_BN.float()
             wave_BN = wave_BN / wave_BN.abs().amax(dim=1, keepdim=True).clamp_min(QUIETEST)
-            parts_BFT2 = torch.view_as_real(self.spectrogram(wave_BN))
+            mel_BMT = self._mel(wave_BN)
+            mel_BMT = mel_BMT / mel_BMT.amax(dim=(1, 2), keepdim=True).clamp_min(QUIETEST)
+            return self._decibels(mel_BMT)
+
+    def _mel(self, wave_BN: Tensor) -> Tensor:
+        """(B, N) → (B, M, T) mel energies."""
+        half, hop = self.settings.n_fft // 2, self.settings.hop_length
+        padded_BN = nn.functional.pad(wave_BN, (half, half))
+        frames = self.frames_of(wave_BN.shape[1])
+        at_once = FRAMES_AT_ONCE if wave_BN.device.type == "cpu" else frames
+        pieces = []
+        for begin in range(0, frames, at_once):
+            end = min(begin + at_once, frames)
+            parts_BFT2 = torch.view_as_real(self.spectrogram(padded_BN[:, begin * hop : (end - 1) * hop + 2 * half]))
             power_BFT = parts_BFT2[..., 0].square() + parts_BFT2[..., 1].square()
             if self.settings.power != 2.0:
                 power_BFT = power_BFT.pow(self.settings.power / 2)
-            mel_BMT = self.mel_scale(power_BFT)
-            mel_BMT = mel_BMT / mel_BMT.amax(dim=(1, 2), keepdim=True).clamp_min(QUIETEST)
-            return self._decibels(mel_BMT)
+            pieces.append(self.mel_scale(power_BFT))
+        return torch.cat(pieces, dim=2)
 
     def _decibels(self, mel_BMT: Tensor) -> Tensor:
         """Relative power → decibels. The floor is an ``amin``, for a ``top_db`` would be one for the whole batch."""
