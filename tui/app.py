@@ -48,6 +48,7 @@ output and error lead into the viewer's log while the app runs; ``app.log_error(
 
 import asyncio
 import os
+import sys
 import traceback
 from collections.abc import Iterable, Sequence
 from functools import partial
@@ -56,8 +57,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, cast
 
 import msgspec
+from rich.console import Console
 from textual.app import App, SystemCommand
 from textual.binding import Binding
+from textual.filter import Monochrome, NoColor
 from textual.screen import Screen
 
 from core.runs.folder import RunFolder, find, list_runs
@@ -124,19 +127,27 @@ class GenreApp(App[None]):
         for mode in SCREENS:
             self.add_mode(mode, partial(self.make_mode_screen, mode))
         self.animation_level = "none"
-        if self.ascii:
-            self._filters.append(AsciiFilter())
         for theme in THEMES:
             self.register_theme(theme)
+        self.theme = self._chosen_theme()
+        # Textual turns colours to grey where NO_COLOR is set; we send none, but the terminal's own.
+        filters = [NoColor() if isinstance(line_filter, Monochrome) else line_filter for line_filter in self._filters]
+        self._filters = [*filters, AsciiFilter()] if self.ascii else filters
+
+    def _chosen_theme(self) -> str:
+        if self.no_color:
+            return "16-colour"
         color_system = self.console.color_system
         wanted = choose_theme(self.settings.theme, os.environ, color_system)
-        if wanted not in self.available_themes:
-            self._complaint = f"There is no theme {wanted!r}; the command palette (ctrl+p) lists them."
-            wanted = choose_theme("auto", os.environ, color_system)
-        self.theme = wanted
+        if wanted in self.available_themes:
+            return wanted
+        self._complaint = f"There is no theme {wanted!r}; the command palette (ctrl+p) lists them."
+        return choose_theme("auto", os.environ, color_system)
 
     async def on_mount(self) -> None:
         self._running_loop = asyncio.get_running_loop()
+        # Continued after a suspension, Textual opens its screen again and leaves it empty.
+        self.app_resume_signal.subscribe(self, lambda _: self.refresh(layout=True))
         try:
             check_keys(self.settings.keys)
         except SettingsError as mistake:
@@ -191,6 +202,10 @@ class GenreApp(App[None]):
     def palette(self) -> Palette:
         return palette_for(self.current_theme)
 
+    def get_key_display(self, binding: Binding) -> str:
+        """Words for the keys whose signs few terminal fonts have."""
+        return {"enter": "enter", "space": "space", "escape": "esc"}.get(binding.key) or super().get_key_display(binding)
+
     def key_for(self, binding_id: str) -> str:
         """The key of one of the app's own bindings, as the key map has it."""
         default = next(binding for binding in own_bindings(type(self)) if binding.id == binding_id)
@@ -214,10 +229,10 @@ class GenreApp(App[None]):
     def action_leave(self) -> None:
         self.exit()
 
-    def leave_soon(self) -> None:
-        """Leave, asked from a signal handler."""
+    def leave_soon(self, status: int) -> None:
+        """Leave with an exit status, asked from a signal handler."""
         if self._running_loop is not None:
-            self._running_loop.call_soon_threadsafe(self.exit)
+            self._running_loop.call_soon_threadsafe(partial(self.exit, return_code=status))
 
     def action_help_quit(self) -> None:
         self.notify("q leaves; training goes on.")
@@ -255,10 +270,14 @@ def run_app(runs_dir: Path, attach: str | None = None, *, ascii: bool = False, t
         settings, complaint = Settings(), str(mistake)
     if theme is not None:
         settings = msgspec.structs.replace(settings, theme=theme)
-    with drawing_on_a_duplicate(log_path()) as screen:
+    log = log_path()
+    with drawing_on_a_duplicate(log) as screen, log.open("a") as errors:
         app = GenreApp(runs_dir, settings=settings, watch=watch, ascii=ascii, complaint=complaint)
+        app.error_console = Console(file=errors, width=120)
         leave_with_the_terminal(screen, app.leave_soon)
         app.run(mouse=settings.mouse)
+    if app.return_code == 1:
+        print(f"genre-tui: the app ended in a way that should not have been; see {log}", file=sys.stderr)
     for line in goodbye(list_runs(runs_dir)):
         print(line)
     return app.return_code or 0

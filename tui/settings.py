@@ -9,7 +9,7 @@ import os
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import msgspec
 
@@ -52,7 +52,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     """Ring the terminal's bell when the run in view ends."""
     webhook: str = ""
     """URL that gets a POST with the run's summary as JSON when the run in view ends; empty for none."""
-    sort: str = "started"
+    sort: Literal["state", "name", "model", "dataset", "progress", "val", "test", "started", "time"] = "started"
     """Column that the Runs screen is sorted by: state, name, model, dataset, progress, val, test, started or time."""
     descending: bool = True
     """Whether that order is from high to low."""

@@ -93,7 +93,7 @@ def drawing_on_a_duplicate(log: Path) -> Iterator[int]:
             drawing.close()
 
 
-def leave_with_the_terminal(screen: int, leave: Callable[[], object]) -> None:
+def leave_with_the_terminal(screen: int, leave: Callable[[int], object]) -> None:
     """End this process when its terminal goes, and in good order when somebody asks for it.
 
     SIGHUP, also where it was ignored (nohup, some shells), and a terminal that hangs up without a signal end the
@@ -102,7 +102,7 @@ def leave_with_the_terminal(screen: int, leave: Callable[[], object]) -> None:
 
     Args:
         screen: descriptor that is drawn on.
-        leave: asks the app to exit; called in a signal handler, so it must only schedule.
+        leave: asks the app to exit with this status; called in a signal handler, so it must only schedule.
     """
     attributes = termios.tcgetattr(0)
 
@@ -122,7 +122,7 @@ def leave_with_the_terminal(screen: int, leave: Callable[[], object]) -> None:
         last_resort = threading.Timer(GRACE, at_once, (signum,))
         last_resort.daemon = True
         last_resort.start()
-        leave()
+        leave(128 + signum)
 
     def watch_for_hang_up() -> None:
         # With no event asked for, poll reports nothing but a hang-up or an error, and sleeps until then.

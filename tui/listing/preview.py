@@ -26,11 +26,11 @@ def preview(state: RunState, now: float, width: int) -> list[Content]:
         state.device_name or state.device or str(recipe.get("device", "")),
     ]
     asked = Content.styled(" · ".join(fact for fact in facts if fact), "$text-muted")
-    course = sparkline([row.val_accuracy for row in state.history], min(24, width // 4))
+    course = sparkline([row.val_accuracy for row in state.history], max(1, min(24, width // 4)))
     if course:
         last = figures.percent(state.history[-1].val_accuracy)
         asked = Content.assemble("val ", (course, "$val"), f" {last}   ") + asked
-    return [line.truncate(width, ellipsis=True) for line in (head, asked)]
+    return [line.truncate(max(1, width), ellipsis=True) for line in (head, asked)]
 
 
 def sparkline(values: list[float], width: int) -> str:

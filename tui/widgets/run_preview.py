@@ -63,14 +63,14 @@ class RunPreview(Widget):
             self.refresh()
 
     def render(self) -> Content:
-        path = Content("") if self._path is None else Content.styled(_tail(self._path, self.size.width), "$text-muted")
+        path = Content("") if self._path is None else Content.styled(_shown(self._path, self.size.width), "$text-muted")
         return Content("\n").join([*(self._lines or [Content(""), Content("")]), path])
 
 
-def _tail(path: Path, width: int) -> str:
-    """The end of a path that is too long says more than its beginning."""
-    text = str(path)
-    return text if len(text) <= width else "…" + text[1 - width :]
+def _shown(path: Path, width: int) -> str:
+    """Below the home folder with a tilde; the end of a path that is too long says more than its beginning."""
+    text = f"~/{path.relative_to(Path.home())}" if path.is_relative_to(Path.home()) else str(path)
+    return text if len(text) <= width else "…" + text[len(text) - max(0, width - 1) :]
 
 
 def _same(lines: list[Content], others: list[Content]) -> bool:

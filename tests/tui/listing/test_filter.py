@@ -1,0 +1,140 @@
+"""The filter language, without a screen."""
+
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tui.listing.filter import FilterError, parse_filter
+from tui.listing.row import RunRow
+
+NOON = time.mktime((2026, 11, 22, 12, 0, 0, 0, 0, -1))
+ROW = RunRow(
+    path=Path("/runs/2026-11-22_12-00-00_gtzan-mini_seed-cnn"),
+    state="finished",
+    model="seed_cnn",
+    dataset="gtzan-mini",
+    epochs_done=20,
+    epochs=40,
+    val=0.7104,
+    test=None,
+    started=NOON,
+    seconds=3_700.0,
+)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "   ",
+        "seed",
+        "SEED",
+        "gtzan finished",
+        "!jazz",
+        "/seed.cnn$/",
+        "/SEED_(cnn|net)/",
+        "/finish ?ed/",
+        "!/lost|failed/",
+        '"gtzan-mini"',
+        '!"gtzan mini"',
+        "model=seed_cnn",
+        "MODEL=Seed_CNN",
+        "model!=crnn",
+        "model=/cnn/",
+        "state=finished",
+        "name=/2026-11/",
+        "val>0.7",
+        "val>70%",
+        "val>=71.04%",
+        "val<.72",
+        "val=71%",
+        "val=71.0%",
+        "val=0.7",
+        "!val>0.8",
+        "test!=0.5",
+        "!test>0",
+        "progress=50%",
+        "progress<1",
+        "epochs>=20",
+        "time>1h",
+        "time<62m",
+        "time>3600",
+        "started=2026-11-22",
+        "started<2026-11-23",
+        "started>2026-11-21",
+        "started>=2026-11-22T12:00",
+        "val>0.7 model=seed_cnn !lost",
+    ],
+)
+def test_fits(text: str) -> None:
+    assert parse_filter(text)(ROW)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "jazz",
+        "!seed",
+        "seed jazz",
+        "/^seed/ /crnn/",
+        "model=seed",
+        "model!=seed_cnn",
+        "val>0.72",
+        "val<0.7104",
+        "val=72%",
+        "test>0",
+        "test=0",
+        "test<1",
+        "epochs<20",
+        "time>2h",
+        "started>2026-11-22",
+        "started<2026-11-22",
+        "started!=2026-11-22",
+    ],
+)
+def test_does_not_fit(text: str) -> None:
+    assert not parse_filter(text)(ROW)
+
+
+@pytest.mark.parametrize(
+    ("text", "names"),
+    [
+        ("val>", "val>"),
+        ("val>x", "x"),
+        ("val>1h", "h"),
+        ("accuracy>0.5", "accuracy"),
+        ("model>seed", "model"),
+        ("/(/", "/(/"),
+        ("!", "!"),
+        ("started>yesterday", "yesterday"),
+        ("seed val>.", "val"),
+    ],
+)
+def test_a_term_that_means_nothing_is_named(text: str, names: str) -> None:
+    with pytest.raises(FilterError) as raised:
+        parse_filter(text)
+    assert names in str(raised.value)
+
+
+def test_a_regular_expression_may_hold_spaces_and_slashes() -> None:
+    row = replace(ROW, path=Path("/runs/my own run"))
+    assert parse_filter("/my own/ finished")(row)
+    assert not parse_filter("/my other/ finished")(row)
+    assert parse_filter(r"/gtzan\/x|my own/")(row)
+
+
+def test_today_is_a_day() -> None:
+    assert parse_filter("started=today")(replace(ROW, started=time.time()))
+    assert not parse_filter("started=today")(replace(ROW, started=time.time() - 2 * 86_400))
+
+
+@given(st.text(max_size=30))
+def test_whatever_is_typed_it_is_a_filter_or_a_sentence(text: str) -> None:
+    try:
+        parse_filter(text)(ROW)
+    except FilterError as error:
+        assert str(error)
