@@ -7,7 +7,6 @@ from typing import ClassVar
 from textual import events
 from textual.binding import Binding
 from textual.content import Content
-from textual.geometry import Region
 from textual.message import Message
 from textual.widget import Widget
 
@@ -44,7 +43,6 @@ class RunTable(RowList):
         self.rows = list(rows)
         self.cursor = max(0, place)
         self.rows_changed()
-        self.scroll_to_region(Region(0, self.cursor, 1, 1), animate=False, immediate=True)
         self._tell()
 
     def go_to(self, path: Path) -> None:
@@ -66,7 +64,7 @@ class RunTable(RowList):
 
     @property
     def columns(self) -> list[Placed]:
-        return layout(self.scrollable_content_region.width - INDENT)
+        return layout(self.row_width - 2)
 
     def follows(self) -> bool:
         """Never: the cursor stays on its run, wherever that comes to lie."""
