@@ -64,7 +64,7 @@ def survey(folder: str | os.PathLike[str], *, index: Path | None = None, on_prog
         raise DatasetError(
             f"{printable(root)} holds no audio: it should have a folder for each genre, with that genre's clips inside."
         )
-    columns = _columns(root, index)
+    columns = _columns((Path(folder), root), index)
     names = Counter((path.parent.name, path.stem) for path in files)
     clips: list[Clip] = []
     memo = ScanMemo(root)
@@ -99,9 +99,14 @@ def _audio_files(root: Path, excluded: list[Excluded]) -> Iterator[Path]:
     for genre in _listed(root, root, excluded):
         if genre.name.startswith((".", "__")) or not genre.is_dir():
             continue
-        files = [path for path in _listed(root, genre, excluded) if is_audio(path) and not path.name.startswith(".")]
+        inside = [path for path in _listed(root, genre, excluded) if not path.name.startswith(".")]
+        files = [path for path in inside if is_audio(path)]
         if not files:
             excluded.append(Excluded(printable(genre.name), "is a folder without audio files"))
+        for path in inside:
+            if not is_audio(path) and path.is_dir():
+                reason = "is a folder; clips lie directly in the folder of their genre"
+                excluded.append(Excluded(printable(path.relative_to(root)), reason))
         yield from files
 
 
@@ -162,11 +167,11 @@ def _packed(root: Path, index: Path | None) -> Scan:
     return Scan(root, clips, [], sorted({clip.genre for clip in clips}))
 
 
-def _columns(root: Path, index: Path | None) -> dict[str, dict[str, str]]:
-    own = root / INDEX_NAME
-    if index is None and not own.is_file():
-        return {}
-    return read_index(index or own)
+def _columns(folders: tuple[Path, Path], index: Path | None) -> dict[str, dict[str, str]]:
+    """Those of ``index``, else of an ``index.csv`` in the folder that was named or beside the genres."""
+    own = next((folder / INDEX_NAME for folder in folders if (folder / INDEX_NAME).is_file()), None)
+    chosen = index or own
+    return read_index(chosen) if chosen else {}
 
 
 def _reasons(excluded: list[Excluded]) -> str:

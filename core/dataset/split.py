@@ -127,7 +127,7 @@ def _whole_targets(counts_UG: Counts, fractions: Sequence[float], genres: list[s
     for genre, units in zip(genres, (counts_UG > 0).sum(0), strict=True):
         if units < len(wanted):
             raise DatasetError(
-                f"The genre {genre} has {units} usable clip{'s' * (units != 1)} (copies of one recording count once), "
+                f"The genre {genre} has {units} usable clip{'' if units == 1 else 's'} (copies of one recording count once), "
                 f"and a split into {', '.join(wanted)} needs {len(wanted)} or more: add clips, or take its folder away."
             )
     totals_G = counts_UG.sum(0)
