@@ -5,12 +5,14 @@ from torch import nn
 from core.errors import UserError
 from core.models.cnn_attention import CNNAttention
 from core.models.crnn import CRNN
+from core.models.hybrid_cnn import HybridCNN
 from core.models.names import MODEL_NAMES
 from core.models.residual_cnn import ResidualCNN
 from core.models.seed_cnn import SeedCNN
 from core.models.small_cnn import SmallCNN
 
 _NETWORKS: dict[str, type[nn.Module]] = {
+    "hybrid_cnn": HybridCNN,
     "residual_cnn": ResidualCNN,
     "crnn": CRNN,
     "cnn_attention": CNNAttention,

@@ -29,14 +29,14 @@ class Standardise(nn.Module):
     def forward(self, mel_BMT: Tensor) -> Tensor:
         """[B, M, T] → [B, M, T]."""
         if self.per_window:
-            mel_BMT = _own_scale(mel_BMT)
+            mel_BMT = own_scale(mel_BMT)
         return (mel_BMT - self.mean[:, None]) / self.std[:, None]
 
     @torch.no_grad()
     def fit(self, mel_NMT: Tensor) -> None:
         """Takes mean and deviation from windows of the training set [N, M, T], best of the length trained on."""
         if self.per_window:
-            mel_NMT = _own_scale(mel_NMT)
+            mel_NMT = own_scale(mel_NMT)
         over = (0, 2) if len(self.mean) > 1 else (0, 1, 2)
         std, mean = torch.std_mean(mel_NMT.float(), dim=over)
         self.mean.copy_(mean)
@@ -44,7 +44,8 @@ class Standardise(nn.Module):
         self.std.copy_(std.clamp_min(1e-2 * float(std.max()) if float(std.max()) > 0 else 1.0))
 
 
-def _own_scale(mel_BMT: Tensor) -> Tensor:
+def own_scale(mel_BMT: Tensor) -> Tensor:
+    """Every window with zero mean and unit variance, over all of its bands and frames."""
     std_B11, mean_B11 = torch.std_mean(mel_BMT, dim=(1, 2), keepdim=True)
     return (mel_BMT - mean_B11) / std_B11.clamp_min(1e-3)
 

@@ -2,33 +2,25 @@
 
 from typing import Any
 
-from torch import nn
-
 from core.errors import UserError
-from core.models.standardise import fit_standardisation
 from core.runs.events import Event, ModelBuilt, RunFinished, RunStopped
 from core.runs.folder import RunFolder
 from core.runs.narrate import percent
 from core.training.batches import WindowReader
-from core.training.checkpoint import load_last, network_of, remove_unfinished
+from core.training.begin import augmentation, begin, sampling_weights
+from core.training.checkpoint import load_last, remove_unfinished
 from core.training.chronicle import Chronicle
-from core.training.conclude import conclude
 from core.training.device import choose_device, device_name
 from core.training.errors import Diverged, StopRequested
 from core.training.follower import Follower
 from core.training.learner import Learner, place_from
 from core.training.material import Material, prepare
 from core.training.monitor import Monitor
-from core.training.precision import choose_precision, make_deterministic
 from core.training.recipe import Recipe
 from core.training.requests import Requests
 from core.training.saver import Saver
-from core.training.train import Augmentation, evaluate_model, train_model
+from core.training.train import evaluate_model, train_model
 from core.training.trainer import run_started
-from core.training.windows import batch_bounds, random_windows
-
-STANDARDISE_WINDOWS = 256
-"""Windows of the training set that the network's standardisation is fitted to."""
 
 
 class Course:
@@ -71,20 +63,14 @@ class Course:
             learner = self._learner(reader, material)
             stopped = self._train(learner, reader, material)
             self.requests.concluding = True
+            from core.training.conclude import conclude  # matplotlib and scikit-learn, which training does without
+
             conclude(self.run, learner, reader, material, self.chronicle.emit, self.requests)
         return self._ending(learner, stopped)
 
     def _learner(self, reader: WindowReader, material: Material) -> Learner:
-        recipe, genres = self.recipe, material.features.genres
-        make_deterministic(recipe, self.device)
-        precision = choose_precision(recipe, self.device)
-        model = network_of(recipe, len(genres))
-        if recipe.batch_size == 1 and any(isinstance(module, nn.BatchNorm1d) for module in model.modules()):
-            raise UserError(f"{recipe.model} cannot train on batches of one clip: take a batch size of 2 or more.")
-        windows = random_windows(material.train, reader.frames, reader.width, 1, recipe.seed, epoch=0)
-        fit_standardisation(model, reader.read(windows.part(0, STANDARDISE_WINDOWS)).mel_BMT.cpu())
-        batches = len(batch_bounds(len(material.train) * recipe.crops_per_clip, recipe.batch_size))
-        learner = Learner(model, recipe, precision, genres=len(genres), batches=batches)
+        recipe = self.recipe
+        learner = begin(recipe, reader, material.train)
         if self.saved is not None:
             self._go_on(learner, self.saved)
             self.saved = None  # two gigabytes, for the largest network
@@ -92,9 +78,9 @@ class Course:
         self.chronicle.emit(
             ModelBuilt(
                 model=recipe.model,
-                parameters=sum(weights.numel() for weights in model.parameters()),
+                parameters=sum(weights.numel() for weights in learner.model.parameters()),
                 input_shape=[recipe.batch_size, recipe.front_end.n_mels, reader.width],
-                precision="bfloat16" if precision.bfloat16 else "float32",
+                precision="bfloat16" if learner.precision.bfloat16 else "float32",
             )
         )
         return learner
@@ -111,7 +97,9 @@ class Course:
         follower = Follower(self.chronicle.emit, self.requests, saver)
         stopped = False
         try:
-            train_model(learner, reader, material.train, material.valid, follower, self._augmentation())
+            weights = sampling_weights(material.features.clips, material.train, self.recipe.balance)
+            augment = augmentation(self.recipe)
+            train_model(learner, reader, material.train, material.valid, follower, augment, weights)
         except StopRequested:
             stopped = True
         except Diverged as error:
@@ -124,14 +112,6 @@ class Course:
             )
             saver.save_unfinished(validation)
         return stopped
-
-    def _augmentation(self) -> Augmentation | None:
-        settings = self.recipe.augmentation
-        if settings == type(settings)():  # all of its probabilities are 0
-            return None
-        from core.features.augment import Augment
-
-        return Augment(settings, self.recipe.front_end)
 
     def _ending(self, learner: Learner, stopped: bool) -> Event:
         place, seconds = learner.place, self.chronicle.seconds

@@ -44,6 +44,9 @@ class Recipe(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     """Random crops taken from each clip in an epoch."""
     test_crops: int = 1
     """Evenly spaced crops whose logits are averaged in validation and test."""
+    balance: str | None = None
+    """Index column (artist, say) whose groups are evened out: of a group of n clips each is drawn 1 / √n times as often
+    as a clip on its own. Clips without it count as groups of their own."""
     patience: int | None = None
     """Epochs without a better validation accuracy after which training ends; None never ends early."""
     precision: Literal["float32", "bfloat16"] = "float32"

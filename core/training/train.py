@@ -45,6 +45,7 @@ def train_model(
     valid_clips: Tensor,
     listener: Listener,
     augment: Augmentation | None = None,
+    weights: Tensor | None = None,
 ) -> None:
     """Trains until the learner has finished: an epoch over the training clips, an evaluation, and so on.
 
@@ -53,6 +54,7 @@ def train_model(
     Args:
         train_clips, valid_clips: indices into the reader's feature set, int64 [N].
         augment: applied to every training batch, on the device.
+        weights: how often each training clip is drawn; see `random_windows`.
 
     Raises:
         Diverged: the loss is NaN or infinite.
@@ -61,7 +63,9 @@ def train_model(
     while not learner.finished:
         listener.epoch_started(learner)
         epoch = place.epoch + 1
-        windows = random_windows(train_clips, reader.frames, reader.width, recipe.crops_per_clip, recipe.seed, epoch)
+        windows = random_windows(
+            train_clips, reader.frames, reader.width, recipe.crops_per_clip, recipe.seed, epoch, weights
+        )
         train_epoch(learner, reader.batches(windows, recipe.batch_size, first=place.batch), listener, augment)
         train_loss, train_accuracy = learner.train_scores()
         listener.epoch_trained(learner)

@@ -26,16 +26,29 @@ class Windows:
         return Windows(self.clip.to(device), self.start.to(device))
 
 
-def random_windows(clips: Tensor, frames: Tensor, width: int, per_clip: int, seed: int, epoch: int) -> Windows:
-    """``per_clip`` random windows of every clip, all shuffled.
+def random_windows(
+    clips: Tensor,
+    frames: Tensor,
+    width: int,
+    per_clip: int,
+    seed: int,
+    epoch: int,
+    weights: Tensor | None = None,
+) -> Windows:
+    """``per_clip`` random windows of every clip, all shuffled; with ``weights`` as many in all, of clips drawn by them.
 
     Args:
         clips: [N] indices into the feature set.
         frames: frames that hold sound, of every clip of the feature set; windows lie inside them where they fit.
         width: frames of a window.
+        weights: [N] how often each clip is drawn, in proportion.
     """
     generator = torch.Generator().manual_seed(_epoch_seed(seed, epoch))
-    clip_K = clips.repeat(per_clip)[torch.randperm(per_clip * len(clips), generator=generator)]
+    count = per_clip * len(clips)
+    if weights is None:
+        clip_K = clips.repeat(per_clip)[torch.randperm(count, generator=generator)]
+    else:
+        clip_K = clips[torch.multinomial(weights, count, replacement=True, generator=generator)]
     room_K = (frames[clip_K] - width).clamp_min(0)
     # A float64 fraction reaches every start of clips of any length; torch draws no integers with a bound for each.
     start_K = (torch.rand(len(clip_K), generator=generator, dtype=torch.float64) * (room_K + 1)).long()

@@ -6,7 +6,7 @@ import torch
 from core.models.registry import build_model
 from core.models.standardise import TwoViews, fit_standardisation
 
-NAMES = ["residual_cnn", "crnn", "cnn_attention"]
+NAMES = ["hybrid_cnn", "residual_cnn", "crnn", "cnn_attention"]
 
 
 def music(clips: int, frames: int) -> torch.Tensor:

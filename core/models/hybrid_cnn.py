@@ -1,0 +1,43 @@
+"""Two experts in one network: a residual network, and a linear discriminant over the window's statistics.
+
+They err on different clips, and the product of their opinions is several points better than either (Hinton 2002,
+products of experts). The discriminant is fitted in closed form before training begins. It knows the training set by
+heart and would leave the residual network nothing to learn, so it is silent while training.
+"""
+
+from torch import Tensor, nn
+
+from core.models.discriminant import StatisticsExpert
+from core.models.residual_cnn import ResidualCNN
+
+
+class HybridCNN(nn.Module):
+    def __init__(
+        self,
+        *,
+        n_mels: int,
+        genres: int,
+        frames: int,
+        width: int = 32,
+        dropout: float = 0.3,
+        shrinkage: float = 0.2,
+        share: float = 0.2,
+    ) -> None:
+        """Args:
+        frames: not needed: any length will do.
+        width, dropout: of the residual network.
+        shrinkage: of the discriminant's covariance.
+        share: factor of the discriminant's logits, which are too sure of themselves.
+        """
+        super().__init__()
+        self.share = share
+        self.network = ResidualCNN(n_mels=n_mels, genres=genres, frames=frames, width=width, dropout=dropout)
+        self.expert = StatisticsExpert(n_mels, genres, shrinkage=shrinkage)
+
+    def forward(self, mel_BMT: Tensor) -> Tensor:
+        """Log-mel [B, M, T] in dB, T from 16 frames on → logits [B, genres]; while training, the network's alone."""
+        logits_BC: Tensor = self.network(mel_BMT)
+        if self.training:
+            return logits_BC
+        opinion_BC: Tensor = self.expert(mel_BMT)
+        return logits_BC.float() + self.share * opinion_BC

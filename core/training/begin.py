@@ -1,0 +1,71 @@
+"""A learner at the beginning: its network built, and fitted to the training set where that takes no training."""
+
+from collections import Counter
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+
+from core.dataset.clip import Clip
+from core.errors import UserError
+from core.features.augment import Augment
+from core.models.discriminant import fit_experts
+from core.models.standardise import fit_standardisation
+from core.training.batches import WindowReader
+from core.training.checkpoint import network_of
+from core.training.learner import Learner
+from core.training.precision import choose_precision, make_deterministic
+from core.training.recipe import Recipe
+from core.training.train import Augmentation
+from core.training.windows import batch_bounds, random_windows
+
+STANDARDISE_WINDOWS = 256
+"""Windows of the training set that the network's standardisation is fitted to."""
+EXPERT_WINDOWS = 4
+"""Windows of each training clip that a discriminant is fitted to."""
+EXPERT_BATCH = 64
+
+
+def begin(recipe: Recipe, reader: WindowReader, train: Tensor) -> Learner:
+    """A learner whose network is freshly initialised from the recipe's seed, on the reader's device.
+
+    Args:
+        train: indices of the training clips in the reader's feature set, int64 [N].
+
+    Raises:
+        UserError: there is no such network, it lacks the options, or it cannot train on batches of one.
+    """
+    make_deterministic(recipe, reader.device)
+    genres = len(reader.features.genres)
+    model = network_of(recipe, genres)
+    if recipe.batch_size == 1 and any(isinstance(module, nn.BatchNorm1d) for module in model.modules()):
+        raise UserError(f"{recipe.model} cannot train on batches of one clip: take a batch size of 2 or more.")
+    windows = random_windows(train, reader.frames, reader.width, 1, recipe.seed, epoch=0)
+    fit_standardisation(model, reader.read(windows.part(0, STANDARDISE_WINDOWS)).mel_BMT.cpu())
+    windows = random_windows(train, reader.frames, reader.width, EXPERT_WINDOWS, recipe.seed, epoch=0)
+    fit_experts(model, ((mel_BMT.cpu(), labels_B) for mel_BMT, labels_B in reader.batches(windows, EXPERT_BATCH)))
+    batches = len(batch_bounds(len(train) * recipe.crops_per_clip, recipe.batch_size))
+    return Learner(model, recipe, choose_precision(recipe, reader.device), genres=genres, batches=batches)
+
+
+def augmentation(recipe: Recipe) -> Augmentation | None:
+    """What the recipe does to training batches, or None for nothing."""
+    settings = recipe.augmentation
+    return None if settings == type(settings)() else Augment(settings, recipe.front_end)
+
+
+def sampling_weights(clips: Sequence[Clip], train: Tensor, column: str | None) -> Tensor | None:
+    """How often each training clip is to be drawn, as the recipe's ``balance`` says: [N], or None for all alike.
+
+    A clip of a group (an artist, say) of n clips in its genre counts 1 / √n, and all genres count the same.
+    """
+    if column is None:
+        return None
+    chosen = [clips[i] for i in train.tolist()]
+    keys = [(clip.genre, clip.columns.get(column) or clip.content) for clip in chosen]
+    sizes = Counter(keys)
+    weight_N = torch.tensor([sizes[key] for key in keys], dtype=torch.float64).rsqrt()
+    totals: dict[str, float] = {}
+    for clip, weight in zip(chosen, weight_N.tolist(), strict=True):
+        totals[clip.genre] = totals.get(clip.genre, 0.0) + weight
+    return weight_N / torch.tensor([totals[clip.genre] for clip in chosen])

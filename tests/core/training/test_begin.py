@@ -1,0 +1,102 @@
+"""What happens to a network before its first step, and how clips of one artist are evened out."""
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from core.dataset.clip import Clip
+from core.models.discriminant import StatisticsExpert
+from core.models.registry import build_model
+from core.training.begin import augmentation, sampling_weights
+from core.training.presets import PRESETS, preset
+from core.training.recipe import from_dict, to_dict
+from core.training.windows import random_windows
+
+
+def clip(number: int, genre: str, artist: str) -> Clip:
+    return Clip(
+        path=Path(f"{number}.au"),
+        genre=genre,
+        name=str(number),
+        content=f"content {number}",
+        rate=22_050,
+        channels=1,
+        format="AU",
+        duration_s=30.0,
+        columns={"artist": artist},
+    )
+
+
+CLIPS = [clip(i, "reggae", "Bob Marley") for i in range(9)] + [clip(9, "reggae", "Peter Tosh"), clip(10, "pop", "")]
+
+
+def test_groups_are_evened_out_within_their_genre() -> None:
+    weights = sampling_weights(CLIPS, torch.arange(11), "artist")
+    assert weights is not None
+    # Nine clips by one artist weigh three times as much as the one by another, and every genre as much as any.
+    torch.testing.assert_close(weights[:9].sum() / weights[9], torch.tensor(3.0, dtype=torch.float64))
+    torch.testing.assert_close(weights[:10].sum(), weights[10])
+
+
+def test_clips_without_the_column_count_alike() -> None:
+    weights = sampling_weights(CLIPS[:10], torch.arange(10), "label")
+    assert weights is not None
+    assert weights.unique().numel() == 1
+
+
+def test_weights_are_of_the_training_clips_alone() -> None:
+    weights = sampling_weights(CLIPS, torch.tensor([0, 9]), "artist")
+    assert weights is not None
+    assert weights[0] == weights[1]
+
+
+def test_windows_are_drawn_by_weight() -> None:
+    clips, frames = torch.tensor([3, 5]), torch.full((6,), 100)
+    drawn = random_windows(clips, frames, 40, 500, 0, 1, torch.tensor([3.0, 1.0]))
+    assert len(drawn) == 1000
+    assert set(drawn.clip.tolist()) == {3, 5}
+    assert 700 < (drawn.clip == 3).sum() < 800
+    assert drawn.start.min() >= 0
+    assert drawn.start.max() <= 60
+
+
+@pytest.mark.parametrize("name", PRESETS)
+def test_presets_survive_their_own_json_and_can_be_built(name: str) -> None:
+    recipe = preset(name, "data")
+    assert from_dict(to_dict(recipe)) == recipe
+    if name != "seed":
+        build_model(recipe.model, n_mels=128, genres=10, frames=recipe.input_frames, **recipe.model_options)
+        assert (augmentation(recipe) is None) == (name == "quick")
+
+
+def two_kinds(windows: int, level: float = 0.0) -> tuple[torch.Tensor, torch.Tensor]:
+    """Windows that move fast and windows that move slowly, of the same average spectrum."""
+    labels = torch.arange(windows) % 2
+    fast = torch.randn(windows, 64, 60)
+    slow = torch.nn.functional.avg_pool1d(torch.randn(windows, 64, 65), 6, 1) * 6**0.5
+    return torch.where(labels[:, None, None] == 0, fast, slow) * 5 - 40 + level, labels
+
+
+def test_expert_knows_fast_from_slow_at_any_level() -> None:
+    torch.manual_seed(0)
+    expert = StatisticsExpert(64, 2, shrinkage=0.2)
+    mel, labels = two_kinds(40)
+    assert not expert(mel).any()
+    expert.fit([(mel[:20], labels[:20]), (mel[20:], labels[20:])])
+    new, truth = two_kinds(40, level=15.0)
+    assert (expert(new).argmax(1) == truth).float().mean() > 0.9
+    torch.testing.assert_close(expert(new), expert(0.5 * new - 7), atol=1.0, rtol=2e-2)
+
+
+def test_hybrid_is_the_network_alone_while_it_trains_and_both_afterwards() -> None:
+    torch.manual_seed(0)
+    model = build_model("hybrid_cnn", n_mels=64, genres=2, frames=60, width=8, dropout=0.0)
+    mel, labels = two_kinds(16)
+    expert = next(module for module in model.modules() if isinstance(module, StatisticsExpert))
+    expert.fit([(mel, labels)])
+    network = model.get_submodule("network")
+    torch.testing.assert_close(model.train()(mel), network(mel))
+    model.eval()
+    with torch.no_grad():
+        torch.testing.assert_close(model(mel), network(mel) + 0.2 * expert(mel))
