@@ -6,6 +6,7 @@ from pathlib import Path
 from core.runs.atomic import write_atomic
 from core.runs.export import history_csv, history_json
 from core.runs.state import RunState
+from tui.charts.columns import Columns
 from tui.charts.picture import View
 from tui.charts.subjects import accuracy_subject, loss_subject
 from tui.charts.svg import svg
@@ -20,7 +21,9 @@ def export(state: RunState, view: View, *, steps: bool, folder: Path) -> list[Pa
         OSError: the folder cannot be written to.
     """
     unit = "step" if steps else "epoch"
-    loss, accuracy = loss_subject(state, steps=steps), accuracy_subject(state, steps=steps)
+    columns = Columns()
+    columns.take_in(state.history)
+    loss, accuracy = loss_subject(state, columns, steps=steps), accuracy_subject(state, columns, steps=steps)
     contents = {
         "history.csv": history_csv(state).encode(),
         "history.json": history_json(state),

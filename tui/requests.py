@@ -42,6 +42,11 @@ class Requests:
         self._asked: Asked | None = None
         self._said: tuple[Content, float] | None = None
 
+    @property
+    def is_open(self) -> bool:
+        """Whether `notice` has, or just had, something to say."""
+        return self._asked is not None or self._said is not None
+
     def ask(self, kind: Kind, *, epochs: int | None = None) -> None:
         """Put a request before the trainer.
 
@@ -93,9 +98,9 @@ class Requests:
             self._settle(self._asked, state)
         if self._asked is not None:
             return self._waiting(self._asked, key)
-        if self._said is not None and self._clock() - self._said[1] < SHOWN:
-            return self._said[0]
-        return None
+        if self._said is not None and self._clock() - self._said[1] >= SHOWN:
+            self._said = None
+        return self._said and self._said[0]
 
     def _settle(self, asked: Asked, state: RunState) -> None:
         answer = state.answers.get(asked.id)
@@ -110,9 +115,10 @@ class Requests:
 
     def _waiting(self, asked: Asked, key: str) -> Content:
         due = self.next_signal()
-        if due is None and not asked.signals:
-            return Content(f"… {asked.kind}: waiting for the trainer")
-        sent = f", nor to {asked.signals[-1].name}" if asked.signals else ""
-        silence = f"! {asked.kind}: no answer in {ANSWER_SECONDS:.0f} s{sent}."
-        offer = "" if due is None else f" {key} offers {due.name}."
-        return Content.styled(silence + offer, "$warn")
+        if due is None:
+            what = f"{asked.signals[-1].name} sent" if asked.signals else asked.kind
+            return Content(f"… {what}: waiting for the trainer")
+        silent = f"{asked.signals[-1].name} was sent, and it is still there" if asked.signals else "no answer"
+        return Content.styled(
+            f"! {asked.kind}: {silent} after {ANSWER_SECONDS:.0f} s. {key} offers {due.name}.", "$warn"
+        )

@@ -21,7 +21,7 @@ def run_started(
     epochs: int, *, resumed_from: int | None = None, data: str = "/music/gtzan-mini/genres"
 ) -> ev.RunStarted:
     return ev.RunStarted(
-        recipe={"data": data, "preset": "seed", "model": "seed_cnn", "epochs": epochs, "batch_size": 16, "seed": 0},
+        recipe={"data": "/music/gtzan-mini/genres", "preset": "seed", "epochs": epochs, "batch_size": 16, "seed": 0},
         device="cuda:0",
         device_name="NVIDIA H100",
         dataset="gtzan-mini",
@@ -195,11 +195,9 @@ def whole(of: int = 20) -> list[ev.Event]:
 
 
 def failed(after: int = 3) -> list[ev.Event]:
-    lines = "\n".join(
-        f'  File "core/training/train.py", line {n}, in step_{n}\n    loss.backward()' for n in range(40, 52)
-    )
+    calls = [f'  File "core/training/train.py", line {n}, in step_{n}\n    loss.backward()' for n in range(40, 52)]
     error = "OutOfMemoryError: CUDA out of memory. Tried to allocate 2.00 GiB"
-    trace = f"Traceback (most recent call last):\n{lines}\ntorch.{error}"
+    trace = "\n".join(["Traceback (most recent call last):", *calls, f"torch.{error}"])
     return [*beginning(20), *epochs(1, after), ev.RunFailed(error=error, traceback=trace)]
 
 

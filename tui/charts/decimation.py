@@ -29,18 +29,20 @@ def decimate(
     kept_x: list[float] = []
     kept_y: list[float] = []
     for start, stop in _columns(xs, first, end, low, high, columns):
-        finite = [i for i in range(start, stop) if isfinite(ys[i])]
-        if not finite:
+        column_x, column_y = xs[start:stop], ys[start:stop]
+        if not isfinite(sum(column_y)):  # the quick way to find that all are finite
+            finite = [(x, y) for x, y in zip(column_x, column_y, strict=True) if isfinite(y)]
+            column_x, column_y = [x for x, _ in finite], [y for _, y in finite]
+        if not column_y:
             kept_x.append(xs[start])
             kept_y.append(nan)
         elif keep == "mean":
-            kept_x.append(sum(xs[i] for i in finite) / len(finite))
-            kept_y.append(sum(ys[i] for i in finite) / len(finite))
+            kept_x.append(sum(column_x) / len(column_x))
+            kept_y.append(sum(column_y) / len(column_y))
         else:
-            extremes = {min(finite, key=ys.__getitem__), max(finite, key=ys.__getitem__)}
-            for i in sorted(extremes):
-                kept_x.append(xs[i])
-                kept_y.append(ys[i])
+            for i in sorted({column_y.index(min(column_y)), column_y.index(max(column_y))}):
+                kept_x.append(column_x[i])
+                kept_y.append(column_y[i])
     return kept_x, kept_y
 
 

@@ -2,11 +2,10 @@
 
 from bisect import bisect_left
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
-from functools import cached_property
+from dataclasses import dataclass, field
 from math import inf, isfinite, log10, nan
 
-from tui.charts.decimation import decimate
+from tui.charts.decimation import Points, decimate
 from tui.charts.plot import Axis, Canvas, Curve, draw, plot_columns
 from tui.charts.smoothing import smooth
 from tui.charts.ticks import integer_ticks, log_ticks, value_range, value_ticks
@@ -40,19 +39,6 @@ class Line:
         right = bisect_left(self.xs, x)
         near = range(max(0, right - 1), min(len(self.xs), right + 1))
         return min(near, key=lambda i: abs(self.xs[i] - x))
-
-    @cached_property
-    def logarithmic(self) -> "Line":
-        """The line of log10(y), with gaps where y is not positive."""
-        spread = self.spread and (_log10(self.spread[0]), _log10(self.spread[1]))
-        return replace(self, ys=_log10(self.ys), spread=spread)
-
-    def smoothed(self, weight: float) -> "Line":
-        return replace(self, ys=smooth(self.ys, weight))
-
-
-def _log10(values: Sequence[float]) -> list[float]:
-    return [log10(value) if 0 < value < inf else nan for value in values]
 
 
 @dataclass(frozen=True)
@@ -125,13 +111,13 @@ class Subject:
 
 def picture(subject: Subject, view: View, width: int, height: int, *, ascii_only: bool = False) -> Picture:
     """Draw ``subject`` in ``height`` rows of ``width`` cells (at least 8 by 4)."""
-    lines = [line.logarithmic if view.logarithmic else line for line in subject.lines]
+    lines = subject.lines
     low, high = view.zoom or x_range(lines)
     curves = _curves(lines, view, low, high, width, ascii_only)
     values = [y for curve in curves for y in curve.points[1]]
     y = vertical_axis(values, subject.bounds, view.logarithmic, at_most=max(2, height // 2))
     columns = plot_columns(width, y)
-    x = Axis(low, high, integer_ticks(low, high, max(2, columns // 9)))
+    x = Axis(low, high, integer_ticks(low, high, max(3, columns // 7)))
     canvas = draw(curves, x, y, width, height, ascii_only=ascii_only)
     made = Picture(canvas, x, y, (1, 1) if ascii_only else (2, 4))
     if not ascii_only and lines:
@@ -152,18 +138,39 @@ def x_range(lines: Sequence[Line]) -> tuple[float, float]:
 
 
 def _curves(lines: Sequence[Line], view: View, low: float, high: float, width: int, ascii_only: bool) -> list[Curve]:
+    """The raw values, faint, then the lines, of which a later one covers an earlier."""
     raw, main = [], []
     dot = "." if ascii_only else "·"
     for line in lines:
         marker = line.ascii_marker if ascii_only else "braille"
-        bounds = (decimate(line.xs, bound, low, high, width) for bound in line.spread or ())
-        raw += [Curve(points, dot, FAINT + line.tag, line=False) for points in bounds]
-        points = decimate(line.xs, line.ys, low, high, width)
-        if view.smoothing:
-            raw.append(Curve(points, dot, FAINT + line.tag, line=False))
-            points = decimate(line.xs, line.smoothed(view.smoothing).ys, low, high, 2 * width, keep="mean")
+        if view.smoothing or line.spread:
+            for values in line.spread or (line.ys,):
+                points = scaled(decimate(line.xs, values, low, high, width), view)
+                raw.append(Curve(points, dot, FAINT + line.tag, line=False))
+        points = curve_points(line, view, low, high, width)
         main.append(Curve(points, marker, line.tag))
     return raw + main
+
+
+def curve_points(line: Line, view: View, low: float, high: float, columns: int) -> Points:
+    """The points that ``view`` draws of a line: decimated, then smoothed, then on its scale.
+
+    Smoothing comes second so that it costs little and that its effect can be seen however long the line is. It begins
+    a whole range to the left of what is drawn, to be settled there.
+    """
+    if not view.smoothing:
+        return scaled(decimate(line.xs, line.ys, low, high, columns), view)
+    start = low - (high - low)
+    xs, ys = decimate(line.xs, line.ys, start, high, 4 * columns, keep="mean")
+    first = bisect_left(xs, low)
+    return scaled((xs[first:], smooth(ys, view.smoothing)[first:]), view)
+
+
+def scaled(points: Points, view: View) -> Points:
+    """The points with log10(y) on a logarithmic scale; a gap where y is not positive."""
+    if not view.logarithmic:
+        return points
+    return points[0], [log10(y) if 0 < y < inf else nan for y in points[1]]
 
 
 def vertical_axis(values: Sequence[float], bounds: Bounds, logarithmic: bool, at_most: int) -> Axis:

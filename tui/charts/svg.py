@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from html import escape
 from math import isfinite
 
-from tui.charts.decimation import Points, decimate
-from tui.charts.picture import Subject, View, vertical_axis, x_range
+from tui.charts.decimation import Points
+from tui.charts.picture import Subject, View, curve_points, vertical_axis, x_range
 from tui.charts.plot import Axis
 from tui.charts.ticks import integer_ticks
 
@@ -22,9 +22,9 @@ POINTS = 2000
 
 def svg(subject: Subject, view: View, title: str, unit: str) -> str:
     """The chart of ``subject`` as ``view`` has it: zoomed range, smoothing and scale, without the cursor."""
-    lines = [line.logarithmic if view.logarithmic else line for line in subject.lines]
+    lines = subject.lines
     low, high = view.zoom or x_range(lines)
-    curves = [decimate(line.xs, line.smoothed(view.smoothing).ys, low, high, POINTS) for line in lines]
+    curves = [curve_points(line, view, low, high, POINTS) for line in lines]
     x = Axis(low, high, integer_ticks(low, high, 10))
     y = vertical_axis([value for _, ys in curves for value in ys], subject.bounds, view.logarithmic, at_most=7)
     scale = " (logarithmic)" if view.logarithmic else ""

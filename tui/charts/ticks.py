@@ -38,7 +38,7 @@ def value_ticks(low: float, high: float, at_most: int) -> list[Tick]:
 
 
 def log_ticks(low: float, high: float, at_most: int) -> list[Tick]:
-    """Ticks for data whose log10 runs from ``low`` to ``high``: as many mantissas of each decade as there is room for."""
+    """Ticks for data whose log10 runs from ``low`` to ``high``: as many mantissas a decade as there is room for."""
     for mantissas in (range(1, 10), (1, 2, 5), (1, 3), (1,)):
         ticks = [
             (log10(mantissa) + exponent, _short_value(mantissa * 10.0**exponent))

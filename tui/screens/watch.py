@@ -32,6 +32,8 @@ from tui.widgets.text_lines import TextLines
 
 LOOK_SECONDS = 0.5
 """Between two looks at the journal: nothing is drawn more often, except at a key."""
+EPOCH_SECONDS = 1.0
+"""Between two drawings of new epochs, which change most of the screen: a slow link has to keep up."""
 
 
 class WatchView(msgspec.Struct, frozen=True, kw_only=True):
@@ -87,11 +89,13 @@ class WatchScreen(ModeScreen):
         self._requests: Requests | None = None
         self._reading = False
         self._state = RunState.empty()
+        self._can_do: list[bool | None] = []
+        self._epochs_drawn = (0, 0.0)
+        """How many epochs were drawn last, and when (on the monotonic clock)."""
 
     def compose_body(self) -> ComposeResult:
         yield TextLines(id="header")
         yield Panes(id="panes")
-        yield TextLines(id="notice")
 
     def on_mount(self) -> None:
         self.poll(LOOK_SECONDS, self._look)
@@ -137,19 +141,29 @@ class WatchScreen(ModeScreen):
         before, self._state, self._reading = self._state, message.state, False
         if self.app.settings.bell and before.alive and before.end is None and self._state.end is not None:
             self.app.bell()
-        self._show()
+        if self._is_due(before):
+            self._show()
+
+    def _is_due(self, before: RunState) -> bool:
+        """Whether there is something new to draw, and it is not too soon for it."""
+        state, (epochs, drawn_at) = self._state, self._epochs_drawn
+        if len(state.history) != epochs:
+            return time.monotonic() - drawn_at >= EPOCH_SECONDS
+        waiting = self._requests is not None and self._requests.is_open
+        return state is not before or state.status == "running" or waiting  # the time left and silence go on
 
     def _show(self) -> None:
+        if len(self._state.history) != self._epochs_drawn[0]:
+            self._epochs_drawn = len(self._state.history), time.monotonic()
         short = self.app.height_class == "tiny"
         header = run_header(self._state, time.time(), self.size.width - 2, short=short)
         self.query_one("#header", TextLines).show(header)
-        self.query_one(Panes).show(self._state)
-        self._show_notice()
-
-    def _show_notice(self) -> None:
         notice = self._requests.notice(self._state, self._key("watch.kill")) if self._requests else None
-        self.query_one("#notice", TextLines).show([notice] if notice else [])
-        self.refresh_bindings()
+        self.query_one(Panes).show(self._state, notice)
+        can_do = [self.check_action(action, ()) for action in ("pause", "resume", "stop", "signal")]
+        if can_do != self._can_do:
+            self._can_do = can_do
+            self.refresh_bindings()
 
     def on_resize(self) -> None:
         super().on_resize()
@@ -211,7 +225,7 @@ class WatchScreen(ModeScreen):
             self._requests.ask(kind, epochs=epochs)
         except UserError as error:
             self.app.notify(str(error), severity="error")
-        self._show_notice()
+        self._show()
 
     @work(thread=True)
     def _launch(self) -> None:
@@ -238,7 +252,7 @@ class WatchScreen(ModeScreen):
             self._requests.send(chosen, self._state)
         except UserError as error:
             self.app.notify(str(error), severity="error")
-        self._show_notice()
+        self._show()
 
     def _key(self, binding_id: str) -> str:
         """The key of one of this screen's bindings, as the key map has it."""

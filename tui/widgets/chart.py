@@ -1,19 +1,17 @@
 """One chart: a title that reads out its values, and below it the curves."""
 
-from collections.abc import Callable
-from itertools import groupby
+from collections.abc import Callable, Sequence
 from math import isfinite
 from typing import TYPE_CHECKING
 
-from rich.segment import Segment
 from textual.content import Content
-from textual.geometry import Region
 from textual.message import Message
 from textual.strip import Strip
 from textual.style import Style
 from textual.widget import Widget
 
 from tui.charts.picture import CURSOR, FAINT, SELECTION, Line, Picture, Subject, View, picture
+from tui.widgets.cells import Cell, cells, difference, strip
 
 if TYPE_CHECKING:
     from textual import events
@@ -22,10 +20,6 @@ if TYPE_CHECKING:
 
 SMALLEST = (16, 5)
 """Columns and rows below which there is no room for curves and only the title is shown."""
-
-
-Cell = tuple[str, Style]
-"""A character and its style."""
 
 
 class Chart(Widget):
@@ -60,8 +54,6 @@ class Chart(Widget):
 
     def show(self, subject: Subject, view: View, unit: str) -> None:
         """Show ``subject`` as ``view`` has it. ``unit`` is what the horizontal axis counts."""
-        if (subject, view, unit) == (self._subject, self._view, self._unit):
-            return
         self._subject, self._view, self._unit = subject, view, unit
         self._draw()
 
@@ -84,10 +76,10 @@ class Chart(Widget):
             return
         rows = [self._title(width), *self._body(width, height - 1)]
         for y in range(max(len(rows), len(self._rows))):
-            before = self._rows[y] if y < len(self._rows) else []
-            now = rows[y] if y < len(rows) else []
-            if before != now:
-                self.refresh(_difference(before, now, y, width))
+            before = self._rows[y] if y < len(self._rows) else None
+            now = rows[y] if y < len(rows) else None
+            if (region := difference(before, now, y, width)) is not None:
+                self.refresh(region)
         self._rows = rows
 
     def _body(self, width: int, height: int) -> list[list[Cell]]:
@@ -95,28 +87,15 @@ class Chart(Widget):
         if width < SMALLEST[0] or height < SMALLEST[1]:
             return []
         if not any(line.xs for line in self._subject.lines):
-            blank = Content("")
-            return [_cells(line, width) for line in [blank] * (height // 2) + [self._nothing(width)]]
+            empty = Content.styled(self._empty[:width].center(width), "$text-muted")
+            return [*[cells(Content(""))] * (height // 2), cells(empty)]
         self._picture = picture(self._subject, self._view, width, height, ascii_only=self.app.ascii)
         canvas = self._picture.canvas
         styles = {tag: Style.parse(self._style(tag)) for tag in {tag for row in canvas.tags for tag in row}}
-        return [
-            [(char, styles[tag]) for char, tag in zip(chars, tags, strict=True)]
-            for chars, tags in zip(canvas.rows, canvas.tags, strict=True)
-        ]
-
-    def _nothing(self, width: int) -> Content:
-        return Content.styled(self._empty[:width].center(width), "$text-muted")
+        return [_cells(chars, tags, styles) for chars, tags in zip(canvas.rows, canvas.tags, strict=True)]
 
     def render_line(self, y: int) -> Strip:
-        base = self.visual_style
-        if y >= len(self._rows):
-            return Strip.blank(self.size.width, base.rich_style)
-        segments = [
-            Segment("".join(char for char, _ in run), (base + style).rich_style)
-            for style, run in groupby(self._rows[y], key=lambda cell: cell[1])
-        ]
-        return Strip(segments).adjust_cell_length(self.size.width, base.rich_style)
+        return strip(self._rows[y] if y < len(self._rows) else (), self.visual_style, self.size.width)
 
     def _title(self, width: int) -> list[Cell]:
         """``Loss log epoch 7      ⠒⠒⠒ train 0.1714  ⠒•⠒ val 0.9510`` as cells."""
@@ -133,7 +112,7 @@ class Chart(Widget):
             head, legend = title + Content.styled(said, "$text-muted"), self._legend(brief)
             if head.cell_length + legend.cell_length <= width:
                 break
-        return _cells(head + " " * max(0, width - head.cell_length - legend.cell_length) + legend, width)
+        return cells(head + " " * max(0, width - head.cell_length - legend.cell_length) + legend)[:width]
 
     def _legend(self, brief: int) -> Content:
         """How each line is drawn, its name and its value; in less room a shorter sample, and then no name."""
@@ -169,13 +148,9 @@ class Chart(Widget):
                 self.post_message(self.Pointed(self._picture.abscissa(column)))
 
 
-def _cells(content: Content, width: int) -> list[Cell]:
-    return [(char, style) for text, style in content.render(end="") for char in text][:width]
-
-
-def _difference(before: list[Cell], now: list[Cell], y: int, width: int) -> Region:
-    """The span of line ``y`` in which the two differ."""
-    if len(before) != len(now):
-        return Region(0, y, width, 1)
-    unequal = [x for x, (a, b) in enumerate(zip(before, now, strict=True)) if a != b]
-    return Region(unequal[0], y, unequal[-1] - unequal[0] + 1, 1)
+def _cells(chars: Sequence[str], tags: Sequence[int], styles: dict[int, Style]) -> list[Cell]:
+    """A row of the picture. A blank has the style of what stands left of it: a change of style costs forty bytes."""
+    row: list[Cell] = []
+    for char, tag in zip(chars, tags, strict=True):
+        row.append((char, row[-1][1] if char == " " and row else styles[tag]))
+    return row

@@ -10,6 +10,7 @@ from textual.message import Message
 from core.runs.state import RunState
 from tui import figures
 from tui.charts import navigation
+from tui.charts.columns import Columns
 from tui.charts.picture import View
 from tui.charts.subjects import accuracy_subject, loss_subject
 from tui.widgets.chart import Chart
@@ -27,6 +28,7 @@ class Curves(Container):
         self.view = View()
         self.steps = False
         self._state = RunState.empty()
+        self._columns = Columns()
         self._drawn: object = None
 
     def compose(self) -> ComposeResult:
@@ -47,10 +49,12 @@ class Curves(Container):
             self._draw()
 
     def _draw(self) -> None:
-        unit = "step" if self.steps else "epoch"
-        loss, accuracy = self.query_one("#loss", Chart), self.query_one("#accuracy", Chart)
-        loss.show(loss_subject(self._state, steps=self.steps), self.view, unit)
-        accuracy.show(accuracy_subject(self._state, steps=self.steps), replace(self.view, logarithmic=False), unit)
+        state, columns, steps = self._state, self._columns, self.steps
+        columns.take_in(state.history)
+        unit = "step" if steps else "epoch"
+        self.query_one("#loss", Chart).show(loss_subject(state, columns, steps=steps), self.view, unit)
+        plain = replace(self.view, logarithmic=False)
+        self.query_one("#accuracy", Chart).show(accuracy_subject(state, columns, steps=steps), plain, unit)
 
     def _look(self, view: View) -> None:
         self.view = view
@@ -61,7 +65,7 @@ class Curves(Container):
         """Where the training curves have values."""
         if self.steps:
             return [point.step for point in self._state.step_loss.points]
-        return [float(row.epoch) for row in self._state.history]
+        return self._columns.epochs
 
     def move(self, by: int, *, select: bool = False) -> None:
         columns = self.query_one("#loss", Chart).columns

@@ -64,7 +64,7 @@ class EpochRows(RowList):
         row = self.history[index]
         best = self._best is not None and row.epoch == self._best.epoch
         cells = "".join(f"{column.value(row):>{column.width}}" for column in columns_for(width - 1))
-        return Content.assemble(("★" if best else " ", "$warn"), (cells, "bold" if best else ""))
+        return Content.assemble(("★", "$warn"), (cells, "bold")) if best else Content(" " + cells)
 
 
 class EpochHead(Widget):

@@ -10,8 +10,8 @@ from tui.widgets.row_list import RowList
 class LinesView(RowList):
     """Shows the lines that it is given; begins at the top."""
 
-    def __init__(self, *, id: str | None = None, classes: str | None = None) -> None:
-        super().__init__(id=id, classes=classes)
+    def __init__(self, *, id: str | None = None) -> None:
+        super().__init__(id=id)
         self._lines: Sequence[Content] = ()
 
     def show(self, lines: Sequence[Content]) -> None:

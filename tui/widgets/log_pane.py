@@ -6,7 +6,7 @@ from textual.content import Content
 
 from core.runs.narrate import LogLine
 from core.runs.state import RunState
-from tui.widgets.row_list import RowList
+from tui.widgets.row_list import MARGINS, RowList
 
 MARKS = {"info": " ", "good": "✓", "warning": "!", "error": "✗"}
 STYLES = {"info": "", "good": "$good", "warning": "$warn", "error": "$bad"}
@@ -47,7 +47,7 @@ class LogPane(RowList):
         if len(self._rows) > 2 * LIMIT:
             surplus = len(self._rows) - LIMIT
             del self._rows[:surplus]
-            self.scroll_relative(y=-surplus, animate=False, immediate=True)
+            self.top -= surplus
 
     def row_count(self) -> int:
         return len(self._rows)
@@ -57,14 +57,16 @@ class LogPane(RowList):
 
     def on_resize(self) -> None:
         if self.size.width != self._width:
+            follows = self.follows()
             self._width, self._rows = self.size.width, []
             self._lay_out(self._log)
+            self.top = len(self._rows) if follows else self.top
         super().on_resize()
 
 
 def _laid_out(line: LogLine, width: int) -> list[Content]:
     at = time.strftime("%H:%M:%S", time.localtime(line.time))
     text = Content.styled(line.text.expandtabs(4), STYLES[line.level])
-    pieces = text.wrap(max(8, width - 2 - INDENT)) or [text]
+    pieces = text.wrap(max(8, width - MARGINS - INDENT)) or [text]
     head = Content.assemble((at, "$text-muted"), " ", (MARKS[line.level], STYLES[line.level]), " ")
     return [head + pieces[0], *(Content(" " * INDENT) + piece for piece in pieces[1:])]

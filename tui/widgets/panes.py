@@ -12,7 +12,6 @@ from textual.widget import Widget
 from core.runs.state import RunState
 from tui.widgets.confusion_grid import Look, confusion_grid
 from tui.widgets.curves import Curves
-from tui.widgets.setup import setup_lines
 from tui.widgets.epoch_table import EpochHead, EpochRows
 from tui.widgets.genre_bars import genre_bars, validation_in_words
 from tui.widgets.lines_view import LinesView
@@ -22,6 +21,7 @@ from tui.widgets.pane_tabs import PaneTabs
 from tui.widgets.progress_line import progress_line
 from tui.widgets.report import report_lines
 from tui.widgets.row_list import RowList
+from tui.widgets.setup import setup_lines
 from tui.widgets.text_lines import TextLines
 
 if TYPE_CHECKING:
@@ -45,6 +45,7 @@ class Panes(Vertical):
         self.chosen = ""
         """Empty as long as nobody chose a pane: the run's phase suggests one."""
         self._state = RunState.empty()
+        self._notice: Content | None = None
         self._beside_epochs = SIDE[0]
 
     def compose(self) -> ComposeResult:
@@ -64,8 +65,9 @@ class Panes(Vertical):
         yield TextLines(id="progress")
         yield LogPane(id="log")
 
-    def show(self, state: RunState) -> None:
-        self._state = state
+    def show(self, state: RunState, notice: Content | None) -> None:
+        """Show ``state``, and ``notice`` where nothing has to make room for it."""
+        self._state, self._notice = state, notice
         self._arrange()
         self._fill()
 
@@ -77,7 +79,10 @@ class Panes(Vertical):
         self.query_one(EpochRows).show(state)
         self.query_one(Mistakes).show(state)
         self.query_one(LogPane).show(state)
-        self.query_one("#progress", TextLines).show([progress_line(state, self.size.width - 2)])
+        progress = progress_line(state, self.size.width - 2)
+        notice = self._notice or Content("")
+        above = [self._notice or progress] if self._tabbed else [notice, progress]
+        self.query_one("#progress", TextLines).show(above)
         for pane in self.query(LinesView):
             if pane.size:
                 pane.show(self._lines(pane.id or "", pane.row_width))

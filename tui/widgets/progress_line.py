@@ -5,7 +5,7 @@ from textual.content import Content
 from core.runs.state import RunState
 from tui.figures import count, rate
 
-WIDEST = 60
+WIDEST = 40
 """Cells of the bar at most: a longer one says no more."""
 
 

@@ -19,15 +19,14 @@ def setup_lines(state: RunState, width: int) -> list[Content]:
 def _run(state: RunState) -> list[Content]:
     recipe = state.recipe
     optimiser = recipe.get("optimiser", {})
+    rate = learning_rate(optimiser.get("learning_rate"))
     facts = {
         "run": state.name,
         "data": recipe.get("data"),
         "preset": recipe.get("preset"),
         "model": state.model if state.parameters is None else f"{state.model}, {state.parameters:,} parameters",
         "input": " × ".join(map(str, state.input_shape)),
-        "optimiser": f"{optimiser.get('name')}, lr {learning_rate(optimiser.get('learning_rate'))}"
-        if optimiser
-        else "",
+        "optimiser": f"{optimiser.get('name')}, lr {rate}" if optimiser else "",
         "batch": recipe.get("batch_size"),
         "seed": recipe.get("seed"),
         "device": f"{state.device_name or state.device} on {state.host}" if state.host else "",

@@ -3,8 +3,10 @@
 from collections.abc import Sequence
 
 from textual.content import Content
-from textual.geometry import Region
+from textual.strip import Strip
 from textual.widget import Widget
+
+from tui.widgets.cells import Cell, cells, difference, strip
 
 
 class TextLines(Widget):
@@ -17,18 +19,18 @@ class TextLines(Widget):
 
     def __init__(self, *, id: str | None = None) -> None:
         super().__init__(id=id)
-        self._lines: list[Content] = []
+        self._lines: list[list[Cell]] = []
 
     def show(self, lines: Sequence[Content]) -> None:
-        before, self._lines = self._lines, list(lines)
+        width = self.size.width or self.app.size.width
+        before, self._lines = self._lines, [cells(line.truncate(width, ellipsis=True)) for line in lines]
         if len(before) != len(lines):
             self.styles.height = len(lines)
             self.refresh()
             return
         for y, (old, new) in enumerate(zip(before, self._lines, strict=True)):
-            if not old.is_same(new):
-                self.refresh(Region(0, y, self.size.width, 1))
+            if (region := difference(old, new, y, width)) is not None:
+                self.refresh(region)
 
-    def render(self) -> Content:
-        width = max(1, self.size.width)
-        return Content("\n").join(line.truncate(width, ellipsis=True) for line in self._lines)
+    def render_line(self, y: int) -> Strip:
+        return strip(self._lines[y] if y < len(self._lines) else (), self.visual_style, self.size.width)
