@@ -1,0 +1,254 @@
+"""Genres in the tags of real files of every format, read back by another library, safe against kill and undone."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import av
+import numpy as np
+import pytest
+from mutagen.id3 import ID3, TCON, TIT2
+
+from core.audio.decode import decode
+from core.audio.errors import AudioError
+from core.errors import UserError
+from core.tags.formats import has_tags, read_genres, set_genres
+from core.tags.journal import TagJournal, mark_undone, newest_journal, read_journal
+from core.tags.write import Action, plan, take_back, write_genres
+from tests.core.inference.recordings import tone, write_sound
+
+RATE = 44_100
+Maker = Callable[..., Path]
+"""A recording by suffix, and name."""
+TAGGED = [".mp3", ".flac", ".ogg", ".opus", ".m4a", ".wav", ".aiff", ".wma"]
+NO_PLACE = [".au", ".aac"]
+
+
+@pytest.fixture(scope="module")
+def recordings(tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
+    folder = tmp_path_factory.mktemp("recordings")
+    rates = {".opus": 48_000}
+    return {
+        suffix: write_sound(
+            folder / f"sound{suffix}", tone(1, rates.get(suffix, RATE)), rates.get(suffix, RATE)
+        ).read_bytes()
+        for suffix in (*TAGGED, *NO_PLACE)
+    }
+
+
+@pytest.fixture
+def make(tmp_path: Path, recordings: dict[str, bytes]) -> Maker:
+    def made(suffix: str, name: str = "sound") -> Path:
+        path = tmp_path / f"{name}{suffix}"
+        path.write_bytes(recordings[suffix])
+        return path
+
+    return made
+
+
+@pytest.fixture
+def journal(tmp_path: Path) -> TagJournal:
+    return TagJournal(tmp_path / "journal.jsonl")
+
+
+def genre_by_ffmpeg(path: Path) -> str | None:
+    """The genre as FFmpeg's own parsers read it."""
+    with av.open(str(path)) as container:
+        tags = {**container.metadata, **container.streams.audio[0].metadata}
+        return next((value for key, value in tags.items() if key.lower() == "genre"), None)
+
+
+@pytest.mark.parametrize("suffix", TAGGED)
+def test_a_genre_is_written_read_back_and_undone(make: Maker, journal: TagJournal, suffix: str) -> None:
+    path = make(suffix)
+    before, rate = decode(path)
+    write_genres(path, ["Jazz"], journal)
+    assert read_genres(path) == ["Jazz"]
+    assert genre_by_ffmpeg(path) == "Jazz"
+    after, _ = decode(path)
+    assert rate and np.array_equal(before, after)
+
+    [change] = read_journal(journal.path)
+    assert take_back(change)
+    assert read_genres(path) == []
+    assert genre_by_ffmpeg(path) is None
+    assert np.array_equal(before, decode(path)[0])
+    assert not take_back(change)
+
+
+@pytest.mark.parametrize("suffix", TAGGED)
+def test_several_genres_and_the_other_tags(make: Maker, journal: TagJournal, suffix: str) -> None:
+    import mutagen
+
+    path = make(suffix)
+    set_genres(path, ["Old"])
+    file = mutagen.File(path)
+    if isinstance(file.tags, ID3):
+        file.tags.add(TIT2(encoding=3, text="A title"))
+    else:
+        file.tags[{".m4a": "\xa9nam", ".wma": "Title"}.get(suffix, "title")] = "A title"
+    file.save()
+
+    write_genres(path, ["Jazz", "Blüs"], journal)
+    assert read_genres(path) == ["Jazz", "Blüs"]
+    assert "A title" in str(mutagen.File(path).tags)
+    [change] = read_journal(journal.path)
+    assert take_back(change)
+    assert read_genres(path) == ["Old"]
+    assert "A title" in str(mutagen.File(path).tags)
+
+
+@pytest.mark.parametrize("suffix", NO_PLACE)
+def test_formats_without_a_place_for_tags_are_told(make: Maker, journal: TagJournal, suffix: str) -> None:
+    path = make(suffix)
+    content = path.read_bytes()
+    with pytest.raises(AudioError, match="no place for tags"):
+        plan(path, ["Jazz"], force=False)
+    with pytest.raises(AudioError, match="no place for tags"):
+        write_genres(path, ["Jazz"], journal)
+    assert path.read_bytes() == content
+    assert not journal.path.exists()
+
+
+def test_what_is_planned(make: Maker) -> None:
+    path = make(".mp3")
+    assert plan(path, ["Jazz"], force=False).action is Action.WRITE
+    set_genres(path, ["Rock"])
+    content = path.read_bytes()
+    kept = plan(path, ["Jazz"], force=False)
+    assert (kept.action, kept.before, kept.after) == (Action.KEEP, ["Rock"], ["Rock"])
+    forced = plan(path, ["Jazz"], force=True)
+    assert (forced.action, forced.before, forced.after) == (Action.WRITE, ["Rock"], ["Jazz"])
+    assert plan(path, ["Rock"], force=True).action is Action.SAME
+    assert path.read_bytes() == content
+
+
+def test_an_mp3_of_the_age_of_id3_2_3_stays_one(make: Maker, journal: TagJournal) -> None:
+    path = make(".mp3")
+    tags = ID3()
+    tags.add(TCON(encoding=3, text=["(17)"]))
+    tags.update_to_v23()
+    tags.save(path, v2_version=3)
+    assert read_genres(path) == ["Rock"]
+    write_genres(path, ["Jazz"], journal)
+    assert ID3(path, translate=False).version == (2, 3, 0)
+    assert genre_by_ffmpeg(path) == "Jazz"
+
+
+def test_a_file_that_had_no_tags_has_none_after_undoing(make: Maker, journal: TagJournal) -> None:
+    path = make(".wav")
+    assert not has_tags(path)
+    write_genres(path, ["Jazz"], journal)
+    take_back(read_journal(journal.path)[0])
+    assert not has_tags(path)
+
+
+def test_permissions_stay_and_a_link_stays_a_link(make: Maker, journal: TagJournal, tmp_path: Path) -> None:
+    path = make(".flac")
+    path.chmod(0o640)
+    link = tmp_path / "link.flac"
+    link.symlink_to(path)
+    write_genres(link, ["Jazz"], journal)
+    assert link.is_symlink()
+    assert path.stat().st_mode & 0o777 == 0o640
+    assert read_genres(path) == ["Jazz"]
+    assert [entry.name for entry in tmp_path.iterdir() if entry.name.startswith(".")] == []
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write everything")
+def test_a_read_only_file_is_told_and_left_alone(make: Maker, journal: TagJournal) -> None:
+    path = make(".flac")
+    path.chmod(0o444)
+    with pytest.raises(AudioError, match="no permission"):
+        write_genres(path, ["Jazz"], journal)
+    assert read_genres(path) == []
+
+
+def test_damaged_and_missing_files_are_told(make: Maker, tmp_path: Path) -> None:
+    path = make(".flac")
+    path.write_bytes(path.read_bytes()[:20])
+    with pytest.raises(AudioError, match="tags cannot be read"):
+        plan(path, ["Jazz"], force=False)
+    with pytest.raises(AudioError):
+        plan(tmp_path / "gone.flac", ["Jazz"], force=False)
+
+
+def test_other_genres_since_then_are_not_undone(make: Maker, journal: TagJournal) -> None:
+    path = make(".ogg")
+    write_genres(path, ["Jazz"], journal)
+    set_genres(path, ["Polka"])
+    with pytest.raises(AudioError, match="other genres since"):
+        take_back(read_journal(journal.path)[0])
+    assert read_genres(path) == ["Polka"]
+
+
+def test_a_journal_that_cannot_be_written_leaves_the_file_alone(make: Maker, tmp_path: Path) -> None:
+    path = make(".flac")
+    content = path.read_bytes()
+    (tmp_path / "file").touch()
+    with pytest.raises(UserError, match="no tag is changed"):
+        write_genres(path, ["Jazz"], TagJournal(tmp_path / "file" / "journal.jsonl"))
+    assert path.read_bytes() == content
+
+
+def test_a_journal_cut_off_anywhere_is_read_up_to_there(make: Maker, journal: TagJournal, tmp_path: Path) -> None:
+    paths = [make(".flac", name) for name in ("one", os.fsdecode(b"caf\xe9"), "new\nline")]
+    for path in paths:
+        write_genres(path, ["Jazz"], journal)
+    whole = journal.path.read_bytes()
+    assert [change.path for change in read_journal(journal.path)] == paths
+    for length in range(len(whole)):
+        journal.path.write_bytes(whole[:length])
+        assert [change.path for change in read_journal(journal.path)] == paths[: whole[:length].count(b"\n")]
+    journal.path.write_bytes(b"something else\n")
+    with pytest.raises(UserError, match="no journal of tags"):
+        read_journal(journal.path)
+
+
+def test_the_newest_journal_that_is_not_undone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
+    with pytest.raises(UserError, match="nothing to undo"):
+        newest_journal()
+    folder = tmp_path / "genre-tui" / "tags"
+    folder.mkdir(parents=True)
+    for number, name in enumerate(("b.jsonl", "a.jsonl")):
+        (folder / name).touch()
+        os.utime(folder / name, (number, number))
+    assert newest_journal().name == "a.jsonl"
+    mark_undone(newest_journal())
+    assert newest_journal().name == "b.jsonl"
+
+
+WRITER = """
+import sys
+from pathlib import Path
+from core.tags.journal import TagJournal
+from core.tags.write import write_genres
+journal = TagJournal(Path(sys.argv[2]))
+print("ready", flush=True)
+for n in range(10_000):
+    write_genres(Path(sys.argv[1]), [f"genre {n}"], journal)
+"""
+
+
+def test_a_killed_writer_leaves_a_whole_file_and_a_journal_that_knows_it(make: Maker, journal: TagJournal) -> None:
+    path = make(".flac")
+    samples, _ = decode(path)
+    seen = 0
+    for delay in (0.02, 0.05, 0.09, 0.14):
+        writer = subprocess.Popen([sys.executable, "-c", WRITER, path, journal.path], stdout=subprocess.PIPE)
+        assert writer.stdout is not None
+        writer.stdout.readline()
+        time.sleep(delay)  # anywhere in the middle of its work
+        writer.send_signal(signal.SIGKILL)
+        writer.wait()
+        writer.stdout.close()
+        assert np.array_equal(decode(path)[0], samples)
+        changes = read_journal(journal.path)
+        assert len(changes) > seen
+        seen = len(changes)
+        assert read_genres(path) in (changes[-1].before, changes[-1].after)
