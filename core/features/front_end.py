@@ -62,12 +62,16 @@ class FrontEnd(nn.Module):
         pieces = []
         for begin in range(0, frames, at_once):
             end = min(begin + at_once, frames)
-            parts_BFT2 = torch.view_as_real(self.spectrogram(padded_BN[:, begin * hop : (end - 1) * hop + 2 * half]))
-            power_BFT = parts_BFT2[..., 0].square() + parts_BFT2[..., 1].square()
+            power_BFT = self.power_spectrum(padded_BN[:, begin * hop : (end - 1) * hop + 2 * half])
             if self.settings.power != 2.0:
                 power_BFT = power_BFT.pow(self.settings.power / 2)
             pieces.append(self.mel_scale(power_BFT))
         return torch.cat(pieces, dim=2)
+
+    def power_spectrum(self, wave_BN: Tensor) -> Tensor:
+        """(B, N) → squared magnitudes (B, F, T) of the windowed transform, frames that lie wholly inside."""
+        parts_BFT2 = torch.view_as_real(self.spectrogram(wave_BN))
+        return parts_BFT2[..., 0].square() + parts_BFT2[..., 1].square()
 
     def _decibels(self, mel_BMT: Tensor) -> Tensor:
         """Relative power → decibels. The floor is an ``amin``, for a ``top_db`` would be one for the whole batch."""

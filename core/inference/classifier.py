@@ -23,6 +23,7 @@ from core.errors import UserError
 from core.inference.judge import Judge, Window, stretches
 from core.inference.measurer import Measurer
 from core.inference.network import Network
+from core.inference.onnx_network import SUFFIX, OnnxNetwork
 from core.inference.prediction import Prediction, Segment
 from core.inference.windows import SHORTEST_REST, WindowCutter
 
@@ -58,7 +59,7 @@ class Classifier:
 
     @classmethod
     def load(cls, path: str | os.PathLike[str], device: str = "auto") -> "Classifier":
-        """The model in a ``best_model.pth``. Loading executes no code from the file.
+        """The model in a ``best_model.pth``, or in an exported ``.onnx``. Loading executes no code from the file.
 
         Args:
             device: auto, cpu, cuda, cuda:N or mps.
@@ -67,7 +68,8 @@ class Classifier:
             UserError: the file is missing, damaged or no model, or this machine has no such device.
         """
         path = Path(path)
-        return cls(Network(path, device), _model_name(path))
+        network = OnnxNetwork(path, device) if path.suffix == SUFFIX else Network(path, device)
+        return cls(network, _model_name(path))
 
     def classify_file(self, path: str | os.PathLike[str], *, overlap: float = 0.0) -> Prediction:
         """The verdict on an audio file of any format, and on each of its windows.

@@ -1,0 +1,87 @@
+"""A model as ONNX: a waveform goes in, calibrated probabilities come out, with everything in between in the file."""
+
+import logging
+import os
+import warnings
+from importlib.util import find_spec
+from pathlib import Path
+
+import msgspec
+import torch
+from torch import Tensor, nn
+
+from core.errors import UserError
+from core.export.real_front_end import RealFrontEnd
+from core.inference.model_card import METADATA_KEY, ModelCard
+from core.inference.network import Network
+from core.inference.onnx_network import INPUT, LOGITS, PROBABILITIES, UNLIKENESS
+from core.runs.atomic import replacing
+
+OPSET = 18
+
+
+class WholeModel(nn.Module):
+    """Front end, network, calibration and limits as one."""
+
+    def __init__(self, network: Network) -> None:
+        super().__init__()
+        self.front_end = RealFrontEnd(network.settings)
+        self.model, self.familiarity = network.model, network.familiarity
+        self.temperature = network.calibration.temperature
+
+    def forward(self, wave_BN: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Windows (B, N) → logits (B, C), probabilities (B, C), unlikeness (B,)."""
+        mel_BMT = self.front_end(wave_BN)
+        logits_BC = self.model(mel_BMT)
+        unlikeness_B = torch.zeros_like(wave_BN[:, 0]) if self.familiarity is None else self.familiarity(mel_BMT)
+        return logits_BC, torch.softmax(logits_BC / self.temperature, dim=1), unlikeness_B
+
+
+def export_onnx(model_path: Path, name: str, out: Path) -> None:
+    """Writes the model file at ``model_path`` as ONNX to ``out``: windows of one length, in batches of any size.
+
+    Raises:
+        UserError: it is no model, the parts that export needs are not installed, or ``out`` cannot be written.
+    """
+    missing = [module for module in ("onnx", "onnxscript") if find_spec(module) is None]
+    if missing:
+        raise UserError(f"{' and '.join(missing)} is not installed; pip install 'genre-tui[export]'")
+    network = Network(model_path, "cpu")
+    card = ModelCard(
+        name=name,
+        network=network.name,
+        genres=network.genres,
+        front_end=network.settings,
+        calibration=network.calibration,
+        window_samples=network.window_samples,
+    )
+    program = _exported(WholeModel(network).eval(), torch.zeros(2, network.window_samples))
+    program.model.metadata_props[METADATA_KEY] = msgspec.json.encode(card).decode()
+    try:
+        with replacing(out) as temporary:
+            program.save(os.fspath(temporary))
+    except OSError as error:
+        raise UserError(f"{out} cannot be written: {error.strerror or error}") from error
+
+
+def _exported(model: nn.Module, wave_BN: Tensor) -> torch.onnx.ONNXProgram:
+    logger = logging.getLogger("torch.onnx")
+    level = logger.level
+    try:
+        logger.setLevel(logging.ERROR)  # it tells of every optional package that it does not find
+        with warnings.catch_warnings(), torch.no_grad():
+            warnings.simplefilter("ignore")
+            program = torch.onnx.export(
+                model,
+                (wave_BN,),
+                dynamo=True,
+                input_names=[INPUT],
+                output_names=[LOGITS, PROBABILITIES, UNLIKENESS],
+                dynamic_shapes=({0: torch.export.Dim("batch")},),
+                opset_version=OPSET,
+                verbose=False,
+            )
+    finally:
+        logger.setLevel(level)
+    assert program is not None  # None is what the former exporter returns
+    return program
