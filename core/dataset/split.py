@@ -126,9 +126,10 @@ def _whole_targets(counts_UG: Counts, fractions: Sequence[float], genres: list[s
     wanted = [PARTS[k] for k in range(3) if fractions[k] > 0]
     for genre, units in zip(genres, (counts_UG > 0).sum(0), strict=True):
         if units < len(wanted):
+            clips = f"{units} usable clip{'' if units == 1 else 's'}"
             raise DatasetError(
-                f"The genre {genre} has {units} usable clip{'' if units == 1 else 's'} (copies of one recording count once), "
-                f"and a split into {', '.join(wanted)} needs {len(wanted)} or more: add clips, or take its folder away."
+                f"The genre {genre} has {clips} (copies of one recording count once), and a split into "
+                f"{', '.join(wanted)} needs {len(wanted)} or more: add clips, or take its folder away."
             )
     totals_G = counts_UG.sum(0)
     targets = np.array([np.maximum(np.round(totals_G * f), 1) if f > 0 else totals_G * 0 for f in fractions])

@@ -96,7 +96,7 @@ class FeatureStore:
                 row[:, : codes.shape[1]] = codes
                 record = RECORD.pack(content, codes.shape[1], 0)[:-4]
                 records += record + struct.pack("<I", zlib.crc32(record))
-            _write(self.folder / "rows.bin", rows.tobytes(), self._read * rows[:1].nbytes)
+            _write(self.folder / "rows.bin", rows.tobytes(), self._read * self.shape[0] * self.shape[1])
             _write(self.folder / "index.bin", records, self._read * RECORD.size)
             self.refresh()
         self._waiting.clear()
