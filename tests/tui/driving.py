@@ -14,7 +14,9 @@ async def until(pilot: Pilot[None], holds: Callable[[], bool], what: str = "") -
     """Wait until ``holds()``; the app works meanwhile."""
     deadline = time.monotonic() + PATIENCE
     while not holds():
-        assert time.monotonic() < deadline, f"waited {PATIENCE:g} s for {what or holds}; the screen shows\n{text(pilot)}"
+        assert time.monotonic() < deadline, (
+            f"waited {PATIENCE:g} s for {what or holds}; the screen shows\n{text(pilot)}"
+        )
         await pilot.pause()
         await asyncio.sleep(0.02)
     await pilot.pause()
@@ -36,6 +38,5 @@ async def type_text(pilot: Pilot[None], keys: str) -> None:
 def text(pilot: Pilot[None]) -> str:
     """The screen as plain lines, all of its layers."""
     screen: Screen[object] = pilot.app.screen
-    width, height = pilot.app.size
-    lines = screen._compositor.render_strips(screen.size)
-    return "\n".join("".join(segment.text for segment in strip).rstrip() for strip in lines[:height])[: (width + 1) * height]
+    strips = screen._compositor.render_strips(screen.size)
+    return "\n".join("".join(segment.text for segment in strip).rstrip() for strip in strips)

@@ -68,7 +68,9 @@ async def test_help_lists_the_keys_of_the_screen(runs: Path) -> None:
     async with GenreApp(runs).run_test(notifications=True, size=SIZE) as pilot:
         await until_shown(pilot, "first")
         await pilot.press("?")
-        await until_shown(pilot, "Filter as you type", "Leave the app. Training goes on.", "Everywhere", "Watch the run")
+        await until_shown(
+            pilot, "Filter as you type", "Leave the app. Training goes on.", "Everywhere", "Watch the run"
+        )
         await pilot.press("escape")
         await until_gone(pilot, "Everywhere")
 
@@ -88,7 +90,9 @@ async def test_the_key_map_changes_keys_bars_and_help(runs: Path) -> None:
 
 
 async def test_a_bad_key_map_is_one_sentence_and_the_defaults(runs: Path) -> None:
-    async with GenreApp(runs, settings=Settings(keys={"runs.fly": "f"})).run_test(notifications=True, size=SIZE) as pilot:
+    async with GenreApp(runs, settings=Settings(keys={"runs.fly": "f"})).run_test(
+        notifications=True, size=SIZE
+    ) as pilot:
         await until_shown(pilot, "runs.fly", "n new run")
 
 

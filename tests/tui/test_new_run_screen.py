@@ -56,7 +56,9 @@ async def test_the_dataset_is_summed_up_before_the_start(tmp_path: Path, genres:
 async def test_everything_that_is_needed_fits(tmp_path: Path, genres: Path, size: tuple[int, int]) -> None:
     async with app_for(tmp_path, genres).run_test(notifications=True, size=size) as pilot:
         await pilot.press("n")
-        await until_shown(pilot, "30 clips · 3 genres", *new_run.LABELS.values(), "Start training", "quick", "small_cnn")
+        await until_shown(
+            pilot, "30 clips · 3 genres", *new_run.LABELS.values(), "Start training", "quick", "small_cnn"
+        )
 
 
 async def test_start_launches_what_the_form_says_and_watches(

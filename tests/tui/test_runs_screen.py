@@ -73,13 +73,17 @@ async def test_a_place_without_runs_says_what_to_do(tmp_path: Path) -> None:
 async def test_it_lives(runs: Path, acting: RunFolder) -> None:
     async with GenreApp(runs).run_test(notifications=True, size=SIZE) as pilot:
         await until_shown(pilot, "● running")
-        await until(pilot, lambda: any(row.epochs_done > 1 for row in pilot.app.screen.query_one(RunTable).rows if row.alive))
+        await until(
+            pilot, lambda: any(row.epochs_done > 1 for row in pilot.app.screen.query_one(RunTable).rows if row.alive)
+        )
         shutil.rmtree(runs / "alpha")
         await until(pilot, lambda: "alpha" not in names(pilot))
 
 
 async def test_the_cursor_stays_on_its_run_when_others_come(runs: Path) -> None:
-    async with GenreApp(runs, settings=Settings(sort="name", descending=False)).run_test(notifications=True, size=SIZE) as pilot:
+    async with GenreApp(runs, settings=Settings(sort="name", descending=False)).run_test(
+        notifications=True, size=SIZE
+    ) as pilot:
         await go_to(pilot, "beta")
         made_up_run.write_run(runs / "aaa", made_up_run.whole(2))
         await until(pilot, lambda: "aaa" in names(pilot))
@@ -89,7 +93,9 @@ async def test_the_cursor_stays_on_its_run_when_others_come(runs: Path) -> None:
 
 
 async def test_sorting_by_any_column(runs: Path) -> None:
-    async with GenreApp(runs, settings=Settings(sort="name", descending=False)).run_test(notifications=True, size=SIZE) as pilot:
+    async with GenreApp(runs, settings=Settings(sort="name", descending=False)).run_test(
+        notifications=True, size=SIZE
+    ) as pilot:
         await until(pilot, lambda: names(pilot) == ["alpha", "beta", "delta", "gamma"])
         await pilot.press("o")
         assert names(pilot) == ["gamma", "delta", "beta", "alpha"]

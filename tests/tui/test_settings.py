@@ -23,7 +23,8 @@ def test_no_file_is_the_defaults(tmp_path: Path) -> None:
 def test_what_is_written_holds(tmp_path: Path) -> None:
     settings = read(
         tmp_path,
-        'theme = "light"\nascii = true\nsmoothing = 0.6\n[new_run]\npreset = "seed"\nepochs = 5\n[keys]\n"app.help" = "h"',
+        'theme = "light"\nascii = true\nsmoothing = 0.6\n'
+        '[new_run]\npreset = "seed"\nepochs = 5\n[keys]\n"app.help" = "h"',
     )
     assert settings.theme == "light"
     assert settings.ascii

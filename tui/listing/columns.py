@@ -14,6 +14,8 @@ STATES = ("running", "paused", "created", "lost", "failed", "stopped", "finished
 """In the order in which they ask for attention."""
 BAR = 8
 """Cells of the progress bar, where there is room for one."""
+COUNT = 7
+"""Cells of the epochs: as many as 100/100 takes; longer ones are a percentage."""
 
 
 @dataclass(frozen=True)
@@ -54,7 +56,10 @@ def _started_briefly(row: RunRow) -> str:
 
 
 def _epochs(row: RunRow) -> str:
-    return f"{row.epochs_done}/{row.epochs}" if row.epochs else figures.DASH
+    if not row.epochs:
+        return figures.DASH
+    count = f"{row.epochs_done}/{row.epochs}"
+    return count if len(count) <= COUNT else f"{row.progress:.0%}"
 
 
 def _bar(row: RunRow) -> Content:
@@ -62,14 +67,14 @@ def _bar(row: RunRow) -> Content:
     full, half = divmod(half_cells, 2)
     bar = "━" * full + "╸" * half
     colour = "$train" if row.alive else "$faint"
-    return Content.assemble((f"{bar:<{BAR}}", colour), " ", f"{_epochs(row):>7}")
+    return Content.assemble((f"{bar:<{BAR}}", colour), " ", f"{_epochs(row):>{COUNT}}")
 
 
 STATE = Column("state", "state", lambda row: state_label(row.state), lambda row: _rank(row.state), 10)
 NAME = Column("name", "name", lambda row: row.name, lambda row: row.name.casefold())
 MODEL = Column("model", "model", lambda row: row.model, lambda row: row.model, 13)
 DATASET = Column("dataset", "dataset", lambda row: row.dataset, lambda row: row.dataset.casefold())
-PROGRESS = Column("progress", "progress", _bar, lambda row: row.progress, BAR + 8)
+PROGRESS = Column("progress", "progress", _bar, lambda row: row.progress, BAR + 1 + COUNT)
 VAL = Column("val", "val acc", lambda row: figures.percent(row.val), lambda row: row.val, 8, right=True)
 TEST = Column("test", "test acc", lambda row: figures.percent(row.test), lambda row: row.test, 9, right=True)
 STARTED = Column("started", "started", _started, lambda row: row.started, 12, right=True)
@@ -81,7 +86,7 @@ NARROW = (
     MODEL,
     # Where there is no room for names: the name that somebody gave, or else the dataset.
     replace(DATASET, cell=lambda row: row.name if row.named else row.dataset),
-    replace(PROGRESS, title="epochs", cell=_epochs, width=7, right=True),
+    replace(PROGRESS, title="epochs", cell=_epochs, width=COUNT, right=True),
     replace(VAL, title="val", width=7),
     replace(TEST, title="test", width=7),
     replace(STARTED, title="start", cell=_started_briefly, width=6),

@@ -126,7 +126,7 @@ class RunsScreen(ModeScreen):
             self.rows, self._looked = rows, True
             self.show_rows()
         elif (row := self.table.current) is not None and row.alive:
-            self.query_one(RunPreview).show(row.path)
+            self.query_one(RunPreview).show_run(row.path)
 
     def show_rows(self) -> None:
         """The rows that fit the filter, in order."""
@@ -138,7 +138,7 @@ class RunsScreen(ModeScreen):
     @on(RunTable.Moved)
     def preview_current(self) -> None:
         row = self.table.current
-        self.query_one(RunPreview).show(row.path if row else None)
+        self.query_one(RunPreview).show_run(row.path if row else None)
         self.refresh_bindings()
 
     # Order and filter

@@ -37,11 +37,15 @@ class KeyBar(Widget):
     app: "GenreApp"
     can_focus = False
 
+    def __init__(self) -> None:
+        super().__init__()
+        self._shown: list[Entry] = []
+
     def on_mount(self) -> None:
         self.screen.bindings_updated_signal.subscribe(self, self._bindings_changed)
 
     def _bindings_changed(self, screen: Screen[object]) -> None:
-        if screen is self.screen:
+        if screen is self.screen and self.entries() != self._shown:
             self.refresh()
 
     def entries(self) -> list[Entry]:
@@ -58,15 +62,16 @@ class KeyBar(Widget):
         return fitting(list(entries.values()), [last[name] for name in LAST if name in last], self.size.width)
 
     def render(self) -> Content:
+        self._shown = self.entries()
         parts = []
-        for key, description, _ in self.entries():
+        for key, description, _ in self._shown:
             parts += [(f" {key}", "bold $footer-key-foreground"), (f" {description} ", "$text-muted")]
         return Content.assemble(*parts)
 
     async def on_click(self, event: events.Click) -> None:
         """A click on an entry does what its key does."""
         end = 0
-        for entry in self.entries():
+        for entry in self._shown:
             end += cells(entry)
             if event.x < end:
                 await self.app.run_action(entry[2], self.screen.focused or self.screen)

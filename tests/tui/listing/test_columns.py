@@ -26,12 +26,26 @@ def test_a_line_fills_its_columns_and_no_more(width: int) -> None:
 def test_no_essential_figure_and_no_title_is_cut(width: int) -> None:
     columns = layout(width)
     shown = line(BEST, columns).plain
-    for figure in ("100.0 %", "99.8 %", "100/100", "✓ finished", "residual_cnn", "gtzan-mini" if width > 99 else "best"):
+    for figure in (
+        "100.0 %",
+        "99.8 %",
+        "100/100",
+        "✓ finished",
+        "residual_cnn",
+        "gtzan-mini" if width > 99 else "best",
+    ):
         assert figure in shown
     for place in columns:
         titles = header(columns, place.column.key, False).plain
         assert "…" not in titles
         assert f"{place.column.title}▲" in titles
+
+
+def test_very_many_epochs_keep_to_their_column() -> None:
+    for width in (76, 115):
+        shown = line(replace(ROW, epochs_done=15_000, epochs=20_000), layout(width))
+        assert "75%" in shown.plain
+        assert shown.cell_length == line(ROW, layout(width)).cell_length
 
 
 def test_where_names_have_no_room_only_given_ones_are_shown() -> None:

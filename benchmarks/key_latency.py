@@ -1,0 +1,74 @@
+"""``python -m benchmarks.key_latency DATA``: how soon the app answers a key while training uses every core.
+
+A key is answered when the first byte that it causes reaches the terminal. The run is a real one, at its full pace.
+"""
+
+import argparse
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from benchmarks.machine import machine
+from core.runs.folder import create
+from core.runs.launch import launch
+from core.training.presets import preset
+from core.training.recipe import to_dict
+from tests.tui.pseudo_terminal import PseudoTerminal, wait_until
+
+
+def latencies(terminal: PseudoTerminal, keys: list[str], times: int) -> list[float]:
+    """Milliseconds to the answer of each key, pressed when the screen has been still for a moment."""
+    taken = []
+    for number in range(times):
+        while terminal.read(0.05):
+            pass
+        pressed = time.perf_counter()
+        terminal.type(keys[number % len(keys)])
+        terminal.read(5.0)
+        taken.append((time.perf_counter() - pressed) * 1000)
+    return taken
+
+
+def report(name: str, taken: list[float]) -> None:
+    ordered = sorted(taken)
+    print(
+        f"{name:<28} median {statistics.median(taken):5.1f} ms, "
+        f"95 % below {ordered[int(len(ordered) * 0.95)]:5.1f} ms, worst {ordered[-1]:5.1f} ms ({len(taken)} keys)"
+    )
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("data", type=Path, help="a folder of genres")
+    parser.add_argument("--times", type=int, default=100)
+    args = parser.parse_args()
+    print(machine())
+    with tempfile.TemporaryDirectory() as scratch:
+        home = Path(scratch)
+        run = create(
+            home / "runs", to_dict(preset("quick", str(args.data.absolute()))), "data", "small_cnn", name="run"
+        )
+        run.write_recipe(run.read_recipe() | {"epochs": 10_000, "spectrograms": False})
+        pid = launch(run)
+        try:
+            wait_until(lambda: run.state().epochs_done > 0, "the first epoch", 300)
+            with PseudoTerminal(["--runs", str(home / "runs")], home) as terminal:
+                terminal.read_until("running")
+                report("Runs: sort, filter, move", latencies(terminal, ["o", "<", "\x1b[B", "\x1b[A"], args.times))
+                report("between modes", latencies(terminal, ["2", "1"], args.times))
+                terminal.type("2")
+                terminal.read_for(2.0)
+                report("Watch: cursor, log, panes", latencies(terminal, ["\x1b[A", "l", "\t", "\x1b[B"], args.times))
+                terminal.type("q")
+                terminal.wait()
+        finally:
+            subprocess.run(["kill", "-9", str(pid)], check=False)
+            print(f"load {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores", file=sys.stderr)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,59 @@
+"""``python -m benchmarks.viewer_bytes``: what the app sends to its terminal, in a pseudo-terminal that counts.
+
+The measures, at 120×40: nothing at rest, below 4 KB/s with an epoch every 5 s, never above 20 KB/s however fast the
+epochs come.
+"""
+
+import argparse
+import tempfile
+import time
+from pathlib import Path
+
+from benchmarks.machine import machine
+from benchmarks.pace import Pace
+from tests.tui import made_up_run
+from tests.tui.pseudo_terminal import PseudoTerminal
+
+
+def bytes_a_second(terminal: PseudoTerminal, seconds: float) -> tuple[float, int]:
+    """Mean over all of ``seconds``, and the most in any one second."""
+    each = []
+    for _ in range(round(seconds)):
+        until = time.monotonic() + 1.0
+        each.append(len(terminal.read_for(until - time.monotonic())))
+    return sum(each) / len(each), max(each)
+
+
+def measure(name: str, arguments: list[str], scratch: Path, size: tuple[int, int], seconds: float) -> None:
+    with PseudoTerminal(arguments, scratch, size=size) as terminal:
+        begun = len(terminal.read_until("seed_cnn")) + len(terminal.read_for(3.0))
+        mean, most = bytes_a_second(terminal, seconds)
+        print(f"{size[0]}×{size[1]}  {name:<38} {mean:>8,.0f} B/s, most in a second {most:>7,} B (start {begun:,} B)")
+        terminal.type("q")
+        terminal.wait()
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--seconds", type=float, default=30.0, help="of each measurement")
+    parser.add_argument("--size", default="120x40")
+    args = parser.parse_args()
+    columns, rows = args.size.split("x")
+    size = int(columns), int(rows)
+    print(machine())
+    with tempfile.TemporaryDirectory() as scratch:
+        home = Path(scratch)
+        ended = made_up_run.write_run(home / "ended" / "run", made_up_run.whole(20))
+        listed, attached = ["--runs", str(ended.parent)], ["--runs", str(ended.parent), "attach", "run"]
+        measure("Runs at rest", listed, home, size, args.seconds)
+        measure("Watch on a finished run, at rest", attached, home, size, args.seconds)
+        for name, pace in (("an epoch every 5 s", 5.0), ("an epoch every 0.2 s", 0.2), ("500 epochs a second", 0.002)):
+            run = home / f"pace-{pace}" / "run"
+            with Pace(run, pace):
+                time.sleep(1.0)
+                measure(f"Watch, {name}", ["--runs", str(run.parent), "attach", "run"], home, size, args.seconds)
+                measure(f"Runs, {name}", ["--runs", str(run.parent)], home, size, args.seconds)
+
+
+if __name__ == "__main__":
+    main()
