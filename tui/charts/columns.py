@@ -9,7 +9,7 @@ class Columns:
     """Abscissas and ordinates in the order of the history; accuracies in percent."""
 
     def __init__(self) -> None:
-        self._last: EpochRow | None = None
+        self.last: EpochRow | None = None
         self.epochs: list[float] = []
         self.steps: list[float] = []
         self.train_loss: list[float] = []
@@ -20,7 +20,7 @@ class Columns:
     def take_in(self, history: Sequence[EpochRow]) -> None:
         """The columns of ``history``, which need not be a longer version of the one before."""
         known = len(self.epochs)
-        if known > len(history) or (known and history[known - 1] != self._last):
+        if known > len(history) or (known and history[known - 1] != self.last):
             self.__init__()  # type: ignore[misc]
             known = 0
         for row in history[known:]:
@@ -30,4 +30,4 @@ class Columns:
             self.val_loss.append(row.val_loss)
             self.train_accuracy.append(row.train_accuracy * 100)
             self.val_accuracy.append(row.val_accuracy * 100)
-        self._last = history[-1] if history else None
+        self.last = history[-1] if history else None

@@ -104,6 +104,7 @@ class Star:
 class Subject:
     """What a chart is about."""
 
+    title: str
     lines: Sequence[Line]
     bounds: Bounds = field(default_factory=Bounds)
     stars: Sequence[Star] = ()
@@ -117,7 +118,7 @@ def picture(subject: Subject, view: View, width: int, height: int, *, ascii_only
     values = [y for curve in curves for y in curve.points[1]]
     y = vertical_axis(values, subject.bounds, view.logarithmic, at_most=max(2, height // 2))
     columns = plot_columns(width, y)
-    x = Axis(low, high, integer_ticks(low, high, max(3, columns // 7)))
+    x = Axis(low, high, integer_ticks(low, high, max(3, columns // 6)))
     canvas = draw(curves, x, y, width, height, ascii_only=ascii_only)
     made = Picture(canvas, x, y, (1, 1) if ascii_only else (2, 4))
     if not ascii_only and lines:

@@ -14,11 +14,9 @@ TRAIN, VAL = 1, 2
 
 def loss_subject(state: RunState, columns: Columns, *, steps: bool = False) -> Subject:
     """Training and validation loss. Over steps, training is every batch's and validation stands at its epoch's end."""
-    if steps:
-        return Subject((_steps(state.step_loss), _val(columns.steps, columns.val_loss)), Bounds(low=0.0))
-    return Subject(
-        (_train(columns.epochs, columns.train_loss), _val(columns.epochs, columns.val_loss)), Bounds(low=0.0)
-    )
+    xs = columns.steps if steps else columns.epochs
+    train = _steps(state.step_loss) if steps else _train(xs, columns.train_loss)
+    return Subject("Loss", (train, _val(xs, columns.val_loss)), Bounds(low=0.0))
 
 
 def accuracy_subject(state: RunState, columns: Columns, *, steps: bool = False) -> Subject:
@@ -27,7 +25,7 @@ def accuracy_subject(state: RunState, columns: Columns, *, steps: bool = False) 
     train = _steps(state.step_accuracy, 100.0) if steps else _train(xs, columns.train_accuracy)
     best = state.best
     stars = () if best is None else (Star(best.step if steps else best.epoch, best.val_accuracy * 100, VAL),)
-    return Subject((train, _val(xs, columns.val_accuracy)), Bounds(0.0, 100.0), stars)
+    return Subject("Accuracy", (train, _val(xs, columns.val_accuracy)), Bounds(0.0, 100.0), stars)
 
 
 def _train(xs: Sequence[float], ys: Sequence[float]) -> Line:

@@ -24,7 +24,7 @@ def integer_ticks(low: float, high: float, at_most: int) -> list[Tick]:
     step = max(1, ceil(_round_step(high - low, at_most)))
     first = ceil(low / step) * step
     ticks = [(float(tick), short_count(tick)) for tick in range(first, floor(high) + 1, step)]
-    if ceil(low) == 1 and step > 1 and len(ticks) > 1:  # epochs count from 1, and 1 is where the curve begins
+    if ceil(low) == 1 and step > 1 and ticks:  # epochs count from 1, and 1 is where the curve begins
         ticks.insert(0, (1.0, "1"))
     return ticks or [(float(end), short_count(end)) for end in sorted({ceil(low), floor(high)})]
 

@@ -297,7 +297,8 @@ class WatchScreen(ModeScreen):
 
     @on(RowList.Chosen, "#epoch-rows")
     def point_to_epoch(self, event: RowList.Chosen) -> None:
-        self.query_one(Curves).point_to_epoch(event.index)
+        row, curves = self._state.history[event.index], self.query_one(Curves)
+        curves.point_to(row.step if curves.steps else row.epoch)
 
     @on(RowList.Chosen, "#mistakes")
     async def classify(self, event: RowList.Chosen) -> None:

@@ -35,18 +35,16 @@ class Chart(Widget):
             super().__init__()
             self.x = x
 
-    def __init__(self, title: str, figure: Callable[[float], str], *, empty: str = "", id: str | None = None) -> None:
+    def __init__(self, figure: Callable[[float], str], *, empty: str = "", id: str | None = None) -> None:
         """
         Args:
-            title: what is drawn.
             figure: writes a value for the title.
             empty: said where there are no values yet.
         """
         super().__init__(id=id)
-        self.title = title
         self._figure = figure
         self._empty = empty
-        self._subject = Subject(())
+        self._subject = Subject("", ())
         self._view = View()
         self._unit = "epoch"
         self._picture: Picture | None = None
@@ -100,7 +98,7 @@ class Chart(Widget):
     def _title(self, width: int) -> list[Cell]:
         """``Loss log epoch 7      ⠒⠒⠒ train 0.1714  ⠒•⠒ val 0.9510`` as cells."""
         view = self._view
-        title = Content.styled(self.title, "bold")
+        title = Content.styled(self._subject.title, "bold")
         if view.selection:
             first, last = (f"{end:,.0f}" for end in view.selection)
             title += f" {self._unit} {first}–{last}"

@@ -1,5 +1,6 @@
-"""A run's two charts, loss and accuracy, under one view: one cursor, one zoomed range, one smoothing."""
+"""Two charts, loss and accuracy, under one view: one cursor, one zoomed range, one smoothing."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 from textual import on
@@ -7,12 +8,9 @@ from textual.app import ComposeResult
 from textual.containers import Container
 from textual.message import Message
 
-from core.runs.state import RunState
 from tui import figures
 from tui.charts import navigation
-from tui.charts.columns import Columns
-from tui.charts.picture import View
-from tui.charts.subjects import accuracy_subject, loss_subject
+from tui.charts.picture import Subject, View
 from tui.widgets.chart import Chart
 
 SMOOTHING = (0.0, 0.5, 0.8, 0.95)
@@ -20,69 +18,77 @@ SMOOTHING = (0.0, 0.5, 0.8, 0.95)
 
 
 class Curves(Container):
+    """A subclass says what is drawn, and calls `refresh_curves` when it may have changed."""
+
     class Kept(Message):
         """Smoothing, scale or axis were changed, which is worth keeping."""
+
+    class Moved(Message):
+        """The cursor is elsewhere, or gone."""
 
     def __init__(self, *, id: str | None = None) -> None:
         super().__init__(id=id)
         self.view = View()
         self.steps = False
-        self._state = RunState.empty()
-        self._columns = Columns()
         self._drawn: object = None
 
     def compose(self) -> ComposeResult:
-        yield Chart("Loss", figures.loss, empty="The first epoch draws here.", id="loss")
-        yield Chart("Accuracy", lambda value: f"{value:.1f} %", id="accuracy")
+        yield Chart(figures.loss, empty="The first epoch draws here.", id="loss")
+        yield Chart(lambda value: f"{value:.1f} %", id="accuracy")
+
+    # For subclasses
+
+    def subjects(self) -> tuple[Subject, Subject]:
+        """Loss and accuracy."""
+        raise NotImplementedError
+
+    def abscissas(self) -> Sequence[float]:
+        """Where the cursor can stand."""
+        raise NotImplementedError
+
+    def stamp(self) -> object:
+        """Differs when the data to draw differ."""
+        raise NotImplementedError
 
     def begin(self, view: View, *, steps: bool) -> None:
-        """Another run, with its view."""
+        """Other data, with their view."""
         self.view, self.steps, self._drawn = view, steps, None
 
-    def show(self, state: RunState) -> None:
+    def refresh_curves(self) -> None:
         """Draw, if anything is new that the curves show."""
-        self._state = state
-        points = state.step_loss.points[-1:] if self.steps else None
-        drawn = (state.history[-1:], len(state.history), state.best, points, self.view, self.steps)
-        if drawn != self._drawn:
-            self._drawn = drawn
-            self._draw()
-
-    def _draw(self) -> None:
-        state, columns, steps = self._state, self._columns, self.steps
-        columns.take_in(state.history)
-        unit = "step" if steps else "epoch"
-        self.query_one("#loss", Chart).show(loss_subject(state, columns, steps=steps), self.view, unit)
-        plain = replace(self.view, logarithmic=False)
-        self.query_one("#accuracy", Chart).show(accuracy_subject(state, columns, steps=steps), plain, unit)
+        drawn = (self.stamp(), self.view, self.steps)
+        if drawn == self._drawn:
+            return
+        self._drawn = drawn
+        unit = "step" if self.steps else "epoch"
+        loss, accuracy = self.subjects()
+        self.query_one("#loss", Chart).show(loss, self.view, unit)
+        self.query_one("#accuracy", Chart).show(accuracy, replace(self.view, logarithmic=False), unit)
 
     def _look(self, view: View) -> None:
+        moved = view.cursor != self.view.cursor
         self.view = view
-        self.show(self._state)
+        self.refresh_curves()
+        if moved:
+            self.post_message(self.Moved())
 
-    @property
-    def _xs(self) -> list[float]:
-        """Where the training curves have values."""
-        if self.steps:
-            return [point.step for point in self._state.step_loss.points]
-        return self._columns.epochs
+    # Keys
 
     def move(self, by: int, *, select: bool = False) -> None:
         columns = self.query_one("#loss", Chart).columns
-        self._look(navigation.move_cursor(self.view, self._xs, columns, by, select=select))
+        self._look(navigation.move_cursor(self.view, self.abscissas(), columns, by, select=select))
 
-    def point_to_epoch(self, index: int) -> None:
-        """The cursor to the end of the epoch in row ``index`` of the history."""
-        row = self._state.history[index]
-        self._look(navigation.put_cursor(self.view, self._xs, row.step if self.steps else row.epoch))
+    def point_to(self, x: float) -> None:
+        """The cursor to the value nearest to ``x``."""
+        self._look(navigation.put_cursor(self.view, self.abscissas(), x))
 
     @on(Chart.Pointed)
     def point(self, event: Chart.Pointed) -> None:
         event.stop()
-        self._look(navigation.put_cursor(self.view, self._xs, event.x))
+        self.point_to(event.x)
 
     def zoom(self) -> None:
-        self._look(navigation.zoom_in(self.view, self._xs))
+        self._look(navigation.zoom_in(self.view, self.abscissas()))
 
     def back(self) -> None:
         self._look(navigation.back(self.view))

@@ -11,7 +11,6 @@ from textual.widget import Widget
 
 from core.runs.state import RunState
 from tui.widgets.confusion_grid import Look, confusion_grid
-from tui.widgets.curves import Curves
 from tui.widgets.epoch_table import EpochHead, EpochRows
 from tui.widgets.genre_bars import genre_bars, validation_in_words
 from tui.widgets.lines_view import LinesView
@@ -21,6 +20,7 @@ from tui.widgets.pane_tabs import PaneTabs
 from tui.widgets.progress_line import progress_line
 from tui.widgets.report import report_lines
 from tui.widgets.row_list import RowList
+from tui.widgets.run_curves import RunCurves
 from tui.widgets.setup import setup_lines
 from tui.widgets.text_lines import TextLines
 
@@ -50,7 +50,7 @@ class Panes(Vertical):
 
     def compose(self) -> ComposeResult:
         yield PaneTabs(id="tabs")
-        yield Curves(id="charts")
+        yield RunCurves(id="charts")
         with Horizontal(id="lower"):
             with Vertical(id="epochs"):
                 yield EpochHead()
@@ -75,7 +75,7 @@ class Panes(Vertical):
 
     def _fill(self) -> None:
         state = self._state
-        self.query_one(Curves).show(state)
+        self.query_one(RunCurves).show(state)
         self.query_one(EpochRows).show(state)
         self.query_one(Mistakes).show(state)
         self.query_one(LogPane).show(state)
