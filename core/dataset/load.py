@@ -60,12 +60,31 @@ def load_dataset(
     divided = split(found.clips, settings)
     if on_scanned:
         on_scanned(found, divided)
-    if is_pack(found.root):
-        return Dataset(replace(open_pack(found.root), clips=found.clips), divided, [])
-    features, failed = compute_features(found.clips, front_end, device=device, store=store, on_progress=on_features)
+    features, failed = load_features(found, front_end, device=device, store=store, on_features=on_features)
     if failed:
         found = replace(found, clips=features.clips, excluded=found.excluded + failed, genres=features.genres)
         divided = split(found.clips, settings)
         if on_scanned:
             on_scanned(found, divided)
     return Dataset(features, divided, found.excluded)
+
+
+def load_features(
+    found: Scan,
+    front_end: FrontEndSettings,
+    *,
+    device: torch.device | str = "cpu",
+    store: FeatureStore | None = None,
+    on_features: OnFeatures | None = None,
+) -> tuple[FeatureSet, list[Excluded]]:
+    """The spectrograms of a folder that was scanned, or those of a pack under the pack's own front end.
+
+    Also returns the clips that could not be used after all (see ``compute_features``); a pack has none.
+
+    Raises:
+        DatasetError: the pack is damaged.
+        UserError: the feature store cannot be written.
+    """
+    if is_pack(found.root):
+        return replace(open_pack(found.root), clips=found.clips), []
+    return compute_features(found.clips, front_end, device=device, store=store, on_progress=on_features)
