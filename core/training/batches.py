@@ -35,8 +35,8 @@ class WindowReader:
         if self._gathers:
             windows = windows.to(self.device)  # once an epoch, so that no batch waits for a copy
         parts = [windows.part(*bounds) for bounds in batch_bounds(len(windows), batch_size)[first:]]
-        for part, following in zip(parts, [*parts[1:], None], strict=True):
-            if following is not None:
+        for number, part in enumerate(parts, start=1):
+            for following in parts[number : number + 1]:
                 self.features.will_need(following.clip)
             yield self.read(part)
 

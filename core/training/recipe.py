@@ -48,7 +48,7 @@ class Recipe(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     """Index column (artist, say) whose groups are evened out: of a group of n clips each is drawn 1 / √n times as often
     as a clip on its own. Clips without it count as groups of their own."""
     patience: int | None = None
-    """Epochs without a better validation accuracy after which training ends; None never ends early."""
+    """Epochs without a better validation (accuracy, then loss) after which training ends; None never ends early."""
     precision: Literal["float32", "bfloat16"] = "float32"
     seed: int = 0
     device: str = "auto"

@@ -1,0 +1,89 @@
+"""The reference network and its small sibling, and the standardisation of their input."""
+
+import pytest
+import torch
+
+from core.errors import UserError
+from core.models.names import MODEL_NAMES, MODELS
+from core.models.registry import build_model
+from core.models.standardise import Standardise, fit_standardisation
+
+
+def mel(clips: int, frames: int, bands: int = 64) -> torch.Tensor:
+    return -80 * torch.rand(clips, bands, frames, generator=torch.Generator().manual_seed(0))
+
+
+def parameters(model: torch.nn.Module) -> int:
+    return sum(weights.numel() for weights in model.parameters())
+
+
+def test_the_reference_network_has_the_reference_size() -> None:
+    with torch.device("meta"):
+        model = build_model("seed_cnn", n_mels=128, genres=10, frames=1292)
+    assert parameters(model) == pytest.approx(169.0e6, rel=1e-3)
+    assert model.head[0].weight.numel() == pytest.approx(168.8e6, rel=1e-3)  # type: ignore[index, union-attr]
+
+
+def test_the_small_one_has_a_third_of_a_million() -> None:
+    assert 0.3e6 < parameters(build_model("small_cnn", n_mels=128, genres=10, frames=258)) < 0.4e6
+
+
+@pytest.mark.parametrize("genres", [2, 10])
+@pytest.mark.parametrize("frames", [16, 43, 200])
+def test_small_cnn_takes_any_length(frames: int, genres: int) -> None:
+    model = build_model("small_cnn", n_mels=64, genres=genres, frames=100).eval()
+    assert model(mel(3, frames)).shape == (3, genres)
+
+
+def test_seed_cnn_takes_its_own_length() -> None:
+    model = build_model("seed_cnn", n_mels=64, genres=4, frames=43).eval()
+    assert model(mel(3, 43)).shape == (3, 4)
+    with pytest.raises(UserError, match="at least 8"):
+        build_model("seed_cnn", n_mels=64, genres=4, frames=7)
+
+
+def test_every_name_has_a_network_and_a_line() -> None:
+    for name in MODEL_NAMES:
+        assert MODELS[name]
+        build_model(name, n_mels=32, genres=3, frames=40)
+    with pytest.raises(UserError, match="small_cnn"):
+        build_model("big_cnn", n_mels=32, genres=3, frames=40)
+    with pytest.raises(UserError, match="widht"):
+        build_model("small_cnn", n_mels=32, genres=3, frames=40, widht=3)
+
+
+def test_bands_become_alike() -> None:
+    windows = mel(50, 30) * torch.linspace(0.1, 1, 64)[:, None] - torch.linspace(0, 20, 64)[:, None]
+    standardise = Standardise(64)
+    standardise.fit(windows)
+    out = standardise(windows)
+    torch.testing.assert_close(out.mean((0, 2)), torch.zeros(64), atol=1e-4, rtol=0)
+    torch.testing.assert_close(out.std((0, 2)), torch.ones(64), atol=1e-3, rtol=0)
+
+
+def test_one_band_stands_for_the_whole_spectrogram() -> None:
+    windows = mel(20, 30)
+    standardise = Standardise(1)
+    standardise.fit(windows)
+    out = standardise(windows)
+    assert abs(float(out.mean())) < 1e-4 and abs(float(out.std()) - 1) < 1e-3
+    torch.testing.assert_close(out, (windows - windows.mean()) / windows.std())
+
+
+def test_a_silent_band_stays_finite_and_small() -> None:
+    windows = mel(20, 30)
+    windows[:, 5] = -80.0
+    standardise = Standardise(64)
+    standardise.fit(windows)
+    assert float(standardise(windows).abs().max()) < 10
+    silent = Standardise(64)
+    silent.fit(torch.full((4, 64, 10), -80.0))
+    assert silent(torch.full((1, 64, 10), -80.0)).isfinite().all()
+
+
+def test_statistics_travel_with_the_weights() -> None:
+    one = build_model("small_cnn", n_mels=64, genres=3, frames=40).eval()
+    fit_standardisation(one, mel(20, 40))
+    other = build_model("small_cnn", n_mels=64, genres=3, frames=40).eval()
+    other.load_state_dict(one.state_dict())
+    torch.testing.assert_close(one(mel(2, 40)), other(mel(2, 40)))

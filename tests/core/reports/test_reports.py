@@ -1,0 +1,128 @@
+"""Figures, texts and pictures of a report."""
+
+import json
+from pathlib import Path
+
+import msgspec
+import numpy as np
+import pytest
+from PIL import Image
+from sklearn import metrics
+
+from core.reports.assessment import Assessment, as_text, assess
+from core.reports.classification import classification_report
+from core.reports.confusion import plot_confusion
+from core.reports.curves import plot_curves
+from core.reports.spectrograms import write_spectrogram, write_spectrograms
+from core.reports.training_log import log_lines
+from core.runs import events as ev
+
+GENRES = ["blues", "jazz", "metal"]
+TRUTH = [0, 0, 0, 1, 1, 2, 2, 2]
+PREDICTED = [0, 0, 1, 1, 1, 2, 0, 2]
+
+
+def assessment() -> Assessment:
+    return assess(
+        [f"{i}.wav" for i in range(8)],
+        TRUTH,
+        PREDICTED,
+        [0.9, 0.8, 0.7, 0.6, 0.9, 0.9, 0.95, 0.5],
+        GENRES,
+        loss=0.5,
+        calibration_error=0.1,
+    )
+
+
+def test_figures_are_those_of_scikit_learn() -> None:
+    found = assessment()
+    assert found.accuracy == metrics.accuracy_score(TRUTH, PREDICTED)
+    assert found.macro_f1 == pytest.approx(metrics.f1_score(TRUTH, PREDICTED, average="macro"))
+    assert found.confusion == metrics.confusion_matrix(TRUTH, PREDICTED).tolist()
+    assert found.report["jazz"] == {"precision": 2 / 3, "recall": 1.0, "f1-score": 0.8, "support": 2.0}
+    assert found.report["weighted avg"]["support"] == 8
+
+
+def test_mistakes_come_most_confident_first() -> None:
+    assert [(m.path, m.genre, m.predicted) for m in assessment().misclassified] == [
+        ("6.wav", "metal", "blues"),
+        ("2.wav", "blues", "jazz"),
+    ]
+
+
+def test_everything_is_plain_json() -> None:
+    assert json.loads(msgspec.json.encode(assessment()))["report"]["accuracy"] == 0.75
+
+
+def test_a_genre_without_clips_does_not_pull_the_average_down() -> None:
+    report = classification_report([0, 0, 1], [0, 0, 1], GENRES)
+    assert report.macro_f1 == 1.0 and "metal" not in report.table
+    assert classification_report([0, 0, 1], [0, 2, 1], GENRES).macro_f1 < 1.0
+
+
+def test_the_text_names_genres_figures_and_mistakes() -> None:
+    text = as_text(assessment(), "a heading")
+    assert text.startswith("a heading\n8 clips: accuracy 75.0 %, loss 0.5000")
+    assert "macro avg" in text and "6.wav: metal taken for blues (95.0 %)" in text
+    rows = text.splitlines()[text.splitlines().index("Confusion (rows: true genre, columns: predicted genre)") + 1 :]
+    assert rows[1].split() == ["1", "blues", "2", "1", "."]
+
+
+def test_no_mistakes_are_told_too() -> None:
+    perfect = assess(["a", "b"], [0, 1], [0, 1], [1.0, 1.0], GENRES, loss=0.0, calibration_error=0.0)
+    assert "No clip was misclassified." in as_text(perfect, "")
+
+
+def test_a_spectrogram_stands_upright(tmp_path: Path) -> None:
+    codes_MT = np.zeros((16, 40), np.uint8)
+    codes_MT[2, :] = 255  # a loud low band
+    write_spectrogram(tmp_path / "s.png", codes_MT)
+    with Image.open(tmp_path / "s.png") as picture:
+        assert picture.size == (40, 16) and picture.mode == "P"
+        brightness = np.asarray(picture.convert("L"))
+    assert brightness[:, 0].argmax() == 16 - 1 - 2
+    assert brightness.max() > 200 and brightness.min() < 10
+
+
+def test_pictures_replace_a_former_set_as_a_whole(tmp_path: Path) -> None:
+    codes_MT = np.zeros((4, 4), np.uint8)
+    folder = tmp_path / "Spectrograms"
+    assert write_spectrograms(folder, [("jazz", "one", codes_MT), ("jazz", "two", codes_MT)]) == 2
+    assert write_spectrograms(folder, [("rock", "a/b", codes_MT), ("rock", "é" * 200, codes_MT)]) == 2
+    names = sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*.png"))
+    assert names == ["rock/a_b.png", f"rock/{'é' * 100}.png"]
+
+    def broken() -> object:
+        yield "rock", "c", codes_MT
+        raise KeyError("by the test")
+
+    with pytest.raises(KeyError):
+        write_spectrograms(folder, broken())  # type: ignore[arg-type]
+    assert [path.name for path in tmp_path.iterdir()] == ["Spectrograms"]
+    assert sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*.png")) == names
+
+
+@pytest.mark.parametrize("epochs", [1, 3, 200])
+def test_curves_are_drawn_for_any_length(tmp_path: Path, epochs: int) -> None:
+    numbers = list(range(1, epochs + 1))
+    path = tmp_path / "Plots" / "loss_curves.png"
+    plot_curves(path, "Loss", "nats", numbers, [1 / n for n in numbers], [2 / n for n in numbers], epochs)
+    with Image.open(path) as picture:
+        assert picture.width > 600
+
+
+@pytest.mark.parametrize("genres", [2, 30])
+def test_the_confusion_is_drawn_for_any_number_of_genres(tmp_path: Path, genres: int) -> None:
+    path = tmp_path / "confusion_matrix.png"
+    plot_confusion(path, "Confusion", np.eye(genres, dtype=int).tolist(), [f"genre {i}" for i in range(genres)])
+    with Image.open(path) as picture:
+        assert picture.width > 400
+
+
+def test_the_log_tells_what_people_want_to_know() -> None:
+    progress = ev.BatchProgress(epoch=1, batch=1, batches=2, step=1)
+    assert log_lines(progress) == ""
+    line = log_lines(ev.Warned(message="careful", time=0.0))
+    assert line.endswith("  careful\n") and line[:4].isdecimal()
+    two = log_lines(ev.RunFailed(error="it broke", traceback="Traceback\n  here", time=0.0)).splitlines()
+    assert len(two) == 3 and "it broke" in two[0]

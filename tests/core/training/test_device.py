@@ -1,0 +1,32 @@
+"""Which device a run gets."""
+
+import pytest
+import torch
+
+from core.errors import UserError
+from core.training.device import choose_device, device_name, is_surely_cpu
+
+
+def test_the_cpu_is_always_there() -> None:
+    assert choose_device("cpu") == torch.device("cpu")
+    assert device_name(torch.device("cpu"))
+    assert is_surely_cpu("cpu")
+
+
+def test_auto_takes_an_accelerator_where_there_is_one() -> None:
+    expected = "cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu"
+    assert choose_device("auto").type == expected
+    assert not (is_surely_cpu("auto") and expected != "cpu")
+
+
+@pytest.mark.parametrize("name", ["gpu", "cuda:x", "xpu", "meta", ""])
+def test_a_name_that_is_none_says_what_there_is(name: str) -> None:
+    with pytest.raises(UserError, match="auto, cpu, cuda"):
+        choose_device(name)
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a CUDA GPU")
+@pytest.mark.parametrize("name", ["cuda", "cuda:3"])
+def test_cuda_without_a_gpu(name: str) -> None:
+    with pytest.raises(UserError, match="finds no CUDA GPU"):
+        choose_device(name)
