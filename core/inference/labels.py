@@ -56,9 +56,9 @@ class Labels(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
         for genre, p in prediction.probabilities.items():
             name = self.names.get(genre, genre)
             probability[name] = probability.get(name, 0.0) + p
-        ranked = sorted((name for name in probability if name), key=lambda name: -probability[name])
-        likeliest = None if prediction.uncertain or not ranked else ranked[0]
-        return [name for name in ranked if self._earned(name, probability[name], likeliest)]
+        ranked = sorted(probability, key=lambda name: -probability[name])
+        likeliest = None if prediction.uncertain else ranked[0]
+        return [name for name in ranked if name and self._earned(name, probability[name], likeliest)]
 
     def _earned(self, name: str, probability: float, likeliest: str | None) -> bool:
         threshold = self.thresholds.get(name, self.threshold)

@@ -9,15 +9,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from core.errors import UserError
-from tui.commands.classified import CsvOutput, JsonOutput, Output, TableOutput, Tally
 from tui.commands.common import add_runs_option, narrate, runs_dir
 from tui.commands.progress_bar import ProgressBar
-from tui.commands.tagging import Tagger, undo
 from tui.exits import DONE, FAILED, UsageError
 
 if TYPE_CHECKING:
     from core.inference.index import PredictionIndex
     from core.inference.labels import Labels
+    from tui.commands.classified import Output
 
 OVERLAP_HELP = "how much of a 3 s window the next one repeats, from 0 (the default) to 0.95"
 
@@ -60,6 +59,8 @@ def add_model_options(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
+    from tui.commands.tagging import Tagger, undo
+
     if args.undo_tags is not None:
         return undo(Path(args.undo_tags) if args.undo_tags else None)
     _check(args)
@@ -74,6 +75,7 @@ def run(args: argparse.Namespace) -> int:
     from core.inference.classifier import Classifier
     from core.inference.many import classify_many
     from core.inference.playlists import Playlists
+    from tui.commands.classified import Tally
 
     classifier = Classifier.load(model, args.device)
     labels.check(classifier.genres)
@@ -165,7 +167,9 @@ def _index(args: argparse.Namespace, model: Path) -> Iterator["PredictionIndex |
         index.close()
 
 
-def _outputs(args: argparse.Namespace, genres: list[str], found: Sequence[object]) -> list[Output]:
+def _outputs(args: argparse.Namespace, genres: list[str], found: Sequence[object]) -> "list[Output]":
+    from tui.commands.classified import CsvOutput, JsonOutput, TableOutput
+
     outputs: list[Output] = []
     if args.json:
         outputs.append(JsonOutput(args.top))

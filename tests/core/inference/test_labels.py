@@ -55,7 +55,8 @@ def test_genres_under_one_name_count_together() -> None:
 
 
 def test_an_empty_name_is_never_a_label() -> None:
-    assert Labels(names={"rock": ""}).of(prediction(**MIXED)) == ["metal"]
+    assert Labels(names={"rock": ""}).of(prediction(**MIXED)) == []
+    assert Labels(names={"rock": ""}, threshold=0.3).of(prediction(**MIXED)) == ["metal"]
 
 
 def test_a_file_of_labels(tmp_path: Path) -> None:
