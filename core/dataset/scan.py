@@ -160,10 +160,10 @@ def _clip(path: Path, name: str, finding: Examined, columns: dict[str, str]) -> 
 
 def _packed(root: Path, index: Path | None) -> Scan:
     """The clips of a feature pack, with the columns of ``index`` beside its own."""
-    columns = read_index(index) if index else {}
-    clips = [
-        replace(clip, columns={**clip.columns, **columns.get(clip.name, {})}) for clip in read_pack_index(root).clips
-    ]
+    clips = read_pack_index(root).clips
+    if index:
+        columns = read_index(index)
+        clips = [replace(clip, columns={**clip.columns, **columns.get(clip.name, {})}) for clip in clips]
     return Scan(root, clips, [], sorted({clip.genre for clip in clips}))
 
 
