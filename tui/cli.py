@@ -29,6 +29,7 @@ COMMANDS = {
     "resume": Command("go on with a paused, stopped, failed or lost run, exactly", "resume"),
     "extend": Command("train a run for more epochs", "extend"),
     "evaluate": Command("a model on a labelled dataset", "evaluate"),
+    "crossval": Command("how good a recipe is, trained anew on several divisions of a dataset", "crossval"),
     "classify": Command("the genres of files and folders", "classify"),
     "listen": Command("the genre of live sound", "listen"),
     "feed": Command("standard input to the socket that the Listen screen reads", "feed"),

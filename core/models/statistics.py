@@ -67,14 +67,14 @@ def _harmonicity(z_BMT: Tensor) -> Tensor:
     for bands in (1, 2, 4):
         for frames in (2, 4, 8):
             change_BMT = F.avg_pool2d(z_BMT[:, None], (bands, frames))[:, 0].diff(dim=1)
-            parts = change_BMT.square().mean(2).tensor_split(HARMONIC_GROUPS, dim=1)
-            energies.append(torch.stack([part.mean(1) for part in parts], dim=1))
+            energies.append(_group(change_BMT.square(), HARMONIC_GROUPS).mean(2))
     return _log(torch.cat(energies, dim=1))
 
 
 def _group(z_BMT: Tensor, groups: int) -> Tensor:
-    """Means of neighbouring bands: [B, G, T]."""
-    return torch.stack([part.mean(1) for part in z_BMT.tensor_split(groups, dim=1)], dim=1)
+    """Means of neighbouring bands: [B, G, T], with fewer groups where there are not as many bands."""
+    parts = z_BMT.tensor_split(min(groups, z_BMT.shape[1]), dim=1)
+    return torch.stack([part.mean(1) for part in parts], dim=1)
 
 
 def _log_energy(x_BGT: Tensor) -> Tensor:

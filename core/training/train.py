@@ -21,13 +21,17 @@ EVALUATION_FRAMES = 16 * 1292
 """Frames that go through the network at once in an evaluation, whatever the windows' length: bounds its memory."""
 
 
-class Listener(Protocol):
-    """Follows a training. Whatever it raises ends the training; the learner can be saved at every call."""
-
-    def epoch_started(self, learner: Learner) -> None: ...
+class BatchListener(Protocol):
+    """Follows an epoch. Whatever it raises ends the training; the learner can be saved at every call."""
 
     def batch_trained(self, learner: Learner, loss: Tensor, clips: int) -> None:
         """After every optimiser step. ``loss`` is that batch's, on the device: to read it is to wait for the device."""
+
+
+class Listener(BatchListener, Protocol):
+    """Follows a training, likewise."""
+
+    def epoch_started(self, learner: Learner) -> None: ...
 
     def epoch_trained(self, learner: Learner) -> None:
         """After the last step of an epoch, when the device has done it."""
@@ -86,7 +90,7 @@ def train_model(
 
 
 def train_epoch(
-    learner: Learner, batches: Iterator[Batch], listener: Listener, augment: Augmentation | None = None
+    learner: Learner, batches: Iterator[Batch], listener: BatchListener, augment: Augmentation | None = None
 ) -> None:
     """One optimiser step a batch. Nothing is read back from the device: loss and hits are summed up there."""
     model, optimiser = learner.model, learner.optimiser
