@@ -51,7 +51,7 @@ class CNNAttention(nn.Module):
         features_BCMT = self.features(self.views(mel_BMT))
         tokens_BTF = self.project(features_BCMT.flatten(1, 2).transpose(1, 2))
         tokens_BTF = tokens_BTF + _positions(tokens_BTF)
-        summary_B1F = self.summary.expand(len(tokens_BTF), -1, -1)
+        summary_B1F = self.summary.expand(tokens_BTF.shape[0], -1, -1)
         encoded_BTF = self.encoder(torch.cat([summary_B1F, tokens_BTF], dim=1))
         logits_BC: Tensor = self.classify(encoded_BTF[:, 0])
         return logits_BC
