@@ -1,0 +1,171 @@
+"""A model as an archive: weights and a manifest, in formats that can only hold numbers and text.
+
+A zip of two files, stored without compression: ``manifest.json`` and ``weights.safetensors``. It says the same as a
+best_model.pth, without the place on disk of the data that the model was trained on.
+"""
+
+import hashlib
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import torch
+from safetensors import SafetensorError
+from safetensors import torch as safetensors
+from torch import Tensor
+
+from core.errors import UserError
+from core.inference.calibration import Calibration
+from core.inference.model_card import FORMAT, VERSION, check_header
+from core.models.registry import build_model
+from core.runs.atomic import replacing
+from core.training.checkpoint import all_finite, load_model, save_best
+from core.training.recipe import Recipe
+
+SUFFIX = ".zip"
+MANIFEST, WEIGHTS = "manifest.json", "weights.safetensors"
+LARGEST_MANIFEST = 64 * 1024 * 1024
+"""It names every training clip by a hash."""
+
+
+class Manifest(msgspec.Struct, frozen=True, kw_only=True):
+    """``manifest.json``. ``sha256`` is of ``weights.safetensors``."""
+
+    format: str = FORMAT
+    version: int = VERSION
+    name: str
+    genres: list[str]
+    recipe: Recipe
+    calibration: dict[str, Any] | None
+    epoch: int
+    val_accuracy: float
+    dataset: dict[str, Any]
+    sha256: str
+
+
+def write_archive(model_path: Path, name: str, out: Path) -> None:
+    """Writes the model file at ``model_path`` as an archive to ``out``.
+
+    Raises:
+        UserError: it is no model, or ``out`` cannot be written.
+    """
+    trained = load_model(model_path, torch.device("cpu"))
+    weights = safetensors.save({key: value.contiguous() for key, value in trained.model.state_dict().items()})
+    manifest = Manifest(
+        name=name,
+        genres=trained.genres,
+        recipe=msgspec.structs.replace(trained.recipe, data=Path(trained.recipe.data).name),
+        calibration=trained.calibration,
+        epoch=trained.epoch,
+        val_accuracy=trained.val_accuracy,
+        dataset={key: value for key, value in trained.dataset.items() if key != "path"},
+        sha256=hashlib.sha256(weights).hexdigest(),
+    )
+    try:
+        with replacing(out) as temporary, zipfile.ZipFile(temporary, "w", zipfile.ZIP_STORED) as archive:
+            archive.writestr(MANIFEST, msgspec.json.format(msgspec.json.encode(manifest)))
+            archive.writestr(WEIGHTS, weights)
+    except OSError as error:
+        raise UserError(f"{out} cannot be written: {error.strerror or error}") from error
+
+
+def import_archive(path: Path, out: Path) -> Manifest:
+    """Writes the model in the archive at ``path`` as a model file to ``out``, having looked at every part of it.
+
+    Raises:
+        UserError: it is damaged, another program's, or describes a network that its weights do not fit.
+    """
+    manifest, weights = _read(path)
+    _check(path, manifest, weights)
+    try:
+        save_best(
+            out,
+            weights,
+            recipe=manifest.recipe,
+            genres=manifest.genres,
+            calibration=manifest.calibration,
+            epoch=manifest.epoch,
+            val_accuracy=manifest.val_accuracy,
+            dataset=manifest.dataset,
+        )
+    except OSError as error:
+        raise UserError(f"{out} cannot be written: {error.strerror or error}") from error
+    return manifest
+
+
+def _read(path: Path) -> tuple[Manifest, dict[str, Tensor]]:
+    try:
+        with zipfile.ZipFile(path) as archive:
+            names = archive.namelist()
+            if MANIFEST not in names:
+                raise UserError(_foreign(path, names))
+            if sorted(names) != sorted({MANIFEST, WEIGHTS}):
+                raise UserError(f"{path} is no model of genre-tui: it holds {', '.join(sorted(names)[:5])}")
+            text = _member(path, archive, MANIFEST, LARGEST_MANIFEST)
+            check_header(text, str(path))
+            manifest = msgspec.json.decode(text, type=Manifest)
+            data = _member(path, archive, WEIGHTS, path.stat().st_size)
+    except FileNotFoundError:
+        raise UserError(f"{path} is not there") from None
+    except msgspec.ValidationError as error:
+        raise UserError(f"the manifest in {path} is damaged: {error}") from error
+    except OSError as error:
+        raise UserError(f"{path} cannot be read: {error.strerror or error}") from error
+    except (zipfile.BadZipFile, NotImplementedError, RuntimeError, EOFError) as error:
+        raise UserError(f"{path} is damaged, or no archive ({error})") from error
+    if hashlib.sha256(data).hexdigest() != manifest.sha256:
+        raise UserError(f"{path} is damaged: its weights are not those that its manifest names")
+    try:
+        return manifest, safetensors.load(data)
+    except (SafetensorError, ValueError, KeyError) as error:
+        raise UserError(f"the weights in {path} are damaged: {error}") from error
+
+
+def _member(path: Path, archive: zipfile.ZipFile, name: str, most: int) -> bytes:
+    """One file of the archive, which must not be larger than ``most``, whatever it says of itself."""
+    info = archive.getinfo(name)
+    # Ours are stored as they are; anything compressed could be a bomb.
+    if info.compress_type != zipfile.ZIP_STORED or info.file_size > most:
+        raise UserError(f"{path} is no model of genre-tui: {name} is compressed or too large")
+    with archive.open(info) as file:
+        return file.read(most)
+
+
+def _foreign(path: Path, names: list[str]) -> str:
+    if any(name.endswith("/data.pkl") for name in names):
+        return (
+            f"{path} is a file of PyTorch's, which may hold code; only archives made by genre-tui export are imported"
+        )
+    return f"{path} is no model of genre-tui: it has no {MANIFEST}"
+
+
+def _check(path: Path, manifest: Manifest, weights: dict[str, Tensor]) -> None:
+    """
+    Raises:
+        UserError: the manifest and the weights do not belong together, or the weights are no numbers.
+    """
+    recipe = manifest.recipe
+    if len(manifest.genres) < 2 or len(set(manifest.genres)) != len(manifest.genres):
+        raise UserError(f"the manifest in {path} is damaged: it names no two different genres")
+    Calibration.of(manifest.calibration).familiarity(recipe.front_end)
+    try:
+        with torch.device("meta"):  # shapes alone: a manifest may ask for a network of any size
+            model = build_model(
+                recipe.model,
+                n_mels=recipe.front_end.n_mels,
+                genres=len(manifest.genres),
+                frames=recipe.input_frames,
+                **recipe.model_options,
+            )
+    except (RuntimeError, OverflowError) as error:
+        raise UserError(f"the manifest in {path} describes no network that can be built: {error}") from error
+    expected = {key: (value.shape, value.dtype) for key, value in model.state_dict().items()}
+    found = {key: (value.shape, value.dtype) for key, value in weights.items()}
+    wrong = sorted(key for key in expected.keys() | found.keys() if expected.get(key) != found.get(key))
+    if wrong:
+        raise UserError(
+            f"the weights in {path} do not fit its manifest: {', '.join(wrong[:3])} and {len(wrong)} in all"
+        )
+    if not all_finite(weights):
+        raise UserError(f"the weights in {path} hold values that are no numbers")

@@ -1,0 +1,102 @@
+"""What an exported model answers is what PyTorch answers."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import onnxruntime
+import pytest
+import torch
+
+from core.export.real_front_end import RealFrontEnd
+from core.features.front_end import FrontEnd
+from core.features.settings import FrontEndSettings
+from core.inference import Classifier, Prediction
+from core.inference.judge import softmax
+from core.inference.network import Network
+from core.inference.onnx_network import INPUT, PROBABILITIES, OnnxNetwork
+from core.models.names import MODEL_NAMES
+from tests.core.inference.small_model import GENRES, a_sound, shared_model
+
+Exported = Callable[[str], Path]
+REAL = Path(__file__).resolve().parents[3].parent / "shared/data/gtzan-mini/genres"
+CLOSE = 1e-4
+
+
+def assert_same(one: Prediction, other: Prediction) -> None:
+    assert (one.genre, one.uncertain, one.reason) == (other.genre, other.uncertain, other.reason)
+    assert [s.genre for s in one.segments] == [s.genre for s in other.segments]
+    for a, b in zip([one, *one.segments], [other, *other.segments], strict=True):
+        assert b.probabilities == pytest.approx(a.probabilities, abs=CLOSE)
+
+
+@pytest.mark.parametrize("network", MODEL_NAMES)
+def test_every_network_says_the_same_as_in_pytorch(onnx: Exported, network: str) -> None:
+    here, there = Classifier.load(shared_model(network), "cpu"), Classifier.load(onnx(network))
+    assert (here.genres, here.window_seconds) == (there.genres, there.window_seconds)
+    for genre in GENRES:
+        assert_same(here.classify_file(a_sound(genre)), there.classify_file(a_sound(genre)))
+
+
+@pytest.mark.skipif(not REAL.is_dir(), reason="the real clips are not on this machine")
+def test_real_clips_get_the_same_verdicts(onnx: Exported) -> None:
+    here, there = Classifier.load(shared_model(), "cpu"), Classifier.load(onnx("small_cnn"))
+    clips = sorted(REAL.rglob("*.au"))[::8]
+    assert len(clips) >= 10
+    for clip in clips:
+        assert_same(here.classify_file(clip), there.classify_file(clip))
+
+
+def test_silence_and_noise_are_as_uncertain(onnx: Exported) -> None:
+    here, there = Classifier.load(shared_model(), "cpu"), Classifier.load(onnx("small_cnn"))
+    for y in (np.zeros(80_000), np.random.default_rng(0).normal(0, 0.1, 80_000)):
+        one, other = here.classify_array(y, 11_025), there.classify_array(y, 11_025)
+        assert one.uncertain
+        assert_same(one, other)
+
+
+def test_a_sound_shorter_than_a_window_is_judged(onnx: Exported) -> None:
+    y = np.sin(np.arange(11_025)).astype(np.float32)
+    prediction = Classifier.load(onnx("small_cnn")).classify_array(y, 11_025)
+    assert len(prediction.segments) == 1
+    assert prediction.duration_s == 1.0
+
+
+def test_other_programs_get_calibrated_probabilities_from_a_waveform(onnx: Exported) -> None:
+    """No front end, no softmax and no temperature to be known of."""
+    network = Network(shared_model(), "cpu")
+    session = onnxruntime.InferenceSession(str(onnx("small_cnn")))
+    for count in (1, 3, 20):
+        wave_BN = np.random.default_rng(count).normal(0, 0.1, (count, network.window_samples)).astype(np.float32)
+        (probabilities,) = session.run([PROBABILITIES], {INPUT: wave_BN})
+        logits, _ = network.measure(wave_BN)
+        expected = [softmax(row / network.calibration.temperature) for row in logits]
+        np.testing.assert_allclose(probabilities, expected, atol=CLOSE)
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        FrontEndSettings(),
+        FrontEndSettings(hop_length=1709, mel_scale="slaney", mel_norm="slaney", top_db=80.0),
+        FrontEndSettings(sample_rate=16_000, n_fft=512, hop_length=160, n_mels=40, power=1.0),
+    ],
+)
+def test_the_real_valued_front_end_gives_the_same_decibels(settings: FrontEndSettings) -> None:
+    t = torch.arange(3 * settings.sample_rate) / settings.sample_rate
+    wave_BN = torch.stack([torch.sin(2 * torch.pi * (100 * t + 600 * t**2)), torch.randn(len(t)), 0 * t])
+    wave_BN[0] += 1e-3 * torch.randn(len(t))
+    here, there = FrontEnd(settings)(wave_BN), RealFrontEnd(settings)(wave_BN)
+    assert here.shape == there.shape
+    # Deep below the maximum lie the rounding errors of both.
+    heard = here > -60
+    assert (here - there).abs()[heard].max() < 0.02
+    assert (here - there).abs().mean() < 0.02
+
+
+def test_the_description_travels_with_the_model(onnx: Exported) -> None:
+    network = OnnxNetwork(onnx("crnn"))
+    original = Network(shared_model("crnn"), "cpu")
+    assert network.settings == original.settings
+    assert network.calibration == original.calibration
+    assert (network.name, network.genres) == ("crnn", original.genres)
