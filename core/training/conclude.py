@@ -56,7 +56,7 @@ def conclude(
     best = read_best(run.best_model_path)
     learner.judged.load_state_dict(best["weights"])
     temperature = best["calibration"]["temperature"]
-    best["calibration"] |= _limits(judge(material.valid), temperature, material)
+    best["calibration"] |= limits(judge(material.valid), temperature, material.features, material.train, material.valid)
     write_best(run.best_model_path, best)
 
     tested = len(material.test) > 0
@@ -86,13 +86,16 @@ def conclude(
             emit(event)
 
 
-def _limits(validation: Evaluation, temperature: float, material: Material) -> dict[str, Any]:
+def limits(
+    validation: Evaluation, temperature: float, features: FeatureSet, train: Tensor, valid: Tensor
+) -> dict[str, Any]:
+    """See `core.models.limits.fit_limits`; ``train`` and ``valid`` are indices of clips [N]."""
     return fit_limits(
         validation.probabilities(temperature),
         validation.labels,
-        _windows(material.features, material.train),
-        _windows(material.features, material.valid),
-        material.features.settings,
+        _windows(features, train),
+        _windows(features, valid),
+        features.settings,
     )
 
 
