@@ -1,18 +1,22 @@
 # make run ARGS="train genres --epochs 20"    the app, or one command
 # make test ARGS="-k journal"                 the tests, or some of them
+# make bench ARGS="--quick"                   what this machine does, as a table
 
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 ARGS ?=
 
-.PHONY: run test lint format clean
+.PHONY: run test bench lint format clean
 
 run: $(VENV)/.installed
 	@$(BIN)/genre-tui $(ARGS)
 
 test: $(VENV)/.installed-dev
 	$(BIN)/python -m pytest $(ARGS)
+
+bench: $(VENV)/.installed-bench
+	@$(BIN)/python -m benchmarks $(ARGS)
 
 lint: $(VENV)/.installed-dev
 	$(BIN)/ruff check .
@@ -43,3 +47,7 @@ $(VENV)/.installed-dev: pyproject.toml | $(BIN)/python
 	@echo "Installing the project, PyTorch and the test tools into $(VENV); the first time takes minutes"
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[dev]'
 	@touch $(VENV)/.installed $@
+
+$(VENV)/.installed-bench: pyproject.toml | $(VENV)/.installed-dev
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[bench]'
+	@touch $@

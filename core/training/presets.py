@@ -17,7 +17,7 @@ def preset(name: str, data: str) -> Recipe:
 
 def _seed(data: str) -> Recipe:
     """The reference project's recipe, kept faithful: whole clips, Adam at 1e-3, batches of 16, 20 epochs."""
-    return Recipe(data=data, preset="seed", model="seed_cnn")
+    return Recipe(data=data, preset="seed", model="seed_cnn", precision="bfloat16")
 
 
 def _quick(data: str) -> Recipe:
@@ -28,6 +28,7 @@ def _quick(data: str) -> Recipe:
         model="small_cnn",
         crop_seconds=6.0,
         test_crops=5,
+        precision="bfloat16",
         optimiser=OptimiserSettings(name="adamw", weight_decay=1e-2, schedule="cosine", warmup=0.1),
     )
 

@@ -1,0 +1,99 @@
+"""``make bench``: what this machine does, beside the ordinary way to do it, as one table; and a line of history.
+
+make bench ARGS="--quick"
+make bench ARGS="--only decode features --no-history"
+make bench ARGS="--only larger_than_memory --scratch /mnt/big"     # 17 GB of disk
+"""
+
+import argparse
+import json
+import subprocess
+import sys
+import tempfile
+import time
+from contextlib import ExitStack
+from importlib import import_module
+from pathlib import Path
+
+from core.training.process import tune_process
+
+tune_process()  # as the trainer does, before torch is there: the baselines gain by it too
+
+from benchmarks.bench import Bench  # noqa: E402
+from benchmarks.clock import load  # noqa: E402
+from benchmarks.machine import machine  # noqa: E402
+from benchmarks.table import Figure, as_markdown  # noqa: E402
+
+BENCHMARKS = {
+    "decode": "decode.measure",
+    "features": "features.measure",
+    "epoch": "epoch.measure",
+    "training": "trainer.measure",
+    "classify": "classify.measure",
+    "latency": "latency.measure",
+    "startup": "startup.measure",
+    "viewer": "viewer.measure",
+    "memory": "trainer.memory",
+}
+LONG = {"scaling": "scaling.measure", "larger_than_memory": "larger_than_memory.measure"}
+"""Those that take a quarter of an hour or many gigabytes of disk: only when they are asked for."""
+HISTORY = Path(__file__).with_name("history.jsonl")
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="make bench", description=__doc__.splitlines()[0])
+    parser.add_argument("--quick", action="store_true", help="fewer clips and turns: rough figures in two minutes")
+    parser.add_argument(
+        "--only", nargs="+", choices=[*BENCHMARKS, *LONG], metavar="NAME", help=", ".join(BENCHMARKS | LONG)
+    )
+    parser.add_argument("--scratch", type=Path, help="where clips are made (a temporary folder)")
+    parser.add_argument("--no-history", action="store_true", help=f"add no line to {HISTORY.name}")
+    args = parser.parse_args()
+    figures: list[Figure] = []
+    loads: dict[str, float] = {}
+    failed = []
+    with ExitStack() as stack:
+        scratch = args.scratch or Path(stack.enter_context(tempfile.TemporaryDirectory()))
+        scratch.mkdir(parents=True, exist_ok=True)
+        bench = Bench(scratch, args.quick)
+        for name in args.only or BENCHMARKS:
+            module, function = (BENCHMARKS | LONG)[name].split(".")
+            print(f"{name} ...", file=sys.stderr, flush=True)
+            try:
+                for figure in getattr(import_module(f"benchmarks.{module}"), function)(bench):
+                    figures.append(figure)
+                    print(as_markdown([figure]).splitlines()[-1], file=sys.stderr, flush=True)
+            except Exception as error:  # one benchmark that cannot be had must not cost the others
+                failed.append(f"{name}: {type(error).__name__}: {error}")
+            loads[name] = round(load(), 1)
+    print(f"\n{machine()}\nload after each: {', '.join(f'{name} {value}' for name, value in loads.items())}\n")
+    print(as_markdown(figures))
+    print(*failed, sep="\n", file=sys.stderr)
+    if not args.no_history and not failed:
+        with HISTORY.open("a") as history:
+            history.write(json.dumps(_record(figures, loads, quick=args.quick), ensure_ascii=False) + "\n")
+    return bool(failed)
+
+
+def _record(figures: list[Figure], loads: dict[str, float], *, quick: bool) -> dict[str, object]:
+    commit = subprocess.run(["git", "describe", "--always", "--dirty"], capture_output=True, text=True, check=False)
+    return {
+        "date": time.strftime("%Y-%m-%d"),
+        "commit": commit.stdout.strip(),
+        "machine": machine(),
+        "load": loads,
+        "quick": quick,
+        "figures": [
+            {"what": figure.what, "unit": figure.unit, "ours": _short(figure.ours)}
+            | ({} if figure.baseline is None else {"baseline": _short(figure.baseline), "ratio": _short(figure.ratio)})
+            for figure in figures
+        ],
+    }
+
+
+def _short(value: float | None) -> float:
+    return float(f"{value:.3g}")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,65 @@
+"""An epoch of training, by our path and by the reference way, on the same clips."""
+
+import statistics
+from collections.abc import Iterator
+
+import torch
+
+from benchmarks import reference
+from benchmarks.bench import Bench
+from benchmarks.clock import seconds
+from benchmarks.table import Figure
+from core.dataset.features import compute_features
+from core.dataset.scan import scan
+from core.dataset.store import FeatureStore
+from core.training.batches import WindowReader
+from core.training.begin import begin
+from core.training.checkpoint import network_of
+from core.training.device import choose_device
+from core.training.learner import Learner
+from core.training.presets import preset
+from core.training.recipe import Recipe
+from core.training.train import Listener, train_epoch
+from core.training.windows import random_windows
+
+EPOCH = 800
+"""Clips of an epoch that the seconds are told for; fewer are trained on, the same for both ways."""
+
+
+class Silent(Listener):
+    """Hears everything, does nothing."""
+
+    def batch_trained(self, learner: Learner, loss: torch.Tensor, clips: int) -> None:
+        pass
+
+
+def measure(bench: Bench) -> Iterator[Figure]:
+    yield _compare(bench, preset("quick", "."), 96 if bench.quick else 400, "≥ 3×")
+    yield _compare(bench, preset("seed", "."), 16 if bench.quick else 64, "≥ 2×")
+
+
+def _compare(bench: Bench, recipe: Recipe, clips: int, wanted: str) -> Figure:
+    device = choose_device("auto")
+    found = scan(bench.collection(400 if not bench.quick else 100)).clips[:: 400 // clips if not bench.quick else 1]
+    found = found[:clips]
+    features, _ = compute_features(found, recipe.front_end, store=FeatureStore(recipe.front_end, bench.scratch / "ep"))
+    reader = WindowReader(features.to(device), recipe.input_frames, device)
+    train = torch.arange(clips)
+    learner = begin(recipe, reader, train)
+
+    def ours(epoch: int) -> None:
+        windows = random_windows(train, reader.frames, reader.width, 1, recipe.seed, epoch)
+        train_epoch(learner, reader.batches(windows, recipe.batch_size), Silent())
+        learner.train_scores()  # waits for the device
+
+    model = network_of(recipe, len(features.genres)).to(device)
+    optimiser = torch.optim.Adam(model.parameters(), lr=1e-3, weight_decay=1e-5)
+    files = reference.AudioFiles([clip.path for clip in found], recipe.front_end, recipe.input_frames)
+    ours(1)  # memory, kernels
+    taken = [
+        (seconds(lambda n=n: ours(n)), seconds(lambda: reference.train_epoch(model, optimiser, files, device)))
+        for n in range(2, 3 if bench.quick else 5)
+    ]
+    own, theirs = (statistics.median(column) / clips * EPOCH for column in zip(*taken, strict=True))
+    what = f"an epoch of {recipe.model}, {EPOCH} clips ({clips} measured), on {device.type}"
+    return Figure(what, own, "s", theirs, "the reference way", wanted)

@@ -1,0 +1,37 @@
+"""What a benchmark gives: figures with what they are compared with, as a table of ratios."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Figure:
+    """A cost, so less is better; ``baseline`` is the same work done the ordinary way in the same run."""
+
+    what: str
+    ours: float
+    unit: str
+    baseline: float | None = None
+    baseline_is: str = ""
+    wanted: str = ""
+    """The measure, in words."""
+
+    @property
+    def ratio(self) -> float | None:
+        """How many times cheaper than the baseline."""
+        return None if self.baseline is None else self.baseline / self.ours
+
+
+def as_markdown(figures: Sequence[Figure]) -> str:
+    lines = ["| ratio | what | ours | baseline | | wanted |", "|--:|---|--:|--:|---|---|"]
+    for figure in figures:
+        ratio = "" if figure.ratio is None else f"**{figure.ratio:.1f}×**"
+        baseline = "" if figure.baseline is None else _amount(figure.baseline, figure.unit)
+        cells = ratio, figure.what, _amount(figure.ours, figure.unit), baseline, figure.baseline_is, figure.wanted
+        lines.append(f"| {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
+def _amount(value: float, unit: str) -> str:
+    digits = 0 if abs(value) >= 100 else 1 if abs(value) >= 10 else 2
+    return f"{value:,.{digits}f} {unit}"
