@@ -62,6 +62,7 @@ from textual.app import App, SystemCommand
 from textual.binding import Binding
 from textual.filter import Monochrome, NoColor
 from textual.screen import Screen
+from textual.widgets import Input
 
 from core.runs.folder import RunFolder, find, list_runs
 from tui.ascii import AsciiFilter
@@ -92,12 +93,19 @@ class GenreApp(App[None]):
     CSS_PATH = "styles/app.tcss"
     BINDINGS: ClassVar = [
         *(
-            Binding(str(key), f"app.show_mode('{mode}')", title, show=False, id=f"mode.{mode}")
+            Binding(str(key), f"app.show_mode('{mode}')", title, show=False, id=f"mode.{mode}", tooltip=f"Show {title}")
             for key, (mode, title) in enumerate(TITLES.items(), start=1)
         ),
-        Binding("question_mark", "app.help", "help", key_display="?", id="app.help"),
+        Binding("question_mark", "app.help", "help", key_display="?", id="app.help", tooltip="This help"),
         Binding("q", "app.leave", "leave", id="app.leave", tooltip="Leave the app. Training goes on."),
-        Binding("ctrl+z", "app.suspend_process", "suspend", show=False, id="app.suspend"),
+        Binding(
+            "ctrl+z",
+            "app.suspend_process",
+            "suspend",
+            show=False,
+            id="app.suspend",
+            tooltip="To the shell; fg comes back",
+        ),
     ]
 
     def __init__(
@@ -204,7 +212,9 @@ class GenreApp(App[None]):
 
     def get_key_display(self, binding: Binding) -> str:
         """Words for the keys whose signs few terminal fonts have."""
-        return {"enter": "enter", "space": "space", "escape": "esc"}.get(binding.key) or super().get_key_display(binding)
+        return {"enter": "enter", "space": "space", "escape": "esc"}.get(binding.key) or super().get_key_display(
+            binding
+        )
 
     def key_for(self, binding_id: str) -> str:
         """The key of one of the app's own bindings, as the key map has it."""
@@ -238,12 +248,20 @@ class GenreApp(App[None]):
         self.notify("q leaves; training goes on.")
 
     def get_system_commands(self, screen: Screen[object]) -> Iterable[SystemCommand]:
-        for mode, title in TITLES.items():
-            yield SystemCommand(title, f"Show the {title} mode", partial(self.action_show_mode, mode))
-        yield SystemCommand("Help", "The keys of this screen", self.action_help)
+        """What the keys of the screen do, the modes, and what has no key."""
+        commands = {}
+        for node, binding, enabled, _ in screen.active_bindings.values():
+            if enabled and binding.id and binding.description:
+                commands.setdefault(binding.id, (binding, node))
+        for binding, node in commands.values():
+            act = partial(self.run_action, binding.action, node)
+            yield SystemCommand(binding.tooltip or binding.description, f"key {self.get_key_display(binding)}", act)
         yield SystemCommand("Theme", "Dark, light, colour-blind, 16-colour and others", self.action_change_theme)
         yield SystemCommand("Picture", "Save the screen as an SVG file", self.deliver_screenshot)
-        yield SystemCommand("Leave", "Leave the app; training goes on", self.action_leave)
+
+    def on_command_palette_opened(self) -> None:
+        for field in self.screen.query(Input):
+            field.cursor_blink = False
 
 
 def run_app(runs_dir: Path, attach: str | None = None, *, ascii: bool = False, theme: str | None = None) -> int:

@@ -112,9 +112,14 @@ async def test_the_command_palette_has_the_modes_and_themes(runs: Path) -> None:
     async with app.run_test(notifications=True, size=SIZE) as pilot:
         await until_shown(pilot, "first")
         await pilot.press("ctrl+p")
-        await until_shown(pilot, "Theme", "Classify")
-        await pilot.press(*"Classify", "enter")
+        await until_shown(pilot, "Compare the marked runs", "key c")
+        await pilot.press(*"classify")
+        await until_gone(pilot, "Compare the marked runs")
+        await until_shown(pilot, "Show Classify")
+        await pilot.press("enter")
         await until(pilot, lambda: app.current_mode == "classify")
+        await pilot.press("ctrl+p", *"theme")
+        await until_shown(pilot, "colour-blind")
 
 
 @pytest.mark.parametrize("theme", PALETTES)

@@ -96,8 +96,12 @@ def _hours(hours: float) -> str:
 
 
 def _lengths(look: DatasetLook) -> str:
-    shortest, longest = round(look.shortest_s), round(look.longest_s)
+    shortest, longest = _seconds(look.shortest_s), _seconds(look.longest_s)
     return f"{longest} s each" if shortest == longest else f"{shortest} to {longest} s"
+
+
+def _seconds(seconds: float) -> str:
+    return f"{seconds:.0f}" if seconds >= 10 else f"{seconds:.1f}".removesuffix(".0")
 
 
 def _some(names: list[str], most: int) -> str:

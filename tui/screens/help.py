@@ -6,33 +6,41 @@ from textual.app import ComposeResult
 from textual.binding import Binding
 from textual.containers import VerticalScroll
 from textual.content import Content
+from textual.dom import DOMNode
 from textual.screen import ModalScreen, Screen
 from textual.widgets import Static
 
 if TYPE_CHECKING:
     from tui.app import GenreApp
 
-NOT_OURS = {"app.focus_next", "app.focus_previous", "screen.copy_text"}
-"""Textual's own actions that every screen has; said once, in one line."""
+NOT_OURS = {"app.focus_next", "app.focus_previous", "screen.copy_text", "quit"}
+"""Textual's own actions, of which every screen has all."""
+
+Entry = tuple[str, str, bool]
+"""Keys, what they do, and whether they do it now."""
 
 
-def key_groups(screen: Screen[object]) -> dict[str, list[tuple[str, str]]]:
-    """Title → (keys, what they do), the screen's own first. Keys of one action stand together."""
+def key_groups(screen: Screen[object]) -> dict[str, list[Entry]]:
+    """Title → its keys, the screen's own first. Keys of one action stand together."""
     app: GenreApp = screen.app  # type: ignore[assignment]
-    groups: dict[str, dict[str, tuple[list[str], str]]] = {}
+    groups: dict[str, dict[str, tuple[list[str], str, bool]]] = {}
     for node, binding, enabled, _ in screen.active_bindings.values():
-        if not enabled or binding.system or not binding.description or binding.action in NOT_OURS:
+        if binding.system or not binding.description or binding.action in NOT_OURS:
             continue
-        title = "Everywhere" if node is app else "This screen" if node is screen else _title(type(node))
-        keys, _ = groups.setdefault(title, {}).setdefault(binding.action, ([], binding.tooltip or binding.description))
-        keys.append(app.get_key_display(binding))
+        title = "Everywhere" if node is app else "This screen" if node is screen else _title(node)
+        entry = groups.setdefault(title, {}).setdefault(
+            binding.action, ([], binding.tooltip or binding.description, enabled)
+        )
+        entry[0].append(app.get_key_display(binding))
     order = sorted(groups, key=lambda title: (title == "Everywhere", title != "This screen"))
-    return {title: [(" ".join(keys), text) for keys, text in groups[title].values()] for title in order}
+    return {title: [(" ".join(keys), text, now) for keys, text, now in groups[title].values()] for title in order}
 
 
-def _title(widget: type[object]) -> str:
-    name = widget.__name__
-    return "".join(f" {c.lower()}" if c.isupper() and i else c for i, c in enumerate(name))
+def _title(node: DOMNode) -> str:
+    """What a widget calls its keys, or its class in words."""
+    name = type(node).__name__
+    words = "".join(f" {c.lower()}" if c.isupper() and i else c for i, c in enumerate(name))
+    return getattr(node, "BINDING_GROUP_TITLE", None) or words
 
 
 class HelpScreen(ModalScreen[None]):
@@ -52,12 +60,13 @@ class HelpScreen(ModalScreen[None]):
 
     def _text(self) -> Content:
         groups = key_groups(self.about)
-        width = max((len(keys) for entries in groups.values() for keys, _ in entries), default=0)
+        width = max((len(keys) for entries in groups.values() for keys, _, _ in entries), default=0)
         parts: list[Content | tuple[str, str]] = []
         if purpose := getattr(self.about, "HELP", ""):
             parts.append(Content(f"{purpose}\n"))
         for title, entries in groups.items():
             parts.append((f"\n{title}\n", "bold"))
-            for keys, text in entries:
-                parts += [(f"  {keys:<{width}}  ", "$footer-key-foreground"), Content(f"{text}\n")]
+            for keys, text, now in entries:
+                parts.append((f"  {keys:<{width}}  ", "$footer-key-foreground" if now else "$text-muted"))
+                parts.append(Content(f"{text}\n") if now else (f"{text} (not now)\n", "$text-muted"))
         return Content.assemble(*parts)

@@ -130,7 +130,7 @@ class NewRunScreen(ModeScreen):
     def _tell(self, lines: list[Content]) -> None:
         """Beside the form where there is room, else below the path."""
         self.query_one("#look", Static).update(Content("\n").join(lines))
-        self.query_one("#brief", Static).update(Content("\n").join(lines[:3]))
+        self.query_one("#brief", Static).update(Content("\n").join(lines[:4]))
 
     def _show_look(self) -> None:
         if self.dataset is not None:

@@ -20,6 +20,7 @@ from tui.listing.actions import total_epochs
 from tui.listing.columns import COLUMNS, STATES, ordered
 from tui.listing.filter import FilterError, Test, parse_filter
 from tui.listing.row import RunRow
+from tui.paths import shown
 from tui.screens.confirm import ConfirmScreen
 from tui.screens.mode_screen import ModeScreen
 from tui.screens.prompt import PromptScreen
@@ -194,15 +195,15 @@ class RunsScreen(ModeScreen):
     # What can be done to a run
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        """Only what makes sense for the run under the cursor is offered."""
+        """What makes no sense for the run under the cursor is not offered, but help still tells of it (None)."""
         if not self.is_mounted:
             return True
         if action in {"filter", "compare", "sort", "reverse"}:
-            return bool(self.rows)
+            return bool(self.rows) or None
         if action not in POSSIBLE:
             return True
         row = self.table.current
-        return row is not None and row.state in POSSIBLE[action]
+        return (row is not None and row.state in POSSIBLE[action]) or None
 
     @on(RunTable.Chosen)
     async def open_chosen(self) -> None:
@@ -248,7 +249,7 @@ class RunsScreen(ModeScreen):
     @work
     async def action_delete(self) -> None:
         row = self._current()
-        detail = f"The folder is moved to {self.app.runs_dir / TRASH}; nothing is erased."
+        detail = f"The folder is moved to {shown(self.app.runs_dir / TRASH)}; nothing is erased."
         if await self.app.push_screen_wait(ConfirmScreen(f"Delete {row.name}?", detail, yes="move to the trash")):
             self._do(lambda run: f"lies in {run.trash()}", row)
 
@@ -306,7 +307,7 @@ class RunsScreen(ModeScreen):
         key = "bold $footer-key-foreground"
         return Content.assemble(
             ("No runs yet", "bold"),
-            (f" in {self.app.runs_dir.absolute()}\n\n", "$text-muted"),
+            (f" in {shown(self.app.runs_dir.absolute())}\n\n", "$text-muted"),
             "Three things to do:\n\n",
             ("  n  ", key),
             "Start a run on your music: a folder that holds a folder a genre.\n",

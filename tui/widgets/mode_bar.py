@@ -6,6 +6,8 @@ from textual import events
 from textual.content import Content
 from textual.widget import Widget
 
+from tui.paths import shown
+
 if TYPE_CHECKING:
     from tui.app import GenreApp
 
@@ -30,13 +32,10 @@ class ModeBar(Widget):
             before, after, style = ("[", "]", "bold") if mode == self.mode else (" ", " ", "$text-muted")
             bar += Content.assemble(before, (key, "bold $footer-key-foreground"), (f" {title}", style), after, " ")
             self._ends.append((bar.cell_length, mode))
-        place = str(self.app.runs_dir)
         room = self.size.width - bar.cell_length - 2
         if room < 12:
             return bar
-        if len(place) > room:
-            place = "…" + place[-(room - 1) :]
-        return bar + Content.styled(f"{place:>{room}} ", "$text-muted")
+        return bar + Content.styled(f"{shown(self.app.runs_dir, room):>{room}} ", "$text-muted")
 
     async def on_click(self, event: events.Click) -> None:
         for end, mode in self._ends:

@@ -10,6 +10,7 @@ from textual.content import Content
 from core.runs.folder import RunFolder
 from core.runs.tail import RunTail
 from tui.listing.preview import preview
+from tui.paths import shown
 from tui.widgets.text_lines import TextLines
 
 if TYPE_CHECKING:
@@ -59,11 +60,5 @@ class RunPreview(TextLines):
     def _describe(self) -> None:
         width = self.size.width
         lines = preview(self._tail.state, time.time(), width) if self._tail else [Content(""), Content("")]
-        path = Content("") if self._path is None else Content.styled(_shown(self._path, width), "$text-muted")
+        path = Content("") if self._path is None else Content.styled(shown(self._path, width), "$text-muted")
         self.show([*lines, path])
-
-
-def _shown(path: Path, width: int) -> str:
-    """Below the home folder with a tilde; the end of a path that is too long says more than its beginning."""
-    text = f"~/{path.relative_to(Path.home())}" if path.is_relative_to(Path.home()) else str(path)
-    return text if len(text) <= width else "…" + text[len(text) - max(0, width - 1) :]

@@ -1,0 +1,94 @@
+"""How the screens look, in the three sizes and in ASCII. After a change on purpose: ``pytest --snapshot-update``."""
+
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+
+import pytest
+from textual.pilot import Pilot
+
+from core.dataset.demo import make_demo
+from tests.tui import made_up_run
+from tests.tui.driving import until_shown
+from tui.app import GenreApp
+from tui.settings import Settings
+
+SIZES = [(80, 24), (120, 40), (200, 60)]
+Compare = Callable[..., bool]
+Drive = Callable[[Pilot[None]], Awaitable[None]]
+
+
+@pytest.fixture(autouse=True)
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Paths on the screen do not depend on where the test runs."""
+    monkeypatch.chdir(tmp_path)
+
+
+@pytest.fixture
+def runs(tmp_path: Path) -> Path:
+    folder = tmp_path / "runs"
+    made_up_run.write_run(folder / "2023-11-14_22-13-20_gtzan-mini_seed-cnn", made_up_run.whole(20))
+    made_up_run.write_run(folder / "no-mixup", made_up_run.whole(100))
+    made_up_run.write_run(folder / "2023-11-14_22-13-20_gtzan-mini_seed-cnn-2", made_up_run.failed(3))
+    made_up_run.write_run(folder / "before-the-move", made_up_run.midway(7))
+    return Path("runs")
+
+
+def keys(*pressed: str, shows: str) -> Drive:
+    async def drive(pilot: Pilot[None]) -> None:
+        await until_shown(pilot, "no-mixup")
+        await pilot.press(*pressed)
+        await until_shown(pilot, shows)
+
+    return drive
+
+
+@pytest.mark.parametrize("size", SIZES, ids=str)
+def test_runs(snap_compare: Compare, runs: Path, size: tuple[int, int]) -> None:
+    drive = keys("down", "space", "down", "down", "space", shows="val ")
+    assert snap_compare(GenreApp(runs), terminal_size=size, run_before=drive)
+
+
+@pytest.mark.parametrize("size", SIZES[:2], ids=str)
+def test_runs_in_ascii(snap_compare: Compare, runs: Path, size: tuple[int, int]) -> None:
+    drive = keys("down", "space", "down", "down", "space", shows="val ")
+    assert snap_compare(GenreApp(runs, ascii=True), terminal_size=size, run_before=drive)
+
+
+@pytest.mark.parametrize("theme", ["light", "colour-blind", "16-colour"])
+def test_runs_in_other_colours(snap_compare: Compare, runs: Path, theme: str) -> None:
+    app = GenreApp(runs, settings=Settings(theme=theme))
+    assert snap_compare(app, terminal_size=SIZES[0], run_before=keys("down", shows="val "))
+
+
+def test_runs_filtered(snap_compare: Compare, runs: Path) -> None:
+    drive = keys("/", *"finished", shows="2 of 4 runs")
+    assert snap_compare(GenreApp(runs), terminal_size=SIZES[0], run_before=drive)
+
+
+def test_runs_without_a_run(snap_compare: Compare) -> None:
+    async def drive(pilot: Pilot[None]) -> None:
+        await until_shown(pilot, "Three things to do")
+
+    assert snap_compare(GenreApp(Path("runs")), terminal_size=SIZES[0], run_before=drive)
+
+
+def test_a_question(snap_compare: Compare, runs: Path) -> None:
+    assert snap_compare(GenreApp(runs), terminal_size=SIZES[0], run_before=keys("d", shows="Delete"))
+
+
+def test_help(snap_compare: Compare, runs: Path) -> None:
+    assert snap_compare(GenreApp(runs), terminal_size=SIZES[1], run_before=keys("?", shows="Everywhere"))
+
+
+@pytest.mark.parametrize("ascii", [False, True], ids=["unicode", "ascii"])
+@pytest.mark.parametrize("size", SIZES, ids=str)
+def test_new_run(snap_compare: Compare, tmp_path: Path, size: tuple[int, int], ascii: bool) -> None:
+    folder = make_demo(tmp_path, clips_per_genre=10, seconds=0.5)
+    (folder / "broken").mkdir()
+    (folder / "organ-hymn" / "empty.wav").touch()
+
+    async def drive(pilot: Pilot[None]) -> None:
+        await pilot.press("n")
+        await until_shown(pilot, "100 clips")
+
+    assert snap_compare(GenreApp(Path("runs"), ascii=ascii), terminal_size=size, run_before=drive)
