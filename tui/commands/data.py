@@ -1,4 +1,4 @@
-"""``data check|demo|pack|import``: look at a dataset, make one, or turn one into features that travel."""
+"""``data check|demo|preview|pack|import``: look at a dataset, make one, or turn one into features that travel."""
 
 import argparse
 
@@ -6,6 +6,7 @@ import msgspec
 
 from core.features.settings import FrontEndSettings
 from core.training.presets import DEFAULT_PRESET, PRESETS, preset
+from tui.commands import preview
 from tui.commands.common import Progress, narrate
 from tui.exits import DONE, FAILED, UsageError
 
@@ -32,6 +33,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     demo.add_argument("--seconds", type=float, default=10.0, metavar="S", help="length of a clip (10)")
     demo.add_argument("--seed", type=int, default=0, metavar="N")
 
+    preview.add_arguments(
+        actions.add_parser("preview", help="what a recipe's augmentation does to a clip, as pictures and as sound")
+    )
+
     pack = actions.add_parser("pack", help="turn a folder of audio into a feature pack that trains without it")
     pack.add_argument("folder", metavar="FOLDER")
     pack.add_argument("out", metavar="OUT", help="a folder that is not there yet")
@@ -47,7 +52,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    actions = {"check": _check, "demo": _demo, "pack": _pack, "import": _import}
+    actions = {"check": _check, "demo": _demo, "preview": preview.run, "pack": _pack, "import": _import}
     return actions[args.action](args)
 
 

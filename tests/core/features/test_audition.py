@@ -1,0 +1,71 @@
+"""A preview shows what an augmentation does, and lets one hear about that."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+import torch
+
+from core.features.audition import EFFECTS, audition, effects_of
+from core.features.front_end import FrontEnd
+from core.features.settings import AugmentationSettings, FrontEndSettings
+from tui.cli import main
+
+FRONT_END = FrontEndSettings(mel_scale="slaney", mel_norm="slaney", top_db=80.0)
+
+
+def music(seconds: float = 2.0) -> np.ndarray:  # type: ignore[type-arg]
+    """A chord with beats."""
+    time = np.arange(int(seconds * 22_050)) / 22_050
+    chord = sum(np.sin(2 * np.pi * hertz * time) for hertz in (330.0, 415.0, 494.0))
+    beats = 0.1 + np.exp(-8 * (time % 0.5))
+    return (chord * beats / 4).astype(np.float32)
+
+
+def test_every_effect_is_heard_by_itself_and_then_all() -> None:
+    heard = audition(music(), FRONT_END, AugmentationSettings(), ["pitch_shift", "equaliser"])
+    assert [trial.effect for trial in heard] == ["original", "pitch_shift", "equaliser", "all"]
+    for trial in heard[1:]:
+        assert (trial.mel_MT - heard[0].mel_MT).abs().max() > 0.5
+    for trial in heard:
+        assert trial.mel_MT.max() == 0
+        assert 0.85 < np.abs(trial.wave_N).max() <= 0.9001
+
+
+def test_sound_has_about_the_spectrogram_that_is_shown() -> None:
+    (original,) = audition(music(), FRONT_END, AugmentationSettings(), [])
+    again = FrontEnd(FRONT_END)(torch.from_numpy(original.wave_N)[None])[0]
+    frames = min(again.shape[1], original.mel_MT.shape[1])
+    pair = torch.stack([again[:, :frames].flatten(), original.mel_MT[:, :frames].flatten()])
+    assert torch.corrcoef(pair)[0, 1] > 0.9
+
+
+def test_a_wide_hop_is_narrowed_since_phases_need_overlap() -> None:
+    wide = FrontEndSettings(hop_length=1709, mel_scale="slaney", mel_norm="slaney", top_db=80.0)
+    (original,) = audition(music(), wide, AugmentationSettings(), [])
+    assert original.mel_MT.shape[1] == 2 * 22_050 // 512 + 1
+
+
+def test_effects_of_a_recipe_are_those_with_a_probability() -> None:
+    assert effects_of(AugmentationSettings(noise=0.1, mixup=1.0, tilt=0.2)) == ["noise", "tilt"]
+
+
+def test_command_writes_pictures_and_sounds(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    clip = tmp_path / "clip.wav"
+    soundfile.write(clip, music(), 22_050)
+    out = tmp_path / "out"
+    assert main(["data", "preview", str(clip), str(out), "--effect", "tilt", "--seconds", "1"]) == 0
+    told = capsys.readouterr()
+    written = [Path(line) for line in told.out.splitlines()]
+    assert {path.name for path in written} == {"original.png", "original.wav", "tilt.png", "tilt.wav"}
+    assert all(path.is_file() for path in written)
+    assert 0.9 < soundfile.info(out / "tilt.wav").duration < 1.1
+    assert "tilt_range 6.0" in told.err
+
+
+def test_an_unknown_effect_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["data", "preview", "clip.wav", str(tmp_path), "--effect", "reverb"]) == 2
+    error = capsys.readouterr().err
+    assert "reverb" in error
+    assert EFFECTS[0] in error
