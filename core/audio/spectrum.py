@@ -1,0 +1,111 @@
+"""Sound as columns of band levels, for the eye: live while it comes, or a whole file in a given width. No torch."""
+
+import os
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from core.audio.decode import stream
+from core.audio.probe import probe
+
+Waveform = npt.NDArray[np.float32]
+Columns = npt.NDArray[np.uint8]
+BANDS = 64
+LOWEST_HZ, HIGHEST_HZ = 30.0, 11_000.0
+RANGE_DB = 80.0
+"""From black to the brightest; the top is full scale for live sound, the loudest point for a file."""
+WINDOW = 4096
+"""Samples in a transform, at 44.1 kHz; scaled with the rate, so that low bands are told apart."""
+FRAMES_PER_COLUMN = 3
+
+
+class Spectrum:
+    """Levels of bands that are equally wide to the ear (mel scale), by the loudest frequency in each."""
+
+    def __init__(self, rate: int, bands: int = BANDS) -> None:
+        self.rate, self.bands = rate, bands
+        self.samples = 1 << round(np.log2(WINDOW * rate / 44_100))
+        """Samples that a column looks at."""
+        self._window = np.hanning(self.samples).astype(np.float32)
+        edges = _from_mel(np.linspace(_to_mel(LOWEST_HZ), _to_mel(min(HIGHEST_HZ, rate / 2)), bands + 1))
+        first = np.floor(edges[:-1] * self.samples / rate).astype(int)
+        last = np.maximum(first + 1, np.ceil(edges[1:] * self.samples / rate).astype(int))
+        self._slices = [slice(a, b) for a, b in zip(first, last, strict=True)]
+
+    def decibels(self, frames_FN: Waveform) -> npt.NDArray[np.float32]:
+        """Frames (F, samples) → (F, bands) in dB, low bands first; a sine at full scale is 0."""
+        amplitude = np.abs(np.fft.rfft(frames_FN * self._window)) * (2 / self._window.sum())
+        levels = np.stack([amplitude[:, part].max(axis=1) for part in self._slices], axis=1)
+        decibels: npt.NDArray[np.float32] = (20 * np.log10(np.maximum(levels, 1e-7))).astype(np.float32)
+        return decibels
+
+
+class LiveSpectrum:
+    """Columns at a steady pace from sound that arrives piece by piece."""
+
+    def __init__(self, rate: int, columns_per_second: float) -> None:
+        self._spectrum = Spectrum(rate)
+        self._hop = max(1, round(rate / columns_per_second))
+        self._held = np.zeros(self._spectrum.samples, dtype=np.float32)
+        self._due = self._hop
+
+    def push(self, y: Waveform) -> Columns:
+        """(samples,) → the columns that are due, (C, bands): 0 is 80 dB below full scale, 255 is full scale."""
+        held = np.concatenate([self._held, y])
+        ends = np.arange(len(self._held) + self._due, len(held) + 1, self._hop)
+        frames = np.stack([held[end - self._spectrum.samples : end] for end in ends]) if len(ends) else None
+        self._due = self._due + self._hop * len(ends) - len(y)
+        self._held = held[-self._spectrum.samples - self._hop :]
+        if frames is None:
+            return np.zeros((0, self._spectrum.bands), dtype=np.uint8)
+        return codes(self._spectrum.decibels(frames), 0.0)
+
+
+def picture(path: str | os.PathLike[str], columns: int) -> Columns:
+    """A file in at most so many columns, (C, bands): 0 is 80 dB below the loudest point, 255 is that point.
+
+    However long the file is, a block of it is in memory, and a few frames a column are transformed.
+
+    Raises:
+        AudioError: the file cannot be read.
+    """
+    seconds = max(probe(Path(path)).duration_s, 0.1)
+    hop_seconds = seconds / (columns * FRAMES_PER_COLUMN)
+    spectrum: Spectrum | None = None
+    parts: list[npt.NDArray[np.float32]] = []
+    held = np.zeros(0, dtype=np.float32)
+    skip = 0
+    for block, rate in stream(path, 10.0):
+        spectrum = spectrum or Spectrum(rate)
+        hop = max(1, round(hop_seconds * rate))
+        held = np.concatenate([held, block])[skip:] if skip < len(held) + len(block) else held[:0]
+        starts = range(0, len(held) - spectrum.samples + 1, hop)
+        parts += [spectrum.decibels(held[start : start + spectrum.samples][None]) for start in starts]
+        used = hop * len(starts)
+        skip = max(0, used - len(held))
+        held = held[used:]
+    if spectrum is None or not parts:
+        return np.zeros((0, BANDS), dtype=np.uint8)
+    frames = np.concatenate(parts)
+    columns = min(columns, len(frames))
+    edges = np.linspace(0, len(frames), columns + 1).astype(int)
+    pooled = np.stack([frames[a:b].max(axis=0) for a, b in pairwise(edges)])
+    return codes(pooled, float(pooled.max()))
+
+
+def codes(decibels: npt.NDArray[np.float32], top: float) -> Columns:
+    """dB → 0 for ``RANGE_DB`` below ``top`` or less, 255 for ``top`` or more."""
+    scaled = (decibels - top + RANGE_DB) * (255 / RANGE_DB)
+    as_bytes: Columns = np.clip(scaled, 0, 255).astype(np.uint8)
+    return as_bytes
+
+
+def _to_mel(hertz: float) -> float:
+    return float(2595 * np.log10(1 + hertz / 700))
+
+
+def _from_mel(mel: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    hertz: npt.NDArray[np.float64] = 700 * (10 ** (mel / 2595) - 1)
+    return hertz
