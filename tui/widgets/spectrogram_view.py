@@ -1,0 +1,88 @@
+"""A spectrogram in the terminal: two bands a cell in colour, or a character a cell without."""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from textual.color import Color
+from textual.content import Content
+
+if TYPE_CHECKING:
+    from tui.themes import Palette
+
+SHADES = " ░▒▓█"
+ASCII_SHADES = " .:-=+*#%@"
+LEVELS = 16
+"""Colours that are told apart: fewer make longer runs of one colour, and so fewer bytes on the link."""
+
+
+class Image:
+    """Levels in 0 … 255, [bands][columns], low bands first."""
+
+    def __init__(self, bands: int, levels: bytes) -> None:
+        self.bands = bands
+        self.columns = len(levels) // bands if bands else 0
+        self._levels = levels
+
+    def scaled(self, width: int, height: int) -> list[list[int]]:
+        """[height][width], high bands first: the loudest level in each field, for a short sound must not vanish."""
+        fields = []
+        for y in reversed(range(height)):
+            low, high = _span(y, height, self.bands)
+            row = []
+            for x in range(width):
+                left, right = _span(x, width, self.columns)
+                row.append(
+                    max(max(self._levels[b * self.columns + left : b * self.columns + right]) for b in range(low, high))
+                )
+            fields.append(row)
+        return fields
+
+
+def spectrogram_lines(image: Image, width: int, height: int, palette: "Palette", shading: str) -> list[Content]:
+    """``height`` lines of ``width`` cells.
+
+    Args:
+        shading: ``colour``, ``shades`` (block characters), or ``ascii``.
+    """
+    if not image.columns:
+        return []
+    if shading == "colour":
+        return _coloured(image.scaled(width, 2 * height), _ramp(palette))
+    shades = ASCII_SHADES if shading == "ascii" else SHADES
+    return [
+        Content("".join(shades[level * len(shades) // 256] for level in row)) for row in image.scaled(width, height)
+    ]
+
+
+def _coloured(fields: Sequence[Sequence[int]], ramp: Sequence[str]) -> list[Content]:
+    """An upper and a lower field in every cell."""
+    lines = []
+    for upper, lower in zip(fields[::2], fields[1::2], strict=True):
+        pairs = [(u * LEVELS // 256, v * LEVELS // 256) for u, v in zip(upper, lower, strict=True)]
+        parts: list[tuple[str, str]] = []
+        for u, v in pairs:
+            style = f"{ramp[u]} on {ramp[v]}"
+            if parts and parts[-1][1] == style:
+                parts[-1] = (parts[-1][0] + "▀", style)
+            else:
+                parts.append(("▀", style))
+        lines.append(Content.assemble(*parts))
+    return lines
+
+
+def _ramp(palette: "Palette") -> list[str]:
+    """From nothing to everything: through the palette's heat to something brighter, so that peaks stand out."""
+    cold, hot = (Color.parse(colour) for colour in palette.heat)
+    peak = hot.lighten(0.25) if hot.brightness >= cold.brightness else hot.darken(0.15)
+    steps = []
+    for level in range(LEVELS):
+        share = level / (LEVELS - 1)
+        colour = cold.blend(hot, share / 0.75) if share < 0.75 else hot.blend(peak, (share - 0.75) / 0.25)
+        steps.append(colour.hex6)
+    return steps
+
+
+def _span(place: int, places: int, of: int) -> tuple[int, int]:
+    """The fields from which one place is made: at least one."""
+    begin = place * of // places
+    return begin, max(begin + 1, (place + 1) * of // places)
