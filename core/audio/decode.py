@@ -96,19 +96,14 @@ def _blocks(
     path: str | os.PathLike[str], file: BinaryIO, start: float, duration: float | None
 ) -> Iterator[tuple[Waveform, int]]:
     """Mono blocks as they come out of the file's decoder."""
-    for block, rate in _decoder(path, file, start, duration):
+    header = read_header(file)
+    if header is not None and header.is_plain:
+        yield from _pcm_blocks(file, header, start, duration)
+        return
+    for block, rate in (sndfile_blocks if sniff(file) else ffmpeg_blocks)(path, file, start, duration):
         if not np.isfinite(block).all():
             raise AudioError(path, "holds samples that are no numbers (NaN or infinite)")
         yield block, rate
-
-
-def _decoder(
-    path: str | os.PathLike[str], file: BinaryIO, start: float, duration: float | None
-) -> Iterator[tuple[Waveform, int]]:
-    header = read_header(file)
-    if header is not None and header.is_plain:
-        return _pcm_blocks(file, header, start, duration)
-    return (sndfile_blocks if sniff(file) else ffmpeg_blocks)(path, file, start, duration)
 
 
 def _pcm_blocks(
@@ -117,7 +112,6 @@ def _pcm_blocks(
     position = round(start * header.rate)
     end = header.frames if duration is None else min(header.frames, position + round(duration * header.rate))
     size = max(1, round(PCM_SECONDS * header.rate))
-    while position < end:
-        samples = read_pcm16(file, header, position, min(size, end - position))
+    while position < end and len(samples := read_pcm16(file, header, position, min(size, end - position))):
         position += len(samples)
-        yield samples.astype(np.float32) * np.float32(1 / 32768), header.rate
+        yield np.multiply(samples, np.float32(1 / 32768), dtype=np.float32), header.rate

@@ -29,7 +29,8 @@ from core.features.settings import FrontEndSettings
 VERSION = 1
 RECORD = struct.Struct("<16sII")
 """Content hash, valid frames, and the CRC-32 of these two: a power cut can leave a file's end full of zeros."""
-ROWS_A_WRITE = 32
+BYTES_A_WRITE = 32 << 20
+"""Rows that wait for each other, so that a disk that syncs slowly is asked seldom."""
 
 
 class FeatureStore:
@@ -76,7 +77,7 @@ class FeatureStore:
     def put(self, content: str, codes_MT: Tensor) -> None:
         """Keeps a spectrogram, (M, valid frames) uint8. It is on disk after the next ``flush``, or before."""
         self._waiting.append((bytes.fromhex(content), codes_MT.numpy()))
-        if len(self._waiting) >= ROWS_A_WRITE:
+        if len(self._waiting) * self.shape[0] * self.shape[1] >= BYTES_A_WRITE:
             self.flush()
 
     def flush(self) -> None:
