@@ -2,7 +2,6 @@
 
 import os
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,9 +9,8 @@ import msgspec
 import torch
 
 from core.dataset.feature_set import FeatureSet
-from core.dataset.features import OnFeatures, compute_features
-from core.dataset.pack import open_pack
-from core.dataset.pack_index import is_pack
+from core.dataset.features import OnFeatures
+from core.dataset.load import load_features
 from core.dataset.scan import survey
 from core.errors import UserError
 from core.reports.assessment import Assessment, assess
@@ -55,11 +53,8 @@ def evaluate(
     trained = load_model(Path(model), choose_device(device))
     on = next(trained.model.parameters()).device
     found = survey(data, index=index)
-    if is_pack(found.root):
-        features = replace(open_pack(found.root), clips=found.clips)
-        _check_pack(features, trained)
-    else:
-        features, _ = compute_features(found.clips, trained.front_end, device=on, on_progress=on_features)
+    features, _ = load_features(found, trained.front_end, device=on, on_features=on_features)
+    _check_front_end(features, trained)
     choice = choose_clips(features.clips, trained, part=part, split_column=split_column)
     known = [i for i in choice.clips if features.clips[i].genre in trained.genres]
     if not known:
@@ -84,7 +79,7 @@ def evaluate(
     return facts
 
 
-def _check_pack(features: FeatureSet, trained: TrainedModel) -> None:
+def _check_front_end(features: FeatureSet, trained: TrainedModel) -> None:
     """A pack's spectrograms cannot be made anew for the model: they have to be the model's, whatever their length."""
     made, wanted = features.settings, trained.front_end
     if msgspec.structs.replace(made, seconds=wanted.seconds) != wanted or made.frames < trained.recipe.input_frames:
