@@ -6,8 +6,8 @@ from core.audio.portaudio import portaudio
 from core.errors import UserError
 
 NO_DEVICE = (
-    "This machine has no input device, as is usual over SSH. Plug one in, or send sound from the machine that has a "
-    "microphone: see the three routes."
+    "this machine has no input device, as is usual over SSH; plug one in, or send sound from the machine that has a "
+    "microphone by one of the three routes"
 )
 
 

@@ -5,7 +5,7 @@ import select
 import time
 
 from core.audio.source import Chunk, Condition, EndOfSound, State
-from core.audio.wire import WireDecoder, WireError, sounds_random
+from core.audio.wire import WireDecoder, sounds_random
 
 PIECE = 1 << 16
 STALL_SECONDS = 2.0
@@ -23,7 +23,6 @@ class PipeSource:
         self._descriptor = descriptor
         self._decoder = WireDecoder(rate)
         self._arrived = time.monotonic()
-        self._bytes = 0
         self._begins = True
         self._odd = False
 
@@ -43,11 +42,9 @@ class PipeSource:
             return None
         data = os.read(self._descriptor, PIECE)
         if not data:
-            if self._bytes and self._decoder.rate is None:
-                raise WireError(f"standard input ended after {self._bytes} bytes, before any sound")
+            self._decoder.end()
             raise EndOfSound
         self._arrived = time.monotonic()
-        self._bytes += len(data)
         samples = self._decoder.push(data)
         if not len(samples) or self._decoder.rate is None:
             return None

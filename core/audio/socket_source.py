@@ -178,8 +178,8 @@ class _Feeder:
         """
         data = self.link.recv(PIECE)
         if not data:
-            if self._decoder is None or self._decoder.rate is None:
-                raise WireError("it ended before any sound came")
+            if self._decoder is not None:
+                self._decoder.end()
             return False
         self._heard_at = time.monotonic()
         if self._decoder is None:

@@ -1,24 +1,16 @@
-"""Sound as columns of band levels, for the eye: live while it comes, or a whole file in a given width. No torch."""
-
-import os
-from itertools import pairwise
-from pathlib import Path
+"""Live sound as columns of band levels, for the eye. No torch."""
 
 import numpy as np
 import numpy.typing as npt
-
-from core.audio.decode import stream
-from core.audio.probe import probe
 
 Waveform = npt.NDArray[np.float32]
 Columns = npt.NDArray[np.uint8]
 BANDS = 64
 LOWEST_HZ, HIGHEST_HZ = 30.0, 11_000.0
 RANGE_DB = 80.0
-"""From black to the brightest; the top is full scale for live sound, the loudest point for a file."""
+"""Below full scale: what is drawn darkest."""
 WINDOW = 4096
 """Samples in a transform, at 44.1 kHz; scaled with the rate, so that low bands are told apart."""
-FRAMES_PER_COLUMN = 3
 
 
 class Spectrum:
@@ -60,45 +52,11 @@ class LiveSpectrum:
         self._held = held[-self._spectrum.samples - self._hop :]
         if frames is None:
             return np.zeros((0, self._spectrum.bands), dtype=np.uint8)
-        return codes(self._spectrum.decibels(frames), 0.0)
+        return _codes(self._spectrum.decibels(frames))
 
 
-def picture(path: str | os.PathLike[str], columns: int) -> Columns:
-    """A file in at most so many columns, (C, bands): 0 is 80 dB below the loudest point, 255 is that point.
-
-    However long the file is, a block of it is in memory, and a few frames a column are transformed.
-
-    Raises:
-        AudioError: the file cannot be read.
-    """
-    seconds = max(probe(Path(path)).duration_s, 0.1)
-    hop_seconds = seconds / (columns * FRAMES_PER_COLUMN)
-    spectrum: Spectrum | None = None
-    parts: list[npt.NDArray[np.float32]] = []
-    held = np.zeros(0, dtype=np.float32)
-    skip = 0
-    for block, rate in stream(path, 10.0):
-        spectrum = spectrum or Spectrum(rate)
-        hop = max(1, round(hop_seconds * rate))
-        held = np.concatenate([held, block])[skip:] if skip < len(held) + len(block) else held[:0]
-        starts = range(0, len(held) - spectrum.samples + 1, hop)
-        parts += [spectrum.decibels(held[start : start + spectrum.samples][None]) for start in starts]
-        used = hop * len(starts)
-        skip = max(0, used - len(held))
-        held = held[used:]
-    if spectrum is None or not parts:
-        return np.zeros((0, BANDS), dtype=np.uint8)
-    frames = np.concatenate(parts)
-    columns = min(columns, len(frames))
-    edges = np.linspace(0, len(frames), columns + 1).astype(int)
-    pooled = np.stack([frames[a:b].max(axis=0) for a, b in pairwise(edges)])
-    return codes(pooled, float(pooled.max()))
-
-
-def codes(decibels: npt.NDArray[np.float32], top: float) -> Columns:
-    """dB → 0 for ``RANGE_DB`` below ``top`` or less, 255 for ``top`` or more."""
-    scaled = (decibels - top + RANGE_DB) * (255 / RANGE_DB)
-    as_bytes: Columns = np.clip(scaled, 0, 255).astype(np.uint8)
+def _codes(decibels: npt.NDArray[np.float32]) -> Columns:
+    as_bytes: Columns = np.clip((decibels + RANGE_DB) * (255 / RANGE_DB), 0, 255).astype(np.uint8)
     return as_bytes
 
 

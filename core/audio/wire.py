@@ -77,6 +77,16 @@ class WireDecoder:
             raise WireError(f"the samples are no numbers (NaN or infinite); {HINT}")
         return samples
 
+    def end(self) -> None:
+        """To be called when no more bytes will come.
+
+        Raises:
+            WireError: what came was no sound.
+        """
+        if self._format is None:
+            seems = "text, not samples" if self._held and _is_text(self._held) else "too little to be sound"
+            raise WireError(f"this is {seems} ({len(self._held):,} bytes in all); {HINT}")
+
     def _begin(self) -> bool:
         """Whether the format is known, and what is held begins with samples."""
         head = self._held
@@ -89,9 +99,9 @@ class WireDecoder:
                 raise WireError(f"this is {name}, not samples; {HINT}")
         if head[4:8] == b"ftyp":
             raise WireError(f"this is MP4, not samples; {HINT}")
-        if len(head) < PROBE_BYTES and not any(byte < 9 or byte > 126 for byte in head):
-            return False  # text, or a very odd sound: wait for more
-        if all(9 <= byte <= 126 for byte in head[:PROBE_BYTES]):
+        if _is_text(head[:PROBE_BYTES]):
+            if len(head) < PROBE_BYTES:
+                return False  # or a very odd sound: wait for more
             raise WireError(f"this is text, not samples; {HINT}")
         self._format = self._stated
         return True
@@ -112,6 +122,10 @@ class WireDecoder:
             if position > LONGEST_HEADER:
                 raise WireError(f"the WAV header has no end; {HINT}")
         return False
+
+
+def _is_text(data: bytes) -> bool:
+    return all(9 <= byte <= 126 for byte in data)
 
 
 def _wav_format(form: bytes) -> _Format:

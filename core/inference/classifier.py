@@ -20,7 +20,7 @@ from core.audio.opened import opened
 from core.audio.probe import probe_open
 from core.audio.resampler import Resampler
 from core.errors import UserError
-from core.inference.judge import Judge, Window, stretches
+from core.inference.judge import Judge, Window, relative_entropy, stretches
 from core.inference.measurer import Measurer
 from core.inference.network import Network
 from core.inference.onnx_network import SUFFIX, OnnxNetwork
@@ -31,7 +31,7 @@ Waveform = npt.NDArray[np.float32]
 BLOCK_SECONDS = 30.0
 """Sound in memory at a time, however long a file is."""
 SHORTEST_SECONDS = 0.25
-LARGEST_OVERLAP = 0.95
+LARGEST_OVERLAP = 0.99
 
 
 class Classifier:
@@ -75,7 +75,7 @@ class Classifier:
         """The verdict on an audio file of any format, and on each of its windows.
 
         Args:
-            overlap: how much of a window the next one repeats, from 0 to 0.95.
+            overlap: how much of a window the next one repeats, from 0 to 0.99.
 
         Raises:
             AudioError: the file cannot be read, is no audio, or is too short.
@@ -109,13 +109,21 @@ class Classifier:
         size = max(1, round(BLOCK_SECONDS * rate))
         return self.classify_blocks(((y[i : i + size], rate) for i in range(0, len(y), size)), overlap=overlap)
 
-    def stream(self, rate: int, *, overlap: float = 0.0) -> "Stream":
+    def stream(self, rate: int, *, overlap: float = 0.0, latest_only: bool = False) -> "Stream":
         """A stream for mono sound at ``rate`` Hz that arrives piece by piece.
+
+        Args:
+            latest_only: of several windows that one piece completes, judge the last: to keep up with live sound.
 
         Raises:
             UserError: no music has that rate.
         """
-        return Stream(self.network, self._judge, rate, overlap)
+        return Stream(self.network, self._judge, rate, overlap, latest_only)
+
+    def likeliest(self, probabilities: dict[str, float]) -> str | None:
+        """The genre that probabilities, such as an average of several windows', speak for; None where unclear."""
+        unclear = relative_entropy(np.array(list(probabilities.values()))) >= self._judge.entropy_limit
+        return None if unclear else max(probabilities, key=lambda genre: probabilities[genre])
 
     def segments(self, windows: Iterable[Window]) -> list[Segment]:
         return [self._judge.segment(window) for window in windows]
@@ -157,12 +165,19 @@ class Classifier:
 
 
 class Stream:
-    """Sound in, pieces of any size; the verdict on each window as soon as it is full. Keeps one window of sound."""
+    """Sound in, pieces of any size; the verdict on each window as soon as it is full. Keeps one window of sound.
 
-    def __init__(self, network: Measurer, judge: Judge, rate: int, overlap: float) -> None:
+    Attributes:
+        rate: of the sound, in Hz.
+        skipped: windows that were not judged, with ``latest_only``.
+    """
+
+    def __init__(self, network: Measurer, judge: Judge, rate: int, overlap: float, latest_only: bool) -> None:
         if not 0 <= overlap <= LARGEST_OVERLAP:
             raise UserError(f"windows can overlap by 0 to {LARGEST_OVERLAP:g} of their length, not {overlap:g}")
-        self._network, self._judge, self._rate = network, judge, rate
+        self._network, self._judge, self._latest_only = network, judge, latest_only
+        self.rate = rate
+        self.skipped = 0
         target = network.settings.sample_rate
         self._resampler = Resampler(rate, target)
         self._cutter = WindowCutter(
@@ -175,7 +190,7 @@ class Stream:
     @property
     def seconds(self) -> float:
         """How much sound has come."""
-        return self._received / self._rate
+        return self._received / self.rate
 
     @property
     def window_fill(self) -> float:
@@ -193,7 +208,11 @@ class Stream:
     def measure(self, y: Waveform) -> list[Window]:
         """As ``push``, before any verdict."""
         self._received += len(y)
-        return self._windows(*self._cutter.push(self._resampler.push(y)))
+        wave_BN, starts = self._cutter.push(self._resampler.push(y))
+        if self._latest_only and len(starts) > 1:
+            self.skipped += len(starts) - 1
+            wave_BN, starts = wave_BN[-1:], starts[-1:]
+        return self._windows(wave_BN, starts)
 
     def measure_rest(self) -> list[Window]:
         """As ``finish``, before any verdict."""

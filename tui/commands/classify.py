@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from core.inference.labels import Labels
     from tui.commands.classified import Output
 
-OVERLAP_HELP = "how much of a 3 s window the next one repeats, from 0 (the default) to 0.95"
+OVERLAP_HELP = "how much of a 3 s window the next one repeats, from 0 (the default) to 0.99"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -51,11 +51,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_runs_option(parser)
 
 
-def add_model_options(parser: argparse.ArgumentParser) -> None:
+def add_model_options(parser: argparse.ArgumentParser, *, device_option: str = "--device") -> None:
     parser.add_argument(
         "--model", metavar="MODEL", help="a model file, a run, or default (newest run with a best model, else default)"
     )
-    parser.add_argument("--device", default="auto", metavar="auto|cpu|cuda[:N]|mps")
+    parser.add_argument(
+        device_option, default="auto", metavar="auto|cpu|cuda[:N]|mps", help="what the network runs on (auto)"
+    )
 
 
 def run(args: argparse.Namespace) -> int:
@@ -122,8 +124,8 @@ def _check(args: argparse.Namespace) -> None:
         raise UsageError(f"--jobs must be at least 1, not {args.jobs}")
     if args.top is not None and args.top < 1:
         raise UsageError(f"--top must be at least 1, not {args.top}")
-    if not 0 <= args.overlap <= 0.95:
-        raise UsageError(f"--overlap must be from 0 to 0.95, not {args.overlap:g}")
+    if not 0 <= args.overlap <= 0.99:
+        raise UsageError(f"--overlap must be from 0 to 0.99, not {args.overlap:g}")
     if args.threshold is not None and not 0 <= args.threshold <= 1:
         raise UsageError(f"--threshold must be from 0 to 1, not {args.threshold:g}")
     if (args.yes or args.force) and not args.write_tags:

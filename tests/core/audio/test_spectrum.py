@@ -1,13 +1,9 @@
 """Spectra for the eye."""
 
-from pathlib import Path
-
 import numpy as np
 import pytest
-import soundfile
 
-from core.audio.errors import AudioError
-from core.audio.spectrum import BANDS, LiveSpectrum, Spectrum, picture
+from core.audio.spectrum import BANDS, LiveSpectrum, Spectrum
 
 RATE = 22_050
 
@@ -31,20 +27,3 @@ def test_live_columns_do_not_depend_on_the_pieces(size: int) -> None:
     pieces = np.concatenate([live.push(y[start : start + size]) for start in range(0, len(y), size)])
     assert len(whole) == 60
     assert np.array_equal(pieces, whole)
-
-
-def test_a_file_in_the_width_that_was_asked_for(tmp_path: Path) -> None:
-    y = np.concatenate([sine(200, 15), sine(4000, 15)])
-    soundfile.write(tmp_path / "two.wav", y, RATE)
-    drawn = picture(tmp_path / "two.wav", 100)
-    assert drawn.shape == (100, BANDS)
-    assert drawn.max() == 255
-    loudest = drawn.argmax(axis=1)
-    assert loudest[10] == loudest[40] < loudest[60] == loudest[90]
-
-
-def test_short_and_unreadable_files(tmp_path: Path) -> None:
-    soundfile.write(tmp_path / "short.wav", sine(200, 0.01), RATE)
-    assert picture(tmp_path / "short.wav", 100).shape == (0, BANDS)
-    with pytest.raises(AudioError):
-        picture(tmp_path / "gone.wav", 100)

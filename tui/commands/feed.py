@@ -1,0 +1,45 @@
+"""``feed``: standard input to the socket that the Listen screen reads."""
+
+import argparse
+import sys
+from pathlib import Path
+
+from tui.commands.common import narrate
+from tui.exits import DONE, UsageError
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    add_socket_options(parser)
+
+
+def add_socket_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--socket", type=Path, metavar="PATH", help="another socket than the user's own")
+    parser.add_argument(
+        "--rate", type=int, default=None, metavar="HZ", help="of bare 16-bit samples (22050); a WAV header says its own"
+    )
+
+
+def run(args: argparse.Namespace) -> int:
+    from core.audio.feed_socket import default_socket
+    from core.audio.feeding import feed
+
+    if sys.stdin.isatty():
+        raise UsageError("feed takes sound from standard input; try: arecord -q -f S16_LE -t wav | genre-tui feed")
+    path = args.socket or default_socket()
+    sent = feed(sys.stdin.fileno(), path, stated_rate(args), on_message=lambda text: narrate(f"genre-tui: {text}"))
+    narrate(f"fed {sent:,} bytes to {path}")
+    return DONE
+
+
+def stated_rate(args: argparse.Namespace) -> int:
+    """
+    Raises:
+        UsageError: no sound has that rate.
+    """
+    from core.audio.feed_socket import DEFAULT_RATE
+    from core.audio.resampler import HIGHEST_RATE, LOWEST_RATE
+
+    rate: int = DEFAULT_RATE if args.rate is None else args.rate
+    if not LOWEST_RATE <= rate <= HIGHEST_RATE:
+        raise UsageError(f"--rate must be from {LOWEST_RATE:,} to {HIGHEST_RATE:,} Hz, not {rate:,}")
+    return rate

@@ -1,0 +1,135 @@
+"""``listen``: the genre of live sound, from a device, standard input or a socket, as lines."""
+
+import argparse
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from core.errors import UserError
+from tui.commands.classify import add_model_options
+from tui.commands.common import add_runs_option, narrate, runs_dir
+from tui.commands.feed import stated_rate
+from tui.exits import DONE, UsageError
+from tui.figures import clock
+from tui.routes import routes
+
+if TYPE_CHECKING:
+    from core.audio.source import Source
+    from core.inference.heard import Heard, SourceChanged
+
+SIGN_OF_LIFE_SECONDS = 5.0
+"""Without --json, a verdict that stays the same is said again after so long."""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    source = parser.add_mutually_exclusive_group()
+    source.add_argument("--device", type=int, metavar="N", help="an input device by its number (the default one)")
+    source.add_argument("--stdin", action="store_true", help="WAV, or bare 16-bit mono samples, from standard input")
+    source.add_argument("--socket", type=Path, metavar="PATH", help="what genre-tui feed --socket PATH sends")
+    source.add_argument("--list-devices", action="store_true", help="print the input devices and exit")
+    parser.add_argument("--rate", type=int, metavar="HZ", help="of bare samples (22050); a WAV header says its own")
+    parser.add_argument("--json", action="store_true", help="one JSON object a line and window")
+    parser.add_argument(
+        "--overlap", type=float, metavar="SHARE", help="of neighbouring windows, from 0 to 0.99 (a verdict every 0.4 s)"
+    )
+    add_model_options(parser, device_option="--compute")
+    add_runs_option(parser)
+
+
+def run(args: argparse.Namespace) -> int:
+    if args.list_devices:
+        return _list_devices()
+    if args.overlap is not None and not 0 <= args.overlap <= 0.99:
+        raise UsageError(f"--overlap must be from 0 to 0.99, not {args.overlap:g}")
+    if args.rate is not None and not args.stdin:
+        raise UsageError("--rate is for --stdin; a feeder says its rate, and a device has its own")
+    source = _open(args)
+    try:
+        return _listen(args, source)
+    finally:
+        source.close()
+
+
+def _listen(args: argparse.Namespace, source: "Source") -> int:
+    import msgspec
+
+    from core.inference.find_model import find_model
+
+    model = find_model(args.model, runs_dir(args))
+
+    from core.inference.classifier import Classifier
+    from core.inference.heard import Heard, SourceChanged
+    from core.inference.listening import Listening, overlap_for
+
+    classifier = Classifier.load(model, args.compute)
+    narrate(f"model {classifier.model} on {classifier.device}; windows of {classifier.window_seconds:g} s")
+    overlap = overlap_for(classifier.window_seconds) if args.overlap is None else args.overlap
+    listening = Listening(source, classifier, overlap=overlap, keep_up=not args.stdin)
+    lines = _Lines()
+    for event in listening.events():
+        if isinstance(event, SourceChanged):
+            lines.source(event)
+        elif isinstance(event, Heard) and args.json:
+            print(msgspec.json.encode(event).decode(), flush=True)
+        elif isinstance(event, Heard):
+            lines.heard(event)
+    return DONE
+
+
+def _open(args: argparse.Namespace) -> "Source":
+    if args.stdin:
+        from core.audio.pipe_source import PipeSource
+
+        if sys.stdin.isatty():
+            raise UsageError("--stdin takes sound; try: arecord -q -f S16_LE -t wav | genre-tui listen --stdin")
+        return PipeSource(sys.stdin.fileno(), stated_rate(args))
+    if args.socket:
+        from core.audio.socket_source import SocketSource
+
+        return SocketSource(args.socket)
+    from core.audio.device_source import DeviceSource
+
+    try:
+        return DeviceSource(args.device)
+    except UserError:
+        for route in routes():
+            narrate(f"{route.title}:")
+            for place, command in route.commands:
+                narrate(f"  {place}: {command}")
+        raise
+
+
+def _list_devices() -> int:
+    from core.audio.devices import input_devices
+
+    for device in input_devices():
+        mark = "*" if device.is_default else " "
+        print(f"{mark} {device.number:>3}  {device.name}  {device.rate:,} Hz, {device.channels} channels")
+    return DONE
+
+
+class _Lines:
+    """For people: a line when the verdict changes, and now and then."""
+
+    def __init__(self) -> None:
+        self._verdict: str | None = ""
+        self._said_at = 0.0
+        self._source = ""
+
+    def heard(self, heard: "Heard") -> None:
+        if heard.verdict == self._verdict and heard.end_s - self._said_at < SIGN_OF_LIFE_SECONDS:
+            return
+        self._verdict, self._said_at = heard.verdict, heard.end_s
+        ranked = sorted(heard.smoothed.items(), key=lambda item: -item[1])[:3]
+        others = ", ".join(f"{genre} {p:.0%}" for genre, p in ranked)
+        named = heard.verdict or f"uncertain ({heard.reason or 'no clear genre'})"
+        print(f"{clock(heard.end_s)}  {named}  {others}", flush=True)
+
+    def source(self, changed: "SourceChanged") -> None:
+        lost = f"; sound lost {changed.overruns} times" if changed.overruns else ""
+        said = f"{changed.state}: {changed.text}{lost}" if changed.text else ""
+        # A stall counts its seconds; one line about it is enough.
+        kind = said.split(" for ")[0]
+        if said and kind != self._source:
+            narrate(said)
+        self._source = kind

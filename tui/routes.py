@@ -1,0 +1,66 @@
+"""How sound gets to a machine without a microphone: three routes, each as the very commands to type."""
+
+import getpass
+import os
+import shlex
+import socket
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import NamedTuple
+
+from core.audio.feed_socket import DEFAULT_RATE, default_socket
+
+RECORD = f"arecord -q -f S16_LE -c 1 -r {DEFAULT_RATE} -t wav"
+"""On the machine with the microphone. The WAV header says the rate, so nothing else has to."""
+PULSE = "/tmp/laptop-pulse"
+ORDINARY_PATH = {"/usr/local/bin", "/usr/bin", "/bin"}
+
+
+class Route(NamedTuple):
+    title: str
+    commands: tuple[tuple[str, str], ...]
+    """Where to type it, and what."""
+
+
+def routes(environment: Mapping[str, str] = os.environ, feed_socket: Path | None = None) -> list[Route]:
+    """The routes to this machine, as it is reached from the one where the user sits.
+
+    Args:
+        feed_socket: the socket that is listened on, where it is not the usual one.
+    """
+    ssh, program = _ssh(environment), _program()
+    chosen = "" if feed_socket in (None, default_socket()) else f" --socket {shlex.quote(str(feed_socket))}"
+    pulse = f"PULSE_SERVER=unix:{PULSE}"
+    return [
+        Route(
+            "into this screen",
+            (("there", f"{RECORD} | {ssh} {program} feed{chosen}"),),
+        ),
+        Route(
+            "without a screen",
+            (("there", f"{RECORD} | {ssh} {program} listen --stdin --json"),),
+        ),
+        Route(
+            "the other machine's PulseAudio or PipeWire as a device of this one",
+            (
+                ("there", f"{ssh.replace('ssh', f'ssh -R {PULSE}:$XDG_RUNTIME_DIR/pulse/native', 1)}"),
+                ("here", f"{pulse} {program}"),
+            ),
+        ),
+    ]
+
+
+def _ssh(environment: Mapping[str, str]) -> str:
+    """The ssh command that the user came by, as far as this end of it knows."""
+    _, _, address, port = (environment.get("SSH_CONNECTION", "").split() + [""] * 4)[:4]
+    option = f"-p {port} " if port not in ("", "22") else ""
+    return f"ssh {option}{getpass.getuser()}@{address or socket.gethostname()}"
+
+
+def _program() -> str:
+    """How a command over SSH, which has an ordinary PATH, starts this program."""
+    script = Path(sys.executable).with_name("genre-tui")
+    if not script.exists():
+        return f"{shlex.quote(sys.executable)} -m tui.cli"
+    return "genre-tui" if str(script.parent) in ORDINARY_PATH else shlex.quote(str(script))
