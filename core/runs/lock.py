@@ -28,6 +28,8 @@ class RunLock:
     def acquire(self) -> bool:
         """Takes the lock, or takes it over from the launcher of this process. False when another process has it."""
         self._descriptor = _adopt(self.path)
+        if self._descriptor is None and _torchrun_holds(self.path):
+            return True  # for as long as this process lives
         if self._descriptor is None:
             self._descriptor = _open_locked(self.path)
         if self._descriptor is None:
@@ -84,6 +86,12 @@ def holder(path: Path) -> tuple[int, float] | None:
         pid, since = Path(path).read_text().split()
         return int(pid), float(since)
     return None
+
+
+def _torchrun_holds(path: Path) -> bool:
+    """Whether this process is a child of a torchrun that has the lock, and keeps it through its children's deaths."""
+    held_by = holder(path) or (0, 0.0)
+    return "TORCHELASTIC_RUN_ID" in os.environ and held_by[0] == os.getppid() and is_held(path)
 
 
 def _open_locked(path: Path) -> int | None:

@@ -1,4 +1,4 @@
-"""``python -m core.training RUN_FOLDER``: the trainer process."""
+"""``python -m core.training RUN_FOLDER``: the trainer process, or one of several that torchrun has started."""
 
 import sys
 from pathlib import Path
@@ -7,8 +7,9 @@ from core.errors import UserError
 from core.runs.events import RunFinished, RunStopped
 from core.runs.folder import RunFolder
 from core.runs.notify import run_ended
-from core.training.process import tune_process
-from core.training.trainer import run_trainer
+from core.training.process import die_with_parent, tune_process
+from core.training.ranks import by_torchrun, ranks
+from core.training.trainer import has_ended, run_trainer
 
 
 def main() -> int:
@@ -17,8 +18,17 @@ def main() -> int:
         print("usage: python -m core.training RUN_FOLDER", file=sys.stderr)
         return 2
     tune_process()
-    folder = Path(sys.argv[1])
+    folder, place = Path(sys.argv[1]), ranks()
+    if by_torchrun():
+        die_with_parent()
+        if place.restarts and has_ended(RunFolder(folder)):
+            return 0  # it was no accident, and is not to be repeated
     try:
+        if not place.leads:
+            from core.training.peer import run_peer
+
+            run_peer(folder)
+            return 0
         ending = run_trainer(folder)
     except UserError as error:
         print(error, file=sys.stderr)

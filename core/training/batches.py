@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 
 from core.dataset.feature_set import FeatureSet
+from core.training.team import ALONE, Team
 from core.training.windows import Windows, batch_bounds
 
 
@@ -30,11 +31,14 @@ class WindowReader:
         self._labels_on_device = features.labels.to(device)
         self._gathers = isinstance(features.mel, Tensor) and features.mel.device.type != "cpu"
 
-    def batches(self, windows: Windows, batch_size: int, first: int = 0) -> Iterator[Batch]:
-        """All windows in batches of about ``batch_size`` (see `batch_bounds`), from batch ``first`` (from 0) on."""
+    def batches(self, windows: Windows, batch_size: int, first: int = 0, team: Team = ALONE) -> Iterator[Batch]:
+        """All windows in batches of about ``batch_size`` (see `batch_bounds`), from batch ``first`` (from 0) on.
+
+        Of every batch this process gets its share of the ``team``'s.
+        """
         if self._gathers:
             windows = windows.to(self.device)  # once an epoch, so that no batch waits for a copy
-        parts = [windows.part(*bounds) for bounds in batch_bounds(len(windows), batch_size)[first:]]
+        parts = [team.share(windows.part(*bounds)) for bounds in batch_bounds(len(windows), batch_size)[first:]]
         for number, part in enumerate(parts, start=1):
             for following in parts[number : number + 1]:
                 self.features.will_need(following.clip)

@@ -16,6 +16,7 @@ from core.training.checkpoint import network_of
 from core.training.learner import Learner
 from core.training.precision import choose_precision, make_deterministic
 from core.training.recipe import Recipe
+from core.training.team import ALONE, Team
 from core.training.train import Augmentation
 from core.training.windows import batch_bounds, random_windows
 
@@ -26,14 +27,16 @@ EXPERT_WINDOWS = 4
 EXPERT_BATCH = 64
 
 
-def begin(recipe: Recipe, reader: WindowReader, train: Tensor) -> Learner:
+def begin(recipe: Recipe, reader: WindowReader, train: Tensor, team: Team = ALONE) -> Learner:
     """A learner whose network is freshly initialised from the recipe's seed, on the reader's device.
 
     Args:
         train: indices of the training clips in the reader's feature set, int64 [N].
+        team: who shares every batch; each begins alike.
 
     Raises:
-        UserError: there is no such network, it lacks the options, or it cannot train on batches of one.
+        UserError: there is no such network, it lacks the options, it cannot train on batches of one, or a batch is too
+            small to be shared.
     """
     make_deterministic(recipe, reader.device)
     genres = len(reader.features.genres)
@@ -44,8 +47,12 @@ def begin(recipe: Recipe, reader: WindowReader, train: Tensor) -> Learner:
     fit_standardisation(model, reader.read(windows.part(0, STANDARDISE_WINDOWS)).mel_BMT.cpu())
     windows = random_windows(train, reader.frames, reader.width, EXPERT_WINDOWS, recipe.seed, epoch=0)
     fit_experts(model, ((mel_BMT.cpu(), labels_B) for mel_BMT, labels_B in reader.batches(windows, EXPERT_BATCH)))
-    batches = len(batch_bounds(len(train) * recipe.crops_per_clip, recipe.batch_size))
-    return Learner(model, recipe, choose_precision(recipe, reader.device), genres=genres, batches=batches)
+    bounds = batch_bounds(len(train) * recipe.crops_per_clip, recipe.batch_size)
+    smallest = min(last - first for first, last in bounds)
+    if smallest < team.place.size:
+        raise UserError(f"A batch of {smallest} leaves some of {team.place.size} processes nothing: take larger ones.")
+    precision = choose_precision(recipe, reader.device)
+    return Learner(model, recipe, precision, genres=genres, batches=len(bounds), team=team)
 
 
 def augmentation(recipe: Recipe) -> Augmentation | None:

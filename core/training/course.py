@@ -10,7 +10,7 @@ from core.training.batches import WindowReader
 from core.training.begin import augmentation, begin, sampling_weights
 from core.training.checkpoint import load_last, remove_unfinished
 from core.training.chronicle import Chronicle
-from core.training.device import choose_device, device_name
+from core.training.device import device_name
 from core.training.errors import Diverged, StopRequested
 from core.training.follower import Follower
 from core.training.learner import Learner, place_from
@@ -19,6 +19,7 @@ from core.training.monitor import Monitor
 from core.training.recipe import Recipe
 from core.training.requests import Requests
 from core.training.saver import Saver
+from core.training.team import join
 from core.training.train import evaluate_model, train_model
 from core.training.trainer import run_started
 
@@ -35,7 +36,7 @@ class Course:
         self.recipe = recipe
         self.chronicle = chronicle
         self.requests = requests
-        self.device = choose_device(recipe.device)
+        self.team, self.device = join(recipe.device)
         remove_unfinished(run)
         self.saved = load_last(run.last_path) if run.last_path.exists() else None
 
@@ -59,9 +60,11 @@ class Course:
                 )
             except StopRequested:
                 return RunStopped(seconds=self.chronicle.seconds, message="before training began: there is no model")
+            self.team.wait()  # the others find split and features ready now
             reader = WindowReader(material.features, self.recipe.input_frames, self.device)
             learner = self._learner(reader, material)
             stopped = self._train(learner, reader, material)
+            self.team.leave()
             self.requests.concluding = True
             from core.training.conclude import conclude  # matplotlib and scikit-learn, which training does without
 
@@ -70,7 +73,7 @@ class Course:
 
     def _learner(self, reader: WindowReader, material: Material) -> Learner:
         recipe = self.recipe
-        learner = begin(recipe, reader, material.train)
+        learner = begin(recipe, reader, material.train, self.team)
         if self.saved is not None:
             self._go_on(learner, self.saved)
             self.saved = None  # two gigabytes, for the largest network
@@ -108,7 +111,12 @@ class Course:
         saver.save()
         if learner.place.best is None:
             validation = evaluate_model(
-                learner.judged, reader, material.valid, crops=self.recipe.test_crops, precision=learner.precision
+                learner.judged,
+                reader,
+                material.valid,
+                crops=self.recipe.test_crops,
+                precision=learner.precision,
+                team=self.team,
             )
             saver.save_unfinished(validation)
         return stopped

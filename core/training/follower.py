@@ -5,6 +5,7 @@ from collections.abc import Callable
 from torch import Tensor
 
 from core.runs.events import BatchProgress, EpochFinished, EpochStarted, Event
+from core.training.errors import StopRequested
 from core.training.evaluation import Evaluation
 from core.training.learner import EpochScore, Learner
 from core.training.pace import Pace, Stopwatch
@@ -26,6 +27,7 @@ class Follower:
 
     def epoch_started(self, learner: Learner) -> None:
         self._emit(EpochStarted(epoch=learner.place.epoch + 1, batches=learner.batches))
+        self._tell(learner, stop=False)
         self._watch.start(learner.place.seconds)
 
     def batch_trained(self, learner: Learner, loss: Tensor, clips: int) -> None:
@@ -46,8 +48,7 @@ class Follower:
                 )
             )
         self._saver.batch_trained()
-        self._requests.check(before_waiting=self._saver.save)
-        place.epochs = self._requests.epochs
+        self._check(learner)
 
     def epoch_trained(self, learner: Learner) -> None:
         self._train_seconds, self._clips = self._watch.seconds, learner.place.clips
@@ -61,7 +62,7 @@ class Follower:
                 epoch=place.epoch + 1, batch=batch, batches=batches, step=place.step, phase="validate"
             )
             self._emit(progress)
-        self._requests.check(before_waiting=self._saver.save)
+        self._check(learner)
 
     def epoch_finished(self, learner: Learner, score: EpochScore, validation: Evaluation) -> None:
         best = learner.place.best
@@ -81,5 +82,17 @@ class Follower:
                 confusion=validation.confusion.tolist(),
             )
         )
-        learner.place.epochs = self._requests.epochs
         self._saver.epoch_finished()
+
+    def _check(self, learner: Learner) -> None:
+        """Answers requests, and tells the other processes of a team what comes of them."""
+        try:
+            self._requests.check(before_waiting=self._saver.save)
+        except StopRequested:
+            self._tell(learner, stop=True)
+            raise
+        self._tell(learner, stop=False)
+
+    def _tell(self, learner: Learner, *, stop: bool) -> None:
+        learner.place.epochs = self._requests.epochs
+        learner.team.told(int(stop), learner.place.epochs)

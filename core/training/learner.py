@@ -13,6 +13,7 @@ from core.training.errors import Diverged
 from core.training.precision import Precision
 from core.training.recipe import Recipe
 from core.training.schedule import learning_rate
+from core.training.team import ALONE, Team
 
 
 @dataclass(frozen=True)
@@ -65,16 +66,29 @@ class Place:
 class Learner:
     """A network in training: its weights, optimiser, average, random state, running sums and place."""
 
-    def __init__(self, model: nn.Module, recipe: Recipe, precision: Precision, *, genres: int, batches: int) -> None:
+    def __init__(
+        self,
+        model: nn.Module,
+        recipe: Recipe,
+        precision: Precision,
+        *,
+        genres: int,
+        batches: int,
+        team: Team = ALONE,
+    ) -> None:
         """Args:
         model: freshly built; it is moved to the device.
         batches: optimiser steps in an epoch.
+        team: who shares every batch.
         """
         self.recipe = recipe
         self.precision = precision
         self.genres = genres
         self.batches = batches
+        self.team = team
         self.model = precision.place(model)
+        self.parallel = team.parallel(self.model)
+        """The network to call in training: ``model`` itself, or around it what adds up the team's gradients."""
         settings = recipe.optimiser
         optimisers = {"adam": torch.optim.Adam, "adamw": torch.optim.AdamW}
         self.optimiser = optimisers[settings.name](
@@ -121,12 +135,17 @@ class Learner:
         if self.average is not None:
             self.average.update(self.model)
 
-    def count(self, loss: Tensor, logits_BC: Tensor, labels_B: Tensor) -> None:
-        """Takes a batch that was trained on into the sums, without reading anything from the device."""
-        self.sums += torch.stack([loss * len(labels_B), (logits_BC.argmax(1) == labels_B).sum()])
+    def count(self, loss: Tensor, logits_BC: Tensor, labels_B: Tensor, whole: int) -> None:
+        """Takes a batch that was trained on into the sums, without reading anything from the device.
+
+        Args:
+            whole: windows of the batch over all processes, of which ``labels_B`` are this one's.
+        """
+        sums = torch.stack([loss * len(labels_B), (logits_BC.argmax(1) == labels_B).sum()])
+        self.sums += self.team.summed(sums)
         self.place.step += 1
         self.place.batch += 1
-        self.place.clips += len(labels_B)
+        self.place.clips += whole
 
     def train_scores(self) -> tuple[float, float]:
         """Mean loss and accuracy of the epoch at work, as far as it has come; waits for the device.

@@ -53,13 +53,15 @@ class Recipe(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     seed: int = 0
     device: str = "auto"
     """auto, cpu, cuda, cuda:N or mps."""
+    processes: int = 1
+    """Processes that share every batch, one a GPU; they change how fast it goes and not what comes out."""
     plain: bool = False
     """Train by the plain path (float32, no memory-format or kernel choices): the reference for every speed-up."""
     spectrograms: bool = True
     """Whether a picture of every clip's spectrogram is written."""
 
     def __post_init__(self) -> None:
-        for name in ("epochs", "batch_size", "crops_per_clip", "test_crops"):
+        for name in ("epochs", "batch_size", "crops_per_clip", "test_crops", "processes"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} must be at least 1, not {getattr(self, name)}")
         if self.crop_seconds is not None and not 0 < self.crop_seconds <= self.front_end.seconds:

@@ -12,6 +12,7 @@ from core.training.calibration import calibrate
 from core.training.evaluation import Evaluation
 from core.training.learner import Best, EpochScore, Learner
 from core.training.precision import Precision
+from core.training.team import ALONE, Team
 from core.training.windows import batch_bounds, random_windows, spaced_windows
 
 Augmentation = Callable[[Tensor, Tensor, torch.Generator], tuple[Tensor, Tensor]]
@@ -25,7 +26,8 @@ class BatchListener(Protocol):
     """Follows an epoch. Whatever it raises ends the training; the learner can be saved at every call."""
 
     def batch_trained(self, learner: Learner, loss: Tensor, clips: int) -> None:
-        """After every optimiser step. ``loss`` is that batch's, on the device: to read it is to wait for the device."""
+        """After every optimiser step. ``loss`` is this process' share of the batch's, on the device: to read it is to
+        wait for the device. ``clips`` is the size of the whole batch."""
 
 
 class Listener(BatchListener, Protocol):
@@ -70,7 +72,8 @@ def train_model(
         windows = random_windows(
             train_clips, reader.frames, reader.width, recipe.crops_per_clip, recipe.seed, epoch, weights
         )
-        train_epoch(learner, reader.batches(windows, recipe.batch_size, first=place.batch), listener, augment)
+        batches = reader.batches(windows, recipe.batch_size, place.batch, learner.team)
+        train_epoch(learner, batches, listener, augment)
         train_loss, train_accuracy = learner.train_scores()
         listener.epoch_trained(learner)
 
@@ -80,6 +83,7 @@ def train_model(
             valid_clips,
             crops=recipe.test_crops,
             precision=learner.precision,
+            team=learner.team,
             on_batch=lambda batch, batches: listener.batch_validated(learner, batch, batches),
         )
         score = EpochScore(
@@ -93,10 +97,12 @@ def train_epoch(
     learner: Learner, batches: Iterator[Batch], listener: BatchListener, augment: Augmentation | None = None
 ) -> None:
     """One optimiser step a batch. Nothing is read back from the device: loss and hits are summed up there."""
-    model, optimiser = learner.model, learner.optimiser
+    model, optimiser, team = learner.parallel, learner.optimiser, learner.team
     smoothing = learner.recipe.optimiser.label_smoothing
     model.train()
     for mel_BMT, labels_B in batches:
+        whole = team.total(len(labels_B))  # windows of the batch over all processes
+        team.reseed(learner.recipe.seed, learner.place.step, learner.generator)
         targets = labels_B
         if augment is not None:
             one_hot_BC = F.one_hot(labels_B, learner.genres).float()
@@ -105,10 +111,11 @@ def train_epoch(
             logits_BC = model(mel_BMT).float()
         loss = F.cross_entropy(logits_BC, targets, label_smoothing=smoothing)
         optimiser.zero_grad(set_to_none=True)
-        loss.backward()  # type: ignore[no-untyped-call]
+        # Gradients are averaged over the processes, whose shares may differ by one window.
+        (loss * (len(labels_B) * team.place.size / whole)).backward()  # type: ignore[no-untyped-call]
         learner.step()
-        learner.count(loss.detach(), logits_BC.detach(), labels_B)
-        listener.batch_trained(learner, loss.detach(), len(labels_B))
+        learner.count(loss.detach(), logits_BC.detach(), labels_B, whole)
+        listener.batch_trained(learner, loss.detach(), whole)
 
 
 @torch.no_grad()
@@ -119,23 +126,29 @@ def evaluate_model(
     *,
     crops: int,
     precision: Precision,
+    team: Team = ALONE,
     on_batch: Callable[[int, int], None] | None = None,
 ) -> Evaluation:
     """The network's judgement of clips: the mean of its logits over ``crops`` evenly spaced windows of each.
 
     Args:
         clips: indices into the reader's feature set, int64 [N].
+        team: who shares the windows; every process gets the whole judgement.
         on_batch: called with the number of batches done and of all.
     """
     model.eval()
     windows = spaced_windows(clips, reader.frames, reader.width, crops)
-    batch_size = max(1, EVALUATION_FRAMES // reader.width)
-    batches = len(batch_bounds(len(windows), batch_size))
+    batch_size = max(2 * team.place.size, EVALUATION_FRAMES // reader.width)
+    if len(windows) < team.place.size:
+        team = ALONE  # some would have nothing to do: everyone does everything
+    bounds = batch_bounds(len(windows), batch_size)
     logits_by_batch = []
-    for done, (mel_BMT, _) in enumerate(reader.batches(windows, batch_size), start=1):
+    for done, (mel_BMT, _) in enumerate(reader.batches(windows, batch_size, team=team), start=1):
         with precision.autocast():
-            logits_by_batch.append(model(mel_BMT).float())
+            logits_BC = model(mel_BMT).float()
+        first, last = bounds[done - 1]
+        logits_by_batch.append(team.joined(logits_BC, last - first))
         if on_batch is not None:
-            on_batch(done, batches)
+            on_batch(done, len(bounds))
     logits_NKC = torch.cat(logits_by_batch).view(len(clips), crops, -1)
     return Evaluation(logits_NKC.mean(1).cpu(), reader.labels[clips])

@@ -13,12 +13,14 @@ import msgspec
 
 from core.dataset.pack_index import is_pack, read_pack_index
 from core.errors import UserError
-from core.runs.events import Event, RunFailed, RunStarted, RunStopped
+from core.runs.events import Event, RunFailed, RunFinished, RunStarted, RunStopped, Warned
 from core.runs.folder import RunFolder, dataset_name
+from core.runs.journal import JournalReader
 from core.runs.lock import INHERITED, RunLock
 from core.training.chronicle import Chronicle, OnEvent
 from core.training.device import is_surely_cpu, processor_name
 from core.training.errors import EndedAtOnce
+from core.training.ranks import ranks
 from core.training.recipe import Recipe, from_dict, to_dict
 from core.training.requests import Requests
 
@@ -62,9 +64,23 @@ def _ending(run: RunFolder, chronicle: Chronicle, requests: Requests) -> Event:
     except UserError as error:
         return RunFailed(error=str(error), traceback="")
     except Exception as error:
-        said = str(error).strip().splitlines()
-        name = type(error).__name__
-        return RunFailed(error=f"{name}: {said[0]}" if said else name, traceback=traceback.format_exc())
+        if ranks().restarts_left:
+            chronicle.emit(Warned(message=f"all processes start again from what was saved last ({_in_short(error)})"))
+            raise
+        return RunFailed(error=_in_short(error), traceback=traceback.format_exc())
+
+
+def _in_short(error: Exception) -> str:
+    said, name = str(error).strip().splitlines(), type(error).__name__
+    return f"{name}: {said[0]}" if said else name
+
+
+def has_ended(run: RunFolder) -> bool:
+    """Whether the journal ends with the end of a life."""
+    reader, last = JournalReader(run.journal_path), None
+    while events := reader.read():
+        last = events[-1]
+    return isinstance(last, RunFinished | RunStopped | RunFailed)
 
 
 def _work(run: RunFolder, chronicle: Chronicle, requests: Requests) -> Event:

@@ -21,6 +21,7 @@ FLAGS = {
     "crop_seconds": "crop_seconds",
     "seed": "seed",
     "device": "device",
+    "nproc": "processes",
     "plain": "plain",
 }
 """Option → the recipe's field that it sets."""
@@ -36,6 +37,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--crop-seconds", type=float, metavar="S", help="train on random crops of this length")
     parser.add_argument("--seed", type=int, metavar="N", help="of weights, order and crops; split.seed is the split's")
     parser.add_argument("--device", metavar="auto|cpu|cuda[:N]|mps")
+    parser.add_argument("--nproc", type=int, metavar="N", help="processes that share every batch, one a GPU")
     split = parser.add_mutually_exclusive_group()
     split.add_argument("--split-column", metavar="COLUMN", help="take train, valid and test from a column of the index")
     split.add_argument(
