@@ -79,6 +79,7 @@ def _exported(model: nn.Module, wave_BN: Tensor) -> torch.onnx.ONNXProgram:
                 output_names=[LOGITS, PROBABILITIES, UNLIKENESS],
                 dynamic_shapes=({0: torch.export.Dim("batch")},),
                 opset_version=OPSET,
+                optimize=False,  # ONNX Runtime does that itself when it loads the model
                 verbose=False,
             )
     finally:
