@@ -1,13 +1,14 @@
 """Clips → train, validation and test, without a recording or a group on two sides. Imports no torch."""
 
 from collections import Counter
-from collections.abc import Hashable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
 from core.dataset.clip import Clip
+from core.dataset.components import joined
 from core.dataset.errors import DatasetError
 from core.dataset.index import column_of, read_index
 from core.dataset.settings import SplitSettings
@@ -54,32 +55,13 @@ def split(clips: Sequence[Clip], settings: SplitSettings) -> Split:
 
 def _recordings(clips: Sequence[Clip]) -> list[int]:
     """A number for each clip; copies of one recording share theirs."""
-    return _joined([[("content", clip.content), ("group", clip.group) if clip.group else None] for clip in clips])
+    return joined([[("content", clip.content), ("group", clip.group) if clip.group else None] for clip in clips])
 
 
 def _grouped(clips: Sequence[Clip], recordings: list[int], groups: str | None) -> list[int]:
     """A number for each clip; clips of one group, or copies of one recording, share theirs."""
     names = column_values(clips, groups) if groups else [""] * len(clips)
-    return _joined([[("r", r), ("g", name) if name else None] for r, name in zip(recordings, names, strict=True)])
-
-
-def _joined(keys: Sequence[Sequence[Hashable | None]]) -> list[int]:
-    """Numbers of the connected components of items that share a key (union-find)."""
-    parent = list(range(len(keys)))
-
-    def find(i: int) -> int:
-        while parent[i] != i:
-            parent[i] = parent[parent[i]]
-            i = parent[i]
-        return i
-
-    first: dict[Hashable, int] = {}
-    for i, own in enumerate(keys):
-        for key in own:
-            if key is not None:
-                parent[find(i)] = find(first.setdefault(key, i))
-    numbers: dict[int, int] = {}
-    return [numbers.setdefault(find(i), len(numbers)) for i in range(len(keys))]
+    return joined([[("r", r), ("g", name) if name else None] for r, name in zip(recordings, names, strict=True)])
 
 
 def column_values(clips: Sequence[Clip], column: str) -> list[str]:

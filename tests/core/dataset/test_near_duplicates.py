@@ -1,0 +1,54 @@
+"""Two cuts from one recording are found, and different recordings are left alone."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+
+from core.dataset.demo import STYLES, _clip
+from core.dataset.features import compute_features
+from core.dataset.near_duplicates import recordings, with_recordings
+from core.dataset.pack import import_archive
+from core.dataset.scan import scan
+from core.dataset.settings import SplitSettings
+from core.dataset.split import split
+from core.features.settings import FrontEndSettings
+from tests.core.dataset.folders import ARCHIVE
+
+
+def test_overlapping_cuts_share_a_number(tmp_path: Path) -> None:
+    """Each "recording" is 20 s long and gives two cuts of 12 s that begin 3.3 s apart, the second much quieter."""
+    for genre in ("drums-fast", "plucks-quick"):
+        (tmp_path / genre).mkdir()
+        for number in range(3):
+            y = _clip(STYLES[genre], 20, np.random.default_rng(number))
+            for cut, start in (("a", 0), ("b", 72_765)):
+                path = tmp_path / genre / f"{number}{cut}.wav"
+                soundfile.write(path, y[start : start + 264_600] * (1 if cut == "a" else 0.05), 22_050)
+    soundfile.write(tmp_path / "drums-fast" / "short.wav", y[:22_050], 22_050)
+    features, _ = compute_features(scan(tmp_path).clips, FrontEndSettings(seconds=12))
+    numbers = dict(zip([clip.name for clip in features.clips], zip(recordings(features), strict=True), strict=True))
+    assert len(set(recordings(features))) == 7
+    assert all(numbers[f"{n}a"] == numbers[f"{n}b"] for n in range(3))
+    clips = with_recordings(features).clips
+    for fold in range(3):
+        settings = SplitSettings(protocol="grouped", groups="recording", folds=3, fold=fold, fractions=(0.5, 0.0, 0.5))
+        tested = {clips[i].columns["recording"] for i in split(clips, settings).test}
+        assert not tested & {clips[i].columns["recording"] for i in split(clips, settings).train}
+
+
+@pytest.mark.skipif(not ARCHIVE.is_dir(), reason="gtzan-logmel is not here")
+def test_real_copies_are_found_and_nothing_else(tmp_path: Path) -> None:
+    features = import_archive(ARCHIVE / "gtzan-logmel.npz", tmp_path / "pack", ARCHIVE / "index.csv").to("cpu")
+    by_number: dict[str, list[dict[str, str]]] = {}
+    by_group: dict[str, set[str]] = {}
+    for clip in with_recordings(features).clips:
+        by_number.setdefault(clip.columns["recording"], []).append(clip.columns)
+        if clip.group:
+            by_group.setdefault(clip.group, set()).add(clip.columns["recording"])
+    assert all(len(numbers) == 1 for numbers in by_group.values())
+    together = [columns for columns in by_number.values() if len(columns) > 1]
+    assert len(together) > 30
+    for columns in together:
+        assert len({(of["artist"], of["title"]) for of in columns}) == 1
