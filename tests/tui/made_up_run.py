@@ -8,6 +8,7 @@ from pathlib import Path
 import msgspec
 
 from core.runs import events as ev
+from core.runs.control import Request
 from core.runs.journal import Journal
 
 GENRES = ["blues", "classical", "country", "disco", "hiphop", "jazz", "metal", "pop", "reggae", "rock"]
@@ -216,3 +217,9 @@ def append(folder: Path, events: list[ev.Event]) -> None:
     for event in events:
         journal.write(event)
     journal.close()
+
+
+def answer(folder: Path, message: str, *, accepted: bool = True) -> ev.RequestAnswered:
+    """The answer to the request that lies in the run's control file."""
+    asked = msgspec.json.decode((folder / "control.json").read_bytes(), type=Request)
+    return ev.RequestAnswered(request=asked.request, id=asked.id, accepted=accepted, message=message)

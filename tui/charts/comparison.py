@@ -53,5 +53,5 @@ def _flat(recipe: Mapping[str, Any], prefix: str = "") -> dict[str, str]:
 def _written(value: object) -> str:
     """``0.001``, ``1.7e-4``, ``adam``, and a dash for nothing."""
     if isinstance(value, float):
-        return f"{value:.4g}" if value == 0 or abs(value) >= 1e-3 else f"{value:.2g}".replace("e-0", "e-")
+        return f"{value:.4g}" if value == 0 or abs(value) >= 1e-3 else f"{value:.1e}".replace("e-0", "e-")
     return "–" if value is None else str(value)

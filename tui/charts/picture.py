@@ -16,6 +16,10 @@ CURSOR = 99
 SELECTION = 98
 
 
+LARGEST = 1e30
+"""A value from here on is drawn as a gap, as an infinite one is: beside it nothing else could be seen."""
+
+
 @dataclass(frozen=True)
 class Line:
     """A named line. ``xs`` ascends; a NaN or infinite value is a gap."""
@@ -168,10 +172,11 @@ def curve_points(line: Line, view: View, low: float, high: float, columns: int) 
 
 
 def scaled(points: Points, view: View) -> Points:
-    """The points with log10(y) on a logarithmic scale; a gap where y is not positive."""
-    if not view.logarithmic:
-        return points
-    return points[0], [log10(y) if 0 < y < inf else nan for y in points[1]]
+    """The points on the scale of ``view``: a gap where a value is no number to draw, or has no logarithm."""
+    drawable = (y if abs(y) < LARGEST else nan for y in points[1])
+    if view.logarithmic:
+        return points[0], [log10(y) if y > 0 else nan for y in drawable]
+    return points[0], list(drawable)
 
 
 def vertical_axis(values: Sequence[float], bounds: Bounds, logarithmic: bool, at_most: int) -> Axis:

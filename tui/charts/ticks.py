@@ -34,6 +34,8 @@ def value_ticks(low: float, high: float, at_most: int) -> list[Tick]:
     step = _round_step(high - low, at_most)
     decimals = max(0, -floor(log10(step) + 1e-9))
     first, last = floor(low / step + 1e-9), ceil(high / step - 1e-9)
+    if step >= 1e4:
+        return [(tick * step, _short_value(tick * step)) for tick in range(first, last + 1)]
     return [(tick * step, f"{tick * step:.{decimals}f}") for tick in range(first, last + 1)]
 
 
@@ -73,4 +75,8 @@ def _round_step(span: float, at_most: int) -> float:
 
 
 def _short_value(value: float) -> str:
-    return f"{value:.0e}".replace("e-0", "e-").replace("e+0", "e") if value < 1e-3 or value >= 1e4 else f"{value:.3g}"
+    """``0.02``, ``20``, ``2e4``, ``2.5e7``."""
+    if value == 0 or 1e-3 <= abs(value) < 1e4:
+        return f"{value:.3g}"
+    mantissa, _, exponent = f"{value:.1e}".partition("e")
+    return f"{mantissa.removesuffix('.0')}e{int(exponent)}"

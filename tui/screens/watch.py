@@ -1,8 +1,9 @@
 """One run, live: how it stands, its curves, its epochs, what it knows and confuses, its log, and at last its report."""
 
 import signal
-import time
 from pathlib import Path
+from time import monotonic
+from time import time as now
 from typing import ClassVar
 
 import msgspec
@@ -25,7 +26,7 @@ from tui.screens.mode_screen import ModeScreen
 from tui.screens.prompt import PromptScreen
 from tui.widgets.curves import Curves
 from tui.widgets.mistakes import Mistakes
-from tui.widgets.panes import PANES, Panes
+from tui.widgets.panes import Panes
 from tui.widgets.row_list import RowList
 from tui.widgets.run_header import run_header
 from tui.widgets.text_lines import TextLines
@@ -119,7 +120,7 @@ class WatchScreen(ModeScreen):
         )
         panes = self.query_one(Panes)
         panes.query_one(Curves).begin(view, steps=kept.steps)
-        panes.chosen = kept.pane if kept.pane in PANES else ""
+        panes.begin(kept.pane)
         panes.display = True
         self._look()
 
@@ -148,15 +149,15 @@ class WatchScreen(ModeScreen):
         """Whether there is something new to draw, and it is not too soon for it."""
         state, (epochs, drawn_at) = self._state, self._epochs_drawn
         if len(state.history) != epochs:
-            return time.monotonic() - drawn_at >= EPOCH_SECONDS
+            return monotonic() - drawn_at >= EPOCH_SECONDS
         waiting = self._requests is not None and self._requests.is_open
         return state is not before or state.status == "running" or waiting  # the time left and silence go on
 
     def _show(self) -> None:
         if len(self._state.history) != self._epochs_drawn[0]:
-            self._epochs_drawn = len(self._state.history), time.monotonic()
+            self._epochs_drawn = len(self._state.history), monotonic()
         short = self.app.height_class == "tiny"
-        header = run_header(self._state, time.time(), self.size.width - 2, short=short)
+        header = run_header(self._state, now(), self.size.width - 2, short=short)
         self.query_one("#header", TextLines).show(header)
         notice = self._requests.notice(self._state, self._key("watch.kill")) if self._requests else None
         self.query_one(Panes).show(self._state, notice)
@@ -306,7 +307,12 @@ class WatchScreen(ModeScreen):
         assert self._tail is not None
         clip = Path(self.query_one(Mistakes).clips[event.index].path)
         path = Path(str(self._state.recipe.get("data", ""))) / clip  # an absolute path stays as it is
-        await self.app.classify_paths([path], self._tail.run.best_model_path)
+        if path.is_file():
+            await self.app.classify_paths([path], self._tail.run.best_model_path)
+        else:
+            self.app.notify(
+                f"There is no file {path}; the dataset has moved, or came without its audio.", severity="error"
+            )
 
     def action_write(self) -> None:
         from tui.export import export

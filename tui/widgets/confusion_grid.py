@@ -27,7 +27,7 @@ def confusion_grid(confusion: Sequence[Sequence[int]], genres: Sequence[str], wi
     The columns are headed by as much of the genres' names as fits; with many genres the grid is wider than ``width``.
     """
     if not confusion:
-        return [Content.styled("After the first validation: what is taken for what.", "$text-muted")]
+        return [Content.styled("Comes with the first validation.", "$text-muted")]
     names = max(map(len, genres))
     digits = max(len(str(cell)) for row in confusion for cell in row)
     least = digits + 1 + (not look.colour)

@@ -27,7 +27,7 @@ def _figures(sample: DeviceSample) -> list[Content]:
     if sample.gpu_percent is None and sample.gpu_memory_used is None:
         return [
             Content.assemble(("CPU ", "$text-muted"), f"{sample.cpu_percent:.0f} %"),
-            Content.assemble(gigabytes(sample.rss)),
+            Content.assemble(("memory ", "$text-muted"), gigabytes(sample.rss)),
             Content.assemble(("RAM ", "$text-muted"), gigabytes(sample.ram_used, sample.ram_total)),
         ]
     figures = []

@@ -37,7 +37,7 @@ def genre_bars(state: RunState, width: int) -> list[Content]:
     """A bar a genre for the last validation, and the worst confusions."""
     seen = state.validation
     if seen is None or not seen.genre_accuracy:
-        return [Content.styled("After the first validation: how well each genre is known.", "$text-muted")]
+        return [Content.styled("Comes with the first validation.", "$text-muted")]
     names = min(max(map(len, state.genres), default=0), max(8, width // 3))
     bar = max(4, min(50, width - names - 18))
     lines = []

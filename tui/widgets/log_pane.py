@@ -35,14 +35,14 @@ class LogPane(RowList):
         if not 0 < kept <= len(state.log) or not self._log or self._log[-1] != state.log[kept - 1]:
             self._rows, new = [], len(state.log)  # the log of another run, or all of it is new
         self._log, self._end = state.log, state.log_dropped + len(state.log)
-        if self.size.width != self._width:
-            self._width, self._rows, new = self.size.width, [], len(state.log)
-        if self._width:
-            self._lay_out(state.log[len(state.log) - new :])
-            self.rows_changed()
+        self._lay_out(new)
+        self.rows_changed()
 
-    def _lay_out(self, lines: list[LogLine]) -> None:
-        for line in lines:
+    def _lay_out(self, new: int) -> None:
+        """Lay out the last ``new`` lines, or all of them where the width is another."""
+        if self.size.width != self._width:
+            self._width, self._rows, new = self.size.width, [], len(self._log)
+        for line in self._log[len(self._log) - new :]:
             self._rows += _laid_out(line, self._width)
         if len(self._rows) > 2 * LIMIT:
             surplus = len(self._rows) - LIMIT
@@ -56,11 +56,7 @@ class LogPane(RowList):
         return self._rows[index]
 
     def on_resize(self) -> None:
-        if self.size.width != self._width:
-            follows = self.follows()
-            self._width, self._rows = self.size.width, []
-            self._lay_out(self._log)
-            self.top = len(self._rows) if follows else self.top
+        self._lay_out(0)
         super().on_resize()
 
 

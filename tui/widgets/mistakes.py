@@ -24,7 +24,7 @@ class Mistakes(RowList):
         self._hint = (
             "The best model got every test clip right."
             if state.test is not None
-            else ("After the test: the clips that the best model got wrong.")
+            else ("Comes with the test, after the last epoch.")
         )
         self.has_cursor = bool(self.clips)
         self.rows_changed()

@@ -46,7 +46,6 @@ class Panes(Vertical):
         """Empty as long as nobody chose a pane: the run's phase suggests one."""
         self._state = RunState.empty()
         self._notice: Content | None = None
-        self._beside_epochs = SIDE[0]
 
     def compose(self) -> ComposeResult:
         yield PaneTabs(id="tabs")
@@ -64,6 +63,12 @@ class Panes(Vertical):
                 yield LinesView(id="beside-confusion")
         yield TextLines(id="progress")
         yield LogPane(id="log")
+
+    def begin(self, pane: str) -> None:
+        """Another run, with the pane that was chosen for it, if any."""
+        self.chosen = pane if pane in PANES else ""
+        for rows in self.query(RowList):
+            rows.begin()
 
     def show(self, state: RunState, notice: Content | None) -> None:
         """Show ``state``, and ``notice`` where nothing has to make room for it."""
@@ -114,27 +119,19 @@ class Panes(Vertical):
         """The panes beside the epochs; on a wide terminal the confusion matrix has a place of its own."""
         return tuple(pane for pane in SIDE if pane != "confusion" or self.app.width_class != "wide")
 
-    @property
-    def _stops(self) -> tuple[str, ...]:
-        """The panes that the key for the next pane goes through."""
-        return PANES if self._tabbed else ("epochs", *self._side, "log")
-
-    def _suggested(self) -> str:
+    def _tab(self) -> str:
+        """The pane behind the tabs that is in view: the one that was chosen, or what the run has to show."""
+        if self.chosen in (PANES if self._tabbed else self._side):
+            return self.chosen
         state = self._state
-        if state.phase in ("starting", "scanning", "features") and not state.history:
-            return "setup"
+        begun = bool(state.history) or state.phase not in ("starting", "scanning", "features")
         if self._tabbed:
-            return "charts"
-        return "report" if state.test is not None else "genres"
-
-    def _current(self) -> str:
-        return self.chosen if self.chosen in self._stops else self._suggested()
+            return "charts" if begun else "setup"
+        return "report" if state.test is not None else "genres" if state.validation is not None else "setup"
 
     def _arrange(self) -> None:
-        tabbed, current = self._tabbed, self._current()
-        if not self.chosen or current in self._side:
-            self._beside_epochs = current if current in self._side else self._side[0]
-        shown = {current} if tabbed else {"charts", "epochs", self._beside_epochs, "log"}
+        tabbed, tab = self._tabbed, self._tab()
+        shown = {tab} if tabbed else {"charts", "epochs", tab, "log"}
         for pane in PANES:
             self._display(pane, pane in shown)
         self._display("tabs", tabbed)
@@ -143,8 +140,8 @@ class Panes(Vertical):
         self._display("lower", bool(shown & {"epochs", *SIDE}))
         self._display("beside", not tabbed and self.app.width_class == "wide")
         self.set_class(tabbed, "-tabbed")
-        self.query_one("#tabs", PaneTabs).show(PANES, current)
-        self.query_one("#side-tabs", PaneTabs).show(self._side, self._beside_epochs)
+        self.query_one("#tabs", PaneTabs).show(PANES, tab)
+        self.query_one("#side-tabs", PaneTabs).show(self._side, tab)
         self.query_one("#beside-title", TextLines).show([Content.styled(" confusion", "bold")])
 
     def _display(self, name: str, shown: bool) -> None:
@@ -157,32 +154,31 @@ class Panes(Vertical):
     # Choosing
 
     def choose(self, pane: str) -> None:
-        self.chosen = pane
+        """Bring a pane into view and give it the keys."""
+        if self._tabbed or pane in self._side:
+            self.chosen = pane
+            self.post_message(self.Kept())
         self._arrange()
-        self._focus(pane)
-        self.post_message(self.Kept())
+        rows = self._rows(pane)
+        self.screen.set_focus(rows, scroll_visible=False)
 
     def next(self, by: int) -> None:
-        stops = self._stops
-        self.choose(stops[(stops.index(self._current()) + by) % len(stops)])
+        """The next pane; where several are in view, the next that keys can do something in."""
+        stops = PANES if self._tabbed else ("epochs", *self._side, "log")
+        here = self._tab()
+        if not self._tabbed:
+            here = next((pane for pane in stops if self._rows(pane) is self.screen.focused), here)
+        self.choose(stops[(stops.index(here) + by) % len(stops)])
 
     @on(PaneTabs.Chosen)
     def choose_tab(self, event: PaneTabs.Chosen) -> None:
         event.stop()
-        if event.pane in self._stops:
-            self.choose(event.pane)
+        self.choose(event.pane)
 
-    def _focus(self, pane: str) -> None:
-        target = self.query_one("#epoch-rows" if pane == "epochs" else f"#{pane}")
-        self.screen.set_focus(target if isinstance(target, RowList) else None, scroll_visible=False)
-
-    def on_descendant_focus(self) -> None:
-        """A click into a pane makes it the current one."""
-        focused = self.screen.focused
-        for pane in self._stops:
-            target = self.query_one("#epoch-rows" if pane == "epochs" else f"#{pane}")
-            if target is focused and pane != self._current():
-                self.chosen = pane
+    def _rows(self, pane: str) -> RowList | None:
+        """The rows of a pane, if it has any to move in."""
+        widget = self.query_one("#epoch-rows" if pane == "epochs" else f"#{pane}")
+        return widget if isinstance(widget, RowList) else None
 
     def on_resize(self) -> None:
         self._arrange()

@@ -17,7 +17,7 @@ def report_lines(state: RunState, width: int, look: Look) -> list[Content]:
     """Precision, recall, F1 and support a genre, their averages, and the test's confusion matrix."""
     test = state.test
     if test is None:
-        return [Content.styled("After the last epoch: the best model on the test part.", "$text-muted")]
+        return [Content.styled("Comes with the test, after the last epoch.", "$text-muted")]
     return [
         *_summary(test),
         Content(""),

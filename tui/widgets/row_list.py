@@ -60,6 +60,8 @@ class RowList(Widget, can_focus=True):
         self.top = 0
         """The first row in view."""
         self._count = 0
+        self._at_end = True
+        """Whether the end was in view when somebody last moved, whatever the height is now."""
         self._seen: dict[int, list[Cell]] = {}
         """The lines on the screen."""
 
@@ -76,17 +78,20 @@ class RowList(Widget, can_focus=True):
         return max(1, self.size.width - MARGINS)
 
     def follows(self) -> bool:
-        """Whether new rows at the end are to be followed now."""
-        return self.cursor >= self._count - 1 if self.has_cursor else self.top >= self._last_top
+        """Whether to go along with new rows at the end."""
+        return self._at_end
+
+    def begin(self) -> None:
+        """Other rows altogether: forget where the cursor and the view were."""
+        self.cursor = self.top = 0
+        self._at_end = True
 
     def rows_changed(self) -> None:
         """Take note of new, changed or vanished rows."""
-        follows = self.follows()
         self._count = self.row_count()
-        if follows:
+        if self.follows():
             self.cursor, self.top = self._count - 1, self._last_top
-        self._stay_inside()
-        self._draw()
+        self._settle()
 
     # Drawing
 
@@ -94,13 +99,14 @@ class RowList(Widget, can_focus=True):
     def _last_top(self) -> int:
         return max(0, self._count - self.size.height)
 
-    def _stay_inside(self) -> None:
-        """The cursor on a row; the view on rows, and on the cursor."""
+    def _settle(self) -> None:
+        """The cursor on a row, the view on rows and on the cursor; then draw."""
         self.cursor = max(0, min(self.cursor, self._count - 1))
         if self.has_cursor and self.size.height:
             self.top = min(self.top, self.cursor)
             self.top = max(self.top, self.cursor - self.size.height + 1)
         self.top = max(0, min(self.top, self._last_top))
+        self._draw()
 
     def _draw(self) -> None:
         for y in range(self.size.height):
@@ -141,10 +147,7 @@ class RowList(Widget, can_focus=True):
         return first <= y < first + length
 
     def on_resize(self) -> None:
-        at_end = not self._seen and self.follows()
         self._seen.clear()
-        if at_end:
-            self.top = self._last_top
         self.rows_changed()
 
     def on_focus(self) -> None:
@@ -160,13 +163,13 @@ class RowList(Widget, can_focus=True):
             self._move_cursor(self.cursor + by)
         else:
             self.top += by
-            self._stay_inside()
-            self._draw()
+            self._settle()
+            self._at_end = self.top >= self._last_top
 
     def _move_cursor(self, to: int) -> None:
         self.cursor = to
-        self._stay_inside()
-        self._draw()
+        self._settle()
+        self._at_end = self.cursor >= self._count - 1
 
     def action_move_page(self, by: int) -> None:
         self.action_move(by * max(1, self.size.height - 1))
