@@ -36,7 +36,7 @@ def latencies(terminal: PseudoTerminal, keys: list[str], times: int) -> list[flo
 def report(name: str, taken: list[float]) -> None:
     ordered = sorted(taken)
     print(
-        f"{name:<28} median {statistics.median(taken):5.1f} ms, "
+        f"{name:<30} median {statistics.median(taken):5.1f} ms, "
         f"95 % below {ordered[int(len(ordered) * 0.95)]:5.1f} ms, worst {ordered[-1]:5.1f} ms ({len(taken)} keys)"
     )
 
@@ -60,9 +60,12 @@ def main() -> None:
                 terminal.read_until("running")
                 report("Runs: sort, filter, move", latencies(terminal, ["o", "<", "\x1b[B", "\x1b[A"], args.times))
                 report("between modes", latencies(terminal, ["2", "1"], args.times))
-                terminal.type("2")
+                terminal.type("q")
+                terminal.wait()
+            with PseudoTerminal(["--runs", str(home / "runs"), "attach", "run"], home) as terminal:
+                terminal.read_until("running")
                 terminal.read_for(2.0)
-                report("Watch: cursor, log, panes", latencies(terminal, ["\x1b[A", "l", "\t", "\x1b[B"], args.times))
+                report("Watch: scale, smoothing, panes", latencies(terminal, ["l", "m", "\t"], args.times))
                 terminal.type("q")
                 terminal.wait()
         finally:

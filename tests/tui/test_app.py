@@ -65,7 +65,7 @@ async def test_a_click_on_a_mode_shows_it(runs: Path) -> None:
 
 
 async def test_help_lists_the_keys_of_the_screen(runs: Path) -> None:
-    async with GenreApp(runs).run_test(notifications=True, size=SIZE) as pilot:
+    async with GenreApp(runs).run_test(notifications=True, size=(120, 60)) as pilot:
         await until_shown(pilot, "first")
         await pilot.press("?")
         await until_shown(
@@ -76,17 +76,17 @@ async def test_help_lists_the_keys_of_the_screen(runs: Path) -> None:
 
 
 async def test_the_key_map_changes_keys_bars_and_help(runs: Path) -> None:
-    settings = Settings(keys={"runs.new": "f6", "mode.watch": "w"})
+    settings = Settings(keys={"runs.new": "f6", "mode.watch": "f7"})
     app = GenreApp(runs, settings=settings)
     async with app.run_test(notifications=True, size=SIZE) as pilot:
-        await until_shown(pilot, "first", "f6 new run", " w Watch")
+        await until_shown(pilot, "first", "f6 new run", "f7 Watch")
         await pilot.press("n")
         await pilot.pause()
         assert len(app.screen_stack) == 1
         await pilot.press("f6")
         await until_shown(pilot, "Start training")
-        await pilot.press("escape", "w")
-        await until_shown(pilot, "[w Watch]")
+        await pilot.press("escape", "f7")
+        await until_shown(pilot, "[f7 Watch]")
 
 
 async def test_a_bad_key_map_is_one_sentence_and_the_defaults(runs: Path) -> None:

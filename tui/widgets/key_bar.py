@@ -3,9 +3,13 @@
 from typing import TYPE_CHECKING
 
 from textual import events
+from textual.binding import Binding
 from textual.content import Content
+from textual.dom import DOMNode
 from textual.screen import Screen
 from textual.widget import Widget
+
+from tui.keymap import own_bindings
 
 if TYPE_CHECKING:
     from tui.app import GenreApp
@@ -33,6 +37,19 @@ def cells(entry: Entry) -> int:
     return len(key) + len(description) + 3
 
 
+def in_order(screen: Screen[object]) -> list[Binding]:
+    """The enabled bindings to be shown as their owners list them: the key map puts a changed one at the end."""
+    owners: dict[DOMNode, list[Binding]] = {}
+    for node, binding, enabled, _ in screen.active_bindings.values():
+        if binding.show and enabled:
+            owners.setdefault(node, []).append(binding)
+    ordered = []
+    for node, bindings in owners.items():
+        places = {binding.id: place for place, binding in enumerate(own_bindings(type(node)))}
+        ordered += sorted(bindings, key=lambda binding: places.get(binding.id, -1))
+    return ordered
+
+
 class KeyBar(Widget):
     app: "GenreApp"
     can_focus = False
@@ -52,13 +69,12 @@ class KeyBar(Widget):
         """Every enabled binding that asks to be shown, once an action, as far as the line has room."""
         entries: dict[str, Entry] = {}
         last: dict[str, Entry] = {}
-        for _, binding, enabled, _ in self.screen.active_bindings.values():
-            if binding.show and enabled:
-                entry = (self.app.get_key_display(binding), binding.description, binding.action)
-                if binding.id in LAST:
-                    last[binding.id] = entry
-                else:
-                    entries.setdefault(binding.action, entry)
+        for binding in in_order(self.screen):
+            entry = (self.app.get_key_display(binding), binding.description, binding.action)
+            if binding.id in LAST:
+                last[binding.id] = entry
+            else:
+                entries.setdefault(binding.action, entry)
         return fitting(list(entries.values()), [last[name] for name in LAST if name in last], self.size.width)
 
     def render(self) -> Content:
