@@ -52,6 +52,7 @@ class ClassifierProcess:
             process = self._process
         if process is not None:
             process.kill()
+            process.wait()
 
     def _run(self) -> None:
         while True:

@@ -189,12 +189,12 @@ class ClassifyScreen(ModeScreen):
         first: Sound | None = None
         for item in found:
             path = Path(item.path) if isinstance(item, Unreadable) else item.absolute()
-            sound = self._sounds.get(path) or Sound(path)
-            self._sounds[path] = sound
+            fresh = path not in self._sounds
+            sound = self._sounds.setdefault(path, Sound(path))
             first = first or sound
             if isinstance(item, Unreadable):
                 sound.state, sound.unreadable = "unreadable", item
-            elif sound.state not in ("waiting", "at work") or sound.prediction is None:
+            elif fresh or sound.state != "waiting":
                 sound.state, sound.prediction, sound.unreadable = "waiting", None, None
                 self._process.ask(Classify(as_text(path)))
         if self._model is None:

@@ -15,7 +15,7 @@ from tui.figures import DASH, clock, percent
 from tui.widgets.row_list import RowList
 from tui.widgets.spectrogram_view import Image
 
-State = Literal["waiting", "at work", "judged", "unreadable"]
+State = Literal["waiting", "judged", "unreadable"]
 
 
 @dataclass(eq=False)
