@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from core.errors import UserError
 from tui.commands.common import add_runs_option, narrate, runs_dir
 from tui.commands.progress_bar import ProgressBar
+from tui.commands.shards import add_shard_options, classify_in_processes, share
 from tui.exits import DONE, FAILED, UsageError
 
 if TYPE_CHECKING:
@@ -48,6 +49,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     many.add_argument("--jobs", type=int, metavar="N", help="files at a time (as many as there are cores)")
     many.add_argument("--skip-existing", action="store_true", help="answer from the index what was classified before")
     many.add_argument("--index", type=Path, metavar="FILE", help="of what was classified (~/.cache/genre-tui)")
+    add_shard_options(many)
     add_runs_option(parser)
 
 
@@ -66,13 +68,15 @@ def run(args: argparse.Namespace) -> int:
     if args.undo_tags is not None:
         return undo(Path(args.undo_tags) if args.undo_tags else None)
     _check(args)
+    if args.nproc > 1:
+        return classify_in_processes(args)
     from core.dataset.threads import cores
     from core.inference.collect import collect
     from core.inference.find_model import find_model
 
     labels = _labels(args)
     model = find_model(args.model, runs_dir(args))
-    found = list(collect(args.paths))
+    found = share(list(collect(args.paths)), args.shard)
 
     from core.inference.classifier import Classifier
     from core.inference.many import classify_many
@@ -122,6 +126,8 @@ def _check(args: argparse.Namespace) -> None:
         raise UsageError("nothing to classify; give files, folders or patterns")
     if args.jobs is not None and args.jobs < 1:
         raise UsageError(f"--jobs must be at least 1, not {args.jobs}")
+    if args.nproc < 1:
+        raise UsageError(f"--nproc must be at least 1, not {args.nproc}")
     if args.top is not None and args.top < 1:
         raise UsageError(f"--top must be at least 1, not {args.top}")
     if not 0 <= args.overlap <= 0.99:

@@ -1,0 +1,87 @@
+"""``classify --nproc N``: the files dealt out to N processes on this machine, one a GPU where there are GPUs."""
+
+import argparse
+import subprocess
+import sys
+import threading
+from collections.abc import Sequence
+from typing import IO, TypeVar
+
+from core.dataset.threads import cores
+from core.training.device import is_surely_cpu
+from tui.exits import UsageError
+
+Item = TypeVar("Item")
+VALUES = ("model", "overlap", "top", "map", "threshold", "index", "runs")
+FLAGS = ("json", "skip_existing")
+"""Options that each process is given as they are."""
+
+
+def add_shard_options(group: argparse._ArgumentGroup) -> None:
+    group.add_argument("--nproc", type=int, default=1, metavar="N", help="processes that share the files, one a GPU")
+    group.add_argument("--shard", metavar="I/N", help="the I-th of N shares of the files, for the I-th of N machines")
+
+
+def share(items: Sequence[Item], shard: str | None) -> Sequence[Item]:
+    """Every N-th item from the I-th on, for the shard ``I/N``.
+
+    Raises:
+        UsageError: it is no such thing.
+    """
+    if shard is None:
+        return items
+    number, _, of = shard.partition("/")
+    if not (number.isdecimal() and of.isdecimal() and 1 <= int(number) <= int(of)):
+        raise UsageError(f"--shard takes I/N with I from 1 to N, not {shard!r}")
+    return items[int(number) - 1 :: int(of)]
+
+
+def classify_in_processes(args: argparse.Namespace) -> int:
+    """Starts the processes and passes on what they say, line by line, as it comes; the worst of their exit statuses."""
+    if args.csv or args.playlists or args.write_tags or args.shard:
+        raise UsageError(
+            "--nproc prints a table or --json; it goes with none of --csv, --playlists, --write-tags, --shard"
+        )
+    processes = [
+        subprocess.Popen(_command(args, number), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        for number in range(args.nproc)
+    ]
+    lock = threading.Lock()
+    readers = [
+        threading.Thread(target=_pass_on, args=(source, target, lock))
+        for process in processes
+        for source, target in ((process.stdout, sys.stdout), (process.stderr, sys.stderr))
+    ]
+    try:
+        for reader in readers:
+            reader.start()
+        return max(process.wait() for process in processes)
+    finally:
+        for process in processes:
+            process.terminate()
+        for reader in readers:
+            reader.join()
+
+
+def _command(args: argparse.Namespace, number: int) -> list[str]:
+    given = {name: getattr(args, name, None) for name in VALUES}
+    device = args.device
+    if device in ("auto", "cuda") and sys.platform.startswith("linux") and not is_surely_cpu(device):
+        device = f"cuda:{number}"
+    return [
+        *(sys.executable, "-m", "tui.cli", "classify"),
+        *(f"--{name}={value}" for name, value in given.items() if value is not None),
+        *(f"--{name.replace('_', '-')}" for name in FLAGS if getattr(args, name)),
+        f"--device={device}",
+        f"--jobs={args.jobs or max(1, cores() // args.nproc)}",
+        f"--shard={number + 1}/{args.nproc}",
+        *("--", *args.paths),
+    ]
+
+
+def _pass_on(source: IO[str] | None, target: IO[str], lock: threading.Lock) -> None:
+    assert source is not None
+    for line in source:
+        with lock:
+            target.write(line)
+            target.flush()
