@@ -7,6 +7,7 @@ import selectors
 import socket
 import threading
 import time
+from collections import deque
 from pathlib import Path
 
 from core.audio.feed_socket import DEFAULT_RATE, listen_on
@@ -40,7 +41,8 @@ class SocketSource:
         self._server.setblocking(False)
         self._wake, self._woken = os.pipe()
         self._feeder: _Feeder | None = None
-        self._heard: _Feeder | None = None
+        self._unheard: deque[_Feeder] = deque()
+        """Feeders whose sound has not been read to its end, the present one last."""
         self._last: tuple[float, Condition] | None = None
         self._earlier_overruns = 0
         self._closing = False
@@ -62,20 +64,16 @@ class SocketSource:
         return self._earlier_overruns + (feeder.ring.overruns if feeder and feeder.ring else 0)
 
     def read(self, timeout: float) -> Chunk | None:
-        # A feeder that has gone is heard to its end first.
-        heard = self._heard or self._feeder
-        self._heard = heard
-        if heard is None or heard.ring is None:
-            self._heard = None
+        # A feeder that has gone is heard to its end before the next.
+        while self._unheard and self._unheard[0] is not self._feeder:
+            heard = self._unheard[0]
+            if (chunk := heard.read(0)) is not None:
+                return chunk
+            self._unheard.popleft()
+        if not self._unheard or (chunk := self._unheard[0].read(timeout)) is None:
             time.sleep(timeout)
             return None
-        gone = heard is not self._feeder
-        samples = heard.ring.read(0 if gone else timeout)
-        if not len(samples):
-            self._heard = None if gone else heard
-            return None
-        begins, heard.begins = heard.begins, False
-        return Chunk(samples, heard.rate, heard.ring.arrived, begins)
+        return chunk
 
     def close(self) -> None:
         self._closing = True
@@ -114,7 +112,8 @@ class SocketSource:
                     link.sendall(b"! another feeder is connected; it has to end first\n")
                 return
             link.setblocking(False)
-            self._feeder = _Feeder(link)
+            self._feeder = feeder = _Feeder(link)
+            self._unheard.append(feeder)
 
     def _hear(self, feeder: "_Feeder", selector: selectors.BaseSelector) -> None:
         try:
@@ -141,7 +140,7 @@ class _Feeder:
         self.link = link
         self.ring: RingBuffer | None = None
         self.rate = 0
-        self.begins = True
+        self._begins = True
         self._decoder: WireDecoder | None = None
         self._greeting = b""
         self._heard_at = time.monotonic()
@@ -162,6 +161,16 @@ class _Feeder:
         if silent > STALL_SECONDS:
             return Condition(State.STALLED, f"the feeder has sent nothing for {silent:.0f} s")
         return Condition(State.HEARING, f"feeder, {self.rate:,} Hz") if self.rate else Condition(State.WAITING)
+
+    def read(self, timeout: float) -> Chunk | None:
+        """What has come since the last call."""
+        if self.ring is None:
+            return None
+        samples = self.ring.read(timeout)
+        if not len(samples):
+            return None
+        begins, self._begins = self._begins, False
+        return Chunk(samples, self.rate, self.ring.arrived, begins)
 
     def pause(self) -> float:
         """Seconds until more may be read: real time passes, and what has been read is taken off."""

@@ -41,7 +41,7 @@ class Listening:
         """
         self._source, self._classifier = source, classifier
         self._overlap, self._keep_up = overlap, keep_up
-        self._stopped, self._paused = threading.Event(), threading.Event()
+        self._stopped, self._paused, self._interrupted = threading.Event(), threading.Event(), threading.Event()
         self._earlier_skipped = 0
         self._recent: tuple[RingBuffer, int] | None = None
         self._sound: _Sound | None = None
@@ -52,6 +52,7 @@ class Listening:
     def pause(self, paused: bool) -> None:
         """While paused, sound is taken and dropped; afterwards a new sound begins."""
         if paused:
+            self._interrupted.set()
             self._paused.set()
         else:
             self._paused.clear()
@@ -89,9 +90,6 @@ class Listening:
                 return
             if chunk is not None and not self._paused.is_set():
                 yield from self._hear(chunk)
-            elif self._paused.is_set() and self._sound is not None:
-                self._earlier_skipped += self._sound.stream.skipped
-                self._sound = None
             now = self._account()
             if now != known:
                 known = now
@@ -109,7 +107,9 @@ class Listening:
         )
 
     def _hear(self, chunk: Chunk) -> Iterator[HeardEvent]:
-        if self._sound is None or chunk.begins:
+        if self._sound is None or chunk.begins or self._interrupted.is_set():
+            yield from self._finish()
+            self._interrupted.clear()
             self._earlier_skipped += self._sound.stream.skipped if self._sound else 0
             stream = self._classifier.stream(chunk.rate, overlap=self._overlap, latest_only=self._keep_up)
             self._sound = _Sound(self._classifier, stream)
