@@ -38,6 +38,7 @@ COMMANDS = {
     "web": Command("this app in a browser", "web"),
     "export": Command("a model for other programs and other machines: ONNX, or an archive of weights", "export"),
     "import": Command("a model from such an archive", "import_model"),
+    "config": Command("the settings of the app, each explained, as a file to change", "config"),
     "doctor": Command("what this machine has: GPU, PyTorch, decoders, audio devices, terminal", "doctor"),
 }
 

@@ -31,7 +31,7 @@ def all_bindings() -> dict[str, tuple[str, str]]:
     for module, names in PLACES.items():
         for name in names:
             for binding in own_bindings(getattr(import_module(module), name)):
-                found[binding.id or ""] = (binding.key, binding.description or binding.tooltip)
+                found[binding.id or ""] = (binding.key, binding.tooltip or binding.description)
     return found
 
 

@@ -51,7 +51,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     bell: bool = False
     """Ring the terminal's bell when the run in view ends."""
     webhook: str = ""
-    """URL that gets a POST with the run's summary as JSON when the run in view ends; empty for none."""
+    """Where the trainer of a run that was started in the app posts a summary, as JSON, when it ends; empty for none."""
     sort: Literal["state", "name", "model", "dataset", "progress", "val", "test", "started", "time"] = "started"
     """Column that the Runs screen is sorted by: state, name, model, dataset, progress, val, test, started or time."""
     descending: bool = True
@@ -83,6 +83,8 @@ def read_settings(path: Path) -> Settings:
         return Settings()
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError, msgspec.ValidationError) as mistake:
         raise SettingsError(f"{path}: {str(mistake).rstrip('.')}. The defaults are in force.") from mistake
+    if settings.webhook and not settings.webhook.startswith(("http://", "https://")):
+        raise SettingsError(f"{path}: webhook is no http or https address. The defaults are in force.")
     if settings.new_run.preset not in PRESETS:
         raise SettingsError(
             f"{path}: there is no preset {settings.new_run.preset!r} (there is {', '.join(PRESETS)}). "

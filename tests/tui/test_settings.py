@@ -6,6 +6,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from tui.cli import main
 from tui.keymap import all_bindings, check_keys
 from tui.settings import NewRunSettings, Settings, SettingsError, read_settings, settings_file, template
 
@@ -41,8 +42,9 @@ def test_what_is_written_holds(tmp_path: Path) -> None:
         ("ascii = 'yes'", "ascii"),
         ("sort = 'beauty'", "sort"),
         ("smoothing = 1.5", "smoothing"),
+        ("webhook = 'ftp://x'", "webhook"),
         ("[new_run]\nepochs = 0", "epochs"),
-        ("[new_run]\npreset = 'best'", "best"),
+        ("[new_run]\npreset = 'worst'", "worst"),
     ],
 )
 def test_a_mistake_is_one_sentence_that_names_it(tmp_path: Path, text: str, names: str) -> None:
@@ -82,6 +84,11 @@ def test_the_template_names_every_setting_with_its_default() -> None:
     assert keys == {name: key for name, (key, _) in all_bindings().items()}
 
 
+def test_the_command_prints_the_template(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["config"]) == 0
+    assert capsys.readouterr().out == template(all_bindings())
+
+
 def _is_setting(line: str) -> bool:
     try:
         return bool(tomllib.loads(line))
@@ -119,7 +126,7 @@ def test_a_key_map_that_cannot_be_is_refused(keys: dict[str, str], names: str) -
 
 
 def test_keys_of_different_screens_may_be_the_same() -> None:
-    check_keys({"runs.stop": "x", "watch.stop": "x"})
+    check_keys({"runs.stop": "f9", "watch.stop": "f9"})
 
 
 def test_no_key_is_one_that_multiplexers_take() -> None:

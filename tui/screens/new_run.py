@@ -249,6 +249,10 @@ class NewRunScreen(ModeScreen):
                 raise FieldError("data", "The dataset is not ready: see what is said of it.")
             name = dataset_name(Path(recipe.data))
             run = create(self.app.runs_dir, to_dict(recipe), name, recipe.model, name=self.form.name or None)
+            if self.app.settings.webhook:
+                from core.runs.notify import write_webhook  # brings an HTTP client
+
+                write_webhook(run, self.app.settings.webhook)
             launch(run)
         except UserError as mistake:
             self.query_one("#mistake", Static).update(Content.styled(str(mistake), "$bad"))

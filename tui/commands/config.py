@@ -1,0 +1,26 @@
+"""``config``: the settings file with every setting explained, and what is wrong with the one there is."""
+
+import argparse
+
+from tui.commands.common import narrate
+from tui.exits import DONE
+from tui.keymap import all_bindings, check_keys
+from tui.settings import read_settings, settings_file, template
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.description = (
+        "Prints a settings file in which every setting is explained and stands at its default; "
+        f"it belongs into {settings_file()}."
+    )
+
+
+def run(args: argparse.Namespace) -> int:
+    print(template(all_bindings()), end="")
+    path = settings_file()
+    if path.exists():
+        check_keys(read_settings(path).keys)
+        narrate(f"{path} is there and in force")
+    else:
+        narrate(f"there is none yet: mkdir -p {path.parent} && genre-tui config > {path}")
+    return DONE
