@@ -199,7 +199,7 @@ class ClassifyScreen(ModeScreen):
                 self._process.ask(Classify(as_text(path)))
         if self._model is None:
             self._take_model(None)
-        self._show_sounds()
+        self._show()
         if first is not None:
             self.query_one(ResultList).go_to(first)
 
@@ -231,7 +231,6 @@ class ClassifyScreen(ModeScreen):
         self._pictured[sound.path] = sound
         while len(self._pictured) > PICTURES:
             self._pictured.pop(next(iter(self._pictured))).image = None
-        self._show_sounds()
 
     @on(ResultList.Dropped)
     def drop(self, event: ResultList.Dropped) -> None:
@@ -239,7 +238,6 @@ class ClassifyScreen(ModeScreen):
         self._sounds.pop(path, None)
         self._pictured.pop(path, None)
         self._process.withdraw(lambda request: not (isinstance(request, Classify) and as_path(request.path) == path))
-        self._show_sounds()
         self._show()
 
     def action_clear(self) -> None:
@@ -250,7 +248,6 @@ class ClassifyScreen(ModeScreen):
         else:
             self._sounds.clear()
             self._pictured.clear()
-        self._show_sounds()
         self._show()
 
     # What is shown
@@ -261,7 +258,7 @@ class ClassifyScreen(ModeScreen):
 
     def _show(self) -> None:
         self.query_one("#header", TextLines).show([self._header()])
-        self._show_sound()
+        self._show_sounds()
 
     def _header(self) -> Content:
         if self._trouble:
