@@ -19,6 +19,21 @@ PREROLL = 0.5
 FULL_SCALE = {"u1": 128.0, "i2": 32768.0, "i4": 2147483648.0}
 
 
+class _Source:
+    """An open file as FFmpeg sees it. Damaged files send it to impossible places: PyAV would print that as an error."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        self.read = file.read
+        self.tell = file.tell
+        self._seek = file.seek
+
+    def seek(self, offset: int, whence: int) -> int:
+        try:
+            return self._seek(offset, whence)
+        except (OSError, OverflowError):
+            return -1
+
+
 @contextmanager
 def open_ffmpeg(path: str | os.PathLike[str], file: BinaryIO) -> Iterator[tuple[Any, Any]]:
     """The container and its first audio stream. FFmpeg reads through the open file and never sees its name.
@@ -28,10 +43,12 @@ def open_ffmpeg(path: str | os.PathLike[str], file: BinaryIO) -> Iterator[tuple[
     """
     file.seek(0)
     try:
-        with av.open(file, options={"format_whitelist": FORMATS}, metadata_errors="replace") as container:
+        with av.open(_Source(file), options={"format_whitelist": FORMATS}, metadata_errors="replace") as container:
             if not container.streams.audio:
                 raise AudioError(path, "holds no audio")
             stream = container.streams.audio[0]
+            if stream.codec_context is None:
+                raise AudioError(path, "is of a kind of audio for which there is no decoder")
             stream.codec_context.thread_count = 1  # clips are decoded in parallel, not parts of them
             yield container, stream
     except av.FFmpegError as error:
@@ -43,10 +60,10 @@ def ffmpeg_blocks(
 ) -> Iterator[tuple[npt.NDArray[np.float32], int]]:
     """Mono blocks, (samples,), and the rate, from ``start`` for ``duration`` seconds.
 
-    A packet that does not decode is skipped, as players do.
+    What does not decode, or decodes to another rate, is skipped, as players do.
 
     Raises:
-        AudioError: as ``open_ffmpeg``; or most packets are damaged; or the rate changes on the way.
+        AudioError: as ``open_ffmpeg``; or that is more than half of it.
     """
     with open_ffmpeg(path, file) as (container, stream):
         origin = Fraction(0)
@@ -61,7 +78,6 @@ def ffmpeg_blocks(
             except av.FFmpegError:
                 bad += 1
                 continue
-            good += bool(frames)
             for frame in frames:
                 if not rate:
                     rate = frame.sample_rate
@@ -69,8 +85,10 @@ def ffmpeg_blocks(
                     end = None if duration is None else first + round(duration * rate)
                     if start > PREROLL and frame.pts is not None:
                         position = max(0, round((frame.pts * frame.time_base - origin) * rate))
-                elif frame.sample_rate != rate:
-                    raise AudioError(path, f"changes its sample rate from {rate} to {frame.sample_rate} Hz")
+                if frame.sample_rate != rate:
+                    bad += 1
+                    continue
+                good += 1
                 block = _mono(frame)[max(0, first - position) : None if end is None else max(0, end - position)]
                 position += frame.samples
                 if len(block):
@@ -78,7 +96,7 @@ def ffmpeg_blocks(
             if end is not None and position >= end:
                 return
         if bad > good:
-            raise AudioError(path, f"is damaged ({bad} of {bad + good} packets do not decode)")
+            raise AudioError(path, f"is damaged ({bad} of {bad + good} pieces do not decode)")
 
 
 def _first_time(container: Any, stream: Any) -> Fraction:

@@ -76,6 +76,35 @@ def test_garbage_in_the_middle_never_raises_anything_else(suffix: str, tmp_path:
             assert error.reason
 
 
+@pytest.mark.parametrize("suffix", SUFFIXES)
+def test_damage_anywhere_gives_samples_or_a_reason_and_prints_nothing(
+    suffix: str, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """Bytes changed in the header, bytes changed anywhere, bytes put in, bytes cut out."""
+    rate = 48_000 if suffix == ".opus" else 44_100
+    path = write(tmp_path / f"x{suffix}", sweep(1, rate), rate)
+    whole = np.frombuffer(path.read_bytes(), np.uint8)
+    rng = np.random.default_rng(7)
+    for attempt in range(40):
+        content = whole.copy()
+        place, other = sorted(rng.integers(0, len(whole), 2))
+        if attempt % 4 == 0:
+            content[rng.integers(0, min(200, len(whole)), 4)] = rng.integers(0, 256, 4)
+        elif attempt % 4 == 1:
+            content[rng.integers(0, len(whole), 100)] = rng.integers(0, 256, 100)
+        elif attempt % 4 == 2:
+            content = np.insert(content, place, rng.integers(0, 256, 2000, dtype=np.uint8))
+        else:
+            content = np.delete(content, slice(place, other))
+        path.write_bytes(content.tobytes())
+        for look in (decode, probe, lambda file: decode(file, start=0.6, duration=0.2)):
+            try:
+                look(path)
+            except AudioError as error:
+                assert error.reason
+    assert capfd.readouterr() == ("", "")
+
+
 def test_a_garbage_au_is_not_played_as_raw_samples(tmp_path: Path) -> None:
     """libsndfile goes by the suffix and opens this file as µ-law at 8 kHz."""
     path = tmp_path / "x.au"
