@@ -50,7 +50,7 @@ def main() -> None:
         far, noise = (f"{x.train_loss / a.train_loss - 1:+.1%}" for x in (b, c))
         losses = f"{a.train_loss:.4f} | {b.train_loss:.4f} | {far} | {c.train_loss:.4f} | {noise}"
         print(f"| {a.epoch} | {losses} | {a.train_seconds:.1f} | {b.train_seconds:.1f} |")
-    accuracies = ", ".join(f"{max(row.val_accuracy for row in rows):.1%}" for rows in curves)
+    accuracies = ", ".join(f"{max(row.val_accuracy or 0.0 for row in rows):.1%}" for rows in curves)
     print(f"best validation accuracy: {accuracies}")
 
 

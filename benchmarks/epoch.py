@@ -2,8 +2,10 @@
 
 import statistics
 from collections.abc import Iterator
+from functools import partial
 
 import torch
+from torch import Tensor
 
 from benchmarks import reference
 from benchmarks.bench import Bench
@@ -16,21 +18,29 @@ from core.training.batches import WindowReader
 from core.training.begin import begin
 from core.training.checkpoint import network_of
 from core.training.device import choose_device
-from core.training.learner import Learner
+from core.training.evaluation import Evaluation
+from core.training.learner import EpochScore, Learner
 from core.training.presets import preset
 from core.training.recipe import Recipe
-from core.training.train import Listener, train_epoch
+from core.training.train import train_epoch
 from core.training.windows import random_windows
 
 EPOCH = 800
 """Clips of an epoch that the seconds are told for; fewer are trained on, the same for both ways."""
 
 
-class Silent(Listener):
-    """Hears everything, does nothing."""
+class Silent:
+    """A `Listener` that does nothing."""
 
-    def batch_trained(self, learner: Learner, loss: torch.Tensor, clips: int) -> None:
-        pass
+    def epoch_started(self, learner: Learner) -> None: ...
+
+    def batch_trained(self, learner: Learner, loss: Tensor, clips: int) -> None: ...
+
+    def epoch_trained(self, learner: Learner) -> None: ...
+
+    def batch_validated(self, learner: Learner, batch: int, batches: int) -> None: ...
+
+    def epoch_finished(self, learner: Learner, score: EpochScore, validation: Evaluation) -> None: ...
 
 
 def measure(bench: Bench) -> Iterator[Figure]:
@@ -57,7 +67,7 @@ def _compare(bench: Bench, recipe: Recipe, clips: int, wanted: str) -> Figure:
     files = reference.AudioFiles([clip.path for clip in found], recipe.front_end, recipe.input_frames)
     ours(1)  # memory, kernels
     taken = [
-        (seconds(lambda n=n: ours(n)), seconds(lambda: reference.train_epoch(model, optimiser, files, device)))
+        (seconds(partial(ours, n)), seconds(lambda: reference.train_epoch(model, optimiser, files, device)))
         for n in range(2, 3 if bench.quick else 5)
     ]
     own, theirs = (statistics.median(column) / clips * EPOCH for column in zip(*taken, strict=True))

@@ -25,7 +25,8 @@ TILE = 512
 def measure(bench: Bench) -> Iterator[Figure]:
     clips = 20_000 if bench.quick else CLIPS
     batches = 150 if bench.quick else 600
-    rates, peaks = {}, {}
+    rates: dict[int, list[float]] = {}
+    peaks: dict[int, int] = {}
     for count in (FEW, clips, FEW):
         pack = make_pack(bench.scratch / f"pack-{count}", count)
         life = live(bench, preset("quick", str(pack)), cache=bench.scratch / "cache", batches=batches)
