@@ -3,10 +3,28 @@
 ``torch.nn.SyncBatchNorm`` does this on GPUs only. Suffixes: B batch, C channels; x may have more dimensions behind.
 """
 
+from typing import Any
+
 import torch
+import torch.distributed as dist
 from torch import Tensor, nn
-from torch.distributed.nn.functional import all_reduce  # the one that gradients flow through
 from torch.nn.modules.batchnorm import _BatchNorm
+
+
+class _Summed(torch.autograd.Function):
+    """The sum over all processes; so is its gradient."""
+
+    @staticmethod
+    def forward(ctx: Any, values: Tensor) -> Tensor:
+        values = values.clone()
+        dist.all_reduce(values)
+        return values
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> Tensor:
+        gradient = gradient.clone()
+        dist.all_reduce(gradient)
+        return gradient
 
 
 class SyncedBatchNorm(_BatchNorm):
@@ -25,7 +43,7 @@ class SyncedBatchNorm(_BatchNorm):
         count = torch.full((1,), x.numel() // x.shape[1], dtype=torch.float64, device=x.device)
         # Sums in float64: a variance is a small difference of large numbers.
         sums = torch.cat([count, count * mean_C.double(), count * (var_C.double() + mean_C.double().square())])
-        sums = all_reduce(sums)  # type: ignore[no-untyped-call]
+        sums = _Summed.apply(sums)  # type: ignore[no-untyped-call]
         total = sums[0]
         mean_C, square_C = (sums[1:] / total).chunk(2)
         var_C = square_C - mean_C.square()

@@ -4,11 +4,14 @@ The batch is the recipe's, however many share it: losses, gradients and the stat
 of the whole batch. So the result is one process' within rounding, dropout and augmentation apart: those draw elsewhere.
 """
 
+import warnings
 from datetime import timedelta
 
 import torch
 import torch.distributed as dist
 from torch import Tensor, nn
+from torch.distributed.distributed_c10d import PrefixStore
+from torch.distributed.rendezvous import rendezvous
 from torch.nn.parallel import DistributedDataParallel
 
 from core.errors import UserError
@@ -76,8 +79,9 @@ class Team:
         from core.training.synced_batch_norm import synced
 
         synced(model)
-        # Buffers need no broadcast: every process computes the same.
-        return DistributedDataParallel(model, broadcast_buffers=False, gradient_as_bucket_view=True)
+        with warnings.catch_warnings(action="ignore", category=FutureWarning):  # torch 2.13 has another name for it
+            # Buffers need no broadcast: every process computes the same.
+            return DistributedDataParallel(model, broadcast_buffers=False, gradient_as_bucket_view=True)
 
     def reseed(self, seed: int, step: int, generator: torch.Generator) -> None:
         """Gives this process draws of its own for a step; the leader's are those of a process that is alone.
@@ -113,5 +117,9 @@ def join(device_name: str) -> tuple[Team, torch.device]:
             raise UserError(f"There are {torch.cuda.device_count()} GPUs here, one for each process: start fewer.")
         torch.cuda.set_device(place.local)
     device = choose_device(device_name)
-    dist.init_process_group("cpu:gloo,cuda:nccl" if device.type == "cuda" else "gloo", timeout=PATIENCE)
+    store, rank, size = next(rendezvous("env://", timeout=PATIENCE))
+    # torchrun keeps its store through restarts, with the addresses of processes that are gone.
+    store = PrefixStore(f"life-{place.restarts}", store)
+    backend = "cpu:gloo,cuda:nccl" if device.type == "cuda" else "gloo"
+    dist.init_process_group(backend, store=store, rank=rank, world_size=size, timeout=PATIENCE)
     return Team(place), device

@@ -2,6 +2,7 @@
 
 import os
 import signal
+from collections.abc import Iterator
 from itertools import pairwise
 from pathlib import Path
 
@@ -22,6 +23,15 @@ CALM = {"model_options": {"dropout": 0.0}, "plain": True, "optimiser": Optimiser
 makes whole steps of gradients that are nothing but rounding, such as those of biases before a normalisation."""
 
 
+@pytest.fixture(autouse=True)
+def teams() -> Iterator[None]:
+    """Whatever a test has started and not ended is killed: torchrun, and with it its children."""
+    yield
+    for child in psutil.Process().children():
+        if "torch.distributed.run" in child.cmdline():
+            child.kill()
+
+
 def test_shares_make_up_the_whole() -> None:
     for whole in (1, 7, 16, 33):
         for size in (1, 2, 3, 8):
@@ -34,6 +44,10 @@ def test_shares_make_up_the_whole() -> None:
 def wait_for_end(run: lives.RunFolder, pid: int) -> None:
     lives.wait_for(run, lambda event: isinstance(event, ev.RunFinished | ev.RunStopped | ev.RunFailed), "the end", 120)
     wait_until(lambda: not run.is_alive(), "the lock to be let go of", 60)
+
+
+def answers(run: lives.RunFolder, kind: str) -> list[ev.RequestAnswered]:
+    return [event for event in lives.of_kind(run, ev.RequestAnswered) if event.request == kind]
 
 
 def scores(run: lives.RunFolder) -> list[float]:
@@ -67,6 +81,9 @@ def test_a_team_that_loses_a_process_goes_on_exactly(collection: Path, tmp_path:
     leader = lives.of_kind(hurt, ev.RunStarted)[0].pid
     [peer] = [p.pid for p in psutil.Process(agent).children() if p.pid != leader and "core.training" in p.cmdline()]
     os.kill(peer, signal.SIGKILL)
+    # A paused run that is started again is paused again.
+    wait_until(lambda: len(answers(hurt, "pause")) == 2 and hurt.state().alive, "another pause", 120)
+    request(hurt.path, "resume")
     wait_for_end(hurt, agent)
     assert isinstance(lives.events(hurt)[-1], ev.RunFinished), hurt.trainer_log_path.read_text()
     assert [event.resumed_from is None for event in lives.of_kind(hurt, ev.RunStarted)] == [True, False]
