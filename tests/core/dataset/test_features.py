@@ -53,6 +53,21 @@ def test_a_spectrogram_is_the_front_ends(tmp_path: Path) -> None:
         assert (stored[:, frames:] == -SETTINGS.top_db).all()
 
 
+@pytest.mark.parametrize("path", ["threads", "batches"])
+def test_strange_rates_and_many_channels(path: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    root = genre_folder(tmp_path, {"a": 1, "b": 1})
+    write(root / "a" / "slow.wav", sweep(40, 1), 1)
+    write(root / "a" / "fast.wav", sweep(3, 384_000), 384_000)
+    write(root / "b" / "wide.wav", np.stack([sweep(3, 22_050)] * 32, axis=1), 22_050)
+    if path == "batches":
+        monkeypatch.setattr(features_module, "_one_by_one", in_batches)
+    features, excluded = compute_features(scan(root).clips, SETTINGS)
+    assert excluded == []
+    assert features.batch(range(5)).amax((1, 2)).tolist() == [255] * 5
+    names = [clip.name for clip in features.clips]
+    assert features.frames[names.index("slow")] == features.frames[names.index("fast")] == SETTINGS.frames
+
+
 def test_batches_on_a_device_give_what_threads_give(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The path that a GPU takes, on the CPU: with batches of three, and one awkward rate."""
     found = scan(mixed_folder(tmp_path))
