@@ -19,7 +19,8 @@ where it is used. Other screens (New run, Compare, dialogs) are pushed on top of
 **Looking again.** ``self.poll(seconds, callback)`` of ModeScreen calls back only while the screen is in view: nothing
 is drawn, and nothing read, for a screen that nobody sees. At rest not a byte goes to the terminal, so: no clocks, no
 spinners, no blinking cursor (use ``tui.widgets.text_input.TextInput``), ``update`` only what has changed. Work that
-takes more than 20 ms goes to ``self.run_worker(..., thread=True)`` or to a process.
+takes more than 20 ms goes to ``self.run_worker(..., thread=True)`` or to a process; a thread answers with
+``self.call_later(callback, ...)``, which is dropped where the widget is gone by then (``call_from_thread`` is not).
 
 **Size.** ``app.width_class`` is ``narrow`` (below 100 columns: tabs instead of columns), ``normal`` or ``wide`` (from
 160); ``app.height_class`` is ``tiny`` (below 14 rows), ``short`` or ``tall`` (from 32). A ModeScreen carries both as

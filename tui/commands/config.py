@@ -4,7 +4,6 @@ import argparse
 
 from tui.commands.common import narrate
 from tui.exits import DONE
-from tui.keymap import all_bindings, check_keys
 from tui.settings import read_settings, settings_file, template
 
 
@@ -16,6 +15,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
+    from tui.keymap import all_bindings, check_keys  # every screen, and Textual with them
+
     print(template(all_bindings()), end="")
     path = settings_file()
     if path.exists():

@@ -53,9 +53,12 @@ class DemoScreen(ModalScreen[Path | None]):
         try:
             genres = make_demo(out)
         except UserError as error:
-            self.app.call_from_thread(self._refused, str(error))
+            self.call_later(self._refused, str(error))
         else:
-            self.app.call_from_thread(self.dismiss, genres)
+            self.call_later(self._made, genres)
+
+    def _made(self, genres: Path) -> None:
+        self.dismiss(genres)
 
     def _refused(self, reason: str) -> None:
         field = self.query_one(PathInput)

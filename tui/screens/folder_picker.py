@@ -104,7 +104,10 @@ class FolderPicker(ModalScreen[Path | None]):
     @work(thread=True, exclusive=True)
     def _look(self, folder: Path) -> None:
         line = Content.assemble((folder.name or "/", "bold"), f": {describe(folder)}")
-        self.app.call_from_thread(self.query_one(".detail", Static).update, line)
+        self.call_later(self._tell, line)
+
+    def _tell(self, line: Content) -> None:
+        self.query_one(".detail", Static).update(line)
 
     @on(DirectoryTree.DirectorySelected)
     def chosen(self, event: DirectoryTree.DirectorySelected) -> None:

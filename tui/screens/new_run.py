@@ -122,8 +122,10 @@ class NewRunScreen(ModeScreen):
 
     @work(thread=True)
     def _find_devices(self) -> None:
-        choices = device_choices()
-        self.app.call_from_thread(self.query_one("#device", Choice).offer, choices)
+        self.call_later(self._offer_devices, device_choices())
+
+    def _offer_devices(self, choices: dict[str, str]) -> None:
+        self.query_one("#device", Choice).offer(choices)
 
     # The dataset
 
@@ -163,7 +165,7 @@ class NewRunScreen(ModeScreen):
                 raise Abandoned
             if done % 50 == 0:
                 line = Content.styled(f"Looking at the files … {done:,} of {total:,}", "$text-muted")
-                self.app.call_from_thread(self._tell, [line])
+                self.call_later(self._tell, [line])
 
         look, mistake = None, ""
         try:
@@ -173,7 +175,7 @@ class NewRunScreen(ModeScreen):
         except UserError as error:
             mistake = str(error)
         if not worker.is_cancelled:
-            self.app.call_from_thread(self._looked, look, mistake)
+            self.call_later(self._looked, look, mistake)
 
     def _looked(self, look: DatasetLook | None, mistake: str) -> None:
         self.dataset = look

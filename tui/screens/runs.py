@@ -120,7 +120,7 @@ class RunsScreen(ModeScreen):
             rows = [RunRow.of(summary) for summary in self.runs.refresh()]
         finally:
             self._looking = False
-        self.app.call_from_thread(self._take, rows)
+        self.call_later(self._take, rows)
 
     def _take(self, rows: list[RunRow]) -> None:
         if rows != self.rows or not self._looked:
@@ -296,12 +296,12 @@ class RunsScreen(ModeScreen):
         """Do something to a run that may take a while, and say what came of it."""
         run = RunFolder((row or self._current()).path)
         try:
-            self.app.call_from_thread(self.notify, act(run), title=run.name)
+            self.call_later(self.app.notify, act(run), title=run.name)
         except UserError as error:
-            self.app.call_from_thread(self.notify, str(error), severity="error", timeout=10)
+            self.call_later(self.app.notify, str(error), severity="error", timeout=10)
         except OSError as error:
-            self.app.call_from_thread(self.notify, f"{run.name}: {error.strerror}", severity="error", timeout=10)
-        self.app.call_from_thread(self.look)
+            self.call_later(self.app.notify, f"{run.name}: {error.strerror}", severity="error", timeout=10)
+        self.call_later(self.look)
 
     def _welcome(self) -> Content:
         key = "bold $footer-key-foreground"

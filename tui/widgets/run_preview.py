@@ -45,7 +45,7 @@ class RunPreview(TextLines):
         if path == self._path:
             tail = tail or RunTail(RunFolder(path))
             tail.poll()
-        self.app.call_from_thread(self._take, path, tail)
+        self.call_later(self._take, path, tail)
 
     def _take(self, path: Path, tail: RunTail | None) -> None:
         if path == self._reading:
