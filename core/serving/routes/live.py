@@ -39,7 +39,8 @@ async def live(socket: WebSocket) -> None:
             try:
                 await _listen(socket, service, stream, rate)
             except Problem as problem:
-                await _send(socket, {**problem.as_dict(), "urn": problem.as_dict()["type"], "type": "problem"})
+                said = {"type": "problem", "kind": problem.kind, "status": problem.status, "detail": problem.detail}
+                await _send(socket, said)
                 await socket.close(POLICY, problem.kind)
     except Problem as problem:  # the handshake is answered like any other request
         await socket.send_denial_response(problem.response())
