@@ -21,13 +21,13 @@ class HybridCNN(nn.Module):
         width: int = 32,
         dropout: float = 0.3,
         shrinkage: float = 0.2,
-        share: float = 0.2,
+        share: float = 0.7,
     ) -> None:
         """Args:
         frames: not needed: any length will do.
         width, dropout: of the residual network.
         shrinkage: of the discriminant's covariance.
-        share: factor of the discriminant's logits, which are too sure of themselves.
+        share: factor of the discriminant's logits.
         """
         super().__init__()
         self.share = share

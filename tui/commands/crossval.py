@@ -24,7 +24,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--seeds", type=int, default=5, metavar="N", help="random and split: trainings (5)")
     parser.add_argument("--folds", type=int, default=5, metavar="N", help="grouped: folds (5)")
     parser.add_argument(
-        "--groups", metavar="[CSV:]COLUMN", help="grouped: such as artist; without it, copies of one recording"
+        "--groups",
+        metavar="[CSV:]COLUMN",
+        help="grouped: such as artist; without it, by ear: cuts of one recording stay together",
     )
     parser.add_argument("--split-column", default="split", metavar="COLUMN", help="split: the index column (split)")
     parser.add_argument("--train-part", default="train", metavar="PART", help="split: what to train on (train)")
@@ -78,8 +80,13 @@ def _rounds(args: argparse.Namespace, features: "FeatureSet") -> tuple[list["Rou
         return random_rounds(clips, args.seeds), (
             f"{args.seeds} random stratified splits 80/10/10, measured on the last tenth; copies stay together"
         )
+    if args.protocol == "grouped" and args.groups is None:
+        from core.dataset.near_duplicates import COLUMN, with_recordings
+
+        rounds = grouped_rounds(with_recordings(features).clips, args.folds, COLUMN)
+        return rounds, f"{args.folds} folds, clips that sound like one recording together (artists unknown)"
     if args.protocol == "grouped":
-        groups = args.groups.rpartition(":")[2] if args.groups else "recording"
+        groups = args.groups.rpartition(":")[2]
         return grouped_rounds(clips, args.folds, args.groups), f"{args.folds} folds grouped by {groups}"
     rounds = column_rounds(clips, args.split_column, args.part, args.seeds, args.train_part)
     return rounds, (

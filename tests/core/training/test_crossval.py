@@ -94,6 +94,12 @@ def test_command_tells_protocol_mean_deviation_and_interval(
     assert again["mcnemar"] == {"clips": 12, "only_this": 0, "only_earlier": 0, "p": 1.0}
 
 
+def test_without_artists_copies_are_found_by_ear(pack: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    facts = crossval(pack, capsys, "--protocol", "grouped", "--folds", "2", "--epochs", "1")
+    assert "sound like one recording" in facts["protocol"]
+    assert sum(run["clips"] for run in facts["runs"]) == facts["clips"] == 40
+
+
 def test_an_unknown_part_is_named(pack: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["crossval", str(pack), "--protocol", "split", "--split-column", "part", "--part", "exam"]) == 1
     assert "exam" in capsys.readouterr().err
