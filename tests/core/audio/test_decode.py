@@ -60,10 +60,10 @@ def test_a_part_is_the_same_samples_as_in_the_whole(suffix: str, tmp_path: Path)
 def test_a_part_from_the_middle_is_not_decoded_from_the_beginning(
     suffix: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """An hour would be long to make: of three minutes, three seconds are decoded."""
+    """An hour would be long to make: of one minute, three seconds are decoded."""
     rate = 48_000 if suffix == ".opus" else 22_050
-    minutes = np.tile(sweep(10, rate), 18)
-    path = write(tmp_path / f"x{suffix}", minutes, rate)
+    minute = np.tile(sweep(10, rate), 6)
+    path = write(tmp_path / f"x{suffix}", minute, rate)
     decoded = 0
     mono, read = ffmpeg._mono, sndfile.soundfile.SoundFile.read
 
@@ -79,7 +79,7 @@ def test_a_part_from_the_middle_is_not_decoded_from_the_beginning(
 
     monkeypatch.setattr(ffmpeg, "_mono", counted_mono)
     monkeypatch.setattr(sndfile.soundfile.SoundFile, "read", counted_read)
-    y, _ = decode(path, start=100, duration=3)
+    y, _ = decode(path, start=40, duration=3)
     assert len(y) == 3 * rate
     assert decoded <= 4.5 * rate
 
