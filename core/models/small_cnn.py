@@ -3,7 +3,8 @@
 Notable:
 - 0.36 M parameters instead of 169 M, and any length: trained on random crops, tested on several
 - the mean keeps how much there is of a pattern, the maximum whether it occurs at all
-- each mel band is standardised by the training set
+- blind to level: each window is brought to its own scale first, then each mel band to that of the training set, so
+  that a window of live sound and a window out of a long recording look alike
 """
 
 from torch import Tensor, nn
@@ -15,7 +16,7 @@ from core.models.standardise import Standardise
 class SmallCNN(nn.Module):
     def __init__(self, *, n_mels: int, genres: int, frames: int, dropout: float = 0.5) -> None:
         super().__init__()
-        self.standardise = Standardise(n_mels)
+        self.standardise = Standardise(n_mels, per_window=True)
         self.blocks = nn.Sequential(ConvBlock(1, 32), ConvBlock(32, 64), ConvBlock(64, 128))
         self.head = DenseHead(2 * 128, genres, dropout=dropout)
 

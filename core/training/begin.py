@@ -10,6 +10,7 @@ from core.dataset.clip import Clip
 from core.errors import UserError
 from core.features.augment import Augment
 from core.models.discriminant import fit_experts
+from core.models.settle import settle_batch_norm
 from core.models.standardise import fit_standardisation
 from core.training.batches import WindowReader
 from core.training.checkpoint import network_of
@@ -45,6 +46,7 @@ def begin(recipe: Recipe, reader: WindowReader, train: Tensor, team: Team = ALON
         raise UserError(f"{recipe.model} cannot train on batches of one clip: take a batch size of 2 or more.")
     windows = random_windows(train, reader.frames, reader.width, 1, recipe.seed, epoch=0)
     fit_standardisation(model, reader.read(windows.part(0, STANDARDISE_WINDOWS)).mel_BMT.cpu())
+    settle_batch_norm(model, reader.read(windows.part(0, max(2, recipe.batch_size))).mel_BMT.cpu())
     windows = random_windows(train, reader.frames, reader.width, EXPERT_WINDOWS, recipe.seed, epoch=0)
     fit_experts(model, ((mel_BMT.cpu(), labels_B) for mel_BMT, labels_B in reader.batches(windows, EXPERT_BATCH)))
     bounds = batch_bounds(len(train) * recipe.crops_per_clip, recipe.batch_size)

@@ -6,6 +6,7 @@ import torch
 from core.errors import UserError
 from core.models.names import MODEL_NAMES, MODELS
 from core.models.registry import build_model
+from core.models.settle import settle_batch_norm
 from core.models.standardise import Standardise, fit_standardisation
 
 
@@ -79,6 +80,32 @@ def test_a_silent_band_stays_finite_and_small() -> None:
     silent = Standardise(64)
     silent.fit(torch.full((4, 64, 10), -80.0))
     assert silent(torch.full((1, 64, 10), -80.0)).isfinite().all()
+
+
+def test_small_cnn_hears_no_level_and_seed_cnn_does() -> None:
+    windows = mel(4, 40)
+    for name, blind in (("small_cnn", True), ("seed_cnn", False)):
+        model = build_model(name, n_mels=64, genres=3, frames=40).eval()
+        fit_standardisation(model, windows)
+        with torch.no_grad():
+            assert torch.allclose(model(windows - 20), model(windows), atol=1e-4) == blind
+
+
+def test_settled_normalisation_judges_the_batch_as_training_does() -> None:
+    torch.manual_seed(0)
+    model = build_model("small_cnn", n_mels=64, genres=3, frames=40, dropout=0.0)
+    windows = mel(64, 40)
+    fit_standardisation(model, windows)
+    with torch.no_grad():
+        unsettled = model.eval()(windows)
+        before = {name: weights.clone() for name, weights in model.named_parameters()}
+        settle_batch_norm(model, windows)
+        trained = model.train()(windows)
+        settle_batch_norm(model, windows)
+        settled = model.eval()(windows)
+    assert float((settled - trained).abs().max()) < 0.1 * float((unsettled - trained).abs().max())
+    assert all(torch.equal(weights, before[name]) for name, weights in model.named_parameters())
+    assert all(layer.momentum == 0.1 for layer in model.modules() if isinstance(layer, torch.nn.BatchNorm2d))
 
 
 def test_statistics_travel_with_the_weights() -> None:
