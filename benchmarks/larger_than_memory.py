@@ -24,7 +24,7 @@ TILE = 512
 
 def measure(bench: Bench) -> Iterator[Figure]:
     clips = 20_000 if bench.quick else CLIPS
-    batches = 150 if bench.quick else 600
+    batches = 60 if bench.quick else 120  # more than an epoch of the few: validation counts, too
     rates: dict[int, list[float]] = {}
     peaks: dict[int, int] = {}
     for count in (FEW, clips, FEW):

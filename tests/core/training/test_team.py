@@ -11,6 +11,7 @@ import pytest
 
 from core.runs import events as ev
 from core.runs.control import request
+from core.runs.folder import RunFolder
 from core.runs.launch import launch
 from core.training.ranks import Ranks
 from core.training.recipe import OptimiserSettings
@@ -41,16 +42,16 @@ def test_shares_make_up_the_whole() -> None:
             assert max(b - a for a, b in parts) - min(b - a for a, b in parts) <= 1
 
 
-def wait_for_end(run: lives.RunFolder, pid: int) -> None:
+def wait_for_end(run: RunFolder, pid: int) -> None:
     lives.wait_for(run, lambda event: isinstance(event, ev.RunFinished | ev.RunStopped | ev.RunFailed), "the end", 120)
     wait_until(lambda: not run.is_alive(), "the lock to be let go of", 60)
 
 
-def answers(run: lives.RunFolder, kind: str) -> list[ev.RequestAnswered]:
+def answers(run: RunFolder, kind: str) -> list[ev.RequestAnswered]:
     return [event for event in lives.of_kind(run, ev.RequestAnswered) if event.request == kind]
 
 
-def scores(run: lives.RunFolder) -> list[float]:
+def scores(run: RunFolder) -> list[float]:
     epochs = lives.of_kind(run, ev.EpochFinished)
     return [value for e in epochs for value in (e.train_loss, e.val_loss, e.train_accuracy, e.val_accuracy)]
 
