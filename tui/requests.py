@@ -20,6 +20,11 @@ from core.runs.control import ANSWER_SECONDS, Kind, request
 from core.runs.folder import RunFolder
 from core.runs.state import RunState
 
+CONSEQUENCES = {
+    signal.SIGTERM: "A trainer that still listens takes it as a request to stop: it saves, tests and reports.",
+    signal.SIGKILL: "It ends at once. What it did since its last checkpoint is lost; resume goes on from there.",
+}
+"""What comes of each signal, in the order in which they are offered."""
 SHOWN = 8.0
 """Seconds for which an answer stays in view."""
 

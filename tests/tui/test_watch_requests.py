@@ -75,11 +75,9 @@ async def test_extend_asks_how_far_and_is_acknowledged(start: Start) -> None:
     async with app_on(start()).run_test(size=SIZE) as pilot:
         await until_shown(pilot, "/20")
         await pilot.press("e")
-        await until_shown(pilot, "Epochs in all (asked for 20")
+        await until_shown(pilot, "of 20 epochs done. How many in all?")
         await pilot.press(*["backspace"] * 3, "x", "enter")
-        await until_shown(pilot, "Give a number of epochs")
-        await pilot.press("backspace", "1", "enter")
-        await until_shown(pilot, "epochs are done already")
+        await until_shown(pilot, "write a number of epochs")
         await pilot.press("backspace", *"+12", "enter")
         await until_shown(pilot, "✓ extend: extended", "/32")
 
@@ -159,21 +157,25 @@ async def test_an_ended_run_goes_on_and_extends_by_a_new_trainer(
 ) -> None:
     launched: list[tuple[str, object]] = []
 
-    def resume(run: RunFolder) -> int:
+    def launch(run: RunFolder) -> int:
         launched.append((run.name, run.read_recipe().get("epochs")))
         return 1
 
-    monkeypatch.setattr("core.runs.launch.resume", resume)
+    monkeypatch.setattr("tui.listing.actions.launch", launch)
     run = made_up_run.write_run(tmp_path / "runs" / "alpha", made_up_run.midway())
     RunFolder(run).write_recipe({"data": "/music", "epochs": 20})
-    async with app_on(run).run_test(size=SIZE) as pilot:
+    async with app_on(run).run_test(size=SIZE, notifications=True) as pilot:
         await until_shown(pilot, "? lost", "r resume")
         await pilot.press("r")
         await until(pilot, lambda: launched == [("alpha", 20)])
         await pilot.press("e")
-        await until_shown(pilot, "Epochs in all")
+        await until_shown(pilot, "7 of 20 epochs done")
         await pilot.press(*["backspace"] * 3, *"30", "enter")
         await until(pilot, lambda: launched[1:] == [("alpha", 30)])
+        await pilot.press("e")
+        await until_shown(pilot, "How many in all?")
+        await pilot.press(*["backspace"] * 3, "5", "enter")
+        await until_shown(pilot, "has done 7 epochs already")
 
 
 async def test_two_viewers_see_the_same_answer(start: Start) -> None:

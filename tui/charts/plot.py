@@ -16,6 +16,7 @@ from tui.charts.ticks import Tick
 
 _RUN = re.compile(r"(?:\x1b\[38;5;(\d+)m)?([^\x1b]*)\x1b\[0m")
 _ASCII_AXES = str.maketrans("┤│└┬─┼", "||++-+")
+_BRAILLE = frozenset(map(chr, range(0x2800, 0x2900)))
 _plot = Plot()
 
 
@@ -67,6 +68,16 @@ def plot_columns(width: int, y: Axis) -> int:
 
 def draw(curves: Sequence[Curve], x: Axis, y: Axis, width: int, height: int, *, ascii_only: bool = False) -> Canvas:
     """The curves with a left and a lower axis, in ``height`` rows of ``width`` cells (at least 8 by 4)."""
+    points, lines = [c for c in curves if not c.line], [c for c in curves if c.line]
+    canvas = _build([*points, *lines[:1]], x, y, width, height)
+    for line in lines[1:]:
+        _lay_over(canvas, _build([line], x, y, width, height))
+    if ascii_only:
+        canvas.rows = [list("".join(row).translate(_ASCII_AXES)) for row in canvas.rows]
+    return canvas
+
+
+def _build(curves: Sequence[Curve], x: Axis, y: Axis, width: int, height: int) -> Canvas:
     labels = max((len(label) for _, label in y.ticks), default=0)
     _plot.clear_figure()
     _plot.theme("clear")
@@ -86,9 +97,18 @@ def draw(curves: Sequence[Curve], x: Axis, y: Axis, width: int, height: int, *, 
         _plot.scatter([x.low], [y.low], marker=" ")  # without data plotext draws no axes
     rows, tags = _cells(_plot.build(), width)
     _plot.clear_figure()
-    if ascii_only:
-        rows = [list("".join(row).translate(_ASCII_AXES)) for row in rows]
     return Canvas(rows, tags, left=_left(y), columns=width - _left(y), lines=height - 2)
+
+
+def _lay_over(below: Canvas, above: Canvas) -> None:
+    """Put a curve on others. In a cell that two share, plotext lets the later hide the other; here both have dots."""
+    for line, tags in enumerate(above.tags):
+        for column, tag in enumerate(tags):
+            if tag:
+                dots, others = above.rows[line][column], below.rows[line][column]
+                if dots in _BRAILLE and others in _BRAILLE:
+                    dots = chr(ord(dots) | ord(others))
+                below.rows[line][column], below.tags[line][column] = dots, tag
 
 
 def _left(y: Axis) -> int:

@@ -1,6 +1,7 @@
 """Two to eight runs beside each other: curves, results, and what differs in their recipes."""
 
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
@@ -9,12 +10,12 @@ from textual.app import ComposeResult
 from textual.binding import Binding
 from textual.content import Content
 from textual.message import Message
-from textual.screen import Screen
 
 from core.runs.folder import RunFolder
 from core.runs.state import RunState
 from core.runs.tail import RunTail
 from tui.charts.picture import View
+from tui.screens.curve_keys import CurveKeys, curve_bindings
 from tui.widgets.compared_curves import ComparedCurves
 from tui.widgets.comparison_tables import difference_lines, result_lines
 from tui.widgets.curves import Curves
@@ -33,22 +34,15 @@ ROWS_FOR_ALL = 30
 """Rows of the terminal from which the panes stand above each other; below, one is shown at a time."""
 
 
-class CompareScreen(Screen[None]):
+class CompareScreen(CurveKeys):
     HELP = "Runs beside each other. A run's letter stands on its curve; a star marks the best of a column."
     CSS_PATH = "../styles/compare.tcss"
     BINDINGS: ClassVar = [
-        Binding("escape", "back", "back", id="compare.back", tooltip="Undo selection, zoom, cursor; then leave."),
-        Binding("t", "train", "train/val", id="compare.train", tooltip="Training or validation."),
-        Binding("l", "log_scale", "log", id="compare.log_scale", tooltip="Loss on a logarithmic scale."),
-        Binding("m", "smooth", "smooth", id="compare.smooth", tooltip="Smooth the curves; the raw values stay, faint."),
-        Binding("x", "steps", "steps", id="compare.steps", tooltip="Steps instead of epochs on the horizontal axis."),
-        Binding("z", "zoom", "zoom", id="compare.zoom", tooltip="Zoom to the selected range, or to half."),
-        Binding("tab", "pane(1)", "pane", id="compare.next_pane", tooltip="The next pane."),
+        Binding("escape", "back", "back", id="compare.back", tooltip="Undo the selection, zoom, cursor; then leave"),
+        Binding("t", "train", "train/val", id="compare.train", tooltip="Training or validation"),
+        *curve_bindings("compare"),
+        Binding("tab", "pane(1)", "pane", id="compare.next_pane", tooltip="The next pane"),
         Binding("shift+tab", "pane(-1)", "pane before", show=False, id="compare.previous_pane"),
-        Binding("left", "cursor(-1)", "cursor left", show=False, id="compare.left"),
-        Binding("right", "cursor(1)", "cursor right", show=False, id="compare.right"),
-        Binding("shift+left", "select(-1)", "select left", show=False, id="compare.select_left"),
-        Binding("shift+right", "select(1)", "select right", show=False, id="compare.select_right"),
     ]
 
     app: "GenreApp"
@@ -82,6 +76,7 @@ class CompareScreen(Screen[None]):
         settings = self.app.settings
         self.query_one(Curves).begin(View(smoothing=settings.smoothing, logarithmic=settings.log_loss), steps=False)
         self.set_interval(LOOK_SECONDS, self._look)
+        self.app.theme_changed_signal.subscribe(self, lambda _: self._show())
         self._arrange()
         self._look()
 
@@ -92,8 +87,11 @@ class CompareScreen(Screen[None]):
 
     @work(thread=True, group="journals")
     def _read(self) -> None:
-        changed = [tail.poll() for tail in self._tails]
-        self.post_message(self.Read(changed=any(changed)))
+        changed = False
+        for tail in self._tails:
+            with suppress(OSError):  # a disk on the network that is away for a moment: the next look may find it
+                changed = tail.poll() or changed
+        self.post_message(self.Read(changed=changed))
 
     @on(Read)
     def take_in(self, message: Read) -> None:
@@ -110,10 +108,7 @@ class CompareScreen(Screen[None]):
         states, curves = self._states, self.query_one(ComparedCurves)
         if not all(state.name for state in states):
             return
-        title = Content.assemble(
-            (f"{len(states)} runs compared", "bold"), " · ", "training" if curves.train else "validation"
-        )
-        self.query_one("#header", TextLines).show([title])
+        self.query_one("#header", TextLines).show([Content.styled(f"{len(states)} runs compared", "bold")])
         curves.show(states)
         colours = self.app.palette.series
         unit = "step" if curves.steps else "epoch"
@@ -169,21 +164,3 @@ class CompareScreen(Screen[None]):
     def action_train(self) -> None:
         self.query_one(ComparedCurves).toggle_train()
         self._show()
-
-    def action_log_scale(self) -> None:
-        self.query_one(Curves).toggle_log()
-
-    def action_smooth(self) -> None:
-        self.query_one(Curves).smooth_more()
-
-    def action_steps(self) -> None:
-        self.query_one(Curves).toggle_steps()
-
-    def action_zoom(self) -> None:
-        self.query_one(Curves).zoom()
-
-    def action_cursor(self, by: int) -> None:
-        self.query_one(Curves).move(by)
-
-    def action_select(self, by: int) -> None:
-        self.query_one(Curves).move(by, select=True)

@@ -1,6 +1,7 @@
 """One run, live: how it stands, its curves, its epochs, what it knows and confuses, its log, and at last its report."""
 
-import signal
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from time import monotonic
 from time import time as now
@@ -20,8 +21,11 @@ from core.runs.state import RunState
 from core.runs.tail import RunTail
 from tui import view_settings
 from tui.charts.picture import View
-from tui.requests import Requests
+from tui.listing import actions
+from tui.listing.actions import total_epochs
+from tui.requests import CONSEQUENCES, Requests
 from tui.screens.confirm import ConfirmScreen
+from tui.screens.curve_keys import CurveKeys, curve_bindings
 from tui.screens.mode_screen import ModeScreen
 from tui.screens.prompt import PromptScreen
 from tui.widgets.curves import Curves
@@ -46,7 +50,7 @@ class WatchView(msgspec.Struct, frozen=True, kw_only=True):
     pane: str = ""
 
 
-class WatchScreen(ModeScreen):
+class WatchScreen(ModeScreen, CurveKeys):
     MODE = "watch"
     HELP = (
         "One run, live. It is a process of its own: leaving the app or losing the terminal does it no harm. "
@@ -54,32 +58,27 @@ class WatchScreen(ModeScreen):
     )
     CSS_PATH = "../styles/watch.tcss"
     BINDINGS: ClassVar = [
-        Binding("p", "pause", "pause", id="watch.pause", tooltip="Pause the trainer at its next batch."),
-        Binding("r", "resume", "resume", id="watch.resume", tooltip="Go on with a run that is paused or has ended."),
-        Binding("s", "stop", "stop", id="watch.stop", tooltip="Stop at the next batch; keep and test the model."),
-        Binding("e", "extend", "extend", id="watch.extend", tooltip="Train for more epochs than were asked for."),
-        Binding("k", "signal", "kill", id="watch.kill", tooltip="Send a signal to a trainer that does not answer."),
-        Binding("l", "log_scale", "log", id="watch.log_scale", tooltip="Loss on a logarithmic scale."),
-        Binding("m", "smooth", "smooth", id="watch.smooth", tooltip="Smooth the curves; the raw values stay, faint."),
-        Binding("x", "steps", "steps", id="watch.steps", tooltip="Steps instead of epochs on the horizontal axis."),
-        Binding("z", "zoom", "zoom", id="watch.zoom", tooltip="Zoom to the selected range, or halve what is in view."),
-        Binding("escape", "back", "back", show=False, id="watch.back", tooltip="Undo the selection, zoom, cursor."),
-        Binding("tab", "pane(1)", "pane", id="watch.next_pane", tooltip="The next pane."),
+        Binding("p", "pause", "pause", id="watch.pause", tooltip="Pause the trainer at its next batch"),
+        Binding("r", "resume", "resume", id="watch.resume", tooltip="Go on with a run that is paused or has ended"),
+        Binding("s", "stop", "stop", id="watch.stop", tooltip="Stop at the next batch; keep and test the model"),
+        Binding("e", "extend", "extend", id="watch.extend", tooltip="Train for more epochs than were asked for"),
+        Binding("k", "signal", "kill", id="watch.kill", tooltip="Send a signal to a trainer that does not answer"),
+        *curve_bindings("watch"),
+        Binding("escape", "back", "back", show=False, id="watch.back", tooltip="Undo the selection, zoom, cursor"),
+        Binding("tab", "pane(1)", "pane", id="watch.next_pane", tooltip="The next pane"),
         Binding("shift+tab", "pane(-1)", "pane before", show=False, id="watch.previous_pane"),
-        Binding("left", "cursor(-1)", "cursor left", show=False, id="watch.left"),
-        Binding("right", "cursor(1)", "cursor right", show=False, id="watch.right"),
-        Binding("shift+left", "select(-1)", "select left", show=False, id="watch.select_left"),
-        Binding("shift+right", "select(1)", "select right", show=False, id="watch.select_right"),
-        Binding("w", "write", "write", id="watch.write", tooltip="History (CSV, JSON) and charts (SVG) to files."),
+        Binding("w", "write", "write", id="watch.write", tooltip="History (CSV, JSON) and charts (SVG) to files"),
     ]
 
     class Read(Message):
         """The journal was read on. A slow screen skips all but the newest."""
 
-        def __init__(self, tail: RunTail, state: RunState) -> None:
+        def __init__(self, tail: RunTail, state: RunState, trouble: str = "") -> None:
             super().__init__()
             self.tail = tail
             self.state = state
+            self.trouble = trouble
+            """Why the journal could not be read on this time."""
 
         def can_replace(self, message: Message) -> bool:
             return isinstance(message, WatchScreen.Read) and message.tail is self.tail
@@ -100,6 +99,7 @@ class WatchScreen(ModeScreen):
 
     def on_mount(self) -> None:
         self.poll(LOOK_SECONDS, self._look)
+        self.app.theme_changed_signal.subscribe(self, lambda _: self._show())
         self.query_one(Panes).display = False
         runs = self.app.key_for("mode.runs")
         self.query_one("#header", TextLines).show([Content(f"No run in view. Choose one on Runs ({runs}).")])
@@ -132,14 +132,20 @@ class WatchScreen(ModeScreen):
     @work(thread=True, group="journal")
     def _read(self, tail: RunTail) -> None:
         """Off the event loop: a long journal takes seconds to read, and a disk on the network may take longer."""
-        tail.poll()
-        self.post_message(self.Read(tail, tail.state))
+        try:
+            tail.poll()
+        except OSError as error:
+            self.post_message(self.Read(tail, tail.state, f"The journal cannot be read now: {error.strerror}"))
+        else:
+            self.post_message(self.Read(tail, tail.state))
 
     @on(Read)
     def take_in(self, message: Read) -> None:
         if message.tail is not self._tail:
             return
         before, self._state, self._reading = self._state, message.state, False
+        if message.trouble and self._requests is not None:
+            self._requests.say(Content.styled(f"! {message.trouble}", "$warn"))
         if self.app.settings.bell and before.alive and before.end is None and self._state.end is not None:
             self.app.bell()
         if self._is_due(before):
@@ -154,6 +160,8 @@ class WatchScreen(ModeScreen):
         return state is not before or state.status == "running" or waiting  # the time left and silence go on
 
     def _show(self) -> None:
+        if not self._state.name:
+            return
         if len(self._state.history) != self._epochs_drawn[0]:
             self._epochs_drawn = len(self._state.history), monotonic()
         short = self.app.height_class == "tiny"
@@ -168,8 +176,7 @@ class WatchScreen(ModeScreen):
 
     def on_resize(self) -> None:
         super().on_resize()
-        if self._state.name:
-            self._show()
+        self._show()
 
     # Asking the trainer
 
@@ -197,28 +204,23 @@ class WatchScreen(ModeScreen):
     def action_resume(self) -> None:
         if self._state.alive:
             self._ask("resume")
-        else:
-            self._launch()
+        elif self._tail is not None:
+            self._launch(partial(actions.go_on, self._tail.run))
 
     @work
     async def action_extend(self) -> None:
         assert self._tail is not None
-        done, asked = self._state.epochs_done, self._state.epochs
-        prompt = PromptScreen(
-            f"Epochs in all (asked for {asked}, {done} done); +N adds N",
-            "+10",
-            check=lambda text: _total(text, asked, done),
-        )
+        run, asked = self._tail.run, self._state.epochs
+        question = f"{self._state.epochs_done} of {asked} epochs done. How many in all? (+20 for twenty more)"
+        prompt = PromptScreen(question, "+10", check=partial(total_epochs, asked=asked))
         answer = await self.app.push_screen_wait(prompt)
         if answer is None:
             return
-        total = _total(answer, asked, done)
+        epochs = total_epochs(answer, asked)
         if self._state.alive:
-            self._ask("extend", epochs=total)
+            self._ask("extend", epochs=epochs)
         else:
-            folder = self._tail.run
-            folder.write_recipe(folder.read_recipe() | {"epochs": total})
-            self._launch()
+            self._launch(partial(actions.extend, run, epochs))
 
     def _ask(self, kind: Kind, *, epochs: int | None = None) -> None:
         assert self._requests is not None
@@ -229,14 +231,11 @@ class WatchScreen(ModeScreen):
         self._show()
 
     @work(thread=True)
-    def _launch(self) -> None:
-        """Start the trainer of a run that has ended; it goes on from the last checkpoint."""
-        from core.runs.launch import resume
-
-        assert self._tail is not None
+    def _launch(self, begin: Callable[[], object]) -> None:
+        """Start the trainer of a run that has ended; it may wait for a lock or a disk."""
         try:
-            resume(self._tail.run)
-        except UserError as error:
+            begin()
+        except (UserError, OSError) as error:
             self.app.call_from_thread(self.app.notify, str(error), severity="error")
 
     @work
@@ -246,7 +245,7 @@ class WatchScreen(ModeScreen):
         if chosen is None:
             return
         question = f"Send {chosen.name} to the trainer of {self._state.name}?"
-        yes = await self.app.push_screen_wait(ConfirmScreen(question, _CONSEQUENCE[chosen], yes=f"send {chosen.name}"))
+        yes = await self.app.push_screen_wait(ConfirmScreen(question, CONSEQUENCES[chosen], yes=f"send {chosen.name}"))
         if not yes:
             return
         try:
@@ -262,26 +261,8 @@ class WatchScreen(ModeScreen):
 
     # Keys of the charts and the panes
 
-    def action_cursor(self, by: int) -> None:
-        self.query_one(Curves).move(by)
-
-    def action_select(self, by: int) -> None:
-        self.query_one(Curves).move(by, select=True)
-
-    def action_zoom(self) -> None:
-        self.query_one(Curves).zoom()
-
     def action_back(self) -> None:
         self.query_one(Curves).back()
-
-    def action_log_scale(self) -> None:
-        self.query_one(Curves).toggle_log()
-
-    def action_smooth(self) -> None:
-        self.query_one(Curves).smooth_more()
-
-    def action_steps(self) -> None:
-        self.query_one(Curves).toggle_steps()
 
     def action_pane(self, by: int) -> None:
         self.query_one(Panes).next(by)
@@ -331,21 +312,3 @@ class WatchScreen(ModeScreen):
 
 _OF_A_RUN = frozenset({"extend", "log_scale", "smooth", "steps", "zoom", "pane", "write"})
 """Actions that mean nothing without a run in view."""
-_CONSEQUENCE = {
-    signal.SIGTERM: "A trainer that still listens takes it as a request to stop: it saves, tests and reports.",
-    signal.SIGKILL: "It ends at once. What it did since its last checkpoint is lost; resume goes on from there.",
-}
-
-
-def _total(text: str, asked: int, done: int) -> int:
-    """The number of epochs in all that ``text`` means.
-
-    Raises:
-        UserError: it is no number, or not more than the epochs that are done.
-    """
-    if not text.removeprefix("+").isdecimal():
-        raise UserError("Give a number of epochs, such as 40 or +20.")
-    total = asked + int(text) if text.startswith("+") else int(text)
-    if total <= done:
-        raise UserError(f"{done} epochs are done already; ask for more than that.")
-    return total

@@ -63,7 +63,9 @@ class Curves(Container):
         unit = "step" if self.steps else "epoch"
         loss, accuracy = self.subjects()
         self.query_one("#loss", Chart).show(loss, self.view, unit)
-        self.query_one("#accuracy", Chart).show(accuracy, replace(self.view, logarithmic=False), unit)
+        # A key that was pressed meanwhile is answered between the two.
+        second = self.query_one("#accuracy", Chart)
+        self.call_later(second.show, accuracy, replace(self.view, logarithmic=False), unit)
 
     def _look(self, view: View) -> None:
         moved = view.cursor != self.view.cursor

@@ -19,18 +19,22 @@ class TextLines(Widget):
 
     def __init__(self, *, id: str | None = None) -> None:
         super().__init__(id=id)
-        self._lines: list[list[Cell]] = []
+        self._lines: list[Content] = []
+        self._seen: dict[int, list[Cell]] = {}
+        """The lines on the screen."""
 
     def show(self, lines: Sequence[Content]) -> None:
-        width = self.size.width or self.app.size.width
-        before, self._lines = self._lines, [cells(line.truncate(width, ellipsis=True)) for line in lines]
+        before, self._lines = self._lines, list(lines)
         if len(before) != len(lines):
             self.styles.height = len(lines)
             self.refresh()
-            return
-        for y, (old, new) in enumerate(zip(before, self._lines, strict=True)):
-            if (region := difference(old, new, y, width)) is not None:
+        for y in range(len(lines)):
+            if (region := difference(self._seen.get(y), self._cells(y), y, self.size.width)) is not None:
                 self.refresh(region)
 
     def render_line(self, y: int) -> Strip:
-        return strip(self._lines[y] if y < len(self._lines) else (), self.visual_style, self.size.width)
+        self._seen[y] = self._cells(y)
+        return strip(self._seen[y], self.visual_style, self.size.width)
+
+    def _cells(self, y: int) -> list[Cell]:
+        return cells(self._lines[y].truncate(self.size.width, ellipsis=True)) if y < len(self._lines) else []

@@ -55,6 +55,17 @@ def test_a_point_is_drawn_where_the_picture_says() -> None:
         assert (made.column(3), made.line(0.2)) in cells(made, 1)
 
 
+def test_where_two_lines_share_a_cell_both_keep_their_dots() -> None:
+    flat, slope = Line("", 1, EPOCHS, [0.5] * 20), Line("", 2, EPOCHS, [(epoch - 1) / 19 for epoch in EPOCHS])
+    both, alone = drawn(flat, slope), drawn(slope)
+    row = both.line(0.5)
+    pairs = list(zip(both.canvas.rows[row], alone.canvas.rows[row], both.canvas.tags[row], strict=True))
+    shared = [(ord(together), ord(single)) for together, single, tag in pairs if tag == 2]
+    assert shared
+    assert all(together & single == single for together, single in shared)
+    assert any(together != single for together, single in shared)
+
+
 def test_a_missing_value_leaves_a_gap() -> None:
     whole, broken = [1.0] * 20, [1.0] * 20
     broken[9:11] = [nan, inf]

@@ -1,0 +1,104 @@
+"""The pictures in the README, made from real runs: ``python scripts/pictures.py DATA [--out docs] [--epochs 20]``.
+
+Two runs are trained on DATA (a folder of genres); the app looks at the second while it works and when it is done, at
+both beside each other, at the list of runs, and at a clip that its model got. Needs ``rsvg-convert`` (librsvg).
+"""
+
+import argparse
+import asyncio
+import os
+import subprocess
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import msgspec
+from screen_svg import redrawn
+from textual.pilot import Pilot
+
+from core.runs.folder import RunFolder, create, dataset_name
+from core.runs.launch import launch
+from core.runs.state import RunState
+from core.training.presets import preset
+from core.training.recipe import to_dict
+from tui.app import GenreApp
+from tui.settings import Settings
+
+SIZE = (120, 40)
+SEEN_AT = 0.7
+"""The share of its epochs after which the running run is looked at."""
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("data", type=Path)
+    parser.add_argument("--out", type=Path, default=Path("docs"))
+    parser.add_argument("--epochs", type=int, default=20)
+    args = parser.parse_args()
+    data, out = args.data.absolute(), args.out.absolute()
+    out.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory() as home:
+        os.environ["XDG_STATE_HOME"] = os.environ["XDG_CONFIG_HOME"] = home  # pictures of the defaults
+        os.chdir(home)
+        first = train(data, args.epochs, seed=1)
+        wait(first, lambda state: state.end is not None)
+        second = train(data, args.epochs, seed=0)
+        wait(second, lambda state: state.epochs_done >= SEEN_AT * args.epochs)
+        asyncio.run(picture(out / "watch", watch=second))
+        wait(second, lambda state: state.end is not None)
+        asyncio.run(picture(out / "report", watch=second))
+        asyncio.run(picture(out / "confusion", watch=second, keys="tab tab"))
+        asyncio.run(picture(out / "runs"))
+        asyncio.run(picture(out / "compare", compare=[first, second]))
+        clip = sorted(data.glob("*/*"))[0]
+        asyncio.run(picture(out / "classify", classify=clip, model=second / "best_model.pth"))
+
+
+def train(data: Path, epochs: int, *, seed: int) -> Path:
+    recipe = msgspec.structs.replace(preset("quick", str(data)), epochs=epochs, seed=seed)
+    run = create(Path("runs"), to_dict(recipe), dataset_name(data), recipe.model)
+    launch(run)
+    return run.path
+
+
+def wait(run: Path, until: Callable[[RunState], bool]) -> None:
+    while not until(state := RunFolder(run).state()):
+        if state.alive is False:
+            raise SystemExit(f"{run} ended: {state.end_message or state.status}")
+        time.sleep(1)
+
+
+async def picture(
+    place: Path,
+    *,
+    watch: Path | None = None,
+    compare: list[Path] | None = None,
+    classify: Path | None = None,
+    model: Path | None = None,
+    keys: str = "",
+) -> None:
+    """One screenshot as ``place``.svg and ``place``.png."""
+    app = GenreApp(Path("runs"), watch=watch, settings=Settings(theme="dark"))
+    async with app.run_test(size=SIZE) as pilot:
+        if compare:
+            await app.compare_runs(compare)
+        if classify:
+            await app.classify_paths([classify], model)
+        await at_rest(pilot, 15 if classify else 2)
+        await pilot.press(*keys.split())
+        await at_rest(pilot, 1)
+        svg = place.with_suffix(".svg")
+        svg.write_text(redrawn(app.export_screenshot(title="genre-tui")), encoding="utf-8")
+    subprocess.run(["rsvg-convert", "-o", place.with_suffix(".png"), svg], check=True)
+    svg.unlink()
+
+
+async def at_rest(pilot: Pilot[None], seconds: float) -> None:
+    """Journals are read and models loaded beside the screen."""
+    await asyncio.sleep(seconds)
+    await pilot.pause()
+
+
+if __name__ == "__main__":
+    main()
