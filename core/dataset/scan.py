@@ -55,11 +55,16 @@ def scan(folder: str | os.PathLike[str], *, index: Path | None = None, on_progre
 
 def survey(folder: str | os.PathLike[str], *, index: Path | None = None, on_progress: OnProgress | None = None) -> Scan:
     """The same for a folder that is looked at and not trained on: a single genre will do."""
-    root = _root(Path(folder))
-    if is_pack(root):
-        return _packed(root, index)
     excluded: list[Excluded] = []
-    files = list(_audio_files(root, excluded))
+    try:
+        root = _root(Path(folder))
+        if is_pack(root):
+            return _packed(root, index)
+        files = list(_audio_files(root, excluded))
+    except OSError as error:
+        raise DatasetError(
+            f"{printable(folder)} cannot be listed: {(error.strerror or str(error)).lower()}."
+        ) from error
     if not files:
         raise DatasetError(
             f"{printable(root)} holds no audio: it should have a folder for each genre, with that genre's clips inside."
@@ -96,10 +101,14 @@ def _root(folder: Path) -> Path:
 
 def _audio_files(root: Path, excluded: list[Excluded]) -> Iterator[Path]:
     """Audio files of every genre, sorted; folders that cannot be listed or hold no audio are excluded by name."""
-    for genre in _listed(root, root, excluded):
+    for genre in _listed(root):
         if genre.name.startswith((".", "__")) or not genre.is_dir():
             continue
-        inside = [path for path in _listed(root, genre, excluded) if not path.name.startswith(".")]
+        try:
+            inside = [path for path in _listed(genre) if not path.name.startswith(".")]
+        except OSError as error:
+            excluded.append(Excluded(printable(genre.name), f"cannot be listed ({(error.strerror or '').lower()})"))
+            continue
         files = [path for path in inside if is_audio(path)]
         if not files:
             excluded.append(Excluded(printable(genre.name), "is a folder without audio files"))
@@ -110,14 +119,8 @@ def _audio_files(root: Path, excluded: list[Excluded]) -> Iterator[Path]:
         yield from files
 
 
-def _listed(root: Path, folder: Path, excluded: list[Excluded]) -> list[Path]:
-    try:
-        return sorted(folder.iterdir(), key=lambda path: os.fsencode(path.name))
-    except OSError as error:
-        if folder == root:
-            raise DatasetError(f"{printable(root)} cannot be listed: {error.strerror}.") from error
-        excluded.append(Excluded(printable(folder.name), f"cannot be listed ({(error.strerror or '').lower()})"))
-        return []
+def _listed(folder: Path) -> list[Path]:
+    return sorted(folder.iterdir(), key=lambda path: os.fsencode(path.name))
 
 
 def _examined(root: Path, files: list[Path], memo: ScanMemo) -> Iterator[tuple[Path, Examined | str]]:
