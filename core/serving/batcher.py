@@ -33,18 +33,21 @@ class Batcher:
         self,
         measure: Measure,
         *,
-        most: int = 16,
+        threads: int = 1,
+        most: int = 32,
         wait_seconds: float = 0.004,
         on_batch: Callable[[int, int, float], None] = lambda windows, jobs, seconds: None,
     ) -> None:
         """Args:
         measure: windows (B, N) of one length → two arrays with a row each.
+        threads: batches at a time: one for a device of its own, one a core where the cores do the work.
         on_batch: told of every batch: its windows, how many callers they are of, the seconds it took.
         """
         self._measure, self._most, self._wait, self._on_batch = measure, most, wait_seconds, on_batch
         self._jobs: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
-        self._thread = threading.Thread(target=self._run, name="batcher", daemon=True)
-        self._thread.start()
+        self._threads = [threading.Thread(target=self._run, name=f"batch-{n}", daemon=True) for n in range(threads)]
+        for thread in self._threads:
+            thread.start()
 
     def measure(self, wave_BN: Waveform) -> Measured:
         """Blocks until the windows (B, N) are measured. From any thread but the event loop's."""
@@ -58,8 +61,10 @@ class Batcher:
 
     def close(self) -> None:
         """Ends when what was asked for before has been answered."""
-        self._jobs.put(None)
-        self._thread.join()
+        for _ in self._threads:
+            self._jobs.put(None)
+        for thread in self._threads:
+            thread.join()
 
     def _run(self) -> None:
         held: _Job | None = None

@@ -1,7 +1,6 @@
 """What the server does, whichever way it is asked: one model, its decoders, its places, the runs it shows."""
 
 import asyncio
-import os
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -12,6 +11,7 @@ from typing import ParamSpec, TypeVar
 import msgspec
 
 from core.audio.errors import AudioError
+from core.dataset.threads import cores
 from core.errors import UserError
 from core.inference.classifier import Classifier
 from core.inference.prediction import Result, Unreadable
@@ -51,7 +51,7 @@ class Service:
         self.sockets = Places(limits.sockets, 0.0, "live sockets")
         self.socket_rate = Rate(limits.sockets_per_second, 4 * limits.sockets_per_second)
         self.followers = Places(limits.followers, 0.0, "event streams")
-        self._decoders = DecodePool(max(2, min(8, os.cpu_count() or 2)), limits, self.metrics.crashes.inc)
+        self._decoders = DecodePool(max(2, min(8, cores())), limits, self.metrics.crashes.inc)
         self._threads = ThreadPoolExecutor(limits.threads, "classify")
         self._live_threads = ThreadPoolExecutor(limits.sockets, "live")
 

@@ -2,7 +2,11 @@
 
 from collections.abc import Callable
 
+import torch
+
+from core.dataset.threads import cores
 from core.inference.measurer import Measurer
+from core.inference.network import Network
 from core.serving.batcher import Batcher, Measured, Waveform
 
 
@@ -13,7 +17,12 @@ class SharedNetwork:
         self.settings, self.calibration = network.settings, network.calibration
         self.genres, self.name, self.device = network.genres, network.name, network.device
         self.window_samples = network.window_samples
-        self._batcher = Batcher(network.measure, on_batch=on_batch)
+        threads = 1
+        if isinstance(network, Network) and network.device.type == "cpu":
+            # Parallel batches beat parallel arithmetic: the matrices of a few windows are small.
+            threads = cores()
+            torch.set_num_threads(1)
+        self._batcher = Batcher(network.measure, threads=threads, on_batch=on_batch)
 
     def measure(self, wave_BN: Waveform) -> Measured:
         """As `Measurer.measure`."""
