@@ -84,7 +84,8 @@ def _record(figures: list[Figure], loads: dict[str, float], *, quick: bool) -> d
         "load": loads,
         "quick": quick,
         "figures": [
-            {"what": figure.what, "unit": figure.unit, "ours": _short(figure.ours)}
+            ({} if figure.processor is None else {"processor_s": _short(figure.processor)})
+            | {"what": figure.what, "unit": figure.unit, "ours": _short(figure.ours)}
             | ({} if figure.baseline is None else {"baseline": _short(figure.baseline), "ratio": _short(figure.ratio)})
             for figure in figures
         ],

@@ -15,6 +15,8 @@ class Figure:
     baseline_is: str = ""
     wanted: str = ""
     """The measure, in words."""
+    processor: float | None = None
+    """Seconds of processor time that ours took, over all threads: what a busy machine does not stretch."""
 
     @property
     def ratio(self) -> float | None:
@@ -27,7 +29,10 @@ def as_markdown(figures: Sequence[Figure]) -> str:
     for figure in figures:
         ratio = "" if figure.ratio is None else f"**{figure.ratio:.1f}×**"
         baseline = "" if figure.baseline is None else _amount(figure.baseline, figure.unit)
-        cells = ratio, figure.what, _amount(figure.ours, figure.unit), baseline, figure.baseline_is, figure.wanted
+        ours = _amount(figure.ours, figure.unit)
+        if figure.processor is not None:
+            ours += f" ({_amount(figure.processor, 's')} of processor)"
+        cells = ratio, figure.what, ours, baseline, figure.baseline_is, figure.wanted
         lines.append(f"| {' | '.join(cells)} |")
     return "\n".join(lines)
 
