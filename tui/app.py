@@ -61,6 +61,7 @@ import msgspec
 from rich.console import Console
 from textual.app import App, SystemCommand
 from textual.binding import Binding
+from textual.dom import DOMNode
 from textual.filter import Monochrome, NoColor
 from textual.screen import Screen
 from textual.widgets import Input
@@ -250,7 +251,7 @@ class GenreApp(App[None]):
 
     def get_system_commands(self, screen: Screen[object]) -> Iterable[SystemCommand]:
         """What the keys of the screen do, the modes, and what has no key."""
-        commands = {}
+        commands: dict[str, tuple[Binding, DOMNode]] = {}
         for node, binding, enabled, _ in screen.active_bindings.values():
             if enabled and binding.id and binding.description:
                 commands.setdefault(binding.id, (binding, node))
