@@ -58,12 +58,12 @@ def scores(run: RunFolder) -> list[float]:
 
 @pytest.mark.slow
 def test_two_processes_train_as_one(collection: Path, tmp_path: Path) -> None:
-    one = lives.new_run(tmp_path, collection, batch_size=5, **CALM)
+    one = lives.new_run(tmp_path, collection, batch_size=15, crops_per_clip=5, epochs=2, **CALM)
     assert isinstance(lives.train(one), ev.RunFinished)
-    two = lives.new_run(tmp_path, collection, batch_size=5, processes=2, **CALM)
+    two = lives.new_run(tmp_path, collection, batch_size=15, crops_per_clip=5, epochs=2, processes=2, **CALM)
     wait_for_end(two, launch(two))
     assert isinstance(lives.events(two)[-1], ev.RunFinished), two.trainer_log_path.read_text()
-    assert scores(two) == pytest.approx(scores(one), rel=1e-4)
+    assert scores(two) == pytest.approx(scores(one), rel=1e-3)
     assert len(lives.of_kind(two, ev.RunStarted)) == 1
     assert lives.load(one.last_path)["weights"].keys() == lives.load(two.last_path)["weights"].keys()
 
