@@ -29,7 +29,7 @@ def _quick(data: str) -> Recipe:
         crop_seconds=6.0,
         test_crops=5,
         precision="bfloat16",
-        optimiser=OptimiserSettings(name="adamw", weight_decay=1e-2, schedule="cosine", warmup=0.1),
+        optimiser=OptimiserSettings(name="adamw", learning_rate=3e-3, weight_decay=1e-2, schedule="cosine", warmup=0.1),
     )
 
 
