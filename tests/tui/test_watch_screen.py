@@ -9,10 +9,12 @@ from textual.pilot import Pilot
 
 from core.runs import events as ev
 from core.runs.lock import RunLock
+from core.runs.tail import RunTail
 from tests.tui import made_up_run
 from tests.tui.driving import text, until, until_gone, until_shown
 from tui.app import GenreApp
 from tui.settings import Settings
+from tui.themes import DARK, LIGHT
 from tui.widgets.curves import Curves
 from tui.widgets.epoch_table import EpochRows
 from tui.widgets.log_pane import LogPane
@@ -298,3 +300,28 @@ async def test_values_that_are_no_numbers_are_gaps_and_dashes(runs: Path) -> Non
         await until_shown(pilot, "train –", "val –", "train 76.0 %")
         await pilot.press("l", "m", "left", "left")
         await until_shown(pilot, "train 0.7244")
+
+
+async def test_a_journal_that_cannot_be_read_for_a_while_is_said_and_read_on(
+    running: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def away(self: RunTail) -> bool:
+        raise OSError(5, "Input/output error")
+
+    async with app_on(running).run_test(size=SIZE) as pilot:
+        await until_shown(pilot, "epoch 8/20")
+        with monkeypatch.context() as patch:
+            patch.setattr(RunTail, "poll", away)
+            await until_shown(pilot, "! The journal cannot be read now: Input/output error", "epoch 8/20")
+        made_up_run.append(running, list(made_up_run.epochs(8, 9)))
+        await until(pilot, lambda: len(rows(pilot).history) == 9)
+
+
+async def test_another_theme_reaches_every_cell(runs: Path) -> None:
+    run = made_up_run.write_run(runs / "alpha", made_up_run.whole())
+    async with app_on(run, settings=Settings(theme="dark")).run_test(size=(200, 60)) as pilot:
+        await until_shown(pilot, "train 0.1065", "confusion")
+        pilot.app.theme = "light"
+        await until(pilot, lambda: LIGHT.train in pilot.app.export_screenshot())
+        picture = pilot.app.export_screenshot()
+        assert not any(colour in picture for colour in (DARK.train, DARK.val, DARK.faint, DARK.good))

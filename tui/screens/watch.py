@@ -23,6 +23,7 @@ from tui import view_settings
 from tui.charts.picture import View
 from tui.listing import actions
 from tui.listing.actions import total_epochs
+from tui.paths import shown
 from tui.requests import CONSEQUENCES, Requests
 from tui.screens.confirm import ConfirmScreen
 from tui.screens.curve_keys import CurveKeys, curve_bindings
@@ -307,7 +308,7 @@ class WatchScreen(ModeScreen, CurveKeys):
             self.app.notify(f"Nothing could be written: {error}", severity="error")
         else:
             names = ", ".join(path.name for path in written)
-            self.app.notify(f"{names}\nin {folder}", title="Written", timeout=10)
+            self.app.notify(f"{names}\nin {shown(folder)}", title="Written", timeout=10)
 
 
 _OF_A_RUN = frozenset({"extend", "log_scale", "smooth", "steps", "zoom", "pane", "write"})
