@@ -1,0 +1,32 @@
+# The server in a container; docs/serve.md says how to run it.
+#
+#     docker build -t genre-tui .                                             processors
+#     docker build -t genre-tui --build-arg TORCH=cuda .                      NVIDIA GPUs: run with --gpus all
+
+# Python and PyTorch's build: a GPU needs no other base image, for PyTorch's wheels bring CUDA with them.
+ARG PYTHON=3.12
+FROM python:${PYTHON}-slim
+
+# cpu or cuda. On Linux, the package index's own wheels are the CUDA ones.
+ARG TORCH=cpu
+WORKDIR /app
+COPY pyproject.toml README.md LICENSE ./
+COPY core core
+COPY tui tui
+RUN if [ "$TORCH" = cpu ]; then \
+        pip install --no-cache-dir "torch>=2.11,<2.14" --index-url https://download.pytorch.org/whl/cpu; \
+    fi \
+ && pip install --no-cache-dir ".[serve,export]" \
+ && useradd --create-home --uid 1000 genre
+
+USER genre
+WORKDIR /home/genre
+ENV GENRE_TUI_RUNS=/runs PYTHONUNBUFFERED=1
+VOLUME /runs
+EXPOSE 8080
+HEALTHCHECK --interval=30s --timeout=5s --start-period=60s CMD ["python", "-c", \
+    "import urllib.request; urllib.request.urlopen('http://127.0.0.1:8080/v1/health', timeout=4)"]
+# In a container every address is its own, so it listens on all of them, and therefore asks for a token: GENRE_TUI_TOKEN,
+# or the one in the log. The exec form hands it SIGTERM, on which it answers what it has taken in.
+ENTRYPOINT ["genre-tui"]
+CMD ["serve", "--host", "0.0.0.0", "--port", "8080"]
