@@ -18,9 +18,15 @@ ORDINARY_PATH = {"/usr/local/bin", "/usr/bin", "/bin"}
 
 
 class Route(NamedTuple):
-    title: str
-    commands: tuple[tuple[str, str], ...]
-    """Where to type it, and what."""
+    """One command of a route."""
+
+    purpose: str
+    where: str
+    """On which machine to type it."""
+    command: str
+
+
+THERE, HERE = "on the machine with the microphone", "on this machine"
 
 
 def routes(environment: Mapping[str, str] = os.environ, feed_socket: Path | None = None) -> list[Route]:
@@ -31,23 +37,12 @@ def routes(environment: Mapping[str, str] = os.environ, feed_socket: Path | None
     """
     ssh, program = _ssh(environment), _program()
     chosen = "" if feed_socket in (None, default_socket()) else f" --socket {shlex.quote(str(feed_socket))}"
-    pulse = f"PULSE_SERVER=unix:{PULSE}"
+    forward = ssh.replace("ssh", f"ssh -R {PULSE}:$XDG_RUNTIME_DIR/pulse/native", 1)
     return [
-        Route(
-            "into this screen",
-            (("there", f"{RECORD} | {ssh} {program} feed{chosen}"),),
-        ),
-        Route(
-            "without a screen",
-            (("there", f"{RECORD} | {ssh} {program} listen --stdin --json"),),
-        ),
-        Route(
-            "the other machine's PulseAudio or PipeWire as a device of this one",
-            (
-                ("there", f"{ssh.replace('ssh', f'ssh -R {PULSE}:$XDG_RUNTIME_DIR/pulse/native', 1)}"),
-                ("here", f"{pulse} {program}"),
-            ),
-        ),
+        Route("a  feed this screen", THERE, f"{RECORD} | {ssh} {program} feed{chosen}"),
+        Route("b  listen without a screen", THERE, f"{RECORD} | {ssh} {program} listen --stdin --json"),
+        Route("c  lend this machine its PulseAudio or PipeWire", THERE, forward),
+        Route("c  and then take that for a device", HERE, f"PULSE_SERVER=unix:{PULSE} {program}"),
     ]
 
 

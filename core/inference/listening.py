@@ -115,6 +115,10 @@ class Listening:
             self._sound = _Sound(self._classifier, stream)
             if self._recent is None or self._recent[1] != chunk.rate:
                 self._recent = (RingBuffer(round(KEPT_SECONDS * chunk.rate)), chunk.rate)
+            if self._keep_up:
+                # What came while the model was being loaded: the latest window is worth a verdict.
+                latest = round(self._classifier.window_seconds * chunk.rate * 1.1)
+                chunk = chunk._replace(samples=chunk.samples[-latest:])
         assert self._recent is not None
         self._recent[0].write(chunk.samples)
         yield self._sound.level(chunk.samples)

@@ -93,9 +93,7 @@ def _open(args: argparse.Namespace) -> "Source":
         return DeviceSource(args.device)
     except UserError:
         for route in routes():
-            narrate(f"{route.title}:")
-            for place, command in route.commands:
-                narrate(f"  {place}: {command}")
+            narrate(f"{route.purpose} ({route.where}):\n   {route.command}")
         raise
 
 

@@ -1,0 +1,71 @@
+"""The level's line, the moving spectrogram, and the commands of the routes."""
+
+import shlex
+from pathlib import Path
+
+import pytest
+
+from tui.listening.level_meter import level_line
+from tui.listening.strip_chart import strip_chart
+from tui.listening.texts import command_lines
+from tui.routes import routes
+
+
+@pytest.mark.parametrize("width", [40, 80, 120])
+def test_the_level_fills_its_width_and_says_clipping_in_words(width: int) -> None:
+    for level_db, peak_db in ((-120.0, -120.0), (-30.0, -12.0), (-3.0, 0.0)):
+        line = level_line(level_db, peak_db, clipping=peak_db == 0, width=width)
+        assert line.cell_length == width
+        assert ("CLIPPING" in line.plain) == (peak_db == 0)
+    quiet, loud = (level_line(db, db, clipping=False, width=width).plain.count("━") for db in (-50, -10))
+    assert quiet < loud
+    assert "−∞" in level_line(-120.0, -120.0, clipping=False, width=width).plain
+
+
+def column(number: int) -> bytes:
+    return bytes([number % 256])
+
+
+def test_the_picture_fills_from_the_left_and_then_moves_by_a_quarter() -> None:
+    width = 8
+    shown = []
+    for seen in range(0, 60, 2):
+        cells = strip_chart([column(i) for i in range(seen)], seen, width)
+        assert len(cells) <= width
+        shown.append([cell[0] for cell in cells])
+    assert shown[3] == [1, 3, 5]
+    assert shown[8] == [1, 3, 5, 7, 9, 11, 13, 15]
+    assert shown[9] == [5, 7, 9, 11, 13, 15, 17]
+    assert shown[10] == [5, 7, 9, 11, 13, 15, 17, 19]
+    assert shown[11][0] == 9
+
+
+def test_columns_that_are_kept_no_more_are_not_shown() -> None:
+    kept = [column(i) for i in range(95, 100)]
+    assert [cell[0] for cell in strip_chart(kept, 100, 8)] == [97, 99]
+
+
+def test_a_broken_command_is_the_same_command() -> None:
+    command = (
+        "arecord -q -f S16_LE -c 1 -r 22050 -t wav | ssh -p 2222 me@10.0.0.7 /home/me/genre/.venv/bin/genre-tui feed"
+    )
+    for width in (30, 50, 200):
+        lines = [line.plain for line in command_lines(command, width)]
+        assert shlex.split("\n".join(lines).replace("\\\n", " ")) == shlex.split(command)
+        assert "\n".join(lines).replace(" \\\n ", "") == command
+    assert command_lines("short", 30)[0].plain == "short"
+
+
+def test_the_routes_lead_back_the_way_the_user_came() -> None:
+    feed, listen, lend, take = routes({"SSH_CONNECTION": "10.0.0.2 50000 10.0.0.7 2222"})
+    assert "| ssh -p 2222 " in feed.command
+    assert "@10.0.0.7 " in feed.command
+    assert feed.command.endswith(" feed")
+    assert listen.command.endswith(" listen --stdin --json")
+    assert lend.command.startswith("ssh -R /tmp/laptop-pulse:$XDG_RUNTIME_DIR/pulse/native -p 2222 ")
+    assert take.command.startswith("PULSE_SERVER=unix:/tmp/laptop-pulse ")
+    assert "ssh -p" not in routes({"SSH_CONNECTION": "10.0.0.2 50000 10.0.0.7 22"})[0].command
+
+
+def test_another_socket_is_named_in_the_command() -> None:
+    assert routes({}, Path("/tmp/my feed.sock"))[0].command.endswith(" feed --socket '/tmp/my feed.sock'")

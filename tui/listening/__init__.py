@@ -1,0 +1,1 @@
+"""What the Listen screen knows and draws."""
