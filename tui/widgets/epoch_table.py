@@ -25,7 +25,7 @@ COLUMNS = (
     Column("train acc", 11, lambda row: figures.percent(row.train_accuracy)),
     Column("val loss", 11, lambda row: figures.loss(row.val_loss)),
     Column("val acc", 10, lambda row: figures.percent(row.val_accuracy)),
-    Column("lr", 8, lambda row: figures.learning_rate(row.learning_rate)),
+    Column("lr", 9, lambda row: figures.learning_rate(row.learning_rate)),
     Column("s", 6, lambda row: f"{row.seconds:.1f}"),
     Column("clips/s", 9, lambda row: f"{row.clips_per_second:,.0f}"),
 )
