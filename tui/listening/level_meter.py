@@ -24,7 +24,7 @@ def level_line(level_db: float, peak_db: float, clipping: bool, width: int) -> C
     bar = Content.assemble(
         ("━" * min(filled, warm), "$good"),
         ("━" * max(0, filled - warm), "$warn"),
-        ("─" * (cells - filled), "$faint"),
+        ("·" * (cells - filled), "$faint"),
     )
     if 0 < peak <= cells:
         mark = Content.styled("┃", "$bad" if clipping else "$warn" if peak > warm else "$good")

@@ -35,19 +35,19 @@ def source_line(hearing: Hearing, wanted: str, *, listening: bool, paused: bool)
 
 
 def figures_line(hearing: Hearing) -> Content:
-    """The model, and how well it keeps up."""
+    """How well verdicts keep up with the sound, and the model they come from."""
     if hearing.opened is None:
         return Content("")
-    opened = hearing.opened
-    parts = [Content.assemble("model ", (opened.model, "bold"), f" · windows of {opened.window_seconds:g} s")]
+    opened, source = hearing.opened, hearing.source
+    parts = []
     if hearing.heard is not None:
         parts.append(Content(f"latency {hearing.heard.latency_s:.2f} s"))
-    source = hearing.source
     if source is not None:
-        lost = Content.styled(f"sound lost {source.overruns}×", "$bad" if source.overruns else "")
-        parts.append(lost)
+        parts.append(Content.styled(f"sound lost {source.overruns}×", "bold $bad" if source.overruns else ""))
         if source.skipped:
             parts.append(Content.styled(f"{source.skipped} windows skipped", "$warn"))
+    parts.append(Content.assemble("model ", (opened.model, "bold")))
+    parts.append(Content(f"windows of {opened.window_seconds:g} s"))
     return Content(" · ").join(parts)
 
 

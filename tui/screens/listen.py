@@ -77,7 +77,7 @@ class ListenScreen(ModeScreen):
         self._model: Path | None = None
         self._listening = self._paused = False
         self._asked_routes = False
-        self._drawn_columns = -1
+        self._drawn: tuple[object, ...] = ()
         self._drawn_at = self._tried_at = 0.0
 
     def compose_body(self) -> ComposeResult:
@@ -98,7 +98,6 @@ class ListenScreen(ModeScreen):
                 yield LinesView(id="history")
 
     def on_mount(self) -> None:
-        self.app.theme_changed_signal.subscribe(self, lambda _: self._draw_again())
         self.poll(LOOK_SECONDS, self._look)
         self._find_model()
         self._process.ask(FindDevices())
@@ -134,7 +133,7 @@ class ListenScreen(ModeScreen):
             self._process.ask(OpenFeed(str(self._model), str(self._socket)))
         else:
             self._process.ask(OpenDevice(str(self._model), number=self._device.number))
-        self._draw_again()
+        self._look()
 
     def action_start(self) -> None:
         if not self._listening:
@@ -143,7 +142,7 @@ class ListenScreen(ModeScreen):
         self._process.ask(Close())
         self._listening = self._paused = False
         self.hearing.begin()
-        self._draw_again()
+        self._look()
 
     def action_pause(self) -> None:
         if self._listening and self.hearing.opened is not None:
@@ -202,16 +201,28 @@ class ListenScreen(ModeScreen):
         self.query_one("#header", TextLines).show([*lines, figures_line(hearing)])
         self._draw_verdict()
         self._show_routes()
-        level = hearing.level
-        if level is None:
-            self.query_one("#level", TextLines).show([])
-        elif hearing.columns_seen != self._drawn_columns and now - self._drawn_at >= SPECTRUM_SECONDS:
-            self._drawn_columns, self._drawn_at = hearing.columns_seen, now
-            width = self.query_one("#level", TextLines).size.width or 40
-            self.query_one("#level", TextLines).show(
-                [level_line(level.level_db, hearing.peak_db, hearing.clipping, width)]
-            )
+        if not self.is_drawn and now - self._drawn_at >= SPECTRUM_SECONDS:
+            self._drawn, self._drawn_at = self._drawing(), now
+            self._draw_level()
             self._draw_spectrum()
+
+    @property
+    def is_drawn(self) -> bool:
+        """Whether level and spectrum stand on the screen as they are."""
+        return self._drawn == self._drawing()
+
+    def _drawing(self) -> tuple[object, ...]:
+        """What the drawing of level and spectrum depends on."""
+        sizes = self.query_one("#spectrum-place").size, self.query_one("#level").size.width
+        return self.hearing.columns_seen, *sizes, self.app.theme
+
+    def _draw_level(self) -> None:
+        level, place = self.hearing.level, self.query_one("#level", TextLines)
+        if level is None:
+            place.show([])
+        else:
+            width = place.size.width
+            place.show([level_line(level.level_db, self.hearing.peak_db, self.hearing.clipping, width)])
 
     def _draw_verdict(self) -> None:
         heard = self.hearing.heard
@@ -228,6 +239,7 @@ class ListenScreen(ModeScreen):
             return
         columns = strip_chart(self.hearing.columns, self.hearing.columns_seen, place.width)
         if not columns:
+            self.query_one("#spectrum", TextLines).show([])
             return
         bands = len(columns[0])
         blank = bytes(bands)
@@ -241,15 +253,9 @@ class ListenScreen(ModeScreen):
             return "ascii"
         return "shades" if self.app.no_color or self.app.current_theme.ansi else "colour"
 
-    def _draw_again(self) -> None:
-        self._drawn_columns, self._drawn_at = -1, 0.0
-        if not self.hearing.columns:
-            self.query_one("#spectrum", TextLines).show([])
-        self._look()
-
     def on_resize(self) -> None:
         super().on_resize()
-        self.call_after_refresh(self._draw_again)
+        self.call_after_refresh(self._look)
 
     def _tell(self, news: object) -> None:
         if isinstance(news, Refused):
@@ -271,7 +277,6 @@ class ListenScreen(ModeScreen):
         shown = self._asked_routes or silent or not (self.hearing.is_hearing or self._paused)
         if silent != self.has_class("-silent"):
             self.set_class(silent, "-silent")
-            self.call_after_refresh(self._draw_again)  # the places have a size then
         self.set_class(shown, "-routes")
         if shown:
             width = max(20, self.query_one("#command").size.width)
