@@ -55,7 +55,7 @@ def compute_features(
     Raises:
         UserError: the store cannot be written.
     """
-    store = store or FeatureStore(settings)
+    store = FeatureStore(settings) if store is None else store  # an empty one is false
     missing = {clip.content: clip for clip in clips if clip.content not in store}
     cached = sum(clip.content in store for clip in clips)
     failed: dict[str, str] = {}
