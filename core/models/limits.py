@@ -20,7 +20,7 @@ WINDOW_SECONDS = 3.0
 ENTROPY_QUANTILE = 0.95
 """Share of the right validation verdicts that keep below the entropy limit."""
 ENTROPY_BOUNDS = (0.6, 0.95)
-TEXTURE_QUANTILE = 0.99
+TEXTURE_QUANTILE = 0.98
 """Share of validation windows that keep within the limit of being unlike the training set."""
 STILL_MARGIN, STILL_QUANTILE = 1.4, 0.01
 """Still is what moves by less than so many times the movement of noise, as long as few training windows do."""
