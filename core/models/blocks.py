@@ -11,11 +11,14 @@ class ConvBlock(nn.Sequential):
     left to it: the same values and gradients, an eighth of a training step saved on a CPU.
     """
 
-    def __init__(self, in_channels: int, out_channels: int) -> None:
+    def __init__(self, in_channels: int, out_channels: int, *, momentum: float = 0.1) -> None:
+        """Args:
+        momentum: share of a step in the running statistics of the normalisation.
+        """
         super().__init__(
             # The normalisation that follows has a shift of its own, but the reference network keeps the bias.
             nn.Conv2d(in_channels, out_channels, kernel_size=3, padding=1),
-            nn.BatchNorm2d(out_channels),
+            nn.BatchNorm2d(out_channels, momentum=momentum),
             nn.MaxPool2d(2),
             nn.ReLU(inplace=True),
         )
@@ -24,10 +27,15 @@ class ConvBlock(nn.Sequential):
 class DenseHead(nn.Sequential):
     """Two hidden layers with batch normalisation, ReLU and dropout, then the logits: [B, in] → [B, genres]."""
 
-    def __init__(self, in_features: int, genres: int, *, hidden: tuple[int, int] = (512, 256), dropout: float = 0.5):
+    def __init__(self, in_features: int, genres: int, *, dropout: float, momentum: float = 0.1) -> None:
         layers: list[nn.Module] = []
-        for width in hidden:
-            layers += [nn.Linear(in_features, width), nn.BatchNorm1d(width), nn.ReLU(inplace=True), nn.Dropout(dropout)]
+        for width in (512, 256):
+            layers += [
+                nn.Linear(in_features, width),
+                nn.BatchNorm1d(width, momentum=momentum),
+                nn.ReLU(inplace=True),
+                nn.Dropout(dropout),
+            ]
             in_features = width
         super().__init__(*layers, nn.Linear(in_features, genres))
 

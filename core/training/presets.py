@@ -26,8 +26,9 @@ def _quick(data: str) -> Recipe:
         data=data,
         preset="quick",
         model="small_cnn",
-        crop_seconds=6.0,
-        test_crops=5,
+        crop_seconds=3.0,
+        crops_per_clip=2,
+        test_crops=8,
         precision="bfloat16",
         optimiser=OptimiserSettings(name="adamw", learning_rate=3e-3, weight_decay=1e-2, schedule="cosine", warmup=0.1),
     )

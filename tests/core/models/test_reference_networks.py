@@ -105,7 +105,7 @@ def test_settled_normalisation_judges_the_batch_as_training_does() -> None:
         settled = model.eval()(windows)
     assert float((settled - trained).abs().max()) < 0.1 * float((unsettled - trained).abs().max())
     assert all(torch.equal(weights, before[name]) for name, weights in model.named_parameters())
-    assert all(layer.momentum == 0.1 for layer in model.modules() if isinstance(layer, torch.nn.BatchNorm2d))
+    assert all(layer.momentum == 0.2 for layer in model.modules() if isinstance(layer, torch.nn.BatchNorm2d))
 
 
 def test_statistics_travel_with_the_weights() -> None:
