@@ -135,7 +135,7 @@ async def test_a_folder_is_chosen_in_the_tree(tmp_path: Path, genres: Path) -> N
     async with app_for(tmp_path, genres.parent).run_test(notifications=True, size=SIZE) as pilot:
         await pilot.press("n", "ctrl+t")
         await until_shown(pilot, "Choose the folder")
-        await until_shown(pilot, f"{genres.parent.name}: 3 genres, 31 audio files")
+        await until_shown(pilot, f"{genres.parent.name}: 3 genres, 31 audio files", "▸ genres")
         await pilot.press("down")
         await until_shown(pilot, "genres: 3 genres, 31 audio files")
         await pilot.press("enter")

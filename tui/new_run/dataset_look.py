@@ -32,12 +32,12 @@ class DatasetLook:
 def look_at(
     folder: Path, settings: SplitSettings, on_progress: Callable[[int, int], None] | None = None
 ) -> DatasetLook:
-    """Decodes and hashes every file that was not seen before: seconds for a thousand clips, so call it in a thread.
+    """Decodes and hashes every file that was not seen before: seconds for a thousand clips.
 
     Raises:
         DatasetError: it cannot be trained on; the sentence says why.
     """
-    # These import numpy and the decoders, which take half a second: not before somebody asks.
+    # These bring numpy and the decoders.
     from core.dataset.scan import scan
     from core.dataset.split import split
 

@@ -1,7 +1,6 @@
 """A folder chosen in a tree. It says of the one under the cursor whether it looks like a dataset."""
 
 import os
-from collections.abc import Iterable
 from pathlib import Path
 from typing import ClassVar
 
@@ -10,12 +9,13 @@ from textual.app import ComposeResult
 from textual.binding import Binding
 from textual.containers import Vertical
 from textual.content import Content
+from textual.message import Message
 from textual.screen import ModalScreen
-from textual.widgets import DirectoryTree, Static, Tree
-from textual.widgets.directory_tree import DirEntry
+from textual.widgets import Static
 
 from core.audio.formats import is_audio
 from tui.figures import count
+from tui.widgets.audio_tree import AudioTree, Node
 
 MOST_GENRES = 200
 """Folders that are looked into, however many there are."""
@@ -38,41 +38,28 @@ def describe(folder: Path) -> str:
     return f"{count(genres, 'genre')}, {count(files, 'audio file')}"
 
 
-class FolderTree(DirectoryTree):
-    ICON_NODE = "▸ "
-    ICON_NODE_EXPANDED = "▾ "
-    BINDINGS: ClassVar = [
-        Binding("right", "open", "open", key_display="→"),
-        Binding("left", "close", "close", key_display="←"),
-    ]
+class FolderTree(AudioTree):
+    """Folders only; enter chooses one, left and right fold."""
 
-    def on_mount(self) -> None:
-        self.auto_expand = False
-        self.show_guides = False
-        self.guide_depth = 2
+    class Moved(Message):
+        """The cursor is on another folder."""
 
-    def filter_paths(self, paths: Iterable[Path]) -> Iterable[Path]:
-        return [path for path in paths if not path.name.startswith(".") and path.is_dir()]
+    def action_choose(self) -> None:
+        if self.current is not None:
+            self.post_message(self.Chosen(self, self.cursor))
 
-    def action_open(self) -> None:
-        if self.cursor_node is not None:
-            self.cursor_node.expand()
+    def _inside(self, node: Node) -> list[Node]:
+        return [child for child in super()._inside(node) if child.is_folder]
 
-    def action_close(self) -> None:
-        node = self.cursor_node
-        if node is not None and not node.is_expanded and node.parent is not None:
-            self.move_cursor(node.parent)
-        elif node is not None:
-            node.collapse()
+    def _move_cursor(self, to: int) -> None:
+        super()._move_cursor(to)
+        self.post_message(self.Moved())
 
 
 class FolderPicker(ModalScreen[Path | None]):
     """Answers with the folder, or None."""
 
-    BINDINGS: ClassVar = [
-        Binding("backspace,u", "up", "parent folder"),
-        Binding("escape", "cancel", "cancel"),
-    ]
+    BINDINGS: ClassVar = [Binding("escape", "cancel", "cancel")]
 
     def __init__(self, start: Path) -> None:
         """``start``: the folder that the cursor begins on, with its neighbours around it."""
@@ -87,35 +74,30 @@ class FolderPicker(ModalScreen[Path | None]):
             parts = [((key, "bold $footer-key-foreground"), f" {what}   ") for key, what in KEYS.items()]
             yield Static(Content.assemble(*(part for pair in parts for part in pair)), classes="keys")
 
-    async def on_mount(self) -> None:
+    def on_mount(self) -> None:
         tree = self.query_one(FolderTree)
         tree.focus()
-        await tree.reload()
-        for node in tree.root.children:
-            if node.data is not None and node.data.path == self.start:
-                tree.move_cursor(node)
-                node.expand()
+        tree.reveal(self.start)
+        tree.action_unfold()
+        self.look()
 
-    @on(Tree.NodeHighlighted)
-    def look(self, event: Tree.NodeHighlighted[DirEntry]) -> None:
-        if event.node.data is not None:
-            self._look(event.node.data.path)
+    @on(FolderTree.Moved)
+    def look(self) -> None:
+        node = self.query_one(FolderTree).current
+        if node is not None:
+            self._look(node.path)
 
     @work(thread=True, exclusive=True)
     def _look(self, folder: Path) -> None:
-        line = Content.assemble((folder.name or "/", "bold"), f": {describe(folder)}")
-        self.call_later(self._tell, line)
+        self.call_later(self._tell, Content.assemble((folder.name or "/", "bold"), f": {describe(folder)}"))
 
     def _tell(self, line: Content) -> None:
         self.query_one(".detail", Static).update(line)
 
-    @on(DirectoryTree.DirectorySelected)
-    def chosen(self, event: DirectoryTree.DirectorySelected) -> None:
-        self.dismiss(event.path)
-
-    def action_up(self) -> None:
-        tree = self.query_one(FolderTree)
-        tree.path = Path(tree.path).parent
+    @on(FolderTree.Chosen)
+    def chosen(self) -> None:
+        node = self.query_one(FolderTree).current
+        self.dismiss(node.path if node is not None else None)
 
     def action_cancel(self) -> None:
         self.dismiss(None)

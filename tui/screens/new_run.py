@@ -11,7 +11,6 @@ from textual.containers import Horizontal, Vertical, VerticalScroll
 from textual.content import Content
 from textual.timer import Timer
 from textual.widgets import Button, Input, Label, Static
-from textual.worker import get_current_worker
 
 from core.errors import UserError
 from core.models.names import MODELS
@@ -19,9 +18,10 @@ from core.runs.folder import create, dataset_name, list_runs
 from core.runs.launch import launch
 from core.training.presets import PRESETS, preset
 from core.training.recipe import to_dict
-from tui.new_run.dataset_look import DatasetLook, look_at, look_lines
+from tui.new_run.dataset_look import DatasetLook, look_lines
 from tui.new_run.devices import device_choices
 from tui.new_run.form import FieldError, RecipeForm
+from tui.new_run.look_process import Found, LookProcess, Message, Progress, Refused
 from tui.screens.mode_screen import ModeScreen
 from tui.widgets.choice import Choice
 from tui.widgets.path_input import PathInput
@@ -48,10 +48,6 @@ HINTS = {
 }
 
 
-class Abandoned(Exception):
-    """Another folder was chosen while one was looked at."""
-
-
 class NewRunScreen(ModeScreen):
     MODE = "runs"
     HELP = (
@@ -64,8 +60,9 @@ class NewRunScreen(ModeScreen):
         Binding("ctrl+t", "browse", "choose folder", id="new_run.browse", tooltip="Choose the dataset in a tree"),
         Binding("escape", "leave_form", "back", id="new_run.back", tooltip="Back to the runs; nothing is started"),
         Binding("ctrl+g", "demo", "demo data", id="new_run.demo", tooltip="Make a small synthetic dataset"),
-        Binding("up", "app.focus_previous", "previous field", show=False),
-        Binding("down", "app.focus_next", "next field", show=False),
+        # At once and not after the field had its turn: what is typed next belongs into the next field.
+        Binding("up", "app.focus_previous", "previous field", show=False, priority=True),
+        Binding("down", "app.focus_next", "next field", show=False, priority=True),
     ]
 
     def __init__(self, data: Path | None = None) -> None:
@@ -73,6 +70,7 @@ class NewRunScreen(ModeScreen):
         settings = self.app.settings.new_run
         self.form = RecipeForm.begun(settings, str(data or settings.data or self._likely_data()))
         self.dataset: DatasetLook | None = None
+        self._process: LookProcess | None = None
         self._soon: Timer | None = None
 
     def _likely_data(self) -> str:
@@ -147,41 +145,40 @@ class NewRunScreen(ModeScreen):
     def _look(self) -> None:
         """Look at the folder that stands there now; an earlier look is abandoned."""
         self.dataset = None
-        self.workers.cancel_group(self, "look")
+        self._end_look()
         try:
             folder = self.form.folder()
         except FieldError as mistake:
             self._tell([Content.styled(str(mistake), "$text-muted")])
             return
         self._tell([Content.styled("Looking at the files …", "$text-muted")])
-        self._look_aside(folder)
+        self._process = LookProcess(folder, preset(self.form.preset, str(folder)).split)
+        self._listen(self._process)
 
-    @work(thread=True, group="look")
-    def _look_aside(self, folder: Path) -> None:
-        worker = get_current_worker()
+    @work(thread=True)
+    def _listen(self, process: LookProcess) -> None:
+        for message in process.messages():
+            self.call_later(self._heard, process, message)
 
-        def progress(done: int, total: int) -> None:
-            if worker.is_cancelled:
-                raise Abandoned
-            if done % 50 == 0:
-                line = Content.styled(f"Looking at the files … {done:,} of {total:,}", "$text-muted")
-                self.call_later(self._tell, [line])
-
-        look, mistake = None, ""
-        try:
-            look = look_at(folder, preset(self.form.preset, str(folder)).split, progress)
-        except Abandoned:
+    def _heard(self, process: LookProcess, message: Message) -> None:
+        if process is not self._process:
             return
-        except UserError as error:
-            mistake = str(error)
-        if not worker.is_cancelled:
-            self.call_later(self._looked, look, mistake)
+        match message:
+            case Progress(done, total):
+                self._tell([Content.styled(f"Looking at the files … {done:,} of {total:,}", "$text-muted")])
+            case Refused(reason):
+                self._tell([Content.styled(reason, "$bad")])
+            case Found(look):
+                self.dataset = look
+                self._show_look()
 
-    def _looked(self, look: DatasetLook | None, mistake: str) -> None:
-        self.dataset = look
-        if look is None:
-            self._tell([Content.styled(mistake, "$bad")])
-        self._show_look()
+    def _end_look(self) -> None:
+        if self._process is not None:
+            self._process.end()
+            self._process = None
+
+    def on_unmount(self) -> None:
+        self._end_look()
 
     # The form
 
