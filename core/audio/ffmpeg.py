@@ -16,6 +16,8 @@ FORMATS = "mp3,aac,mov,asf,ogg,wav,w64,aiff,au,flac,matroska"
 """Demuxers that may be chosen. Playlists are not among them: they would have FFmpeg open other files and addresses."""
 PREROLL = 0.5
 """Seconds decoded and dropped before a place that was sought: MP3 and Opus frames lean on those before them."""
+PLANES = 8
+"""Channels in planes of their own that PyAV can read."""
 FULL_SCALE = {"u1": 128.0, "i2": 32768.0, "i4": 2147483648.0}
 
 
@@ -88,8 +90,13 @@ def ffmpeg_blocks(
                 if frame.sample_rate != rate:
                     bad += 1
                     continue
+                try:
+                    samples = _mono(frame)
+                except av.FFmpegError:
+                    bad += 1
+                    continue
                 good += 1
-                block = _mono(frame)[max(0, first - position) : None if end is None else max(0, end - position)]
+                block = samples[max(0, first - position) : None if end is None else max(0, end - position)]
                 position += frame.samples
                 if len(block):
                     yield block, rate
@@ -123,6 +130,8 @@ def _packets(container: Any, stream: Any) -> Iterator[Any]:
 
 def _mono(frame: Any) -> npt.NDArray[np.float32]:
     """The mean of a frame's channels, (samples,), full scale at 1."""
+    if frame.format.is_planar and len(frame.layout.channels) > PLANES:
+        frame = _packed(frame)
     samples = frame.to_ndarray()
     channels_CN = samples if frame.format.is_planar else samples.reshape(-1, len(frame.layout.channels)).T
     mono: npt.NDArray[np.float32] = channels_CN.mean(axis=0, dtype=np.float32)
@@ -130,3 +139,13 @@ def _mono(frame: Any) -> npt.NDArray[np.float32]:
     if kind == "u1":
         mono -= 128.0
     return mono / np.float32(FULL_SCALE[kind]) if kind in FULL_SCALE else mono
+
+
+def _packed(frame: Any) -> Any:
+    """The same samples with the channels woven into one plane.
+
+    PyAV looks for a frame's planes in a table of eight, and for the ninth in whatever memory follows. A damaged AAC
+    stream makes the decoder deliver frames of 47 channels.
+    """
+    weaver = av.AudioResampler(format=frame.format.packed.name, layout=frame.layout, rate=frame.sample_rate)
+    return weaver.resample(frame)[0]
