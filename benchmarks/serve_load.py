@@ -4,8 +4,8 @@
     python -m benchmarks.serve_load --model MODEL --hostile        memory while clients mean harm
 
 Every client sends the same 30 s clip (16-bit WAV, 22,050 Hz) again and again over loopback, and waits for each answer.
-``ideal`` is how long an answer would take at least: clients × processor time of a request / cores. The clients' own
-work takes part in the competition for the cores.
+``ideal`` is how long an answer would take if the cores shared the work without loss: the time of a request that is
+alone, as measured just before, × clients / cores. The clients' own work competes for the same cores.
 """
 
 import argparse
@@ -44,10 +44,15 @@ class Load(NamedTuple):
     latencies: list[float]
     cpu_seconds: float
 
-    def row(self, name: str, clients: int) -> str:
+    @property
+    def median(self) -> float:
+        return float(np.median(self.latencies))
+
+    def row(self, name: str, clients: int, alone: float) -> str:
+        """``alone``: seconds of a request without company."""
         p50, p99 = np.percentile(self.latencies, [50, 99])
         each = self.cpu_seconds / self.answered
-        ideal = clients * each / cores()
+        ideal = alone * max(1.0, clients / cores())
         return (
             f"{name:<8} {clients:>7} {self.answered:>8} {self.lost:>5} {self.answered / self.seconds:>9.1f} "
             f"{p50 * 1e3:>9.0f} {p99 * 1e3:>9.0f} {each * 1e3:>9.0f} {ideal * 1e3:>9.0f} {p99 / ideal:>9.1f}"
@@ -80,8 +85,10 @@ def main() -> None:
     for clients in args.clients:
         for name, server in (("plain", plain), ("ours", ours)):
             with server(args.model) as (process, port):
-                put_load(port, clients, 2 * clients)  # caches, threads, decoders
-                print(put_load(port, clients, max(args.requests, 2 * clients), process).row(name, clients), flush=True)
+                put_load(port, 4, 8)  # threads, decoders, caches
+                alone = put_load(port, 1, 16).median
+                load = put_load(port, clients, max(args.requests, 2 * clients), process)
+                print(load.row(name, clients, alone), flush=True)
 
 
 def clip() -> bytes:

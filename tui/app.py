@@ -281,7 +281,10 @@ def run_app(runs_dir: Path, attach: str | None = None, *, ascii: bool = False, t
     Raises:
         UserError: there is no terminal to draw on, or no such run.
     """
-    check_terminal()
+    # textual-serve gives the app pipes for a terminal, and a driver of Textual's for them.
+    in_browser = "TEXTUAL_DRIVER" in os.environ
+    if not in_browser:
+        check_terminal()
     watch = None if attach is None else find(runs_dir, attach or None).path
     complaint = ""
     try:
@@ -294,12 +297,14 @@ def run_app(runs_dir: Path, attach: str | None = None, *, ascii: bool = False, t
     with drawing_on_a_duplicate(log) as screen, log.open("a") as errors:
         app = GenreApp(runs_dir, settings=settings, watch=watch, ascii=ascii, complaint=complaint)
         app.error_console = Console(file=errors, width=120)
-        leave_with_the_terminal(screen, app.leave_soon)
+        if not in_browser:
+            leave_with_the_terminal(screen, app.leave_soon)
         app.run(mouse=settings.mouse)
     if app.return_code == 1:
         print(f"genre-tui: the app ended in a way that should not have been; see {log}", file=sys.stderr)
-    for line in goodbye(list_runs(runs_dir)):
-        print(line)
+    if not in_browser:
+        for line in goodbye(list_runs(runs_dir)):
+            print(line)
     return app.return_code or 0
 
 

@@ -1,7 +1,9 @@
 """The app in a browser: textual-serve, behind a token."""
 
 import shlex
+import socket
 import sys
+from collections.abc import Callable
 from typing import Any
 
 from aiohttp import web
@@ -21,13 +23,19 @@ HEADERS = {
 class WebServer(Server):
     """Gives every visitor who has the token an app of their own."""
 
-    def __init__(self, host: str, port: int, token: str | None, app_arguments: list[str]) -> None:
+    def __init__(self, listener: socket.socket, token: str | None, app_arguments: list[str]) -> None:
         """Args:
         app_arguments: what the app is started with, see ``genre-tui --help``.
         """
         command = shlex.join([sys.executable, "-m", "tui.cli", *app_arguments])
+        host, port = listener.getsockname()[:2]
         super().__init__(command, host, port, title="genre-tui")
-        self._access = Access(token, host, port)
+        self._listener, self._access = listener, Access(token, host, port)
+
+    def run(self, on_ready: Callable[[], None]) -> None:
+        """Serves until SIGINT or SIGTERM."""
+        self._on_ready = on_ready
+        web.run_app(self._make_app(), sock=self._listener, print=None)
 
     async def _make_app(self) -> web.Application:
         app = await super()._make_app()
@@ -35,7 +43,7 @@ class WebServer(Server):
         return app
 
     async def on_startup(self, app: web.Application) -> None:
-        """Says nothing: its own greeting names an address that lacks the token."""
+        self._on_ready()  # textual-serve's own greeting names an address without the token
 
     async def handle_index(self, request: web.Request) -> Any:
         # The address that the visitor uses, which a forwarded port or a proxy makes another than the server's.

@@ -9,7 +9,6 @@ from contextlib import contextmanager
 
 from uvicorn import Config, Server
 
-from core.errors import UserError
 from core.serving.access import Access
 from core.serving.app import create_app
 from core.serving.connections import HEADER_BYTES, GuardedProtocol
@@ -44,19 +43,6 @@ class GenreServer(Server):
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         self._service.stopping.set()
         await super().shutdown(sockets)
-
-
-def bind(host: str, port: int) -> socket.socket:
-    """A listening socket; port 0 takes any free one.
-
-    Raises:
-        UserError: the address is not this machine's, or is taken.
-    """
-    try:
-        family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
-        return socket.create_server((host, port), family=family, backlog=1024)
-    except (OSError, OverflowError) as error:
-        raise UserError(f"cannot listen on {host} port {port}: {error}") from error
 
 
 def run_server(

@@ -10,6 +10,7 @@ from core.errors import UserError
 from core.inference.find_model import find_model
 from core.serving.access import TOKEN_VARIABLE, choose_token, is_loopback
 from core.serving.limits import MIB, Limits
+from core.serving.listening import bind
 from tui.commands.classify import add_model_options
 from tui.commands.common import add_runs_option, narrate, runs_dir
 from tui.exits import DONE
@@ -45,7 +46,7 @@ def add_address_options(parser: argparse.ArgumentParser, port: int) -> None:
 def run(args: argparse.Namespace) -> int:
     require(NEEDED, "serve")
     from core.inference.classifier import Classifier
-    from core.serving.server import bind, run_server
+    from core.serving.server import run_server
     from core.serving.service import Service
 
     token = choose_token(args.host, args.token_file, insecure=args.insecure)

@@ -3,6 +3,7 @@
 import argparse
 
 from core.serving.access import choose_token
+from core.serving.listening import bind
 from tui.commands.common import add_runs_option, narrate, runs_dir
 from tui.commands.serve import add_address_options, address_of, require
 from tui.exits import DONE
@@ -20,7 +21,8 @@ def run(args: argparse.Namespace) -> int:
     # Whoever can open the app can read folders and start processes, and a loopback address is everybody's on a shared
     # machine: a token is needed there too.
     token = choose_token(args.host, args.token_file, insecure=args.insecure, always=True)
-    server = WebServer(args.host, args.port, token, ["--runs", str(runs_dir(args).absolute())])
-    narrate(f"the app is on {address_of(args.host, args.port, token)} until ctrl-c")
-    server.serve()
+    app = ["--runs", str(runs_dir(args).absolute())]
+    with bind(args.host, args.port) as listener:
+        address = address_of(args.host, listener.getsockname()[1], token)
+        WebServer(listener, token, app).run(lambda: narrate(f"the app is on {address} until ctrl-c"))
     return DONE

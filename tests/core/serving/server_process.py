@@ -10,7 +10,8 @@ from pathlib import Path
 
 from core.inference.classifier import Classifier
 from core.serving.limits import Limits
-from core.serving.server import bind, run_server
+from core.serving.listening import bind
+from core.serving.server import run_server
 from core.serving.service import Service
 
 
