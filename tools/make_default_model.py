@@ -14,6 +14,7 @@ from pathlib import Path
 from statistics import mean
 from typing import Any
 
+import msgspec
 import torch
 from torch import Tensor
 
@@ -64,7 +65,7 @@ def main() -> None:
     save_best(
         args.out,
         weights_of(learner.judged),
-        recipe=recipe,
+        recipe=msgspec.structs.replace(recipe, data="gtzan-logmel"),
         genres=features.genres,
         calibration=calibration,
         epoch=learner.place.epoch,
