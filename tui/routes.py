@@ -13,7 +13,8 @@ from core.audio.feed_socket import DEFAULT_RATE, default_socket
 
 RECORD = f"arecord -q -f S16_LE -c 1 -r {DEFAULT_RATE} -t wav"
 """On the machine with the microphone. The WAV header says the rate, so nothing else has to."""
-PULSE = "/tmp/laptop-pulse"
+PULSE_PORT = 4713
+"""PulseAudio's own. A forwarded Unix socket would not do: its clients take it for local and send memory over it."""
 ORDINARY_PATH = {"/usr/local/bin", "/usr/bin", "/bin"}
 
 
@@ -37,12 +38,16 @@ def routes(environment: Mapping[str, str] = os.environ, feed_socket: Path | None
     """
     ssh, program = _ssh(environment), _program()
     chosen = "" if feed_socket in (None, default_socket()) else f" --socket {shlex.quote(str(feed_socket))}"
-    forward = ssh.replace("ssh", f"ssh -R {PULSE}:$XDG_RUNTIME_DIR/pulse/native", 1)
+    forward = ssh.replace("ssh", f"ssh -R {PULSE_PORT}:$XDG_RUNTIME_DIR/pulse/native", 1)
     return [
         Route("a  feed this screen", THERE, f"{RECORD} | {ssh} {program} feed{chosen}"),
         Route("b  listen without a screen", THERE, f"{RECORD} | {ssh} {program} listen --stdin --json"),
-        Route("c  lend this machine its PulseAudio or PipeWire", THERE, forward),
-        Route("c  and then take that for a device", HERE, f"PULSE_SERVER=unix:{PULSE} {program}"),
+        Route("c  lend this machine its PulseAudio or PipeWire (and its other users)", THERE, forward),
+        Route(
+            "c  and take that for a device (needs libasound2-plugins)",
+            HERE,
+            f"PULSE_SERVER=tcp:localhost:{PULSE_PORT} {program}",
+        ),
     ]
 
 

@@ -62,8 +62,8 @@ def test_the_routes_lead_back_the_way_the_user_came() -> None:
     assert "@10.0.0.7 " in feed.command
     assert feed.command.endswith(" feed")
     assert listen.command.endswith(" listen --stdin --json")
-    assert lend.command.startswith("ssh -R /tmp/laptop-pulse:$XDG_RUNTIME_DIR/pulse/native -p 2222 ")
-    assert take.command.startswith("PULSE_SERVER=unix:/tmp/laptop-pulse ")
+    assert lend.command.startswith("ssh -R 4713:$XDG_RUNTIME_DIR/pulse/native -p 2222 ")
+    assert take.command.startswith("PULSE_SERVER=tcp:localhost:4713 ")
     assert "ssh -p" not in routes({"SSH_CONNECTION": "10.0.0.2 50000 10.0.0.7 22"})[0].command
 
 
