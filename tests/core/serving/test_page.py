@@ -65,6 +65,18 @@ def is_painted(page: "Chrome", selector: str) -> bool:
     return bool(page.execute_script(script, selector))
 
 
+def has_colour(page: "Chrome", selector: str, name: str) -> bool:
+    """Whether a canvas holds a colour of the style sheet."""
+    script = """
+        const canvas = document.querySelector(arguments[0]), pen = document.createElement("canvas").getContext("2d");
+        const colours = (context, w, h) => new Uint32Array(context.getImageData(0, 0, w, h).data.buffer);
+        pen.fillStyle = getComputedStyle(canvas).getPropertyValue(arguments[1]);
+        pen.fillRect(0, 0, 1, 1);
+        return colours(canvas.getContext("2d"), canvas.width, canvas.height).includes(colours(pen, 1, 1)[0]);
+    """
+    return bool(page.execute_script(script, selector, name))
+
+
 def test_files_are_answered_with_bars_timeline_and_picture(page: "Chrome") -> None:
     files = [a_sound("organ-hymn"), a_sound("saw-wall")]
     find(page, "#files").send_keys("\n".join(map(str, files)))
@@ -111,7 +123,8 @@ def test_a_run_is_drawn_while_it_goes_on(page: "Chrome", runs_dir: Path) -> None
         journal.write(epoch(number))
     wait_until(lambda: len(texts(page, "#epochs tr")) == 5, "the epochs that came since")
     assert texts(page, "#epochs tr.best td")[0] == "5"
-    assert is_painted(page, "#loss") and is_painted(page, "#accuracy")
+    for chart in ("#loss", "#accuracy"):
+        assert has_colour(page, chart, "--first") and has_colour(page, chart, "--second")
     assert "after epoch 5: train 0.20" in (find(page, "#loss").get_attribute("aria-label") or "")
     journal.write(RunFinished(seconds=9, best_epoch=5, best_val_accuracy=0.4))
     wait_until(lambda: "finished" in find(page, "#run-status").text, "the end of the run")
