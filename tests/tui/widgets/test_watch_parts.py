@@ -118,7 +118,10 @@ def test_the_end_is_told_with_its_reason() -> None:
 
 def test_the_worst_pairs_are_those_with_the_largest_share_of_a_genre() -> None:
     pairs = worst_pairs([[1, 3, 0], [0, 30, 10], [0, 0, 0]], ["a", "b", "c"])
-    assert [(pair.genre, pair.taken_for, pair.count, pair.total) for pair in pairs] == [("a", "b", 3, 4), ("b", "c", 10, 40)]
+    assert [(pair.genre, pair.taken_for, pair.count, pair.total) for pair in pairs] == [
+        ("a", "b", 3, 4),
+        ("b", "c", 10, 40),
+    ]
 
 
 def test_every_genre_has_its_bar_its_share_and_its_counts() -> None:
@@ -227,4 +230,3 @@ def test_epoch_columns_are_given_up_from_the_right() -> None:
     assert [column.title for column in columns_for(200)][-1] == "clips/s"
     assert [column.title for column in columns_for(51)] == ["epoch", "train loss", "train acc", "val loss", "val acc"]
     assert [column.title for column in columns_for(3)] == ["epoch"]
-
