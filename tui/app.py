@@ -59,7 +59,7 @@ from typing import TYPE_CHECKING, ClassVar, cast
 
 import msgspec
 from rich.console import Console
-from textual.app import App, SystemCommand
+from textual.app import SystemCommand
 from textual.binding import Binding
 from textual.dom import DOMNode
 from textual.filter import Monochrome, NoColor
@@ -68,6 +68,7 @@ from textual.widgets import Input
 
 from core.runs.folder import RunFolder, find, list_runs
 from tui.ascii import AsciiFilter
+from tui.key_order import KeysInOrder
 from tui.keymap import check_keys, own_bindings
 from tui.settings import Settings, SettingsError, read_settings, settings_file
 from tui.terminal import check_terminal, drawing_on_a_duplicate, leave_with_the_terminal, log_path
@@ -88,7 +89,7 @@ SCREENS = {
 }
 
 
-class GenreApp(App[None]):
+class GenreApp(KeysInOrder[None]):
     """Runs, Watch, Classify and Listen."""
 
     TITLE = "genre-tui"

@@ -20,7 +20,7 @@ TRAINING = 240.0
 
 def test_from_a_folder_to_a_verdict(tmp_path: Path) -> None:
     make_demo(tmp_path, clips_per_genre=10, seconds=3.0)
-    environment = {"OMP_NUM_THREADS": "2", "GENRE_TUI_CACHE": str(tmp_path / "cache")}
+    environment = {"OMP_NUM_THREADS": "2", "GENRE_TUI_CACHE": str(tmp_path / ".cache")}
     with Tmux(tmp_path, environment=environment) as tmux:
         # A newcomer is told what to do, chooses the folder, and sees what is in it.
         tmux.type(tmux.app())
@@ -52,7 +52,7 @@ def test_from_a_folder_to_a_verdict(tmp_path: Path) -> None:
         wait_until(lambda: run.state().epochs_done > done, "training to go on with nobody watching", TRAINING)
 
         # Another day, another terminal: the run as it is now, to its report.
-        tmux.type("clear; " + tmux.app("attach"))
+        tmux.type(f"clear; {tmux.app('attach')}; echo left with $?")
         tmux.press("Enter")
         tmux.wait_for(r"\[2 Watch\]", "✓ finished", patience=TRAINING)
         tmux.wait_for("test ", "report")
@@ -65,7 +65,7 @@ def test_from_a_folder_to_a_verdict(tmp_path: Path) -> None:
         classify_a_file(tmux)
 
         tmux.press("q")
-        tmux.wait_for(r"\$ $")
+        tmux.wait_for("left with 0")
         assert "Training goes on" not in tmux.screen()
     wait_until(lambda: not _alive(run.path), "every process to be gone")
 

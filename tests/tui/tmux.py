@@ -28,7 +28,6 @@ class Tmux:
             "PYTHONPATH": str(ROOT),
             "LANG": "C.UTF-8",
             "TERM": "xterm-256color",
-            "PS1": "$ ",
             **(environment or {}),
         }
         self._socket = folder / "tmux.socket"
