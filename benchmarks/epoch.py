@@ -19,7 +19,8 @@ from core.training.begin import begin
 from core.training.checkpoint import network_of
 from core.training.device import choose_device
 from core.training.evaluation import Evaluation
-from core.training.learner import EpochScore, Learner
+from core.training.learner import Learner
+from core.training.place import EpochScore
 from core.training.presets import preset
 from core.training.recipe import Recipe
 from core.training.train import train_epoch

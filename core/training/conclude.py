@@ -133,6 +133,7 @@ def _write_report(run: RunFolder, facts: dict[str, Any], assessment: Assessment)
     )
     write_atomic(run.report_text_path, as_text(assessment, heading).encode())
     yield ArtefactSaved(path=run.report_text_path.name, what="report")
-    title = f"{facts['model']} on {facts['dataset']}: {percent(assessment.accuracy)} of {assessment.clips:,} clips"
+    right = f"{percent(assessment.accuracy)} of {assessment.clips:,} {facts['part']} clips"
+    title = f"{facts['model']} on {facts['dataset']}: {right} recognised"
     plot_confusion(run.plots_path / "confusion_matrix.png", title, assessment.confusion, assessment.genres)
     yield ArtefactSaved(path="Plots/confusion_matrix.png", what="confusion matrix")

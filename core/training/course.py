@@ -13,9 +13,10 @@ from core.training.chronicle import Chronicle
 from core.training.device import device_name
 from core.training.errors import Diverged, StopRequested
 from core.training.follower import Follower
-from core.training.learner import Learner, place_from
+from core.training.learner import Learner
 from core.training.material import Material, prepare
 from core.training.monitor import Monitor
+from core.training.place import place_from
 from core.training.recipe import Recipe
 from core.training.requests import Requests
 from core.training.saver import Saver

@@ -7,8 +7,9 @@ from torch import Tensor
 from core.runs.events import BatchProgress, EpochFinished, EpochStarted, Event
 from core.training.errors import StopRequested
 from core.training.evaluation import Evaluation
-from core.training.learner import EpochScore, Learner
+from core.training.learner import Learner
 from core.training.pace import Pace, Stopwatch
+from core.training.place import EpochScore
 from core.training.requests import Requests
 from core.training.saver import Saver
 

@@ -2,7 +2,7 @@
 
 import copy
 import math
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict
 from typing import Any
 
 import torch
@@ -10,57 +10,11 @@ from torch import Tensor, nn
 
 from core.training.average import WeightAverage
 from core.training.errors import Diverged
+from core.training.place import Best, EpochScore, Place, place_from
 from core.training.precision import Precision
 from core.training.recipe import Recipe
 from core.training.schedule import learning_rate
 from core.training.team import ALONE, Team
-
-
-@dataclass(frozen=True)
-class EpochScore:
-    """One finished epoch, as the curves show it."""
-
-    epoch: int
-    train_loss: float
-    train_accuracy: float
-    val_loss: float
-    val_accuracy: float
-    learning_rate: float
-
-
-@dataclass(frozen=True)
-class Best:
-    """The epoch with the highest validation accuracy so far, the lower loss deciding between equals."""
-
-    epoch: int
-    val_accuracy: float
-    val_loss: float
-    calibration: dict[str, float]
-
-    def beats(self, other: "Best | None") -> bool:
-        return other is None or (self.val_accuracy, -self.val_loss) > (other.val_accuracy, -other.val_loss)
-
-
-@dataclass
-class Place:
-    """Where training is, in plain numbers."""
-
-    epochs: int
-    """Epochs asked for, extensions included."""
-    planned: int
-    """Epochs that were asked for at first; the warm-up is a fraction of these."""
-    epoch: int = 0
-    """Whole epochs done."""
-    batch: int = 0
-    """Batches done in the epoch at work."""
-    clips: int = 0
-    """Windows trained on in the epoch at work."""
-    step: int = 0
-    """Optimiser steps since the start."""
-    seconds: float = 0.0
-    """Time spent on training the epoch at work, when it was saved."""
-    best: Best | None = None
-    history: list[EpochScore] = field(default_factory=list)
 
 
 class Learner:
@@ -211,12 +165,6 @@ class Learner:
             torch.cuda.set_rng_state(random["cuda"], self.precision.device)
         if random["augmentation"].shape == self.generator.get_state().shape:
             self.generator.set_state(random["augmentation"])
-
-
-def place_from(plain: dict[str, Any]) -> Place:
-    """The place back from the plain values of a checkpoint."""
-    best = None if plain["best"] is None else Best(**plain["best"])
-    return Place(**plain | {"best": best, "history": [EpochScore(**row) for row in plain["history"]]})
 
 
 def weights_of(model: nn.Module) -> dict[str, Tensor]:

@@ -12,8 +12,9 @@ from core.training.checkpoint import load_last
 from core.training.chronicle import Chronicle, EventT
 from core.training.errors import Diverged, StopRequested
 from core.training.evaluation import Evaluation
-from core.training.learner import EpochScore, Learner
+from core.training.learner import Learner
 from core.training.material import prepare
+from core.training.place import EpochScore
 from core.training.recipe import from_dict
 from core.training.requests import Requests
 from core.training.team import join

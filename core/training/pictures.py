@@ -10,7 +10,7 @@ from core.reports.curves import plot_curves
 from core.reports.spectrograms import write_spectrograms
 from core.runs.events import ArtefactSaved, Event, Warned
 from core.runs.folder import RunFolder
-from core.training.learner import Place
+from core.training.place import Place
 
 MOST_SPECTROGRAMS = 5_000
 """Of a larger collection as many of each genre are drawn as make this together."""

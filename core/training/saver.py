@@ -12,7 +12,8 @@ from core.training.calibration import calibrate
 from core.training.checkpoint import all_finite, save_best, save_last
 from core.training.errors import Diverged
 from core.training.evaluation import Evaluation
-from core.training.learner import Best, Learner, copy_of, weights_of
+from core.training.learner import Learner, copy_of, weights_of
+from core.training.place import Best
 
 OVERHEAD = 0.05
 """Share of the time that saving may take, apart from the saves at the end."""

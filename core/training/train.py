@@ -10,7 +10,8 @@ from torch import Tensor, nn
 from core.training.batches import Batch, WindowReader
 from core.training.calibration import calibrate
 from core.training.evaluation import Evaluation
-from core.training.learner import Best, EpochScore, Learner
+from core.training.learner import Learner
+from core.training.place import Best, EpochScore
 from core.training.precision import Precision
 from core.training.team import ALONE, Team
 from core.training.windows import batch_bounds, random_windows, spaced_windows
