@@ -1,0 +1,112 @@
+"""What surrounds training: when it is saved, what is told, and how it is watched."""
+
+import threading
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from core.runs import events as ev
+from core.runs.journal import JournalReader
+from core.training import saver
+from core.training.checkpoint import save_last
+from core.training.chronicle import Chronicle
+from core.training.errors import EndedAtOnce
+from core.training.monitor import Monitor
+from tests.core.runs.waiting import wait_until
+from tests.core.training import lives
+
+
+def test_seldom_and_often_saved_runs_end_with_the_same_files(
+    collection: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(saver, "OVERHEAD", 1e9)  # after every epoch
+    often = lives.new_run(tmp_path, collection, epochs=5)
+    lives.train(often)
+    monkeypatch.setattr(saver, "OVERHEAD", 1e-9)  # never before the end
+    seldom = lives.new_run(tmp_path, collection, epochs=5)
+    lives.train(seldom)
+    assert [event.what for event in lives.of_kind(seldom, ev.CheckpointSaved)] == ["best", "last"]
+    assert len(lives.of_kind(often, ev.CheckpointSaved)) > 5
+    lives.assert_same_training(often, seldom)
+
+
+def test_the_best_is_written_before_the_last(collection: Path, tmp_path: Path) -> None:
+    run = lives.new_run(tmp_path, collection, epochs=4)
+    lives.train(run)
+    best = 0
+    for event in lives.of_kind(run, ev.CheckpointSaved):
+        best = event.epoch if event.what == "best" else best
+        assert event.what == "best" or event.epoch >= best > 0
+
+
+def test_a_full_disk_costs_a_checkpoint_and_not_the_run(
+    collection: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real, failures = save_last, 0
+
+    def full_once(path: Path, state: dict[str, Any]) -> None:
+        nonlocal failures
+        failures += 1
+        if failures == 1:
+            raise OSError(28, "No space left on device")
+        real(path, state)
+
+    monkeypatch.setattr(saver, "OVERHEAD", 1e9)
+    monkeypatch.setattr(saver, "save_last", full_once)
+    run = lives.new_run(tmp_path, collection, epochs=3)
+    assert isinstance(lives.train(run), ev.RunFinished)
+    assert "No space left" in lives.of_kind(run, ev.Warned)[0].message
+    assert lives.load(run.last_path)["place"]["epoch"] == 3
+
+
+def test_an_interrupt_waits_for_the_event_that_is_being_written(collection: Path, tmp_path: Path) -> None:
+    run = lives.new_run(tmp_path, collection)
+    heard: list[ev.Event] = []
+
+    def on_event(event: ev.Event) -> None:
+        heard.append(event)
+        if len(heard) == 1:
+            chronicle.interrupt()  # as a signal in the middle of it would
+
+    with Chronicle(run, on_event) as chronicle:
+        with pytest.raises(EndedAtOnce):
+            chronicle.emit(ev.Warned(message="one"))
+        chronicle.emit(ev.Warned(message="two"))
+        with pytest.raises(EndedAtOnce):
+            chronicle.interrupt()
+    written = JournalReader(run.journal_path).read()
+    assert [(event.seq, event.message) for event in written if isinstance(event, ev.Warned)] == [(0, "one"), (1, "two")]
+    assert len(run.training_log_path.read_text().splitlines()) == 2
+
+
+def test_events_from_several_threads_keep_their_order(collection: Path, tmp_path: Path) -> None:
+    run = lives.new_run(tmp_path, collection)
+    heard: list[int] = []
+    with Chronicle(run, lambda event: heard.append(event.seq)) as chronicle:
+        threads = [
+            threading.Thread(target=lambda: [chronicle.emit(ev.Warned(message="x")) for _ in range(50)])
+            for _ in range(4)
+        ]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    assert heard == list(range(200)) == [event.seq for event in JournalReader(run.journal_path).read()]
+
+
+def test_the_monitor_samples_unless_the_run_waits(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("core.training.monitor.INTERVAL", 0.01)
+    samples: list[ev.Event] = []
+    waiting = False
+    with Monitor(torch.device("cpu"), samples.append, lambda: waiting):
+        wait_until(lambda: len(samples) >= 3, "three samples")
+        waiting = True
+        seen = len(samples) + 1  # one may be on its way
+        threading.Event().wait(0.2)
+        assert len(samples) <= seen
+    sample = samples[0]
+    assert isinstance(sample, ev.DeviceSample)
+    assert 0 <= sample.cpu_percent <= 100 and 1e7 < sample.rss < sample.ram_total
+    assert sample.gpu_name is None and sample.gpu_percent is None
