@@ -13,6 +13,9 @@ from torch import Tensor, nn
 
 from core.models.statistics import WindowStatistics
 
+FLATTEST = 1e-3
+"""A statistic that varies less in the training set (the mean of what is standardised, say) is left out."""
+
 
 class StatisticsExpert(nn.Module):
     """Log-mel windows [B, M, T] in dB → logits [B, genres], all zero until it is fitted."""
@@ -36,7 +39,7 @@ class StatisticsExpert(nn.Module):
 
     def forward(self, mel_BMT: Tensor) -> Tensor:
         with torch.autocast(mel_BMT.device.type, enabled=False):  # a covariance of hundreds is none in bfloat16
-            features_BF = (self.statistics(mel_BMT) - self.mean) / self.std
+            features_BF = _standardised(self.statistics(mel_BMT), self.mean, self.std)
             return nn.functional.linear(features_BF, self.weight, self.bias)
 
     @torch.no_grad()
@@ -49,8 +52,8 @@ class StatisticsExpert(nn.Module):
         features_NF = torch.cat([features for features, _ in collected])
         labels_N = torch.cat([labels for _, labels in collected])
         std_F, mean_F = torch.std_mean(features_NF, dim=0)
-        std_F = std_F.clamp_min(1e-3)
-        features_NF = (features_NF - mean_F) / std_F
+        std_F = std_F.clamp_min(FLATTEST)
+        features_NF = _standardised(features_NF, mean_F, std_F)
         one_hot_NC = nn.functional.one_hot(labels_N, len(self.bias)).double()
         shares_NC = one_hot_NC / one_hot_NC.sum(0).clamp_min(1)
         means_CF = shares_NC.T @ features_NF
@@ -63,6 +66,11 @@ class StatisticsExpert(nn.Module):
         self.std.copy_(std_F)
         self.weight.copy_(weight_CF)
         self.bias.copy_(-0.5 * (weight_CF * means_CF).sum(1))
+
+
+def _standardised(features_BF: Tensor, mean_F: Tensor, std_F: Tensor) -> Tensor:
+    """Every statistic in deviations from its mean; 0 for one that only ever shows rounding errors."""
+    return ((features_BF - mean_F) / std_F).where(std_F > FLATTEST, 0.0)
 
 
 def fit_experts(model: nn.Module, batches: Iterable[tuple[Tensor, Tensor]]) -> None:
