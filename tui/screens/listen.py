@@ -21,9 +21,10 @@ from core.inference.find_model import ModelChoice, find_model, list_models
 from core.inference.listen_worker import Answer, Close, FindDevices, OpenDevice, OpenFeed, Pause, Refused, Save
 from tui.figures import clock
 from tui.listen_process import ListenProcess
-from tui.listening.hearing import Hearing
+from tui.listening.hearing import Hearing, Verdict
 from tui.listening.level_meter import level_line
 from tui.listening.route_list import RouteList
+from tui.listening.scroll_view import ScrollView
 from tui.listening.strip_chart import strip_chart
 from tui.listening.texts import advice_lines, figures_line, history_lines, route_lines, source_line, verdict_line
 from tui.routes import routes
@@ -33,11 +34,10 @@ from tui.screens.source_picker import SourcePicker
 from tui.widgets.lines_view import LinesView
 from tui.widgets.probability_bars import probability_bars
 from tui.widgets.row_list import RowList
-from tui.widgets.spectrogram_view import Image, spectrogram_lines
 from tui.widgets.text_lines import TextLines
 
 LOOK_SECONDS = 0.1
-SPECTRUM_SECONDS = 0.2
+SPECTRUM_SECONDS = 0.4
 RETRY_SECONDS = 3.0
 """Between attempts at a feed socket that somebody else holds."""
 
@@ -78,14 +78,14 @@ class ListenScreen(ModeScreen):
         self._listening = self._paused = False
         self._asked_routes = False
         self._drawn: tuple[object, ...] = ()
+        self._drawn_history: tuple[int, Verdict | None] = (0, None)
         self._drawn_at = self._tried_at = 0.0
 
     def compose_body(self) -> ComposeResult:
         yield TextLines(id="header")
         with Vertical(id="body"):
             with Vertical(id="sound"):
-                with Vertical(id="spectrum-place"):
-                    yield TextLines(id="spectrum")
+                yield ScrollView(id="spectrum")
                 yield TextLines(id="level")
                 with Vertical(id="routes"):
                     yield TextLines(id="advice")
@@ -213,7 +213,8 @@ class ListenScreen(ModeScreen):
 
     def _drawing(self) -> tuple[object, ...]:
         """What the drawing of level and spectrum depends on."""
-        sizes = self.query_one("#spectrum-place").size, self.query_one("#level").size.width
+        place = self.query_one(ScrollView)
+        sizes = place.columns, place.size.height, self.query_one("#level").size.width
         return self.hearing.columns_seen, *sizes, self.app.theme
 
     def _draw_level(self) -> None:
@@ -231,27 +232,15 @@ class ListenScreen(ModeScreen):
         rows = max(0, self.query_one("#now").size.height - 2)
         bars = probability_bars(heard.smoothed, width, rows, sure=heard.verdict is not None) if heard else []
         place.show(bars)
-        self.query_one("#history", LinesView).show(list(history_lines(self.hearing.history)))
+        history = self.hearing.history
+        newest = (len(history), history[-1] if history else None)
+        if newest != self._drawn_history:
+            self._drawn_history = newest
+            self.query_one("#history", LinesView).show(list(history_lines(history)))
 
     def _draw_spectrum(self) -> None:
-        place = self.query_one("#spectrum-place").size
-        if place.height < 1 or place.width < 8:
-            return
-        columns = strip_chart(self.hearing.columns, self.hearing.columns_seen, place.width)
-        if not columns:
-            self.query_one("#spectrum", TextLines).show([])
-            return
-        bands = len(columns[0])
-        blank = bytes(bands)
-        shown = [*columns, *[blank] * (place.width - len(columns))]
-        image = Image(bands, b"".join(bytes(column[band] for column in shown) for band in range(bands)))
-        lines = spectrogram_lines(image, place.width, place.height, self.app.palette, self._shading())
-        self.query_one("#spectrum", TextLines).show(lines)
-
-    def _shading(self) -> str:
-        if self.app.ascii:
-            return "ascii"
-        return "shades" if self.app.no_color or self.app.current_theme.ansi else "colour"
+        place = self.query_one(ScrollView)
+        place.show(strip_chart(self.hearing.columns, self.hearing.columns_seen, max(8, place.columns)))
 
     def on_resize(self) -> None:
         super().on_resize()
@@ -278,7 +267,7 @@ class ListenScreen(ModeScreen):
         if silent != self.has_class("-silent"):
             self.set_class(silent, "-silent")
         self.set_class(shown, "-routes")
-        if shown:
+        if self.query_one("#routes").display:
             width = max(20, self.query_one("#command").size.width)
             self.query_one("#advice", TextLines).show(advice_lines(self.hearing, width))
             self.query_one("#command", TextLines).show(route_lines(self.query_one(RouteList).route, width))
@@ -289,7 +278,7 @@ class ListenScreen(ModeScreen):
     def action_routes(self) -> None:
         self._asked_routes = not self._asked_routes
         self._show_routes()
-        if self.has_class("-routes"):
+        if self._asked_routes:
             self.query_one(RouteList).focus()
 
     def action_copy(self) -> None:

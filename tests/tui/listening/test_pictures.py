@@ -26,23 +26,22 @@ def column(number: int) -> bytes:
     return bytes([number % 256])
 
 
-def test_the_picture_fills_from_the_left_and_then_moves_by_a_quarter() -> None:
-    width = 8
+def test_the_picture_fills_from_the_left_and_then_moves_by_half() -> None:
     shown = []
-    for seen in range(0, 60, 2):
-        cells = strip_chart([column(i) for i in range(seen)], seen, width)
-        assert len(cells) <= width
+    for seen in range(0, 100, 4):
+        cells = strip_chart([column(i) for i in range(seen)], seen, width=8)
+        assert len(cells) <= 8
         shown.append([cell[0] for cell in cells])
-    assert shown[3] == [1, 3, 5]
-    assert shown[8] == [1, 3, 5, 7, 9, 11, 13, 15]
-    assert shown[9] == [5, 7, 9, 11, 13, 15, 17]
-    assert shown[10] == [5, 7, 9, 11, 13, 15, 17, 19]
-    assert shown[11][0] == 9
+    assert shown[3] == [3, 7, 11]
+    assert shown[8] == [3, 7, 11, 15, 19, 23, 27, 31]
+    assert shown[9] == [19, 23, 27, 31, 35]
+    assert shown[12] == [19, 23, 27, 31, 35, 39, 43, 47]
+    assert shown[13][0] == 35
 
 
 def test_columns_that_are_kept_no_more_are_not_shown() -> None:
-    kept = [column(i) for i in range(95, 100)]
-    assert [cell[0] for cell in strip_chart(kept, 100, 8)] == [97, 99]
+    kept = [column(i) for i in range(90, 100)]
+    assert [cell[0] for cell in strip_chart(kept, 100, 8)] == [95, 99]
 
 
 def test_a_broken_command_is_the_same_command() -> None:

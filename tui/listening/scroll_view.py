@@ -1,0 +1,64 @@
+"""A spectrogram that grows to the right, in tiles.
+
+Textual sends a line of a widget from its left edge up to the last cell that has changed. What changes here lies at
+the right: so the picture is divided into narrow widgets, and only the one or two that grow are sent.
+"""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from textual.containers import Horizontal
+
+from tui.widgets.spectrogram_view import Image, spectrogram_lines
+from tui.widgets.text_lines import TextLines
+
+if TYPE_CHECKING:
+    from tui.app import GenreApp
+
+TILE = 4
+"""Cells; a last column narrower than that stays empty."""
+MOST_ROWS = 32
+"""A cell shows two of the 64 bands."""
+
+
+class ScrollView(Horizontal):
+    app: "GenreApp"
+    can_focus = False
+    DEFAULT_CSS = f"""
+    ScrollView TextLines {{ width: {TILE}; }}
+    """
+
+    def __init__(self, *, id: str | None = None) -> None:
+        super().__init__(id=id)
+        self._shown: dict[int, tuple[object, ...]] = {}
+        """Tile → what it shows."""
+
+    @property
+    def columns(self) -> int:
+        """How many columns have a place."""
+        return len(self.children) * TILE
+
+    def show(self, columns: Sequence[bytes]) -> None:
+        """Columns of levels, low bands first, the oldest at the left edge."""
+        if not columns or self.size.height < 1:
+            return
+        bands, rows = len(columns[0]), min(self.size.height, MOST_ROWS)
+        for number, tile in enumerate(self.query(TextLines)):
+            part = columns[number * TILE : (number + 1) * TILE]
+            now = (*part, rows, self.app.theme)
+            if now != self._shown.get(number):
+                self._shown[number] = now
+                filled = [*part, *[bytes(bands)] * (TILE - len(part))]
+                image = Image(bands, b"".join(bytes(column[band] for column in filled) for band in range(bands)))
+                tile.show(spectrogram_lines(image, TILE, rows, self.app.palette, self._shading()))
+
+    async def on_resize(self) -> None:
+        self._shown.clear()
+        tiles, wanted = list(self.query(TextLines)), self.size.width // TILE
+        await self.mount_all([TextLines() for _ in range(wanted - len(tiles))])
+        await self.remove_children(tiles[wanted:])
+
+    def _shading(self) -> str:
+        if self.app.ascii:
+            return "ascii"
+        return "shades" if self.app.no_color or self.app.current_theme.ansi else "colour"
