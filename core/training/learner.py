@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from core.training.average import WeightAverage
 from core.training.errors import Diverged
+from core.training.optimiser import build_optimiser
 from core.training.place import Best, EpochScore, Place, place_from
 from core.training.precision import Precision
 from core.training.recipe import Recipe
@@ -44,13 +45,7 @@ class Learner:
         self.parallel = team.parallel(self.model)
         """The network to call in training: ``model`` itself, or around it what adds up the team's gradients."""
         settings = recipe.optimiser
-        optimisers = {"adam": torch.optim.Adam, "adamw": torch.optim.AdamW}
-        self.optimiser = optimisers[settings.name](
-            self.model.parameters(),
-            lr=settings.learning_rate,
-            weight_decay=settings.weight_decay,
-            fused=precision.fused,
-        )
+        self.optimiser = build_optimiser(settings, self.model.parameters(), fused=precision.fused)
         self.average = WeightAverage(self.model, settings.weight_average) if settings.weight_average else None
         self.generator = torch.Generator(precision.device).manual_seed(recipe.seed)
         """Draws the augmentation; dropout draws from torch's global state."""
