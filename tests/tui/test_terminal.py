@@ -110,6 +110,36 @@ def test_resized_to_almost_nothing_and_back(runs: Path, tmp_path: Path) -> None:
         assert terminal.wait() == 0
 
 
+@pytest.mark.parametrize(
+    ("keys", "shows"),
+    [
+        ("", "second"),
+        ("?", "Everywhere"),
+        ("n", "Start training"),
+        ("\r", "epoch"),
+        ("3", "10 genres"),
+        ("\x10", "Copy the"),
+    ],
+    ids=["runs", "help", "new run", "watch", "classify", "palette"],
+)
+def test_at_rest_not_a_byte_is_sent(runs: Path, tmp_path: Path, keys: str, shows: str) -> None:
+    with PseudoTerminal(["--runs", str(runs)], tmp_path) as terminal:
+        terminal.read_until("second")
+        terminal.type(keys)
+        if keys:
+            terminal.read_until(shows)
+        quiet = b"-"
+        for _ in range(20):  # until what is still being read has been drawn
+            if not (quiet := terminal.read_for(1.0)):
+                break
+        assert quiet == b""
+        assert terminal.read_for(2.5) == b""
+        terminal.type("\x1b" * bool(keys))
+        terminal.read_for(1.0)
+        os.kill(terminal.pid, signal.SIGTERM)
+        terminal.wait()
+
+
 @pytest.mark.parametrize("term", ["dumb", ""])
 def test_a_terminal_that_cannot_place_text_is_refused(runs: Path, tmp_path: Path, term: str) -> None:
     with PseudoTerminal(["--runs", str(runs)], tmp_path, environment={"TERM": term}) as terminal:
