@@ -56,7 +56,8 @@ def told(*answers: Answer, keys: str = "", shows: str) -> Callable[[Pilot[None]]
         for number, answer in enumerate(answers):
             screen.hearing.take(answer, STARTED + number)
         await until_shown(pilot, shows)
-        await until(pilot, lambda: screen.is_drawn, "the picture")
+        for _ in range(3):  # its place may get another size meanwhile
+            await until(pilot, lambda: screen.is_drawn, "the picture")
 
     return run
 
