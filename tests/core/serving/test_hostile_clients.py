@@ -245,7 +245,8 @@ def test_more_followers_than_places(serve: Serve, tmp_path: Path) -> None:
     a_run(tmp_path, "crowded")
     with serve(runs=tmp_path, followers=1) as served:
         with served.client.stream("GET", "/v1/runs/crowded/events") as first:
-            assert next(first.iter_lines())
+            lines = first.iter_lines()  # kept: the connection ends with it
+            assert next(lines)
             assert kind(served.client.get("/v1/runs/crowded/events")) == (503, "busy")
         wait_until(lambda: _is_told(served), "a place")
 
