@@ -34,7 +34,7 @@ def test_is_small_and_has_a_card(path: Path) -> None:
 def test_classifies_at_once(path: Path) -> None:
     beats = np.random.default_rng(0).standard_normal(22_050 * 4).astype(np.float32) * (np.arange(88_200) % 11_025 < 900)
     prediction = Classifier.load(path, device="cpu").classify_array(beats, 22_050)
-    assert sum(prediction.probabilities.values()) == pytest.approx(1)
+    assert sum(prediction.probabilities.values()) == pytest.approx(1, abs=1e-5)  # each is rounded to a millionth
     assert len(prediction.probabilities) == 10
 
 
