@@ -238,11 +238,14 @@ for n in range(10_000):
 def test_a_killed_writer_leaves_a_whole_file_and_a_journal_that_knows_it(make: Maker, journal: TagJournal) -> None:
     path = make(".flac")
     samples, _ = decode(path)
-    seen = 0
+    seen = size = 0
     for delay in (0.02, 0.05, 0.09, 0.14):
         writer = subprocess.Popen([sys.executable, "-c", WRITER, path, journal.path], stdout=subprocess.PIPE)
         assert writer.stdout is not None
-        writer.stdout.readline()
+        deadline = time.monotonic() + 60
+        while not journal.path.exists() or journal.path.stat().st_size <= size:
+            assert writer.poll() is None and time.monotonic() < deadline, "the writer writes nothing"
+            time.sleep(0.005)
         time.sleep(delay)  # anywhere in the middle of its work
         writer.send_signal(signal.SIGKILL)
         writer.wait()
@@ -250,5 +253,5 @@ def test_a_killed_writer_leaves_a_whole_file_and_a_journal_that_knows_it(make: M
         assert np.array_equal(decode(path)[0], samples)
         changes = read_journal(journal.path)
         assert len(changes) > seen
-        seen = len(changes)
+        seen, size = len(changes), journal.path.stat().st_size
         assert read_genres(path) in (changes[-1].before, changes[-1].after)
