@@ -38,19 +38,20 @@ stay whole; where the translation is poor (charts, heat maps) ask ``app.ascii`` 
 **Keys.** A binding has an ``id`` ``"<mode>.<action>"`` so that the key map can change it, and a description of one or
 two words; ``show=True`` puts it in the bottom line while there is room, in the order of definition, and help lists all
 of them (``tooltip`` gives it a longer text). Taken everywhere: 1 2 3 4 (modes), ?, q, ctrl+p, ctrl+z, ctrl+q, ctrl+c.
-Avoid ctrl+a, ctrl+b, ctrl+s, ctrl+j, ctrl+o: multiplexers take them.
+Avoid ctrl+a, ctrl+b, ctrl+s, ctrl+j, ctrl+o: multiplexers take them. Keys take effect in the order in which they were
+pressed (``tui.key_order``).
 
 **Settings.** ``app.settings`` (``tui.settings.Settings``: add fields there, documented). What a user changes on a
 run's view is kept with ``tui.view_settings.load(run, Struct)`` and ``save(run, struct)``.
 
-**Errors.** A ``core.errors.UserError`` is shown with ``app.notify(str(error), severity="error")`` or in place. Standard
-output and error lead into the viewer's log while the app runs; ``app.log_error(error)`` writes a traceback there.
+**Errors.** A ``core.errors.UserError`` is shown with ``app.notify(str(error), severity="error")``, which takes plain
+text, or in place as ``Content(str(error))``: a string given to a ``Static`` is markup, and paths may hold brackets.
+Standard output and error lead into the viewer's log while the app runs.
 """
 
 import asyncio
 import os
 import sys
-import traceback
 from collections.abc import Iterable, Sequence
 from functools import partial
 from importlib import import_module
@@ -63,6 +64,7 @@ from textual.app import SystemCommand
 from textual.binding import Binding
 from textual.dom import DOMNode
 from textual.filter import Monochrome, NoColor
+from textual.notifications import SeverityLevel
 from textual.screen import Screen
 from textual.widgets import Input
 
@@ -225,9 +227,17 @@ class GenreApp(KeysInOrder[None]):
         key = self.settings.keys.get(binding_id, default.key).split(",")[0]
         return self.get_key_display(default.with_key(key))
 
-    def log_error(self, error: BaseException) -> None:
-        """A traceback into the viewer's log, which lies on descriptor 2 while the app runs."""
-        os.write(2, "".join(traceback.format_exception(error)).encode())
+    def notify(
+        self,
+        message: str,
+        *,
+        title: str = "",
+        severity: SeverityLevel = "information",
+        timeout: float | None = None,
+        markup: bool = True,
+    ) -> None:
+        """As Textual's, but what is said is always plain text: names and paths may hold brackets."""
+        super().notify(message, title=title, severity=severity, timeout=timeout, markup=False)
 
     # Keys and commands
 

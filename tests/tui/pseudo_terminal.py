@@ -67,6 +67,7 @@ class PseudoTerminal:
             signal.signal(signal.SIGHUP, signal.SIG_IGN if ignore_hangup else signal.SIG_DFL)
             fcntl.ioctl(0, termios.TIOCSWINSZ, struct.pack("HHHH", size[1], size[0], 0, 0))
             os.execve(sys.executable, [sys.executable, *command], variables)
+        os.set_inheritable(self.master, False)  # else the next terminal's app would keep this one open
         self.process = psutil.Process(self.pid)
         self.status: int | None = None
 

@@ -231,6 +231,19 @@ async def test_copying_shows_the_path_as_well(runs: Path) -> None:
         assert "runs/beta" in text(pilot)
 
 
+async def test_names_with_brackets_are_plain_text(runs: Path) -> None:
+    (runs / "alpha").rename(runs / "a[red]b")
+    async with GenreApp(runs).run_test(notifications=True, size=SIZE) as pilot:
+        await go_to(pilot, "a[red]b")
+        await until_shown(pilot, "✓ finished a[red]b", "runs/a[red]b")
+        await pilot.press("y")
+        await until_shown(pilot, "Copied, if your terminal allows it")
+        await pilot.press("d")
+        await until_shown(pilot, "Delete a[red]b?")
+        await pilot.press("y")
+        await until(pilot, lambda: "a[red]b" not in names(pilot))
+
+
 async def test_marking_for_a_comparison(runs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     compared: list[list[str]] = []
 

@@ -47,6 +47,18 @@ def test_a_hang_up_ends_the_viewer_and_not_the_run(busy: Path, tmp_path: Path, i
     wait_until(lambda: (busy / "events.jsonl").stat().st_size > size, "the run to go on")
 
 
+def test_several_viewers_watch_one_run(busy: Path, tmp_path: Path) -> None:
+    arguments = ["--runs", str(busy.parent), "attach", "busy"]
+    with PseudoTerminal(arguments, tmp_path) as one, PseudoTerminal(arguments, tmp_path, size=(80, 24)) as other:
+        one.read_until("epoch")
+        other.read_until("epoch")
+        one.hang_up()
+        wait_until(one.ended, "the first viewer to end")
+        assert other.read_for(3.0), "the second viewer shows nothing any more"
+        other.type("q")
+        assert other.wait() == 0
+
+
 def test_sigterm_ends_it_in_good_order(runs: Path, tmp_path: Path) -> None:
     with PseudoTerminal(["--runs", str(runs)], tmp_path) as terminal:
         terminal.read_until("second")

@@ -64,7 +64,7 @@ class DemoScreen(ModalScreen[Path | None]):
         field = self.query_one(PathInput)
         field.disabled = False
         field.focus()
-        self.query_one(".error", Static).update(reason)
+        self.query_one(".error", Static).update(Content(reason))
 
     def action_cancel(self) -> None:
         self.dismiss(None)

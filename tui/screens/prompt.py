@@ -53,7 +53,7 @@ class PromptScreen(ModalScreen[str | None]):
             if self.check is not None:
                 self.check(event.value)
         except UserError as error:
-            self.query_one(".error", Static).update(str(error))
+            self.query_one(".error", Static).update(Content(str(error)))
         else:
             self.dismiss(event.value)
 
