@@ -91,8 +91,8 @@ class DeviceSource:
             rescan()
             self._open()
             self._trouble = None
-        except DeviceError as error:
-            self._trouble = f"{error}; trying again"
+        except DeviceError:
+            return  # not yet
 
     def close(self) -> None:
         self._stream.close(ignore_errors=True)

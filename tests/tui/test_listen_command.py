@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 
 from core.audio.decode import decode
@@ -128,6 +129,33 @@ def test_without_a_device_the_three_routes_are_told() -> None:
     assert "ssh -R" in done.stderr
     assert "no input device" in done.stderr.splitlines()[-1]
     assert "Traceback" not in done.stderr
+
+
+def test_without_portaudio_it_is_said_how_to_get_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "sounddevice.py").write_text("raise OSError('PortAudio library not found')")
+    monkeypatch.setenv("PYTHONPATH", f"{tmp_path}:{ROOT}")
+    done = listen()
+    assert done.returncode == FAILED
+    assert b"apt install libportaudio2" in done.stderr.splitlines()[-1]
+    assert b"genre-tui feed" not in done.stderr.splitlines()[-1]
+    assert b"arecord -q" in done.stderr
+    assert b"Traceback" not in done.stderr
+
+
+@needs_microphone
+def test_a_device_that_goes_away_is_told_and_waited_for(wav: Path) -> None:
+    listening = [sys.executable, "-m", "tui.cli", "listen", "--model", str(shared_model())]
+    with subprocess.Popen([VIRTUAL_MIC, wav, *listening], stderr=subprocess.PIPE, start_new_session=True) as process:
+        assert process.stderr is not None
+        while b"hearing: " not in process.stderr.readline():
+            assert process.poll() is None
+        [server] = [child for child in psutil.Process(process.pid).children() if child.name() == "pulseaudio"]
+        server.kill()
+        while b"has gone; trying again" not in (line := process.stderr.readline()):
+            assert b"Traceback" not in line
+            assert process.poll() is None
+        os.killpg(process.pid, signal.SIGINT)
+        process.communicate(timeout=60)
 
 
 @needs_microphone
