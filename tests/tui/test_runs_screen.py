@@ -68,6 +68,22 @@ async def test_a_place_without_runs_says_what_to_do(tmp_path: Path) -> None:
         made_up_run.write_run(tmp_path / "none" / "first", made_up_run.whole(2))
         await until_gone(pilot, "No runs yet")
         await until_shown(pilot, "first")
+        await until(pilot, lambda: pilot.app.focused is pilot.app.screen.query_one(RunTable), "the focus")
+        await pilot.press("d")
+        await until_shown(pilot, "Delete first?")
+
+
+async def test_the_last_run_goes_and_another_comes(tmp_path: Path) -> None:
+    made_up_run.write_run(tmp_path / "runs" / "only", made_up_run.whole(2))
+    async with GenreApp(tmp_path / "runs").run_test(notifications=True, size=SIZE) as pilot:
+        await go_to(pilot, "only")
+        await pilot.press("d")
+        await until_shown(pilot, "Delete only?")
+        await pilot.press("y")
+        await until_shown(pilot, "No runs yet")
+        await pilot.press("s", "y", "x")  # into nothing, and into no hidden field
+        made_up_run.write_run(tmp_path / "runs" / "next", made_up_run.whole(2))
+        await go_to(pilot, "next")
 
 
 async def test_it_lives(runs: Path, acting: RunFolder) -> None:

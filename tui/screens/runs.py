@@ -98,6 +98,7 @@ class RunsScreen(ModeScreen):
         yield RunPreview()
 
     def on_mount(self) -> None:
+        self._show_filter(False)
         self.table.focus()
         self.look()
         self.poll(LOOK_SECONDS, self.look)
@@ -134,6 +135,8 @@ class RunsScreen(ModeScreen):
         fitting = [row for row in self.rows if self.fits(row)]
         self.table.show(ordered(fitting, self.sort_key, self.descending))
         self.set_class(not self.rows, "-empty")
+        if self.rows and self.focused is None:
+            self.call_after_refresh(self.table.focus)  # it was not there to be focused
         self.query_one("#found", Static).update(f"{len(fitting)} of {count(len(self.rows), 'run')}")
 
     @on(RunTable.Moved)
@@ -164,8 +167,13 @@ class RunsScreen(ModeScreen):
         self.show_rows()
 
     def action_filter(self) -> None:
-        self.add_class("-filtering")
+        self._show_filter(True)
         self.query_one(FilterInput).focus()
+
+    def _show_filter(self, shown: bool) -> None:
+        self.set_class(shown, "-filtering")
+        # A line that nobody sees must not take the keys.
+        self.query_one(FilterInput).can_focus = shown
 
     @on(Input.Changed)
     def filter_as_typed(self, event: Input.Changed) -> None:
@@ -179,16 +187,16 @@ class RunsScreen(ModeScreen):
 
     @on(Input.Submitted)
     def leave_filter(self) -> None:
-        self.set_class(bool(self.query_one(FilterInput).value), "-filtering")
         self.table.focus()
+        self._show_filter(bool(self.query_one(FilterInput).value))
 
     def action_back(self) -> None:
         """Out of the filter, then away with it, then away with the marks."""
         field = self.query_one(FilterInput)
         if field.has_focus or field.value:
             field.value = ""
-            self.remove_class("-filtering")
             self.table.focus()
+            self._show_filter(False)
         elif self.table.marked:
             self.table.clear_marks()
 
