@@ -10,13 +10,15 @@ export function startLive() {
   const button = document.getElementById("record");
   const status = document.getElementById("live-status");
   let session = null;
+  let starting = false;  // not button.disabled: that would take the keyboard's focus away
 
   button.addEventListener("click", async () => {
+    if (starting) return;
     if (session) {
       session.stop();
       return;
     }
-    button.disabled = true;
+    starting = true;
     try {
       session = await listen(status);
       button.textContent = "Stop";
@@ -30,7 +32,7 @@ export function startLive() {
     } catch (error) {
       status.textContent = why(error);
     } finally {
-      button.disabled = false;
+      starting = false;
     }
   });
 }
