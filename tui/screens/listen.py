@@ -23,10 +23,10 @@ from tui.figures import clock
 from tui.listen_process import ListenProcess
 from tui.listening.hearing import Hearing, Verdict
 from tui.listening.level_meter import level_line
-from tui.listening.route_list import RouteList
+from tui.listening.routes_panel import RoutesPanel
 from tui.listening.scroll_view import ScrollView
 from tui.listening.strip_chart import strip_chart
-from tui.listening.texts import advice_lines, figures_line, history_lines, route_lines, source_line, verdict_line
+from tui.listening.texts import figures_line, history_lines, source_line, verdict_line
 from tui.routes import routes
 from tui.screens.mode_screen import ModeScreen
 from tui.screens.model_picker import ModelPicker
@@ -72,7 +72,6 @@ class ListenScreen(ModeScreen):
         self.hearing = Hearing()
         self._process = ListenProcess(lambda answer: self.post_message(self.Answered(answer)))
         self._socket = default_socket()
-        self._routes = routes()
         self._device: Device | None = None
         self._model: Path | None = None
         self._listening = self._paused = False
@@ -87,10 +86,7 @@ class ListenScreen(ModeScreen):
             with Vertical(id="sound"):
                 yield ScrollView(id="spectrum")
                 yield TextLines(id="level")
-                with Vertical(id="routes"):
-                    yield TextLines(id="advice")
-                    yield RouteList(self._routes, id="route-list")
-                    yield TextLines(id="command")
+                yield RoutesPanel(routes(), id="routes")
             with Vertical(id="verdicts"):
                 with Vertical(id="now"):
                     yield TextLines(id="verdict")
@@ -267,22 +263,16 @@ class ListenScreen(ModeScreen):
         if silent != self.has_class("-silent"):
             self.set_class(silent, "-silent")
         self.set_class(shown, "-routes")
-        if self.query_one("#routes").display:
-            width = max(20, self.query_one("#command").size.width)
-            self.query_one("#advice", TextLines).show(advice_lines(self.hearing, width))
-            self.query_one("#command", TextLines).show(route_lines(self.query_one(RouteList).route, width))
-
-    def on_route_list_moved(self) -> None:
-        self._show_routes()
+        self.query_one(RoutesPanel).show(self.hearing)
 
     def action_routes(self) -> None:
         self._asked_routes = not self._asked_routes
         self._show_routes()
         if self._asked_routes:
-            self.query_one(RouteList).focus()
+            self.query_one(RoutesPanel).take_keys()
 
     def action_copy(self) -> None:
-        command = self.query_one(RouteList).route.command
+        command = self.query_one(RoutesPanel).command
         self.app.copy_to_clipboard(command)
         self.app.notify(f"Copied, where the terminal allows it:\n{command}")
 
