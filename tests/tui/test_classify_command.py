@@ -1,6 +1,8 @@
-"""``classify`` as a user calls it: a process of its own, on real files."""
+"""``classify`` on real files; as a process of its own where that makes a difference."""
 
+import contextlib
 import csv
+import io
 import json
 import os
 import pty
@@ -19,6 +21,7 @@ from core.tags.formats import read_genres
 from tests.core.inference.recordings import tone, write_sound
 from tests.core.inference.small_model import GENRES, a_sound, shared_model, shared_sounds
 from tests.tui.commands import ROOT, call, start
+from tui.cli import main
 from tui.exits import DONE, FAILED, INTERRUPTED, USAGE
 
 
@@ -41,8 +44,16 @@ def music(tmp_path: Path) -> Path:
     return folder
 
 
-def classify(*arguments: str | Path, cwd: Path | None = None) -> "subprocess.CompletedProcess[str]":
-    return call("classify", "--model", shared_model(), *arguments, cwd=cwd)
+def genre_tui(*arguments: str | Path) -> "subprocess.CompletedProcess[str]":
+    """The command line in this process, where torch is loaded already."""
+    out, err = io.StringIO(), io.StringIO()
+    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+        status = main([str(argument) for argument in arguments])
+    return subprocess.CompletedProcess(arguments, status, out.getvalue(), err.getvalue())
+
+
+def classify(*arguments: str | Path) -> "subprocess.CompletedProcess[str]":
+    return genre_tui("classify", "--model", shared_model(), *arguments)
 
 
 def objects(done: "subprocess.CompletedProcess[str]") -> list[dict[str, Any]]:
@@ -51,7 +62,7 @@ def objects(done: "subprocess.CompletedProcess[str]") -> list[dict[str, Any]]:
 
 def test_json_has_a_line_a_file_with_the_documented_keys(tmp_path: Path) -> None:
     (tmp_path / "bad.wav").write_bytes(b"RIFF")
-    done = classify(shared_sounds() / "saw-wall", tmp_path / "bad.wav", "--json")
+    done = call("classify", "--model", shared_model(), shared_sounds() / "saw-wall", tmp_path / "bad.wav", "--json")
     assert done.returncode == FAILED
     *good, bad = objects(done)
     assert len(good) == 6
@@ -103,11 +114,12 @@ def test_overlap_gives_more_windows() -> None:
     assert [segment["start_s"] for segment in line["segments"]] == [0, 1.5, 3, 4.5, 6, 7.5, 9]
 
 
-def test_the_newest_run_is_asked_and_named(tmp_path: Path) -> None:
+def test_the_newest_run_is_asked_and_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     create(tmp_path / "runs", {}, "data", "small_cnn", name="first")
     run = create(tmp_path / "runs", {}, "data", "small_cnn", name="second")
     shutil.copy(shared_model(), run.best_model_path)
-    done = call("classify", a_sound("saw-wall"), "--json", cwd=tmp_path)
+    monkeypatch.chdir(tmp_path)
+    done = genre_tui("classify", a_sound("saw-wall"), "--json")
     assert done.returncode == DONE
     assert objects(done)[0]["model"] == "second"
     assert "model second (the newest run with a best model) on cpu" in done.stderr
@@ -126,7 +138,7 @@ def test_the_newest_run_is_asked_and_named(tmp_path: Path) -> None:
     ],
 )
 def test_wrong_usage_is_status_2_and_one_line(arguments: list[str]) -> None:
-    done = call("classify", *arguments)
+    done = genre_tui("classify", *arguments)
     assert done.returncode == USAGE
     assert done.stdout == ""
     assert len(done.stderr.splitlines()) == 1
@@ -143,7 +155,7 @@ def test_wrong_usage_is_status_2_and_one_line(arguments: list[str]) -> None:
 )
 def test_mistakes_are_one_line_and_status_1(arguments: list[str], said: str) -> None:
     model = [] if "--model" in arguments else ["--model", shared_model()]
-    done = call("classify", a_sound("saw-wall"), *model, *arguments)
+    done = genre_tui("classify", a_sound("saw-wall"), *model, *arguments)
     assert done.returncode == FAILED
     assert said in done.stderr
     assert "Traceback" not in done.stderr
@@ -151,7 +163,7 @@ def test_mistakes_are_one_line_and_status_1(arguments: list[str], said: str) -> 
 
 def test_a_model_that_is_none_is_told(tmp_path: Path) -> None:
     (tmp_path / "model.pth").write_bytes(b"something else")
-    done = call("classify", a_sound("saw-wall"), "--model", tmp_path / "model.pth")
+    done = genre_tui("classify", a_sound("saw-wall"), "--model", tmp_path / "model.pth")
     assert done.returncode == FAILED
     assert "model.pth is damaged, or is not a model" in done.stderr
 
@@ -184,11 +196,11 @@ def test_tags_are_planned_written_kept_and_undone(music: Path) -> None:
     assert {line["tag"]["action"] for line in kept} == {"keep"}
 
     [undo] = re.findall(r"undo with: genre-tui (.*)$", written.stderr, re.MULTILINE)
-    undone = call(*undo.split())
+    undone = genre_tui(*undo.split())
     assert undone.returncode == DONE
     assert len(undone.stdout.splitlines()) == 4
     assert [read_genres(path) for path in music.iterdir()] == [[]] * 4
-    assert "nothing to undo" in call("classify", "--undo-tags").stderr
+    assert "nothing to undo" in genre_tui("classify", "--undo-tags").stderr
 
 
 def test_a_format_without_tags_is_told_and_the_rest_goes_on(music: Path) -> None:
