@@ -14,6 +14,7 @@ from typing import BinaryIO
 
 import msgspec
 
+from core.audio.opened import opened
 from core.dataset.cache import cache_folder
 from core.dataset.examine import content_hash
 from core.errors import UserError
@@ -73,6 +74,11 @@ class PredictionIndex:
     def remember(self, content: str, prediction: Prediction) -> None:
         packed = zlib.compress(msgspec.msgpack.encode(prediction))
         self._write("INSERT OR REPLACE INTO predictions VALUES (?, ?, ?)", content, self._judge, packed)
+
+    def rewritten(self, path: Path, prediction: Prediction) -> None:
+        """The file's tags have changed since it was judged, and nothing else."""
+        with opened(path) as file:
+            self.remember(self._content(path, file), prediction)
 
     def close(self) -> None:
         with self._lock:

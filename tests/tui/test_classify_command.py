@@ -16,6 +16,7 @@ from typing import Any
 
 import pytest
 
+from core.inference import Classifier
 from core.runs.folder import create
 from core.tags.formats import read_genres
 from tests.core.inference.recordings import tone, write_sound
@@ -192,6 +193,9 @@ def test_tags_are_planned_written_kept_and_undone(music: Path) -> None:
     written = classify(music, "--write-tags", "--yes", "--json")
     assert {path.stem: read_genres(path) for path in music.iterdir()} == {genre: [genre] for genre in GENRES}
     assert all(line["tag"]["written"] for line in objects(written))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Classifier, "classify_open", lambda *args, **options: pytest.fail("it was classified again"))
+        assert len(objects(classify(music, "--skip-existing", "--json"))) == 4
     kept = objects(classify(music, "--write-tags", "--yes", "--threshold", "0", "--json"))
     assert {line["tag"]["action"] for line in kept} == {"keep"}
 

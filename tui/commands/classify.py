@@ -81,6 +81,7 @@ def run(args: argparse.Namespace) -> int:
     from core.inference.classifier import Classifier
     from core.inference.many import classify_many
     from core.inference.playlists import Playlists
+    from core.inference.prediction import Prediction
     from tui.commands.classified import Tally
 
     classifier = Classifier.load(model, args.device)
@@ -105,6 +106,8 @@ def run(args: argparse.Namespace) -> int:
         )
         for path, result in zip(found, stack.enter_context(contextlib.closing(results)), strict=True):
             said = tally.add(path, result, labels, tagger, playlists)
+            if index is not None and said.written and isinstance(path, Path) and isinstance(result, Prediction):
+                index.rewritten(path, result)
             with bar.aside():
                 for output in outputs:
                     output.put(said)
