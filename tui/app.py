@@ -51,6 +51,7 @@ Standard output and error lead into the viewer's log while the app runs.
 
 import asyncio
 import os
+import shlex
 import sys
 from collections.abc import Iterable, Sequence
 from functools import partial
@@ -68,7 +69,7 @@ from textual.notifications import SeverityLevel
 from textual.screen import Screen
 from textual.widgets import Input
 
-from core.runs.folder import RunFolder, find, list_runs
+from core.runs.folder import default_runs_dir, find, list_runs
 from tui.ascii import AsciiFilter
 from tui.key_order import KeysInOrder
 from tui.keymap import check_keys, own_bindings
@@ -305,7 +306,7 @@ def run_app(runs_dir: Path, attach: str | None = None, *, ascii: bool = False, t
     if theme is not None:
         settings = msgspec.structs.replace(settings, theme=theme)
     log = log_path()
-    with drawing_on_a_duplicate(log) as screen, log.open("a") as errors:
+    with drawing_on_a_duplicate(log) as screen, os.fdopen(os.dup(2), "w") as errors:
         app = GenreApp(runs_dir, settings=settings, watch=watch, ascii=ascii, complaint=complaint)
         app.error_console = Console(file=errors, width=120)
         if not in_browser:
@@ -314,11 +315,16 @@ def run_app(runs_dir: Path, attach: str | None = None, *, ascii: bool = False, t
     if app.return_code == 1:
         print(f"genre-tui: the app ended in a way that should not have been; see {log}", file=sys.stderr)
     if not in_browser:
-        for line in goodbye(list_runs(runs_dir)):
+        for line in goodbye(runs_dir):
             print(line)
     return app.return_code or 0
 
 
-def goodbye(runs: Iterable[RunFolder]) -> list[str]:
-    """What leaving does not end: a line for every run with a living trainer."""
-    return [f"Training goes on: {run.name} (genre-tui attach {run.name})" for run in runs if run.is_alive()]
+def goodbye(runs_dir: Path) -> list[str]:
+    """What leaving does not end: a line for every run with a living trainer, with the command that comes back to it."""
+    place = [] if runs_dir == default_runs_dir() else ["--runs", str(runs_dir)]
+    return [
+        f"Training goes on: {run.name} ({shlex.join(['genre-tui', *place, 'attach', run.name])})"
+        for run in list_runs(runs_dir)
+        if run.is_alive()
+    ]

@@ -66,16 +66,12 @@ def drawing_on_a_duplicate(log: Path) -> Iterator[int]:
 
     Yields the duplicate's descriptor. Everything is put back at the end.
     """
-    log.parent.mkdir(parents=True, exist_ok=True)
-    flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND
-    if log.exists() and log.stat().st_size > LOG_LIMIT:
-        flags |= os.O_TRUNC
     sys.stdout.flush()
     sys.stderr.flush()
     screen = os.dup(1)
     before = {descriptor: os.dup(descriptor) for descriptor in (1, 2)}
     streams = sys.stdout, sys.stderr, sys.__stdout__, sys.__stderr__
-    log_fd = os.open(log, flags, 0o600)
+    log_fd = _open_log(log)
     drawing = os.fdopen(os.dup(screen), "w", encoding="utf-8", errors="replace")
     try:
         os.dup2(log_fd, 1)
@@ -91,6 +87,18 @@ def drawing_on_a_duplicate(log: Path) -> Iterator[int]:
         os.close(log_fd)
         with suppress(OSError):
             drawing.close()
+
+
+def _open_log(log: Path) -> int:
+    """To append to; where the home cannot be written to, what is logged is lost."""
+    flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND
+    try:
+        log.parent.mkdir(parents=True, exist_ok=True)
+        if log.exists() and log.stat().st_size > LOG_LIMIT:
+            flags |= os.O_TRUNC
+        return os.open(log, flags, 0o600)
+    except OSError:
+        return os.open(os.devnull, os.O_WRONLY)
 
 
 def leave_with_the_terminal(screen: int, leave: Callable[[int], object]) -> None:

@@ -7,7 +7,6 @@ from pathlib import Path
 
 import pytest
 
-from core.runs.folder import RunFolder
 from core.runs.lock import RunLock
 from tests.tui import made_up_run
 from tests.tui.driving import text, until, until_gone, until_shown
@@ -160,10 +159,12 @@ def test_without_colour_no_colour_is_sent(runs: Path, tmp_path: Path) -> None:
         assert set(codes.split(b";")) <= {b"", b"0", b"1", b"2", b"4", b"7", b"39", b"49"}, codes
 
 
-def test_leaving_names_what_goes_on(runs: Path) -> None:
-    assert goodbye([RunFolder(runs / "first")]) == []
+def test_leaving_names_what_goes_on(runs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert goodbye(runs) == []
     with RunLock(runs / "first" / "run.lock"):
-        assert goodbye([RunFolder(runs / "first")]) == ["Training goes on: first (genre-tui attach first)"]
+        assert goodbye(runs) == [f"Training goes on: first (genre-tui --runs {runs} attach first)"]
+        monkeypatch.setenv("GENRE_TUI_RUNS", str(runs))
+        assert goodbye(runs) == ["Training goes on: first (genre-tui attach first)"]
 
 
 async def test_at_20_by_5_nothing_fails(runs: Path) -> None:
