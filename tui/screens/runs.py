@@ -1,7 +1,5 @@
 """The Runs mode: all runs in a table that lives, and everything that can be done to one."""
 
-from collections.abc import Callable
-from functools import partial
 from typing import ClassVar
 
 from textual import on, work
@@ -11,19 +9,13 @@ from textual.containers import Horizontal
 from textual.content import Content
 from textual.widgets import Input, Static
 
-from core.errors import UserError
-from core.runs.folder import TRASH, RunFolder, checked_name
 from core.runs.summary import RunList
 from tui.figures import count
-from tui.listing import actions
-from tui.listing.actions import total_epochs
-from tui.listing.columns import COLUMNS, STATES, ordered
+from tui.listing.columns import COLUMNS, ordered
 from tui.listing.filter import FilterError, Test, parse_filter
 from tui.listing.row import RunRow
 from tui.paths import shown
-from tui.screens.confirm import ConfirmScreen
-from tui.screens.mode_screen import ModeScreen
-from tui.screens.prompt import PromptScreen
+from tui.screens.run_commands import RunCommands
 from tui.widgets.filter_input import FilterInput
 from tui.widgets.run_preview import RunPreview
 from tui.widgets.run_table import RunTable, RunTableHeader
@@ -33,20 +25,8 @@ LOOK_SECONDS = 1.0
 COMPARED = range(2, 9)
 """How many runs can be compared."""
 
-POSSIBLE = {
-    "stop": {"running", "paused"},
-    "pause": {"running"},
-    "resume": {"paused", "stopped", "failed", "lost", "created"},
-    "extend": {"running", "paused", "stopped", "failed", "lost", "finished"},
-    "delete": {"finished", "stopped", "failed", "lost", "created"},
-    "rename": {"finished", "stopped", "failed", "lost", "created"},
-    "copy": set(STATES),
-    "mark": set(STATES),
-}
-"""Action → states of the run under the cursor in which it makes sense."""
 
-
-class RunsScreen(ModeScreen):
+class RunsScreen(RunCommands):
     MODE = "runs"
     HELP = (
         "All runs, as their journals tell. The filter takes words that must all hold: jazz  !lost  /seed_(cnn|net)/  "
@@ -106,6 +86,15 @@ class RunsScreen(ModeScreen):
     @property
     def table(self) -> RunTable:
         return self.query_one(RunTable)
+
+    @property
+    def current(self) -> RunRow | None:
+        return self.table.current
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        if action in {"filter", "compare", "sort", "reverse"} and self.is_mounted:
+            return bool(self.rows) or None
+        return super().check_action(action, parameters)
 
     # What there is
 
@@ -200,18 +189,7 @@ class RunsScreen(ModeScreen):
         elif self.table.marked:
             self.table.clear_marks()
 
-    # What can be done to a run
-
-    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        """What makes no sense for the run under the cursor is not offered, but help still tells of it (None)."""
-        if not self.is_mounted:
-            return True
-        if action in {"filter", "compare", "sort", "reverse"}:
-            return bool(self.rows) or None
-        if action not in POSSIBLE:
-            return True
-        row = self.table.current
-        return (row is not None and row.state in POSSIBLE[action]) or None
+    # Where it leads
 
     @on(RunTable.Chosen)
     async def open_chosen(self) -> None:
@@ -221,51 +199,6 @@ class RunsScreen(ModeScreen):
         from tui.screens.new_run import NewRunScreen
 
         self.app.push_screen(NewRunScreen())
-
-    def action_pause(self) -> None:
-        self._do(actions.pause)
-
-    def action_resume(self) -> None:
-        self._do(actions.go_on)
-
-    @work
-    async def action_stop(self) -> None:
-        row = self._current()
-        detail = (
-            "It ends at its next batch, keeps the best model, tests it and writes the report. r goes on from there."
-        )
-        if await self.app.push_screen_wait(ConfirmScreen(f"Stop {row.name}?", detail, yes="stop")):
-            self._do(actions.stop, row)
-
-    @work
-    async def action_extend(self) -> None:
-        row = self._current()
-        question = f"{row.epochs_done} of {count(row.epochs, 'epoch')} done. How many in all? (+20 for twenty more)"
-        answer = await self.app.push_screen_wait(
-            PromptScreen(question, "+10", check=partial(total_epochs, asked=row.epochs))
-        )
-        if answer is not None:
-            self._do(partial(actions.extend, epochs=total_epochs(answer, row.epochs)), row)
-
-    @work
-    async def action_rename(self) -> None:
-        row = self._current()
-        name = await self.app.push_screen_wait(PromptScreen("The run's name", row.name, check=checked_name))
-        if name is not None and name != row.name:
-            self._do(lambda run: f"is now called {run.rename(name).name}", row)
-
-    @work
-    async def action_delete(self) -> None:
-        row = self._current()
-        detail = f"The folder is moved to {shown(self.app.runs_dir / TRASH)}; nothing is erased."
-        if await self.app.push_screen_wait(ConfirmScreen(f"Delete {row.name}?", detail, yes="move to the trash")):
-            self._do(lambda run: f"lies in {run.trash()}", row)
-
-    def action_copy(self) -> None:
-        """Terminals do not say whether they took it, so the path is shown as well."""
-        row = self._current()
-        self.app.copy_to_clipboard(str(row.path))
-        self.notify(str(row.path), title="Copied, if your terminal allows it", timeout=10)
 
     def action_mark(self) -> None:
         row = self._current()
@@ -293,23 +226,6 @@ class RunsScreen(ModeScreen):
             from tui.screens.new_run import NewRunScreen
 
             self.app.push_screen(NewRunScreen(folder))
-
-    def _current(self) -> RunRow:
-        row = self.table.current
-        assert row is not None, "check_action lets no action through without a run"
-        return row
-
-    @work(thread=True)
-    def _do(self, act: Callable[[RunFolder], str], row: RunRow | None = None) -> None:
-        """Do something to a run that may take a while, and say what came of it."""
-        run = RunFolder((row or self._current()).path)
-        try:
-            self.call_later(self.app.notify, act(run), title=run.name)
-        except UserError as error:
-            self.call_later(self.app.notify, str(error), severity="error", timeout=10)
-        except OSError as error:
-            self.call_later(self.app.notify, f"{run.name}: {error.strerror}", severity="error", timeout=10)
-        self.call_later(self.look)
 
     def _welcome(self) -> Content:
         key = "bold $footer-key-foreground"
