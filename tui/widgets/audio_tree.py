@@ -52,6 +52,9 @@ class AudioTree(RowList):
     def on_mount(self) -> None:
         self._list_rows()
 
+    def on_resize(self) -> None:
+        self._make_room()
+
     @property
     def root(self) -> Path:
         return self._root.path
@@ -169,6 +172,17 @@ class AudioTree(RowList):
         else:
             node.is_open = False
         self._list_rows()
+        self._make_room()
+        self._settle()
+
+    def _make_room(self) -> None:
+        """Scroll until one sees what is in the open folder under the cursor, or as much as there is room for."""
+        node, last = self.current, self.cursor
+        if node is None or not node.is_open or not self.size.height:
+            return
+        while last + 1 < len(self._rows) and self._rows[last + 1].depth > node.depth:
+            last += 1
+        self.top = min(self.cursor, max(self.top, last - self.size.height + 1))
 
     def _opened(self, node: Node) -> Node:
         if node.children is None:

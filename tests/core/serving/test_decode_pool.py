@@ -63,7 +63,11 @@ def test_what_is_cut_off_is_said(pools: MakePool, tmp_path: Path) -> None:
     assert warning is not None and "cut off" in warning
 
 
-@pytest.mark.parametrize("content", [b"", b"x", b"fLaC" + b"\0" * 100, b"RIFF\xff\xff\xff\xffWAVE", os.urandom(5000)])
+@pytest.mark.parametrize(
+    "content",
+    [b"", b"x", b"fLaC" + b"\0" * 100, b"RIFF\xff\xff\xff\xffWAVE", os.urandom(5000)],
+    ids=["empty", "one byte", "flac of zeros", "endless wav", "noise"],
+)
 def test_what_is_no_audio_is_refused_and_the_worker_lives(
     pools: MakePool, tmp_path: Path, song: Path, content: bytes
 ) -> None:
