@@ -21,16 +21,29 @@ GROUPS = 16
 HARMONIC_GROUPS = 8
 SHORTEST = 48
 """Frames that the slowest statistics need; a shorter window is repeated until it has as many."""
+CEPSTRUM_SCALES, GROUP_SCALES, HARMONIC_SCALES = 4, 5, 3
+"""At how many lengths of blocks of frames, each twice the one before, changes are measured."""
 
 
 class WindowStatistics(nn.Module):
-    """Log-mel windows [B, M, T] in dB → statistics [B, F], blind to level and decibel scale."""
+    """Log-mel windows [B, M, T] in dB → statistics [B, F], blind to level and decibel scale.
 
-    cosines: Tensor
+    What is linear in the bands is one matrix each, for the operators of a window are many and small.
+    """
+
+    rows: Tensor
+    contrasts: Tensor
+    contrast_groups: Tensor
 
     def __init__(self, n_mels: int) -> None:
         super().__init__()
-        self.register_buffer("cosines", _cosines(CEPSTRA, n_mels), persistent=False)
+        bands_MM = torch.eye(n_mels)
+        self.register_buffer("rows", torch.cat([_cosines(CEPSTRA, n_mels), _group(bands_MM, GROUPS)]), persistent=False)
+        contrasts = [F.avg_pool1d(bands_MM.T, size).T.diff(dim=0) for size in (1, 2, 4)]
+        self.register_buffer("contrasts", torch.cat(contrasts), persistent=False)
+        groups = [_group(torch.eye(len(contrast)), HARMONIC_GROUPS).T for contrast in contrasts]
+        self.register_buffer("contrast_groups", torch.block_diag(*groups), persistent=False)
+        self.contrast_counts = [group.shape[1] for group in groups]
         self.count = self(torch.zeros(1, n_mels, SHORTEST)).shape[1]
         """F."""
 
@@ -39,46 +52,54 @@ class WindowStatistics(nn.Module):
         if (frames := mel_BMT.shape[2]) < SHORTEST:
             mel_BMT = mel_BMT.repeat(1, 1, -(-SHORTEST // frames))
         z_BMT = own_scale(mel_BMT.float())
-        cepstra_BKT = self.cosines @ z_BMT
-        groups_BGT = _group(z_BMT, GROUPS)
+        rows_BRT = self.rows @ z_BMT
+        cepstra_BKT, groups_BGT = rows_BRT[:, :CEPSTRA], rows_BRT[:, CEPSTRA:]
+        mean_BK1 = cepstra_BKT.mean(2, keepdim=True)
+        variance_BK = (cepstra_BKT - mean_BK1).square().sum(2) / (rows_BRT.shape[2] - 1)
         rise_BGT = groups_BGT.diff(dim=2)
+        movement = _movement(rows_BRT, GROUP_SCALES)
         return torch.cat(
             [
-                cepstra_BKT.mean(2),
-                cepstra_BKT.std(2),
-                _movement(cepstra_BKT, scales=(1, 2, 4, 8)),
-                _movement(groups_BGT, scales=(1, 2, 4, 8, 16)),
-                _harmonicity(z_BMT),
+                mean_BK1[:, :, 0],
+                variance_BK.sqrt(),
+                *(energy_BR[:, :CEPSTRA] for energy_BR in movement[:CEPSTRUM_SCALES]),
+                *(energy_BR[:, CEPSTRA:] for energy_BR in movement),
+                *self._harmonicity(z_BMT),
                 rise_BGT.clamp_min(0).square().mean(2).sqrt(),
                 rise_BGT.clamp_max(0).square().mean(2).sqrt(),
             ],
             dim=1,
         )
 
+    def _harmonicity(self, z_BMT: Tensor) -> list[Tensor]:
+        """Log energy of the change from one block of bands to the next, by height and for blocks of several sizes."""
+        energies = []
+        for _ in range(HARMONIC_SCALES):
+            z_BMT = _halved(z_BMT)
+            energies.append((self.contrasts @ z_BMT).square().mean(2))
+        energy_BSD = torch.stack(energies, dim=1)
+        energy_BSH = _log(energy_BSD @ self.contrast_groups)
+        return [part.flatten(1) for part in energy_BSH.split(self.contrast_counts, dim=2)]
 
-def _movement(x_BGT: Tensor, scales: tuple[int, ...]) -> Tensor:
-    """Log energy of the change from one block of frames to the next, for blocks of each length."""
-    return torch.cat([_log_energy(F.avg_pool1d(x_BGT, scale).diff(dim=2)) for scale in scales], dim=1)
 
-
-def _harmonicity(z_BMT: Tensor) -> Tensor:
-    """Log energy of the change from one block of bands to the next, by height and for blocks of several sizes."""
+def _movement(x_BRT: Tensor, scales: int) -> list[Tensor]:
+    """Log energy [B, R] of the change from one block of frames to the next, each time for blocks twice as long."""
     energies = []
-    for bands in (1, 2, 4):
-        for frames in (2, 4, 8):
-            change_BMT = F.avg_pool2d(z_BMT[:, None], (bands, frames))[:, 0].diff(dim=1)
-            energies.append(_group(change_BMT.square(), HARMONIC_GROUPS).mean(2))
-    return _log(torch.cat(energies, dim=1))
+    for scale in range(scales):
+        x_BRT = _halved(x_BRT) if scale else x_BRT
+        energies.append(_log(x_BRT.diff(dim=2).square().mean(2)))
+    return energies
 
 
-def _group(z_BMT: Tensor, groups: int) -> Tensor:
-    """Means of neighbouring bands: [B, G, T], with fewer groups where there are not as many bands."""
-    parts = z_BMT.tensor_split(min(groups, z_BMT.shape[1]), dim=1)
-    return torch.stack([part.mean(1) for part in parts], dim=1)
+def _halved(x_BRT: Tensor) -> Tensor:
+    """Means of two frames each: [B, R, T // 2]."""
+    even = x_BRT.shape[2] // 2 * 2
+    return (x_BRT[:, :, 0:even:2] + x_BRT[:, :, 1:even:2]) / 2
 
 
-def _log_energy(x_BGT: Tensor) -> Tensor:
-    return _log(x_BGT.square().mean(2))
+def _group(x_MT: Tensor, groups: int) -> Tensor:
+    """Means of neighbouring rows: [G, T], with fewer groups where there are not as many rows."""
+    return torch.stack([part.mean(0) for part in x_MT.tensor_split(min(groups, len(x_MT)))])
 
 
 def _log(energy: Tensor) -> Tensor:
