@@ -1,11 +1,13 @@
 # make run ARGS="train genres --epochs 20"    the app, or one command
-# make test ARGS="-k journal"                 the tests, or some of them
+# make test ARGS="-k journal" WORKERS=0       the tests, or some of them; in one process
 # make bench ARGS="--quick"                   what this machine does, as a table
 
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 ARGS ?=
+# Processes that share the tests. Many tests wait for a process of their own: one more than two cores is no loss.
+WORKERS ?= 3
 
 .PHONY: run test bench lint format clean
 
@@ -13,7 +15,7 @@ run: $(VENV)/.installed
 	@$(BIN)/genre-tui $(ARGS)
 
 test: $(VENV)/.installed-dev
-	$(BIN)/python -m pytest $(ARGS)
+	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder $(ARGS)
 
 bench: $(VENV)/.installed-bench
 	@$(BIN)/python -m benchmarks $(ARGS)

@@ -1,6 +1,32 @@
-"""What every test can rely on, however the tests were started."""
+"""What every test can rely on, however the tests were started, and which of them begin."""
 
 import signal
 
+import pytest
+
 # A shell that puts the tests in the background has them, and all that they start, ignore an interrupt.
 signal.signal(signal.SIGINT, signal.default_int_handler)
+
+LONGEST_FIRST = (
+    "test_team.py",
+    "test_process.py",
+    "test_onnx_file.py",
+    "test_cli_trainer.py",
+    "test_listen_command.py",
+    "test_terminal.py",
+    "test_tour.py",
+    "test_hostile_clients.py",
+    "test_near_duplicates.py",
+    "test_resume.py",
+    "test_new_run_screen.py",
+    "test_watch_screen.py",
+    "test_listen_screen.py",
+    "test_archive_agreement.py",
+    "test_shards.py",
+)
+"""Files: one that takes minutes and came last would keep a single process busy while the others have nothing to do."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    places = {name: place for place, name in enumerate(LONGEST_FIRST)}
+    items.sort(key=lambda item: places.get(item.path.name, len(places)))

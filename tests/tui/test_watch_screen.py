@@ -54,6 +54,18 @@ async def test_all_of_a_running_run_is_in_view(running: Path) -> None:
         await until_shown(pilot, "★     7", "[genres]", "3 of 10 classical taken for country", "best model saved")
 
 
+async def test_lines_fit_the_width_that_their_pane_gets(runs: Path) -> None:
+    """Though nothing new comes: the trainer is gone."""
+    lost = made_up_run.write_run(runs / "lost", made_up_run.midway())
+    async with app_on(lost).run_test(size=SIZE) as pilot:
+        await until_shown(pilot, "classical ")
+        epochs = pilot.app.screen.query_one("#epochs")
+        epochs.styles.max_width = epochs.styles.width = 92
+        await until_shown(pilot, "classic… ")
+        epochs.styles.width = 70
+        await until_shown(pilot, "classical ")
+
+
 async def test_new_epochs_come_into_view_and_the_tail_is_followed(running: Path) -> None:
     async with app_on(running).run_test(size=SIZE) as pilot:
         await until_shown(pilot, "epoch 8/20")

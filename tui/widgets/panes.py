@@ -89,8 +89,16 @@ class Panes(Vertical):
         above = [self._notice or progress] if self._tabbed else [notice, progress]
         self.query_one("#progress", TextLines).show(above)
         for pane in self.query(LinesView):
-            if pane.size:
-                pane.show(self._lines(pane.id or "", pane.row_width))
+            self._fill_lines(pane)
+
+    @on(LinesView.Resized)
+    def _fit_lines(self, event: LinesView.Resized) -> None:
+        event.stop()
+        self._fill_lines(event.view)
+
+    def _fill_lines(self, pane: LinesView) -> None:
+        if pane.size:
+            pane.show(self._lines(pane.id or "", pane.row_width))
 
     def _lines(self, pane: str, width: int) -> list[Content]:
         state, app = self._state, self.app
