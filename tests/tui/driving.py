@@ -7,7 +7,8 @@ from collections.abc import Callable
 from textual.pilot import Pilot
 from textual.screen import Screen
 
-PATIENCE = 20.0
+PATIENCE = 60.0
+"""Seconds after which something that should have happened counts as missing; the machine may be busy."""
 
 
 async def until(pilot: Pilot[None], holds: Callable[[], bool], what: str = "") -> None:

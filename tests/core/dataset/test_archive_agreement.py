@@ -27,20 +27,20 @@ def similarity(a_MT: np.ndarray, b_MT: np.ndarray) -> float:
 
 @pytest.fixture(scope="module")
 def pairs() -> list[tuple[str, torch.Tensor, np.ndarray]]:
-    """Name, waveform (1, samples) and the archive's (mels, columns) of each clip that is in both.
+    """Name, waveform (1, samples) and the archive's (mels, columns) of every third clip that is in both.
 
     The audio is the beginning of the track's 30 seconds.
     """
     with np.load(ARCHIVE / "gtzan-logmel.npz") as arrays:
         archived = dict(zip(arrays["name"], arrays["X"].astype(np.float32), strict=True))
     paths = [path for path in sorted(Path(MINI).glob("*/*.au")) if path.stem in archived]
-    return [(path.stem, torch.from_numpy(decode(path)[0])[None], archived[path.stem]) for path in paths]
+    return [(path.stem, torch.from_numpy(decode(path)[0])[None], archived[path.stem]) for path in paths[::3]]
 
 
 def test_at_the_archives_own_columns_they_are_the_same(pairs: list[tuple[str, torch.Tensor, np.ndarray]]) -> None:
     """The archive's columns are frames of a hop of 512, spread over a length of the track that it does not tell."""
     front_end = FrontEnd(replace(ARCHIVE_FRONT_END, hop_length=512))
-    assert len(pairs) > 90
+    assert len(pairs) > 30
     for name, wave, archived in pairs:
         mel = front_end(wave)[0].numpy()
         best = 0.0

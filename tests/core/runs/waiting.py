@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable
 
 
-def wait_until(condition: Callable[[], object], what: str, seconds: float = 20.0) -> None:
+def wait_until(condition: Callable[[], object], what: str, seconds: float = 60.0) -> None:
     """Looks again and again; fails, saying ``what`` did not come, when ``seconds`` have passed."""
     deadline = time.monotonic() + seconds
     while not condition():

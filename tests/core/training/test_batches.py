@@ -67,15 +67,18 @@ CALM = {"batch_size": 12, "model_options": {"dropout": 0.0}}
 """Statistics of tiny batches blow rounding up, and dropout draws another mask for another number format."""
 
 
-def test_the_fast_path_trains_as_the_plain_one_does(collection: Path, tmp_path: Path) -> None:
-    plain = losses(lives.new_run(tmp_path, collection, plain=True, **CALM))
+@pytest.fixture(scope="module")
+def plain(collection: Path, tmp_path_factory: pytest.TempPathFactory) -> list[float]:
+    return losses(lives.new_run(tmp_path_factory.mktemp("plain"), collection, plain=True, **CALM))
+
+
+def test_the_fast_path_trains_as_the_plain_one_does(collection: Path, tmp_path: Path, plain: list[float]) -> None:
     fast = losses(lives.new_run(tmp_path, collection, **CALM))
     assert fast == pytest.approx(plain, rel=5e-3)
 
 
 @pytest.mark.skipif(not has_bfloat16(CPU), reason="this processor has no bfloat16 arithmetic")
-def test_bfloat16_trains_as_float32_does(collection: Path, tmp_path: Path) -> None:
-    plain = losses(lives.new_run(tmp_path, collection, plain=True, **CALM))
+def test_bfloat16_trains_as_float32_does(collection: Path, tmp_path: Path, plain: list[float]) -> None:
     run = lives.new_run(tmp_path, collection, precision="bfloat16", **CALM)
     rounded = losses(run)
     assert rounded[:2] == pytest.approx(plain[:2], rel=0.08)

@@ -24,6 +24,9 @@ CALM = {"model_options": {"dropout": 0.0}, "plain": True, "optimiser": Optimiser
 makes whole steps of gradients that are nothing but rounding, such as those of biases before a normalisation."""
 
 
+pytestmark = pytest.mark.timeout(240)  # each launch loads PyTorch in three processes
+
+
 @pytest.fixture(autouse=True)
 def teams() -> Iterator[None]:
     """Whatever a test has started and not ended is killed: torchrun, and with it its children."""
