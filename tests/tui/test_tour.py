@@ -10,7 +10,11 @@ from core.runs.folder import list_runs
 from tests.tui.pseudo_terminal import wait_until
 from tests.tui.tmux import HAVE_TMUX, Tmux
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(300), pytest.mark.skipif(not HAVE_TMUX, reason="tmux is not installed")]
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.timeout(300),
+    pytest.mark.skipif(not HAVE_TMUX, reason="tmux is not installed"),
+]
 
 VERDICT = r"arpeggio-bells\.00000\.au +\S+ +\d+(\.\d)? %"
 """File, genre, how sure."""
