@@ -15,7 +15,7 @@ import pytest
 from core.audio.decode import decode
 from tests.core.inference.recordings import write_sound
 from tests.core.inference.small_model import a_sound, shared_model
-from tests.tui.commands import ROOT, call
+from tests.tui.commands import ROOT, call, session
 from tui.exits import DONE, FAILED, INTERRUPTED, USAGE
 
 VIRTUAL_MIC = ROOT.parent / "shared" / "tools" / "virtual-mic"
@@ -76,6 +76,7 @@ def test_lines_for_people(wav: Path) -> None:
         (b"", "too little"),
         (b"a letter\n" * 1000, "text"),
     ],
+    ids=["nothing", "text"],
 )
 def test_what_is_no_sound_is_one_line(sound: bytes, said: str) -> None:
     done = listen("--stdin", "--json", sound=sound)
@@ -95,7 +96,7 @@ def test_wrong_usage(arguments: list[str]) -> None:
 def test_feed_and_listen_meet_at_the_socket(wav: Path, tmp_path: Path) -> None:
     path = tmp_path / "own" / "feed.sock"
     command = [sys.executable, "-m", "tui.cli", "listen", "--socket", path, "--json", "--model", shared_model()]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as listener:
+    with session(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as listener:
         assert listener.stderr is not None and listener.stdout is not None
         while b"waiting for a feeder" not in listener.stderr.readline():
             assert listener.poll() is None
@@ -143,7 +144,7 @@ def test_without_portaudio_it_is_said_how_to_get_it(tmp_path: Path, monkeypatch:
 @needs_microphone
 def test_a_device_that_goes_away_is_told_and_waited_for(wav: Path) -> None:
     listening = [sys.executable, "-m", "tui.cli", "listen", "--model", str(shared_model())]
-    with subprocess.Popen([VIRTUAL_MIC, wav, *listening], stderr=subprocess.PIPE, start_new_session=True) as process:
+    with session([VIRTUAL_MIC, wav, *listening], stderr=subprocess.PIPE) as process:
         assert process.stderr is not None
         while b"hearing: " not in process.stderr.readline():
             assert process.poll() is None
@@ -159,7 +160,7 @@ def test_a_device_that_goes_away_is_told_and_waited_for(wav: Path) -> None:
 @needs_microphone
 def test_a_real_device_is_heard(wav: Path) -> None:
     listening = [sys.executable, "-m", "tui.cli", "listen", "--json", "--model", str(shared_model())]
-    with subprocess.Popen([VIRTUAL_MIC, wav, *listening], stdout=subprocess.PIPE, start_new_session=True) as process:
+    with session([VIRTUAL_MIC, wav, *listening], stdout=subprocess.PIPE) as process:
         assert process.stdout is not None
         lines = [json.loads(process.stdout.readline()) for _ in range(6)]
         os.killpg(process.pid, signal.SIGINT)

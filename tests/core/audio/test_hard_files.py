@@ -29,7 +29,9 @@ def reason(path: Path) -> str:
 
 @pytest.mark.parametrize("suffix", SUFFIXES)
 @pytest.mark.parametrize(
-    "content", [b"\0" * 50_000, b"<html>404</html>" * 500, np.random.default_rng(3).bytes(50_000), b"RIFF", b".snd"]
+    "content",
+    [b"\0" * 50_000, b"<html>404</html>" * 500, np.random.default_rng(3).bytes(50_000), b"RIFF", b".snd"],
+    ids=["zeros", "a page", "noise", "RIFF", ".snd"],
 )
 def test_what_is_no_audio_is_refused(suffix: str, content: bytes, tmp_path: Path) -> None:
     path = tmp_path / f"x{suffix}"

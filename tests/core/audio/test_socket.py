@@ -126,6 +126,7 @@ def test_a_second_feeder_is_refused_politely_and_the_first_goes_on(source: Socke
         (b"a letter and no sound\n" * 500, "this is text"),
         (b"short", "this is text"),
     ],
+    ids=["MP3", "a letter", "a word"],
 )
 def test_garbage_is_told_to_both_sides_and_the_next_feeder_is_welcome(
     source: SocketSource, data: bytes, said: str

@@ -45,7 +45,9 @@ def test_a_chosen_name_is_taken_once(tmp_path: Path) -> None:
     assert [path.name for path in tmp_path.iterdir()] == ["first try"]
 
 
-@pytest.mark.parametrize("name", ["", " ", ".hidden", "a/b", "../up", "-x", "a\nb", "x" * 300])
+@pytest.mark.parametrize(
+    "name", ["", " ", ".hidden", "a/b", "../up", "-x", "a\nb", "x" * 300], ids=lambda name: name[:10]
+)
 def test_a_name_that_is_no_file_name_is_refused(tmp_path: Path, name: str) -> None:
     run = make(tmp_path, "good")
     with pytest.raises(UserError, match="cannot be a run's name"):

@@ -79,6 +79,7 @@ def test_two_readers_do_not_disturb_each_other(path: Path) -> None:
         b"[" * 10_000,
         b"x" * (2 * BLOCK),
     ],
+    ids=lambda garbage: repr(garbage[:40]),
 )
 def test_garbage_is_counted_and_passed_over(path: Path, garbage: bytes) -> None:
     journal = Journal(path)
