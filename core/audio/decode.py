@@ -63,13 +63,13 @@ def stream_open(
         size = max(1, round(block_seconds * rate))
         while held + len(piece) >= size:
             cut = size - held
-            yield np.concatenate([*parts, piece[:cut]]), rate
+            yield np.concatenate([*parts, piece[:cut]]) if parts else piece[:cut], rate
             parts, held, piece = [], 0, piece[cut:]
         if len(piece):
             parts.append(piece)
             held += len(piece)
     if parts:
-        yield np.concatenate(parts), rate
+        yield np.concatenate(parts) if len(parts) > 1 else parts[0], rate
     if not rate:
         raise AudioError(path, "holds no samples")
 

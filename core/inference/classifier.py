@@ -228,7 +228,7 @@ class Stream:
             return []
         rate = self._network.settings.sample_rate
         logits_BC, unlikeness_B = self._network.measure(wave_BN)
-        power_B = np.square(wave_BN, dtype=np.float64).mean(axis=1)
+        power_B = [float(wave_N @ wave_N) / len(wave_N) for wave_N in wave_BN]
         level_B = 10 * np.log10(np.maximum(power_B, 1e-20))
         return [
             Window(start / rate, (start + wave_BN.shape[1]) / rate, logits, float(level), float(unlikeness))

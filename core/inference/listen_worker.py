@@ -18,6 +18,7 @@ from core.audio.devices import Device, input_devices, rescan
 from core.audio.source import Source
 from core.errors import UserError
 from core.inference.heard import Heard, Level, SourceChanged
+from core.training.process import tune_process
 
 
 class FindDevices(msgspec.Struct, tag_field="kind", tag="find_devices"):
@@ -193,6 +194,7 @@ def _source(request: OpenDevice | OpenFeed) -> Source:
 
 
 def main() -> int:
+    tune_process()
     # Native libraries print where they like; the answers keep standard output for themselves.
     worker = ListenWorker(os.dup(1))
     os.dup2(2, 1)

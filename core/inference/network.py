@@ -9,6 +9,7 @@ import torch
 from core.features.front_end import FrontEnd
 from core.features.settings import FrontEndSettings
 from core.inference.calibration import Calibration
+from core.models.fold import fold_batch_norms
 from core.models.limits import WINDOW_SECONDS
 from core.models.seed_cnn import SeedCNN
 from core.training.checkpoint import load_model
@@ -31,6 +32,7 @@ class Network:
             UserError: the file is missing, damaged or no model, or there is no such device.
         """
         trained = load_model(path, choose_device(device))
+        fold_batch_norms(trained.model)
         self.settings: FrontEndSettings = trained.front_end
         self.genres = trained.genres
         self.name = trained.recipe.model

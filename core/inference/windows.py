@@ -28,7 +28,7 @@ class WindowCutter:
 
     def push(self, piece: Waveform) -> tuple[npt.NDArray[np.float32], list[int]]:
         """The windows that ``piece`` completes, [W, window], and the sample at which each begins."""
-        held = np.concatenate([self._held, piece])
+        held = np.concatenate([self._held, piece]) if len(self._held) else piece
         self.received += len(piece)
         first = self.received - len(held)  # the sample that held begins with
         starts = list(range(self._next, self.received - self.window + 1, self.hop))
@@ -38,7 +38,7 @@ class WindowCutter:
         self._next += self.hop * len(starts)
         # One whole window stays, for the one that ends with the last sample.
         keep = min(self._next, max(0, self.received - self.window))
-        self._held = held[keep - first :]
+        self._held = held[keep - first :].copy()  # the piece stays its owner's
         return windows_WN, starts
 
     def finish(self) -> tuple[Waveform, int] | None:

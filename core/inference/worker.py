@@ -18,6 +18,7 @@ import msgspec
 from core.audio.errors import AudioError, printable
 from core.errors import UserError
 from core.inference.prediction import Prediction, Unreadable
+from core.training.process import tune_process
 
 
 class Load(msgspec.Struct, tag="load"):
@@ -160,6 +161,7 @@ class Worker:
 
 
 def main() -> int:
+    tune_process()
     # Native libraries print where they like; the answers keep standard output for themselves.
     answers = os.fdopen(os.dup(1), "wb", buffering=0)
     os.dup2(2, 1)

@@ -45,6 +45,7 @@ class Familiarity(nn.Module):
         frames = min(self.settings.frames_in(WINDOW_SECONDS), mel_BMT.shape[2])
         starts = range(0, mel_BMT.shape[2] - frames + 1, frames)
         parts = torch.cat([mel_BMT[:, :, start : start + frames] for start in starts])
-        strange = distance(texture(parts, self.settings), self.mean, self.precision) / self.texture_limit
-        still = self.movement_limit / movement(parts, self.settings).clamp_min(1e-3)
+        texture_BF = texture(parts, self.settings)
+        strange = distance(texture_BF, self.mean, self.precision) / self.texture_limit
+        still = self.movement_limit / movement(texture_BF).clamp_min(1e-3)
         return torch.maximum(strange, still).reshape(len(starts), -1).mean(0)

@@ -43,10 +43,8 @@ def fit_limits(
         ``entropy_limit``: as a fraction of the largest possible entropy; ``texture_mean`` [F], ``texture_precision``
         [F, F] and ``texture_limit``, ``movement_limit`` in dB: see ``core.models.texture``.
     """
-    textures, movements = zip(
-        *((texture(windows, settings), movement(windows, settings)) for windows in train), strict=True
-    )
-    mean_F, precision_FF = fit_texture(torch.cat(textures))
+    textures_NF = torch.cat([texture(windows, settings) for windows in train])
+    mean_F, precision_FF = fit_texture(textures_NF)
     distances = torch.cat([distance(texture(windows, settings), mean_F, precision_FF) for windows in valid])
     return {
         "entropy_limit": fit_entropy_limit(probabilities_NC, labels_N),
@@ -54,7 +52,7 @@ def fit_limits(
         "texture_precision": precision_FF.tolist(),
         "texture_limit": max(1.0, float(distances.quantile(TEXTURE_QUANTILE))),
         "movement_limit": min(
-            STILL_MARGIN * noise_movement(settings), 0.9 * float(torch.cat(movements).quantile(STILL_QUANTILE))
+            STILL_MARGIN * noise_movement(settings), 0.9 * float(movement(textures_NF).quantile(STILL_QUANTILE))
         ),
     }
 
@@ -63,7 +61,7 @@ def noise_movement(settings: FrontEndSettings) -> float:
     """How much white noise moves, in dB, seen through the front end."""
     generator = torch.Generator().manual_seed(0)
     noise_1N = torch.randn(1, round(WINDOW_SECONDS * settings.sample_rate), generator=generator)
-    return float(movement(FrontEnd(settings)(noise_1N), settings))
+    return float(movement(texture(FrontEnd(settings)(noise_1N), settings)))
 
 
 def cut(mel_MT: Tensor, frames: int) -> Tensor:

@@ -42,7 +42,8 @@ class WindowStatistics(nn.Module):
         contrasts = [F.avg_pool1d(bands_MM.T, size).T.diff(dim=0) for size in (1, 2, 4)]
         self.register_buffer("contrasts", torch.cat(contrasts), persistent=False)
         groups = [_group(torch.eye(len(contrast)), HARMONIC_GROUPS).T for contrast in contrasts]
-        self.register_buffer("contrast_groups", torch.block_diag(*groups), persistent=False)
+        blocks = torch.block_diag(*groups)  # type: ignore[no-untyped-call]
+        self.register_buffer("contrast_groups", blocks, persistent=False)
         self.contrast_counts = [group.shape[1] for group in groups]
         self.count = self(torch.zeros(1, n_mels, SHORTEST)).shape[1]
         """F."""
@@ -79,7 +80,7 @@ class WindowStatistics(nn.Module):
             energies.append((self.contrasts @ z_BMT).square().mean(2))
         energy_BSD = torch.stack(energies, dim=1)
         energy_BSH = _log(energy_BSD @ self.contrast_groups)
-        return [part.flatten(1) for part in energy_BSH.split(self.contrast_counts, dim=2)]
+        return [part.flatten(1) for part in torch.split(energy_BSH, self.contrast_counts, dim=2)]
 
 
 def _movement(x_BRT: Tensor, scales: int) -> list[Tensor]:

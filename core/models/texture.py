@@ -18,6 +18,10 @@ STEP_SECONDS = 0.1
 """Slow statistics are taken of means over this long: sound that only flickers (noise) comes to rest there."""
 SHRINKAGE = 0.1
 """Share of the identity in the correlation matrix, so that few windows suffice."""
+MOVEMENT = -4
+"""Where a texture has the deviation of the bands from their means over time, as a logarithm."""
+LOG_FLOOR = 0.3
+"""Decibels added before a logarithm is taken."""
 
 
 def texture(mel_BMT: Tensor, settings: FrontEndSettings) -> Tensor:
@@ -58,14 +62,13 @@ def texture(mel_BMT: Tensor, settings: FrontEndSettings) -> Tensor:
     )
 
 
-def movement(mel_BMT: Tensor, settings: FrontEndSettings) -> Tensor:
-    """Log-mel windows [B, M, T] in dB → how far the bands stray from their means over time, in dB [B].
+def movement(texture_BF: Tensor) -> Tensor:
+    """A texture's measure of how far the bands stray from their means over time, in dB [B].
 
     Stationary noise of any colour gives one value, which only depends on the front end; hum and tones give less, music
     gives more.
     """
-    slow_BMS = _in_steps(_inside(mel_BMT, settings), settings)
-    return _std((slow_BMS - slow_BMS.mean(2, keepdim=True)).flatten(1))
+    return texture_BF[:, MOVEMENT].exp() - LOG_FLOOR
 
 
 def fit_texture(features_NF: Tensor) -> tuple[Tensor, Tensor]:
@@ -114,7 +117,8 @@ def _in_steps(mel_BMT: Tensor, settings: FrontEndSettings) -> Tensor:
 
 
 def _std(x: Tensor, dim: int = -1) -> Tensor:
-    return x.std(dim, correction=0)
+    # Not torch.std: its running update is several times slower on a CPU than two passes.
+    return (x - x.mean(dim, keepdim=True)).square().mean(dim).sqrt()
 
 
 def _change(x: Tensor) -> Tensor:
@@ -124,4 +128,4 @@ def _change(x: Tensor) -> Tensor:
 
 def _log(decibels: Tensor) -> Tensor:
     """A logarithm, so that "hardly moves at all" lies as far out as "moves a lot"."""
-    return (decibels + 0.3).log()
+    return (decibels + LOG_FLOOR).log()

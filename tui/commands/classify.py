@@ -73,7 +73,9 @@ def run(args: argparse.Namespace) -> int:
     from core.dataset.threads import cores
     from core.inference.collect import collect
     from core.inference.find_model import find_model
+    from core.training.process import tune_process
 
+    tune_process()
     labels = _labels(args)
     model = find_model(args.model, runs_dir(args))
     found = share(list(collect(args.paths)), args.shard)

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from core.errors import UserError
+from core.training.process import tune_process
 from tui.commands.classify import add_model_options
 from tui.commands.common import add_runs_option, narrate, runs_dir
 from tui.commands.feed import stated_rate
@@ -43,6 +44,7 @@ def run(args: argparse.Namespace) -> int:
         raise UsageError(f"--overlap must be from 0 to 0.99, not {args.overlap:g}")
     if args.rate is not None and not args.stdin:
         raise UsageError("--rate is for --stdin; a feeder says its rate, and a device has its own")
+    tune_process()
     source = _open(args)
     try:
         return _listen(args, source)
