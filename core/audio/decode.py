@@ -12,11 +12,9 @@ import numpy as np
 import numpy.typing as npt
 
 from core.audio.errors import AudioError
-from core.audio.ffmpeg import ffmpeg_blocks
 from core.audio.formats import sniff
 from core.audio.opened import opened
 from core.audio.pcm import PcmHeader, read_header, read_pcm16
-from core.audio.sndfile import sndfile_blocks
 
 Waveform = npt.NDArray[np.float32]
 PCM_SECONDS = 30.0
@@ -100,7 +98,12 @@ def _blocks(
     if header is not None and header.is_plain:
         yield from _pcm_blocks(file, header, start, duration)
         return
-    for block, rate in (sndfile_blocks if sniff(file) else ffmpeg_blocks)(path, file, start, duration):
+    # Neither library is loaded, a tenth of a second together, for who has only plain samples.
+    if sniff(file):
+        from core.audio.sndfile import sndfile_blocks as blocks
+    else:
+        from core.audio.ffmpeg import ffmpeg_blocks as blocks
+    for block, rate in blocks(path, file, start, duration):
         if not np.isfinite(block).all():
             raise AudioError(path, "holds samples that are no numbers (NaN or infinite)")
         yield block, rate

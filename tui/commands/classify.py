@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from core.errors import UserError
-from tui.commands.common import add_runs_option, narrate, runs_dir
+from tui.commands.common import add_runs_option, narrate, runs_dir, without_collecting
 from tui.commands.progress_bar import ProgressBar
 from tui.commands.shards import add_shard_options, classify_in_processes, share
 from tui.exits import DONE, FAILED, UsageError
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from core.inference.index import PredictionIndex
     from core.inference.labels import Labels
     from tui.commands.classified import Output
+    from tui.commands.tagging import Tagger
 
 OVERLAP_HELP = "how much of a 3 s window the next one repeats, from 0 (the default) to 0.99"
 
@@ -63,9 +64,9 @@ def add_model_options(parser: argparse.ArgumentParser, *, device_option: str = "
 
 
 def run(args: argparse.Namespace) -> int:
-    from tui.commands.tagging import Tagger, undo
-
     if args.undo_tags is not None:
+        from tui.commands.tagging import undo
+
         return undo(Path(args.undo_tags) if args.undo_tags else None)
     _check(args)
     if args.nproc > 1:
@@ -80,13 +81,14 @@ def run(args: argparse.Namespace) -> int:
     model = find_model(args.model, runs_dir(args))
     found = share(list(collect(args.paths)), args.shard)
 
-    from core.inference.classifier import Classifier
-    from core.inference.many import classify_many
-    from core.inference.playlists import Playlists
-    from core.inference.prediction import Prediction
-    from tui.commands.classified import Tally
+    with without_collecting():
+        from core.inference.classifier import Classifier
+        from core.inference.many import classify_many
+        from core.inference.playlists import Playlists
+        from core.inference.prediction import Prediction
+        from tui.commands.classified import Tally
 
-    classifier = Classifier.load(model, args.device)
+        classifier = Classifier.load(model, args.device)
     labels.check(classifier.genres)
     narrate(f"model {classifier.model} ({_origin(args.model, model)}) on {classifier.device}")
     playlists = Playlists(args.playlists) if args.playlists else None
@@ -95,7 +97,7 @@ def run(args: argparse.Namespace) -> int:
     with contextlib.ExitStack() as stack:
         index = stack.enter_context(_index(args, model))
         outputs = [stack.enter_context(output) for output in _outputs(args, classifier.genres, found)]
-        tagger = stack.enter_context(Tagger(write=args.yes, force=args.force)) if args.write_tags else None
+        tagger = stack.enter_context(_tagger(args)) if args.write_tags else None
         bar = stack.enter_context(ProgressBar(len(found), "files"))
         results = classify_many(
             classifier,
@@ -191,6 +193,12 @@ def _outputs(args: argparse.Namespace, genres: list[str], found: Sequence[object
     if not args.json and args.csv != Path("-"):
         outputs.append(TableOutput(genres, found, args.top or 3))
     return outputs
+
+
+def _tagger(args: argparse.Namespace) -> "Tagger":
+    from tui.commands.tagging import Tagger
+
+    return Tagger(write=args.yes, force=args.force)
 
 
 def _written(playlists: list[Path]) -> str:
