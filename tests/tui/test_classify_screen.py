@@ -82,6 +82,26 @@ async def test_what_is_marked_is_judged_and_what_cannot_be_read_is_named(tmp_pat
         assert verdicts == sorted(verdicts, reverse=True)
 
 
+async def test_titles_stand_over_their_columns_in_every_size(tmp_path: Path, music: Path) -> None:
+    app = an_app(tmp_path)
+    async with app.run_test(size=(120, 40)) as pilot:
+        await pilot.press("3")
+        await until_shown(pilot, "broken.mp3")
+        await app.classify_paths([music / "known"])
+        await until_shown(pilot, "4 of 4 files judged")
+        await pilot.resize_terminal(80, 24)  # room for one pane: the results are hidden meanwhile
+        await until(pilot, lambda: app.screen.has_class("-one-pane"), "one pane")
+        await pilot.press("shift+tab")
+
+        def over_each_other() -> bool:
+            lines = text(pilot).splitlines()
+            titles = next((line for line in lines if "file" in line and "length" in line), "")
+            rows = [line for line in lines if f"{GENRES[0]}.au" in line]
+            return bool(rows) and titles.index("length") + len("length") == rows[0].index("00:12") + len("00:12")
+
+        await until(pilot, over_each_other, "the titles over their columns")
+
+
 async def test_the_cursor_reads_the_windows_of_a_track(tmp_path: Path, music: Path) -> None:
     app = an_app(tmp_path)
     async with app.run_test(size=SIZE) as pilot:

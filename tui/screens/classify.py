@@ -1,6 +1,5 @@
 """The Classify mode: files chosen in a tree, judged one after the other by a process of its own."""
 
-import base64
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import ClassVar
@@ -17,24 +16,22 @@ from core.errors import UserError
 from core.inference.collect import collect
 from core.inference.find_model import ModelChoice, find_model, list_models
 from core.inference.prediction import Unreadable
-from core.inference.worker import Answer, Classify, Judged, Load, Loaded, Play, Playing, Refused, as_path, as_text
+from core.inference.worker import Answer, Judged, Load, Loaded, Play, Playing, Refused, as_text
 from core.runs.folder import RunFolder
 from tui.classifier_process import ClassifierProcess
+from tui.classifying.sounds import Sounds
 from tui.figures import count
 from tui.screens.mode_screen import ModeScreen
 from tui.screens.model_picker import ModelPicker
 from tui.widgets.audio_tree import AudioTree
 from tui.widgets.filter_input import FilterInput
 from tui.widgets.pane_tabs import PaneTabs
-from tui.widgets.result_list import ORDERS, ResultList, Sound
+from tui.widgets.result_list import ORDERS, ResultList
 from tui.widgets.row_list import RowList
 from tui.widgets.sound_detail import SoundDetail
-from tui.widgets.spectrogram_view import Image
 from tui.widgets.text_lines import TextLines
 
 PANES = ("files", "results", "sound")
-PICTURES = 300
-"""Spectrograms that are kept; the oldest give way, and come back when the file is judged again."""
 BEGINNING = "Choose an audio file on the left: enter classifies it.\nspace marks several, a takes them all."
 
 
@@ -68,10 +65,8 @@ class ClassifyScreen(ModeScreen):
 
     def __init__(self) -> None:
         super().__init__()
-        self._sounds: dict[Path, Sound] = {}
-        """In the order in which they were given."""
-        self._pictured: dict[Path, Sound] = {}
         self._process = ClassifierProcess(lambda answer: self.post_message(self.Answered(answer)))
+        self._sounds = Sounds(self._process)
         self._model: Path | None = None
         self._loaded: Loaded | None = None
         self._trouble = ""
@@ -186,17 +181,7 @@ class ClassifyScreen(ModeScreen):
         self.app.call_from_thread(self._given, found)
 
     def _given(self, found: Sequence[Path | Unreadable]) -> None:
-        first: Sound | None = None
-        for item in found:
-            path = Path(item.path) if isinstance(item, Unreadable) else item.absolute()
-            fresh = path not in self._sounds
-            sound = self._sounds.setdefault(path, Sound(path))
-            first = first or sound
-            if isinstance(item, Unreadable):
-                sound.state, sound.unreadable = "unreadable", item
-            elif fresh or sound.state != "waiting":
-                sound.state, sound.prediction, sound.unreadable = "waiting", None, None
-                self._process.ask(Classify(as_text(path)))
+        first = self._sounds.give(found)
         if self._model is None:
             self._take_model(None)
         self._show()
@@ -209,52 +194,27 @@ class ClassifyScreen(ModeScreen):
             case Loaded() as loaded:
                 self._loaded, self._trouble = loaded, ""
             case Judged() as judged:
-                self._judged(judged)
+                self._sounds.judged(judged)
             case Playing() as playing:
                 self._playing = bool(playing.path)
             case Refused(request="classify") as refusal:
-                unreadable = Unreadable(path=refusal.path, error=refusal.error)
-                self._judged(Judged(refusal.path, unreadable=unreadable))
+                self._sounds.refused(refusal)
             case Refused(request="load") as refusal:
                 self._trouble = refusal.error
             case Refused() as refusal:
                 self.app.notify(refusal.error, severity="warning")
         self._show()
 
-    def _judged(self, answer: Judged) -> None:
-        sound = self._sounds.get(as_path(answer.path))
-        if sound is None:
-            return  # dropped while it was judged
-        sound.prediction, sound.unreadable = answer.result, answer.unreadable
-        sound.state = "judged" if answer.result is not None else "unreadable"
-        sound.image = Image(answer.bands, base64.b64decode(answer.image))
-        self._pictured[sound.path] = sound
-        while len(self._pictured) > PICTURES:
-            self._pictured.pop(next(iter(self._pictured))).image = None
-
     @on(ResultList.Dropped)
     def drop(self, event: ResultList.Dropped) -> None:
-        path = event.sound.path
-        self._sounds.pop(path, None)
-        self._pictured.pop(path, None)
-        self._process.withdraw(lambda request: not (isinstance(request, Classify) and as_path(request.path) == path))
+        self._sounds.drop(event.sound.path)
         self._show()
 
     def action_clear(self) -> None:
-        """What waits is taken back; with nothing waiting, the list is emptied."""
-        if self._waiting:
-            self._process.withdraw(lambda request: not isinstance(request, Classify))
-            self._sounds = {path: sound for path, sound in self._sounds.items() if sound.state != "waiting"}
-        else:
-            self._sounds.clear()
-            self._pictured.clear()
+        self._sounds.clear()
         self._show()
 
     # What is shown
-
-    @property
-    def _waiting(self) -> int:
-        return sum(sound.state == "waiting" for sound in self._sounds.values())
 
     def _show(self) -> None:
         self.query_one("#header", TextLines).show([self._header()])
@@ -265,7 +225,7 @@ class ClassifyScreen(ModeScreen):
             return Content.assemble(("✗ ", "$bad"), self._trouble)
         if self._loaded is None:
             return Content.styled("no model yet" if self._model is None else "loading the model …", "$text-muted")
-        loaded, done = self._loaded, len(self._sounds) - self._waiting
+        loaded, done = self._loaded, len(self._sounds) - self._sounds.waiting
         line = Content.assemble(
             "model ", (loaded.model, "bold"), f" · {count(len(loaded.genres), 'genre')} · {loaded.device}"
         )
@@ -274,9 +234,12 @@ class ClassifyScreen(ModeScreen):
         return Content.assemble(line, " · ▶ playing" if self._playing else "")
 
     def _show_sounds(self) -> None:
-        results = self.query_one(ResultList)
-        results.show(list(self._sounds.values()))
-        self.query_one("#results-head", Static).update(results.header())
+        self.query_one(ResultList).show(list(self._sounds))
+        self._show_titles()
+
+    @on(ResultList.Resized)
+    def _show_titles(self) -> None:
+        self.query_one("#results-head", Static).update(self.query_one(ResultList).header())
 
     @on(ResultList.Moved)
     def _show_sound(self) -> None:
@@ -286,8 +249,6 @@ class ClassifyScreen(ModeScreen):
     def on_resize(self) -> None:
         super().on_resize()
         self._show_pane(self._pane)
-        results = self.query_one(ResultList)
-        self.call_after_refresh(lambda: self.query_one("#results-head", Static).update(results.header()))
 
     def _show_pane(self, pane: str) -> None:
         """Give a pane the keys; where there is room for one only, bring it into view."""

@@ -60,6 +60,9 @@ class ResultList(RowList):
     class Moved(Message):
         """Another file is under the cursor, or what is known about it has changed."""
 
+    class Resized(Message):
+        """The columns lie elsewhere now, and so must their titles."""
+
     class Dropped(Message):
         def __init__(self, sound: Sound) -> None:
             super().__init__()
@@ -87,6 +90,10 @@ class ResultList(RowList):
     def go_to(self, sound: Sound) -> None:
         if sound in self.sounds:
             self._move_cursor(self.sounds.index(sound))
+
+    def on_resize(self) -> None:
+        super().on_resize()
+        self.post_message(self.Resized())
 
     def follows(self) -> bool:
         return False

@@ -1,0 +1,1 @@
+"""What the Classify screen knows, apart from how it looks."""
