@@ -1,5 +1,6 @@
 """What an augmentation does, made visible and audible: its spectrogram, and sound that has about that spectrogram."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import msgspec
@@ -9,22 +10,11 @@ import torch
 from torch import Tensor
 
 from core.features.augment import Augment
+from core.features.effects import EFFECTS
 from core.features.front_end import FrontEnd
 from core.features.settings import AugmentationSettings, FrontEndSettings
 from core.features.torchaudio_import import torchaudio
 
-EFFECTS = (
-    "time_stretch",
-    "pitch_shift",
-    "noise",
-    "gain",
-    "tilt",
-    "equaliser",
-    "roll",
-    "time_mask",
-    "frequency_mask",
-)
-"""Augmentations of a single clip, by the recipe's field with their probability; mixup takes two."""
 ITERATIONS = 32
 """Of the Griffin-Lim algorithm (1984), which finds phases for a spectrogram."""
 OVERLAP = 4
@@ -32,44 +22,51 @@ OVERLAP = 4
 
 @dataclass(frozen=True)
 class Audition:
-    """``mel_MT`` in dB, within top_db of its maximum; ``wave_N`` at the front end's sample rate, full scale."""
+    """``mel_MT`` in dB, within top_db of its maximum, as ``front_end`` shows sound."""
 
     effect: str
     mel_MT: Tensor
-    wave_N: npt.NDArray[np.float32]
+    front_end: FrontEndSettings
 
+    def sound(self) -> npt.NDArray[np.float32]:
+        """A waveform of about this spectrogram, near full scale at the front end's rate. It takes a while.
 
-def effects_of(settings: AugmentationSettings) -> list[str]:
-    """The effects that a recipe uses."""
-    return [effect for effect in EFFECTS if getattr(settings, effect) > 0]
+        The sound comes back from the mel bands alone, so even what no effect has touched is somewhat blurred: compare
+        with the original that came back the same way.
+        """
+        return _sound(self.mel_MT, FrontEnd(self.front_end))
 
 
 def audition(
     wave_N: npt.NDArray[np.float32],
     front_end: FrontEndSettings,
     settings: AugmentationSettings,
-    effects: list[str],
+    effects: Sequence[str],
     seed: int = 0,
 ) -> list[Audition]:
     """A sound as it is, then after each effect by itself, then after all of them; each strikes for certain.
 
-    The sound comes back from the mel bands alone, so even what no effect has touched is somewhat blurred: compare with
-    the first. Frames lie closer together here than a front end may have them, since phases need overlap.
+    Frames lie closer together here than a front end may have them, since phases need overlap.
     """
     dense = msgspec.structs.replace(front_end, hop_length=min(front_end.hop_length, front_end.n_fft // OVERLAP))
-    transform = FrontEnd(dense)
-    mel_1MT = transform(torch.from_numpy(wave_N)[None])
+    return audition_of_mel(FrontEnd(dense)(torch.from_numpy(wave_N)[None])[0], dense, settings, effects, seed)
+
+
+def audition_of_mel(
+    mel_MT: Tensor, front_end: FrontEndSettings, settings: AugmentationSettings, effects: Sequence[str], seed: int = 0
+) -> list[Audition]:
+    """The same for a spectrogram that is there already, in dB; with frames far apart its sound is poor."""
     silent = msgspec.structs.replace(settings, mixup=0.0, **dict.fromkeys(EFFECTS, 0.0))
-    trials: list[tuple[str, list[str]]] = [("original", []), *((effect, [effect]) for effect in effects)]
+    trials: list[tuple[str, Sequence[str]]] = [("original", []), *((effect, [effect]) for effect in effects)]
     if len(effects) > 1:
         trials.append(("all", effects))
-    heard = []
+    seen = []
     for name, struck in trials:
-        augment = Augment(msgspec.structs.replace(silent, **dict.fromkeys(struck, 1.0)), dense)
-        augmented_1MT, _ = augment(mel_1MT, torch.ones(1, 1), torch.Generator().manual_seed(seed))
-        relative_MT = (augmented_1MT[0] - augmented_1MT.max()).clamp_min(-dense.top_db)
-        heard.append(Audition(name, relative_MT, _sound(relative_MT, transform)))
-    return heard
+        augment = Augment(msgspec.structs.replace(silent, **dict.fromkeys(struck, 1.0)), front_end)
+        augmented_1MT, _ = augment(mel_MT[None], torch.ones(1, 1), torch.Generator().manual_seed(seed))
+        relative_MT = (augmented_1MT[0] - augmented_1MT.max()).clamp_min(-front_end.top_db)
+        seen.append(Audition(name, relative_MT, front_end))
+    return seen
 
 
 def _sound(mel_MT: Tensor, front_end: FrontEnd) -> npt.NDArray[np.float32]:

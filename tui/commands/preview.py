@@ -5,6 +5,7 @@ from pathlib import Path
 
 import msgspec
 
+from core.features.effects import EFFECTS, effects_of
 from core.training.presets import PRESETS, preset
 from tui.commands.common import narrate
 from tui.exits import DONE, UsageError
@@ -23,13 +24,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    import soundfile
-
     from core.audio.decode import decode
     from core.audio.resample import resample
-    from core.features.audition import EFFECTS, audition, effects_of
-    from core.features.quantise import to_codes
-    from core.reports.spectrograms import write_spectrogram
+    from core.features.audition import audition
+    from core.reports.auditions import write_picture, write_sound
 
     if args.seconds <= 0:
         raise UsageError("--seconds must be above 0")
@@ -41,11 +39,8 @@ def run(args: argparse.Namespace) -> int:
     wave_N = resample(wave_N, rate, recipe.front_end.sample_rate)
     args.out.mkdir(parents=True, exist_ok=True)
     for heard in audition(wave_N, recipe.front_end, recipe.augmentation, effects, args.seed):
-        codes_MT = to_codes(heard.mel_MT, recipe.front_end.top_db).numpy()
-        write_spectrogram(args.out / f"{heard.effect}.png", codes_MT)
-        soundfile.write(args.out / f"{heard.effect}.wav", heard.wave_N, recipe.front_end.sample_rate, subtype="PCM_16")
-        print(args.out / f"{heard.effect}.png")
-        print(args.out / f"{heard.effect}.wav")
+        print(write_picture(args.out, heard))
+        print(write_sound(args.out, heard))
     if not effects:
         narrate(f"the preset {args.preset} changes nothing; name an --effect: {', '.join(EFFECTS)}")
     settings = msgspec.to_builtins(recipe.augmentation)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from textual.containers import Horizontal
 
-from tui.widgets.spectrogram_view import Image, spectrogram_lines
+from tui.widgets.spectrogram_view import Image, shading_of, spectrogram_lines
 from tui.widgets.text_lines import TextLines
 
 if TYPE_CHECKING:
@@ -50,15 +50,10 @@ class ScrollView(Horizontal):
                 self._shown[number] = now
                 filled = [*part, *[bytes(bands)] * (TILE - len(part))]
                 image = Image(bands, b"".join(bytes(column[band] for column in filled) for band in range(bands)))
-                tile.show(spectrogram_lines(image, TILE, rows, self.app.palette, self._shading()))
+                tile.show(spectrogram_lines(image, TILE, rows, self.app.palette, shading_of(self.app)))
 
     async def on_resize(self) -> None:
         self._shown.clear()
         tiles, wanted = list(self.query(TextLines)), self.size.width // TILE
         await self.mount_all([TextLines() for _ in range(wanted - len(tiles))])
         await self.remove_children(tiles[wanted:])
-
-    def _shading(self) -> str:
-        if self.app.ascii:
-            return "ascii"
-        return "shades" if self.app.no_color or self.app.current_theme.ansi else "colour"

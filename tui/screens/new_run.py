@@ -59,6 +59,13 @@ class NewRunScreen(ModeScreen):
         Binding("ctrl+r", "start", "start", id="new_run.start", priority=True, tooltip="Start training"),
         Binding("ctrl+t", "browse", "choose folder", id="new_run.browse", tooltip="Choose the dataset in a tree"),
         Binding("escape", "leave_form", "back", id="new_run.back", tooltip="Back to the runs; nothing is started"),
+        Binding(
+            "ctrl+l",
+            "augmentation",
+            "augmentation",
+            id="new_run.augmentation",
+            tooltip="See and hear what the preset's augmentation does to a clip",
+        ),
         Binding("ctrl+g", "demo", "demo data", id="new_run.demo", tooltip="Make a small synthetic dataset"),
         # At once and not after the field had its turn: what is typed next belongs into the next field.
         Binding("up", "app.focus_previous", "previous field", show=False, priority=True),
@@ -233,6 +240,16 @@ class NewRunScreen(ModeScreen):
         if folder is not None:
             self.query_one("#data", PathInput).value = str(folder)
 
+    def action_augmentation(self) -> None:
+        from tui.screens.augmentation import AugmentationScreen
+
+        try:
+            folder = self._ready_folder()
+        except FieldError as mistake:
+            self._object(mistake)
+        else:
+            self.app.push_screen(AugmentationScreen(folder, self.form.preset))
+
     def action_leave_form(self) -> None:
         self.dismiss()
 
@@ -244,8 +261,7 @@ class NewRunScreen(ModeScreen):
         """Start the run and watch it, or say what is amiss in the field that is."""
         try:
             recipe = self.form.recipe()
-            if self.dataset is None:
-                raise FieldError("data", "The dataset is not ready: see what is said of it.")
+            self._ready_folder()
             name = dataset_name(Path(recipe.data))
             run = create(self.app.runs_dir, to_dict(recipe), name, recipe.model, name=self.form.name or None)
             if self.app.settings.webhook:
@@ -254,9 +270,20 @@ class NewRunScreen(ModeScreen):
                 write_webhook(run, self.app.settings.webhook)
             launch(run)
         except UserError as mistake:
-            self.query_one("#mistake", Static).update(Content.styled(str(mistake), "$bad"))
-            if isinstance(mistake, FieldError):
-                self.query_one(f"#{mistake.field}").focus()
+            self._object(mistake)
         else:
             self.dismiss()
             await self.app.watch_run(run.path)
+
+    def _ready_folder(self) -> Path:
+        """The dataset's place, once it has been looked at and found to be one."""
+        folder = self.form.folder()
+        if self.dataset is None:
+            raise FieldError("data", "The dataset is not ready: see what is said of it.")
+        return folder
+
+    def _object(self, mistake: UserError) -> None:
+        """Say what is amiss, in the field that it is about."""
+        self.query_one("#mistake", Static).update(Content.styled(str(mistake), "$bad"))
+        if isinstance(mistake, FieldError):
+            self.query_one(f"#{mistake.field}").focus()

@@ -11,7 +11,7 @@ from tui.figures import clock, percent
 from tui.widgets.lines_view import LinesView
 from tui.widgets.probability_bars import probability_bars
 from tui.widgets.result_list import Sound
-from tui.widgets.spectrogram_view import spectrogram_lines
+from tui.widgets.spectrogram_view import shading_of, spectrogram_lines
 from tui.widgets.timeline import timeline_lines, windows_at
 
 if TYPE_CHECKING:
@@ -86,15 +86,10 @@ class SoundDetail(LinesView):
         picture = room - bars - len(timeline) - 2
         drawn: list[Content] = []
         if sound.image is not None and picture >= LEAST_SPECTROGRAM:
-            drawn = spectrogram_lines(sound.image, width, picture, self.app.palette, self._shading())
+            drawn = spectrogram_lines(sound.image, width, picture, self.app.palette, shading_of(self.app))
         gap = [Content("")] if room > bars + len(drawn) + len(timeline) else []
         bar_lines = probability_bars(seen.probabilities, width, bars, sure=not seen.uncertain)
         return [*lines, *gap, *bar_lines, *gap, *drawn, *timeline]
-
-    def _shading(self) -> str:
-        if self.app.ascii:
-            return "ascii"
-        return "shades" if self.app.no_color or self.app.current_theme.ansi else "colour"
 
 
 def _verdict(prediction: Prediction, model: str) -> Content:

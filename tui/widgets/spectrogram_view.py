@@ -7,6 +7,7 @@ from textual.color import Color
 from textual.content import Content
 
 if TYPE_CHECKING:
+    from tui.app import GenreApp
     from tui.themes import Palette
 
 SHADES = " ░▒▓█"
@@ -36,6 +37,13 @@ class Image:
                 )
             fields.append(row)
         return fields
+
+
+def shading_of(app: "GenreApp") -> str:
+    """How `spectrogram_lines` should draw on this app's terminal."""
+    if app.ascii:
+        return "ascii"
+    return "shades" if app.no_color or app.current_theme.ansi else "colour"
 
 
 def spectrogram_lines(image: Image, width: int, height: int, palette: "Palette", shading: str) -> list[Content]:

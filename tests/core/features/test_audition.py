@@ -7,7 +7,8 @@ import pytest
 import soundfile
 import torch
 
-from core.features.audition import EFFECTS, audition, effects_of
+from core.features.audition import audition, audition_of_mel
+from core.features.effects import EFFECTS, effects_of, range_of
 from core.features.front_end import FrontEnd
 from core.features.settings import AugmentationSettings, FrontEndSettings
 from tui.cli import main
@@ -30,12 +31,29 @@ def test_every_effect_is_heard_by_itself_and_then_all() -> None:
         assert (trial.mel_MT - heard[0].mel_MT).abs().max() > 0.5
     for trial in heard:
         assert trial.mel_MT.max() == 0
-        assert 0.85 < np.abs(trial.wave_N).max() <= 0.9001
+        assert 0.85 < np.abs(trial.sound()).max() <= 0.9001
+
+
+def test_a_stored_spectrogram_shows_the_same_as_its_sound() -> None:
+    settings = AugmentationSettings(pitch_shift_range=1.0)
+    mel_MT = FrontEnd(FRONT_END)(torch.from_numpy(music())[None])[0]
+    stored = audition_of_mel(mel_MT, FRONT_END, settings, ["pitch_shift", "tilt"], seed=3)
+    sounded = audition(music(), FRONT_END, settings, ["pitch_shift", "tilt"], seed=3)
+    assert [trial.effect for trial in stored] == [trial.effect for trial in sounded]
+    for one, other in zip(stored, sounded, strict=True):
+        torch.testing.assert_close(one.mel_MT, other.mel_MT)
+
+
+def test_every_effect_has_its_range_in_words() -> None:
+    settings = AugmentationSettings(time_stretch_range=0.15, pitch_shift_range=2.0)
+    assert range_of("time_stretch", settings) == "tempo ±15 %"
+    assert range_of("pitch_shift", settings) == "±2 semitones"
+    assert all(range_of(effect, settings) for effect in EFFECTS)
 
 
 def test_sound_has_about_the_spectrogram_that_is_shown() -> None:
     (original,) = audition(music(), FRONT_END, AugmentationSettings(), [])
-    again = FrontEnd(FRONT_END)(torch.from_numpy(original.wave_N)[None])[0]
+    again = FrontEnd(FRONT_END)(torch.from_numpy(original.sound())[None])[0]
     frames = min(again.shape[1], original.mel_MT.shape[1])
     pair = torch.stack([again[:, :frames].flatten(), original.mel_MT[:, :frames].flatten()])
     assert torch.corrcoef(pair)[0, 1] > 0.9
