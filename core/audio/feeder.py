@@ -31,8 +31,9 @@ class Feeder:
         self._begins = True
         self._decoder: WireDecoder | None = None
         self._greeting = b""
-        self._heard_at = time.monotonic()
-        self._granted_at = self._heard_at
+        self._open_since = time.monotonic()
+        """Since when more could be read; ahead of now while the feeder is held back."""
+        self._granted_at = self._open_since
         self._credit = AHEAD_SECONDS
         self._held_since: float | None = None
         self._told_fast = False
@@ -40,14 +41,13 @@ class Feeder:
 
     @property
     def condition(self) -> Condition:
-        now = time.monotonic()
+        silent = time.monotonic() - self._open_since
+        if silent > STALL_SECONDS:
+            return Condition(State.STALLED, f"the feeder has sent nothing for {silent:.0f} s")
         if self._odd:
             return Condition(State.TROUBLE, "the feeder sends what looks like random or compressed data, not samples")
         if self._told_fast:
             return Condition(State.HEARING, f"feeder, {self.rate:,} Hz, faster than real time: held back to it")
-        silent = now - self._heard_at
-        if silent > STALL_SECONDS:
-            return Condition(State.STALLED, f"the feeder has sent nothing for {silent:.0f} s")
         return Condition(State.HEARING, f"feeder, {self.rate:,} Hz") if self.rate else Condition(State.WAITING)
 
     def read(self, timeout: float) -> Chunk | None:
@@ -78,7 +78,7 @@ class Feeder:
             if self._decoder is not None:
                 self._decoder.end()
             return False
-        self._heard_at = time.monotonic()
+        self._open_since = time.monotonic()
         if self._decoder is None:
             self._greeting += data
             data = self._read_greeting()
@@ -98,6 +98,7 @@ class Feeder:
     def _spend(self, seconds: float) -> None:
         self._credit -= seconds
         now = time.monotonic()
+        self._open_since = now + max(0.0, -self._credit)
         if self._credit > AHEAD_SECONDS / 2:
             self._held_since = None
             self._told_fast = False

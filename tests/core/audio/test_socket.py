@@ -160,6 +160,14 @@ def test_a_stalled_feeder_is_shown_and_recovers(source: SocketSource) -> None:
     feeder.end()
 
 
+def test_too_fast_a_feeder_that_stalls_is_shown_as_stalled(source: SocketSource) -> None:
+    feeder = FeedProcess(source.path)
+    feeder.send(samples(5.0))
+    is_in(source, State.HEARING, "held back")
+    is_in(source, State.STALLED, "nothing for")
+    feeder.end()
+
+
 def test_a_feeder_that_is_killed_makes_room(source: SocketSource) -> None:
     feeder = FeedProcess(source.path)
     feeder.send(samples(0.2))
