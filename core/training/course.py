@@ -78,7 +78,10 @@ class Course:
         if self.saved is not None:
             self._go_on(learner, self.saved)
             self.saved = None  # two gigabytes, for the largest network
-        learner.place.epochs = self.requests.epochs
+        place = learner.place
+        if learner.out_of_patience and place.epochs != self.requests.epochs:
+            place.patient_from = place.epoch  # whoever extends it now knows how long nothing has improved
+        place.epochs = self.requests.epochs
         self.chronicle.emit(
             ModelBuilt(
                 model=recipe.model,

@@ -60,11 +60,16 @@ class Learner:
 
     @property
     def finished(self) -> bool:
-        """Whether the last epoch is done, or validation has not improved for as long as the recipe's patience."""
+        """Whether the last epoch is done, or patience is lost."""
+        return self.place.epoch >= self.place.epochs or self.out_of_patience
+
+    @property
+    def out_of_patience(self) -> bool:
+        """Whether validation has not improved for as long as the recipe's patience."""
         place, patience = self.place, self.recipe.patience
-        if patience is not None and place.best is not None and place.epoch - place.best.epoch >= patience:
-            return True
-        return place.epoch >= place.epochs
+        if patience is None or place.best is None:
+            return False
+        return place.epoch - max(place.best.epoch, place.patient_from) >= patience
 
     def learning_rate(self) -> float:
         """The rate of the next step."""

@@ -47,6 +47,8 @@ class Place:
     """Optimiser steps since the start."""
     seconds: float = 0.0
     """Time spent on training the epoch at work, when it was saved."""
+    patient_from: int = 0
+    """The epoch from which patience counts, after a run that had lost it was extended."""
     best: Best | None = None
     history: list[EpochScore] = field(default_factory=list)
 

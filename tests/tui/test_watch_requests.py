@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from core.runs.events import RunFinished
 from core.runs.folder import RunFolder
 from core.runs.lock import RunLock
 from core.runs.tail import RunTail
@@ -67,6 +68,11 @@ async def test_stop_keeps_the_model_and_is_acknowledged(start: Start) -> None:
     async with app_on(start()).run_test(size=SIZE) as pilot:
         await until_shown(pilot, "● running")
         await pilot.press("s")
+        await until_shown(pilot, "Stop alpha?", "keeps the best model")
+        await pilot.press("n")
+        await until_gone(pilot, "Stop alpha?")
+        assert "● running" in text(pilot)
+        await pilot.press("s", "y")
         await until_shown(pilot, "✓ stop: stopping", "■ stopped", "test 78.0 %")
         await until_gone(pilot, "s stop")
 
@@ -102,7 +108,7 @@ async def test_a_deaf_trainer_is_offered_sigterm(start: Start) -> None:
 async def test_one_that_ignores_sigterm_too_is_offered_sigkill(start: Start) -> None:
     async with app_on(start("deaf stubborn")).run_test(size=SIZE) as pilot:
         await until_shown(pilot, "● running")
-        await pilot.press("s")
+        await pilot.press("s", "y")
         await until_shown(pilot, "k offers SIGTERM")
         await pilot.press("k", "y")
         await until_shown(pilot, "SIGTERM was sent, and it is still there", "k offers SIGKILL")
@@ -176,6 +182,26 @@ async def test_an_ended_run_goes_on_and_extends_by_a_new_trainer(
         await until_shown(pilot, "How many in all?")
         await pilot.press(*["backspace"] * 3, "5", "enter")
         await until_shown(pilot, "has done 7 epochs already")
+
+
+async def test_a_run_that_ended_early_goes_on_only_to_another_number(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """To the number that it was to have, it would end again at once."""
+    launched: list[object] = []
+    monkeypatch.setattr("tui.listing.actions.launch", lambda run: launched.append(run.read_recipe().get("epochs")))
+    early = RunFinished(seconds=9.0, best_epoch=5, best_val_accuracy=0.7)
+    events = [*made_up_run.beginning(20), *made_up_run.epochs(1, 7), early]
+    run = made_up_run.write_run(tmp_path / "runs" / "alpha", events)
+    RunFolder(run).write_recipe({"data": "/music", "epochs": 20})
+    async with app_on(run).run_test(size=SIZE, notifications=True) as pilot:
+        for answer in ("20", "+0"):
+            await pilot.press("e")
+            await until_shown(pilot, "7 of 20 epochs done")
+            await pilot.press(*["backspace"] * 3, *answer, "enter")
+            await until_shown(pilot, "ended before its 20 epochs were over")
+        await pilot.press("e", "enter")
+        await until(pilot, lambda: launched == [30])
 
 
 async def test_two_viewers_see_the_same_answer(start: Start) -> None:

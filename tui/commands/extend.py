@@ -17,12 +17,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     from tui.commands.asking import ask
     from tui.commands.resume import go_on
+    from tui.listing.actions import objection_to
 
     folder = run_folder(args)
     state = folder.state()
     total = _total(args.epochs, state.epochs)
-    if total <= state.epochs_done:
-        raise UsageError(f"{folder.name} has done {state.epochs_done} epochs already; ask for more than that")
+    if objection := objection_to(total, folder.name, state):
+        raise UsageError(objection)
     if state.alive:
         return ask(folder, "extend", epochs=total)
     recipe = folder.read_recipe()

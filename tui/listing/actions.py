@@ -3,6 +3,7 @@
 from core.errors import UserError
 from core.runs.folder import RunFolder
 from core.runs.launch import launch
+from core.runs.state import RunState
 from tui.commands.asking import ask_and_wait
 
 
@@ -29,13 +30,22 @@ def go_on(run: RunFolder) -> str:
 def extend(run: RunFolder, epochs: int) -> str:
     """Train until ``epochs`` are done, whether the run is running or has ended."""
     state = run.state()
-    if epochs <= state.epochs_done:
-        raise UserError(f"{run.name} has done {state.epochs_done} epochs already; ask for more than that")
+    if objection := objection_to(epochs, run.name, state):
+        raise UserError(objection)
     if state.alive:
         return ask_and_wait(run, "extend", epochs=epochs).message
     run.write_recipe(run.read_recipe() | {"epochs": epochs})
     launch(run)
     return f"goes on to epoch {epochs}"
+
+
+def objection_to(epochs: int, name: str, state: RunState) -> str | None:
+    """Why a run cannot be extended to ``epochs`` in all."""
+    if epochs <= state.epochs_done:
+        return f"{name} has done {state.epochs_done} epochs already; ask for more than that"
+    if state.status == "finished" and epochs == state.epochs:
+        return f"{name} ended before its {epochs} epochs were over; ask for another number, and it goes on"
+    return None
 
 
 def total_epochs(text: str, asked: int) -> int:

@@ -47,3 +47,9 @@ class ConfirmScreen(ModalScreen[bool]):
 
     def action_answer(self, yes: bool) -> None:
         self.dismiss(yes)
+
+
+def stop_question(run: str) -> ConfirmScreen:
+    """The same from every screen."""
+    detail = "It ends at its next batch, keeps the best model, tests it and writes the report. r goes on from there."
+    return ConfirmScreen(f"Stop {run}?", detail, yes="stop")

@@ -11,7 +11,9 @@ def curve_bindings(mode: str) -> list[Binding]:
     return [
         Binding("l", "log_scale", "log", id=f"{mode}.log_scale", tooltip="Loss on a logarithmic scale"),
         Binding("m", "smooth", "smooth", id=f"{mode}.smooth", tooltip="Smooth the curves; raw values stay, faint"),
-        Binding("x", "steps", "steps", id=f"{mode}.steps", tooltip="Steps instead of epochs on the horizontal axis"),
+        Binding(
+            "x", "steps", "steps", id=f"{mode}.steps", tooltip="Steps instead of epochs; means of up to 512 stretches"
+        ),
         Binding("z", "zoom", "zoom", id=f"{mode}.zoom", tooltip="Zoom to the selected range, or to half of it all"),
         Binding("left", "cursor(-1)", "cursor left", show=False, id=f"{mode}.left", tooltip="Read the values there"),
         Binding("right", "cursor(1)", "cursor right", show=False, id=f"{mode}.right"),

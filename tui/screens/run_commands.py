@@ -13,7 +13,7 @@ from tui.listing.actions import total_epochs
 from tui.listing.columns import STATES
 from tui.listing.row import RunRow
 from tui.paths import shown
-from tui.screens.confirm import ConfirmScreen
+from tui.screens.confirm import ConfirmScreen, stop_question
 from tui.screens.mode_screen import ModeScreen
 from tui.screens.prompt import PromptScreen
 
@@ -56,10 +56,7 @@ class RunCommands(ModeScreen):
     @work
     async def action_stop(self) -> None:
         row = self._current()
-        detail = (
-            "It ends at its next batch, keeps the best model, tests it and writes the report. r goes on from there."
-        )
-        if await self.app.push_screen_wait(ConfirmScreen(f"Stop {row.name}?", detail, yes="stop")):
+        if await self.app.push_screen_wait(stop_question(row.name)):
             self._do(actions.stop, row)
 
     @work

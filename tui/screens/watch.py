@@ -25,7 +25,7 @@ from tui.listing import actions
 from tui.listing.actions import total_epochs
 from tui.paths import shown
 from tui.requests import CONSEQUENCES, Requests
-from tui.screens.confirm import ConfirmScreen
+from tui.screens.confirm import ConfirmScreen, stop_question
 from tui.screens.curve_keys import CurveKeys, curve_bindings
 from tui.screens.mode_screen import ModeScreen
 from tui.screens.prompt import PromptScreen
@@ -199,8 +199,10 @@ class WatchScreen(ModeScreen, CurveKeys):
     def action_pause(self) -> None:
         self._ask("pause")
 
-    def action_stop(self) -> None:
-        self._ask("stop")
+    @work
+    async def action_stop(self) -> None:
+        if await self.app.push_screen_wait(stop_question(self._state.name)):
+            self._ask("stop")
 
     def action_resume(self) -> None:
         if self._state.alive:

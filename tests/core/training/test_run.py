@@ -142,6 +142,15 @@ def test_patience_ends_a_run_early(collection: Path, tmp_path: Path) -> None:
     assert len(epochs) < 50
     assert [epoch.epoch for epoch in epochs if epoch.is_best][-1] == len(epochs) - 2 == ending.best_epoch
 
+    lives.change_recipe(run, epochs=60)  # extended: as patient as before, from here
+    ending = lives.train(run)
+    assert isinstance(ending, ev.RunFinished) and "has not improved for 2 epochs" in ending.message
+    further = lives.of_kind(run, ev.EpochFinished)[-1].epoch
+    assert further == max(ending.best_epoch, len(epochs)) + 2
+
+    assert isinstance(lives.train(run), ev.RunFinished)  # as after a crash in its last moments: nothing is trained
+    assert lives.of_kind(run, ev.EpochFinished)[-1].epoch == further
+
 
 def test_without_a_test_part_the_report_is_on_validation(tmp_path: Path) -> None:
     data = make_collection(tmp_path / "genres", clips=4)
