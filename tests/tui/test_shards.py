@@ -1,13 +1,16 @@
 """``classify`` in several processes answers as one does."""
 
+import csv
 import json
 from pathlib import Path
 
 import pytest
 
+from core.errors import UserError
 from tests.core.inference.small_model import shared_model, shared_sounds
 from tests.tui.commands import ROOT, call
 from tui.commands.shards import share
+from tui.commands.shared_table import shared_table
 from tui.exits import DONE, FAILED, USAGE, UsageError
 
 
@@ -29,12 +32,33 @@ def test_shares_are_every_item_once() -> None:
 @pytest.mark.slow
 def test_two_processes_answer_as_one_does(tmp_path: Path) -> None:
     (tmp_path / "bad.wav").write_bytes(b"RIFF")
-    given = ("--model", shared_model(), "--json", shared_sounds(), tmp_path / "bad.wav")
-    one, two = call("classify", *given), call("classify", "--nproc", "2", *given)
+    given = ("--model", shared_model(), "--json", shared_sounds(), tmp_path / "bad.wav", "--csv")
+    one = call("classify", *given, tmp_path / "one.csv")
+    two = call("classify", "--nproc", "2", *given, tmp_path / "two.csv")
     assert (one.returncode, two.returncode) == (FAILED, FAILED)
     alone, together = ({json.loads(line)["path"]: line for line in done.stdout.splitlines()} for done in (one, two))
     assert len(alone) > 10 and together == alone
     assert "bad.wav" in two.stderr
+    assert (tmp_path / "two.csv").read_text() == (tmp_path / "one.csv").read_text()
+
+
+def test_tables_of_processes_that_shared_the_files_are_dealt_back(tmp_path: Path) -> None:
+    rows = [[f"{number}", "a\nb"] for number in range(5)]
+    with shared_table(tmp_path / "all.csv", 3) as parts:
+        for number, part in enumerate(parts):
+            with part.open("w", newline="") as file:
+                csv.writer(file).writerows([["number", "text"], *rows[number::3]])
+        assert not (tmp_path / "all.csv").exists()
+    with (tmp_path / "all.csv").open(newline="") as file:
+        assert list(csv.reader(file)) == [["number", "text"], *rows]
+
+
+def test_after_an_error_there_is_no_table(tmp_path: Path) -> None:
+    with pytest.raises(SystemExit), shared_table(tmp_path / "all.csv", 2):
+        raise SystemExit(2)
+    assert not list(tmp_path.iterdir())
+    with pytest.raises(UserError, match="cannot be written"), shared_table(tmp_path / "no" / "all.csv", 2):
+        pass
 
 
 def test_a_shard_is_its_part() -> None:
@@ -44,7 +68,8 @@ def test_a_shard_is_its_part() -> None:
     assert [json.loads(line)["path"] for line in done.stdout.splitlines()] == [str(path) for path in files[1::3]]
 
 
-def test_what_several_processes_cannot_write_together_is_refused(tmp_path: Path) -> None:
-    done = call("classify", "--nproc", "2", "--csv", tmp_path / "x.csv", shared_sounds())
+@pytest.mark.parametrize("option", [("--csv", "-"), ("--playlists", "lists"), ("--write-tags",)])
+def test_what_several_processes_cannot_write_together_is_refused(option: tuple[str, ...]) -> None:
+    done = call("classify", "--nproc", "2", *option, shared_sounds())
     assert done.returncode == USAGE
     assert done.stderr.count("\n") == 1 and "--nproc" in done.stderr

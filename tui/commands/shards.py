@@ -5,11 +5,14 @@ import subprocess
 import sys
 import threading
 from collections.abc import Sequence
+from pathlib import Path
 from typing import IO, TypeVar
 
 from core.dataset.threads import cores
+from core.errors import UserError
 from core.training.device import is_surely_cpu
-from tui.exits import UsageError
+from tui.commands.shared_table import shared_table
+from tui.exits import DONE, FAILED, UsageError
 
 Item = TypeVar("Item")
 VALUES = ("model", "overlap", "top", "map", "threshold", "index", "runs")
@@ -38,13 +41,24 @@ def share(items: Sequence[Item], shard: str | None) -> Sequence[Item]:
 
 def classify_in_processes(args: argparse.Namespace) -> int:
     """Starts the processes and passes on what they say, line by line, as it comes; the worst of their exit statuses."""
-    if args.csv or args.playlists or args.write_tags or args.shard:
-        raise UsageError(
-            "--nproc prints a table or --json; it goes with none of --csv, --playlists, --write-tags, --shard"
-        )
+    if args.playlists or args.write_tags or args.shard:
+        raise UsageError("--nproc prints and writes tables; it goes with none of --playlists, --write-tags, --shard")
+    if args.csv is None:
+        return _answered([_command(args, number, None) for number in range(args.nproc)])
+    with shared_table(args.csv, args.nproc) as parts:
+        status = _answered([_command(args, number, part) for number, part in enumerate(parts)])
+        if status not in (DONE, FAILED):
+            raise SystemExit(status)  # there are no tables to join
+        return status
+
+
+def _answered(commands: Sequence[Sequence[str]]) -> int:
+    """
+    Raises:
+        UserError: a process was killed.
+    """
     processes = [
-        subprocess.Popen(_command(args, number), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-        for number in range(args.nproc)
+        subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) for command in commands
     ]
     lock = threading.Lock()
     readers = [
@@ -55,15 +69,18 @@ def classify_in_processes(args: argparse.Namespace) -> int:
     try:
         for reader in readers:
             reader.start()
-        return max(process.wait() for process in processes)
+        statuses = [process.wait() for process in processes]
     finally:
         for process in processes:
             process.terminate()
         for reader in readers:
             reader.join()
+    if killed := [-status for status in statuses if status < 0]:
+        raise UserError(f"a process was ended by signal {killed[0]}; part of the files was not classified")
+    return max(statuses)
 
 
-def _command(args: argparse.Namespace, number: int) -> list[str]:
+def _command(args: argparse.Namespace, number: int, table: Path | None) -> list[str]:
     given = {name: getattr(args, name, None) for name in VALUES}
     device = args.device
     if device in ("auto", "cuda") and sys.platform.startswith("linux") and not is_surely_cpu(device):
@@ -72,6 +89,7 @@ def _command(args: argparse.Namespace, number: int) -> list[str]:
         *(sys.executable, "-m", "tui.cli", "classify"),
         *(f"--{name}={value}" for name, value in given.items() if value is not None),
         *(f"--{name.replace('_', '-')}" for name in FLAGS if getattr(args, name)),
+        *([] if table is None else [f"--csv={table}"]),
         f"--device={device}",
         f"--jobs={args.jobs or max(1, cores() // args.nproc)}",
         f"--shard={number + 1}/{args.nproc}",
