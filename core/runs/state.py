@@ -181,7 +181,7 @@ class RunState:
         """Seconds since the last sign of life of a run that has not ended; 0 for one that has."""
         if self.end is not None or self.alive is False or not self.time:
             return 0.0
-        return max(0.0, now - self.time)
+        return max(0.0, now - max(self.time, self.launched or 0.0))
 
     @property
     def _launched_again(self) -> bool:

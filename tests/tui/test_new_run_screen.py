@@ -97,6 +97,19 @@ async def test_what_is_amiss_is_said_and_its_field_is_in_focus(tmp_path: Path, g
         assert list_runs(tmp_path / "runs") == []
 
 
+async def test_an_early_start_waits_for_the_summary(tmp_path: Path, genres: Path, launched: list[RunFolder]) -> None:
+    app = app_for(tmp_path, genres)
+    async with app.run_test(notifications=True, size=SIZE) as pilot:
+        await pilot.press("n", "down", "ctrl+r")
+        await until_shown(pilot, "The files are still being looked at")
+        assert app.focused is not None
+        assert app.focused.id == "preset"
+        await until_shown(pilot, "30 clips")
+        await until_gone(pilot, "still being looked at")
+        await pilot.press("ctrl+r")
+        await until(pilot, lambda: len(launched) == 1)
+
+
 async def test_a_name_that_is_taken_is_said(tmp_path: Path, genres: Path, launched: list[RunFolder]) -> None:
     made_up_run.write_run(tmp_path / "runs" / "mine", made_up_run.whole(2))
     async with app_for(tmp_path, genres).run_test(notifications=True, size=SIZE) as pilot:

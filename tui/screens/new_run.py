@@ -174,9 +174,11 @@ class NewRunScreen(ModeScreen):
             case Progress(done, total):
                 self._tell([Content.styled(f"Looking at the files … {done:,} of {total:,}", "$text-muted")])
             case Refused(reason):
+                self._process = None
                 self._tell([Content.styled(reason, "$bad")])
             case Found(look):
                 self.dataset = look
+                self.query_one("#mistake", Static).update("")
                 self._show_look()
 
     def _end_look(self) -> None:
@@ -245,7 +247,7 @@ class NewRunScreen(ModeScreen):
 
         try:
             folder = self._ready_folder()
-        except FieldError as mistake:
+        except UserError as mistake:
             self._object(mistake)
         else:
             self.app.push_screen(AugmentationScreen(folder, self.form.preset))
@@ -278,6 +280,8 @@ class NewRunScreen(ModeScreen):
     def _ready_folder(self) -> Path:
         """The dataset's place, once it has been looked at and found to be one."""
         folder = self.form.folder()
+        if self._process is not None and self.dataset is None:
+            raise UserError("The files are still being looked at; their summary comes in a moment.")
         if self.dataset is None:
             raise FieldError("data", "The dataset is not ready: see what is said of it.")
         return folder

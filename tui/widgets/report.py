@@ -1,6 +1,6 @@
 """The report on the test part: a table by genre, and what was taken for what."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from textual.content import Content
 
@@ -11,6 +11,8 @@ from tui.widgets.confusion_grid import Look, confusion_grid
 from tui.widgets.genre_bars import confused_in_words
 
 AVERAGES = ("macro avg", "weighted avg")
+COLUMNS = {"precision": 9, "recall": 6, "F1": 6, "support": 7}
+"""And the cells that each takes."""
 
 
 def report_lines(state: RunState, width: int, look: Look) -> list[Content]:
@@ -21,7 +23,7 @@ def report_lines(state: RunState, width: int, look: Look) -> list[Content]:
     return [
         *_summary(test),
         Content(""),
-        *_table(test),
+        *_table(test, width),
         Content(""),
         *confusion_grid(test.confusion, test.genres, width, look),
         Content(""),
@@ -37,18 +39,30 @@ def _summary(test: TestFinished) -> list[Content]:
     ]
 
 
-def _table(test: TestFinished) -> list[Content]:
-    names = max(len(name) for name in (*test.genres, *AVERAGES))
-    head = f"{'':<{names}}  precision  recall      F1  support"
-    lines = [Content.styled(head, "$text-muted")]
-    lines += [_row(genre, test.report.get(genre), names) for genre in test.genres]
-    lines.append(Content.styled("─" * len(head), "$faint"))
-    lines += [_row(name, test.report.get(name), names) for name in AVERAGES]
-    return lines
+def _table(test: TestFinished, width: int) -> list[Content]:
+    longest = max(len(name) for name in (*test.genres, *AVERAGES))
+    figures = sum(COLUMNS.values())
+    gap = 2 if longest + figures + 2 * len(COLUMNS) <= width else 1
+    names = max(4, min(longest, width - figures - gap * len(COLUMNS)))
 
+    def label(name: str) -> str:
+        return f"{name:<{names}}" if len(name) <= names else name[: names - 1] + "…"
 
-def _row(name: str, figures: object, names: int) -> Content:
-    if not isinstance(figures, Mapping):
-        return Content.assemble(f"{name:<{names}}  ", ("–", "$text-muted"))
-    precision, recall, f1 = (float(figures.get(key, 0.0)) for key in ("precision", "recall", "f1-score"))
-    return Content(f"{name:<{names}}  {precision:9.2f}  {recall:6.2f}  {f1:6.2f}  {figures.get('support', 0):7.0f}")
+    def line(name: str, cells: Iterable[str]) -> str:
+        columns = [f"{cell:>{gap + size}}" for cell, size in zip(cells, COLUMNS.values(), strict=True)]
+        return label(name) + "".join(columns)
+
+    def row(name: str) -> Content:
+        found = test.report.get(name)
+        if not isinstance(found, Mapping):
+            return Content.assemble(f"{label(name)}  ", ("–", "$text-muted"))
+        shares = [f"{float(found.get(key, 0.0)):.2f}" for key in ("precision", "recall", "f1-score")]
+        return Content(line(name, [*shares, f"{found.get('support', 0):.0f}"]))
+
+    head = line("", COLUMNS)
+    return [
+        Content.styled(head, "$text-muted"),
+        *map(row, test.genres),
+        Content.styled("─" * len(head), "$faint"),
+        *map(row, AVERAGES),
+    ]

@@ -257,5 +257,6 @@ def test_time_worked_leaves_out_the_time_between_lives() -> None:
 def test_silence_is_counted_only_where_something_is_expected() -> None:
     state = replace(folded(beginning()), alive=True)
     assert state.silent_for(state.time + 40) == 40
+    assert replace(state, launched=state.time + 30).silent_for(state.time + 40) == 10  # it was launched again
     assert replace(state, alive=False).silent_for(state.time + 40) == 0
     assert folded(whole_run()).silent_for(START + 10_000) == 0

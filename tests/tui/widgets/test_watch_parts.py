@@ -181,6 +181,16 @@ def test_the_report_has_every_genre_both_averages_and_the_tests_confusion() -> N
     assert "2 of 10 blues taken for classical" in shown
 
 
+@pytest.mark.parametrize("width", [36, 41, 46, 50, 90])
+def test_the_report_is_whole_at_every_width(width: int) -> None:
+    state = folded(made_up_run.whole(), alive=False)
+    table = report_lines(state, width, COLOUR)[3 : 3 + len(GENRES) + 4]
+    assert table[0].plain.split() == ["precision", "recall", "F1", "support"]
+    assert table[1].plain.split()[-1] == "10"
+    assert all(line.cell_length <= width for line in table)
+    assert len({line.cell_length for line in table}) == 1
+
+
 def test_the_setup_names_what_was_left_out_and_why() -> None:
     shown = plain(setup_lines(folded(made_up_run.midway()), 60))
     for part in (
