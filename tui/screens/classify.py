@@ -14,7 +14,7 @@ from textual.widgets import Input, Static
 
 from core.errors import UserError
 from core.inference.collect import collect
-from core.inference.find_model import ModelChoice, find_model, list_models
+from core.inference.find_model import find_model
 from core.inference.prediction import Unreadable
 from core.inference.worker import Answer, Judged, Load, Loaded, Play, Playing, Refused, as_text
 from core.runs.folder import RunFolder
@@ -22,7 +22,7 @@ from tui.classifier_process import ClassifierProcess
 from tui.classifying.sounds import Sounds
 from tui.figures import count
 from tui.screens.mode_screen import ModeScreen
-from tui.screens.model_picker import ModelPicker
+from tui.screens.model_picker import pick_model
 from tui.widgets.audio_tree import AudioTree
 from tui.widgets.filter_input import FilterInput
 from tui.widgets.pane_tabs import PaneTabs
@@ -129,13 +129,9 @@ class ClassifyScreen(ModeScreen):
 
     @work
     async def action_model(self) -> None:
-        choices = list_models(self.app.runs_dir)
-        if not choices:
-            self.app.notify("There is no model yet: start a run on the Runs screen (1, then n).", severity="warning")
-            return
-        choice: ModelChoice | None = await self.app.push_screen_wait(ModelPicker(choices, self._model))
-        if choice is not None:
-            self._take_model(choice.path)
+        model = await pick_model(self.app, self._model)
+        if model is not None:
+            self._take_model(model)
 
     # Files to judge
 

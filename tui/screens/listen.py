@@ -17,7 +17,7 @@ from textual.message import Message
 from core.audio.devices import Device
 from core.audio.feed_socket import default_socket
 from core.errors import UserError
-from core.inference.find_model import ModelChoice, find_model, list_models
+from core.inference.find_model import find_model
 from core.inference.listen_worker import Answer, Close, FindDevices, OpenDevice, OpenFeed, Pause, Refused, Save
 from tui.figures import clock
 from tui.listen_process import ListenProcess
@@ -29,7 +29,7 @@ from tui.listening.strip_chart import strip_chart
 from tui.listening.texts import figures_line, history_lines, source_line, verdict_line
 from tui.routes import routes
 from tui.screens.mode_screen import ModeScreen
-from tui.screens.model_picker import ModelPicker
+from tui.screens.model_picker import pick_model
 from tui.screens.source_picker import SourcePicker
 from tui.widgets.lines_view import LinesView
 from tui.widgets.probability_bars import probability_bars
@@ -157,13 +157,9 @@ class ListenScreen(ModeScreen):
 
     @work
     async def action_model(self) -> None:
-        choices = list_models(self.app.runs_dir)
-        if not choices:
-            self.app.notify("There is no model yet: start a run on the Runs screen (1, then n).", severity="warning")
-            return
-        choice: ModelChoice | None = await self.app.push_screen_wait(ModelPicker(choices, self._model))
-        if choice is not None:
-            self._model, self.hearing.trouble = choice.path, ""
+        model = await pick_model(self.app, self._model)
+        if model is not None:
+            self._model, self.hearing.trouble = model, ""
             if self._listening:
                 self._open()
 

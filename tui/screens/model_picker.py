@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from textual import on
 from textual.app import ComposeResult
@@ -12,8 +12,11 @@ from textual.content import Content
 from textual.screen import ModalScreen
 from textual.widgets import Static
 
-from core.inference.find_model import ModelChoice
+from core.inference.find_model import ModelChoice, list_models
 from tui.widgets.row_list import RowList
+
+if TYPE_CHECKING:
+    from tui.app import GenreApp
 
 
 class ModelList(RowList):
@@ -70,3 +73,13 @@ class ModelPicker(ModalScreen[ModelChoice | None]):
 
     def action_cancel(self) -> None:
         self.dismiss(None)
+
+
+async def pick_model(app: "GenreApp", current: Path | None) -> Path | None:
+    """Asks the user for a model file; None where nothing is chosen, or there is nothing to choose. For workers only."""
+    choices = list_models(app.runs_dir)
+    if not choices:
+        app.notify("There is no model yet: start a run on the Runs screen (1, then n).", severity="warning")
+        return None
+    choice: ModelChoice | None = await app.push_screen_wait(ModelPicker(choices, current))
+    return None if choice is None else choice.path

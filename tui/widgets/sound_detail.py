@@ -77,7 +77,7 @@ class SoundDetail(LinesView):
         window = None if self._window is None else prediction.segments[self._window]
         seen = window or prediction
         lines = [
-            _verdict(prediction, self._model),
+            _verdict(prediction, self._model, width),
             *([Content.styled(prediction.warning, "$warn")] if prediction.warning else []),
         ]
         room = self.size.height - len(lines) - 1  # the name
@@ -92,12 +92,13 @@ class SoundDetail(LinesView):
         return [*lines, *gap, *bar_lines, *gap, *drawn, *timeline]
 
 
-def _verdict(prediction: Prediction, model: str) -> Content:
-    """``jazz 81 % · 00:30``, or what it may be and why that is not sure."""
+def _verdict(prediction: Prediction, model: str, width: int) -> Content:
+    """``jazz 81 % · 00:30``, or what it may be and why that is not sure, with what else fits into ``width``."""
     tail = f" · {clock(prediction.duration_s)}"
     if prediction.model != model:
         tail += f" · by {prediction.model}"
     if not prediction.uncertain:
         return Content.assemble((f"{prediction.genre} {percent(prediction.probability, 0)}", "bold $val"), tail)
     top = ", ".join(f"{genre} {percent(p, 0)}" for genre, p in prediction.top(3))
-    return Content.assemble(("uncertain", "bold $warn"), f" ({prediction.reason}): {top}", (tail, "$text-muted"))
+    line = Content.assemble(("uncertain", "bold $warn"), f" ({prediction.reason}): {top}")
+    return line if line.cell_length + len(tail) > width else Content.assemble(line, (tail, "$text-muted"))
