@@ -145,9 +145,14 @@ async def test_resized_down_to_almost_nothing(genres: Path, made_up: None) -> No
     async with app.run_test(notifications=True, size=(120, 40)) as pilot:
         await open_pictures(pilot)
         await until_shown(pilot, *NAMES)
-        for size in ((20, 5), (1, 1), (200, 60)):
-            await pilot.resize_terminal(*size)
-            await pilot.pause()
+        await pilot.press("right", "right")
+        await pilot.resize_terminal(20, 5)
+        await until_shown(pilot, "▸ pitch shift")
+        await pilot.press("down")
+        await until_shown(pilot, "▸ equaliser")
+        await pilot.resize_terminal(1, 1)
+        await pilot.pause()
+        await pilot.resize_terminal(200, 60)
         await until_shown(pilot, *NAMES, "▀▀▀▀")
         assert len({picture.region.y for picture in app.screen.query(EffectPicture)}) == 2
         await pilot.resize_terminal(80, 24)

@@ -5,7 +5,7 @@ from typing import ClassVar
 
 from textual.app import ComposeResult
 from textual.binding import Binding
-from textual.containers import ScrollableContainer
+from textual.containers import Container
 from textual.content import Content
 from textual.timer import Timer
 
@@ -34,7 +34,7 @@ class AugmentationScreen(ModeScreen):
     CSS_PATH = "../styles/augmentation.tcss"
     BINDINGS: ClassVar = [
         Binding("n", "clip(1)", "next clip", id="augmentation.next", tooltip="A clip of the next genre"),
-        Binding("b", "clip(-1)", "clip before", show=False, id="augmentation.before"),
+        Binding("b", "clip(-1)", "clip before", show=False, id="augmentation.before", tooltip="The clip before"),
         Binding("s", "seed", "other amounts", id="augmentation.seed", tooltip="Another seed: other amounts"),
         Binding("p,enter", "play", "play", id="augmentation.play", tooltip="Play the picture with the mark, or stop"),
         Binding("w", "write", "write", id="augmentation.write", tooltip="Pictures and sounds to files"),
@@ -67,7 +67,7 @@ class AugmentationScreen(ModeScreen):
 
     def compose_body(self) -> ComposeResult:
         yield TextLines(id="head")
-        with ScrollableContainer(id="pictures", can_focus=False):
+        with Container(id="pictures"):
             effects = effects_of(self.settings)
             for effect in ("original", *effects, *(["all"] if len(effects) > 1 else [])):
                 yield EffectPicture(effect, self.settings)
@@ -150,6 +150,7 @@ class AugmentationScreen(ModeScreen):
 
     def on_resize(self) -> None:
         super().on_resize()
+        self._show_head()
         self.call_after_refresh(self._arrange)
 
     def _arrange(self) -> None:
@@ -158,10 +159,9 @@ class AugmentationScreen(ModeScreen):
         self._columns = max(1, min(MOST_COLUMNS, pictures, (grid.size.width + 2) // (NARROWEST + 2)))
         rows = -(-pictures // self._columns)
         grid.styles.grid_size_columns = self._columns
-        height = max(min(LOWEST, grid.size.height), grid.size.height // rows)
-        for picture in self.query(EffectPicture):
-            picture.styles.height = height
-        self._show_head()
+        grid.styles.grid_rows = str(max(min(LOWEST, grid.size.height), grid.size.height // rows, 1))
+        if self.focused is not None:
+            self.call_after_refresh(self.focused.scroll_visible, animate=False)
 
     def _redraw(self) -> None:
         for picture in self.query(EffectPicture):
