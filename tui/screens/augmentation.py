@@ -5,7 +5,6 @@ from typing import ClassVar
 
 from textual.app import ComposeResult
 from textual.binding import Binding
-from textual.containers import Container
 from textual.content import Content
 from textual.timer import Timer
 
@@ -14,15 +13,12 @@ from core.training.presets import preset
 from tui.new_run.augmentations import Answer, Augmentations, Play, Playing, Refused, Show, Shown, Write, Written
 from tui.paths import shown
 from tui.screens.mode_screen import ModeScreen
-from tui.widgets.effect_picture import EffectPicture
+from tui.widgets.effect_picture import EffectGrid, EffectPicture
 from tui.widgets.spectrogram_view import Image
 from tui.widgets.text_lines import TextLines
 
 STAND_IN = "best"
 """The preset whose augmentation is shown for one that has none."""
-NARROWEST, LOWEST = 36, 5
-"""Cells and rows that a picture has at least, its caption included."""
-MOST_COLUMNS = 4
 
 
 class AugmentationScreen(ModeScreen):
@@ -59,7 +55,6 @@ class AugmentationScreen(ModeScreen):
         self._place = self._seed = 0
         self._shown: Shown | None = None
         self._saying = Content("")
-        self._columns = 1
         self._silence: Timer | None = None
         self._process = Augmentations(
             data, Path.cwd() / "preview", lambda answer: self.call_later(self._answered, answer)
@@ -67,7 +62,7 @@ class AugmentationScreen(ModeScreen):
 
     def compose_body(self) -> ComposeResult:
         yield TextLines(id="head")
-        with Container(id="pictures"):
+        with EffectGrid(id="pictures"):
             effects = effects_of(self.settings)
             for effect in ("original", *effects, *(["all"] if len(effects) > 1 else [])):
                 yield EffectPicture(effect, self.settings)
@@ -151,17 +146,6 @@ class AugmentationScreen(ModeScreen):
     def on_resize(self) -> None:
         super().on_resize()
         self._show_head()
-        self.call_after_refresh(self._arrange)
-
-    def _arrange(self) -> None:
-        """As many columns as there is room for; pictures as high as the screen allows."""
-        grid, pictures = self.query_one("#pictures"), len(self.query(EffectPicture))
-        self._columns = max(1, min(MOST_COLUMNS, pictures, (grid.size.width + 2) // (NARROWEST + 2)))
-        rows = -(-pictures // self._columns)
-        grid.styles.grid_size_columns = self._columns
-        grid.styles.grid_rows = str(max(min(LOWEST, grid.size.height), grid.size.height // rows, 1))
-        if self.focused is not None:
-            self.call_after_refresh(self.focused.scroll_visible, animate=False)
 
     def _redraw(self) -> None:
         for picture in self.query(EffectPicture):
@@ -175,7 +159,7 @@ class AugmentationScreen(ModeScreen):
         pictures[max(0, min(len(pictures) - 1, here + by))].focus()
 
     def action_move_row(self, by: int) -> None:
-        self.action_move(by * self._columns)
+        self.action_move(by * self.query_one(EffectGrid).columns)
 
     def action_clip(self, by: int) -> None:
         self._place = max(0, self._place + by)

@@ -62,7 +62,7 @@ class NewRunScreen(ModeScreen):
         Binding(
             "ctrl+l",
             "augmentation",
-            "augmentation",
+            "preview",
             id="new_run.augmentation",
             tooltip="See and hear what the preset's augmentation does to a clip",
         ),

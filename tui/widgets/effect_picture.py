@@ -2,6 +2,7 @@
 
 from typing import TYPE_CHECKING
 
+from textual.containers import Container
 from textual.content import Content
 from textual.widget import Widget
 
@@ -11,6 +12,10 @@ from tui.widgets.spectrogram_view import Image, shading_of, spectrogram_lines
 
 if TYPE_CHECKING:
     from tui.app import GenreApp
+
+NARROWEST, LOWEST = 36, 5
+"""Cells and rows that a picture has at least, its caption included."""
+MOST_COLUMNS = 4
 
 
 class EffectPicture(Widget, can_focus=True):
@@ -55,8 +60,28 @@ class EffectPicture(Widget, can_focus=True):
         lines = spectrogram_lines(self._image, width, height - 1, self.app.palette, shading_of(self.app))
         return Content("\n").join([caption, *lines])
 
+    def on_resize(self) -> None:
+        if self.has_focus:
+            self.scroll_visible(animate=False)
+
     def on_focus(self) -> None:
         self.refresh()
 
     def on_blur(self) -> None:
         self.refresh()
+
+
+class EffectGrid(Container):
+    """As many columns of pictures as there is room for, as high as the grid allows; it scrolls where that is too low.
+
+    ``columns`` is how many there are now.
+    """
+
+    columns = 1
+
+    def on_resize(self) -> None:
+        pictures = len(self.query(EffectPicture))
+        self.columns = max(1, min(MOST_COLUMNS, pictures, (self.size.width + 2) // (NARROWEST + 2)))
+        rows = -(-pictures // self.columns)
+        self.styles.grid_size_columns = self.columns
+        self.styles.grid_rows = str(max(min(LOWEST, self.size.height), self.size.height // rows, 1))
