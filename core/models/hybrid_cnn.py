@@ -21,8 +21,8 @@ class HybridCNN(nn.Module):
         frames: int,
         width: int = 32,
         dropout: float = 0.3,
-        shrinkage: float = 0.2,
-        share: float = 0.7,
+        shrinkage: float = 0.1,
+        share: float = 0.5,
     ) -> None:
         """Args:
         frames: not needed: any length will do.

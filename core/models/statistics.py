@@ -1,14 +1,16 @@
-"""What a window of music is like on the whole, in some three hundred numbers that no training has to find.
+"""What a window of music is like on the whole, in some six hundred numbers that no training has to find.
 
 Cepstra and their spread tell timbre (Tzanetakis & Cook 2002); the energy of differences at several time scales, a Haar
 wavelet's, tells how fast each band and each cepstrum moves, after the modulation features of Lee et al. (2009) and the
-scattering transform of Andén & Mallat (2014); rises and falls apart tell attacks from decays; differences from band to
-band tell harmonics from noise.
+scattering transform of Andén & Mallat (2014); which bands move together (the correlation pattern of Seyerlehner et al.
+2010) and how values are distributed over time tell what plays at once; rises and falls apart tell attacks from decays;
+differences from band to band tell harmonics from noise.
 
 Suffixes: B windows, M mel bands, T frames, G groups of bands, K cepstra, F statistics.
 """
 
 import math
+from itertools import pairwise
 
 import torch
 import torch.nn.functional as F
@@ -18,7 +20,9 @@ from core.models.standardise import own_scale
 
 CEPSTRA = 20
 GROUPS = 16
-HARMONIC_GROUPS = 8
+WIDE_GROUPS = 8
+FLUCTUATIONS = 10
+"""Bands of modulation frequency."""
 SHORTEST = 48
 """Frames that the slowest statistics need; a shorter window is repeated until it has as many."""
 CEPSTRUM_SCALES, GROUP_SCALES, HARMONIC_SCALES = 4, 5, 3
@@ -26,12 +30,13 @@ CEPSTRUM_SCALES, GROUP_SCALES, HARMONIC_SCALES = 4, 5, 3
 
 
 class WindowStatistics(nn.Module):
-    """Log-mel windows [B, M, T] in dB → statistics [B, F], blind to level and decibel scale.
+    """Log-mel windows [B, M, T] in dB → statistics [B, F], blind to level.
 
     What is linear in the bands is one matrix each, for the operators of a window are many and small.
     """
 
     rows: Tensor
+    wide_groups: Tensor
     contrasts: Tensor
     contrast_groups: Tensor
 
@@ -39,9 +44,10 @@ class WindowStatistics(nn.Module):
         super().__init__()
         bands_MM = torch.eye(n_mels)
         self.register_buffer("rows", torch.cat([_cosines(CEPSTRA, n_mels), _group(bands_MM, GROUPS)]), persistent=False)
+        self.register_buffer("wide_groups", _group(bands_MM, WIDE_GROUPS), persistent=False)
         contrasts = [F.avg_pool1d(bands_MM.T, size).T.diff(dim=0) for size in (1, 2, 4)]
         self.register_buffer("contrasts", torch.cat(contrasts), persistent=False)
-        groups = [_group(torch.eye(len(contrast)), HARMONIC_GROUPS).T for contrast in contrasts]
+        groups = [_group(torch.eye(len(contrast)), WIDE_GROUPS).T for contrast in contrasts]
         blocks = torch.block_diag(*groups)  # type: ignore[no-untyped-call]
         self.register_buffer("contrast_groups", blocks, persistent=False)
         self.contrast_counts = [group.shape[1] for group in groups]
@@ -52,12 +58,13 @@ class WindowStatistics(nn.Module):
     def forward(self, mel_BMT: Tensor) -> Tensor:
         if (frames := mel_BMT.shape[2]) < SHORTEST:
             mel_BMT = mel_BMT.repeat(1, 1, -(-SHORTEST // frames))
-        z_BMT = own_scale(mel_BMT.float())
+        mel_BMT = mel_BMT.float()
+        z_BMT = own_scale(mel_BMT)
         rows_BRT = self.rows @ z_BMT
         cepstra_BKT, groups_BGT = rows_BRT[:, :CEPSTRA], rows_BRT[:, CEPSTRA:]
         mean_BK1 = cepstra_BKT.mean(2, keepdim=True)
         variance_BK = (cepstra_BKT - mean_BK1).square().sum(2) / (rows_BRT.shape[2] - 1)
-        rise_BGT = groups_BGT.diff(dim=2)
+        change_BGT = groups_BGT.diff(dim=2)
         movement = _movement(rows_BRT, GROUP_SCALES)
         return torch.cat(
             [
@@ -66,8 +73,14 @@ class WindowStatistics(nn.Module):
                 *(energy_BR[:, :CEPSTRA] for energy_BR in movement[:CEPSTRUM_SCALES]),
                 *(energy_BR[:, CEPSTRA:] for energy_BR in movement),
                 *self._harmonicity(z_BMT),
-                rise_BGT.clamp_min(0).square().mean(2).sqrt(),
-                rise_BGT.clamp_max(0).square().mean(2).sqrt(),
+                change_BGT.clamp_min(0).square().mean(2).sqrt(),
+                change_BGT.clamp_max(0).square().mean(2).sqrt(),
+                _correlation(groups_BGT),
+                *_shape(cepstra_BKT, floor=0.01),
+                *_shape(groups_BGT, floor=0.1),
+                *_shape(change_BGT, floor=0.1),
+                *_fluctuation(self.wide_groups @ z_BMT),
+                _dynamics(mel_BMT),
             ],
             dim=1,
         )
@@ -81,6 +94,45 @@ class WindowStatistics(nn.Module):
         energy_BSD = torch.stack(energies, dim=1)
         energy_BSH = _log(energy_BSD @ self.contrast_groups)
         return [part.flatten(1) for part in torch.split(energy_BSH, self.contrast_counts, dim=2)]
+
+
+def _correlation(x_BGT: Tensor) -> Tensor:
+    """How far every two rows move together: their correlation coefficients, [B, G (G - 1) / 2]."""
+    scaled_BGT = _own_deviations(x_BGT, floor=0.05)
+    correlation_BGG = scaled_BGT @ scaled_BGT.transpose(1, 2) / x_BGT.shape[2]
+    row, column = torch.triu_indices(x_BGT.shape[1], x_BGT.shape[1], offset=1)
+    return correlation_BGG[:, row, column]
+
+
+def _shape(x_BGT: Tensor, floor: float) -> tuple[Tensor, Tensor]:
+    """Skewness and log kurtosis over time, [B, G] each: bursts, steady sound, gaps."""
+    scaled_BGT = _own_deviations(x_BGT, floor)
+    squared_BGT = scaled_BGT.square()
+    return (squared_BGT * scaled_BGT).mean(2), (squared_BGT.square().mean(2) + floor).log()
+
+
+def _own_deviations(x_BGT: Tensor, floor: float) -> Tensor:
+    """Every row in its own deviations from its own mean; ``floor`` keeps what hardly moves from being blown up."""
+    centred_BGT = x_BGT - x_BGT.mean(2, keepdim=True)
+    return centred_BGT / (centred_BGT.square().mean(2, keepdim=True).sqrt() + floor)
+
+
+def _fluctuation(x_BGT: Tensor) -> list[Tensor]:
+    """Log energy [B, G] of each row's modulation, in bands of modulation frequency of even width in the logarithm."""
+    frames = x_BGT.shape[2]
+    hann_T = torch.hann_window(frames, device=x_BGT.device)
+    spectrum_BGN = torch.fft.rfft((x_BGT - x_BGT.mean(2, keepdim=True)) * hann_T, dim=2)[:, :, 1:]
+    energy_BGN = spectrum_BGN.abs().square() / frames
+    edges = [round(energy_BGN.shape[2] ** (i / FLUCTUATIONS)) for i in range(FLUCTUATIONS + 1)]
+    return [_log(energy_BGN[:, :, low - 1 : max(low, high)].mean(2), floor=1e-3) for low, high in pairwise(edges)]
+
+
+def _dynamics(mel_BMT: Tensor) -> Tensor:
+    """Log of the spread in dB; from the mean to the loudest point, and from the mean frame to the loudest: [B, 3]."""
+    loudness_BT = mel_BMT.mean(1)
+    mean_B = loudness_BT.mean(1)
+    spread_B = mel_BMT.std((1, 2)).clamp_min(0.1).log()
+    return torch.stack([spread_B, mel_BMT.amax((1, 2)) - mean_B, loudness_BT.amax(1) - mean_B], dim=1)
 
 
 def _movement(x_BRT: Tensor, scales: int) -> list[Tensor]:
@@ -103,9 +155,9 @@ def _group(x_MT: Tensor, groups: int) -> Tensor:
     return torch.stack([part.mean(0) for part in x_MT.tensor_split(min(groups, len(x_MT)))])
 
 
-def _log(energy: Tensor) -> Tensor:
-    """The logarithm of an amplitude, with a floor of a hundredth of the window's deviation."""
-    return 0.5 * (energy + 1e-4).log()
+def _log(energy: Tensor, floor: float = 1e-4) -> Tensor:
+    """The logarithm of an amplitude; its floor is an energy, by default that of a hundredth of a deviation."""
+    return 0.5 * (energy + floor).log()
 
 
 def _cosines(count: int, n_mels: int) -> Tensor:

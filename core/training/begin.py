@@ -19,7 +19,7 @@ from core.training.precision import choose_precision, make_deterministic
 from core.training.recipe import Recipe
 from core.training.team import ALONE, Team
 from core.training.train import Augmentation
-from core.training.windows import batch_bounds, random_windows
+from core.training.windows import batch_bounds, random_windows, spaced_windows
 
 STANDARDISE_WINDOWS = 256
 """Windows of the training set that the network's standardisation is fitted to."""
@@ -47,7 +47,7 @@ def begin(recipe: Recipe, reader: WindowReader, train: Tensor, team: Team = ALON
     windows = random_windows(train, reader.frames, reader.width, 1, recipe.seed, epoch=0)
     fit_standardisation(model, reader.read(windows.part(0, STANDARDISE_WINDOWS)).mel_BMT.cpu())
     settle_batch_norm(model, reader.read(windows.part(0, max(2, recipe.batch_size))).mel_BMT.cpu())
-    windows = random_windows(train, reader.frames, reader.width, EXPERT_WINDOWS, recipe.seed, epoch=0)
+    windows = spaced_windows(train, reader.frames, reader.width, EXPERT_WINDOWS)
     fit_experts(model, ((mel_BMT.cpu(), labels_B) for mel_BMT, labels_B in reader.batches(windows, EXPERT_BATCH)))
     bounds = batch_bounds(len(train) * recipe.crops_per_clip, recipe.batch_size)
     smallest = min(last - first for first, last in bounds)
