@@ -16,6 +16,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from core.errors import UserError
 from core.models.standardise import own_scale
 
 CEPSTRA = 20
@@ -23,6 +24,7 @@ GROUPS = 16
 WIDE_GROUPS = 8
 FLUCTUATIONS = 10
 """Bands of modulation frequency."""
+FEWEST_BANDS = 8
 SHORTEST = 48
 """Frames that the slowest statistics need; a shorter window is repeated until it has as many."""
 CEPSTRUM_SCALES, GROUP_SCALES, HARMONIC_SCALES = 4, 5, 3
@@ -41,7 +43,13 @@ class WindowStatistics(nn.Module):
     contrast_groups: Tensor
 
     def __init__(self, n_mels: int) -> None:
+        """
+        Raises:
+            UserError: there are fewer than `FEWEST_BANDS`.
+        """
         super().__init__()
+        if n_mels < FEWEST_BANDS:
+            raise UserError(f"window statistics need at least {FEWEST_BANDS} mel bands, not {n_mels}")
         bands_MM = torch.eye(n_mels)
         self.register_buffer("rows", torch.cat([_cosines(CEPSTRA, n_mels), _group(bands_MM, GROUPS)]), persistent=False)
         self.register_buffer("wide_groups", _group(bands_MM, WIDE_GROUPS), persistent=False)
