@@ -15,8 +15,9 @@ import msgspec
 from core.errors import UserError
 from core.runs import lock
 from core.runs.atomic import write_atomic
+from core.runs.fold import fold
 from core.runs.journal import JournalReader
-from core.runs.state import RunState, fold
+from core.runs.state import RunState
 
 if TYPE_CHECKING:
     from core.runs.summary import Summary

@@ -7,7 +7,8 @@ import pytest
 from textual.pilot import Pilot
 
 from core.runs import events as ev
-from core.runs.state import RunState, fold
+from core.runs.fold import fold
+from core.runs.state import RunState
 from tests.core.runs.stories import numbered
 from tests.tui import made_up_run
 from tests.tui.driving import text, until, until_gone, until_shown

@@ -10,10 +10,11 @@ from types import FrameType
 from core.runs import events as ev
 from core.runs import lock
 from core.runs.control import request
+from core.runs.fold import fold
 from core.runs.folder import RunFolder
 from core.runs.journal import JournalReader
 from core.runs.narrate import duration, narrate
-from core.runs.state import RunState, fold
+from core.runs.state import RunState
 from tui.commands import common
 from tui.exits import DONE, FAILED, INTERRUPTED
 

@@ -1,7 +1,8 @@
 from dataclasses import replace
 
 from core.runs import events as ev
-from core.runs.state import RunState, fold
+from core.runs.fold import fold
+from core.runs.state import RunState
 from tests.core.runs.stories import START, beginning, epoch_finished, numbered, run_started
 
 

@@ -7,8 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from core.runs import events as ev
+from core.runs.fold import fold
 from core.runs.series import CAPACITY
-from core.runs.state import LOG_LINES, RunState, fold
+from core.runs.state import LOG_LINES, RunState
 from tests.core.runs.stories import (
     BATCHES,
     GENRES,

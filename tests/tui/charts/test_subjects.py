@@ -2,7 +2,8 @@ from math import isnan, nan
 
 import pytest
 
-from core.runs.state import EpochRow, RunState, fold
+from core.runs.fold import fold
+from core.runs.state import EpochRow, RunState
 from tests.tui import made_up_run
 from tui.charts.columns import Columns
 from tui.charts.comparison import compared_accuracy, compared_loss, differences

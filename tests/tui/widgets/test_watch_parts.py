@@ -6,7 +6,8 @@ import pytest
 from textual.content import Content
 
 from core.runs import events as ev
-from core.runs.state import RunState, Validation, fold
+from core.runs.fold import fold
+from core.runs.state import RunState, Validation
 from tests.core.runs.stories import numbered
 from tests.tui import made_up_run
 from tests.tui.made_up_run import GENRES
