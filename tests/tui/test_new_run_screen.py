@@ -1,8 +1,10 @@
 """The New run screen: from a folder to a detached trainer."""
 
 import shutil
+from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
+from threading import Event
 
 import pytest
 
@@ -11,6 +13,7 @@ from core.runs.folder import RunFolder, list_runs
 from tests.tui import made_up_run
 from tests.tui.driving import text, type_text, until, until_gone, until_shown
 from tui.app import GenreApp
+from tui.new_run.look_process import LookProcess, Message
 from tui.screens import new_run
 from tui.screens.folder_picker import describe
 from tui.settings import NewRunSettings, Settings
@@ -97,17 +100,48 @@ async def test_what_is_amiss_is_said_and_its_field_is_in_focus(tmp_path: Path, g
         assert list_runs(tmp_path / "runs") == []
 
 
-async def test_an_early_start_waits_for_the_summary(tmp_path: Path, genres: Path, launched: list[RunFolder]) -> None:
+@pytest.fixture
+def look_may_end(monkeypatch: pytest.MonkeyPatch) -> Iterator[Event]:
+    """The look at the dataset says nothing before this is set."""
+    may_end = Event()
+
+    class Held(LookProcess):
+        def messages(self) -> Iterator[Message]:
+            may_end.wait()
+            yield from super().messages()
+
+    monkeypatch.setattr(new_run, "LookProcess", Held)
+    yield may_end
+    may_end.set()
+
+
+async def test_an_early_start_waits_for_the_summary(
+    tmp_path: Path, genres: Path, launched: list[RunFolder], look_may_end: Event
+) -> None:
     app = app_for(tmp_path, genres)
     async with app.run_test(notifications=True, size=SIZE) as pilot:
         await pilot.press("n", "down", "ctrl+r")
-        await until_shown(pilot, "The files are still being looked at")
+        await until_shown(pilot, "The run starts when the files have been looked at.")
         assert app.focused is not None
         assert app.focused.id == "preset"
-        await until_shown(pilot, "30 clips")
-        await until_gone(pilot, "still being looked at")
-        await pilot.press("ctrl+r")
+        assert launched == []
+        look_may_end.set()
         await until(pilot, lambda: len(launched) == 1)
+
+
+async def test_an_early_start_is_off_once_the_form_changes(
+    tmp_path: Path, genres: Path, launched: list[RunFolder], look_may_end: Event
+) -> None:
+    app = app_for(tmp_path, genres)
+    async with app.run_test(notifications=True, size=SIZE) as pilot:
+        await pilot.press("n", "down", "ctrl+r")
+        await until_shown(pilot, "The run starts when")
+        await pilot.press("right")
+        await until_gone(pilot, "The run starts when")
+        look_may_end.set()
+        await until_shown(pilot, "30 clips")
+        await pilot.pause()
+        assert launched == []
 
 
 async def test_a_name_that_is_taken_is_said(tmp_path: Path, genres: Path, launched: list[RunFolder]) -> None:

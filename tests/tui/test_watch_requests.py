@@ -195,6 +195,7 @@ async def test_a_run_that_ended_early_goes_on_only_to_another_number(
     run = made_up_run.write_run(tmp_path / "runs" / "alpha", events)
     RunFolder(run).write_recipe({"data": "/music", "epochs": 20})
     async with app_on(run).run_test(size=SIZE, notifications=True) as pilot:
+        await until_shown(pilot, "✓ finished · epoch 7/20")
         for answer in ("20", "+0"):
             await pilot.press("e")
             await until_shown(pilot, "7 of 20 epochs done")

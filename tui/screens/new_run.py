@@ -79,6 +79,7 @@ class NewRunScreen(ModeScreen):
         self.dataset: DatasetLook | None = None
         self._process: LookProcess | None = None
         self._soon: Timer | None = None
+        self._start_when_found = False
 
     def _likely_data(self) -> str:
         """Where the newest run's dataset is, or a folder of that name right here."""
@@ -180,6 +181,8 @@ class NewRunScreen(ModeScreen):
                 self.dataset = look
                 self.query_one("#mistake", Static).update("")
                 self._show_look()
+                if self._start_when_found:
+                    self.run_worker(self.action_start())
 
     def _end_look(self) -> None:
         if self._process is not None:
@@ -208,7 +211,7 @@ class NewRunScreen(ModeScreen):
         if field != "preset":
             self._set(field, event.value)
             return
-        self.form = self.form.with_preset(event.value)
+        self._replace(self.form.with_preset(event.value))
         self.query_one("#model", Choice).value = self.form.model
         for changed in ("epochs", "batch_size", "learning_rate", "seed"):
             self.query_one(f"#{changed}", TextInput).value = getattr(self.form, changed)
@@ -218,7 +221,12 @@ class NewRunScreen(ModeScreen):
         self.query_one("#about", Static).update(Content.styled(event.text, "$text-muted"))
 
     def _set(self, field: str, value: str) -> None:
-        self.form = replace(self.form, **{field: value})
+        self._replace(replace(self.form, **{field: value}))
+
+    def _replace(self, form: RecipeForm) -> None:
+        """Another form: what was said of the former, and a start that waits, are off."""
+        self.form = form
+        self._start_when_found = False
         self.query_one("#mistake", Static).update("")
 
     @on(Input.Submitted)
@@ -263,6 +271,7 @@ class NewRunScreen(ModeScreen):
         """Start the run and watch it, or say what is amiss in the field that is."""
         try:
             recipe = self.form.recipe()
+            self._start_when_found = self._looking
             self._ready_folder()
             name = dataset_name(Path(recipe.data))
             run = create(self.app.runs_dir, to_dict(recipe), name, recipe.model, name=self.form.name or None)
@@ -277,11 +286,17 @@ class NewRunScreen(ModeScreen):
             self.dismiss()
             await self.app.watch_run(run.path)
 
+    @property
+    def _looking(self) -> bool:
+        return self._process is not None and self.dataset is None
+
     def _ready_folder(self) -> Path:
         """The dataset's place, once it has been looked at and found to be one."""
         folder = self.form.folder()
-        if self._process is not None and self.dataset is None:
-            raise UserError("The files are still being looked at; their summary comes in a moment.")
+        if self._looking:
+            if self._start_when_found:
+                raise UserError("The run starts when the files have been looked at.")
+            raise UserError("The files are still being looked at.")
         if self.dataset is None:
             raise FieldError("data", "The dataset is not ready: see what is said of it.")
         return folder
