@@ -126,7 +126,8 @@ async def test_an_early_start_waits_for_the_summary(
         assert app.focused.id == "preset"
         assert launched == []
         look_may_end.set()
-        await until(pilot, lambda: len(launched) == 1)
+        await until_shown(pilot, "[2 Watch]", "small_cnn")
+        assert len(launched) == 1
 
 
 async def test_an_early_start_is_off_once_the_form_changes(

@@ -182,7 +182,7 @@ class NewRunScreen(ModeScreen):
                 self.query_one("#mistake", Static).update("")
                 self._show_look()
                 if self._start_when_found:
-                    self.run_worker(self.action_start())
+                    self.call_later(self.action_start)  # a worker of this screen would end with it
 
     def _end_look(self) -> None:
         if self._process is not None:
