@@ -84,6 +84,7 @@ class Follower:
             )
         )
         self._saver.epoch_finished()
+        self._requests.look_next_time()  # what was asked in this epoch is answered before the next one is far on
 
     def _check(self, learner: Learner) -> None:
         """Answers requests, and tells the other processes of a team what comes of them."""

@@ -60,6 +60,10 @@ class Requests:
                 before_waiting()
             self._wait()
 
+    def look_next_time(self) -> None:
+        """The next check looks, however short ago the last one was: for moments after which people expect an answer."""
+        self._looked = 0.0
+
     def _wait(self) -> None:
         began = time.monotonic()
         try:
