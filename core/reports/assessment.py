@@ -21,6 +21,8 @@ class Assessment(msgspec.Struct, frozen=True, kw_only=True):
     loss: float
     macro_f1: float
     calibration_error: float
+    calibration_noise: float
+    """What a perfectly calibrated model would show on as many clips."""
     report: dict[str, Any]
     report_text: str
     confusion: list[list[int]]
@@ -38,6 +40,7 @@ def assess(
     *,
     loss: float,
     calibration_error: float,
+    calibration_noise: float,
 ) -> Assessment:
     """The assessment of clips by what was predicted of each.
 
@@ -59,6 +62,7 @@ def assess(
         loss=loss,
         macro_f1=table.macro_f1,
         calibration_error=calibration_error,
+        calibration_noise=calibration_noise,
         report=table.table,
         report_text=table.text,
         confusion=confusion,
@@ -71,7 +75,9 @@ def as_text(assessment: Assessment, heading: str) -> str:
     """The whole assessment for people, below ``heading``."""
     figures = (
         f"{assessment.clips:,} clips: accuracy {percent(assessment.accuracy)}, loss {number(assessment.loss)}, "
-        f"macro F1 {assessment.macro_f1:.3f}, calibration error {percent(assessment.calibration_error)}"
+        f"macro F1 {assessment.macro_f1:.3f}\n"
+        f"calibration error {percent(assessment.calibration_error)} "
+        f"(a perfectly calibrated model shows {percent(assessment.calibration_noise)} on so many clips)"
     )
     parts = [
         heading,

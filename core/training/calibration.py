@@ -9,6 +9,7 @@ from torch import Tensor
 from core.training.evaluation import Evaluation
 
 BINS = 15
+DRAWS = 1000
 
 LOWEST, HIGHEST = 0.5, 5.0
 """Bounds of the temperature: a handful of validation clips, all of them right, would ask for zero."""
@@ -57,8 +58,23 @@ def calibration_error(probabilities_NC: Tensor, labels_N: Tensor, bins: int = BI
 
     Naeini, Cooper & Hauskrecht 2015; 0 is perfect, in [0, 1].
     """
-    confidence, predicted = probabilities_NC.double().max(1)
-    right = (predicted == labels_N).double()
-    bin_N = (confidence * bins).long().clamp_max(bins - 1)
-    gap = torch.zeros(bins, dtype=torch.float64).index_add_(0, bin_N, right - confidence)
-    return float(gap.abs().sum() / len(labels_N))
+    confidence_N, predicted_N = probabilities_NC.double().max(1)
+    return float(_gaps(confidence_N, (predicted_N == labels_N).double()[None], bins))
+
+
+def calibration_noise(probabilities_NC: Tensor, bins: int = BINS) -> float:
+    """The calibration error that a perfectly calibrated model with these probabilities shows on average.
+
+    It is not 0 on a finite number of clips: each bin's accuracy is a draw (Bröcker & Smith 2007). The mean over `DRAWS`
+    sets of verdicts drawn from the probabilities themselves.
+    """
+    confidence_N = probabilities_NC.double().amax(1)
+    chances_DN = torch.rand(DRAWS, len(confidence_N), dtype=torch.float64, generator=torch.Generator().manual_seed(0))
+    return float(_gaps(confidence_N, (chances_DN < confidence_N.cpu()).double(), bins).mean())
+
+
+def _gaps(confidence_N: Tensor, right_DN: Tensor, bins: int) -> Tensor:
+    """Mean distance of confidence and accuracy over bins of equal width [D], for D sets of verdicts."""
+    bin_N = (confidence_N * bins).long().clamp_max(bins - 1)
+    gap_DB = torch.zeros(len(right_DN), bins, dtype=torch.float64).index_add_(1, bin_N, right_DN - confidence_N)
+    return gap_DB.abs().sum(1) / len(confidence_N)

@@ -8,7 +8,7 @@ sides; a published split, over several training seeds.
 import os
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import msgspec
@@ -17,9 +17,8 @@ from torch import Tensor
 
 from core.dataset.clip import Clip
 from core.dataset.feature_set import FeatureSet
-from core.dataset.features import OnFeatures, compute_features
-from core.dataset.pack import open_pack
-from core.dataset.pack_index import is_pack
+from core.dataset.features import OnFeatures
+from core.dataset.load import load_features
 from core.dataset.scan import survey
 from core.dataset.settings import SplitSettings
 from core.dataset.split import split
@@ -93,10 +92,7 @@ def load(
     """
     device = choose_device(recipe.device)
     found = survey(data, index=index)
-    if is_pack(found.root):
-        features = replace(open_pack(found.root), clips=found.clips)
-    else:
-        features, _ = compute_features(found.clips, recipe.front_end, device=device, on_progress=on_features)
+    features, _ = load_features(found, recipe.front_end, device=device, on_features=on_features)
     try:
         return features.to(device), msgspec.structs.replace(recipe, front_end=features.settings)
     except ValueError as error:

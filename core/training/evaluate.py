@@ -16,7 +16,7 @@ from core.errors import UserError
 from core.reports.assessment import Assessment, assess
 from core.runs.folder import dataset_name
 from core.training.batches import WindowReader
-from core.training.calibration import calibration_error
+from core.training.calibration import calibration_error, calibration_noise
 from core.training.checkpoint import TrainedModel, load_model
 from core.training.choice import choose_clips
 from core.training.device import choose_device
@@ -102,4 +102,5 @@ def assessment_of(
         genres,
         loss=evaluation.loss,
         calibration_error=calibration_error(probabilities_NC, evaluation.labels),
+        calibration_noise=calibration_noise(probabilities_NC),
     )

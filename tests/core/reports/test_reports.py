@@ -31,6 +31,7 @@ def assessment() -> Assessment:
         GENRES,
         loss=0.5,
         calibration_error=0.1,
+        calibration_noise=0.05,
     )
 
 
@@ -69,7 +70,9 @@ def test_the_text_names_genres_figures_and_mistakes() -> None:
 
 
 def test_no_mistakes_are_told_too() -> None:
-    perfect = assess(["a", "b"], [0, 1], [0, 1], [1.0, 1.0], GENRES, loss=0.0, calibration_error=0.0)
+    perfect = assess(
+        ["a", "b"], [0, 1], [0, 1], [1.0, 1.0], GENRES, loss=0.0, calibration_error=0.0, calibration_noise=0.0
+    )
     assert "No clip was misclassified." in as_text(perfect, "")
 
 

@@ -10,7 +10,7 @@ import torch
 from torch import nn
 
 from core.training.average import WeightAverage
-from core.training.calibration import calibrate, calibration_error, fit_temperature
+from core.training.calibration import calibrate, calibration_error, calibration_noise, fit_temperature
 from core.training.evaluation import Evaluation
 from core.training.pace import Pace
 from core.training.recipe import OptimiserSettings
@@ -125,6 +125,16 @@ def test_calibration_error_of_known_cases() -> None:
     assert calibration_error(sure_and_wrong, torch.tensor([1, 1])) == pytest.approx(1.0)
     assert calibration_error(sure_and_wrong, torch.tensor([0, 0])) == pytest.approx(0.0)
     assert calibration_error(torch.tensor([[0.75, 0.25]] * 4), torch.tensor([0, 0, 0, 1])) == pytest.approx(0.0)
+
+
+def test_what_calibration_errors_chance_alone_brings() -> None:
+    """With labels drawn from the probabilities, the error is the noise, and shrinks with the root of the clips."""
+    probabilities_NC = torch.tensor([[0.7, 0.3]] * 400)
+    assert calibration_noise(probabilities_NC) == pytest.approx(math.sqrt(2 / math.pi * 0.7 * 0.3 / 400), rel=0.1)
+    assert calibration_noise(probabilities_NC[:100]) == pytest.approx(2 * calibration_noise(probabilities_NC), rel=0.15)
+    drawn_N = torch.multinomial(probabilities_NC, 1, generator=torch.Generator().manual_seed(1))[:, 0]
+    assert calibration_error(probabilities_NC, drawn_N) < 4 * calibration_noise(probabilities_NC)
+    assert calibration_noise(torch.tensor([[1.0, 0.0]] * 5)) == 0.0
 
 
 def test_an_evaluation_counts() -> None:
