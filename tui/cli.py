@@ -70,7 +70,10 @@ def main(argv: list[str] | None = None) -> int:
 
 
 def parser_for(arguments: list[str]) -> argparse.ArgumentParser:
-    """The parser, with options only for the command that ``arguments`` begin with: its module alone is imported."""
+    """The parser, with options only for commands that ``arguments`` name: no other module is imported.
+
+    A word may name a command and be none, as the folder does in ``--runs runs train``: it only costs an import.
+    """
     parser = argparse.ArgumentParser(
         prog="genre-tui",
         description="Train music-genre classifiers, watch them live, and point them at files and live sound.",
@@ -81,10 +84,9 @@ def parser_for(arguments: list[str]) -> argparse.ArgumentParser:
     parser.add_argument("--ascii", action="store_true", help="draw the app with ASCII only")
     parser.add_argument("--theme", metavar="NAME", help="colours of the app, instead of the settings' theme")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", title="commands")
-    named = _command(arguments)
     for name, command in COMMANDS.items():
         sub = commands.add_parser(name, help=command.help, description=_sentence(command.help))
-        if name == named:
+        if name in arguments:
             import_module(f"tui.commands.{command.module}").add_arguments(sub)
     return parser
 
@@ -101,11 +103,6 @@ def _run(arguments: list[str]) -> int:
         return run_app(args.runs or default_runs_dir(), ascii=args.ascii, theme=args.theme)
     status: int = import_module(f"tui.commands.{COMMANDS[args.command].module}").run(args)
     return status
-
-
-def _command(arguments: list[str]) -> str | None:
-    """The first argument that names a command; an option's value before it (``--runs train``) only costs an import."""
-    return next((argument for argument in arguments if argument in COMMANDS), None)
 
 
 def _sentence(text: str) -> str:

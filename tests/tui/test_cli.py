@@ -1,5 +1,6 @@
 """The command line without a trainer."""
 
+import contextlib
 import json
 import subprocess
 import sys
@@ -122,6 +123,14 @@ def test_the_runs_folder_from_the_environment(
     monkeypatch.setenv("GENRE_TUI_RUNS", str(runs))
     assert cli.main(["runs", "--json"]) == DONE
     assert len(capsys.readouterr().out.splitlines()) == 2
+
+
+def test_a_runs_folder_with_the_name_of_a_command(runs: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    runs.rename(runs.with_name("stop"))
+    assert cli.main(["--runs", str(runs.with_name("stop")), "show", "2026-02", "--json"]) == DONE
+    assert json.loads(capsys.readouterr().out.splitlines()[0])
+    with contextlib.chdir(runs.parent):
+        assert cli.main(["--runs", "stop", "show", "2026-02", "--json"]) == DONE
 
 
 def test_no_runs_yet(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
