@@ -24,6 +24,21 @@ class ConvBlock(nn.Sequential):
         )
 
 
+class FullyConnected(nn.Linear):
+    """A fully connected layer that a CPU computes in float32, also under bfloat16 autocast.
+
+    A batch has few rows for so many weights. To make bfloat16 of the weights in every step costs more than the product
+    itself: of [16, 330,752] by 512, forward and backward, 1.03 s against 0.65 s on one core with AMX. It is safer, too:
+    oneDNN 3.12 divides by zero, and takes the process along, in [16, 98,304] by 512.
+    """
+
+    def forward(self, x: Tensor) -> Tensor:
+        if x.device.type != "cpu":
+            return super().forward(x)
+        with torch.autocast("cpu", enabled=False):
+            return super().forward(x.float())
+
+
 class DenseHead(nn.Sequential):
     """Two hidden layers with batch normalisation, ReLU and dropout, then the logits: [B, in] → [B, genres]."""
 
@@ -31,7 +46,7 @@ class DenseHead(nn.Sequential):
         layers: list[nn.Module] = []
         for width in (512, 256):
             layers += [
-                nn.Linear(in_features, width),
+                FullyConnected(in_features, width),
                 nn.BatchNorm1d(width, momentum=momentum),
                 nn.ReLU(inplace=True),
                 nn.Dropout(dropout),

@@ -4,6 +4,7 @@ import pytest
 import torch
 
 from core.errors import UserError
+from core.models.blocks import FullyConnected
 from core.models.names import MODEL_NAMES, MODELS
 from core.models.registry import build_model
 from core.models.settle import settle_batch_norm
@@ -114,3 +115,13 @@ def test_statistics_travel_with_the_weights() -> None:
     other = build_model("small_cnn", n_mels=64, genres=3, frames=40).eval()
     other.load_state_dict(one.state_dict())
     torch.testing.assert_close(one(mel(2, 40)), other(mel(2, 40)))
+
+
+def test_wide_layers_stay_in_float32_on_a_cpu() -> None:
+    """Under bfloat16 oneDNN would end the process here: so wide it is for the archive's 387 frames."""
+    layer = FullyConnected(98_304, 512)
+    x = torch.randn(16, 98_304).bfloat16()
+    with torch.autocast("cpu", torch.bfloat16):
+        y = layer(x)
+    assert y.dtype == torch.float32
+    torch.testing.assert_close(y, torch.nn.functional.linear(x.float(), layer.weight, layer.bias))
