@@ -35,8 +35,12 @@ BENCHMARKS = {
     "viewer": "viewer.measure",
     "memory": "trainer.memory",
 }
-LONG = {"scaling": "scaling.measure", "larger_than_memory": "larger_than_memory.measure"}
-"""Those that take a quarter of an hour or many gigabytes of disk: only when they are asked for."""
+LONG = {
+    "scaling": "scaling.measure",
+    "larger_than_memory": "larger_than_memory.measure",
+    "compiled": "compiled.measure",
+}
+"""Those that take minutes or many gigabytes of disk and change little: only when they are asked for."""
 HISTORY = Path(__file__).with_name("history.jsonl")
 
 
