@@ -1,9 +1,8 @@
-"""Two experts in one network: a residual network, and a linear discriminant over the window's statistics.
+"""Two experts in one network: a residual network, and one that compares a window's statistics with what was heard.
 
-Their opinions are multiplied (Hinton 2002, products of experts). For artists never heard the discriminant is much the
-better of the two, and the product at least as good as either. The discriminant is fitted in closed form before training
-begins. It knows the training set by heart and would leave the residual network nothing to learn, so it is silent while
-training.
+Their opinions are multiplied (Hinton 2002, products of experts). For artists never heard the second is much the better
+of the two, and the product better than either. The second is fitted in closed form before training begins. It knows the
+training set by heart and would leave the residual network nothing to learn, so it is silent while training.
 """
 
 from torch import Tensor, nn
@@ -21,19 +20,20 @@ class HybridCNN(nn.Module):
         frames: int,
         width: int = 32,
         dropout: float = 0.3,
-        shrinkage: float = 0.1,
+        shrinkage: float = 0.05,
+        bandwidth: float = 3.0,
         share: float = 0.5,
     ) -> None:
         """Args:
         frames: not needed: any length will do.
         width, dropout: of the residual network.
-        shrinkage: of the discriminant's covariance.
-        share: factor of the discriminant's logits.
+        shrinkage, bandwidth: of the second expert.
+        share: factor of the second expert's logits.
         """
         super().__init__()
         self.share = share
         self.network = ResidualCNN(n_mels=n_mels, genres=genres, frames=frames, width=width, dropout=dropout)
-        self.expert = StatisticsExpert(n_mels, genres, shrinkage=shrinkage)
+        self.expert = StatisticsExpert(n_mels, genres, shrinkage=shrinkage, bandwidth=bandwidth)
 
     def forward(self, mel_BMT: Tensor) -> Tensor:
         """Log-mel [B, M, T] in dB, T from 16 frames on → logits [B, genres]; while training, the network's alone."""

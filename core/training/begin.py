@@ -48,7 +48,8 @@ def begin(recipe: Recipe, reader: WindowReader, train: Tensor, team: Team = ALON
     fit_standardisation(model, reader.read(windows.part(0, STANDARDISE_WINDOWS)).mel_BMT.cpu())
     settle_batch_norm(model, reader.read(windows.part(0, max(2, recipe.batch_size))).mel_BMT.cpu())
     windows = spaced_windows(train, reader.frames, reader.width, EXPERT_WINDOWS)
-    fit_experts(model, ((mel_BMT.cpu(), labels_B) for mel_BMT, labels_B in reader.batches(windows, EXPERT_BATCH)))
+    batches = ((mel_BMT.cpu(), labels_B) for mel_BMT, labels_B in reader.batches(windows, EXPERT_BATCH))
+    fit_experts(model, batches, EXPERT_WINDOWS)
     bounds = batch_bounds(len(train) * recipe.crops_per_clip, recipe.batch_size)
     smallest = min(last - first for first, last in bounds)
     if smallest < team.place.size:

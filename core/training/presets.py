@@ -53,10 +53,9 @@ def _best(data: str) -> Recipe:
             weight_decay=2e-2,
             schedule="cosine",
             warmup=0.1,
-            label_smoothing=0.1,
-            weight_average=0.98,
         ),
         augmentation=AugmentationSettings(
+            equaliser=0.5,
             time_mask=0.5,
             time_mask_fraction=0.15,
             frequency_mask=0.5,

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from core.dataset.clip import Clip
-from core.models.discriminant import StatisticsExpert
+from core.models.discriminant import FORGOTTEN, REMEMBERED, StatisticsExpert
 from core.models.registry import build_model
 from core.training.begin import augmentation, sampling_weights
 from core.training.presets import PRESETS, preset
@@ -80,13 +80,37 @@ def two_kinds(windows: int, level: float = 0.0) -> tuple[torch.Tensor, torch.Ten
 
 def test_expert_knows_fast_from_slow_at_any_level() -> None:
     torch.manual_seed(0)
-    expert = StatisticsExpert(64, 2, shrinkage=0.2)
+    expert = StatisticsExpert(64, 2, shrinkage=0.2, bandwidth=3.0)
     mel, labels = two_kinds(40)
-    assert not expert(mel).any()
-    expert.fit([(mel[:20], labels[:20]), (mel[20:], labels[20:])])
+    assert expert(mel).std(1).max() < 1e-3
+    expert.fit([(mel[:20], labels[:20]), (mel[20:], labels[20:])], 1)
     new, truth = two_kinds(40, level=15.0)
     assert (expert(new).argmax(1) == truth).float().mean() > 0.9
     torch.testing.assert_close(expert(new), expert(new - 7), atol=1.0, rtol=2e-2)
+
+
+def test_expert_remembers_clips_by_the_mean_of_their_windows_and_not_too_many() -> None:
+    torch.manual_seed(0)
+    expert = StatisticsExpert(64, 3, shrinkage=0.2, bandwidth=3.0)
+    mel, labels = two_kinds(220)
+    twice = mel.repeat_interleave(2, 0) + torch.randn(440, 64, 60), labels.repeat_interleave(2)
+    expert.fit([twice], 2)
+    remembered_C = (expert.clip_bias > FORGOTTEN / 2).sum(1)
+    assert remembered_C.tolist() == [REMEMBERED, REMEMBERED, 1]  # of the third nothing was heard
+    assert (expert(mel).argmax(1) == labels).all()
+    assert expert(mel).isfinite().all()
+
+
+def test_a_genre_of_two_sounds_is_recognised_by_both() -> None:
+    """The mean of the two is the other genre's mean: only remembered clips tell them apart."""
+    torch.manual_seed(0)
+    fast, slow = (two_kinds(60)[0][kind::2] for kind in (0, 1))
+    between = (fast + slow) / 2
+    mel = torch.cat([fast, slow, between])
+    labels = torch.tensor([0] * 60 + [1] * 30)
+    expert = StatisticsExpert(64, 2, shrinkage=0.2, bandwidth=3.0)
+    expert.fit([(mel, labels)], 1)
+    assert (expert(mel).argmax(1) == labels).float().mean() > 0.95
 
 
 def test_hybrid_is_the_network_alone_while_it_trains_and_both_afterwards() -> None:
@@ -94,7 +118,7 @@ def test_hybrid_is_the_network_alone_while_it_trains_and_both_afterwards() -> No
     model = build_model("hybrid_cnn", n_mels=64, genres=2, frames=60, width=8, dropout=0.0)
     mel, labels = two_kinds(16)
     expert = next(module for module in model.modules() if isinstance(module, StatisticsExpert))
-    expert.fit([(mel, labels)])
+    expert.fit([(mel, labels)], 1)
     network = model.get_submodule("network")
     torch.testing.assert_close(model.train()(mel), network(mel))
     model.eval()
