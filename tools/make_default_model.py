@@ -23,7 +23,7 @@ from core.dataset.feature_set import FeatureSet
 from core.dataset.split import Split
 from core.reports.classification import classification_report
 from core.training.batches import WindowReader
-from core.training.calibration import calibrate, calibration_error, fit_temperature
+from core.training.calibration import calibrate, calibration_error, calibration_noise, fit_temperature
 from core.training.checkpoint import save_best
 from core.training.conclude import limits
 from core.training.crossval import Outcome, cross_validate, grouped_rounds, load, train_blind
@@ -100,13 +100,13 @@ def _joined(evaluations: list[Evaluation]) -> Evaluation:
     return Evaluation(torch.cat([e.logits for e in evaluations]), torch.cat([e.labels for e in evaluations]))
 
 
-def honest_calibration_error(outcomes: list[Outcome]) -> float:
-    """With each fold's temperature fitted to the other folds."""
+def honest_probabilities(outcomes: list[Outcome]) -> Tensor:
+    """[N, C], with each fold's temperature fitted to the other folds."""
     probabilities: list[Tensor] = []
     for k, outcome in enumerate(outcomes):
         others = _joined([other.evaluation for n, other in enumerate(outcomes) if n != k])
         probabilities.append(outcome.evaluation.probabilities(fit_temperature(others.logits, others.labels)))
-    return calibration_error(torch.cat(probabilities), _joined([o.evaluation for o in outcomes]).labels)
+    return torch.cat(probabilities)
 
 
 def model_card(
@@ -115,6 +115,8 @@ def model_card(
     held_out = _joined([outcome.evaluation for outcome in outcomes])
     accuracies = [outcome.evaluation.accuracy for outcome in outcomes]
     interval = interval_of_share(held_out.accuracy, len(held_out.labels))
+    probabilities_NC = honest_probabilities(outcomes)
+    off = calibration_error(probabilities_NC, held_out.labels)
     report = classification_report(held_out.labels.tolist(), held_out.predictions.tolist(), features.genres)
     confusion, genres = held_out.confusion, features.genres
     mistakes = sorted(
@@ -155,7 +157,7 @@ clips {interval.low:.1%} to {interval.high:.1%}; folds {", ".join(f"{a:.1%}" for
 figure on them says anything about it: evaluate it on music of your own.
 
 **Calibration.** One temperature, fitted to the held-out verdicts of that cross-validation. Expected calibration error
-(15 bins) with each fold's temperature fitted to the other folds: {honest_calibration_error(outcomes):.1%}.
+(15 bins) with each fold's temperature fitted to the other folds: {off:.1%}; a perfectly calibrated model would show {calibration_noise(probabilities_NC):.1%} on as many clips.
 
 | genre | clips | recall | precision |
 |---|---|---|---|
