@@ -157,7 +157,8 @@ clips {interval.low:.1%} to {interval.high:.1%}; folds {", ".join(f"{a:.1%}" for
 figure on them says anything about it: evaluate it on music of your own.
 
 **Calibration.** One temperature, fitted to the held-out verdicts of that cross-validation. Expected calibration error
-(15 bins) with each fold's temperature fitted to the other folds: {off:.1%}; a perfectly calibrated model would show {calibration_noise(probabilities_NC):.1%} on as many clips.
+(15 bins) with each fold's temperature fitted to the other folds: {off:.1%}; a
+perfectly calibrated model would show {calibration_noise(probabilities_NC):.1%} on as many clips.
 
 | genre | clips | recall | precision |
 |---|---|---|---|
