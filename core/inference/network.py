@@ -9,6 +9,7 @@ import torch
 from core.features.front_end import FrontEnd
 from core.features.settings import FrontEndSettings
 from core.inference.calibration import Calibration
+from core.inference.windows import Waveform, followed_by_silence, repeated
 from core.models.fold import fold_batch_norms
 from core.models.limits import WINDOW_SECONDS
 from core.models.seed_cnn import SeedCNN
@@ -19,8 +20,6 @@ BATCH = 16
 """Windows at a time through the network: a GPU is not kept waiting by fewer."""
 CACHED = 3
 """Windows at a time through the front end on a CPU: the transforms of more than these fall out of its cache."""
-SHORTEST_FRAMES = 16
-"""What every network takes at least."""
 
 
 class Network:
@@ -59,21 +58,20 @@ class Network:
         Unlikeness is the distance from the training windows in units of its limit; 0 where the model knows no limit.
         """
         logits, unlikeness = [], []
-        for part_BN in torch.split(torch.from_numpy(wave_BN), BATCH):
-            mel_BMT = self._spectrograms(self._padded(part_BN.to(self.device)))
+        for i in range(0, len(wave_BN), BATCH):
+            part_BN = wave_BN[i : i + BATCH]
+            mel_BMT = self._spectrograms(repeated(part_BN, self.window_samples))
+            unlikeness.append(self._unlikeness(mel_BMT).cpu())
+            if self.fixed_length and part_BN.shape[1] < self.window_samples:
+                mel_BMT = self._spectrograms(followed_by_silence(part_BN, self.window_samples))
             logits.append(self.model(mel_BMT).double().cpu())
-            unlikeness.append(self._unlikeness(mel_BMT[:, :, : self.front_end.frames_of(wave_BN.shape[1])]).cpu())
         return torch.cat(logits).numpy(), torch.cat(unlikeness).numpy()
 
-    def _spectrograms(self, wave_BN: torch.Tensor) -> torch.Tensor:
-        parts = torch.split(wave_BN, CACHED if self.device.type == "cpu" else len(wave_BN))
+    def _spectrograms(self, wave_BN: Waveform) -> torch.Tensor:
+        parts = torch.split(
+            torch.from_numpy(wave_BN).to(self.device), CACHED if self.device.type == "cpu" else len(wave_BN)
+        )
         return torch.cat([self.front_end(part_BN) for part_BN in parts])
-
-    def _padded(self, wave_BN: torch.Tensor) -> torch.Tensor:
-        """With zeros at the end where the network needs more than there is."""
-        shortest = (SHORTEST_FRAMES - 1) * self.settings.hop_length
-        wanted = self.window_samples if self.fixed_length else min(shortest, self.window_samples)
-        return torch.nn.functional.pad(wave_BN, (0, max(0, wanted - wave_BN.shape[1])))
 
     def _unlikeness(self, mel_BMT: torch.Tensor) -> torch.Tensor:
         if self.familiarity is None:

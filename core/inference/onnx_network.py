@@ -10,6 +10,7 @@ import numpy as np
 from core.errors import UserError
 from core.inference.measurer import Values, Waveform
 from core.inference.model_card import METADATA_KEY, read_card
+from core.inference.windows import followed_by_silence, repeated
 
 SUFFIX = ".onnx"
 INPUT, LOGITS, PROBABILITIES, UNLIKENESS = "waveform", "logits", "probabilities", "unlikeness"
@@ -32,6 +33,7 @@ class OnnxNetwork:
         card = read_card(self._session.get_modelmeta().custom_metadata_map.get(METADATA_KEY, ""), str(path))
         self.settings, self.calibration = card.front_end, card.calibration
         self.genres, self.name, self.window_samples = card.genres, card.network, card.window_samples
+        self.fixed_length = self.name == "seed_cnn"
         self.device = f"onnxruntime {_provider(device).removesuffix('ExecutionProvider').lower()}"
         if _signature(self._session) != {
             INPUT: (None, self.window_samples),
@@ -42,9 +44,13 @@ class OnnxNetwork:
             raise UserError(f"{path} does not take and give what its description says")
 
     def measure(self, wave_BN: Waveform) -> tuple[Values, Values]:
-        """As `Measurer.measure`. A sound that is shorter than a window is repeated until it fills one."""
-        if wave_BN.shape[1] < self.window_samples:
-            wave_BN = np.stack([np.resize(wave_N, self.window_samples) for wave_N in wave_BN])
+        """As `Measurer.measure`."""
+        logits, unlikeness = self._run(repeated(wave_BN, self.window_samples))
+        if self.fixed_length and wave_BN.shape[1] < self.window_samples:
+            logits, _ = self._run(followed_by_silence(wave_BN, self.window_samples))
+        return logits, unlikeness
+
+    def _run(self, wave_BN: Waveform) -> tuple[Values, Values]:
         answers = [
             self._session.run([LOGITS, UNLIKENESS], {INPUT: wave_BN[i : i + BATCH]})
             for i in range(0, len(wave_BN), BATCH)

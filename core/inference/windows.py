@@ -51,3 +51,13 @@ class WindowCutter:
             return None
         start = max(0, self.received - self.window)
         return self._held[-min(self.window, self.received) :], start
+
+
+def repeated(wave_BN: Waveform, samples: int) -> Waveform:
+    """Sounds (B, N) over and over until they fill a window: a judge of windows hears more of them, not silence."""
+    return np.pad(wave_BN, ((0, 0), (0, max(0, samples - wave_BN.shape[1]))), mode="wrap")
+
+
+def followed_by_silence(wave_BN: Waveform, samples: int) -> Waveform:
+    """Sounds (B, N) with zeros up to a window, as a network of fixed length has met short clips in its training."""
+    return np.pad(wave_BN, ((0, 0), (0, max(0, samples - wave_BN.shape[1]))))

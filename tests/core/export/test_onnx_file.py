@@ -8,6 +8,7 @@ import onnxruntime
 import pytest
 import torch
 
+from core.audio.decode import decode
 from core.export.onnx_file import export_onnx
 from core.export.real_front_end import RealFrontEnd
 from core.features.front_end import FrontEnd
@@ -71,11 +72,17 @@ def test_silence_and_noise_are_as_uncertain(onnx: Exported) -> None:
         assert_same(one, other)
 
 
-def test_a_sound_shorter_than_a_window_is_judged(onnx: Exported) -> None:
-    y = np.sin(np.arange(11_025)).astype(np.float32)
-    prediction = Classifier.load(onnx("small_cnn")).classify_array(y, 11_025)
-    assert len(prediction.segments) == 1
-    assert prediction.duration_s == 1.0
+@pytest.mark.parametrize("network", ["small_cnn", "seed_cnn"])
+@pytest.mark.parametrize("seconds", [0.6, 1.0, 2.9])
+def test_a_sound_shorter_than_a_window_is_judged_alike(onnx: Exported, network: str, seconds: float) -> None:
+    here, there = Classifier.load(shared_model(network), "cpu"), Classifier.load(onnx(network))
+    for genre in GENRES:
+        y, rate = decode(a_sound(genre))
+        one, other = (judge.classify_array(y[: round(seconds * rate)], rate) for judge in (here, there))
+        assert len(other.segments) == 1
+        assert other.duration_s == pytest.approx(seconds, abs=1e-3)
+        assert one.genre == other.genre
+        assert other.probabilities == pytest.approx(one.probabilities, abs=CLOSE)
 
 
 def test_other_programs_get_calibrated_probabilities_from_a_waveform(onnx: Exported) -> None:

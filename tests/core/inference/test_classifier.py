@@ -113,6 +113,14 @@ def test_a_network_of_fixed_length_pads_what_is_shorter_and_divides_what_is_long
     assert long.genre == "saw-wall"
 
 
+def test_a_second_is_judged_as_if_it_went_on(classifier: Classifier) -> None:
+    y, rate = decode(a_sound("saw-wall"))
+    second = y[:rate]
+    short, whole = classifier.classify_array(second, rate), classifier.classify_array(np.tile(second, 3), rate)
+    assert short.genre == whole.genre == "saw-wall"
+    assert short.probabilities == pytest.approx(whole.probabilities, abs=1e-4)
+
+
 def test_a_long_file_takes_the_memory_of_a_block(classifier: Classifier, tmp_path: Path) -> None:
     y, rate = decode(a_sound("saw-wall"))
     minutes = 20
