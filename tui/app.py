@@ -51,16 +51,12 @@ Standard output and error lead into the viewer's log while the app runs.
 
 import asyncio
 import os
-import shlex
-import sys
 from collections.abc import Iterable, Sequence
 from functools import partial
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, cast
 
-import msgspec
-from rich.console import Console
 from textual.app import SystemCommand
 from textual.binding import Binding
 from textual.dom import DOMNode
@@ -69,12 +65,10 @@ from textual.notifications import SeverityLevel
 from textual.screen import Screen
 from textual.widgets import Input
 
-from core.runs.folder import default_runs_dir, find, list_runs
 from tui.ascii import AsciiFilter
 from tui.key_order import KeysInOrder
 from tui.keymap import check_keys, own_bindings
-from tui.settings import Settings, SettingsError, read_settings, settings_file
-from tui.terminal import check_terminal, drawing_on_a_duplicate, leave_with_the_terminal, log_path
+from tui.settings import Settings, SettingsError
 from tui.themes import THEMES, Palette, choose_theme, palette_for
 from tui.widgets.mode_bar import TITLES
 
@@ -276,55 +270,3 @@ class GenreApp(KeysInOrder[None]):
     def on_command_palette_opened(self) -> None:
         for field in self.screen.query(Input):
             field.cursor_blink = False
-
-
-def run_app(runs_dir: Path, attach: str | None = None, *, ascii: bool = False, theme: str | None = None) -> int:
-    """Show the app until it is left, then say on standard output what goes on training.
-
-    Args:
-        runs_dir: where the runs live.
-        attach: a run to watch (folder, name, unique beginning; ``""`` is the newest), or None for the Runs screen.
-        ascii: draw with ASCII only.
-        theme: instead of the settings' theme.
-
-    Returns:
-        The exit status.
-
-    Raises:
-        UserError: there is no terminal to draw on, or no such run.
-    """
-    # textual-serve gives the app pipes for a terminal, and a driver of Textual's for them.
-    in_browser = "TEXTUAL_DRIVER" in os.environ
-    if not in_browser:
-        check_terminal()
-    watch = None if attach is None else find(runs_dir, attach or None).path
-    complaint = ""
-    try:
-        settings = read_settings(settings_file())
-    except SettingsError as mistake:
-        settings, complaint = Settings(), str(mistake)
-    if theme is not None:
-        settings = msgspec.structs.replace(settings, theme=theme)
-    log = log_path()
-    with drawing_on_a_duplicate(log) as screen, os.fdopen(os.dup(2), "w") as errors:
-        app = GenreApp(runs_dir, settings=settings, watch=watch, ascii=ascii, complaint=complaint)
-        app.error_console = Console(file=errors, width=120)
-        if not in_browser:
-            leave_with_the_terminal(screen, app.leave_soon)
-        app.run(mouse=settings.mouse)
-    if app.return_code == 1:
-        print(f"genre-tui: the app ended in a way that should not have been; see {log}", file=sys.stderr)
-    if not in_browser:
-        for line in goodbye(runs_dir):
-            print(line)
-    return app.return_code or 0
-
-
-def goodbye(runs_dir: Path) -> list[str]:
-    """What leaving does not end: a line for every run with a living trainer, with the command that comes back to it."""
-    place = [] if runs_dir == default_runs_dir() else ["--runs", str(runs_dir)]
-    return [
-        f"Training goes on: {run.name} ({shlex.join(['genre-tui', *place, 'attach', run.name])})"
-        for run in list_runs(runs_dir)
-        if run.is_alive()
-    ]

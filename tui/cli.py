@@ -98,7 +98,7 @@ def _run(arguments: list[str]) -> int:
         return DONE
     if args.command is None:
         from core.runs.folder import default_runs_dir
-        from tui.app import run_app
+        from tui.launch import run_app
 
         return run_app(args.runs or default_runs_dir(), ascii=args.ascii, theme=args.theme)
     status: int = import_module(f"tui.commands.{COMMANDS[args.command].module}").run(args)

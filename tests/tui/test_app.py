@@ -11,7 +11,8 @@ from core.runs.lock import RunLock
 from tests.tui import made_up_run
 from tests.tui.driving import text, until, until_gone, until_shown
 from tests.tui.pseudo_terminal import ROOT, PseudoTerminal
-from tui.app import GenreApp, goodbye
+from tui.app import GenreApp
+from tui.launch import goodbye
 from tui.settings import Settings
 from tui.themes import PALETTES, choose_theme
 

@@ -173,7 +173,7 @@ def test_without_a_terminal_it_says_so_in_one_line(runs: Path) -> None:
 def test_what_native_code_prints_goes_into_the_log_and_not_on_the_screen(runs: Path, tmp_path: Path) -> None:
     """A decoder's complaint on descriptor 2, made by the app's own process while it draws."""
     code = (
-        "import os, threading, sys; from pathlib import Path; from tui.app import run_app\n"
+        "import os, threading, sys; from pathlib import Path; from tui.launch import run_app\n"
         "threading.Timer(1.0, lambda: (os.write(2, b'NATIVE NOISE 2'), os.write(1, b'NATIVE NOISE 1'))).start()\n"
         f"sys.exit(run_app(Path({str(runs)!r})))"
     )
@@ -199,9 +199,9 @@ def test_a_home_that_cannot_be_written_to_is_no_hindrance(runs: Path, tmp_path: 
 
 def test_a_crash_is_one_sentence_and_a_traceback_in_the_log(runs: Path, tmp_path: Path) -> None:
     code = (
-        "import sys; from pathlib import Path; from tui import app; from tui.screens.runs import RunsScreen\n"
+        "import sys; from pathlib import Path; from tui import launch; from tui.screens.runs import RunsScreen\n"
         "RunsScreen.action_reverse = lambda self: 1 / 0\n"
-        f"sys.exit(app.run_app(Path({str(runs)!r})))"
+        f"sys.exit(launch.run_app(Path({str(runs)!r})))"
     )
     with PseudoTerminal([], tmp_path, code=code) as terminal:
         terminal.read_until("second")

@@ -15,6 +15,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    from tui.app import run_app
+    from tui.launch import run_app
 
     return run_app(runs_dir(args), attach=args.run, ascii=args.ascii, theme=args.theme)
