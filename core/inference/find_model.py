@@ -20,7 +20,7 @@ class ModelChoice(NamedTuple):
 def find_model(name: str | None, runs_dir: Path) -> Path:
     """The model that ``name`` means: a model file, a run, or ``default``.
 
-    Without a name, the best model of the newest run that has one, else the one that comes with the program.
+    Without a name, the newest best model of a run, else the one that comes with the program.
 
     Raises:
         UserError: there is no such model, or none at all.
@@ -47,10 +47,11 @@ def find_model(name: str | None, runs_dir: Path) -> Path:
 
 
 def list_models(runs_dir: Path) -> list[ModelChoice]:
-    """The best models of all runs, newest run first, then the one that comes with the program."""
+    """The best models of all runs, the newest first, then the one that comes with the program."""
     choices = [
         ModelChoice(run.name, run.best_model_path) for run in list_runs(runs_dir) if run.best_model_path.is_file()
     ]
+    choices.sort(key=lambda choice: choice.path.stat().st_mtime_ns, reverse=True)
     shipped = default_model()
     return [*choices, ModelChoice(DEFAULT, shipped)] if shipped else choices
 

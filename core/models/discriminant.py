@@ -37,7 +37,8 @@ class StatisticsExpert(nn.Module):
 
     def __init__(self, n_mels: int, genres: int, *, shrinkage: float, bandwidth: float) -> None:
         """Args:
-        shrinkage: share of the diagonal in the covariance within genres (Friedman 1989).
+        shrinkage: share of the diagonal in the covariance within genres (Friedman 1989), at least; of few windows
+            it gets a larger one.
         bandwidth: how far from a remembered clip its genre is believed in, in deviations within genres.
         """
         super().__init__()
@@ -80,7 +81,9 @@ class StatisticsExpert(nn.Module):
         within_NF = (features_NF - means_CF[labels_N]) * shares_NC.sum(1, keepdim=True).sqrt()
         covariance_FF = within_NF.T @ within_NF / shares_NC.sum()
         diagonal_FF = covariance_FF.diagonal().clamp_min(1e-6).diag()
-        shrunk_FF = torch.lerp(covariance_FF, diagonal_FF, self.shrinkage)
+        # Fewer windows than statistics say nothing about most directions, and must not be believed there.
+        unknown = 1 - (len(features_NF) - len(self.bias)) / features_NF.shape[1]
+        shrunk_FF = torch.lerp(covariance_FF, diagonal_FF, min(1.0, max(self.shrinkage, unknown)))
         self.mean.copy_(mean_F)
         self.std.copy_(std_F)
         _compare_with(means_CF, shrunk_FF, self.weight, self.bias)

@@ -17,7 +17,7 @@ class Timing:
     lived: float = 0.0
     """Seconds of the lives that are over."""
     born: float | None = None
-    """When the present life began."""
+    """When the present life, or stretch of it since a pause, began."""
     train: list[float] = field(default_factory=list)
     validate: list[float] = field(default_factory=list)
     """Seconds of the last epochs' two phases, without the first epoch of every life."""
@@ -47,6 +47,15 @@ class Timing:
         if self.born is not None:
             self.lived += max(0.0, time - self.born)
             self.born = None
+
+    def paused(self, time: float) -> None:
+        """A pause is no work, so it ends a stretch of life."""
+        self.run_ended(time)
+
+    def resumed(self, time: float) -> None:
+        """What the batch at work took before the pause is not known to the pace after it."""
+        if self.born is None:
+            self.born, self.at, self.first = time, time, None
 
     def seconds(self, now: float) -> float:
         return self.lived + (max(0.0, now - self.born) if self.born is not None else 0.0)

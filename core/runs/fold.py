@@ -154,9 +154,12 @@ def _answer(state: RunState, event: ev.RequestAnswered) -> None:
     match event.request:
         case "pause":
             state.paused = True
+            state.timing.paused(event.time)
         case "resume":
             state.paused = False
+            state.timing.resumed(event.time)
         case "stop":
+            state.timing.resumed(event.time)  # where it was paused: test and report are work
             state.stopping, state.paused = True, False
         case "extend":
             state.epochs = event.epochs or state.epochs

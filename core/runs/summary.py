@@ -104,8 +104,7 @@ class RunList:
         runs = list_runs(self.runs_dir)
         self._watchers = {run.path: self._watchers.get(run.path) or RunWatcher(run) for run in runs}
         summaries = [watcher.summary() for watcher in self._watchers.values()]
-        # Without a start a run was only just made.
-        return sorted(summaries, key=lambda s: (s.started or math.inf, s.name), reverse=True)
+        return sorted(summaries, key=lambda s: (s.started or _made(RunFolder(Path(s.path))), s.name), reverse=True)
 
 
 def summarise(state: RunState, path: Path, now: float) -> Summary:
@@ -123,6 +122,11 @@ def summarise(state: RunState, path: Path, now: float) -> Summary:
         started=state.started,
         seconds=state.seconds(now),
     )
+
+
+def _made(run: RunFolder) -> float:
+    """When a run was made that has not started, and perhaps never will."""
+    return _size_and_time(run.recipe_path)[1] / 1e9
 
 
 def _stamp(run: RunFolder) -> Stamp:

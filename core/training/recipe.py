@@ -4,12 +4,16 @@ A recipe is written to the run folder, into every checkpoint, and into the first
 it does not influence the result.
 """
 
+import math
 from typing import Literal
 
 import msgspec
 
 from core.dataset.settings import SplitSettings as SplitSettings
 from core.features.settings import AugmentationSettings, FrontEndSettings
+
+MOST_EPOCHS = 100_000
+"""More are a slip of the finger."""
 
 
 class OptimiserSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -22,6 +26,15 @@ class OptimiserSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknow
     label_smoothing: float = 0.0
     weight_average: float = 0.0
     """Decay of the exponential moving average of the weights that is evaluated and kept; 0 turns it off."""
+
+    def __post_init__(self) -> None:
+        if not 0 < self.learning_rate < math.inf:
+            raise ValueError(f"learning_rate must be a number above 0, not {self.learning_rate}")
+        if not 0 <= self.weight_decay < math.inf:
+            raise ValueError(f"weight_decay must be a number from 0 on, not {self.weight_decay}")
+        for name in ("warmup", "label_smoothing", "weight_average"):
+            if not 0 <= getattr(self, name) < 1:
+                raise ValueError(f"{name} must be from 0 to below 1, not {getattr(self, name)}")
 
 
 class Recipe(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -64,6 +77,8 @@ class Recipe(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
         for name in ("epochs", "batch_size", "crops_per_clip", "test_crops", "processes"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} must be at least 1, not {getattr(self, name)}")
+        if self.epochs > MOST_EPOCHS:
+            raise ValueError(f"epochs must be at most {MOST_EPOCHS:,}, not {self.epochs:,}")
         if self.crop_seconds is not None and not 0 < self.crop_seconds <= self.front_end.seconds:
             raise ValueError(f"crop_seconds must be above 0 and at most {self.front_end.seconds:g}, the clip length")
 

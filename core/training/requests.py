@@ -12,6 +12,7 @@ from core.runs.events import RequestAnswered
 from core.runs.folder import RunFolder
 from core.training.chronicle import Chronicle
 from core.training.errors import StopRequested
+from core.training.recipe import MOST_EPOCHS
 
 LOOK_SECONDS = 0.1
 """How often the control file is looked at."""
@@ -100,6 +101,9 @@ class Requests:
     def _extend(self, asked: Request) -> None:
         if asked.epochs is None or asked.epochs <= self.epochs:
             self._reply(asked, False, f"the run has {self.epochs} epochs already; ask for more")
+            return
+        if asked.epochs > MOST_EPOCHS:
+            self._reply(asked, False, f"a run has at most {MOST_EPOCHS:,} epochs")
             return
         self.epochs = asked.epochs
         # A later life of the run takes its number of epochs from there.

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, Self, TextIO
 
 import msgspec
+from rich.cells import cell_len
 
 from core.audio.errors import AudioError, printable
 from core.errors import UserError
@@ -16,6 +17,7 @@ from core.inference.labels import Labels
 from core.inference.prediction import Prediction, Result, Unreadable, as_plain
 from core.runs.atomic import replacing
 from core.tags.write import Action, TagPlan
+from tui.cells import padded
 from tui.figures import count
 
 if TYPE_CHECKING:
@@ -128,6 +130,8 @@ class CsvOutput(contextlib.AbstractContextManager["CsvOutput"]):
         self._genres, self._top = genres, top
         self._stack = contextlib.ExitStack()
         self._file: TextIO = sys.stdout
+        if path.is_dir():
+            raise UserError(f"{path} is a folder; give --csv a file")
         if path != Path("-"):
             try:
                 temporary = self._stack.enter_context(replacing(path))
@@ -171,7 +175,7 @@ class TableOutput(contextlib.AbstractContextManager["TableOutput"]):
     def __init__(self, genres: Sequence[str], found: Sequence[object], top: int) -> None:
         self._top = top
         self._genre_cells = max(len(self.UNCERTAIN), *(len(genre) for genre in genres))
-        lengths = [len(printable(path)) for path in found if isinstance(path, Path)]
+        lengths = [cell_len(printable(path)) for path in found if isinstance(path, Path)]
         self._path_cells = min(PATH_CELLS, max(lengths, default=0))
 
     def put(self, said: Said) -> None:
@@ -194,7 +198,7 @@ class TableOutput(contextlib.AbstractContextManager["TableOutput"]):
         if said.tag is not None:
             notes.append(_tag_note(said.tag, said.written))
         path = _shortened(prediction.path, self._path_cells)
-        return f"{head} {path:<{self._path_cells}}  {'  '.join(notes)}".rstrip()
+        return f"{head} {padded(path, self._path_cells)}  {'  '.join(notes)}".rstrip()
 
     def __exit__(self, *error: object) -> None:
         pass
@@ -211,4 +215,6 @@ def _tag_note(plan: TagPlan, written: bool) -> str:
 
 def _shortened(path: str, cells: int) -> str:
     """The end of a long path, which tells files apart."""
-    return path if len(path) <= cells else "…" + path[-(cells - 1) :]
+    while cell_len(path) > cells:
+        path = "…" + path[2:]
+    return path

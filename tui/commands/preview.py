@@ -5,6 +5,7 @@ from pathlib import Path
 
 import msgspec
 
+from core.errors import UserError
 from core.features.effects import EFFECTS, effects_of
 from core.training.presets import PRESETS, preset
 from tui.commands.common import narrate
@@ -37,7 +38,10 @@ def run(args: argparse.Namespace) -> int:
     effects = args.effect or effects_of(recipe.augmentation)
     wave_N, rate = decode(args.file, start=args.start, duration=args.seconds)
     wave_N = resample(wave_N, rate, recipe.front_end.sample_rate)
-    args.out.mkdir(parents=True, exist_ok=True)
+    try:
+        args.out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UserError(f"{args.out} cannot be written: {error.strerror}") from error
     for heard in audition(wave_N, recipe.front_end, recipe.augmentation, effects, args.seed):
         print(write_picture(args.out, heard))
         print(write_sound(args.out, heard))

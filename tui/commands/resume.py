@@ -1,6 +1,7 @@
 """``resume RUN``: wake a paused run, or go on with one that has ended or was lost, exactly where it stood."""
 
 import argparse
+import shlex
 
 from core.errors import UserError
 from core.runs.folder import RunFolder
@@ -36,6 +37,6 @@ def go_on(folder: RunFolder, *, detach: bool) -> int:
     resume(folder)
     if detach:
         print(folder.name)
-        narrate(f"training goes on; watch it with: genre-tui attach {folder.name}")
+        narrate(f"training goes on; watch it with: genre-tui attach {shlex.quote(folder.name)}")
         return DONE
     return follow(folder, after=seen)

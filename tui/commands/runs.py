@@ -4,9 +4,11 @@ import argparse
 import time
 
 import msgspec
+from rich.cells import cell_len
 
 from core.runs.narrate import duration, percent
 from core.runs.summary import RunList, Summary
+from tui.cells import padded
 from tui.commands.common import add_runs_option, narrate, runs_dir
 from tui.exits import DONE
 
@@ -33,8 +35,8 @@ def run(args: argparse.Namespace) -> int:
 
 def table(rows: list[tuple[str, ...]]) -> str:
     """Columns as wide as they need to be."""
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    lines = ("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) for row in rows)
+    widths = [max(map(cell_len, column)) for column in zip(*rows, strict=True)]
+    lines = ("  ".join(padded(cell, width) for cell, width in zip(row, widths, strict=True)) for row in rows)
     return "\n".join(line.rstrip() for line in lines)
 
 

@@ -1,6 +1,7 @@
 """``train DATA``: start a run and follow it in plain lines, or leave it to itself with ``--detach``."""
 
 import argparse
+import shlex
 from pathlib import Path
 from typing import Any
 
@@ -76,7 +77,7 @@ def run(args: argparse.Namespace) -> int:
     launch(folder)
     if args.detach:
         print(folder.name)
-        narrate(f"training in {folder.path}; watch it with: genre-tui attach {folder.name}")
+        narrate(f"training in {folder.path}; watch it with: genre-tui attach {shlex.quote(folder.name)}")
         return DONE
     narrate(f"run {folder.name}")
     return follow(folder, bell=args.bell)
@@ -86,13 +87,17 @@ def _check(data: Path, recipe: Recipe) -> None:
     """Looks at every file (the trainer need not do it again), so that no run is made that cannot be.
 
     Raises:
-        UserError: the dataset cannot be trained on.
+        UserError: the dataset cannot be trained on, or there is no such device.
     """
     # These load numpy and the decoders: not for --help.
     from core.dataset.scan import scan
     from core.dataset.split import split
 
     split(scan(data, on_progress=Progress("files looked at")).clips, recipe.split)
+    if recipe.device not in ("auto", "cpu"):
+        from core.training.device import choose_device
+
+        choose_device(recipe.device)
 
 
 def recipe_from(args: argparse.Namespace, data: Path) -> Recipe:

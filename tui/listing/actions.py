@@ -4,6 +4,7 @@ from core.errors import UserError
 from core.runs.folder import RunFolder
 from core.runs.launch import launch
 from core.runs.state import RunState
+from core.training.recipe import MOST_EPOCHS
 from tui.commands.asking import ask_and_wait
 
 
@@ -45,6 +46,8 @@ def objection_to(epochs: int, name: str, state: RunState) -> str | None:
         return f"{name} has done {state.epochs_done} epochs already; ask for more than that"
     if state.status == "finished" and epochs == state.epochs:
         return f"{name} ended before its {epochs} epochs were over; ask for another number, and it goes on"
+    if epochs > MOST_EPOCHS:
+        return f"a run has at most {MOST_EPOCHS:,} epochs"
     return None
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from textual.content import Content
 
 from tui import figures
+from tui.cells import fitted
 from tui.listing.row import RunRow
 from tui.marks import state_label
 
@@ -85,7 +86,7 @@ NARROW = (
     STATE,
     MODEL,
     # Where there is no room for names: the name that somebody gave, or else the dataset.
-    replace(DATASET, cell=lambda row: row.name if row.named else row.dataset),
+    replace(DATASET, title="run", cell=lambda row: row.name if row.named else row.dataset),
     replace(PROGRESS, title="epochs", cell=_epochs, width=COUNT, right=True),
     replace(VAL, title="val", width=7),
     replace(TEST, title="test", width=7),
@@ -119,18 +120,13 @@ def ordered(rows: Iterable[RunRow], key: str, descending: bool) -> list[RunRow]:
     return known + [row for row in newest if column.sort(row) is None]
 
 
-def shortened(text: str, width: int) -> str:
-    return text if len(text) <= width else text[: width - 1] + "…"
-
-
 def line(row: RunRow, columns: Iterable[Placed]) -> Content:
     """The row's cells, each in its column."""
     cells = []
     for place in columns:
         cell = place.column.cell(row)
         if isinstance(cell, str):
-            text = shortened(cell, place.width)
-            cells.append(Content(f"{text:>{place.width}}" if place.column.right else f"{text:<{place.width}}"))
+            cells.append(Content(fitted(cell, place.width, right=place.column.right)))
         else:
             cells.append(cell.pad_right(max(0, place.width - cell.cell_length)))
     return Content(" ").join(cells)
@@ -142,7 +138,6 @@ def header(columns: Iterable[Placed], key: str, descending: bool) -> Content:
     for place in columns:
         here = place.column.key == key
         title = f"{place.column.title}{'▼' if descending else '▲'}" if here else place.column.title
-        text = shortened(title, place.width)
-        text = f"{text:>{place.width}}" if place.column.right else f"{text:<{place.width}}"
+        text = fitted(title, place.width, right=place.column.right)
         titles.append(Content.styled(text, "bold $foreground" if here else "$text-muted"))
     return Content(" ").join(titles)

@@ -26,7 +26,7 @@ class ModeScreen(Screen[None]):
 
     def __init__(self) -> None:
         super().__init__()
-        self._polls: list[Timer] = []
+        self._polls: list[tuple[Timer, Callable[[], object]]] = []
 
     def compose(self) -> ComposeResult:
         yield ModeBar(self.MODE)
@@ -38,17 +38,18 @@ class ModeScreen(Screen[None]):
 
     def poll(self, seconds: float, look: Callable[[], object]) -> None:
         """Call ``look`` every so many seconds while this screen is the one in view, and at once when it comes back."""
-        self._polls.append(self.set_interval(seconds, look))
+        self._polls.append((self.set_interval(seconds, look), look))
 
     def on_screen_suspend(self) -> None:
-        for timer in self._polls:
+        for timer, _ in self._polls:
             timer.pause()
 
     def on_screen_resume(self, event: events.ScreenResume) -> None:
         self.set_size_classes()
-        for timer in self._polls:
+        for timer, look in self._polls:
             timer.reset()
             timer.resume()
+            look()
 
     def on_resize(self) -> None:
         self.set_size_classes()

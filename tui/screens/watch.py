@@ -84,6 +84,13 @@ class WatchScreen(ModeScreen, CurveKeys):
         def can_replace(self, message: Message) -> bool:
             return isinstance(message, WatchScreen.Read) and message.tail is self.tail
 
+    class Gone(Message):
+        """The run's folder is not where it was."""
+
+        def __init__(self, tail: RunTail) -> None:
+            super().__init__()
+            self.tail = tail
+
     def __init__(self) -> None:
         super().__init__()
         self._tail: RunTail | None = None
@@ -101,9 +108,14 @@ class WatchScreen(ModeScreen, CurveKeys):
     def on_mount(self) -> None:
         self.poll(LOOK_SECONDS, self._look)
         self.app.theme_changed_signal.subscribe(self, lambda _: self._show())
+        self._show_none("No run in view.")
+
+    def _show_none(self, why: str) -> None:
+        self._tail, self._requests, self._state = None, None, RunState.empty()
         self.query_one(Panes).display = False
         runs = self.app.key_for("mode.runs")
-        self.query_one("#header", TextLines).show([Content(f"No run in view. Choose one on Runs ({runs}).")])
+        self.query_one("#header", TextLines).show([Content(f"{why} Choose one on Runs ({runs}).")])
+        self.refresh_bindings()
 
     # Reading and showing
 
@@ -133,6 +145,9 @@ class WatchScreen(ModeScreen, CurveKeys):
     @work(thread=True, group="journal")
     def _read(self, tail: RunTail) -> None:
         """Off the event loop: a long journal takes seconds to read, and a disk on the network may take longer."""
+        if not tail.run.exists():
+            self.post_message(self.Gone(tail))
+            return
         try:
             tail.poll()
         except OSError as error:
@@ -151,6 +166,11 @@ class WatchScreen(ModeScreen, CurveKeys):
             self.app.bell()
         if self._is_due(before):
             self._show()
+
+    @on(Gone)
+    def forget(self, message: Gone) -> None:
+        if message.tail is self._tail:
+            self._show_none(f"{message.tail.run.name} was deleted, renamed or moved.")
 
     def _is_due(self, before: RunState) -> bool:
         """Whether there is something new to draw, and it is not too soon for it."""

@@ -4,9 +4,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from math import nan
 
+from rich.cells import cell_len
 from textual.content import Content
 
 from core.runs.state import RunState
+from tui.cells import fitted
 from tui.charts.comparison import LETTERS, differences
 from tui.figures import clock, loss, percent
 from tui.marks import MARKS
@@ -59,7 +61,7 @@ def result_lines(
         train: the values under the cursor are of training instead of validation.
     """
     columns = [*_at_cursor(*cursor, train=train), *RESULTS] if cursor else list(RESULTS)
-    names = max(8, min(48, max(len(run.name) for run in runs), width - 5 - sum(c.width for c in columns[:6])))
+    names = max(8, min(48, max(cell_len(run.name) for run in runs), width - 5 - sum(c.width for c in columns[:6])))
     while len(columns) > 1 and sum(column.width for column in columns) > width - 5 - names:
         columns.pop()
     winners = [_winners(column, runs) for column in columns]
@@ -67,8 +69,7 @@ def result_lines(
     lines = [Content.styled(head, HEAD)]
     for letter, colour, run in zip(LETTERS, colours, runs, strict=False):
         mark, style = MARKS[run.status]
-        name = run.name if len(run.name) <= names else run.name[: names - 1] + "…"
-        line = Content.assemble((letter, f"bold {colour}"), " ", (mark, style), f" {name:<{names}} ")
+        line = Content.assemble((letter, f"bold {colour}"), " ", (mark, style), f" {fitted(run.name, names)} ")
         for column, best in zip(columns, winners, strict=True):
             text = f"{'★ ' if run in best else ''}{column.text(run)}"
             line += Content.styled(f"{text:>{column.width}}", "bold" if run in best else "")

@@ -2,10 +2,12 @@
 
 from pathlib import Path
 
+from rich.cells import cell_len
 from textual.content import Content
 
 from core.runs.events import Misclassified
 from core.runs.state import RunState
+from tui.cells import fitted, padded
 from tui.figures import percent
 from tui.widgets.row_list import RowList
 
@@ -39,9 +41,7 @@ class Mistakes(RowList):
         if not self.clips:
             return Content.styled(self._hint, "$text-muted")
         clip = self.clips[index]
-        genres = max(max(len(c.genre), len(c.predicted)) for c in self.clips)
-        verdict = f"{clip.genre:<{genres}} → {clip.predicted:<{genres}} {percent(clip.probability, 0):>5}"
-        room = max(8, width - len(verdict) - 2)
-        name = Path(clip.path).name
-        name = name if len(name) <= room else name[: room - 1] + "…"
-        return Content.assemble(f"{name:<{room}}  ", (verdict, ""))
+        genres = max(max(cell_len(c.genre), cell_len(c.predicted)) for c in self.clips)
+        verdict = f"{padded(clip.genre, genres)} → {padded(clip.predicted, genres)} {percent(clip.probability, 0):>5}"
+        room = max(8, width - cell_len(verdict) - 2)
+        return Content.assemble(f"{fitted(Path(clip.path).name, room)}  ", (verdict, ""))

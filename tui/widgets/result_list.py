@@ -11,6 +11,7 @@ from textual.message import Message
 
 from core.audio.errors import printable
 from core.inference.prediction import Prediction, Unreadable
+from tui.cells import fitted
 from tui.figures import DASH, clock, percent
 from tui.widgets.row_list import RowList
 from tui.widgets.spectrogram_view import Image
@@ -110,9 +111,8 @@ class ResultList(RowList):
         elif sound.unreadable is not None:
             verdict, style, figures = "✗ unreadable", "$bad", f"{DASH:>6} {DASH:>7}"
         room = max(8, width - 14 - 15)
-        name = printable(sound.path.name)
-        name = name if len(name) <= room else name[: room - 1] + "…"
-        return Content.assemble(f"{name:<{room}} ", (f"{verdict[:13]:<13}", style), f" {figures:<14}")
+        name = fitted(printable(sound.path.name), room)
+        return Content.assemble(f"{name} ", (fitted(verdict, 13), style), f" {figures:<14}")
 
     def header(self) -> Content:
         """Titles over the columns; the one that is sorted by has an arrow."""

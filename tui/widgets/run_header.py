@@ -22,7 +22,9 @@ def run_header(state: RunState, now: float, width: int, *, short: bool = False) 
         return [POINT.join(facts).truncate(width, ellipsis=True)]
     lines = _wrapped([*_name(state, width), *facts], width)
     room = width - lines[-1].cell_length - 3
-    if state.status in ("running", "paused"):
+    if state.status == "paused":
+        return lines  # no sample is taken, and an old one says nothing about now
+    if state.status == "running":
         strip = device_strip(state.device_sample, width)
         if strip and strip.cell_length > room:
             return [*lines, strip]

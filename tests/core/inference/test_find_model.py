@@ -34,6 +34,12 @@ def test_without_a_name_the_newest_run_that_has_a_best_model(tmp_path: Path) -> 
     assert [choice.name for choice in list_models(tmp_path)] == ["2026-01-02_new", "2026-01-01_old", "default"]
 
 
+def test_the_newest_is_so_by_its_time_and_not_by_its_name(tmp_path: Path) -> None:
+    older, newer = (make_run(tmp_path, name, model=True) for name in ("z", "a"))
+    os.utime(older, (1_700_000_000, 1_700_000_000))
+    assert find_model(None, tmp_path) == newer
+
+
 def test_without_runs_the_one_that_comes_along(tmp_path: Path, shipped: Path) -> None:
     assert find_model(None, tmp_path / "nowhere") == shipped
     assert find_model("default", tmp_path / "nowhere") == shipped

@@ -80,3 +80,21 @@ def test_nothing_is_promised_while_paused_or_ended() -> None:
     assert alive(paused).eta_seconds(state.time) is None
     ended = fold(state, [ev.RunStopped(seconds=1.0, message="")])
     assert alive(ended).eta_seconds(state.time) is None
+
+
+def test_a_pause_is_no_work_and_shortens_nothing() -> None:
+    state = after_epochs(4.0, 4.0)
+    worked, left = state.seconds(state.time), state.eta_seconds(state.time)
+
+    def answered(request: str, after: float) -> ev.Event:
+        return ev.RequestAnswered(
+            request=request, id=request, accepted=True, message="", time=state.time + after, seq=state.seq + round(after)
+        )
+
+    paused = alive(fold(state, [answered("pause", 1.0)]))
+    assert paused.seconds(state.time + 500) == worked + 1
+    resumed = alive(fold(paused, [answered("resume", 501.0)]))
+    assert resumed.seconds(state.time + 503) == worked + 3
+    assert resumed.eta_seconds(state.time + 501) == left
+    stopped = fold(alive(fold(state, [answered("pause", 1.0)])), [answered("stop", 501.0)])
+    assert alive(stopped).seconds(state.time + 502) == worked + 2

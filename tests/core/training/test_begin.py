@@ -101,6 +101,16 @@ def test_expert_remembers_clips_by_the_mean_of_their_windows_and_not_too_many() 
     assert expert(mel).isfinite().all()
 
 
+def test_expert_of_a_handful_of_clips_is_not_sure_of_everything() -> None:
+    """Fewer windows than statistics: a covariance believed in would put thousands of nats between genres."""
+    torch.manual_seed(0)
+    expert = StatisticsExpert(64, 2, shrinkage=0.05, bandwidth=3.0)
+    noise, labels = torch.randn(32, 64, 60) * 5 - 40, torch.arange(32) % 2  # no difference to learn
+    expert.fit([(noise, labels)], 4)
+    new = torch.randn(64, 64, 60) * 5 - 40
+    assert expert(new).softmax(1).amax(1).mean() < 0.99
+
+
 def test_a_genre_of_two_sounds_is_recognised_by_both() -> None:
     """The mean of the two is the other genre's mean: only remembered clips tell them apart."""
     torch.manual_seed(0)
