@@ -2,12 +2,16 @@
 
 import os
 from collections import defaultdict
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from core.audio.errors import printable
 from core.dataset.clip import Clip, Excluded
+from core.dataset.errors import DatasetError
 from core.dataset.scan import OnProgress, survey
+from core.dataset.settings import SplitSettings
+from core.dataset.split import split
 
 
 @dataclass(frozen=True)
@@ -33,10 +37,12 @@ class DataReport:
     excluded: list[Excluded]
     duplicates: list[list[str]]
     across_genres: list[list[str]]
+    refused: str | None
+    """Why training would not begin with it; None if it would."""
 
     @property
     def is_clean(self) -> bool:
-        return not (self.excluded or self.duplicates)
+        return not (self.excluded or self.duplicates or self.refused)
 
     def as_dict(self) -> dict[str, object]:
         """Plain values for JSON."""
@@ -53,11 +59,13 @@ class DataReport:
         widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
         lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
         clips, hours = sum(g.clips for g in self.genres), sum(g.hours for g in self.genres)
-        lines.append(f"{clips} clips in {len(self.genres)} genres, {hours:.2f} hours")
+        lines.append(f"{clips} clips in {sum(g.clips > 0 for g in self.genres)} genres, {hours:.2f} hours")
+        if self.refused:
+            lines.append(f"training would be refused: {self.refused}")
         lines += _listed("left out", [f"{item.path}: {item.reason}" for item in self.excluded])
-        lines += _listed("copies of one file under different genres", [" = ".join(g) for g in self.across_genres])
+        lines += _listed("the same sound under different genres", [" = ".join(g) for g in self.across_genres])
         within = [group for group in self.duplicates if group not in self.across_genres]
-        lines += _listed("copies of one file", [" = ".join(group) for group in within])
+        lines += _listed("the same sound more than once", [" = ".join(group) for group in within])
         if self.is_clean:
             lines.append("nothing unreadable, silent, cut off or twice")
         return "\n".join(lines)
@@ -85,7 +93,17 @@ def check(folder: str | os.PathLike[str], *, on_progress: OnProgress | None = No
         excluded=found.excluded,
         duplicates=[_names(found.root, clips) for clips in copies],
         across_genres=[_names(found.root, clips) for clips in copies if len({clip.genre for clip in clips}) > 1],
+        refused=_refusal(found.clips),
     )
+
+
+def _refusal(clips: Sequence[Clip]) -> str | None:
+    """What a run with the split that runs begin with would say."""
+    try:
+        split(clips, SplitSettings())
+    except DatasetError as error:
+        return str(error)
+    return None
 
 
 def _report(genre: str, clips: list[Clip], excluded: int) -> GenreReport:
@@ -117,4 +135,4 @@ def _row(genre: GenreReport) -> tuple[str, ...]:
 
 
 def _listed(title: str, lines: list[str]) -> list[str]:
-    return [f"{len(lines)} {title}:", *(f"  {line}" for line in lines)] if lines else []
+    return [f"{title} ({len(lines)}):", *(f"  {line}" for line in lines)] if lines else []

@@ -224,15 +224,15 @@ def test_an_unusable_dataset_makes_no_run(
 
 
 def test_data_demo_and_check(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert cli.main(["data", "demo", str(tmp_path / "demo"), "--clips", "2", "--seconds", "1"]) == DONE
+    assert cli.main(["data", "demo", str(tmp_path / "demo"), "--clips", "3", "--seconds", "1"]) == DONE
     genres = Path(capsys.readouterr().out.strip())
     assert genres == tmp_path / "demo" / "genres"
     assert cli.main(["data", "check", str(genres)]) == DONE
-    assert "20 clips in 10 genres" in capsys.readouterr().out
+    assert "30 clips in 10 genres" in capsys.readouterr().out
     (genres / "pad-dark" / "broken.wav").write_bytes(b"")
     assert cli.main(["data", "check", str(genres), "--json"]) == FAILED
     report = json.loads(capsys.readouterr().out)
-    assert report["clips"] == 20
+    assert report["clips"] == 30
     assert report["excluded"][0]["path"] == "pad-dark/broken.wav"
 
 

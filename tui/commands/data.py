@@ -61,7 +61,7 @@ def _check(args: argparse.Namespace) -> int:
 
     report = check(args.folder, on_progress=Progress("files looked at"))
     print(msgspec.json.encode(report.as_dict()).decode() if args.json else report.as_text())
-    return FAILED if report.excluded else DONE
+    return FAILED if report.excluded or report.refused else DONE
 
 
 def _demo(args: argparse.Namespace) -> int:

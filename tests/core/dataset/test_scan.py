@@ -212,10 +212,17 @@ def test_the_report_says_what_is_there_and_what_is_wrong(tmp_path: Path) -> None
 
 
 def test_a_clean_folder_is_said_to_be_clean(tmp_path: Path) -> None:
-    assert "nothing unreadable" in check(genre_folder(tmp_path, {"a": 1, "b": 1})).as_text()
+    assert "nothing unreadable" in check(genre_folder(tmp_path, {"a": 3, "b": 3})).as_text()
 
 
 @pytest.mark.skipif(not MINI.is_dir(), reason="gtzan-mini is not here")
+def test_the_check_says_what_training_would_refuse(tmp_path: Path) -> None:
+    report = check(genre_folder(tmp_path, {"many": 3, "two": 2}))
+    assert report.refused is not None and "two" in report.refused
+    assert not report.is_clean
+    assert "training would be refused: The genre two has 2" in report.as_text()
+
+
 def test_real_music_is_all_usable() -> None:
     report = check(MINI)
     assert sum(genre.clips for genre in report.genres) == 96

@@ -88,7 +88,12 @@ def test_a_pause_is_no_work_and_shortens_nothing() -> None:
 
     def answered(request: str, after: float) -> ev.Event:
         return ev.RequestAnswered(
-            request=request, id=request, accepted=True, message="", time=state.time + after, seq=state.seq + round(after)
+            request=request,
+            id=request,
+            accepted=True,
+            message="",
+            time=state.time + after,
+            seq=state.seq + round(after),
         )
 
     paused = alive(fold(state, [answered("pause", 1.0)]))
