@@ -44,7 +44,7 @@ def routes(environment: Mapping[str, str] = os.environ, feed_socket: Path | None
         Route("b  listen without a screen", THERE, f"{RECORD} | {ssh} {program} listen --stdin --json"),
         Route("c  lend this machine its PulseAudio or PipeWire (and its other users)", THERE, forward),
         Route(
-            "c  and take that for a device (needs libasound2-plugins)",
+            "   and, here, take that for a device (needs libasound2-plugins)",
             HERE,
             f"PULSE_SERVER=tcp:localhost:{PULSE_PORT} {program}",
         ),

@@ -47,7 +47,7 @@ def listen_on(path: Path) -> socket.socket:
         _private_folder(path.parent)
         if path.is_socket():
             if _somebody_listens(path):
-                raise SocketError(f"another genre-tui listens on {path} already; close it, or choose another --socket")
+                raise SocketError(f"another genre-tui listens already: close it, or choose another --socket ({path})")
             path.unlink()
         made = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         try:

@@ -17,6 +17,10 @@ FRAMES_AT_ONCE = 128
 """Frames that a CPU transforms together: what stays in its cache, however long the wave is."""
 
 
+BANDS_AT_ONCE = 32
+"""Mel bands that a CPU weighs together, from the frequencies that they reach: most of the whole matrix is zero."""
+
+
 class FrontEnd(nn.Module):
     """Waveform → mel spectrogram in decibels below the clip's own maximum.
 
@@ -39,6 +43,7 @@ class FrontEnd(nn.Module):
             norm=settings.mel_norm,
             mel_scale=settings.mel_scale,
         )
+        self._reach = [_reach(weights_FM) for weights_FM in self.mel_scale.fb.split(BANDS_AT_ONCE, dim=1)]
 
     @torch.no_grad()
     def forward(self, wave_BN: Tensor) -> Tensor:
@@ -65,13 +70,24 @@ class FrontEnd(nn.Module):
             power_BFT = self.power_spectrum(padded_BN[:, begin * hop : (end - 1) * hop + 2 * half])
             if self.settings.power != 2.0:
                 power_BFT = power_BFT.pow(self.settings.power / 2)
-            pieces.append(self.mel_scale(power_BFT))
-        return torch.cat(pieces, dim=2)
+            pieces.append(self._weigh(power_BFT))
+        return torch.cat(pieces, dim=1).transpose(1, 2).contiguous()
+
+    def _weigh(self, power_BFT: Tensor) -> Tensor:
+        """(B, F, T) → (B, T, M): torchaudio's mel scale, on a CPU without the products with zero."""
+        power_BTF = power_BFT.transpose(1, 2)
+        if power_BFT.device.type != "cpu":
+            mel_BTM: Tensor = power_BTF @ self.mel_scale.fb
+            return mel_BTM
+        groups = zip(self._reach, self.mel_scale.fb.split(BANDS_AT_ONCE, dim=1), strict=True)
+        parts = [power_BTF[..., low:high] @ weights_FM[low:high] for (low, high), weights_FM in groups]
+        return torch.cat(parts, dim=2)
 
     def power_spectrum(self, wave_BN: Tensor) -> Tensor:
         """(B, N) → squared magnitudes (B, F, T) of the windowed transform, frames that lie wholly inside."""
         parts_BFT2 = torch.view_as_real(self.spectrogram(wave_BN))
-        return parts_BFT2[..., 0].square() + parts_BFT2[..., 1].square()
+        real_BFT, imaginary_BFT = parts_BFT2.unbind(-1)
+        return real_BFT.square().addcmul_(imaginary_BFT, imaginary_BFT)
 
     def _decibels(self, mel_BMT: Tensor) -> Tensor:
         """Relative power → decibels. The floor is an ``amin``, for a ``top_db`` would be one for the whole batch."""
@@ -84,3 +100,9 @@ class FrontEnd(nn.Module):
     def frames_of(self, samples: int) -> int:
         """Frames that a waveform of so many samples has."""
         return samples // self.settings.hop_length + 1
+
+
+def _reach(weights_FM: Tensor) -> tuple[int, int]:
+    """From which frequency to before which the bands' weights are not all zero."""
+    reached = weights_FM.any(dim=1).nonzero()[:, 0]
+    return (int(reached[0]), int(reached[-1]) + 1) if len(reached) else (0, 1)

@@ -283,5 +283,7 @@ def checked_name(name: str) -> str:
         or not name.isprintable()
         or len(name.encode()) > 200
     ):
-        raise UserError(f"{name!r} cannot be a run's name; use letters, digits, dots, dashes and underscores")
+        raise UserError(
+            f"{name!r} cannot be a run's name: it must not begin with a dot or a dash, hold a slash, or be too long"
+        )
     return name

@@ -129,7 +129,7 @@ class Course:
         place, seconds = learner.place, self.chronicle.seconds
         if stopped or place.best is None:
             done = f"{place.epoch} of {place.epochs} epochs and {place.batch} batches are done"
-            return RunStopped(seconds=seconds, message=f"{done}; the model is kept, resume goes on from here")
+            return RunStopped(seconds=seconds, message=f"the model is kept, resume goes on from here: {done}")
         early = place.epoch < place.epochs
         return RunFinished(
             seconds=seconds,

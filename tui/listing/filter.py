@@ -94,7 +94,7 @@ def _compared(field: str, operator: str, value: str) -> Test:
     if field in NUMBER_FIELDS:
         return _number_test(field, operator, value)
     fields = ", ".join([*TEXT_FIELDS, *NUMBER_FIELDS])
-    raise FilterError(f"there is no field {field}: there is {fields}")
+    raise FilterError(f"no field {field}; there is {fields}")
 
 
 def _number_test(field: str, operator: str, text: str) -> Test:

@@ -108,6 +108,7 @@ class RecipeForm:
             rate = 0.0
         if not 0 < rate < 10:
             raise FieldError(
-                "learning_rate", f"{text or 'Nothing'} will not do: write a small number, such as 0.001 or 1e-3."
+                "learning_rate",
+                f"The learning rate {text!r} will not do: write a small number, such as 0.001 or 1e-3.",
             )
         return rate

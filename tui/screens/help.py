@@ -1,5 +1,6 @@
 """Help: what the screen is for and every key that works on it, made from the bindings themselves."""
 
+import textwrap
 from typing import TYPE_CHECKING, ClassVar
 
 from textual.app import ComposeResult
@@ -15,6 +16,9 @@ if TYPE_CHECKING:
 
 NOT_OURS = {"app.focus_next", "app.focus_previous", "screen.copy_text", "quit"}
 """Textual's own actions, of which every screen has all."""
+
+LINE = 68
+"""Cells of a line in the box at 80 columns."""
 
 Entry = tuple[str, str, bool]
 """Keys, what they do, and whether they do it now."""
@@ -68,5 +72,8 @@ class HelpScreen(ModalScreen[None]):
             parts.append((f"\n{title}\n", "bold"))
             for keys, text, now in entries:
                 parts.append((f"  {keys:<{width}}  ", "$footer-key-foreground" if now else "$text-muted"))
-                parts.append(Content(f"{text}\n") if now else (f"{text} (not now)\n", "$text-muted"))
+                below = " " * (width + 4)
+                lines = textwrap.wrap(text if now else f"{text} (not now)", max(20, LINE - len(below)))
+                told = f"\n{below}".join(lines) + "\n"
+                parts.append(Content(told) if now else (told, "$text-muted"))
         return Content.assemble(*parts)
