@@ -12,7 +12,7 @@ import msgspec
 from core.dataset.settings import SplitSettings as SplitSettings
 from core.features.settings import AugmentationSettings, FrontEndSettings
 
-MOST_EPOCHS = 100_000
+MOST_EPOCHS = 1_000_000
 """More are a slip of the finger."""
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from core.dataset.demo import make_demo
-from core.runs.folder import RunFolder, find
+from core.runs.folder import RunFolder, find, list_runs
 from core.runs.lock import holder
 from tests.core.runs.waiting import wait_until
 from tests.tui.commands import ROOT, call, start
@@ -217,9 +217,17 @@ def test_a_trainer_that_dies_under_its_follower(genres: Path) -> None:
     assert "ended without a word" in err
 
 
-def test_a_run_that_fails_says_why_in_one_line(genres: Path) -> None:
-    failed = call("train", genres, *TINY[:-2], "--device", "cuda:99", "--epochs", "1")
+def test_a_device_that_is_not_there_makes_no_run(genres: Path) -> None:
+    failed = call("train", genres, *TINY, "--device", "cuda:99", "--detach")
     assert failed.returncode == FAILED
-    assert "training failed: The device cuda:99 is not there" in failed.stderr
+    assert "The device cuda:99 is not there" in failed.stderr
+    assert len(failed.stderr.strip().splitlines()) == 1
+    assert list_runs(Path(os.environ["GENRE_TUI_RUNS"])) == []
+
+
+def test_a_run_that_fails_says_why_in_one_line(genres: Path) -> None:
+    failed = call("train", genres, *TINY, "--set", 'model_options={"frobnicate": 1}')
+    assert failed.returncode == FAILED
+    assert "training failed: The model small_cnn cannot be built with {'frobnicate': 1}" in failed.stderr
     assert "Traceback" not in failed.stderr
     assert the_run().state().status == "failed"

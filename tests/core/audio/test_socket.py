@@ -224,7 +224,7 @@ def test_a_folder_that_is_open_to_all_is_refused(tmp_path: Path) -> None:
 
 def test_one_listener_at_a_time_and_a_dead_ones_socket_is_replaced(tmp_path: Path) -> None:
     path = tmp_path / "feed.sock"
-    with listen_on(path), pytest.raises(SocketError, match="listens on"):
+    with listen_on(path), pytest.raises(SocketError, match="listens already"):
         listen_on(path)
     assert path.is_socket()
     listen_on(path).close()
