@@ -93,3 +93,8 @@ class AugmentationSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unk
     mixup: float = 0.0
     """Probability that a batch is mixed."""
     mixup_alpha: float = 0.2
+
+    @property
+    def of_sound(self) -> "AugmentationSettings":
+        """Only what could happen to a sound on its way: without the tricks of training (roll, masks, mixup)."""
+        return msgspec.structs.replace(self, roll=0.0, time_mask=0.0, frequency_mask=0.0, mixup=0.0)

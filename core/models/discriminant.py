@@ -6,7 +6,8 @@ regularised covariance generalises better to artists never heard than anything g
 numbers. The means generalise, the remembered clips know sounds that are far from their genre's mean; the two err
 differently, and their mean is better than either.
 
-Suffixes: N windows to fit to, B windows, F statistics, C genres, K remembered clips of a genre.
+Suffixes: I clips to fit to, W windows of each, N all of these windows, B windows, M mel bands, T frames, F statistics,
+C genres, K remembered clips of a genre.
 """
 
 import math
@@ -17,10 +18,14 @@ from torch import Tensor, nn
 
 from core.models.statistics import WindowStatistics
 
+ClipWindows = tuple[Tensor, Tensor]
+"""Windows of some clips, log-mel in dB [I, W, M, T], and the clips' labels [I]; both on the CPU."""
 FLATTEST = 1e-3
 """A statistic that varies less in the training set (the mean of what is standardised, say) is left out."""
+FARTHEST = 3.0
+"""Deviations from the mean that a statistic can be: what lies far out is pulled in, for a covariance believes it."""
 REMEMBERED = 100
-"""Clips of a genre that are remembered at most, chosen evenly: 2.4 MB for ten genres."""
+"""Clips of a genre that are remembered at most, chosen evenly: 4 MB for ten genres."""
 FORGOTTEN = -1e9
 """The logit of a clip that is not there."""
 
@@ -61,17 +66,14 @@ class StatisticsExpert(nn.Module):
             return (by_means_BC + by_clips_BC) / 2
 
     @torch.no_grad()
-    def fit(self, batches: Iterable[tuple[Tensor, Tensor]], per_clip: int) -> None:
-        """Fits to windows of the training set with their labels: (mel [B, M, T] in dB, labels [B]) for each batch.
+    def fit(self, clips: Iterable[ClipWindows]) -> None:
+        """Fits to windows of the training set.
 
-        Every genre counts the same, however many windows it has.
-
-        Args:
-            per_clip: windows of each clip, which follow one another.
+        Every genre counts the same, however many clips it has. All clips have the same number of windows.
         """
-        collected = [(self.statistics(mel_BMT).cpu().double(), labels_B.cpu()) for mel_BMT, labels_B in batches]
-        features_NF = torch.cat([features for features, _ in collected])
-        labels_N = torch.cat([labels for _, labels in collected])
+        features_IWF, labels_I = self._measured(clips)
+        labels_N = labels_I.repeat_interleave(features_IWF.shape[1])
+        features_NF = features_IWF.flatten(0, 1)
         std_F, mean_F = torch.std_mean(features_NF, dim=0)
         std_F = std_F.clamp_min(FLATTEST)
         features_NF = _standardised(features_NF, mean_F, std_F)
@@ -88,18 +90,25 @@ class StatisticsExpert(nn.Module):
         self.std.copy_(std_F)
         _compare_with(means_CF, shrunk_FF, self.weight, self.bias)
 
-        clips_IF = features_NF.reshape(-1, per_clip, features_NF.shape[1]).mean(1)
-        clip_labels_I = labels_N[::per_clip]
+        clips_IF = features_NF.view_as(features_IWF).mean(1)
         self.clip_weight.zero_()
         self.clip_bias.fill_(FORGOTTEN)
         for genre, (weight_KF, bias_K) in enumerate(zip(self.clip_weight, self.clip_bias, strict=True)):
-            known_IF = clips_IF[clip_labels_I == genre]
+            known_IF = clips_IF[labels_I == genre]
             if not len(known_IF):
                 known_IF = means_CF[genre : genre + 1]  # nothing was heard of it: the mean of everything
             kept = min(REMEMBERED, len(known_IF))
             known_KF = known_IF[torch.linspace(0, len(known_IF) - 1, kept).round().long()]
             _compare_with(known_KF, shrunk_FF, weight_KF[:kept], bias_K[:kept])
             bias_K[:kept] -= self.temperature * math.log(kept)  # genres with many clips are not likelier
+
+    def _measured(self, clips: Iterable[ClipWindows]) -> tuple[Tensor, Tensor]:
+        """The statistics of all clips' windows, [I, W, F] float64, and the clips' labels, [I]."""
+        features, labels = [], []
+        for mel_IWMT, labels_I in clips:
+            features.append(self.statistics(mel_IWMT.flatten(0, 1)).view(*mel_IWMT.shape[:2], -1).double())
+            labels.append(labels_I)
+        return torch.cat(features), torch.cat(labels)
 
 
 def _compare_with(points_KF: Tensor, covariance_FF: Tensor, weight_KF: Tensor, bias_K: Tensor) -> None:
@@ -112,16 +121,13 @@ def _compare_with(points_KF: Tensor, covariance_FF: Tensor, weight_KF: Tensor, b
 
 
 def _standardised(features_BF: Tensor, mean_F: Tensor, std_F: Tensor) -> Tensor:
-    """Every statistic in deviations from its mean; 0 for one that only ever shows rounding errors."""
-    return ((features_BF - mean_F) / std_F).where(std_F > FLATTEST, 0.0)
+    """Every statistic in deviations from its mean, up to `FARTHEST`; 0 where they are only ever rounding errors."""
+    deviations_BF = ((features_BF - mean_F) / std_F).where(std_F > FLATTEST, 0.0)
+    return FARTHEST * torch.tanh(deviations_BF / FARTHEST)
 
 
-def fit_experts(model: nn.Module, batches: Iterable[tuple[Tensor, Tensor]], per_clip: int) -> None:
-    """Fits the `StatisticsExpert` of a network, if it has one, to windows of the training set.
-
-    Args:
-        per_clip: windows of each clip, which follow one another.
-    """
+def fit_experts(model: nn.Module, clips: Iterable[ClipWindows]) -> None:
+    """Fits the `StatisticsExpert` of a network, if it has one, to windows of the training set."""
     for module in model.modules():
         if isinstance(module, StatisticsExpert):
-            module.fit(batches, per_clip)
+            module.fit(clips)

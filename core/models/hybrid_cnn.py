@@ -20,18 +20,18 @@ class HybridCNN(nn.Module):
         frames: int,
         width: int = 32,
         dropout: float = 0.3,
-        shrinkage: float = 0.05,
+        shrinkage: float = 0.1,
         bandwidth: float = 3.0,
-        share: float = 0.5,
+        trust: float = 1 / 6,
     ) -> None:
         """Args:
         frames: not needed: any length will do.
         width, dropout: of the residual network.
         shrinkage, bandwidth: of the second expert.
-        share: factor of the second expert's logits.
+        trust: factor of both experts' logits once trained: each alone is far too sure, and together even more so.
         """
         super().__init__()
-        self.share = share
+        self.trust = trust
         self.network = ResidualCNN(n_mels=n_mels, genres=genres, frames=frames, width=width, dropout=dropout)
         self.expert = StatisticsExpert(n_mels, genres, shrinkage=shrinkage, bandwidth=bandwidth)
 
@@ -41,4 +41,4 @@ class HybridCNN(nn.Module):
         if self.training:
             return logits_BC
         opinion_BC: Tensor = self.expert(mel_BMT)
-        return logits_BC.float() + self.share * opinion_BC
+        return self.trust * (logits_BC.float() + opinion_BC)

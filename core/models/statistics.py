@@ -1,10 +1,11 @@
-"""What a window of music is like on the whole, in some six hundred numbers that no training has to find.
+"""What a window of music is like on the whole, in about a thousand numbers that no training has to find.
 
 Cepstra and their spread tell timbre (Tzanetakis & Cook 2002); the energy of differences at several time scales, a Haar
 wavelet's, tells how fast each band and each cepstrum moves, after the modulation features of Lee et al. (2009) and the
 scattering transform of Andén & Mallat (2014); which bands move together (the correlation pattern of Seyerlehner et al.
 2010) and how values are distributed over time tell what plays at once; rises and falls apart tell attacks from decays;
-differences from band to band tell harmonics from noise.
+differences from band to band, the contrast of peaks and valleys (Jiang et al. 2002), and what remains of a spectrogram
+smoothed along time or along frequency (Fitzgerald 2010) tell harmonics from noise and beats.
 
 Suffixes: B windows, M mel bands, T frames, G groups of bands, K cepstra, F statistics.
 """
@@ -20,8 +21,11 @@ from core.errors import UserError
 from core.models.standardise import own_scale
 
 CEPSTRA = 20
-GROUPS = 16
-WIDE_GROUPS = 8
+TIMBRE_CEPSTRA = 13
+"""Cepstra whose correlations are taken: the broad shape of the spectrum."""
+FINE_GROUPS, NARROW_GROUPS, GROUPS, WIDE_GROUPS = 64, 32, 16, 8
+SMOOTH = 9
+"""Frames, or bands, that are smoothed over to tell what is sustained from what is struck."""
 FLUCTUATIONS = 10
 """Bands of modulation frequency."""
 FEWEST_BANDS = 8
@@ -38,7 +42,8 @@ class WindowStatistics(nn.Module):
     """
 
     rows: Tensor
-    wide_groups: Tensor
+    fine_groups: Tensor
+    smooth: Tensor
     contrasts: Tensor
     contrast_groups: Tensor
 
@@ -51,8 +56,12 @@ class WindowStatistics(nn.Module):
         if n_mels < FEWEST_BANDS:
             raise UserError(f"window statistics need at least {FEWEST_BANDS} mel bands, not {n_mels}")
         bands_MM = torch.eye(n_mels)
-        self.register_buffer("rows", torch.cat([_cosines(CEPSTRA, n_mels), _group(bands_MM, GROUPS)]), persistent=False)
-        self.register_buffer("wide_groups", _group(bands_MM, WIDE_GROUPS), persistent=False)
+        cosines_KM = _cosines(CEPSTRA, n_mels)
+        parts = [cosines_KM, *(_group(bands_MM, count) for count in (GROUPS, NARROW_GROUPS, WIDE_GROUPS))]
+        self.counts = [len(part) for part in parts]
+        self.register_buffer("rows", torch.cat(parts), persistent=False)
+        self.register_buffer("fine_groups", _group(bands_MM, FINE_GROUPS), persistent=False)
+        self.register_buffer("smooth", _smoothed(bands_MM[None])[0], persistent=False)
         contrasts = [F.avg_pool1d(bands_MM.T, size).T.diff(dim=0) for size in (1, 2, 4)]
         self.register_buffer("contrasts", torch.cat(contrasts), persistent=False)
         groups = [_group(torch.eye(len(contrast)), WIDE_GROUPS).T for contrast in contrasts]
@@ -68,12 +77,12 @@ class WindowStatistics(nn.Module):
             mel_BMT = mel_BMT.repeat(1, 1, -(-SHORTEST // frames))
         mel_BMT = mel_BMT.float()
         z_BMT = own_scale(mel_BMT)
-        rows_BRT = self.rows @ z_BMT
-        cepstra_BKT, groups_BGT = rows_BRT[:, :CEPSTRA], rows_BRT[:, CEPSTRA:]
+        rows_BRT = _mapped(self.rows, z_BMT)
+        cepstra_BKT, groups_BGT, narrow_BGT, wide_BGT = torch.split(rows_BRT, self.counts, dim=1)
         mean_BK1 = cepstra_BKT.mean(2, keepdim=True)
         variance_BK = (cepstra_BKT - mean_BK1).square().sum(2) / (rows_BRT.shape[2] - 1)
         change_BGT = groups_BGT.diff(dim=2)
-        movement = _movement(rows_BRT, GROUP_SCALES)
+        movement = _movement(rows_BRT[:, : CEPSTRA + groups_BGT.shape[1]], GROUP_SCALES)
         return torch.cat(
             [
                 mean_BK1[:, :, 0],
@@ -83,11 +92,17 @@ class WindowStatistics(nn.Module):
                 *self._harmonicity(z_BMT),
                 change_BGT.clamp_min(0).square().mean(2).sqrt(),
                 change_BGT.clamp_max(0).square().mean(2).sqrt(),
+                z_BMT.mean(2) @ self.fine_groups.T,
                 _correlation(groups_BGT),
+                _correlation(change_BGT),
+                _correlation(cepstra_BKT[:, :TIMBRE_CEPSTRA]),
                 *_shape(cepstra_BKT, floor=0.01),
                 *_shape(groups_BGT, floor=0.1),
+                *_shape(narrow_BGT, floor=0.1),
                 *_shape(change_BGT, floor=0.1),
-                *_fluctuation(self.wide_groups @ z_BMT),
+                *_fluctuation(wide_BGT),
+                *self._sustain(z_BMT),
+                *_contrast(z_BMT),
                 _dynamics(mel_BMT),
             ],
             dim=1,
@@ -98,10 +113,43 @@ class WindowStatistics(nn.Module):
         energies = []
         for _ in range(HARMONIC_SCALES):
             z_BMT = _halved(z_BMT)
-            energies.append((self.contrasts @ z_BMT).square().mean(2))
+            energies.append(_mapped(self.contrasts, z_BMT).square().mean(2))
         energy_BSD = torch.stack(energies, dim=1)
         energy_BSH = _log(energy_BSD @ self.contrast_groups)
         return [part.flatten(1) for part in torch.split(energy_BSH, self.contrast_counts, dim=2)]
+
+    def _sustain(self, z_BMT: Tensor) -> list[Tensor]:
+        """What lies along time against what lies along frequency, and what neither smoothing keeps: [B, G] each."""
+        along_time_BMT, along_bands_BMT = _smoothed(z_BMT), _mapped(self.smooth, z_BMT)
+        wide_GM = self.rows[-self.counts[-1] :]
+        balance_BGT = _mapped(wide_GM, along_time_BMT - along_bands_BMT)
+        left_BMT = [(z_BMT - smooth_BMT).square() for smooth_BMT in (along_time_BMT, along_bands_BMT)]
+        return [
+            balance_BGT.mean(2),
+            _log(balance_BGT.var(2)),
+            *(_log(energy_BMT.mean(2) @ wide_GM.T) for energy_BMT in left_BMT),
+        ]
+
+
+def _mapped(map_RM: Tensor, x_BMT: Tensor) -> Tensor:
+    """``map_RM @ x_BMT``, [B, R, T], as a single product: many small ones take a CPU two or three times as long."""
+    windows, _, frames = x_BMT.shape
+    return (map_RM @ x_BMT.transpose(0, 1).flatten(1)).view(-1, windows, frames).transpose(0, 1)
+
+
+def _smoothed(x_BMT: Tensor) -> Tensor:
+    """Means over `SMOOTH` neighbours along the last axis; beyond the ends there is nothing."""
+    size = x_BMT.shape[2]
+    padded_BMT = F.pad(x_BMT, (SMOOTH // 2, SMOOTH // 2))
+    # Not avg_pool1d: it takes five times as long on a CPU.
+    return sum((padded_BMT[:, :, i : i + size] for i in range(1, SMOOTH)), padded_BMT[:, :, :size]) / SMOOTH
+
+
+def _contrast(z_BMT: Tensor) -> tuple[Tensor, Tensor]:
+    """How far the peak of a group of bands stands above its valley: mean and log spread over time, [B, G] each."""
+    groups = z_BMT.tensor_split(WIDE_GROUPS, dim=1)
+    contrast_BGT = torch.stack([group_BMT.amax(1) - group_BMT.amin(1) for group_BMT in groups], dim=1)
+    return contrast_BGT.mean(2), _log(contrast_BGT.var(2))
 
 
 def _correlation(x_BGT: Tensor) -> Tensor:
@@ -139,7 +187,7 @@ def _dynamics(mel_BMT: Tensor) -> Tensor:
     """Log of the spread in dB; from the mean to the loudest point, and from the mean frame to the loudest: [B, 3]."""
     loudness_BT = mel_BMT.mean(1)
     mean_B = loudness_BT.mean(1)
-    spread_B = mel_BMT.std((1, 2)).clamp_min(0.1).log()
+    spread_B = (mel_BMT - mean_B[:, None, None]).square().mean((1, 2)).sqrt().clamp_min(0.1).log()
     return torch.stack([spread_B, mel_BMT.amax((1, 2)) - mean_B, loudness_BT.amax(1) - mean_B], dim=1)
 
 

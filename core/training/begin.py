@@ -1,7 +1,7 @@
 """A learner at the beginning: its network built, and fitted to the training set where that takes no training."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import torch
 from torch import Tensor, nn
@@ -9,7 +9,9 @@ from torch import Tensor, nn
 from core.dataset.clip import Clip
 from core.errors import UserError
 from core.features.augment import Augment
-from core.models.discriminant import fit_experts
+from core.features.effects import effects_of
+from core.features.settings import AugmentationSettings
+from core.models.discriminant import ClipWindows, fit_experts
 from core.models.settle import settle_batch_norm
 from core.models.standardise import fit_standardisation
 from core.training.batches import WindowReader
@@ -23,8 +25,10 @@ from core.training.windows import batch_bounds, random_windows, spaced_windows
 
 STANDARDISE_WINDOWS = 256
 """Windows of the training set that the network's standardisation is fitted to."""
-EXPERT_WINDOWS = 4
+EXPERT_WINDOWS = 8
 """Windows of each training clip that a discriminant is fitted to."""
+EXPERT_CLIPS = 3_000
+"""Training clips that it is fitted to at most, chosen evenly: more would only take memory."""
 EXPERT_BATCH = 64
 
 
@@ -47,9 +51,7 @@ def begin(recipe: Recipe, reader: WindowReader, train: Tensor, team: Team = ALON
     windows = random_windows(train, reader.frames, reader.width, 1, recipe.seed, epoch=0)
     fit_standardisation(model, reader.read(windows.part(0, STANDARDISE_WINDOWS)).mel_BMT.cpu())
     settle_batch_norm(model, reader.read(windows.part(0, max(2, recipe.batch_size))).mel_BMT.cpu())
-    windows = spaced_windows(train, reader.frames, reader.width, EXPERT_WINDOWS)
-    batches = ((mel_BMT.cpu(), labels_B) for mel_BMT, labels_B in reader.batches(windows, EXPERT_BATCH))
-    fit_experts(model, batches, EXPERT_WINDOWS)
+    fit_experts(model, for_experts(recipe, reader, train))
     bounds = batch_bounds(len(train) * recipe.crops_per_clip, recipe.batch_size)
     smallest = min(last - first for first, last in bounds)
     if smallest < team.place.size:
@@ -58,10 +60,35 @@ def begin(recipe: Recipe, reader: WindowReader, train: Tensor, team: Team = ALON
     return Learner(model, recipe, precision, genres=genres, batches=len(bounds), team=team)
 
 
+def for_experts(recipe: Recipe, reader: WindowReader, train: Tensor) -> Iterator[ClipWindows]:
+    """Windows of the training clips, and each once more as the recipe's augmentation could have made it sound.
+
+    Some clips at a time, [I, W, M, T]: the windows as they are first, then the others in the same order.
+    """
+    chosen = torch.linspace(0, len(train) - 1, min(len(train), EXPERT_CLIPS)).round().long()
+    if recipe.fit_seconds is not None:
+        reader = WindowReader(reader.features, recipe.front_end.frames_in(recipe.fit_seconds), reader.device)
+    windows = spaced_windows(train[chosen], reader.frames, reader.width, EXPERT_WINDOWS)
+    augment = _augment(recipe, recipe.augmentation.of_sound)
+    generator = torch.Generator().manual_seed(recipe.seed)
+    per_batch = EXPERT_BATCH // EXPERT_WINDOWS * EXPERT_WINDOWS  # a clip's windows stay together
+    for first in range(0, len(windows), per_batch):
+        batch = reader.read(windows.part(first, first + per_batch))
+        mel_BMT, labels_B = batch.mel_BMT.cpu(), batch.labels_B.cpu()
+        kinds = [mel_BMT]
+        if augment is not None:
+            kinds.append(augment(mel_BMT, labels_B[:, None].float(), generator)[0])
+        mel_IWMT = torch.cat([kind.view(-1, EXPERT_WINDOWS, *kind.shape[1:]) for kind in kinds], dim=1)
+        yield mel_IWMT, labels_B[::EXPERT_WINDOWS]
+
+
 def augmentation(recipe: Recipe) -> Augmentation | None:
     """What the recipe does to training batches, or None for nothing."""
-    settings = recipe.augmentation
-    return None if settings == type(settings)() else Augment(settings, recipe.front_end)
+    return _augment(recipe, recipe.augmentation)
+
+
+def _augment(recipe: Recipe, settings: AugmentationSettings) -> Augment | None:
+    return Augment(settings, recipe.front_end) if effects_of(settings) or settings.mixup else None
 
 
 def sampling_weights(clips: Sequence[Clip], train: Tensor, column: str | None) -> Tensor | None:

@@ -112,7 +112,12 @@ def load_model(path: Path, device: torch.device) -> TrainedModel:
             dataset=saved["dataset"],
             path=path,
         )
-    except (KeyError, TypeError, RuntimeError, msgspec.ValidationError) as error:
+    except RuntimeError as error:  # torch lists every weight whose shape is another
+        raise UserError(
+            f"{path} holds weights that do not fit this version's networks: use the version of genre-tui that made it, "
+            "or train it anew."
+        ) from error
+    except (KeyError, TypeError, msgspec.ValidationError) as error:
         raise UserError(f"{path} holds no model that this version can build: {error}") from error
 
 

@@ -53,6 +53,8 @@ class Recipe(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     batch_size: int = 16
     crop_seconds: float | None = None
     """Length of the random crops to train on; None trains on whole clips."""
+    fit_seconds: float | None = None
+    """Length of the windows that what needs no training, a hybrid's expert, is fitted to; None takes the crops'."""
     crops_per_clip: int = 1
     """Random crops taken from each clip in an epoch."""
     test_crops: int = 1
@@ -79,8 +81,10 @@ class Recipe(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
                 raise ValueError(f"{name} must be at least 1, not {getattr(self, name)}")
         if self.epochs > MOST_EPOCHS:
             raise ValueError(f"epochs must be at most {MOST_EPOCHS:,}, not {self.epochs:,}")
-        if self.crop_seconds is not None and not 0 < self.crop_seconds <= self.front_end.seconds:
-            raise ValueError(f"crop_seconds must be above 0 and at most {self.front_end.seconds:g}, the clip length")
+        for name in ("crop_seconds", "fit_seconds"):
+            seconds = getattr(self, name)
+            if seconds is not None and not 0 < seconds <= self.front_end.seconds:
+                raise ValueError(f"{name} must be above 0 and at most {self.front_end.seconds:g}, the clip length")
 
     @property
     def input_frames(self) -> int:

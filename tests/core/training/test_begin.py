@@ -4,14 +4,21 @@ from pathlib import Path
 
 import pytest
 import torch
+from msgspec import structs
 
 from core.dataset.clip import Clip
+from core.dataset.features import compute_features
+from core.dataset.scan import scan
+from core.features.settings import AugmentationSettings
 from core.models.discriminant import FORGOTTEN, REMEMBERED, StatisticsExpert
 from core.models.registry import build_model
-from core.training.begin import augmentation, sampling_weights
+from core.training import begin
+from core.training.batches import WindowReader
+from core.training.begin import EXPERT_BATCH, EXPERT_WINDOWS, augmentation, for_experts, sampling_weights
 from core.training.presets import PRESETS, preset
-from core.training.recipe import from_dict, to_dict
+from core.training.recipe import Recipe, from_dict, to_dict
 from core.training.windows import random_windows
+from tests.core.training import lives
 
 
 def clip(number: int, genre: str, artist: str) -> Clip:
@@ -83,7 +90,7 @@ def test_expert_knows_fast_from_slow_at_any_level() -> None:
     expert = StatisticsExpert(64, 2, shrinkage=0.2, bandwidth=3.0)
     mel, labels = two_kinds(40)
     assert expert(mel).std(1).max() < 1e-3
-    expert.fit([(mel[:20], labels[:20]), (mel[20:], labels[20:])], 1)
+    expert.fit([(mel[:20, None], labels[:20]), (mel[20:, None], labels[20:])])
     new, truth = two_kinds(40, level=15.0)
     assert (expert(new).argmax(1) == truth).float().mean() > 0.9
     torch.testing.assert_close(expert(new), expert(new - 7), atol=1.0, rtol=2e-2)
@@ -93,8 +100,8 @@ def test_expert_remembers_clips_by_the_mean_of_their_windows_and_not_too_many() 
     torch.manual_seed(0)
     expert = StatisticsExpert(64, 3, shrinkage=0.2, bandwidth=3.0)
     mel, labels = two_kinds(220)
-    twice = mel.repeat_interleave(2, 0) + torch.randn(440, 64, 60), labels.repeat_interleave(2)
-    expert.fit([twice], 2)
+    twice = mel[:, None] + torch.randn(220, 2, 64, 60)
+    expert.fit([(twice, labels)])
     remembered_C = (expert.clip_bias > FORGOTTEN / 2).sum(1)
     assert remembered_C.tolist() == [REMEMBERED, REMEMBERED, 1]  # of the third nothing was heard
     assert (expert(mel).argmax(1) == labels).all()
@@ -105,8 +112,8 @@ def test_expert_of_a_handful_of_clips_is_not_sure_of_everything() -> None:
     """Fewer windows than statistics: a covariance believed in would put thousands of nats between genres."""
     torch.manual_seed(0)
     expert = StatisticsExpert(64, 2, shrinkage=0.05, bandwidth=3.0)
-    noise, labels = torch.randn(32, 64, 60) * 5 - 40, torch.arange(32) % 2  # no difference to learn
-    expert.fit([(noise, labels)], 4)
+    noise, labels = torch.randn(8, 4, 64, 60) * 5 - 40, torch.arange(8) % 2  # no difference to learn
+    expert.fit([(noise, labels)])
     new = torch.randn(64, 64, 60) * 5 - 40
     assert expert(new).softmax(1).amax(1).mean() < 0.99
 
@@ -119,8 +126,45 @@ def test_a_genre_of_two_sounds_is_recognised_by_both() -> None:
     mel = torch.cat([fast, slow, between])
     labels = torch.tensor([0] * 60 + [1] * 30)
     expert = StatisticsExpert(64, 2, shrinkage=0.2, bandwidth=3.0)
-    expert.fit([(mel, labels)], 1)
+    expert.fit([(mel[:, None], labels)])
     assert (expert(mel).argmax(1) == labels).float().mean() > 0.95
+
+
+def test_what_lies_far_out_decides_nothing() -> None:
+    """One broken recording (nearly all of it still, with a click) must not hide what tells the genres apart."""
+    torch.manual_seed(0)
+    mel, labels = two_kinds(60)
+    broken = torch.full((1, 64, 60), -80.0)
+    broken[:, :, 30] = 0
+    expert = StatisticsExpert(64, 2, shrinkage=0.1, bandwidth=3.0)
+    expert.fit([(torch.cat([mel, broken])[:, None], torch.cat([labels, labels[:1]]))])
+    new, truth = two_kinds(60)
+    assert (expert(new).argmax(1) == truth).float().mean() > 0.9
+    assert expert(broken).abs().max() < 10 * expert(new).abs().max()
+
+
+def test_experts_hear_each_window_as_it_is_and_as_it_could_have_sounded(
+    collection: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    features = compute_features(scan(collection).clips, lives.FRONT_END)[0].to("cpu")
+    reader = WindowReader(features, 40, torch.device("cpu"))
+    tricks = AugmentationSettings(time_mask=1.0, frequency_mask=1.0, mixup=1.0, roll=1.0)
+    sound = AugmentationSettings(equaliser=1.0, mixup=1.0)
+    alike = Recipe(data=str(collection), front_end=lives.FRONT_END, augmentation=tricks)
+    changed = structs.replace(alike, augmentation=sound)
+    train = torch.arange(len(features))
+    (mel, labels), *_ = for_experts(alike, reader, train)
+    (twice, same_labels), *_ = for_experts(changed, reader, train)
+    assert mel.shape == (EXPERT_BATCH // EXPERT_WINDOWS, EXPERT_WINDOWS, 32, 40)
+    assert twice.shape == (EXPERT_BATCH // EXPERT_WINDOWS, 2 * EXPERT_WINDOWS, 32, 40)
+    assert torch.equal(labels, features.labels[: len(labels)]) and torch.equal(labels, same_labels)
+    assert torch.equal(twice[:, :EXPERT_WINDOWS], mel)
+    # An equaliser adds the same to all of a band's frames.
+    added = twice[:, EXPERT_WINDOWS:] - mel
+    assert (added.std(3) < 1e-4).all() and added.abs().max() > 1
+    monkeypatch.setattr(begin, "EXPERT_CLIPS", 3)
+    few = torch.cat([labels for _, labels in for_experts(alike, reader, train)])
+    assert few.tolist() == features.labels[[0, (len(train) - 1) // 2, len(train) - 1]].tolist()
 
 
 def test_hybrid_is_the_network_alone_while_it_trains_and_both_afterwards() -> None:
@@ -128,9 +172,9 @@ def test_hybrid_is_the_network_alone_while_it_trains_and_both_afterwards() -> No
     model = build_model("hybrid_cnn", n_mels=64, genres=2, frames=60, width=8, dropout=0.0)
     mel, labels = two_kinds(16)
     expert = next(module for module in model.modules() if isinstance(module, StatisticsExpert))
-    expert.fit([(mel, labels)], 1)
+    expert.fit([(mel[:, None], labels)])
     network = model.get_submodule("network")
     torch.testing.assert_close(model.train()(mel), network(mel))
     model.eval()
     with torch.no_grad():
-        torch.testing.assert_close(model(mel), network(mel) + 0.5 * expert(mel))
+        torch.testing.assert_close(model(mel), (network(mel) + expert(mel)) / 6)
