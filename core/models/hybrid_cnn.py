@@ -22,7 +22,7 @@ class HybridCNN(nn.Module):
         dropout: float = 0.3,
         shrinkage: float = 0.1,
         bandwidth: float = 3.0,
-        trust: float = 1 / 6,
+        trust: float = 0.2,
     ) -> None:
         """Args:
         frames: not needed: any length will do.

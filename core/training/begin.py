@@ -66,8 +66,7 @@ def for_experts(recipe: Recipe, reader: WindowReader, train: Tensor) -> Iterator
     Some clips at a time, [I, W, M, T]: the windows as they are first, then the others in the same order.
     """
     chosen = torch.linspace(0, len(train) - 1, min(len(train), EXPERT_CLIPS)).round().long()
-    if recipe.fit_seconds is not None:
-        reader = WindowReader(reader.features, recipe.front_end.frames_in(recipe.fit_seconds), reader.device)
+    reader = WindowReader(reader.features, recipe.fit_frames, reader.device)
     windows = spaced_windows(train[chosen], reader.frames, reader.width, EXPERT_WINDOWS)
     augment = _augment(recipe, recipe.augmentation.of_sound)
     generator = torch.Generator().manual_seed(recipe.seed)

@@ -54,7 +54,8 @@ class Recipe(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     crop_seconds: float | None = None
     """Length of the random crops to train on; None trains on whole clips."""
     fit_seconds: float | None = None
-    """Length of the windows that what needs no training, a hybrid's expert, is fitted to; None takes the crops'."""
+    """Length of the windows that what needs no training, a hybrid's expert, is fitted to, as far as clips are as long;
+    None takes the crops'."""
     crops_per_clip: int = 1
     """Random crops taken from each clip in an epoch."""
     test_crops: int = 1
@@ -81,15 +82,22 @@ class Recipe(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
                 raise ValueError(f"{name} must be at least 1, not {getattr(self, name)}")
         if self.epochs > MOST_EPOCHS:
             raise ValueError(f"epochs must be at most {MOST_EPOCHS:,}, not {self.epochs:,}")
-        for name in ("crop_seconds", "fit_seconds"):
-            seconds = getattr(self, name)
-            if seconds is not None and not 0 < seconds <= self.front_end.seconds:
-                raise ValueError(f"{name} must be above 0 and at most {self.front_end.seconds:g}, the clip length")
+        if self.crop_seconds is not None and not 0 < self.crop_seconds <= self.front_end.seconds:
+            raise ValueError(f"crop_seconds must be above 0 and at most {self.front_end.seconds:g}, the clip length")
+        if self.fit_seconds is not None and not self.fit_seconds > 0:
+            raise ValueError(f"fit_seconds must be above 0, not {self.fit_seconds:g}")
 
     @property
     def input_frames(self) -> int:
         """Frames that the network is given at once, in training and afterwards."""
         return self.front_end.frames if self.crop_seconds is None else self.front_end.frames_in(self.crop_seconds)
+
+    @property
+    def fit_frames(self) -> int:
+        """Frames of the windows that a hybrid's expert is fitted to."""
+        if self.fit_seconds is None:
+            return self.input_frames
+        return min(self.front_end.frames, self.front_end.frames_in(self.fit_seconds))
 
 
 def to_dict(recipe: Recipe) -> dict[str, object]:
