@@ -14,7 +14,7 @@ import torch
 from benchmarks.bench import Bench
 from benchmarks.clock import seconds
 from benchmarks.table import Figure
-from core.dataset.threads import cores
+from core.cores import cores
 from core.inference.classifier import Classifier
 from core.inference.many import classify_many
 from core.models.limits import WINDOW_SECONDS

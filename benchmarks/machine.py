@@ -1,8 +1,9 @@
 """The machine that a figure was measured on, in one line."""
 
-import os
 import platform
 from pathlib import Path
+
+from core.cores import cores
 
 
 def machine() -> str:
@@ -10,7 +11,7 @@ def machine() -> str:
     return ", ".join(
         [
             f"{platform.node()}: {_processor()}",
-            f"{len(os.sched_getaffinity(0)) if hasattr(os, 'sched_getaffinity') else os.cpu_count()} cores",
+            f"{cores()} cores",
             f"{platform.system()} {platform.release().split('-')[0]}",
             f"Python {platform.python_version()}",
         ]

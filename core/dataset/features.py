@@ -20,11 +20,12 @@ from torch import Tensor
 from core.audio.decode import decode, decode_pcm16
 from core.audio.errors import AudioError, printable
 from core.audio.resample import resample
+from core.cores import cores
 from core.dataset.clip import Clip, Excluded
 from core.dataset.examine import SILENCE
 from core.dataset.feature_set import FeatureSet, free_memory
 from core.dataset.store import FeatureStore
-from core.dataset.threads import cores, in_threads
+from core.dataset.threads import in_threads
 from core.features.front_end import FrontEnd
 from core.features.quantise import to_codes
 from core.features.resample import can_resample_on_device, resample_on_device

@@ -3,11 +3,12 @@
 import os
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 import torch
 
-from core.dataset.clip import Excluded
+from core.dataset.clip import Clip, Excluded
 from core.dataset.feature_set import FeatureSet
 from core.dataset.features import OnFeatures, compute_features
 from core.dataset.pack import open_pack
@@ -18,6 +19,7 @@ from core.dataset.split import Split, split
 from core.dataset.store import FeatureStore
 from core.features.settings import FrontEndSettings
 
+Divide = Callable[[list[Clip]], Split]
 OnScanned = Callable[[Scan, Split], None]
 """Called before any spectrogram is computed, with the usable clips and how they were divided; and once more afterwards
 in the rare case that a clip could not be used after all."""
@@ -37,6 +39,7 @@ def load_dataset(
     front_end: FrontEndSettings,
     split_settings: SplitSettings | None = None,
     *,
+    divide: Divide | None = None,
     index: Path | None = None,
     device: torch.device | str = "cpu",
     store: FeatureStore | None = None,
@@ -48,6 +51,7 @@ def load_dataset(
 
     Its spectrograms are left on disk: ``dataset.features.to(device)`` loads them. A pack brings its own front end, and
     ``front_end`` is not looked at: ``dataset.features.settings`` is the one that a model trained on it must have.
+    ``divide`` gives the split instead of ``split_settings``, for clips that were divided before.
     ``device`` computes what the store lacks. ``index`` is a CSV file with more columns for the clips. Progress goes
     to ``on_scanning(done, total)``, then ``on_scanned(scan, split)``, then ``on_features(done, total, cached)``.
 
@@ -56,14 +60,14 @@ def load_dataset(
         UserError: the feature store cannot be written.
     """
     found = scan(data, index=index, on_progress=on_scanning)
-    settings = split_settings or SplitSettings()
-    divided = split(found.clips, settings)
+    divide = divide or partial(split, settings=split_settings or SplitSettings())
+    divided = divide(found.clips)
     if on_scanned:
         on_scanned(found, divided)
     features, failed = load_features(found, front_end, device=device, store=store, on_features=on_features)
     if failed:
         found = replace(found, clips=features.clips, excluded=found.excluded + failed, genres=features.genres)
-        divided = split(found.clips, settings)
+        divided = divide(found.clips)
         if on_scanned:
             on_scanned(found, divided)
     return Dataset(features, divided, found.excluded)

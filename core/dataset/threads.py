@@ -1,6 +1,5 @@
 """Work on many files at once, in order, with a bounded number of results under way."""
 
-import os
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -10,11 +9,6 @@ Item = TypeVar("Item")
 Result = TypeVar("Result")
 AHEAD = 4
 """Results a thread may be ahead of their reader."""
-
-
-def cores() -> int:
-    """Processor cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def in_threads(function: Callable[[Item], Result], items: Iterable[Item], threads: int) -> Iterator[Result]:

@@ -69,7 +69,8 @@ class Augment:
         semitones_B = draw.around(s.pitch_shift, s.pitch_shift_range)
         tempo_B = 1 + draw.around(s.time_stretch, s.time_stretch_range)
         # A band takes what sounded at its frequency before the shift.
-        source_BM = self.frequencies_M.to(mel_BMT.device) / torch.exp2(semitones_B / 12)[:, None]
+        self.frequencies_M = self.frequencies_M.to(mel_BMT.device)  # a copy for the first batch only
+        source_BM = self.frequencies_M / torch.exp2(semitones_B / 12)[:, None]
         y_BM = position_of(source_BM, self.front_end) / (bands - 1) * 2 - 1
         x_BT = torch.linspace(-1, 1, frames, device=mel_BMT.device) * tempo_B[:, None]
         shape = (len(mel_BMT), bands, frames)
@@ -88,7 +89,7 @@ class _Draw:
 
     def __init__(self, clips: int, device: torch.device, generator: torch.Generator) -> None:
         self.clips, self.device, self.generator = clips, device, generator
-        self.ramp = torch.tensor([-0.5, 0.5], device=device)
+        self.ramp = torch.linspace(-0.5, 0.5, 2, device=device)  # made there: a copy would wait for the device
 
     def uniform(self, *shape: int) -> Tensor:
         """In [0, 1): [B, *shape]."""

@@ -9,7 +9,8 @@ import torch
 
 from core.audio.errors import AudioError, printable
 from core.audio.opened import opened
-from core.dataset.threads import cores, in_threads
+from core.cores import cores
+from core.dataset.threads import in_threads
 from core.inference.classifier import Classifier
 from core.inference.collect import Found
 from core.inference.index import PredictionIndex

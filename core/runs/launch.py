@@ -8,6 +8,7 @@ import threading
 from pathlib import Path
 
 import core
+from core.cores import cores
 from core.errors import UserError
 from core.runs.folder import RunFolder
 from core.runs.lock import INHERITED, RunLock
@@ -85,4 +86,4 @@ def _environment(lock: int, processes: int) -> dict[str, str]:
 
 def _threads(processes: int) -> str:
     """The processor's cores divided among the processes, unless the environment says otherwise."""
-    return os.environ.get("OMP_NUM_THREADS") or str(max(1, (os.cpu_count() or 1) // processes))
+    return os.environ.get("OMP_NUM_THREADS") or str(max(1, cores() // processes))

@@ -11,7 +11,7 @@ from typing import ParamSpec, TypeVar
 import msgspec
 
 from core.audio.errors import AudioError
-from core.dataset.threads import cores
+from core.cores import cores
 from core.errors import UserError
 from core.inference.classifier import Classifier
 from core.inference.prediction import Result, Unreadable

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import torch
 
-from core.dataset.threads import cores
+from core.cores import cores
 from core.inference.measurer import Measurer
 from core.inference.network import Network
 from core.serving.batcher import Batcher, Measured, Waveform

@@ -3,6 +3,7 @@
 import csv
 import io
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -61,20 +62,20 @@ def prepare(
             chronicle.emit(FeaturesProgress(done=done, total=total, cached=cached, clips_per_second=rate))
         requests.check()
 
+    path = run.path / SPLIT
+    divided = resuming and path.exists()
     loaded = load_dataset(
         recipe.data,
         recipe.front_end,
         recipe.split,
+        divide=partial(_as_before, path=path, chronicle=chronicle) if divided else None,
         device=device,
         on_scanning=lambda done, total: requests.check(),
         on_scanned=on_scanned,
         on_features=on_features,
     )
     split = loaded.split
-    path = run.path / SPLIT
-    if resuming and path.exists():
-        split = _as_before(loaded.features.clips, path, chronicle)
-    else:
+    if not divided:
         write_atomic(path, _split_csv(loaded.features.clips, split))
     if not split.valid:
         raise UserError(

@@ -217,6 +217,25 @@ def test_a_trainer_that_dies_under_its_follower(genres: Path) -> None:
     assert "ended without a word" in err
 
 
+def test_a_prepared_run_waits_to_be_started_and_finds_its_index_from_anywhere(
+    genres: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    rows = [f"{file.stem},{'train' if i % 3 else 'valid'}" for i, file in enumerate(sorted(genres.glob("*/*.au")))]
+    Path("index.csv").write_text("name,split\n" + "\n".join(rows))
+    column = ("--split-column", "index.csv:split")
+    prepared = call("train", genres, *TINY, *column, "--epochs", "1", "--prepare", "--name", "later")
+    assert prepared.returncode == DONE
+    run = RunFolder(Path(prepared.stdout.strip()))
+    assert run.path.is_dir() and not run.is_alive() and not run.journal_path.exists()
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    monkeypatch.chdir(elsewhere)
+    resumed = call("resume", run.path)
+    assert resumed.returncode == DONE, resumed.stderr
+    assert run.state().status == "finished"
+
+
 def test_a_device_that_is_not_there_makes_no_run(genres: Path) -> None:
     failed = call("train", genres, *TINY, "--device", "cuda:99", "--detach")
     assert failed.returncode == FAILED

@@ -71,7 +71,7 @@ def run(args: argparse.Namespace) -> int:
     _check(args)
     if args.nproc > 1:
         return classify_in_processes(args)
-    from core.dataset.threads import cores
+    from core.cores import cores
     from core.inference.collect import collect
     from core.inference.find_model import find_model
     from core.training.process import tune_process

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import IO, TypeVar
 
-from core.dataset.threads import cores
+from core.cores import cores
 from core.errors import UserError
 from core.training.device import is_surely_cpu
 from tui.commands.shared_table import shared_table

@@ -1,4 +1,4 @@
-"""``train DATA``: start a run and follow it in plain lines, or leave it to itself with ``--detach``."""
+"""``train DATA``: start a run and follow it in plain lines, or leave it to itself (``--detach``) or to you."""
 
 import argparse
 import shlex
@@ -40,7 +40,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--device", metavar="auto|cpu|cuda[:N]|mps")
     parser.add_argument("--nproc", type=int, metavar="N", help="processes that share every batch, one a GPU")
     split = parser.add_mutually_exclusive_group()
-    split.add_argument("--split-column", metavar="COLUMN", help="take train, valid and test from a column of the index")
+    split.add_argument(
+        "--split-column", metavar="[CSV:]COLUMN", help="take train, valid and test from a column of an index"
+    )
     split.add_argument(
         "--groups", metavar="[CSV:]COLUMN", help="keep the clips of a group, such as an artist, together"
     )
@@ -54,7 +56,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="any field of the recipe, such as optimiser.schedule=cosine or front_end.seconds=15; may be repeated",
     )
     parser.add_argument("--name", help="what to call the run (the time, the dataset and the model)")
-    parser.add_argument("--detach", action="store_true", help="print the run's name and return at once")
+    later = parser.add_mutually_exclusive_group()
+    later.add_argument("--detach", action="store_true", help="print the run's name and return at once")
+    later.add_argument(
+        "--prepare", action="store_true", help="make the run's folder, print it, and leave its start to you"
+    )
     parser.add_argument("--bell", action="store_true", help="ring the terminal's bell when the run ends")
     parser.add_argument("--webhook", metavar="URL", help="where the trainer posts a summary when the run ends")
     add_runs_option(parser)
@@ -74,6 +80,10 @@ def run(args: argparse.Namespace) -> int:
     folder = create(runs_dir(args), to_dict(recipe), dataset_name(data), recipe.model, name=args.name)
     if args.webhook:
         write_webhook(folder, args.webhook)
+    if args.prepare:
+        print(folder.path)
+        narrate(f"start it with: genre-tui resume {shlex.quote(folder.name)}, or with torchrun on several machines")
+        return DONE
     launch(folder)
     if args.detach:
         print(folder.name)
@@ -111,7 +121,7 @@ def recipe_from(args: argparse.Namespace, data: Path) -> Recipe:
         if (value := getattr(args, option)) is not None:
             _set(plain, field, value)
     if args.split_column:
-        plain["split"] |= {"protocol": "column", "column": args.split_column}
+        plain["split"] |= {"protocol": "column", "column": _absolute(args.split_column)}
     if args.groups:
         plain["split"] |= {"protocol": "grouped", "groups": _absolute(args.groups)}
     for setting in args.settings:
@@ -125,10 +135,10 @@ def recipe_from(args: argparse.Namespace, data: Path) -> Recipe:
         raise UsageError(f"this recipe cannot be: {error}") from error
 
 
-def _absolute(groups: str) -> str:
-    """``INDEX.csv:COLUMN`` so that the trainer finds it from anywhere."""
-    path, colon, column = groups.rpartition(":")
-    return f"{Path(path).expanduser().absolute()}:{column}" if colon else groups
+def _absolute(column: str) -> str:
+    """``INDEX.csv:COLUMN`` so that the trainer finds it from anywhere; a column of the dataset's own index as it is."""
+    path, colon, name = column.rpartition(":")
+    return f"{Path(path).expanduser().absolute()}:{name}" if colon else column
 
 
 def _set(plain: dict[str, Any], field: str, value: object) -> None:

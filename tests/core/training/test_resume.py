@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from core.dataset.settings import SplitSettings
 from core.runs import events as ev
 from core.runs.control import request
 from core.runs.folder import RunFolder
@@ -101,6 +102,21 @@ def test_extended_while_it_runs_and_remembered_afterwards(collection: Path, tmp_
     assert (answer.request, answer.accepted, answer.epochs) == ("extend", True, 4)
     assert [event.epoch for event in lives.of_kind(run, ev.EpochFinished)] == [1, 2, 3, 4]
     assert run.read_recipe()["epochs"] == 4
+
+
+def test_a_run_keeps_the_split_it_began_with_when_the_index_has_gone(collection: Path, tmp_path: Path) -> None:
+    index = tmp_path / "index.csv"
+    names = [file.stem for file in sorted(collection.glob("*/*.*"))]
+    parts = ["train", "train", "valid"]
+    index.write_text("name,part\n" + "".join(f"{name},{parts[i % 3]}\n" for i, name in enumerate(names)))
+    settings = SplitSettings(protocol="column", column=f"{index}:part")
+    run = lives.new_run(tmp_path, collection, epochs=1, split=settings)
+    assert isinstance(lives.train(run), ev.RunFinished)
+    index.unlink()
+    lives.change_recipe(run, epochs=2)
+    assert isinstance(lives.train(run), ev.RunFinished)
+    first, second = lives.of_kind(run, ev.DatasetScanned)
+    assert first.parts == second.parts
 
 
 def test_a_damaged_checkpoint_is_named_and_nothing_is_touched(collection: Path, tmp_path: Path) -> None:
