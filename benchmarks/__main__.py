@@ -39,6 +39,7 @@ LONG = {
     "scaling": "scaling.measure",
     "larger_than_memory": "larger_than_memory.measure",
     "compiled": "compiled.measure",
+    "whole": "whole.measure",
 }
 """Those that take minutes or many gigabytes of disk and change little: only when they are asked for."""
 HISTORY = Path(__file__).with_name("history.jsonl")
