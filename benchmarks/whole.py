@@ -33,7 +33,8 @@ def measure(bench: Bench) -> Iterator[Figure]:
         recipe = preset(name, str(bench.collection(clips)))
         if bench.quick or device.type == "cpu":
             recipe = msgspec.structs.replace(recipe, epochs=1)
-        what = f"{count(recipe.epochs, 'epoch')} of {recipe.model}, {clips:,} clips from file to report, on {device.type}"
+        epochs = count(recipe.epochs, "epoch")
+        what = f"{epochs} of {recipe.model}, {clips:,} clips from file to report, on {device.type}"
         life = live(bench, recipe, cache=bench.scratch / f"cache-whole-{name}")
         if name == "best":
             yield Figure(what, life.seconds, "s", wanted="< 60 s on a GPU")
