@@ -40,6 +40,7 @@ def split(clips: Sequence[Clip], settings: SplitSettings) -> Split:
     recordings = _recordings(clips)
     if settings.protocol == "column":
         return _by_column(clips, recordings, settings)
+    _check(settings)
     units = recordings if settings.protocol == "random" else _grouped(clips, recordings, settings.groups)
     genres, labels = np.unique([clip.genre for clip in clips], return_inverse=True)
     counts_UG = np.zeros((max(units) + 1, len(genres)))
@@ -101,10 +102,21 @@ def _by_column(clips: Sequence[Clip], recordings: list[int], settings: SplitSett
     return Split(**parts)
 
 
+def _check(settings: SplitSettings) -> None:
+    """Refuses what no split can be drawn with. Folds, too, need something to train on, though their test is a fold."""
+    fractions = settings.fractions
+    # NaN fails every comparison, so each asks for what is right.
+    if not (min(fractions) >= 0 and fractions[0] > 0 and abs(sum(fractions) - 1) <= 1e-6):
+        raise DatasetError(
+            "The fractions of train, validation and test must add up to 1, with none below 0 and some to train on, "
+            f"unlike {fractions}."
+        )
+    if settings.seed < 0:
+        raise DatasetError(f"The seed of a split must be 0 or more, not {settings.seed}.")
+
+
 def _whole_targets(counts_UG: Counts, fractions: Sequence[float], genres: list[str]) -> Counts:
     """Clips that each part should get of each genre, (3, G): at least one wherever its fraction is above 0."""
-    if min(fractions) < 0 or fractions[0] <= 0 or abs(sum(fractions) - 1) > 1e-6:
-        raise DatasetError(f"The fractions of train, validation and test must add up to 1, unlike {fractions}.")
     wanted = [PARTS[k] for k in range(3) if fractions[k] > 0]
     for genre, units in zip(genres, (counts_UG > 0).sum(0), strict=True):
         if units < len(wanted):

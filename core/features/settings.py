@@ -3,9 +3,35 @@
 Imports no torch.
 """
 
+import math
 from typing import Literal
 
 import msgspec
+
+MOST_DB = 200.0
+"""More than between what is hardly heard and what hurts, and far from where float32 overflows."""
+SHARE = (0.0, 1.0)
+AUGMENTATION_LIMITS: dict[str, tuple[float, float]] = {
+    "time_stretch": SHARE,
+    "time_stretch_range": (0.0, 0.95),  # at 1 a clip could stand still
+    "pitch_shift": SHARE,
+    "pitch_shift_range": (0.0, 120.0),  # ten octaves: all that is heard
+    "noise": SHARE,
+    "gain": SHARE,
+    "gain_range": (0.0, MOST_DB),
+    "tilt": SHARE,
+    "tilt_range": (0.0, MOST_DB),
+    "equaliser": SHARE,
+    "equaliser_range": (0.0, MOST_DB),
+    "roll": SHARE,
+    "time_mask": SHARE,
+    "time_mask_fraction": SHARE,
+    "frequency_mask": SHARE,
+    "frequency_mask_bands": (0, 100_000),
+    "mixup": SHARE,
+    "mixup_alpha": (0.001, 100.0),  # nearer to 0 the draw's logarithms overflow
+}
+"""Field → its least and its greatest value."""
 
 
 class FrontEndSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -33,8 +59,8 @@ class FrontEndSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown
 
     def __post_init__(self) -> None:
         for name in ("sample_rate", "n_fft", "hop_length", "n_mels", "power", "top_db", "seconds"):
-            if getattr(self, name) <= 0:
-                raise ValueError(f"{name} must be positive, not {getattr(self, name)}")
+            if not 0 < getattr(self, name) < math.inf:  # NaN is neither
+                raise ValueError(f"{name} must be a number above 0, not {getattr(self, name)}")
 
     @property
     def samples(self) -> int:
@@ -91,8 +117,21 @@ class AugmentationSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unk
     frequency_mask_bands: int = 16
     """Widest mask, in mel bands."""
     mixup: float = 0.0
-    """Probability that a batch is mixed."""
+    """Probability that a clip is mixed with another one of its batch; drawn for each clip."""
     mixup_alpha: float = 0.2
+    """Both parameters of the beta distribution that the share of the other clip comes from."""
+
+    def __post_init__(self) -> None:
+        for name, (lowest, highest) in AUGMENTATION_LIMITS.items():
+            value = getattr(self, name)
+            if not lowest <= value <= highest:  # NaN is outside of everything
+                raise ValueError(f"{name} must be from {lowest:g} to {highest:g}, not {value}")
+        quietest, loudest = self.noise_snr
+        if not -MOST_DB <= quietest <= loudest <= MOST_DB:
+            raise ValueError(
+                f"noise_snr must be two numbers, the lower one first, within ±{MOST_DB:g} dB, "
+                f"not {quietest} and {loudest}"
+            )
 
     @property
     def of_sound(self) -> "AugmentationSettings":

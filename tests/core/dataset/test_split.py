@@ -3,6 +3,7 @@
 from collections import Counter
 from dataclasses import replace
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import pytest
@@ -103,10 +104,20 @@ def test_copies_do_not_count_as_clips() -> None:
         split(collection, SplitSettings())
 
 
-@pytest.mark.parametrize("fractions", [(0.5, 0.1, 0.1), (0.0, 0.5, 0.5), (1.2, -0.1, -0.1)])
-def test_fractions_that_make_no_sense(fractions: tuple[float, float, float]) -> None:
+@pytest.mark.parametrize("protocol", ["random", "grouped"])
+@pytest.mark.parametrize(
+    "fractions", [(0.5, 0.1, 0.1), (0.0, 0.5, 0.5), (1.2, -0.1, -0.1), (0.0, 0.0, 1.0), (0.8, float("nan"), 0.2)]
+)
+def test_fractions_that_make_no_sense(
+    fractions: tuple[float, float, float], protocol: Literal["random", "grouped"]
+) -> None:
     with pytest.raises(DatasetError, match="must add up to 1"):
-        split(clips({"a": 9, "b": 9}), SplitSettings(fractions=fractions))
+        split(clips({"a": 9, "b": 9}), SplitSettings(protocol=protocol, fractions=fractions))
+
+
+def test_a_seed_below_nothing_is_refused() -> None:
+    with pytest.raises(DatasetError, match="seed of a split must be 0 or more"):
+        split(clips({"a": 9, "b": 9}), SplitSettings(seed=-1))
 
 
 def test_a_column_says_the_parts() -> None:

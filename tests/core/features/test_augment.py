@@ -5,7 +5,7 @@ import torch
 
 from core.features.augment import Augment, _beta, _Draw
 from core.features.mel_axis import mel_frequencies, position_of
-from core.features.settings import AugmentationSettings, FrontEndSettings
+from core.features.settings import AUGMENTATION_LIMITS, AugmentationSettings, FrontEndSettings
 
 FRONT_END = FrontEndSettings(n_mels=96, mel_scale="slaney", mel_norm="slaney", top_db=80.0)
 LABELS = torch.eye(4)
@@ -149,3 +149,33 @@ def test_mel_axis_is_the_front_ends(scale: str) -> None:
         position_of(mel_frequencies(settings), settings), torch.arange(128.0), atol=2e-3, rtol=1e-4
     )
     assert mel_frequencies(settings)[-1] < 11_025
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        *[(effect, probability) for effect in [*EFFECTS, "mixup"] for probability in (-0.1, 1.5, float("nan"))],
+        *[(name, -1.0) for name in ("time_stretch_range", "pitch_shift_range", "gain_range", "tilt_range")],
+        ("equaliser_range", float("inf")),
+        ("time_stretch_range", 1.0),
+        ("time_mask_fraction", 1.1),
+        ("frequency_mask_bands", -1),
+        ("mixup_alpha", 0.0),
+        ("mixup_alpha", -0.2),
+        ("noise_snr", (40.0, 10.0)),
+        ("noise_snr", (float("nan"), 10.0)),
+    ],
+)
+def test_settings_that_make_no_sense_are_named(field: str, value: object) -> None:
+    with pytest.raises(ValueError, match=f"^{field} must be"):
+        AugmentationSettings(**{field: value})  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("end", [0, 1])
+def test_all_that_is_allowed_leaves_numbers(end: int) -> None:
+    """The limits keep NaN away: at both ends of every one of them what comes out is finite."""
+    ends = {name: limits[end] for name, limits in AUGMENTATION_LIMITS.items() if name not in (*EFFECTS, "mixup")}
+    settings = AugmentationSettings(**ends, **dict.fromkeys([*EFFECTS, "mixup"], 1.0))  # type: ignore[arg-type]
+    mel, labels = Augment(settings, FRONT_END)(music(), LABELS, generator())
+    assert mel.isfinite().all()
+    torch.testing.assert_close(labels.sum(1), torch.ones(4))

@@ -104,3 +104,10 @@ def test_bytes_are_right_to_half_a_step(top_db: float) -> None:
     assert (back - mel).abs().max() <= top_db / 255 / 2 + 1e-4
     assert (back.min(), back.max()) == (-top_db, 0)
     np.testing.assert_array_equal(to_codes(back, top_db), codes)
+
+
+@pytest.mark.parametrize("name", ["sample_rate", "n_fft", "hop_length", "n_mels", "power", "top_db", "seconds"])
+@pytest.mark.parametrize("value", [0, -1, float("nan"), float("inf")])
+def test_settings_are_numbers_above_nothing(name: str, value: float) -> None:
+    with pytest.raises(ValueError, match=f"^{name} must be a number above 0"):
+        FrontEndSettings(**{name: value})  # type: ignore[arg-type]
