@@ -33,8 +33,13 @@ class CNNAttention(nn.Module):
         width: channels of the first convolution; tokens have four times as many, which ``heads`` must divide.
         depth: layers of the encoder.
         dropout: probability, inside the encoder.
+
+        Raises:
+            ValueError: the heads cannot share the channels.
         """
         super().__init__()
+        if 4 * width % heads:
+            raise ValueError(f"heads must divide four times the width, {4 * width}, and {heads} does not")
         self.views = TwoViews(n_mels)
         self.features = ResidualStack(width)
         size = 4 * width

@@ -11,3 +11,6 @@ MODELS: dict[str, str] = {
 """Name → one line about it, in the order in which they are offered."""
 
 MODEL_NAMES: tuple[str, ...] = tuple(MODELS)
+
+FEWEST_FRAMES = 16
+"""Frames of the shortest window that a network promises to take."""

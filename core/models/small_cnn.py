@@ -19,6 +19,8 @@ MOMENTUM = 0.2
 class SmallCNN(nn.Module):
     def __init__(self, *, n_mels: int, genres: int, frames: int, dropout: float = 0.5) -> None:
         super().__init__()
+        if n_mels < 8:
+            raise ValueError(f"three poolings need at least 8 mel bands, not {n_mels}")
         self.standardise = Standardise(n_mels, per_window=True)
         self.blocks = nn.Sequential(
             ConvBlock(1, 32, momentum=MOMENTUM),

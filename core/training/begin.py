@@ -18,6 +18,7 @@ from core.training.batches import WindowReader
 from core.training.checkpoint import network_of
 from core.training.learner import Learner
 from core.training.precision import choose_precision, make_deterministic
+from core.training.presets import PRESETS
 from core.training.recipe import Recipe
 from core.training.team import ALONE, Team
 from core.training.train import Augmentation
@@ -30,6 +31,8 @@ EXPERT_WINDOWS = 8
 EXPERT_CLIPS = 3_000
 """Training clips that it is fitted to at most, chosen evenly: more would only take memory."""
 EXPERT_BATCH = 64
+PRESETS_BALANCE = {make("").balance for make in PRESETS.values()}
+"""Columns that presets even out where there are any; a dataset need not have them."""
 
 
 def begin(recipe: Recipe, reader: WindowReader, train: Tensor, team: Team = ALONE) -> Learner:
@@ -94,9 +97,16 @@ def sampling_weights(clips: Sequence[Clip], train: Tensor, column: str | None) -
     """How often each training clip is to be drawn, as the recipe's ``balance`` says: [N], or None for all alike.
 
     A clip of a group (an artist, say) of n clips in its genre counts 1 / √n, and all genres count the same.
+
+    Raises:
+        UserError: no clip has the column. One that a preset asks for may be missing: presets are for any dataset.
     """
     if column is None:
         return None
+    if column not in PRESETS_BALANCE and not any(column in clip.columns for clip in clips):
+        known = sorted({name for clip in clips for name in clip.columns})
+        has = f"it has {', '.join(known)}" if known else "it has no index"
+        raise UserError(f"The dataset has no column {column!r} to balance by: {has}.")
     chosen = [clips[i] for i in train.tolist()]
     keys = [(clip.genre, clip.columns.get(column) or clip.content) for clip in chosen]
     sizes = Counter(keys)

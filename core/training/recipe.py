@@ -11,9 +11,12 @@ import msgspec
 
 from core.dataset.settings import SplitSettings as SplitSettings
 from core.features.settings import AugmentationSettings, FrontEndSettings
+from core.models.names import FEWEST_FRAMES
 
 MOST_EPOCHS = 1_000_000
 """More are a slip of the finger."""
+NOT_OPTIONS = ("name", "n_mels", "genres", "frames")
+"""What networks are built with besides their options."""
 
 
 class OptimiserSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -84,8 +87,19 @@ class Recipe(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
             raise ValueError(f"epochs must be at most {MOST_EPOCHS:,}, not {self.epochs:,}")
         if self.crop_seconds is not None and not 0 < self.crop_seconds <= self.front_end.seconds:
             raise ValueError(f"crop_seconds must be above 0 and at most {self.front_end.seconds:g}, the clip length")
-        if self.fit_seconds is not None and not self.fit_seconds > 0:
-            raise ValueError(f"fit_seconds must be above 0, not {self.fit_seconds:g}")
+        if self.fit_seconds is not None and not 0 < self.fit_seconds < math.inf:
+            raise ValueError(f"fit_seconds must be a number above 0, not {self.fit_seconds:g}")
+        if self.input_frames < FEWEST_FRAMES:
+            shortest = FEWEST_FRAMES * self.front_end.hop_length / self.front_end.sample_rate
+            what = "crop_seconds" if self.crop_seconds is not None else "front_end.seconds"
+            raise ValueError(f"{what} must be at least {shortest:.3g}, {FEWEST_FRAMES} frames of this front end")
+        if self.patience is not None and self.patience < 1:
+            raise ValueError(f"patience must be at least 1, or null to train to the end, not {self.patience}")
+        for name, value in self.model_options.items():
+            if name in NOT_OPTIONS:
+                raise ValueError(f"model_options cannot have {name}: it follows from the front end and the dataset")
+            if isinstance(value, float) and not math.isfinite(value):
+                raise ValueError(f"model_options.{name} must be a number, not {value}")
 
     @property
     def input_frames(self) -> int:

@@ -1,12 +1,15 @@
 """The reference network and its small sibling, and the standardisation of their input."""
 
+import inspect
+
 import pytest
 import torch
 
 from core.errors import UserError
 from core.models.blocks import FullyConnected
 from core.models.names import MODEL_NAMES, MODELS
-from core.models.registry import build_model
+from core.models.options import GIVEN, LIMITS
+from core.models.registry import NETWORKS, build_model
 from core.models.settle import settle_batch_norm
 from core.models.standardise import Standardise, fit_standardisation
 
@@ -50,8 +53,58 @@ def test_every_name_has_a_network_and_a_line() -> None:
         build_model(name, n_mels=32, genres=3, frames=40)
     with pytest.raises(UserError, match="small_cnn"):
         build_model("big_cnn", n_mels=32, genres=3, frames=40)
-    with pytest.raises(UserError, match="widht"):
-        build_model("small_cnn", n_mels=32, genres=3, frames=40, widht=3)
+
+
+@pytest.mark.parametrize(
+    ("model", "option", "value"),
+    [
+        ("small_cnn", "widht", 3),
+        ("small_cnn", "width", 3),  # another network's
+        ("residual_cnn", "width", -4),
+        ("residual_cnn", "width", 0),
+        ("residual_cnn", "width", 2.5),
+        ("residual_cnn", "width", True),
+        ("residual_cnn", "width", 10**9),
+        ("crnn", "hidden", 0),
+        ("cnn_attention", "depth", 0),
+        ("cnn_attention", "heads", 5),
+        ("cnn_attention", "heads", 0),
+        ("hybrid_cnn", "bandwidth", 0),
+        ("hybrid_cnn", "shrinkage", -1),
+        ("hybrid_cnn", "shrinkage", 0),
+        ("hybrid_cnn", "trust", "x"),
+        ("hybrid_cnn", "trust", float("nan")),
+        ("seed_cnn", "dropout", 1.5),
+        ("seed_cnn", "dropout", float("nan")),
+    ],
+)
+def test_a_wrong_option_is_named_with_its_model(model: str, option: str, value: int | float | str | bool) -> None:
+    with pytest.raises(UserError, match=option) as refused:
+        build_model(model, n_mels=32, genres=3, frames=40, **{option: value})
+    assert model in str(refused.value)
+    assert "\n" not in str(refused.value)
+
+
+@pytest.mark.parametrize("model", [name for name in MODEL_NAMES if name != "seed_cnn"])
+def test_windows_too_short_for_a_network_are_refused(model: str) -> None:
+    with pytest.raises(UserError, match=f"{model} needs windows of 16 frames or more, not 15"):
+        build_model(model, n_mels=32, genres=3, frames=15)
+
+
+@pytest.mark.parametrize("model", ["small_cnn", "seed_cnn", "hybrid_cnn"])
+def test_bands_too_few_for_a_network_are_refused(model: str) -> None:
+    with pytest.raises(UserError, match="at least 8"):
+        build_model(model, n_mels=7, genres=3, frames=40)
+
+
+def test_every_option_of_every_network_has_its_limits_and_begins_inside_them() -> None:
+    for network in NETWORKS.values():
+        options = {
+            name: parameter.default
+            for name, parameter in inspect.signature(network.__init__).parameters.items()
+            if name not in GIVEN
+        }
+        assert all(LIMITS[name].allow(value) for name, value in options.items())
 
 
 def test_bands_become_alike() -> None:

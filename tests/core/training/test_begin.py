@@ -1,5 +1,6 @@
 """What happens to a network before its first step, and how clips of one artist are evened out."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,7 @@ from msgspec import structs
 from core.dataset.clip import Clip
 from core.dataset.features import compute_features
 from core.dataset.scan import scan
+from core.errors import UserError
 from core.features.settings import AugmentationSettings
 from core.models.discriminant import FORGOTTEN, REMEMBERED, StatisticsExpert
 from core.models.registry import build_model
@@ -47,9 +49,19 @@ def test_groups_are_evened_out_within_their_genre() -> None:
 
 
 def test_clips_without_the_column_count_alike() -> None:
-    weights = sampling_weights(CLIPS[:10], torch.arange(10), "label")
-    assert weights is not None
-    assert weights.unique().numel() == 1
+    """A preset asks for artists wherever there are any, and trains on folders without an index as well."""
+    for columns in ({}, {"label": "Studio One"}):
+        unknown = [replace(one, columns=columns) for one in CLIPS[:10]]
+        weights = sampling_weights(unknown, torch.arange(10), "artist")
+        assert weights is not None
+        assert weights.unique().numel() == 1
+
+
+def test_a_column_that_was_asked_for_and_is_not_there_is_refused() -> None:
+    with pytest.raises(UserError, match="no column 'label' to balance by: it has artist"):
+        sampling_weights(CLIPS, torch.arange(11), "label")
+    with pytest.raises(UserError, match="no column 'label' to balance by: it has no index"):
+        sampling_weights([replace(one, columns={}) for one in CLIPS], torch.arange(11), "label")
 
 
 def test_weights_are_of_the_training_clips_alone() -> None:
