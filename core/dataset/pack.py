@@ -4,9 +4,11 @@ import hashlib
 import os
 import shutil
 import zipfile
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import numpy as np
@@ -19,7 +21,7 @@ from core.dataset.errors import DatasetError
 from core.dataset.feature_set import FeatureSet
 from core.dataset.features import OnFeatures, compute_features
 from core.dataset.index import read_index
-from core.dataset.pack_index import FEATURES, read_pack_index, write_pack_index
+from core.dataset.pack_index import FEATURES, is_pack, read_pack_index, write_pack_index
 from core.dataset.rows import StoredRows
 from core.dataset.scan import OnProgress, scan
 from core.features.settings import FrontEndSettings
@@ -41,11 +43,20 @@ def pack(
     """Packs the spectrograms of a folder of genres into the new folder ``out``; returns what was left out.
 
     Raises:
-        DatasetError: the folder cannot be trained on, or ``out`` holds something already.
+        DatasetError: the folder cannot be trained on, is a pack already, or has no clip with a spectrogram; or ``out``
+            holds something already.
         UserError: the disk is full.
     """
+    if is_pack(Path(folder)):
+        raise DatasetError(f"{printable(folder)} is a feature pack already: train on it as it is, or copy the folder.")
+    _check_free(Path(out))  # before the hours that features may take
     found = scan(folder, on_progress=on_scanning)
     features, failed = compute_features(found.clips, settings, device=device, on_progress=on_features)
+    if not len(features):
+        raise DatasetError(
+            f"No clip of {printable(found.root)} can be packed: {failed[0].path}, the first of {len(failed)}, "
+            f"{failed[0].reason}."
+        )
     assert isinstance(features.mel, StoredRows)
     with _new_folder(Path(out)) as making:
         mel = np.lib.format.open_memmap(making / FEATURES, "w+", np.uint8, features.mel.shape)
@@ -53,6 +64,7 @@ def pack(
             mel[begin : begin + ROWS_A_COPY] = features.mel[slice(begin, begin + ROWS_A_COPY)].numpy()
         mel.flush()
         write_pack_index(making, settings, features.clips, features.frames.tolist(), printable(found.root))
+        open_pack(making)  # what cannot be read again is not put in place
     return found.excluded + failed
 
 
@@ -71,21 +83,21 @@ def import_archive(
     a standardisation that is invariant to scale and offset per window.
 
     Raises:
-        DatasetError: the archive is not of that shape, or ``out`` holds something already.
+        DatasetError: the archive is not of that shape or holds no clips, the index names none of them, or ``out`` holds
+            something already.
     """
-    try:
-        with np.load(archive, allow_pickle=False) as arrays:
-            mel, names, genres = (arrays[key] for key in ("X", "name", "genre"))
-    except (OSError, KeyError, ValueError, zipfile.BadZipFile) as error:
-        raise DatasetError(f"{printable(archive)} is no archive of X, name and genre: {error}.") from error
-    if mel.dtype != np.uint8 or mel.ndim != 3 or not len(mel) == len(names) == len(genres):
-        raise DatasetError(
-            f"{printable(archive)} should hold X as bytes of [clips, mels, frames], and not {mel.shape}."
-        )
+    _check_free(Path(out))
+    mel, names, genres = _read_archive(Path(archive))
     if mel.shape[1] != settings.n_mels:
         raise DatasetError(f"{printable(archive)} has {mel.shape[1]} mel bands, and the front end {settings.n_mels}.")
     settings = _lasting(settings, mel.shape[2])
     columns = read_index(Path(index)) if index else {}
+    if index and columns.keys().isdisjoint(map(str, names)):
+        example = f", such as {next(iter(columns))!r}" if columns else ""
+        raise DatasetError(
+            f"The index {printable(index)} names none of the archive's clips: its names{example}, should be those of "
+            f"the archive, such as {str(names[0])!r}."
+        )
     clips = [
         _archived(str(name), str(genre), row, settings, columns)
         for name, genre, row in zip(names, genres, mel, strict=True)
@@ -93,6 +105,7 @@ def import_archive(
     with _new_folder(Path(out)) as making:
         np.save(making / FEATURES, mel)
         write_pack_index(making, settings, clips, [mel.shape[2]] * len(clips), printable(archive))
+        open_pack(making)  # what cannot be read again is not put in place
     return open_pack(out)
 
 
@@ -125,10 +138,54 @@ def _offset(folder: Path, expected: tuple[int, int, int]) -> int:
     return offset
 
 
+def _read_archive(archive: Path) -> tuple[npt.NDArray[np.uint8], npt.NDArray[Any], npt.NDArray[Any]]:
+    """X, name and genre, each as it should be.
+
+    Raises:
+        DatasetError: they are not.
+    """
+    told = printable(archive)
+    if not archive.is_file():
+        raise DatasetError(f"There is no file {told}.")
+    if not zipfile.is_zipfile(archive):
+        raise DatasetError(
+            f"{told} is no .npz archive: make one with numpy.savez(path, X=mel, name=names, genre=genres)."
+        )
+    try:
+        with np.load(archive, allow_pickle=False) as arrays:
+            mel, names, genres = (np.asarray(arrays[key]) for key in ("X", "name", "genre"))
+    except (OSError, EOFError, KeyError, ValueError, RuntimeError, zipfile.BadZipFile, zlib.error) as error:
+        raise DatasetError(f"{told} is no archive of X, name and genre: {_first_line(error)}.") from error
+    if mel.dtype != np.uint8 or mel.ndim != 3:
+        raise DatasetError(f"{told} should hold X as bytes of [clips, mels, frames], and not {mel.dtype} {mel.shape}.")
+    if 0 in mel.shape:
+        raise DatasetError(f"{told} holds no clips, or clips without bands or frames: X is {mel.shape}.")
+    for key, texts in (("name", names), ("genre", genres)):
+        if texts.shape != (len(mel),) or texts.dtype.kind not in "Uiu":
+            raise DatasetError(
+                f"{told} should hold {key} as {len(mel)} texts, one for each clip, and not {texts.dtype} {texts.shape}."
+            )
+    return mel, names, genres
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).strip().splitlines() or [type(error).__name__])[0].rstrip(".")
+
+
 def _lasting(settings: FrontEndSettings, frames: int) -> FrontEndSettings:
-    """The settings for clips of exactly so many frames."""
-    seconds = (frames - 0.5) * settings.hop_length / settings.sample_rate
-    return msgspec.structs.replace(settings, seconds=round(seconds, 3))
+    """The settings for clips of exactly so many frames.
+
+    Raises:
+        DatasetError: there are none, for a hop of a sample or two.
+    """
+    seconds = round((frames - 0.5) * settings.hop_length / settings.sample_rate, 3)
+    lasting = msgspec.structs.replace(settings, seconds=seconds) if seconds > 0 else settings
+    if lasting.frames != frames:
+        raise DatasetError(
+            f"A front end with hops of {settings.hop_length} of {settings.sample_rate} samples a second has no clips "
+            f"of {frames} frames: give the hop length and the sample rate that the archive was made with."
+        )
+    return lasting
 
 
 def _archived(
@@ -147,11 +204,19 @@ def _archived(
     )
 
 
+def _check_free(out: Path) -> None:
+    """
+    Raises:
+        DatasetError: ``out`` holds something already, or cannot be replaced since it is the working folder.
+    """
+    if out.exists() and (not out.is_dir() or any(out.iterdir()) or out.samefile(Path.cwd())):
+        raise DatasetError(f"{printable(out)} is there already: choose a new folder for the feature pack.")
+
+
 @contextmanager
 def _new_folder(out: Path) -> Iterator[Path]:
     """A folder to write into that becomes ``out`` when everything is in it."""
-    if out.exists() and (not out.is_dir() or any(out.iterdir())):
-        raise DatasetError(f"{printable(out)} is there already: choose a new folder for the feature pack.")
+    _check_free(out)
     making = out.with_name(f".{out.name}.{os.getpid()}")
     try:
         making.mkdir(parents=True)

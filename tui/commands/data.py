@@ -1,6 +1,8 @@
 """``data check|demo|preview|pack|import``: look at a dataset, make one, or turn one into features that travel."""
 
 import argparse
+import math
+from collections.abc import Iterable
 
 import msgspec
 
@@ -42,13 +44,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     pack.add_argument("out", metavar="OUT", help="a folder that is not there yet")
     pack.add_argument("--preset", choices=PRESETS, default=DEFAULT_PRESET, help="whose front end to take")
     pack.add_argument("--device", default="auto", metavar="auto|cpu|cuda[:N]|mps")
-    _add_front_end(pack)
+    _add_front_end(pack, FRONT_END)
 
     archive = actions.add_parser("import", help="turn an .npz archive of log-mel spectrograms into a feature pack")
     archive.add_argument("archive", metavar="NPZ", help="holds X [clips, mels, frames] of bytes, name and genre")
     archive.add_argument("out", metavar="OUT", help="a folder that is not there yet")
     archive.add_argument("--index", metavar="CSV", help="more columns for the clips, found by name")
-    _add_front_end(archive)
+    # An archive's clips are as long as they are.
+    _add_front_end(archive, [name for name in FRONT_END if name != "seconds"])
 
 
 def run(args: argparse.Namespace) -> int:
@@ -67,7 +70,7 @@ def _check(args: argparse.Namespace) -> int:
 def _demo(args: argparse.Namespace) -> int:
     from core.dataset.demo import make_demo
 
-    if args.clips < 1 or args.seconds <= 0:
+    if args.clips < 1 or not 0 < args.seconds < math.inf:
         raise UsageError("--clips and --seconds must be above 0")
     genres = make_demo(args.out, clips_per_genre=args.clips, seconds=args.seconds, seed=args.seed)
     print(genres)
@@ -103,9 +106,10 @@ def _import(args: argparse.Namespace) -> int:
     return DONE
 
 
-def _add_front_end(parser: argparse.ArgumentParser) -> None:
+def _add_front_end(parser: argparse.ArgumentParser, names: Iterable[str]) -> None:
     group = parser.add_argument_group("front end")
-    for name, (metavar, kind) in FRONT_END.items():
+    for name in names:
+        metavar, kind = FRONT_END[name]
         group.add_argument(f"--{name.replace('_', '-')}", type=kind, metavar=metavar)
     group.add_argument("--mel-scale", choices=("htk", "slaney"))
     group.add_argument("--mel-norm", choices=("slaney", "none"))
@@ -117,7 +121,8 @@ def _front_end(args: argparse.Namespace, base: FrontEndSettings) -> FrontEndSett
     Raises:
         UsageError: a value makes no sense.
     """
-    named = {name: getattr(args, name) for name in (*FRONT_END, "mel_scale") if getattr(args, name) is not None}
+    offered = (*FRONT_END, "mel_scale")
+    named = {name: value for name in offered if (value := getattr(args, name, None)) is not None}
     if args.mel_norm is not None:
         named["mel_norm"] = None if args.mel_norm == "none" else args.mel_norm
     try:

@@ -3,8 +3,10 @@
 import json
 from pathlib import Path
 
+import msgspec
 import numpy as np
 import pytest
+import soundfile
 import torch
 
 from core.dataset.check import check
@@ -16,6 +18,7 @@ from core.dataset.scan import scan
 from core.dataset.settings import SplitSettings
 from core.features.settings import FrontEndSettings
 from tests.core.dataset.folders import ARCHIVE, genre_folder
+from tui.cli import main
 
 SETTINGS = FrontEndSettings(n_mels=16, seconds=1.0)
 
@@ -91,17 +94,143 @@ def test_the_front_end_lasts_as_long_as_the_archive(frames: int, hop: int, tmp_p
     assert import_archive(tmp_path / "x.npz", tmp_path / "pack", settings=settings).settings.frames == frames
 
 
-def test_what_is_no_archive_is_refused(tmp_path: Path) -> None:
-    (tmp_path / "text.npz").write_text("nothing")
-    np.savez(tmp_path / "other.npz", Y=np.zeros(3))
-    np.savez(tmp_path / "floats.npz", X=np.zeros((2, 16, 9)), name=np.array(["a", "b"]), genre=np.array(["x", "y"]))
-    np.savez(tmp_path / "objects.npz", X=np.array([{}]), name=np.array(["a"]), genre=np.array(["x"]))
-    archive(tmp_path / "bands.npz", mels=8)
-    for name in ("text", "other", "floats", "objects", "bands", "missing"):
-        with pytest.raises(DatasetError, match=name) as refused:
-            import_archive(tmp_path / f"{name}.npz", tmp_path / "pack", settings=SETTINGS)
-        assert "\n" not in str(refused.value)
-        assert not (tmp_path / "pack").exists()
+NAMES, GENRES, MEL = np.array(["p", "q"]), np.array(["x", "y"]), np.zeros((2, 16, 9), dtype=np.uint8)
+
+
+@pytest.mark.parametrize(
+    ("arrays", "sentence"),
+    [
+        ({"Y": MEL}, "no archive of X, name and genre"),
+        ({"X": np.array([{}]), "name": NAMES, "genre": GENRES}, "no archive of X, name and genre"),
+        ({"X": MEL.astype(float), "name": NAMES, "genre": GENRES}, "should hold X as bytes"),
+        ({"X": MEL[0], "name": NAMES, "genre": GENRES}, "should hold X as bytes"),
+        ({"X": MEL[:0], "name": NAMES[:0], "genre": GENRES[:0]}, "holds no clips"),
+        ({"X": MEL[:, :, :0], "name": NAMES, "genre": GENRES}, "without bands or frames"),
+        ({"X": MEL, "name": np.array("p"), "genre": GENRES}, "should hold name as 2 texts"),
+        ({"X": MEL, "name": NAMES, "genre": np.array("x")}, "should hold genre as 2 texts"),
+        ({"X": MEL, "name": NAMES[:1], "genre": GENRES}, "should hold name as 2 texts"),
+        ({"X": MEL, "name": NAMES, "genre": GENRES.astype("S")}, "should hold genre as 2 texts"),
+        ({"X": MEL[:, :8], "name": NAMES, "genre": GENRES}, "has 8 mel bands"),
+    ],
+)
+def test_an_archive_of_another_shape_is_refused(arrays: dict[str, np.ndarray], sentence: str, tmp_path: Path) -> None:
+    np.savez(tmp_path / "x.npz", allow_pickle=True, **arrays)
+    assert_refused(tmp_path / "x.npz", sentence)
+
+
+@pytest.mark.parametrize(
+    ("content", "sentence"),
+    [(b"", "no .npz archive"), (b"nothing", "no .npz archive"), (None, "There is no file")],
+)
+def test_what_is_no_archive_is_refused(content: bytes | None, sentence: str, tmp_path: Path) -> None:
+    if content is not None:
+        (tmp_path / "x.npz").write_bytes(content)
+    assert_refused(tmp_path / "x.npz", sentence)
+
+
+def test_an_array_alone_is_no_archive(tmp_path: Path) -> None:
+    np.save(tmp_path / "x.npy", MEL)
+    assert_refused(tmp_path / "x.npy", "no .npz archive")
+
+
+def test_an_archive_that_was_cut_off_is_refused(tmp_path: Path) -> None:
+    archive(tmp_path / "x.npz")
+    whole = bytearray((tmp_path / "x.npz").read_bytes())
+    whole[200:400] = bytes(200)
+    (tmp_path / "x.npz").write_bytes(whole)
+    assert_refused(tmp_path / "x.npz", "no archive of X, name and genre")
+
+
+def assert_refused(path: Path, sentence: str) -> None:
+    with pytest.raises(DatasetError, match=sentence) as refused:
+        import_archive(path, path.parent / "pack", settings=SETTINGS)
+    assert path.name in str(refused.value)
+    assert "\n" not in str(refused.value)
+    assert not list(path.parent.glob("*pack*"))
+
+
+def test_an_index_of_other_clips_is_refused(tmp_path: Path) -> None:
+    archive(tmp_path / "x.npz")
+    index = tmp_path / "other.csv"
+    index.write_text("name,artist\nsong 1,Ann\n")
+    with pytest.raises(DatasetError, match=r"such as 'song 1', .* such as 'clip.0'"):
+        import_archive(tmp_path / "x.npz", tmp_path / "pack", index, SETTINGS)
+    index.write_text("name,artist\n")
+    with pytest.raises(DatasetError, match="names none"):
+        import_archive(tmp_path / "x.npz", tmp_path / "pack", index, SETTINGS)
+    assert not (tmp_path / "pack").exists()
+
+
+def test_columns_of_an_index_may_be_called_like_the_packs_own(tmp_path: Path) -> None:
+    archive(tmp_path / "x.npz")
+    index = tmp_path / "index.csv"
+    header = "name,genre,format,frames,rate,channels,duration_s,content,index:genre"
+    index.write_text(
+        header + "\n" + "".join(f"clip.{n},{'train' if n else 'valid'},b,c,d,e,f,g,h\n" for n in range(12))
+    )
+    clip = import_archive(tmp_path / "x.npz", tmp_path / "pack", index, SETTINGS).clips[1]
+    assert (clip.genre, clip.format, clip.channels) == ("b", "log-mel", 1)
+    assert [clip.columns[column] for column in header.split(",")[1:]] == ["train", *"bcdefgh"]
+    parts = SplitSettings(protocol="column", column="genre")
+    assert load_dataset(tmp_path / "pack", SETTINGS, parts).split.valid == [0]
+
+
+def test_clips_can_be_divided_by_their_genre_without_an_index(tmp_path: Path) -> None:
+    archive(tmp_path / "x.npz")
+    features = import_archive(tmp_path / "x.npz", tmp_path / "pack", settings=SETTINGS)
+    assert [clip.columns["genre"] for clip in features.clips] == [clip.genre for clip in features.clips]
+
+
+def test_a_pack_is_not_packed_again(tmp_path: Path) -> None:
+    archive(tmp_path / "x.npz")
+    import_archive(tmp_path / "x.npz", tmp_path / "pack", settings=SETTINGS)
+    with pytest.raises(DatasetError, match="is a feature pack already"):
+        pack(tmp_path / "pack", tmp_path / "again", SETTINGS)
+    assert not (tmp_path / "again").exists()
+
+
+def test_a_folder_without_a_clip_that_can_be_seen_is_not_packed(tmp_path: Path) -> None:
+    """Each clip has sound, but none in its beginning."""
+    for genre in "ab":
+        (tmp_path / "audio" / genre).mkdir(parents=True)
+        late = np.concatenate([np.zeros(22_050), np.sin(np.arange(22_050) / (9 if genre == "a" else 5)) / 2])
+        soundfile.write(tmp_path / "audio" / genre / "late.wav", late, 22_050)
+    with pytest.raises(DatasetError, match=r"No clip of .* can be packed: .*late.wav, the first of 2, is silent"):
+        pack(tmp_path / "audio", tmp_path / "pack", msgspec.structs.replace(SETTINGS, seconds=0.5))
+    assert not list(tmp_path.glob("*pack*"))
+
+
+def test_a_hop_too_short_for_the_archive_is_refused(tmp_path: Path) -> None:
+    archive(tmp_path / "x.npz")
+    with pytest.raises(DatasetError, match="give the hop length"):
+        import_archive(tmp_path / "x.npz", tmp_path / "pack", settings=FrontEndSettings(n_mels=16, hop_length=1))
+    assert not (tmp_path / "pack").exists()
+
+
+def test_the_folder_one_is_in_is_not_replaced(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    archive(tmp_path / "x.npz")
+    (tmp_path / "here").mkdir()
+    monkeypatch.chdir(tmp_path / "here")
+    with pytest.raises(DatasetError, match="choose a new folder"):
+        import_archive(tmp_path / "x.npz", ".", settings=SETTINGS)
+
+
+@pytest.mark.parametrize("option", ["--top-db", "--sample-rate"])
+@pytest.mark.parametrize("value", ["nan", "inf", "0", "-1"])
+def test_a_front_end_that_cannot_be_leaves_no_pack(
+    option: str, value: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    archive(tmp_path / "x.npz", mels=128)
+    assert main(["data", "import", str(tmp_path / "x.npz"), str(tmp_path / "pack"), option, value]) == 2
+    assert option[2:].split("-")[0] in capsys.readouterr().err
+    assert not list(tmp_path.glob("*pack*"))
+
+
+def test_import_has_no_seconds_since_an_archive_has_its_own(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    archive(tmp_path / "x.npz", mels=128)
+    assert main(["data", "import", str(tmp_path / "x.npz"), str(tmp_path / "pack"), "--seconds", "5"]) == 2
+    assert "--seconds" in capsys.readouterr().err
+    assert main(["data", "import", str(tmp_path / "x.npz"), str(tmp_path / "pack")]) == 0
 
 
 def test_nothing_is_overwritten(tmp_path: Path) -> None:
@@ -112,7 +241,13 @@ def test_nothing_is_overwritten(tmp_path: Path) -> None:
         import_archive(tmp_path / "x.npz", tmp_path / "pack", settings=SETTINGS)
 
 
-@pytest.mark.parametrize("damage", ["cut", "missing", "rows", "manifest", "version", "other"])
+@pytest.mark.parametrize(
+    "damage",
+    [
+        *("cut", "missing", "rows", "no rows", "short row", "long row", "21 frames", "0 frames", "-3 frames"),
+        *("x frames", "manifest", "nan", "version", "other"),
+    ],
+)
 def test_a_damaged_pack_is_refused(damage: str, tmp_path: Path) -> None:
     archive(tmp_path / "x.npz")
     folder = tmp_path / "pack"
@@ -124,14 +259,25 @@ def test_a_damaged_pack_is_refused(damage: str, tmp_path: Path) -> None:
         features.unlink()
     elif damage == "rows":
         index.write_text("\n".join(index.read_text().splitlines()[:-1]))
+    elif damage == "no rows":
+        index.write_text(index.read_text().splitlines()[0] + "\n")
+    elif damage == "short row":
+        index.write_text(index.read_text().rstrip("\n").rpartition(",")[0] + "\n")
+    elif damage == "long row":
+        index.write_text(index.read_text().rstrip("\n") + ",more\n")
+    elif damage.endswith("frames"):
+        index.write_text(index.read_text().replace(",20,", f",{damage.split()[0]},", 1))
+    elif damage == "nan":
+        manifest.write_text(manifest.read_text().replace('"top_db": 100.0', '"top_db": null'))
     elif damage == "manifest":
         manifest.write_text("{")
     elif damage == "version":
         manifest.write_text(json.dumps(json.loads(manifest.read_text()) | {"version": 9}))
     else:
         np.save(features, np.zeros((12, 16, 20), dtype=np.float32))
-    with pytest.raises(DatasetError, match="feature pack"):
+    with pytest.raises(DatasetError, match="feature pack") as refused:
         load_dataset(folder, SETTINGS)
+    assert "\n" not in str(refused.value)
 
 
 @pytest.mark.skipif(not ARCHIVE.is_dir(), reason="gtzan-logmel is not here")
