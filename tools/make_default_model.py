@@ -10,6 +10,7 @@ all, so that the model can be measured on them.
 
 import argparse
 import sys
+from collections import Counter
 from pathlib import Path
 from statistics import mean
 from typing import Any
@@ -20,7 +21,8 @@ from torch import Tensor
 
 from core.dataset.clip import Clip
 from core.dataset.feature_set import FeatureSet
-from core.dataset.split import Split
+from core.dataset.split import Split, column_values
+from core.errors import UserError
 from core.reports.classification import classification_report
 from core.training.batches import WindowReader
 from core.training.calibration import calibrate, calibration_error, calibration_noise, fit_temperature
@@ -44,11 +46,23 @@ def main() -> None:
     parser.add_argument("--only", metavar="COLUMN=VALUE", help="leave all other clips alone")
     parser.add_argument("--out", type=Path, default=HERE / "default_model.pth")
     parser.add_argument("--card", type=Path, help="where the model card goes (beside the shipped model)")
-    args = parser.parse_args()
+    try:
+        make(parser.parse_args())
+    except UserError as error:
+        sys.exit(f"{parser.prog}: {error}")
+
+
+def make(args: argparse.Namespace) -> None:
+    """
+    Raises:
+        UserError: the pack cannot be used, no clip is as ``--only`` says, or there is no folder to write into.
+    """
+    for path in filter(None, (args.out, args.card)):
+        if not path.absolute().parent.is_dir():
+            raise UserError(f"There is no folder {path.absolute().parent} to write {path.name} into.")
     features, recipe = load(args.pack, preset("best", args.pack))
     clips = features.clips
-    column, _, value = (args.only or "").partition("=")
-    usable = _without_copies(clips, [i for i, clip in enumerate(clips) if clip.columns.get(column, "") == value])
+    usable = _without_copies(clips, _chosen(clips, args.only))
     rounds = grouped_rounds([clips[i] for i in usable], FOLDS, "artist")
     outcomes = []
     for outcome in cross_validate(recipe, features, [_renumbered(one, usable) for one in rounds]):
@@ -75,6 +89,24 @@ def main() -> None:
     card = args.card or (args.out.with_name("model_card.md") if args.out.parent == HERE else None)
     if card is not None:
         card.write_text(model_card(recipe, features, usable, outcomes, learner.model), encoding="utf-8")
+
+
+def _chosen(clips: list[Clip], only: str | None) -> list[int]:
+    """The clips with the column's value in ``COLUMN=VALUE``; all of them for None.
+
+    Raises:
+        UserError: no clip has it.
+    """
+    if only is None:
+        return list(range(len(clips)))
+    column, equals, wanted = only.partition("=")
+    if not equals:
+        raise UserError(f"--only takes COLUMN=VALUE, not {only!r}.")
+    values = column_values(clips, column)
+    if wanted not in values:
+        has = ", ".join(f"{value or '(empty)'} ({count})" for value, count in Counter(values).most_common(8))
+        raise UserError(f"No clip has {wanted!r} in the column {column}: it has {has}.")
+    return [i for i, value in enumerate(values) if value == wanted]
 
 
 def _without_copies(clips: list[Clip], chosen: list[int]) -> list[int]:
@@ -135,14 +167,17 @@ def model_card(
     )
     taken = "\n".join(f"| {a} | {b} | {count} |" for count, a, b in mistakes)
     s = recipe.front_end
+    fitted = sum(tensor.numel() for name, tensor in model.state_dict().items() if name.startswith("expert."))
     return f"""# The model that comes with genre-tui
 
 Made by `python tools/make_default_model.py PACK` from the preset `{recipe.preset}`; every figure below comes from that
 run.
 
-**What it is.** `{recipe.model}`, {sum(p.numel() for p in model.parameters()):,} trained parameters, {recipe.epochs}
-epochs, seed {recipe.seed}. Front end: {s.sample_rate:,} Hz, windows of {s.n_fft:,} samples every {s.hop_length:,},
-{s.n_mels} {s.mel_scale} mel bands, {s.top_db:g} dB. Trained on windows of {recipe.crop_seconds:g} s; blind to level.
+**What it is.** `{recipe.model}`: {sum(p.numel() for p in model.parameters()):,} trained parameters, {recipe.epochs}
+epochs on windows of {recipe.crop_seconds:g} s, seed {recipe.seed}; and {fitted:,}
+numbers of an expert that was fitted at once, to windows of {recipe.fit_seconds:g} s: means and covariance of a window's
+statistics, and those of each training clip. Front end: {s.sample_rate:,} Hz, windows of {s.n_fft:,} samples every
+{s.hop_length:,}, {s.n_mels} {s.mel_scale} mel bands, {s.top_db:g} dB. Blind to level.
 
 **What it knows.** Ten genres: {", ".join(genres)}.
 
@@ -174,7 +209,8 @@ What it mistakes most often:
 whatever it hears; the verdict "uncertain" is there to be believed.
 
 **Licence.** The weights are the project's own work, under its licence. GTZAN itself carries no licence to redistribute
-it; no recording and no spectrogram of it is contained here.
+it; no recording and no spectrogram of it is contained here, and what is kept of a clip, a thousand statistics of how it
+sounds on the whole, gives none back.
 """
 
 

@@ -1,5 +1,6 @@
 """What an augmentation does, made visible and audible: its spectrogram, and sound that has about that spectrogram."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -9,6 +10,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from core.errors import UserError
 from core.features.augment import Augment
 from core.features.effects import EFFECTS
 from core.features.front_end import FrontEnd
@@ -47,7 +49,15 @@ def audition(
     """A sound as it is, then after each effect by itself, then after all of them; each strikes for certain.
 
     Frames lie closer together here than a front end may have them, since phases need overlap.
+
+    Raises:
+        UserError: the sound is shorter than the front end's window, which is too short to be made audible again.
     """
+    if len(wave_N) < front_end.n_fft:
+        had, least = len(wave_N) / front_end.sample_rate, front_end.n_fft / front_end.sample_rate
+        raise UserError(
+            f"There are only {had:.3f} s of sound to show: take at least {math.ceil(100 * least) / 100:g} s."
+        )
     dense = msgspec.structs.replace(front_end, hop_length=min(front_end.hop_length, front_end.n_fft // OVERLAP))
     return audition_of_mel(FrontEnd(dense)(torch.from_numpy(wave_N)[None])[0], dense, settings, effects, seed)
 

@@ -3,11 +3,20 @@
 Imports no torch.
 """
 
-import math
 from typing import Literal
 
 import msgspec
 
+FRONT_END_LIMITS: dict[str, tuple[float, float]] = {
+    "sample_rate": (100, 1_000_000),
+    "n_fft": (16, 131_072),
+    "hop_length": (1, 1_000_000),
+    "n_mels": (1, 4096),
+    "power": (0.1, 10.0),
+    "top_db": (1.0, 1000.0),
+    "seconds": (0.001, 86_400.0),
+}
+"""Field → its least and its greatest value: what lies outside is a slip of the finger, or more than memory holds."""
 MOST_DB = 200.0
 """More than between what is hardly heard and what hurts, and far from where float32 overflows."""
 SHARE = (0.0, 1.0)
@@ -58,9 +67,7 @@ class FrontEndSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown
     """Length that every clip is padded or trimmed to."""
 
     def __post_init__(self) -> None:
-        for name in ("sample_rate", "n_fft", "hop_length", "n_mels", "power", "top_db", "seconds"):
-            if not 0 < getattr(self, name) < math.inf:  # NaN is neither
-                raise ValueError(f"{name} must be a number above 0, not {getattr(self, name)}")
+        _check(self, FRONT_END_LIMITS)
 
     @property
     def samples(self) -> int:
@@ -122,10 +129,7 @@ class AugmentationSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unk
     """Both parameters of the beta distribution that the share of the other clip comes from."""
 
     def __post_init__(self) -> None:
-        for name, (lowest, highest) in AUGMENTATION_LIMITS.items():
-            value = getattr(self, name)
-            if not lowest <= value <= highest:  # NaN is outside of everything
-                raise ValueError(f"{name} must be from {lowest:g} to {highest:g}, not {value}")
+        _check(self, AUGMENTATION_LIMITS)
         quietest, loudest = self.noise_snr
         if not -MOST_DB <= quietest <= loudest <= MOST_DB:
             raise ValueError(
@@ -137,3 +141,14 @@ class AugmentationSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unk
     def of_sound(self) -> "AugmentationSettings":
         """Only what could happen to a sound on its way: without the tricks of training (roll, masks, mixup)."""
         return msgspec.structs.replace(self, roll=0.0, time_mask=0.0, frequency_mask=0.0, mixup=0.0)
+
+
+def _check(settings: msgspec.Struct, limits: dict[str, tuple[float, float]]) -> None:
+    """
+    Raises:
+        ValueError: names the field that is outside of its limits.
+    """
+    for name, (lowest, highest) in limits.items():
+        value = getattr(settings, name)
+        if not lowest <= value <= highest:  # NaN is outside of everything
+            raise ValueError(f"{name} must be from {lowest:g} to {highest:.10g}, not {value}")

@@ -19,5 +19,6 @@ def write_sound(folder: Path, heard: Audition) -> Path:
     import soundfile
 
     path = folder / f"{heard.effect}.wav"
-    soundfile.write(path, heard.sound(), heard.front_end.sample_rate, subtype="PCM_16")
+    with path.open("wb") as file:  # soundfile's own errors are no OSError
+        soundfile.write(file, heard.sound(), heard.front_end.sample_rate, format="WAV", subtype="PCM_16")
     return path

@@ -7,6 +7,7 @@ import pytest
 import soundfile
 import torch
 
+from core.errors import UserError
 from core.features.audition import audition, audition_of_mel
 from core.features.effects import EFFECTS, effects_of, range_of
 from core.features.front_end import FrontEnd
@@ -87,3 +88,65 @@ def test_an_unknown_effect_is_named(tmp_path: Path, capsys: pytest.CaptureFixtur
     error = capsys.readouterr().err
     assert "reverb" in error
     assert EFFECTS[0] in error
+
+
+def test_sound_as_short_as_a_window_can_be_heard_and_shorter_sound_is_refused() -> None:
+    shortest = music()[: FRONT_END.n_fft]
+    for trial in audition(shortest, FRONT_END, AugmentationSettings(), EFFECTS):
+        assert np.isfinite(trial.sound()).all()
+    with pytest.raises(UserError, match=r"only 0.093 s of sound to show: take at least 0.1 s"):
+        audition(shortest[:-1], FRONT_END, AugmentationSettings(), [])
+
+
+@pytest.mark.parametrize(
+    ("options", "sentence", "status"),
+    [
+        (["--seconds", "0.01"], "take at least 0.1 s", 1),
+        (["--start", "1.99"], "take at least 0.1 s", 1),
+        (["--start", "60"], "holds no samples at 60 s", 1),
+        (["--seconds", "nan"], "--seconds must be", 2),
+        (["--seconds", "inf"], "--seconds must be", 2),
+        (["--start", "nan"], "--start must be", 2),
+        (["--seed", "-1"], "--seed must be", 2),
+        (["--seed", "99999999999999999999"], "--seed must be", 2),
+        (["--set", "equaliser_range=loud"], "equaliser_range", 2),
+        (["--set", "equaliser=2"], "equaliser must be from 0 to 1", 2),
+        (["--set", "reverb=1"], "reverb", 2),
+    ],
+)
+def test_what_cannot_be_previewed_writes_nothing(
+    options: list[str], sentence: str, status: int, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    clip, out = tmp_path / "clip.wav", tmp_path / "out"
+    soundfile.write(clip, music(), 22_050)
+    assert main(["data", "preview", str(clip), str(out), *options]) == status
+    error = capsys.readouterr().err
+    assert sentence in error
+    assert "Traceback" not in error
+    assert not out.exists()
+
+
+def test_settings_can_be_changed_for_a_preview(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    clip = tmp_path / "clip.wav"
+    soundfile.write(clip, music(), 22_050)
+    command = ["data", "preview", str(clip), str(tmp_path), "--preset", "quick", "--seconds", "0.5"]
+    assert main([*command, "--set", "gain=0.25", "--set", "gain_range=12"]) == 0
+    told = capsys.readouterr()
+    assert {Path(line).name for line in told.out.splitlines()} == {
+        *("original.png", "original.wav", "gain.png", "gain.wav")
+    }
+    assert "gain: probability 0.25 in the preset quick with these settings; gain_range 12.0" in told.err
+
+
+@pytest.mark.parametrize("taken", ["original.png", "original.wav", ""])
+def test_a_place_that_cannot_be_written_is_told(taken: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    clip, out = tmp_path / "clip.wav", tmp_path / "out"
+    soundfile.write(clip, music(0.5), 22_050)
+    if taken:
+        (out / taken).mkdir(parents=True)
+    else:
+        out.touch()
+    assert main(["data", "preview", str(clip), str(out), "--preset", "quick"]) == 1
+    error = capsys.readouterr().err
+    assert f"{out} cannot be written" in error
+    assert "Traceback" not in error
