@@ -18,6 +18,8 @@ class Assessment(msgspec.Struct, frozen=True, kw_only=True):
 
     clips: int
     accuracy: float
+    interval: tuple[float, float]
+    """The accuracy's 95 % interval, every clip counted as independent of the others."""
     loss: float
     macro_f1: float
     calibration_error: float
@@ -38,6 +40,7 @@ def assess(
     confidence: Sequence[float],
     genres: Sequence[str],
     *,
+    interval: tuple[float, float],
     loss: float,
     calibration_error: float,
     calibration_noise: float,
@@ -59,6 +62,7 @@ def assess(
     return Assessment(
         clips=len(truth),
         accuracy=sum(confusion[i][i] for i in range(len(genres))) / len(truth),
+        interval=interval,
         loss=loss,
         macro_f1=table.macro_f1,
         calibration_error=calibration_error,
@@ -71,17 +75,20 @@ def assess(
     )
 
 
-def as_text(assessment: Assessment, heading: str) -> str:
-    """The whole assessment for people, below ``heading``."""
+def as_text(assessment: Assessment, heading: str, comparison: str = "") -> str:
+    """The whole assessment for people, below ``heading``; ``comparison`` with another model stands by the figures."""
+    low, high = assessment.interval
     figures = (
         f"{assessment.clips:,} clips: accuracy {percent(assessment.accuracy)}, loss {number(assessment.loss)}, "
         f"macro F1 {assessment.macro_f1:.3f}\n"
+        f"95 % interval of the accuracy {percent(low)} to {percent(high)} (as if no two clips were of one artist)\n"
         f"calibration error {percent(assessment.calibration_error)} "
         f"(a perfectly calibrated model shows {percent(assessment.calibration_noise)} on so many clips)"
     )
     parts = [
         heading,
         figures,
+        *([comparison] if comparison else []),
         "",
         assessment.report_text.rstrip(),
         "",

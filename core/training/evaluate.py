@@ -1,18 +1,21 @@
 """A trained model on a dataset: the figures of ``genre-tui evaluate``, with the protocol they hold for."""
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import msgspec
 import torch
 
+from core.dataset.clip import Excluded
 from core.dataset.feature_set import FeatureSet
 from core.dataset.features import OnFeatures
 from core.dataset.load import load_features
-from core.dataset.scan import survey
+from core.dataset.scan import OnProgress, Scan, survey
 from core.errors import UserError
+from core.features.settings import FrontEndSettings
 from core.reports.assessment import Assessment, assess
 from core.runs.folder import dataset_name
 from core.training.batches import WindowReader
@@ -22,6 +25,7 @@ from core.training.choice import choose_clips
 from core.training.device import choose_device
 from core.training.evaluation import Evaluation
 from core.training.precision import choose_precision
+from core.training.significance import interval_of_share, mcnemar
 from core.training.train import evaluate_model
 
 
@@ -29,61 +33,120 @@ def evaluate(
     model: str | os.PathLike[str],
     data: str | os.PathLike[str],
     *,
+    against: str | os.PathLike[str] | None = None,
     part: str | None = None,
     split_column: str | None = None,
     index: Path | None = None,
     device: str = "auto",
+    on_scanning: OnProgress | None = None,
     on_features: OnFeatures | None = None,
+    on_excluded: Callable[[Excluded], None] | None = None,
 ) -> dict[str, Any]:
     """How good the model file ``model`` is on the folder of genres, or feature pack, at ``data``.
 
     Args:
+        against: another model file, judged on exactly the same clips: those of genres that both know.
         part: ``all``; or ``train``, ``valid`` or ``test``, the clips that were so in the model's own training; or,
-            with ``split_column``, a value of that column. By default every clip that the model has neither been
-            trained on nor been chosen by.
+            with ``split_column``, a value of that column. By default every clip that the model (and the other one)
+            has neither been trained on nor been chosen by.
         split_column: a column of the dataset's index, or of ``index``.
-        on_features: see `core.dataset.features.compute_features`.
+        on_scanning, on_features: see `core.dataset.load.load_dataset`.
+        on_excluded: called with every file that is left out, and why.
 
     Returns:
-        The fields of `core.reports.assessment.Assessment`, and ``model``, ``dataset`` and ``protocol``.
+        The fields of `core.reports.assessment.Assessment`, and ``model``, ``dataset`` and ``protocol``; with
+        ``against``, also ``against``, the other's ``model`` and ``accuracy``, and ``mcnemar``: ``clips``, how many of
+        them each model alone got right, ``only_this`` and ``only_other``, and ``p``.
 
     Raises:
-        UserError: model, dataset, column or part cannot be used, or no clip is left to evaluate.
+        UserError: a model, dataset, column or part cannot be used, or no clip is left to evaluate.
     """
-    trained = load_model(Path(model), choose_device(device))
-    on = next(trained.model.parameters()).device
-    found = survey(data, index=index)
-    features, _ = load_features(found, trained.front_end, device=on, on_features=on_features)
-    _check_front_end(features, trained)
-    choice = choose_clips(features.clips, trained, part=part, split_column=split_column)
-    known = [i for i in choice.clips if features.clips[i].genre in trained.genres]
+    on = choose_device(device)
+    models = [load_model(Path(file), on) for file in (model, against) if file is not None]
+    found = survey(data, index=index, on_progress=on_scanning)
+    sets, excluded = _features(found, models, on, on_features)
+    if on_excluded:
+        for one in found.excluded + excluded:
+            on_excluded(one)
+    clips, other = sets[0].clips, models[1] if against is not None else None
+    choice = choose_clips(clips, models[0], against=other, part=part, split_column=split_column)
+    known = [i for i in choice.clips if all(clips[i].genre in trained.genres for trained in models)]
+    who = "the model knows" if against is None else "both models know"
     if not known:
-        raise UserError(f"None of the clips ({choice.protocol}) is of a genre that the model knows.")
-    evaluation = evaluate_model(
-        trained.model,
-        WindowReader(features.to(on), trained.recipe.input_frames, on),
-        torch.tensor(known),
-        crops=trained.recipe.test_crops,
-        precision=choose_precision(trained.recipe, on),
-    )
-    clips = [features.clips[i] for i in known]
-    labels = torch.tensor([trained.genres.index(clip.genre) for clip in clips])
-    assessment = assessment_of(
-        Evaluation(evaluation.logits, labels), [str(clip.path) for clip in clips], trained.genres, trained.temperature
-    )
+        raise UserError(f"None of the clips ({choice.protocol}) is of a genre that {who}: give clips of such genres.")
+    judged = [_judge(trained, features, known) for trained, features in zip(models, sets, strict=True)]
+    assessment = assessment_of(judged[0], [str(clips[i].path) for i in known], models[0].genres, models[0].temperature)
     protocol = choice.protocol
     if strangers := len(choice.clips) - len(known):
-        protocol += f"; {strangers} clips of genres that the model does not know left out"
+        unknown = "the model does not know" if against is None else "one model or the other does not know"
+        protocol += f"; {strangers} clips of genres that {unknown} left out"
     facts: dict[str, Any] = {"model": str(model), "dataset": dataset_name(Path(data)), "protocol": protocol}
     facts |= msgspec.to_builtins(assessment)
+    if against is not None:
+        facts["against"] = {"model": str(against), "accuracy": judged[1].accuracy}
+        test = mcnemar(*((one.predictions == one.labels).tolist() for one in judged))
+        counts = {"clips": len(known), "only_this": test.only_first, "only_other": test.only_second}
+        facts["mcnemar"] = counts | {"p": test.p}
     return facts
 
 
+def _features(
+    found: Scan, models: Sequence[TrainedModel], on: torch.device, on_features: OnFeatures | None
+) -> tuple[list[FeatureSet], list[Excluded]]:
+    """The features that each model wants, of the same clips, and the clips that one of them could not use."""
+    sets: dict[FrontEndSettings, FeatureSet] = {}
+    excluded: list[Excluded] = []
+    for trained in models:
+        if trained.front_end in sets:
+            continue
+        features, failed = load_features(found, trained.front_end, device=on, on_features=on_features)
+        excluded += failed
+        if not features.clips:
+            raise UserError(f"None of the clips can be used: {failed[0].path} {failed[0].reason}; give others.")
+        found = replace(found, clips=features.clips)
+        sets[trained.front_end] = features
+    for settings, features in sets.items():
+        if len(features) > len(found.clips):  # what a later front end could not use is taken from an earlier one
+            sets[settings] = load_features(found, settings, device=on)[0]
+    for trained in models:
+        _check_front_end(sets[trained.front_end], trained)
+    return [sets[trained.front_end] for trained in models], excluded
+
+
 def _check_front_end(features: FeatureSet, trained: TrainedModel) -> None:
-    """A pack's spectrograms cannot be made anew for the model: they have to be the model's, whatever their length."""
-    made, wanted = features.settings, trained.front_end
-    if msgspec.structs.replace(made, seconds=wanted.seconds) != wanted or made.frames < trained.recipe.input_frames:
-        raise UserError("The feature pack was made with another front end than the model's: evaluate on the audio.")
+    """A pack's spectrograms cannot be made anew for the model: they have to be the model's, and as long as its window.
+
+    Raises:
+        UserError: they are not.
+    """
+    made, wanted, recipe = features.settings, trained.front_end, trained.recipe
+    fields = [field for field in wanted.__struct_fields__ if field != "seconds"]
+    if other := [field for field in fields if getattr(made, field) != getattr(wanted, field)]:
+        differences = ", ".join(f"{field} {getattr(made, field)} and not {getattr(wanted, field)}" for field in other)
+        raise UserError(
+            f"The feature pack was made with another front end than that of {trained.path} ({differences}): evaluate "
+            "on the audio."
+        )
+    if made.frames < recipe.input_frames:
+        window = wanted.seconds if recipe.crop_seconds is None else recipe.crop_seconds
+        raise UserError(
+            f"The feature pack's clips last {made.seconds:g} s, and {trained.path} judges windows of {window:g} s: "
+            "evaluate on the audio, or on a pack of longer clips."
+        )
+
+
+def _judge(trained: TrainedModel, features: FeatureSet, clips: list[int]) -> Evaluation:
+    """What the model makes of the clips, all of genres that it knows; labels are places in its own genres."""
+    on = next(trained.model.parameters()).device
+    evaluation = evaluate_model(
+        trained.model,
+        WindowReader(features.to(on), trained.recipe.input_frames, on),
+        torch.tensor(clips),
+        crops=trained.recipe.test_crops,
+        precision=choose_precision(trained.recipe, on),
+    )
+    labels = torch.tensor([trained.genres.index(features.clips[i].genre) for i in clips])
+    return Evaluation(evaluation.logits, labels)
 
 
 def assessment_of(
@@ -94,12 +157,14 @@ def assessment_of(
     The loss is that of the plain logits, as in training; probabilities and calibration error are the calibrated ones.
     """
     probabilities_NC = evaluation.probabilities(temperature)
+    interval = interval_of_share(evaluation.accuracy, len(evaluation.labels))
     return assess(
         paths,
         evaluation.labels.tolist(),
         evaluation.predictions.tolist(),
         probabilities_NC.amax(1).tolist(),
         genres,
+        interval=(interval.low, interval.high),
         loss=evaluation.loss,
         calibration_error=calibration_error(probabilities_NC, evaluation.labels),
         calibration_noise=calibration_noise(probabilities_NC),

@@ -29,6 +29,7 @@ def assessment() -> Assessment:
         PREDICTED,
         [0.9, 0.8, 0.7, 0.6, 0.9, 0.9, 0.95, 0.5],
         GENRES,
+        interval=(0.4093, 0.9285),
         loss=0.5,
         calibration_error=0.1,
         calibration_noise=0.05,
@@ -64,14 +65,28 @@ def test_a_genre_without_clips_does_not_pull_the_average_down() -> None:
 def test_the_text_names_genres_figures_and_mistakes() -> None:
     text = as_text(assessment(), "a heading")
     assert text.startswith("a heading\n8 clips: accuracy 75.0 %, loss 0.5000")
+    assert "95 % interval of the accuracy 40.9 % to 92.8 %" in text
     assert "macro avg" in text and "6.wav: metal taken for blues (95.0 %)" in text
     rows = text.splitlines()[text.splitlines().index("Confusion (rows: true genre, columns: predicted genre)") + 1 :]
     assert rows[1].split() == ["1", "blues", "2", "1", "."]
 
 
+def test_a_comparison_stands_by_the_figures() -> None:
+    lines = as_text(assessment(), "a heading", "as good as another").splitlines()
+    assert lines[lines.index("as good as another") - 1].startswith("calibration error")
+
+
 def test_no_mistakes_are_told_too() -> None:
     perfect = assess(
-        ["a", "b"], [0, 1], [0, 1], [1.0, 1.0], GENRES, loss=0.0, calibration_error=0.0, calibration_noise=0.0
+        ["a", "b"],
+        [0, 1],
+        [0, 1],
+        [1.0, 1.0],
+        GENRES,
+        interval=(0.3424, 1.0),
+        loss=0.0,
+        calibration_error=0.0,
+        calibration_noise=0.0,
     )
     assert "No clip was misclassified." in as_text(perfect, "")
 
