@@ -15,13 +15,14 @@ import msgspec
 import torch
 from torch import Tensor
 
-from core.dataset.clip import Clip
+from core.dataset.clip import Clip, Excluded
+from core.dataset.components import joined
 from core.dataset.feature_set import FeatureSet
 from core.dataset.features import OnFeatures
 from core.dataset.load import load_features
-from core.dataset.scan import survey
+from core.dataset.scan import OnProgress, scan
 from core.dataset.settings import SplitSettings
-from core.dataset.split import split
+from core.dataset.split import column_values, split
 from core.errors import UserError
 from core.training.batches import WindowReader
 from core.training.begin import augmentation, begin, sampling_weights
@@ -63,19 +64,58 @@ def grouped_rounds(clips: Sequence[Clip], folds: int, groups: str | None, seed: 
 
     Args:
         groups: a column of the clips, or ``INDEX.csv:COLUMN``.
+
+    Raises:
+        UserError: there is no such column, there are too few groups, or a fold leaves one genre to train on.
     """
     settings = SplitSettings(protocol="grouped", groups=groups, folds=folds, seed=seed, fractions=(1.0, 0.0, 0.0))
     rounds = []
     for fold in range(folds):
         parts = split(clips, msgspec.structs.replace(settings, fold=fold))
+        _check_genres(clips, parts.train, f"what fold {fold + 1} leaves to train on")
         rounds.append(Round(f"fold {fold + 1}", seed, parts.train, parts.test))
     return rounds
 
 
+def groups_of(clips: Sequence[Clip], groups: str) -> list[int]:
+    """A number for each clip, equal for those that `grouped_rounds` keeps together: one group, or copies of one clip.
+
+    Args:
+        groups: a column of the clips, or ``INDEX.csv:COLUMN``; a clip without a value there is a group of its own.
+    """
+    named = zip(clips, column_values(clips, groups), strict=True)
+    return joined(
+        [
+            [
+                ("content", clip.content),
+                ("copies", clip.group) if clip.group else None,
+                ("name", name) if name else None,
+            ]
+            for clip, name in named
+        ]
+    )
+
+
 def column_rounds(clips: Sequence[Clip], column: str, part: str, seeds: int, train: str = "train") -> list[Round]:
-    """The split that a column gives, trained on one of its parts and measured on another, once a seed."""
+    """The split that a column gives, trained on one of its parts and measured on another, once a seed.
+
+    Raises:
+        UserError: there is no such column or part, both are one, or all clips to train on are of one genre.
+    """
+    if part == train:
+        raise UserError(f"A training on {train!r} cannot be measured on {part!r} as well: name two different parts.")
     parts = split(clips, SplitSettings(protocol="column", column=column, parts=(train, "", part)))
+    _check_genres(clips, parts.train, f"{train!r} in the column {column!r}")
     return [Round(f"seed {seed}", seed, parts.train, parts.test) for seed in range(seeds)]
+
+
+def _check_genres(clips: Sequence[Clip], train: list[int], what: str) -> None:
+    genres = {clips[i].genre for i in train}
+    if len(genres) < 2:
+        raise UserError(
+            f"A classifier needs clips of two genres or more, and {what} is all of {', '.join(genres)}: choose another "
+            "division."
+        )
 
 
 def load(
@@ -83,16 +123,27 @@ def load(
     recipe: Recipe,
     *,
     index: Path | None = None,
+    on_scanning: OnProgress | None = None,
     on_features: OnFeatures | None = None,
+    on_excluded: Callable[[Excluded], None] | None = None,
 ) -> tuple[FeatureSet, Recipe]:
     """A dataset's features in memory, and the recipe with the front end that made them.
 
+    Args:
+        on_scanning, on_features: see `core.dataset.load.load_dataset`.
+        on_excluded: called with every file that is left out, and why.
+
     Raises:
-        UserError: the dataset or the device cannot be used, or the recipe does not fit the dataset.
+        UserError: the dataset or the device cannot be used, it holds a single genre, or the recipe does not fit it.
     """
     device = choose_device(recipe.device)
-    found = survey(data, index=index)
-    features, _ = load_features(found, recipe.front_end, device=device, on_features=on_features)
+    found = scan(data, index=index, on_progress=on_scanning)
+    features, failed = load_features(found, recipe.front_end, device=device, on_features=on_features)
+    if on_excluded:
+        for one in found.excluded + failed:
+            on_excluded(one)
+    if len(features.genres) < 2:
+        raise UserError(f"Fewer than two genres have clips that can be used ({failed[0].reason}): give more clips.")
     try:
         return features.to(device), msgspec.structs.replace(recipe, front_end=features.settings)
     except ValueError as error:
