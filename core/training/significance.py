@@ -4,9 +4,6 @@ import math
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 from statistics import NormalDist, mean, stdev
-from typing import Annotated
-
-import msgspec
 
 CONFIDENCE = 0.95
 DRAWS = 5000
@@ -92,30 +89,3 @@ def mcnemar(first: Sequence[bool], second: Sequence[bool]) -> McNemar:
     differing = only_first + only_second
     tail = sum(math.comb(differing, k) for k in range(min(only_first, only_second) + 1)) / 2**differing
     return McNemar(only_first, only_second, min(1.0, 2 * tail))
-
-
-class Verdict(msgspec.Struct, frozen=True, kw_only=True):
-    """What became of a clip in a cross-validation, as ``crossval --json`` prints it."""
-
-    name: str
-    genre: str
-    predicted: Annotated[list[str], msgspec.Meta(min_length=1)]
-    """By every training that measured it."""
-    content: str | None = None
-    """The hash of its file, where it is audio: equal names alone may be of other data."""
-
-    @property
-    def right(self) -> bool:
-        """Whether the first training that measured it was."""
-        return self.predicted[0] == self.genre
-
-
-def pairs_of(ours: Sequence[Verdict], theirs: Sequence[Verdict]) -> list[tuple[Verdict, Verdict]]:
-    """The clips that both have, each with both verdicts."""
-    by_name = {(one.genre, one.name): one for one in theirs}
-    pairs = []
-    for one in ours:
-        other = by_name.get((one.genre, one.name))
-        if other and (one.content is None or other.content is None or one.content == other.content):
-            pairs.append((one, other))
-    return pairs
