@@ -15,6 +15,8 @@ from core.models.names import FEWEST_FRAMES
 
 MOST_EPOCHS = 1_000_000
 """More are a slip of the finger."""
+HIGHEST_SEED = 2**63 - 1
+"""The largest that every generator takes."""
 NOT_OPTIONS = ("name", "n_mels", "genres", "frames")
 """What networks are built with besides their options."""
 
@@ -83,6 +85,8 @@ class Recipe(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
         for name in ("epochs", "batch_size", "crops_per_clip", "test_crops", "processes"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} must be at least 1, not {getattr(self, name)}")
+        if not 0 <= self.seed <= HIGHEST_SEED:
+            raise ValueError(f"seed must be from 0 to {HIGHEST_SEED}, not {self.seed}")
         if self.epochs > MOST_EPOCHS:
             raise ValueError(f"epochs must be at most {MOST_EPOCHS:,}, not {self.epochs:,}")
         if self.crop_seconds is not None and not 0 < self.crop_seconds <= self.front_end.seconds:

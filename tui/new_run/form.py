@@ -9,7 +9,7 @@ import msgspec
 from core.errors import UserError
 from core.models.names import MODEL_NAMES
 from core.training.presets import PRESETS, preset
-from core.training.recipe import Recipe
+from core.training.recipe import HIGHEST_SEED, MOST_EPOCHS, Recipe
 from tui.settings import NewRunSettings
 
 
@@ -87,17 +87,19 @@ class RecipeForm:
         return msgspec.structs.replace(
             recipe,
             model=self.model,
-            epochs=self._whole("epochs", least=1),
+            epochs=self._whole("epochs", least=1, most=MOST_EPOCHS),
             batch_size=self._whole("batch_size", least=1),
             seed=self._whole("seed", least=0),
             device=self.device,
             optimiser=optimiser,
         )
 
-    def _whole(self, field: str, *, least: int) -> int:
+    def _whole(self, field: str, *, least: int, most: int = HIGHEST_SEED) -> int:
         text = getattr(self, field).strip()
-        if not text.isdecimal() or int(text) < least:
-            raise FieldError(field, f"{text or 'Nothing'} will not do: write a whole number from {least} on.")
+        # Python refuses to read numbers of thousands of digits.
+        if not text.isdecimal() or len(text) > len(str(HIGHEST_SEED)) or not least <= int(text) <= most:
+            to = "on" if most == HIGHEST_SEED else f"to {most:,}"
+            raise FieldError(field, f"{text[:20] or 'Nothing'} will not do: write a whole number from {least} {to}.")
         return int(text)
 
     def _rate(self) -> float:
