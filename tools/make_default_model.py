@@ -191,8 +191,9 @@ copies of a recording were left out. GTZAN dates from around 2000, has few artis
 **How good it is.** Cross-validation with {len(outcomes)} folds grouped by artist, every clip judged by a network that
 had heard nothing of its artist: **{held_out.accuracy:.1%}** of {len(held_out.labels)} clips, 95 % interval
 {interval.low:.1%} to {interval.high:.1%} (whole artists, resampled); folds
-{", ".join(f"{a:.1%}" for a in accuracies)} (mean {mean(accuracies):.1%}). Macro F1 {report.macro_f1:.3f}. The model itself was then trained on all of these clips, so no
-figure on them says anything about it: evaluate it on music of your own.
+{", ".join(f"{a:.1%}" for a in accuracies)} (mean {mean(accuracies):.1%}). Macro F1 {report.macro_f1:.3f}. The model
+itself was then trained on all of these clips, so no figure on them says anything about it: evaluate it on music of your
+own.
 
 **Calibration.** One temperature, fitted to the held-out verdicts of that cross-validation. Expected calibration error
 (15 bins) with each fold's temperature fitted to the other folds: {off:.1%}; a
