@@ -97,7 +97,7 @@ class FeatureStore:
                 row[:, : codes.shape[1]] = codes
                 record = RECORD.pack(content, codes.shape[1], 0)[:-4]
                 records += record + struct.pack("<I", zlib.crc32(record))
-            _write(self.folder / "rows.bin", rows.tobytes(), self._read * self.shape[0] * self.shape[1])
+            _write(self.folder / "rows.bin", rows.ravel().data, self._read * self.shape[0] * self.shape[1])
             _write(self.folder / "index.bin", records, self._read * RECORD.size)
             self.refresh()
         self._waiting.clear()
@@ -131,7 +131,7 @@ def _locked(path: Path) -> Iterator[None]:
         yield
 
 
-def _write(path: Path, data: bytes, place: int) -> None:
+def _write(path: Path, data: bytes | memoryview, place: int) -> None:
     """Writes at ``place`` and syncs; what a killed writer has left behind there is cut off first."""
     descriptor = os.open(path, os.O_WRONLY)
     try:

@@ -15,7 +15,7 @@ class RealFrontEnd(FrontEnd):
     runtime has.
 
     Attributes:
-        bases: [2 F, 1, n_fft], cosines above sines.
+        bases: [2 F, 1, n_fft], a cosine and a sine for each frequency.
     """
 
     bases: Tensor
@@ -27,11 +27,10 @@ class RealFrontEnd(FrontEnd):
         # The product is reduced first: the cosine of a large number has few right digits.
         angle_FN = 2 * torch.pi / settings.n_fft * (torch.outer(k, n) % settings.n_fft)
         window_N = torch.hann_window(settings.n_fft, dtype=torch.float64)
-        bases_FN = torch.cat([angle_FN.cos(), angle_FN.sin()]) * window_N
-        self.register_buffer("bases", bases_FN[:, None].float())
+        bases_F2N = torch.stack([angle_FN.cos(), angle_FN.sin()], dim=1) * window_N
+        self.register_buffer("bases", bases_F2N.flatten(0, 1)[:, None].float())
         del self.spectrogram
 
-    def power_spectrum(self, wave_BN: Tensor) -> Tensor:
-        parts_BFT = F.conv1d(wave_BN[:, None], self.bases, stride=self.settings.hop_length)
-        cosines_BFT, sines_BFT = parts_BFT.chunk(2, dim=1)
-        return cosines_BFT.square() + sines_BFT.square()
+    def spectrum(self, wave_BN: Tensor) -> Tensor:
+        parts_BTK = F.conv1d(wave_BN[:, None], self.bases, stride=self.settings.hop_length).transpose(1, 2)
+        return parts_BTK.reshape(parts_BTK.shape[0], parts_BTK.shape[1], -1, 2)
