@@ -81,3 +81,8 @@ def without_collecting() -> Iterator[None]:
     finally:
         gc.freeze()
         gc.enable()
+
+
+def add_settings_option(parser: argparse.ArgumentParser, help: str) -> None:
+    """``--set FIELD=VALUE``, as often as wanted; `tui.commands.train.recipe_from` reads it."""
+    parser.add_argument("--set", action="append", default=[], metavar="FIELD=VALUE", dest="settings", help=help)

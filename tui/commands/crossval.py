@@ -10,7 +10,7 @@ from core.models.names import MODELS
 from core.runs.narrate import percent
 from core.training.presets import PRESETS
 from core.training.recipe import to_dict
-from tui.commands.common import Progress, narrate
+from tui.commands.common import Progress, add_settings_option, narrate
 from tui.commands.crossval_earlier import check_comparable, compare, read_earlier
 from tui.commands.crossval_result import facts_of, text_of
 from tui.commands.evaluate import tell_excluded
@@ -60,9 +60,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--model", choices=MODELS)
     parser.add_argument("--epochs", type=int, metavar="N")
     parser.add_argument("--device", metavar="auto|cpu|cuda[:N]|mps")
-    parser.add_argument(
-        "--set", action="append", default=[], metavar="FIELD=VALUE", dest="settings", help="any field of the recipe"
-    )
+    add_settings_option(parser, "any field of the recipe")
     parser.add_argument(
         "--against", type=Path, metavar="JSON", help="an earlier result of the same protocol: McNemar's test"
     )

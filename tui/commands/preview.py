@@ -9,8 +9,8 @@ import msgspec
 from core.errors import UserError
 from core.features.effects import EFFECTS, effects_of
 from core.training.presets import PRESETS
-from core.training.recipe import Recipe
-from tui.commands.common import narrate
+from core.training.recipe import HIGHEST_SEED, Recipe
+from tui.commands.common import add_settings_option, narrate
 from tui.commands.train import FLAGS, recipe_from
 from tui.exits import DONE, UsageError
 
@@ -21,14 +21,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "out", metavar="OUT", nargs="?", type=Path, default=Path("preview"), help="a folder (./preview)"
     )
     parser.add_argument("--preset", choices=PRESETS, default="best", help="whose augmentation (best)")
-    parser.add_argument(
-        "--set",
-        action="append",
-        default=[],
-        metavar="FIELD=VALUE",
-        dest="settings",
-        help="any field of the augmentation, such as equaliser_range=12; may be repeated",
-    )
+    add_settings_option(parser, "any field of the augmentation, such as equaliser_range=12; may be repeated")
     parser.add_argument("--effect", action="append", metavar="NAME", help="only this one; may be repeated")
     parser.add_argument("--start", type=float, default=0.0, metavar="S", help="where in the clip to begin (0)")
     parser.add_argument("--seconds", type=float, default=8.0, metavar="S", help="how much of it to take (8)")
@@ -45,8 +38,8 @@ def run(args: argparse.Namespace) -> int:
         raise UsageError("--seconds must be a number above 0")
     if not 0 <= args.start < math.inf:
         raise UsageError("--start must be a number from 0 on")
-    if not 0 <= args.seed < 2**63:
-        raise UsageError("--seed must be a number from 0 on, below 2⁶³")
+    if not 0 <= args.seed <= HIGHEST_SEED:
+        raise UsageError(f"--seed must be a number from 0 to {HIGHEST_SEED}")
     recipe = _recipe(args)
     if strange := set(args.effect or ()) - set(EFFECTS):
         raise UsageError(f"there is no effect {', '.join(sorted(strange))}: take {', '.join(EFFECTS)}")

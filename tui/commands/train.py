@@ -11,7 +11,7 @@ from core.errors import UserError
 from core.models.names import MODELS
 from core.training.presets import DEFAULT_PRESET, PRESETS, preset
 from core.training.recipe import Recipe, from_dict, to_dict
-from tui.commands.common import Progress, add_runs_option, narrate, runs_dir
+from tui.commands.common import Progress, add_runs_option, add_settings_option, narrate, runs_dir
 from tui.exits import DONE, UsageError
 
 FLAGS = {
@@ -47,13 +47,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--groups", metavar="[CSV:]COLUMN", help="keep the clips of a group, such as an artist, together"
     )
     parser.add_argument("--plain", action="store_true", default=None, help="the plain path: float32, nothing tuned")
-    parser.add_argument(
-        "--set",
-        action="append",
-        default=[],
-        metavar="FIELD=VALUE",
-        dest="settings",
-        help="any field of the recipe, such as optimiser.schedule=cosine or front_end.seconds=15; may be repeated",
+    add_settings_option(
+        parser, "any field of the recipe, such as optimiser.schedule=cosine or front_end.seconds=15; may be repeated"
     )
     parser.add_argument("--name", help="what to call the run (the time, the dataset and the model)")
     later = parser.add_mutually_exclusive_group()
