@@ -23,6 +23,7 @@ from core.training.learner import Learner
 from core.training.place import EpochScore
 from core.training.presets import preset
 from core.training.recipe import Recipe
+from core.training.step import step_of
 from core.training.train import train_epoch
 from core.training.windows import random_windows
 
@@ -57,10 +58,11 @@ def _compare(bench: Bench, recipe: Recipe, clips: int, wanted: str) -> Figure:
     reader = WindowReader(features.to(device), recipe.input_frames, device)
     train = torch.arange(clips)
     learner = begin(recipe, reader, train)
+    step = step_of(learner)
 
     def ours(epoch: int) -> None:
         windows = random_windows(train, reader.frames, reader.width, 1, recipe.seed, epoch)
-        train_epoch(learner, reader.batches(windows, recipe.batch_size), Silent())
+        train_epoch(step, reader.batches(windows, recipe.batch_size), Silent())
         learner.train_scores()  # waits for the device
 
     model = network_of(recipe, len(features.genres)).to(device)

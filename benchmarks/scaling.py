@@ -15,6 +15,7 @@ from core.training.batches import WindowReader
 from core.training.begin import begin
 from core.training.device import choose_device
 from core.training.presets import preset
+from core.training.step import step_of
 from core.training.train import train_epoch
 from core.training.windows import random_windows
 
@@ -61,10 +62,11 @@ def _costs(bench: Bench, clips: int) -> tuple[float, float, float]:
     reader = WindowReader(features[0], recipe.input_frames, device)
     train = torch.arange(clips)
     learner = begin(recipe, reader, train)
+    step = step_of(learner)
 
     def epoch() -> None:
         windows = random_windows(train, reader.frames, reader.width, 1, recipe.seed, 1)
-        train_epoch(learner, reader.batches(windows, recipe.batch_size), Silent())
+        train_epoch(step, reader.batches(windows, recipe.batch_size), Silent())
         learner.train_scores()
 
     epoch()

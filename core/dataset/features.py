@@ -6,6 +6,7 @@ into pinned memory while the device works on the batch before.
 Shapes: B clips, N samples, M mel bands, T frames.
 """
 
+from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
@@ -116,15 +117,36 @@ def in_batches(clips: list[Clip], front_end: FrontEnd, device: torch.device) -> 
         yield from ((clip, wave) for clip, wave, _ in batch if isinstance(wave, AudioError))
         if not good:
             continue
-        wave_BN = torch.zeros(len(good), settings.samples, device=device)
-        frames = []
-        for row, (_, wave_N, rate) in zip(wave_BN, good, strict=True):
-            y = wave_N.to(device, non_blocking=True).float()
-            y = resample_on_device(y, rate, settings.sample_rate)[: settings.samples]
-            row[: len(y)] = y
-            frames.append(front_end.frames_of(len(y)))
+        wave_BN, samples = _at_one_rate([(wave, rate) for _, wave, rate in good], settings, device)
         codes_BMT = to_codes(front_end(wave_BN), settings.top_db).cpu()
-        yield from ((clip, codes_BMT[i, :, : frames[i]]) for i, (clip, _, _) in enumerate(good))
+        for (clip, _, _), codes_MT, count in zip(good, codes_BMT, samples, strict=True):
+            yield clip, codes_MT[:, : front_end.frames_of(count)]
+
+
+def _at_one_rate(
+    waves: list[tuple[Tensor, int]], settings: FrontEndSettings, device: torch.device
+) -> tuple[Tensor, list[int]]:
+    """Waveforms at any rate, (N,) each → (B, N) float32 at the front end's with zeros behind, and their lengths.
+
+    All of one rate and kind are changed together.
+    """
+    wave_BN = torch.zeros(len(waves), settings.samples, device=device)
+    samples = [min(settings.samples, -(-len(wave) * settings.sample_rate // rate)) for wave, rate in waves]
+    kinds: dict[tuple[int, torch.dtype], list[int]] = defaultdict(list)
+    for place, (wave_N, rate) in enumerate(waves):
+        kinds[rate, wave_N.dtype].append(place)
+    for (rate, dtype), places in kinds.items():
+        longest = max(len(waves[place][0]) for place in places)
+        kind_BN = torch.zeros(len(places), longest, dtype=dtype, device=device)
+        for row, place in zip(kind_BN, places, strict=True):
+            wave_N = waves[place][0]
+            row[: len(wave_N)].copy_(wave_N, non_blocking=True)
+        kind_BN = resample_on_device(kind_BN.float(), rate, settings.sample_rate)[:, : settings.samples]
+        # The filter rings on behind the end of a clip.
+        end_B = torch.tensor([samples[place] for place in places], device=device)
+        kind_BN = kind_BN * (torch.arange(kind_BN.shape[1], device=device) < end_B[:, None])
+        wave_BN[torch.tensor(places, device=device), : kind_BN.shape[1]] = kind_BN
+    return wave_BN, samples
 
 
 def _decoded(clip: Clip, *, settings: FrontEndSettings, device: torch.device) -> tuple[Clip, Tensor | AudioError, int]:

@@ -11,7 +11,8 @@ C genres, K remembered clips of a genre.
 """
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 
 import torch
 from torch import Tensor, nn
@@ -19,7 +20,7 @@ from torch import Tensor, nn
 from core.models.statistics import WindowStatistics
 
 ClipWindows = tuple[Tensor, Tensor]
-"""Windows of some clips, log-mel in dB [I, W, M, T], and the clips' labels [I]; both on the CPU."""
+"""Windows of some clips, log-mel in dB [I, W, M, T], and the clips' labels [I]; both where the expert is."""
 FLATTEST = 1e-3
 """A statistic that varies less in the training set (the mean of what is standardised, say) is left out."""
 FARTHEST = 3.0
@@ -28,6 +29,17 @@ REMEMBERED = 100
 """Clips of a genre that are remembered at most, chosen evenly: 4 MB for ten genres."""
 FORGOTTEN = -1e9
 """The logit of a clip that is not there."""
+
+
+@contextmanager
+def _whole_float32() -> Iterator[None]:
+    """Matrix products without the shorter formats that training allows a GPU: differences of large sums stay exact."""
+    allowed = torch.get_float32_matmul_precision()
+    torch.set_float32_matmul_precision("highest")
+    try:
+        yield
+    finally:
+        torch.set_float32_matmul_precision(allowed)
 
 
 class StatisticsExpert(nn.Module):
@@ -57,6 +69,7 @@ class StatisticsExpert(nn.Module):
         self.register_buffer("clip_weight", torch.zeros(genres, REMEMBERED, self.statistics.count))
         self.register_buffer("clip_bias", torch.zeros(genres, REMEMBERED))
 
+    @_whole_float32()
     def forward(self, mel_BMT: Tensor) -> Tensor:
         with torch.autocast(mel_BMT.device.type, enabled=False):  # a covariance of hundreds is none in bfloat16
             features_BF = _standardised(self.statistics(mel_BMT), self.mean, self.std)
@@ -66,6 +79,7 @@ class StatisticsExpert(nn.Module):
             return (by_means_BC + by_clips_BC) / 2
 
     @torch.no_grad()
+    @_whole_float32()
     def fit(self, clips: Iterable[ClipWindows]) -> None:
         """Fits to windows of the training set.
 

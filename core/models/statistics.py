@@ -156,7 +156,7 @@ def _correlation(x_BGT: Tensor) -> Tensor:
     """How far every two rows move together: their correlation coefficients, [B, G (G - 1) / 2]."""
     scaled_BGT = _own_deviations(x_BGT, floor=0.05)
     correlation_BGG = scaled_BGT @ scaled_BGT.transpose(1, 2) / x_BGT.shape[2]
-    row, column = torch.triu_indices(x_BGT.shape[1], x_BGT.shape[1], offset=1)
+    row, column = torch.triu_indices(x_BGT.shape[1], x_BGT.shape[1], offset=1, device=x_BGT.device)
     return correlation_BGG[:, row, column]
 
 

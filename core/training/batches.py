@@ -51,7 +51,8 @@ class WindowReader:
             codes_BMT = self._gather(windows)
         else:
             codes_BMT = self._copy(windows).to(self.device, non_blocking=True)
-        labels_B = self._labels_on_device[windows.clip.to(self.device)]
+            windows = windows.to(self.device)
+        labels_B = self._labels_on_device[windows.clip]
         return Batch(self.features.as_decibels(codes_BMT), labels_B)
 
     def _copy(self, windows: Windows) -> Tensor:

@@ -20,8 +20,8 @@ from core.training.learner import Learner
 from core.training.precision import choose_precision, make_deterministic
 from core.training.presets import PRESETS
 from core.training.recipe import Recipe
+from core.training.step import Augmentation
 from core.training.team import ALONE, Team
-from core.training.train import Augmentation
 from core.training.windows import batch_bounds, random_windows, spaced_windows
 
 STANDARDISE_WINDOWS = 256
@@ -48,13 +48,16 @@ def begin(recipe: Recipe, reader: WindowReader, train: Tensor, team: Team = ALON
     """
     make_deterministic(recipe, reader.device)
     genres = len(reader.features.genres)
-    model = network_of(recipe, genres)
+    # A processor alone takes a second to draw 169 M weights, and another to bring them to a GPU.
+    home = reader.device if reader.device.type == "cuda" else torch.device("cpu")
+    with home:
+        model = network_of(recipe, genres)
     if recipe.batch_size == 1 and any(isinstance(module, nn.BatchNorm1d) for module in model.modules()):
         raise UserError(f"{recipe.model} cannot train on batches of one clip: take a batch size of 2 or more.")
     windows = random_windows(train, reader.frames, reader.width, 1, recipe.seed, epoch=0)
-    fit_standardisation(model, reader.read(windows.part(0, STANDARDISE_WINDOWS)).mel_BMT.cpu())
-    settle_batch_norm(model, reader.read(windows.part(0, max(2, recipe.batch_size))).mel_BMT.cpu())
-    fit_experts(model, for_experts(recipe, reader, train))
+    fit_standardisation(model, reader.read(windows.part(0, STANDARDISE_WINDOWS)).mel_BMT.to(home))
+    settle_batch_norm(model, reader.read(windows.part(0, max(2, recipe.batch_size))).mel_BMT.to(home))
+    fit_experts(model, for_experts(recipe, reader, train, home))
     bounds = batch_bounds(len(train) * recipe.crops_per_clip, recipe.batch_size)
     smallest = min(last - first for first, last in bounds)
     if smallest < team.place.size:
@@ -63,20 +66,22 @@ def begin(recipe: Recipe, reader: WindowReader, train: Tensor, team: Team = ALON
     return Learner(model, recipe, precision, genres=genres, batches=len(bounds), team=team)
 
 
-def for_experts(recipe: Recipe, reader: WindowReader, train: Tensor) -> Iterator[ClipWindows]:
+def for_experts(
+    recipe: Recipe, reader: WindowReader, train: Tensor, device: torch.device | str = "cpu"
+) -> Iterator[ClipWindows]:
     """Windows of the training clips, and each once more as the recipe's augmentation could have made it sound.
 
-    Some clips at a time, [I, W, M, T]: the windows as they are first, then the others in the same order.
+    Some clips at a time, [I, W, M, T] on ``device``: the windows as they are first, then the others in the same order.
     """
     chosen = torch.linspace(0, len(train) - 1, min(len(train), EXPERT_CLIPS)).round().long()
     reader = WindowReader(reader.features, recipe.fit_frames, reader.device)
     windows = spaced_windows(train[chosen], reader.frames, reader.width, EXPERT_WINDOWS)
     augment = _augment(recipe, recipe.augmentation.of_sound)
-    generator = torch.Generator().manual_seed(recipe.seed)
+    generator = torch.Generator(device).manual_seed(recipe.seed)
     per_batch = EXPERT_BATCH // EXPERT_WINDOWS * EXPERT_WINDOWS  # a clip's windows stay together
     for first in range(0, len(windows), per_batch):
         batch = reader.read(windows.part(first, first + per_batch))
-        mel_BMT, labels_B = batch.mel_BMT.cpu(), batch.labels_B.cpu()
+        mel_BMT, labels_B = batch.mel_BMT.to(device), batch.labels_B.to(device)
         kinds = [mel_BMT]
         if augment is not None:
             kinds.append(augment(mel_BMT, labels_B[:, None].float(), generator)[0])

@@ -30,6 +30,7 @@ from core.training.device import choose_device
 from core.training.evaluation import Evaluation
 from core.training.learner import Learner
 from core.training.recipe import Recipe
+from core.training.step import step_of
 from core.training.train import evaluate_model, train_epoch
 from core.training.windows import random_windows
 
@@ -199,13 +200,14 @@ def train_blind(
         UserError: the network cannot be built.
     """
     learner = begin(recipe, reader, train)
-    weights, augment = sampling_weights(reader.features.clips, train, recipe.balance), augmentation(recipe)
+    weights = sampling_weights(reader.features.clips, train, recipe.balance)
+    step = step_of(learner, augmentation(recipe))
     place = learner.place
     while place.epoch < place.epochs:
         windows = random_windows(
             train, reader.frames, reader.width, recipe.crops_per_clip, recipe.seed, place.epoch + 1, weights
         )
-        train_epoch(learner, reader.batches(windows, recipe.batch_size), _Nobody(), augment)
+        train_epoch(step, reader.batches(windows, recipe.batch_size), _Nobody())
         learner.train_scores()
         learner.sums.zero_()
         place.epoch, place.batch, place.clips = place.epoch + 1, 0, 0

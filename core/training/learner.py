@@ -45,7 +45,13 @@ class Learner:
         self.parallel = team.parallel(self.model)
         """The network to call in training: ``model`` itself, or around it what adds up the team's gradients."""
         settings = recipe.optimiser
-        self.optimiser = build_optimiser(settings, self.model.parameters(), fused=precision.fused)
+        self.graphed = precision.graphed and team.place.alone
+        """Whether steps are recorded and replayed, and so the optimiser must keep all that it reads on the device."""
+        self.optimiser = build_optimiser(
+            settings, self.model.parameters(), fused=precision.fused, capturable=self.graphed
+        )
+        self._rate = settings.learning_rate
+        self._rate_on_device = torch.tensor(self._rate, device=precision.device) if self.graphed else None
         self.average = WeightAverage(self.model, settings.weight_average) if settings.weight_average else None
         self.generator = torch.Generator(precision.device).manual_seed(recipe.seed)
         """Draws the augmentation; dropout draws from torch's global state."""
@@ -79,24 +85,33 @@ class Learner:
 
     @property
     def rate_of_last_step(self) -> float:
-        return float(self.optimiser.param_groups[0]["lr"])
+        return self._rate
 
-    def step(self) -> None:
-        """Moves the weights along the gradients, and the average after them."""
+    def begin_step(self) -> None:
+        """Sets the learning rate, and what the step will draw."""
+        self.team.reseed(self.recipe.seed, self.place.step, self.generator)
+        self._set_rate(self.learning_rate())
+
+    def _set_rate(self, rate: float) -> None:
+        self._rate = rate
+        if self._rate_on_device is not None:
+            self._rate_on_device.fill_(rate)
         for group in self.optimiser.param_groups:
-            group["lr"] = self.learning_rate()
-        self.optimiser.step()
-        if self.average is not None:
-            self.average.update(self.model)
+            group["lr"] = rate if self._rate_on_device is None else self._rate_on_device
 
-    def count(self, loss: Tensor, logits_BC: Tensor, labels_B: Tensor, whole: int) -> None:
-        """Takes a batch that was trained on into the sums, without reading anything from the device.
-
-        Args:
-            whole: windows of the batch over all processes, of which ``labels_B`` are this one's.
-        """
+    def sum_up(self, loss: Tensor, logits_BC: Tensor, labels_B: Tensor) -> None:
+        """Takes a batch that was trained on into the sums, without reading anything from the device."""
         sums = torch.stack([loss * len(labels_B), (logits_BC.argmax(1) == labels_B).sum()])
         self.sums += self.team.summed(sums)
+
+    def end_step(self, whole: int) -> None:
+        """Moves the average after the weights, and the place on.
+
+        Args:
+            whole: windows of the batch over all processes.
+        """
+        if self.average is not None:
+            self.average.update(self.model)
         self.place.step += 1
         self.place.batch += 1
         self.place.clips += whole
@@ -130,9 +145,12 @@ class Learner:
     def state_dict(self) -> dict[str, Any]:
         """Tensors and plain values."""
         cuda = self.precision.device.type == "cuda"
+        optimiser = self.optimiser.state_dict()
+        for group in optimiser["param_groups"]:
+            group |= {"lr": self._rate, "capturable": False}  # as on every device: a run may go on on another kind
         return {
             "weights": self.model.state_dict(),
-            "optimiser": self.optimiser.state_dict(),
+            "optimiser": optimiser,
             "average": None
             if self.average is None
             else {"weights": self.average.model.state_dict(), "updates": self.average.updates},
@@ -153,6 +171,9 @@ class Learner:
         """
         self.model.load_state_dict(state["weights"])
         self.optimiser.load_state_dict(state["optimiser"])
+        for group in self.optimiser.param_groups:
+            group["capturable"] = self.graphed
+        self._set_rate(state["optimiser"]["param_groups"][0]["lr"])
         if self.average is not None:
             self.average.model.load_state_dict(state["average"]["weights"])
             self.average.updates = state["average"]["updates"]

@@ -12,14 +12,23 @@ from core.training.recipe import OptimiserSettings
 OPTIMISERS: dict[str, type[torch.optim.Adam]] = {"adam": torch.optim.Adam, "adamw": torch.optim.AdamW}
 
 
-def build_optimiser(settings: OptimiserSettings, parameters: Iterable[nn.Parameter], *, fused: bool) -> Optimizer:
+def build_optimiser(
+    settings: OptimiserSettings, parameters: Iterable[nn.Parameter], *, fused: bool, capturable: bool = False
+) -> Optimizer:
     """Adam or AdamW over ``parameters``.
 
     Args:
         fused: whether all weights are updated in one kernel.
+        capturable: whether a step may be recorded in a CUDA graph.
     """
     kind = _without_compiler(OPTIMISERS[settings.name])
-    return kind(parameters, lr=settings.learning_rate, weight_decay=settings.weight_decay, fused=fused)
+    return kind(
+        parameters,
+        lr=settings.learning_rate,
+        weight_decay=settings.weight_decay,
+        fused=fused,
+        capturable=capturable,
+    )
 
 
 def _without_compiler(kind: type[torch.optim.Adam]) -> type[torch.optim.Adam]:

@@ -17,6 +17,8 @@ class Precision:
     channels_last: bool
     fused: bool
     """Whether the optimiser updates all weights in one kernel."""
+    graphed: bool
+    """Whether a step is recorded as a CUDA graph and replayed."""
 
     def autocast(self) -> contextlib.AbstractContextManager[object]:
         return torch.autocast(self.device.type, torch.bfloat16, enabled=self.bfloat16)
@@ -32,9 +34,15 @@ class Precision:
 def choose_precision(recipe: Recipe, device: torch.device) -> Precision:
     """What ``recipe`` asks for, as far as ``device`` has it: bfloat16 only where the hardware computes in it."""
     if recipe.plain:
-        return Precision(device, bfloat16=False, channels_last=False, fused=False)
+        return Precision(device, bfloat16=False, channels_last=False, fused=False, graphed=False)
     bfloat16 = recipe.precision == "bfloat16" and has_bfloat16(device)
-    return Precision(device, bfloat16=bfloat16, channels_last=device.type != "mps", fused=device.type != "mps")
+    return Precision(
+        device,
+        bfloat16=bfloat16,
+        channels_last=device.type != "mps",
+        fused=device.type != "mps",
+        graphed=device.type == "cuda",
+    )
 
 
 def has_bfloat16(device: torch.device) -> bool:

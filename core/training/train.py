@@ -4,7 +4,6 @@ from collections.abc import Callable, Iterator
 from typing import Protocol
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from core.training.batches import Batch, WindowReader
@@ -13,11 +12,9 @@ from core.training.evaluation import Evaluation
 from core.training.learner import Learner
 from core.training.place import Best, EpochScore
 from core.training.precision import Precision
+from core.training.step import Augmentation, Step, step_of
 from core.training.team import ALONE, Team
 from core.training.windows import batch_bounds, random_windows, spaced_windows
-
-Augmentation = Callable[[Tensor, Tensor, torch.Generator], tuple[Tensor, Tensor]]
-"""(mel_BMT, one-hot labels_BC, generator) → the same, augmented; labels may come back as mixtures."""
 
 EVALUATION_FRAMES = 16 * 1292
 """Frames that go through the network at once in an evaluation, whatever the windows' length: bounds its memory."""
@@ -27,8 +24,8 @@ class BatchListener(Protocol):
     """Follows an epoch. Whatever it raises ends the training; the learner can be saved at every call."""
 
     def batch_trained(self, learner: Learner, loss: Tensor, clips: int) -> None:
-        """After every optimiser step. ``loss`` is this process' share of the batch's, on the device: to read it is to
-        wait for the device. ``clips`` is the size of the whole batch."""
+        """After every optimiser step. ``loss`` is this process' share of the batch's, on the device until the next
+        step: to read it is to wait for the device. ``clips`` is the size of the whole batch."""
 
 
 class Listener(BatchListener, Protocol):
@@ -67,6 +64,7 @@ def train_model(
         Diverged: the loss is NaN or infinite.
     """
     recipe, place = learner.recipe, learner.place
+    step = step_of(learner, augment)
     while not learner.finished:
         listener.epoch_started(learner)
         epoch = place.epoch + 1
@@ -74,7 +72,7 @@ def train_model(
             train_clips, reader.frames, reader.width, recipe.crops_per_clip, recipe.seed, epoch, weights
         )
         batches = reader.batches(windows, recipe.batch_size, place.batch, learner.team)
-        train_epoch(learner, batches, listener, augment)
+        train_epoch(step, batches, listener)
         train_loss, train_accuracy = learner.train_scores()
         listener.epoch_trained(learner)
 
@@ -94,29 +92,14 @@ def train_model(
         listener.epoch_finished(learner, score, validation)
 
 
-def train_epoch(
-    learner: Learner, batches: Iterator[Batch], listener: BatchListener, augment: Augmentation | None = None
-) -> None:
-    """One optimiser step a batch. Nothing is read back from the device: loss and hits are summed up there."""
-    model, optimiser, team = learner.parallel, learner.optimiser, learner.team
-    smoothing = learner.recipe.optimiser.label_smoothing
-    model.train()
-    for mel_BMT, labels_B in batches:
-        whole = team.total(len(labels_B))  # windows of the batch over all processes
-        team.reseed(learner.recipe.seed, learner.place.step, learner.generator)
-        targets = labels_B
-        if augment is not None:
-            one_hot_BC = F.one_hot(labels_B, learner.genres).float()
-            mel_BMT, targets = augment(mel_BMT, one_hot_BC, learner.generator)
-        with learner.precision.autocast():
-            logits_BC = model(mel_BMT).float()
-        loss = F.cross_entropy(logits_BC, targets, label_smoothing=smoothing)
-        optimiser.zero_grad(set_to_none=True)
-        # Gradients are averaged over the processes, whose shares may differ by one window.
-        (loss * (len(labels_B) * team.place.size / whole)).backward()  # type: ignore[no-untyped-call]
-        learner.step()
-        learner.count(loss.detach(), logits_BC.detach(), labels_B, whole)
-        listener.batch_trained(learner, loss.detach(), whole)
+def train_epoch(step: Step, batches: Iterator[Batch], listener: BatchListener) -> None:
+    """One optimiser step a batch."""
+    learner = step.learner
+    learner.parallel.train()
+    for batch in batches:
+        whole = learner.team.total(len(batch.labels_B))  # windows of the batch over all processes
+        loss = step(batch, whole)
+        listener.batch_trained(learner, loss, whole)
 
 
 @torch.no_grad()

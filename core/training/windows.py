@@ -23,6 +23,12 @@ class Windows:
         return Windows(self.clip[first:last], self.start[first:last])
 
     def to(self, device: torch.device) -> "Windows":
+        """The same there; a GPU is not waited for."""
+        if device.type == "cuda" and self.clip.device.type == "cpu":
+            return Windows(
+                self.clip.pin_memory().to(device, non_blocking=True),
+                self.start.pin_memory().to(device, non_blocking=True),
+            )
         return Windows(self.clip.to(device), self.start.to(device))
 
 

@@ -1,0 +1,245 @@
+"""What is different on a CUDA GPU; skipped where there is none. Everything else is tested on the CPU."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+
+from core.audio.decode import decode
+from core.dataset.feature_set import FeatureSet
+from core.dataset.features import compute_features, in_batches
+from core.dataset.scan import scan
+from core.dataset.store import FeatureStore
+from core.features.front_end import FrontEnd
+from core.features.quantise import to_codes
+from core.features.settings import AugmentationSettings, FrontEndSettings
+from core.inference.classifier import Classifier
+from core.inference.find_model import default_model
+from core.models.registry import NETWORKS
+from core.runs import events as ev
+from core.training.batches import WindowReader
+from core.training.begin import augmentation, begin
+from core.training.learner import Learner
+from core.training.recipe import Recipe
+from core.training.step import Step, step_of
+from core.training.train import train_epoch
+from core.training.windows import random_windows
+from tests.core.audio.sounds import sweep, write
+from tests.core.dataset.folders import genre_folder
+from tests.core.training import lives
+from tests.core.training.conftest import collection as collection
+from tests.core.training.conftest import own_cache as own_cache
+from tests.core.training.test_resume import stop_when
+
+pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no CUDA GPU")
+CUDA = torch.device("cuda", 0)
+SETTINGS = FrontEndSettings(n_mels=32, seconds=2.0)
+EVERY_EFFECT = AugmentationSettings(
+    time_stretch=0.5, pitch_shift=0.5, noise=0.5, gain=0.5, tilt=0.5, equaliser=0.5, roll=0.5,
+    time_mask=0.5, frequency_mask=0.5, mixup=0.5,
+)  # fmt: skip
+UNEVEN = {"batch_size": 8, "crops_per_clip": 3}
+"""Batches of two sizes."""
+
+
+def mixed_folder(root: Path) -> Path:
+    """Clips shorter and longer than the front end's, of other rates, stereo, lossy."""
+    genre_folder(root, {"a": 2, "b": 2}, seconds=1.3)
+    write(root / "a" / "long.wav", sweep(5, 22_050), 22_050)
+    write(root / "a" / "stereo.flac", np.stack([sweep(2, 44_100)] * 2, axis=1), 44_100)
+    write(root / "b" / "lossy.ogg", sweep(3, 48_000), 48_000)
+    write(root / "b" / "double.wav", sweep(1, 44_100), 44_100)
+    write(root / "b" / "odd.wav", sweep(3, 44_101), 44_101)
+    return root
+
+
+class Losses:
+    """A listener that keeps every loss without reading it."""
+
+    def __init__(self) -> None:
+        self.kept: list[Tensor] = []
+
+    def batch_trained(self, learner: Learner, loss: Tensor, clips: int) -> None:
+        self.kept.append(loss.clone())
+
+    @property
+    def values(self) -> list[float]:
+        return torch.stack(self.kept).tolist()
+
+
+@pytest.fixture(scope="module")
+def features(collection: Path) -> FeatureSet:
+    return compute_features(scan(collection).clips, lives.FRONT_END)[0]
+
+
+def learner_of(recipe: Recipe, features: FeatureSet) -> tuple[Learner, WindowReader]:
+    reader = WindowReader(features, recipe.input_frames, CUDA)
+    return begin(recipe, reader, torch.arange(len(features))), reader
+
+
+def epoch(step: Step, reader: WindowReader, number: int, listener: Any) -> None:
+    recipe = step.learner.recipe
+    windows = random_windows(
+        torch.arange(len(reader.frames)), reader.frames, reader.width, recipe.crops_per_clip, recipe.seed, number
+    )
+    train_epoch(step, reader.batches(windows, recipe.batch_size), listener)
+
+
+def test_the_front_end_is_the_cpus(tmp_path: Path) -> None:
+    y, _ = decode(write(tmp_path / "a.wav", sweep(2, 22_050), 22_050))
+    wave_BN = torch.from_numpy(y)[None]
+    here = FrontEnd(SETTINGS)(wave_BN)
+    there = FrontEnd(SETTINGS).to(CUDA)(wave_BN.to(CUDA)).cpu()
+    assert (to_codes(here, SETTINGS.top_db).int() - to_codes(there, SETTINGS.top_db).int()).abs().max() <= 1
+
+
+def test_features_of_mixed_files_are_the_cpus(tmp_path: Path) -> None:
+    found = scan(mixed_folder(tmp_path / "genres"))
+    here, _ = compute_features(found.clips, SETTINGS, store=FeatureStore(SETTINGS, tmp_path / "here"))
+    there, excluded = compute_features(
+        found.clips, SETTINGS, device=CUDA, store=FeatureStore(SETTINGS, tmp_path / "there")
+    )
+    assert excluded == [] and there.clips == here.clips
+    for i, clip in enumerate(here.clips):
+        frames = min(int(here.frames[i]), int(there.frames[i]))
+        difference = (here.batch([i]).int() - there.batch([i]).int())[0, :, :frames].abs()
+        # The two resamplers differ where next to nothing is left of the sound, near half the rate.
+        assert difference.max() <= (1 if clip.rate in (22_050, 44_101) else 40)
+        assert difference.float().mean() < 1
+
+
+def test_files_of_other_rates_in_one_batch_do_not_touch_each_other(tmp_path: Path) -> None:
+    found = scan(mixed_folder(tmp_path / "genres"))
+    front_end = FrontEnd(SETTINGS).to(CUDA)
+    together = {clip.name: codes for clip, codes in in_batches(found.clips, front_end, CUDA)}
+    for clip in found.clips:
+        [(_, alone)] = in_batches([clip], front_end, CUDA)
+        assert isinstance(alone, Tensor) and isinstance(together[clip.name], Tensor)
+        assert (alone.int() - together[clip.name].int()).abs().max() <= 1  # type: ignore[union-attr]
+
+
+@pytest.mark.parametrize("model", sorted(NETWORKS))
+def test_a_recorded_step_does_what_its_kernels_do(collection: Path, features: FeatureSet, model: str) -> None:
+    """Bit for bit: losses, weights, sums and the state of the random generators, over two epochs of two batch sizes."""
+    on_gpu = features.to(CUDA)
+    recipe = lives.recipe(
+        collection, model=model, precision="bfloat16", device="cuda", **UNEVEN,
+        optimiser=lives.EVERYTHING["optimiser"], augmentation=EVERY_EFFECT,
+    )  # fmt: skip
+    outcomes = []
+    for make in (Step, step_of):
+        learner, reader = learner_of(recipe, on_gpu)
+        assert learner.graphed
+        step, listener = make(learner, augmentation(recipe)), Losses()
+        for number in (1, 2):
+            epoch(step, reader, number, listener)
+        outcomes.append((listener.values, learner.state_dict()))
+    (by_kernels, one), (recorded, other) = outcomes
+    assert len(by_kernels) == 24 and len(set(by_kernels)) > 20
+    assert recorded == by_kernels
+    lives.assert_same(one, other)
+
+
+def test_an_epoch_does_not_wait_for_the_device(collection: Path, features: FeatureSet) -> None:
+    recipe = lives.recipe(collection, precision="bfloat16", device="cuda", augmentation=EVERY_EFFECT, **UNEVEN)
+    learner, reader = learner_of(recipe, features.to(CUDA))
+    step, listener = step_of(learner, augmentation(recipe)), Losses()
+    epoch(step, reader, 1, listener)  # recording waits, once for each size
+    torch.cuda.set_sync_debug_mode("error")
+    try:
+        epoch(step, reader, 2, listener)
+    finally:
+        torch.cuda.set_sync_debug_mode("default")
+    assert all(value > 0 for value in listener.values)
+
+
+def test_windows_from_disk_are_those_in_memory(features: FeatureSet) -> None:
+    assert features.on_disk
+    windows = random_windows(torch.arange(len(features)), features.frames, 40, 2, seed=3, epoch=1)
+    pairs = zip(
+        WindowReader(features, 40, CUDA).batches(windows, 7),
+        WindowReader(features.to(CUDA), 40, CUDA).batches(windows, 7),
+        strict=True,
+    )
+    count = 0
+    for one, other in pairs:
+        assert one.mel_BMT.device == CUDA
+        assert torch.equal(one.mel_BMT, other.mel_BMT) and torch.equal(one.labels_B, other.labels_B)
+        count += len(one.labels_B)
+    assert count == 2 * len(features)
+
+
+def losses(runs: Path, collection: Path, **changes: Any) -> list[float]:
+    run = lives.new_run(runs, collection, **changes)
+    assert isinstance(lives.train(run), ev.RunFinished)
+    return [finished.train_loss for finished in lives.of_kind(run, ev.EpochFinished)]
+
+
+def test_the_fast_path_trains_as_the_plain_one_does(collection: Path, tmp_path: Path) -> None:
+    calm = {"batch_size": 12, "model_options": {"dropout": 0.0}, "device": "cuda"}
+    plain = losses(tmp_path / "plain", collection, plain=True, **calm)
+    fast = losses(tmp_path / "fast", collection, **calm)
+    rounded = losses(tmp_path / "rounded", collection, precision="bfloat16", **calm)
+    assert fast == pytest.approx(plain, rel=0.02)
+    assert rounded[:2] == pytest.approx(plain[:2], rel=0.08)
+    assert rounded[-1] < 0.3 * rounded[0]
+
+
+@pytest.fixture
+def quick_looks(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Looks at the control file after every batch, and tells of every batch."""
+    monkeypatch.setattr("core.training.requests.LOOK_SECONDS", 0.0)
+    monkeypatch.setattr("core.training.pace.SHORTEST", 0.0)
+    monkeypatch.setattr("core.training.pace.SHARE", 0.0)
+    yield
+
+
+@pytest.mark.usefixtures("quick_looks")
+def test_going_on_in_the_middle_of_an_epoch_is_exact(collection: Path, tmp_path: Path) -> None:
+    changes = lives.EVERYTHING | UNEVEN | {"epochs": 3, "device": "cuda", "precision": "bfloat16"}
+    whole, broken = (lives.new_run(tmp_path, collection, **changes) for _ in range(2))
+    assert isinstance(lives.train(whole), ev.RunFinished)
+
+    def middle(event: ev.Event) -> bool:
+        return isinstance(event, ev.BatchProgress) and event.epoch == 2 and event.batch == 3
+
+    assert isinstance(lives.train(broken, stop_when(broken, middle)), ev.RunStopped)
+    assert 0 < lives.load(broken.last_path)["place"]["batch"] < 9
+    assert isinstance(lives.train(broken), ev.RunFinished)
+    lives.assert_same_training(whole, broken)
+
+
+def test_a_run_moves_between_devices(collection: Path, tmp_path: Path) -> None:
+    run = lives.new_run(tmp_path, collection, device="cuda", epochs=1)
+    for epochs, device in ((1, "cuda"), (2, "cpu"), (3, "cuda")):
+        lives.change_recipe(run, epochs=epochs, device=device)
+        assert isinstance(lives.train(run), ev.RunFinished)
+    assert [event.device for event in lives.of_kind(run, ev.RunStarted)] == ["cuda:0", "cpu", "cuda:0"]
+    finished = lives.of_kind(run, ev.EpochFinished)
+    assert [event.epoch for event in finished] == [1, 2, 3]
+    assert finished[-1].train_loss < finished[0].train_loss
+
+
+def test_the_gpu_is_told_about(collection: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("core.training.monitor.INTERVAL", 0.02)
+    run = lives.new_run(tmp_path, collection, device="auto")
+    assert isinstance(lives.train(run), ev.RunFinished)
+    samples = lives.of_kind(run, ev.DeviceSample)
+    assert samples and all(sample.gpu_name == torch.cuda.get_device_name(CUDA) for sample in samples)
+    last = samples[-1]
+    assert 0 < last.gpu_memory_used < last.gpu_memory_total
+    assert 0 <= last.gpu_percent <= 100 and last.gpu_power > 0 and 0 < last.gpu_temperature < 120
+
+
+def test_the_verdicts_are_the_cpus(tmp_path: Path) -> None:
+    model = default_model()
+    assert model is not None
+    path = write(tmp_path / "a.wav", sweep(12, 22_050), 22_050)
+    here, there = (Classifier.load(model, device).classify_file(path) for device in ("cpu", "cuda"))
+    assert there.genre == here.genre
+    assert len(there.segments) == len(here.segments) > 2
+    assert there.probabilities == pytest.approx(here.probabilities, abs=2e-3)
