@@ -31,7 +31,7 @@ class Bench:
     @cached_property
     def music(self) -> Path:
         """A folder of genres: real music where it lies beside the checkout, else the synthetic dataset."""
-        return MINI if MINI.is_dir() else make_demo(self.scratch / "demo") / "genres"
+        return MINI if MINI.is_dir() else make_demo(self.scratch / "demo")
 
     def collection(self, clips: int) -> Path:
         """A folder of genres with so many clips of 30 s as the GTZAN collection has them: .au, 16 bit, 22,050 Hz.

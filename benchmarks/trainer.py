@@ -14,7 +14,15 @@ from benchmarks import reference
 from benchmarks.bench import Bench
 from benchmarks.clock import seconds
 from benchmarks.table import Figure
-from core.runs.events import BatchProgress, EpochFinished, RunFailed, RunFinished, RunStopped
+from core.runs.events import (
+    BatchProgress,
+    DatasetScanned,
+    EpochFinished,
+    RunFailed,
+    RunFinished,
+    RunStarted,
+    RunStopped,
+)
 from core.runs.folder import create
 from core.runs.journal import JournalReader
 from core.runs.launch import launch
@@ -31,8 +39,14 @@ class Life:
     """One run as it was seen from outside."""
 
     seconds: float
+    started: float
+    """Seconds from the launch to the journal's first line: Python, torch and, on a GPU, CUDA are there."""
+    scanned: float
+    """Seconds from the launch until the dataset is known."""
     first_epoch: float
     """Seconds from the launch to the first epoch's line in the journal."""
+    last_epoch: float
+    """Likewise to the last one's."""
     peak: int
     """The most memory that the process had, in bytes."""
     rate: float
@@ -45,7 +59,7 @@ def live(bench: Bench, recipe: Recipe, *, cache: Path, batches: int | None = Non
     run = create(bench.scratch / "runs", to_dict(recipe), "bench", recipe.model)
     began = time.monotonic()
     process = psutil.Process(launch(run))
-    life = Life(0.0, 0.0, 0, 0.0)
+    life = Life(0.0, 0.0, 0.0, 0.0, 0.0, 0, 0.0)
     reader = JournalReader(run.journal_path)
     try:
         while not _follow(life, reader, began, batches):
@@ -67,8 +81,13 @@ def _follow(life: Life, reader: JournalReader, began: float, batches: int | None
                 life.rate = event.clips_per_second
                 if batches is not None and event.step >= batches:
                     return True
-            case EpochFinished() if not life.first_epoch:
-                life.first_epoch = time.monotonic() - began
+            case RunStarted():
+                life.started = time.monotonic() - began
+            case DatasetScanned():
+                life.scanned = time.monotonic() - began
+            case EpochFinished():
+                life.last_epoch = time.monotonic() - began
+                life.first_epoch = life.first_epoch or life.last_epoch
             case RunFinished() | RunStopped():
                 return True
             case RunFailed():

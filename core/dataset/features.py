@@ -36,7 +36,8 @@ OnFeatures = Callable[[int, int, int], None]
 """Called with the clips that are done, all clips, and those of them that the store had already."""
 Computed = tuple[Clip, Tensor | AudioError]
 """A clip with its codes, (M, valid frames) uint8 in ordinary memory, or with what is wrong with it."""
-LARGEST_BATCH = 256
+LARGEST_BATCH = 64
+"""Clips; of more at a time, an H200 waits for their decoding and for pinned memory."""
 FLOATS_A_BIN = 8
 """Floats in memory for each bin of a transform, at the worst moment of the front end."""
 

@@ -20,7 +20,8 @@ def mel_frequencies(settings: FrontEndSettings) -> Tensor:
 
 def position_of(hz: Tensor, settings: FrontEndSettings) -> Tensor:
     """The band, with its fraction, in whose centre a frequency lies: below 0 and above n_mels - 1 for those outside."""
-    highest = _hz_to_mel(torch.tensor(settings.sample_rate / 2, dtype=hz.dtype, device=hz.device), settings)
+    # Made there: a copy would wait for the device.
+    highest = _hz_to_mel(torch.full((), settings.sample_rate / 2, dtype=hz.dtype, device=hz.device), settings)
     return _hz_to_mel(hz, settings) / highest * (settings.n_mels + 1) - 1
 
 

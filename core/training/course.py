@@ -23,6 +23,7 @@ from core.training.saver import Saver
 from core.training.team import join
 from core.training.train import evaluate_model, train_model
 from core.training.trainer import run_started
+from core.training.warm_up import WarmUp
 
 
 class Course:
@@ -56,12 +57,14 @@ class Course:
             self.chronicle.emit(run_started(self.recipe, str(self.device), device_name(self.device), resumed_from))
         with Monitor(self.device, self.chronicle.emit, idle=lambda: self.requests.paused):
             try:
+                warm = WarmUp(self.recipe, self.device)
                 material = prepare(
                     self.run, self.recipe, self.device, self.chronicle, self.requests, resuming=self.saved is not None
                 )
             except StopRequested:
                 return RunStopped(seconds=self.chronicle.seconds, message="before training began: there is no model")
             self.team.wait()  # the others find split and features ready now
+            warm.wait()
             reader = WindowReader(material.features, self.recipe.input_frames, self.device)
             learner = self._learner(reader, material)
             stopped = self._train(learner, reader, material)

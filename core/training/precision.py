@@ -1,11 +1,15 @@
 """How the arithmetic is done: number format, memory format, kernels. `Recipe.plain` turns every choice off."""
 
 import contextlib
+import os
+import shutil
 from dataclasses import dataclass
+from importlib.util import find_spec
 
 import torch
 from torch import nn
 
+from core.models.blocks import ConvBlock
 from core.training.recipe import Recipe
 
 
@@ -19,12 +23,17 @@ class Precision:
     """Whether the optimiser updates all weights in one kernel."""
     graphed: bool
     """Whether a step is recorded as a CUDA graph and replayed."""
+    one_pass: bool
+    """Whether convolution blocks use the kernels of `core.models.kernels`."""
 
     def autocast(self) -> contextlib.AbstractContextManager[object]:
         return torch.autocast(self.device.type, torch.bfloat16, enabled=self.bfloat16)
 
     def place(self, model: nn.Module) -> nn.Module:
         """The network on the device, in the memory format."""
+        for module in model.modules():
+            if isinstance(module, ConvBlock):
+                module.one_pass = self.one_pass
         if self.channels_last:
             # nn.Module.to has no overload for a memory format beside a device in torch's stubs.
             return model.to(self.device).to(memory_format=torch.channels_last)  # type: ignore[call-overload, no-any-return]
@@ -34,7 +43,7 @@ class Precision:
 def choose_precision(recipe: Recipe, device: torch.device) -> Precision:
     """What ``recipe`` asks for, as far as ``device`` has it: bfloat16 only where the hardware computes in it."""
     if recipe.plain:
-        return Precision(device, bfloat16=False, channels_last=False, fused=False, graphed=False)
+        return Precision(device, bfloat16=False, channels_last=False, fused=False, graphed=False, one_pass=False)
     bfloat16 = recipe.precision == "bfloat16" and has_bfloat16(device)
     return Precision(
         device,
@@ -42,6 +51,19 @@ def choose_precision(recipe: Recipe, device: torch.device) -> Precision:
         channels_last=device.type != "mps",
         fused=device.type != "mps",
         graphed=device.type == "cuda",
+        one_pass=has_triton(device),
+    )
+
+
+def has_triton(device: torch.device) -> bool:
+    """Whether kernels in Triton can be compiled for the device; to call one takes a C compiler, too."""
+    compiler = os.environ.get("CC") or shutil.which("gcc") or shutil.which("clang")
+    return (
+        device.type == "cuda"
+        and torch.version.hip is None
+        and torch.cuda.get_device_capability(device) >= (8, 0)
+        and find_spec("triton") is not None
+        and compiler is not None
     )
 
 
@@ -58,9 +80,18 @@ def make_deterministic(recipe: Recipe, device: torch.device) -> None:
     """Seeds torch and asks for kernels that give the same result every time."""
     torch.manual_seed(recipe.seed)
     if device.type == "cuda":
-        # Kernels without a deterministic form say so in trainer.log instead of ending the run.
-        torch.use_deterministic_algorithms(True, warn_only=True)
-        torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
-        torch.backends.cudnn.benchmark = False
+        take_deterministic_kernels()
         torch.set_float32_matmul_precision("highest" if recipe.plain else "high")
         torch.backends.cudnn.allow_tf32 = not recipe.plain
+
+
+def take_deterministic_kernels() -> None:
+    """Has CUDA compute the same every time."""
+    # Kernels without a deterministic form say so in trainer.log instead of ending the run. The function that is known
+    # better, use_deterministic_algorithms, imports torch's compiler: a second.
+    torch.set_deterministic_debug_mode("warn")
+    torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
+    torch.backends.cudnn.benchmark = False
+    # These two kinds of attention have no deterministic gradient that would be taken of itself.
+    torch.backends.cuda.enable_cudnn_sdp(False)
+    torch.backends.cuda.enable_mem_efficient_sdp(False)

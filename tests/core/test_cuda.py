@@ -1,5 +1,6 @@
 """What is different on a CUDA GPU; skipped where there is none. Everything else is tested on the CPU."""
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -35,6 +36,7 @@ from tests.core.training.conftest import collection as collection
 from tests.core.training.conftest import own_cache as own_cache
 from tests.core.training.test_resume import stop_when
 
+os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # as in a trainer, before CUDA begins
 pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no CUDA GPU")
 CUDA = torch.device("cuda", 0)
 SETTINGS = FrontEndSettings(n_mels=32, seconds=2.0)
@@ -122,6 +124,19 @@ def test_files_of_other_rates_in_one_batch_do_not_touch_each_other(tmp_path: Pat
         assert (alone.int() - together[clip.name].int()).abs().max() <= 1  # type: ignore[union-attr]
 
 
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_the_kernels(dtype: torch.dtype) -> None:
+    from tests.core.models import kernel_checks
+
+    for shape in ((16, 32, 128, 130), (3, 64, 33, 47), (2, 128, 16, 161), (1, 32, 2, 3)):
+        kernel_checks.check_norm_pool(shape, dtype, "cuda")
+    for shape in ((16, 1, 128, 130), (1, 1, 33, 47)):
+        kernel_checks.check_one_channel(shape, dtype, "cuda")
+    kernel_checks.check_no_number("cuda")
+    kernel_checks.check_block(1, "cuda")
+    kernel_checks.check_block(16, "cuda")
+
+
 @pytest.mark.parametrize("model", sorted(NETWORKS))
 def test_a_recorded_step_does_what_its_kernels_do(collection: Path, features: FeatureSet, model: str) -> None:
     """Bit for bit: losses, weights, sums and the state of the random generators, over two epochs of two batch sizes."""
@@ -133,7 +148,7 @@ def test_a_recorded_step_does_what_its_kernels_do(collection: Path, features: Fe
     outcomes = []
     for make in (Step, step_of):
         learner, reader = learner_of(recipe, on_gpu)
-        assert learner.graphed
+        assert learner.graphed and learner.precision.one_pass
         step, listener = make(learner, augmentation(recipe)), Losses()
         for number in (1, 2):
             epoch(step, reader, number, listener)
@@ -184,7 +199,8 @@ def test_the_fast_path_trains_as_the_plain_one_does(collection: Path, tmp_path: 
     plain = losses(tmp_path / "plain", collection, plain=True, **calm)
     fast = losses(tmp_path / "fast", collection, **calm)
     rounded = losses(tmp_path / "rounded", collection, precision="bfloat16", **calm)
-    assert fast == pytest.approx(plain, rel=0.02)
+    assert fast[:2] == pytest.approx(plain[:2], rel=0.02)
+    assert fast[-1] < 0.3 * fast[0]
     assert rounded[:2] == pytest.approx(plain[:2], rel=0.08)
     assert rounded[-1] < 0.3 * rounded[0]
 

@@ -1,0 +1,55 @@
+"""What CUDA loads and Triton compiles when it is first used, loaded while the dataset is scanned: a second and more."""
+
+import threading
+
+import torch
+import torch.nn.functional as F
+
+from core.features.front_end import FrontEnd
+from core.training.begin import augmentation
+from core.training.checkpoint import network_of
+from core.training.optimiser import build_optimiser
+from core.training.precision import choose_precision, take_deterministic_kernels
+from core.training.recipe import Recipe
+
+GENRES = 10
+WINDOWS = 2
+
+
+class WarmUp:
+    """A thread that trains the recipe's network for a step on noise, where it will train on CUDA."""
+
+    def __init__(self, recipe: Recipe, device: torch.device) -> None:
+        self._thread: threading.Thread | None = None
+        if device.type == "cuda":
+            take_deterministic_kernels()
+            self._thread = threading.Thread(target=_step, args=(recipe, device), name="warm-up", daemon=True)
+            self._thread.start()
+
+    def wait(self) -> None:
+        """Until it is done. What went wrong there is in trainer.log, and will go wrong in training."""
+        if self._thread is not None:
+            self._thread.join()
+
+
+def _step(recipe: Recipe, device: torch.device) -> None:
+    torch.zeros(1, device=device)  # CUDA sets itself up, and other threads go on meanwhile
+    sound_BN = torch.rand(WINDOWS, recipe.front_end.samples, device=device)
+    FrontEnd(recipe.front_end).to(device)(sound_BN)
+    precision = choose_precision(recipe, device)
+    generator = torch.Generator(device).manual_seed(0)
+    shape = (WINDOWS, recipe.front_end.n_mels, recipe.input_frames)
+    mel_BMT = -recipe.front_end.top_db * torch.rand(shape, generator=generator, device=device)
+    labels_B = torch.zeros(WINDOWS, dtype=torch.int64, device=device)
+    with device:
+        model = precision.place(network_of(recipe, GENRES)).train()
+    optimiser = build_optimiser(recipe.optimiser, model.parameters(), fused=precision.fused)
+    if (augment := augmentation(recipe)) is not None:
+        mel_BMT, _ = augment(mel_BMT, F.one_hot(labels_B, GENRES).float(), generator)
+    with precision.autocast():
+        logits_BC = model(mel_BMT).float()
+    F.cross_entropy(logits_BC, labels_B).backward()  # type: ignore[no-untyped-call]
+    optimiser.step()
+    torch.cuda.synchronize(device)
+    del model, optimiser, logits_BC, sound_BN
+    torch.cuda.empty_cache()  # who asks how much is free, asks the driver
