@@ -6,8 +6,9 @@ into pinned memory while the device works on the batch before.
 Shapes: B clips, N samples, M mel bands, T frames.
 """
 
-from collections import defaultdict
+from collections import defaultdict, deque
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from functools import partial
 from itertools import islice
@@ -38,6 +39,8 @@ Computed = tuple[Clip, Tensor | AudioError]
 """A clip with its codes, (M, valid frames) uint8 in ordinary memory, or with what is wrong with it."""
 LARGEST_BATCH = 64
 """Clips; of more at a time, an H200 waits for their decoding and for pinned memory."""
+MOST_WAITING = 256
+"""Spectrograms, 40 MB of them, that may wait for the disk."""
 FLOATS_A_BIN = 8
 """Floats in memory for each bin of a transform, at the worst moment of the front end."""
 
@@ -64,17 +67,38 @@ def compute_features(
     failed: dict[str, str] = {}
     if on_progress:
         on_progress(cached, len(clips), cached)
-    for done, (clip, result) in enumerate(_computed(list(missing.values()), settings, torch.device(device)), start=1):
-        if isinstance(result, AudioError):
-            failed[clip.content] = result.reason
-        else:
-            store.put(clip.content, result)
-        if on_progress:
-            on_progress(len(clips) - len(missing) + done, len(clips), cached)
-    store.flush()
+    with writing(store) as put:
+        computed = _computed(list(missing.values()), settings, torch.device(device))
+        for done, (clip, result) in enumerate(computed, start=1):
+            if isinstance(result, AudioError):
+                failed[clip.content] = result.reason
+            else:
+                put(clip.content, result)
+            if on_progress:
+                on_progress(len(clips) - len(missing) + done, len(clips), cached)
     kept = [clip for clip in clips if clip.content not in failed]
     excluded = [Excluded(printable(clip.path), failed[clip.content]) for clip in clips if clip.content in failed]
     return _feature_set(kept, settings, store), excluded
+
+
+@contextmanager
+def writing(store: FeatureStore) -> Iterator[Callable[[str, Tensor], None]]:
+    """A thread that puts spectrograms into ``store`` while others are computed; in the end all are on disk."""
+    pool = ThreadPoolExecutor(1, "store")
+    waiting: deque[Future[None]] = deque()
+
+    def put(content: str, codes_MT: Tensor) -> None:
+        waiting.append(pool.submit(store.put, content, codes_MT))
+        if len(waiting) > MOST_WAITING:
+            waiting.popleft().result()
+
+    try:
+        yield put
+        while waiting:
+            waiting.popleft().result()
+        pool.submit(store.flush).result()
+    finally:
+        pool.shutdown(cancel_futures=True)
 
 
 def _feature_set(clips: list[Clip], settings: FrontEndSettings, store: FeatureStore) -> FeatureSet:

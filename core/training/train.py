@@ -18,6 +18,8 @@ from core.training.windows import batch_bounds, random_windows, spaced_windows
 
 EVALUATION_FRAMES = 16 * 1292
 """Frames that go through the network at once in an evaluation, whatever the windows' length: bounds its memory."""
+EVALUATION_FRAMES_CUDA = 64 * 1292
+"""The same on a GPU, which fewer would keep waiting."""
 
 
 class BatchListener(Protocol):
@@ -122,7 +124,8 @@ def evaluate_model(
     """
     model.eval()
     windows = spaced_windows(clips, reader.frames, reader.width, crops)
-    batch_size = max(2 * team.place.size, EVALUATION_FRAMES // reader.width)
+    at_once = EVALUATION_FRAMES_CUDA if reader.device.type == "cuda" else EVALUATION_FRAMES
+    batch_size = max(2 * team.place.size, at_once // reader.width)
     if len(windows) < team.place.size:
         team = ALONE  # some would have nothing to do: everyone does everything
     bounds = batch_bounds(len(windows), batch_size)
