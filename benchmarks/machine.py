@@ -1,26 +1,21 @@
 """The machine that a figure was measured on, in one line."""
 
 import platform
-from pathlib import Path
 
 from core.cores import cores
+from core.training.device import choose_device, device_name, processor_name
 
 
 def machine() -> str:
-    """``box: AMD EPYC 9654, 2 cores, Linux 6.1, Python 3.11.7``"""
-    return ", ".join(
+    """``box: NVIDIA H200, AMD EPYC 9654, 16 cores, Linux 6.1, Python 3.11.7``"""
+    device = choose_device("auto")
+    gpu = [device_name(device)] if device.type == "cuda" else []
+    return f"{platform.node()}: " + ", ".join(
         [
-            f"{platform.node()}: {_processor()}",
+            *gpu,
+            processor_name(),
             f"{cores()} cores",
             f"{platform.system()} {platform.release().split('-')[0]}",
             f"Python {platform.python_version()}",
         ]
     )
-
-
-def _processor() -> str:
-    try:
-        lines = Path("/proc/cpuinfo").read_text().splitlines()
-    except OSError:
-        return platform.processor() or platform.machine()
-    return next((line.partition(":")[2].strip() for line in lines if line.startswith("model name")), platform.machine())

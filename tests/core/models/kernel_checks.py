@@ -16,7 +16,10 @@ from core.models.one_channel import convolve_one_channel
 
 
 def check_norm_pool(shape: tuple[int, ...], dtype: torch.dtype, device: str) -> None:
-    """Against float64, far from zero, with weights of both signs."""
+    """Against float64, far from zero, with weights of both signs.
+
+    Where rounding decides on which side of the ReLU's corner a value lies, no gradient is asked for.
+    """
     torch.manual_seed(1)
     x = (3 * torch.randn(shape, device=device) + 20).to(dtype)
     x = x.contiguous(memory_format=torch.channels_last).requires_grad_()
@@ -26,15 +29,16 @@ def check_norm_pool(shape: tuple[int, ...], dtype: torch.dtype, device: str) -> 
     exact, exact_x = copy.deepcopy(norm).double(), x.detach().double().requires_grad_()
 
     y = norm_pool_relu(x, norm, left_out_C)
-    dy = torch.randn(y.shape, device=device).to(dtype)
+    exact_pooled = F.max_pool2d(exact(exact_x + left_out_C[:, None, None]), 2)
+    exact_y = F.relu(exact_pooled)
+    dy = torch.randn(y.shape, device=device).to(dtype).masked_fill(exact_pooled.abs() < 1e-4, 0.0)
     y.backward(dy)
-    exact_y = F.relu(F.max_pool2d(exact(exact_x + left_out_C[:, None, None]), 2))
     exact_y.backward(dy.double())
 
     assert y.dtype == dtype and y.is_contiguous(memory_format=torch.channels_last)
     tolerance = 1e-5 if dtype == torch.float32 else 4e-3
     _assert_close(y, exact_y, tolerance)
-    _assert_close(x.grad, exact_x.grad, 5e-3)  # of neighbours that are nearly alike the other may be the larger
+    _assert_close(x.grad, exact_x.grad, tolerance)
     _assert_close(norm.weight.grad, exact.weight.grad, tolerance)
     _assert_close(norm.bias.grad, exact.bias.grad, tolerance)
     _assert_close(norm.running_mean, exact.running_mean, 1e-5)
