@@ -56,15 +56,16 @@ class Course:
             resumed_from = None if self.saved is None else place_from(self.saved["place"]).epoch
             self.chronicle.emit(run_started(self.recipe, str(self.device), device_name(self.device), resumed_from))
         with Monitor(self.device, self.chronicle.emit, idle=lambda: self.requests.paused):
+            warm_up = WarmUp(self.recipe, self.device)
             try:
-                warm = WarmUp(self.recipe, self.device)
                 material = prepare(
                     self.run, self.recipe, self.device, self.chronicle, self.requests, resuming=self.saved is not None
                 )
             except StopRequested:
                 return RunStopped(seconds=self.chronicle.seconds, message="before training began: there is no model")
+            finally:
+                warm_up.wait()  # also before the process ends
             self.team.wait()  # the others find split and features ready now
-            warm.wait()
             reader = WindowReader(material.features, self.recipe.input_frames, self.device)
             learner = self._learner(reader, material)
             stopped = self._train(learner, reader, material)

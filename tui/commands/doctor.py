@@ -77,7 +77,7 @@ def _torch() -> Iterator[Finding]:
         yield from _nvml()
         if not has_triton(device):
             advice = (
-                "install gcc, or name a C compiler in CC: seed_cnn trains twice as fast with them, small_cnn faster"
+                "install gcc, or name a C compiler in CC: with them seed_cnn trains twice as fast"
             )
             yield Finding("note", "kernels", "Triton cannot compile the GPU kernels of the reference networks", advice)
     elif device.type == "mps":
