@@ -76,9 +76,7 @@ def _torch() -> Iterator[Finding]:
             yield Finding("ok", "gpu", f"cuda:{index} {device_name(torch.device('cuda', index))}, {memory:.0f} GiB")
         yield from _nvml()
         if not has_triton(device):
-            advice = (
-                "install gcc, or name a C compiler in CC: with them seed_cnn trains twice as fast"
-            )
+            advice = "install gcc, or name a C compiler in CC: with them seed_cnn trains twice as fast"
             yield Finding("note", "kernels", "Triton cannot compile the GPU kernels of the reference networks", advice)
     elif device.type == "mps":
         yield Finding("ok", "gpu", "mps, Apple silicon")
