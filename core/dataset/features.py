@@ -40,7 +40,9 @@ Computed = tuple[Clip, Tensor | AudioError]
 LARGEST_BATCH = 64
 """Clips; of more at a time, an H200 waits for their decoding and for pinned memory."""
 MOST_WAITING = 256
-"""Spectrograms, 40 MB of them, that may wait for the disk."""
+"""Spectrograms that may wait for the disk."""
+SAMPLES_AT_ONCE = 64 * 30 * 48_000
+"""Samples that are brought to another rate at once."""
 FLOATS_A_BIN = 8
 """Floats in memory for each bin of a transform, at the worst moment of the front end."""
 
@@ -83,22 +85,28 @@ def compute_features(
 
 @contextmanager
 def writing(store: FeatureStore) -> Iterator[Callable[[str, Tensor], None]]:
-    """A thread that puts spectrograms into ``store`` while others are computed; in the end all are on disk."""
+    """A thread that puts spectrograms into ``store`` while others are computed.
+
+    In the end all are on disk, also when somebody has asked for a stop.
+
+    Raises:
+        UserError: the store cannot be written.
+    """
     pool = ThreadPoolExecutor(1, "store")
     waiting: deque[Future[None]] = deque()
 
     def put(content: str, codes_MT: Tensor) -> None:
         waiting.append(pool.submit(store.put, content, codes_MT))
-        if len(waiting) > MOST_WAITING:
+        while waiting and (waiting[0].done() or len(waiting) > MOST_WAITING):
             waiting.popleft().result()
 
     try:
         yield put
-        while waiting:
-            waiting.popleft().result()
-        pool.submit(store.flush).result()
     finally:
-        pool.shutdown(cancel_futures=True)
+        waiting.append(pool.submit(store.flush))
+        pool.shutdown()
+    for future in waiting:
+        future.result()
 
 
 def _feature_set(clips: list[Clip], settings: FrontEndSettings, store: FeatureStore) -> FeatureSet:
@@ -153,14 +161,14 @@ def _at_one_rate(
 ) -> tuple[Tensor, list[int]]:
     """Waveforms at any rate, (N,) each → (B, N) float32 at the front end's with zeros behind, and their lengths.
 
-    All of one rate and kind are changed together.
+    Those of one rate and kind are changed together, some at a time.
     """
     wave_BN = torch.zeros(len(waves), settings.samples, device=device)
     samples = [min(settings.samples, -(-len(wave) * settings.sample_rate // rate)) for wave, rate in waves]
     kinds: dict[tuple[int, torch.dtype], list[int]] = defaultdict(list)
     for place, (wave_N, rate) in enumerate(waves):
         kinds[rate, wave_N.dtype].append(place)
-    for (rate, dtype), places in kinds.items():
+    for (rate, dtype), places in _in_parts(kinds, waves):
         longest = max(len(waves[place][0]) for place in places)
         kind_BN = torch.zeros(len(places), longest, dtype=dtype, device=device)
         for row, place in zip(kind_BN, places, strict=True):
@@ -172,6 +180,16 @@ def _at_one_rate(
         kind_BN = kind_BN * (torch.arange(kind_BN.shape[1], device=device) < end_B[:, None])
         wave_BN[torch.tensor(places, device=device), : kind_BN.shape[1]] = kind_BN
     return wave_BN, samples
+
+
+def _in_parts(
+    kinds: dict[tuple[int, torch.dtype], list[int]], waves: list[tuple[Tensor, int]]
+) -> Iterator[tuple[tuple[int, torch.dtype], list[int]]]:
+    """The places of each kind, as many at once as `SAMPLES_AT_ONCE` allows."""
+    for kind, places in kinds.items():
+        count = max(1, SAMPLES_AT_ONCE // max(len(waves[place][0]) for place in places))
+        for first in range(0, len(places), count):
+            yield kind, places[first : first + count]
 
 
 def _decoded(clip: Clip, *, settings: FrontEndSettings, device: torch.device) -> tuple[Clip, Tensor | AudioError, int]:

@@ -29,6 +29,7 @@ class ConvBlock(nn.Sequential):
 
     def forward(self, x: Tensor) -> Tensor:
         convolution, norm, *_ = self
+        # A normalisation over several processes is of another class, and one that is folded away of none.
         if not (self.one_pass and isinstance(convolution, nn.Conv2d) and isinstance(norm, nn.BatchNorm2d)):
             for layer in self:
                 x = layer(x)

@@ -32,8 +32,11 @@ FORGOTTEN = -1e9
 
 
 @contextmanager
-def _whole_float32() -> Iterator[None]:
+def _whole_float32(device: torch.device) -> Iterator[None]:
     """Matrix products without the shorter formats that training allows a GPU: differences of large sums stay exact."""
+    if device.type != "cuda":
+        yield
+        return
     allowed = torch.get_float32_matmul_precision()
     torch.set_float32_matmul_precision("highest")
     try:
@@ -69,9 +72,9 @@ class StatisticsExpert(nn.Module):
         self.register_buffer("clip_weight", torch.zeros(genres, REMEMBERED, self.statistics.count))
         self.register_buffer("clip_bias", torch.zeros(genres, REMEMBERED))
 
-    @_whole_float32()
     def forward(self, mel_BMT: Tensor) -> Tensor:
-        with torch.autocast(mel_BMT.device.type, enabled=False):  # a covariance of hundreds is none in bfloat16
+        # A covariance of hundreds is none in bfloat16.
+        with torch.autocast(mel_BMT.device.type, enabled=False), _whole_float32(mel_BMT.device):
             features_BF = _standardised(self.statistics(mel_BMT), self.mean, self.std)
             by_means_BC = nn.functional.linear(features_BF, self.weight, self.bias)
             each_BCK = torch.einsum("bf,ckf->bck", features_BF, self.clip_weight) + self.clip_bias
@@ -79,7 +82,6 @@ class StatisticsExpert(nn.Module):
             return (by_means_BC + by_clips_BC) / 2
 
     @torch.no_grad()
-    @_whole_float32()
     def fit(self, clips: Iterable[ClipWindows]) -> None:
         """Fits to windows of the training set.
 
@@ -120,7 +122,8 @@ class StatisticsExpert(nn.Module):
         """The statistics of all clips' windows, [I, W, F] float64, and the clips' labels, [I]."""
         features, labels = [], []
         for mel_IWMT, labels_I in clips:
-            features.append(self.statistics(mel_IWMT.flatten(0, 1)).view(*mel_IWMT.shape[:2], -1).double())
+            with _whole_float32(mel_IWMT.device):
+                features.append(self.statistics(mel_IWMT.flatten(0, 1)).view(*mel_IWMT.shape[:2], -1).double())
             labels.append(labels_I)
         return torch.cat(features), torch.cat(labels)
 

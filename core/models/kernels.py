@@ -7,11 +7,19 @@ Suffixes: C channels, K the 3×3 neighbours of a row and seven more that count f
 are height and width, before pooling.
 """
 
+from contextlib import AbstractContextManager
+
+import torch
 import triton
 import triton.language as tl
 
 SIZES = ["rows", "windows", "H", "W"]
 """Arguments whose values are no reason to compile a kernel anew."""
+
+
+def launched_where(x: torch.Tensor) -> AbstractContextManager[object]:
+    """Triton launches on the current device, and not on that of its arguments: makes the one the other."""
+    return torch.cuda.device_of(x)
 
 
 @triton.jit(do_not_specialize=SIZES)

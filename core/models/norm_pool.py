@@ -52,7 +52,8 @@ class _NormPoolReLU(torch.autograd.Function):
         batch, channels, height, width = x_BCHW.shape
         rows, tile = batch * height * width, _tile(channels)
         sums_P2C = torch.empty(min(PROGRAMS, -(-rows // tile)), 2, channels, device=x_BCHW.device)
-        kernels.sum_moments[(len(sums_P2C),)](x_BCHW, sums_P2C, rows, channels, tile)
+        with kernels.launched_where(x_BCHW):
+            kernels.sum_moments[(len(sums_P2C),)](x_BCHW, sums_P2C, rows, channels, tile)
         offset_C, square_C = (sums_P2C.sum(0, dtype=torch.float64) / rows).unbind()
         var_C = (square_C - offset_C.square()).float()
         mean_C = offset_C.float() + x_BCHW[0, :, 0, 0]
@@ -69,13 +70,14 @@ class _NormPoolReLU(torch.autograd.Function):
         dy_BCHW = dy_BCHW.contiguous(memory_format=torch.channels_last)
         windows = dy_BCHW.numel() // channels
         sums_P2C = torch.empty(min(PROGRAMS, -(-windows // tile)), 2, channels, device=dy_BCHW.device)
-        kernels.sum_gradients[(len(sums_P2C),)](*of_x, dy_BCHW, sums_P2C, windows, height, width, channels, tile)
-        sums_2C = sums_P2C.sum(0)
         dx_BCHW = torch.empty_like(of_x[0])
-        windows = batch * -(-height // 2) * -(-width // 2)
-        kernels.gradient[(-(-windows // tile),)](
-            *of_x, dy_BCHW, sums_2C, dx_BCHW, windows, height, width, channels, tile
-        )
+        with kernels.launched_where(dy_BCHW):
+            kernels.sum_gradients[(len(sums_P2C),)](*of_x, dy_BCHW, sums_P2C, windows, height, width, channels, tile)
+            sums_2C = sums_P2C.sum(0)
+            windows = batch * -(-height // 2) * -(-width // 2)
+            kernels.gradient[(-(-windows // tile),)](
+                *of_x, dy_BCHW, sums_2C, dx_BCHW, windows, height, width, channels, tile
+            )
         dbias_C, dweight_C = sums_2C.unbind()
         return dx_BCHW, dweight_C, dbias_C, None
 
@@ -89,9 +91,10 @@ def _pooled(x_BCHW: Tensor, mean_C: Tensor, rstd_C: Tensor, weight_C: Tensor, bi
         memory_format=torch.channels_last,
     )
     windows, tile = y_BCHW.numel() // channels, _tile(channels)
-    kernels.pool[(-(-windows // tile),)](
-        x_BCHW, mean_C, rstd_C, weight_C, bias_C, y_BCHW, windows, height, width, channels, tile
-    )
+    with kernels.launched_where(x_BCHW):
+        kernels.pool[(-(-windows // tile),)](
+            x_BCHW, mean_C, rstd_C, weight_C, bias_C, y_BCHW, windows, height, width, channels, tile
+        )
     return y_BCHW
 
 

@@ -43,7 +43,8 @@ class _OneChannel(torch.autograd.Function):
             device=x_B1HW.device,
             memory_format=torch.channels_last,
         )
-        kernels.convolve[(-(-rows // TILE),)](x_B1HW, weight_KC, y_BCHW, rows, height, width, channels, TILE)
+        with kernels.launched_where(x_B1HW):
+            kernels.convolve[(-(-rows // TILE),)](x_B1HW, weight_KC, y_BCHW, rows, height, width, channels, TILE)
         ctx.save_for_backward(x_B1HW)
         return y_BCHW
 
@@ -54,5 +55,6 @@ class _OneChannel(torch.autograd.Function):
         dy_BCHW = dy_BCHW.contiguous(memory_format=torch.channels_last)
         rows = batch * height * width
         sums_PKC = torch.empty(min(PROGRAMS, -(-rows // TILE)), 16, channels, device=x_B1HW.device)
-        kernels.sum_products[(len(sums_PKC),)](x_B1HW, dy_BCHW, sums_PKC, rows, height, width, channels, TILE)
+        with kernels.launched_where(x_B1HW):
+            kernels.sum_products[(len(sums_PKC),)](x_B1HW, dy_BCHW, sums_PKC, rows, height, width, channels, TILE)
         return None, sums_PKC.sum(0)[:9].T.reshape(channels, 1, 3, 3)

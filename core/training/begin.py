@@ -48,8 +48,9 @@ def begin(recipe: Recipe, reader: WindowReader, train: Tensor, team: Team = ALON
     """
     make_deterministic(recipe, reader.device)
     genres = len(reader.features.genres)
-    # A processor alone takes a second to draw 169 M weights, and another to bring them to a GPU.
-    home = reader.device if reader.device.type == "cuda" else torch.device("cpu")
+    # A processor alone takes a second to draw 169 M weights, and another to bring them to a GPU. But the GPUs of a team
+    # may be of different kinds, and draw different ones.
+    home = reader.device if reader.device.type == "cuda" and team.place.alone else torch.device("cpu")
     with home:
         model = network_of(recipe, genres)
     if recipe.batch_size == 1 and any(isinstance(module, nn.BatchNorm1d) for module in model.modules()):

@@ -59,7 +59,13 @@ class Course:
             warm_up = WarmUp(self.recipe, self.device)
             try:
                 material = prepare(
-                    self.run, self.recipe, self.device, self.chronicle, self.requests, resuming=self.saved is not None
+                    self.run,
+                    self.recipe,
+                    self.device,
+                    self.chronicle,
+                    self.requests,
+                    resuming=self.saved is not None,
+                    before_loading=warm_up.wait,
                 )
             except StopRequested:
                 return RunStopped(seconds=self.chronicle.seconds, message="before training began: there is no model")

@@ -1,5 +1,6 @@
 """A step as one CUDA graph: a small network has hundreds of kernels that take less time than to ask for them."""
 
+import warnings
 from collections import Counter
 from dataclasses import dataclass
 
@@ -31,12 +32,16 @@ class GraphedStep(Step):
 
     def __init__(self, learner: Learner, augment: Augmentation | None = None) -> None:
         super().__init__(learner, augment)
+        warnings.filterwarnings("ignore", "This instance was constructed with capturable=True")  # it is, soon
         self._stream = torch.cuda.Stream(learner.precision.device)  # type: ignore[no-untyped-call]
+        self._memory = torch.cuda.graph_pool_handle()
+        """Shared by all graphs: no two run at once, and of one nothing is read but its loss, before the next runs."""
         self._done: Counter[int] = Counter()
         self._captured: dict[int, Captured] = {}
 
     def _on_device(self, batch: Batch, whole: int) -> Tensor:
         size = len(batch.labels_B)
+        assert whole == size, "a team's share of a batch would be recorded with the batch"
         if size not in self._captured:
             if self._done[size] < WARM_UP:
                 self._done[size] += 1
@@ -63,6 +68,7 @@ class GraphedStep(Step):
         graph = torch.cuda.CUDAGraph()
         graph.register_generator_state(self.learner.generator)
         # Other threads may use CUDA meanwhile.
-        with torch.cuda.graph(graph, stream=self._stream, capture_error_mode="thread_local"):
+        recording = torch.cuda.graph(graph, pool=self._memory, stream=self._stream, capture_error_mode="thread_local")
+        with torch.cuda.device(self._stream.device), recording:
             loss = super()._on_device(own, whole)
         return Captured(graph, own, loss)

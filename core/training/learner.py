@@ -170,10 +170,11 @@ class Learner:
             KeyError, RuntimeError, TypeError, ValueError: the state is of another network or another version.
         """
         self.model.load_state_dict(state["weights"])
-        self.optimiser.load_state_dict(state["optimiser"])
-        for group in self.optimiser.param_groups:
-            group["capturable"] = self.graphed
-        self._set_rate(state["optimiser"]["param_groups"][0]["lr"])
+        # How it computes is this device's affair. Told before, for it also decides where the counts of steps lie.
+        own = {"fused": self.precision.fused, "capturable": self.graphed}
+        groups = [group | own for group in state["optimiser"]["param_groups"]]
+        self.optimiser.load_state_dict(state["optimiser"] | {"param_groups": groups})
+        self._set_rate(groups[0]["lr"])
         if self.average is not None:
             self.average.model.load_state_dict(state["average"]["weights"])
             self.average.updates = state["average"]["updates"]

@@ -2,6 +2,7 @@
 
 import csv
 import io
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -41,9 +42,18 @@ class Material:
 
 
 def prepare(
-    run: RunFolder, recipe: Recipe, device: torch.device, chronicle: Chronicle, requests: Requests, *, resuming: bool
+    run: RunFolder,
+    recipe: Recipe,
+    device: torch.device,
+    chronicle: Chronicle,
+    requests: Requests,
+    *,
+    resuming: bool,
+    before_loading: Callable[[], None] = lambda: None,
 ) -> Material:
     """Scans, divides and computes what the feature store lacks; writes split.csv, or holds a resumed run to it.
+
+    ``before_loading`` is called before the spectrograms go to the device, if there is room for them.
 
     Raises:
         UserError: the dataset cannot be trained on, or is no longer the one that the run began with.
@@ -84,6 +94,7 @@ def prepare(
         )
     train, valid, test = (torch.tensor(part, dtype=torch.int64) for part in (split.train, split.valid, split.test))
     origin = provenance(dataset_name(Path(recipe.data)), recipe.data, loaded.features.clips, split)
+    before_loading()
     return Material(loaded.features.to(device), train, valid, test, origin)
 
 

@@ -1,10 +1,9 @@
 """How the arithmetic is done: number format, memory format, kernels. `Recipe.plain` turns every choice off."""
 
 import contextlib
-import os
-import shutil
+import functools
+import warnings
 from dataclasses import dataclass
-from importlib.util import find_spec
 
 import torch
 from torch import nn
@@ -51,20 +50,24 @@ def choose_precision(recipe: Recipe, device: torch.device) -> Precision:
         channels_last=device.type != "mps",
         fused=device.type != "mps",
         graphed=device.type == "cuda",
-        one_pass=has_triton(device),
+        one_pass=triton_works(device),
     )
 
 
-def has_triton(device: torch.device) -> bool:
-    """Whether kernels in Triton can be compiled for the device; to call one takes a C compiler, too."""
-    compiler = os.environ.get("CC") or shutil.which("gcc") or shutil.which("clang")
-    return (
-        device.type == "cuda"
-        and torch.version.hip is None
-        and torch.cuda.get_device_capability(device) >= (8, 0)
-        and find_spec("triton") is not None
-        and compiler is not None
-    )
+@functools.cache
+def triton_works(device: torch.device) -> bool:
+    """Whether kernels in Triton run on the device. It is tried: they need a C compiler and Python's headers, too."""
+    if device.type != "cuda" or torch.version.hip is not None or torch.cuda.get_device_capability(device) < (8, 0):
+        return False
+    try:
+        from core.models.norm_pool import norm_pool_relu
+
+        x_BCHW = torch.ones(1, 16, 2, 2, device=device).contiguous(memory_format=torch.channels_last)
+        norm_pool_relu(x_BCHW, nn.BatchNorm2d(16).to(device))
+    except Exception as error:  # whatever a compiler, a driver or a home that cannot be written comes up with
+        warnings.warn(f"Triton cannot run kernels here, so cuDNN's take their place: {error}", stacklevel=1)
+        return False
+    return True
 
 
 def has_bfloat16(device: torch.device) -> bool:

@@ -1,10 +1,12 @@
 """What CUDA loads and Triton compiles when it is first used, loaded while the dataset is scanned: a second and more."""
 
+import contextlib
 import threading
 
 import torch
 import torch.nn.functional as F
 
+from core.errors import UserError
 from core.features.front_end import FrontEnd
 from core.training.begin import augmentation
 from core.training.checkpoint import network_of
@@ -23,16 +25,22 @@ class WarmUp:
         self._thread: threading.Thread | None = None
         if device.type == "cuda":
             take_deterministic_kernels()
-            self._thread = threading.Thread(target=_step, args=(recipe, device), name="warm-up", daemon=True)
+            self._thread = threading.Thread(target=_warm_up, args=(recipe, device), name="warm-up", daemon=True)
             self._thread.start()
 
     def wait(self) -> None:
-        """Until it is done. What went wrong there is in trainer.log, and will go wrong in training."""
+        """Until it is done. If something went wrong there, trainer.log has it."""
         if self._thread is not None:
             self._thread.join()
 
 
-def _step(recipe: Recipe, device: torch.device) -> None:
+def _warm_up(recipe: Recipe, device: torch.device) -> None:
+    with torch.cuda.device(device), contextlib.suppress(UserError):  # what users have to mend, training itself says
+        _train_a_step(recipe, device)
+        torch.cuda.empty_cache()  # who asks how much is free, asks the driver
+
+
+def _train_a_step(recipe: Recipe, device: torch.device) -> None:
     torch.zeros(1, device=device)  # CUDA sets itself up, and other threads go on meanwhile
     sound_BN = torch.rand(WINDOWS, recipe.front_end.samples, device=device)
     FrontEnd(recipe.front_end).to(device)(sound_BN)
@@ -51,5 +59,3 @@ def _step(recipe: Recipe, device: torch.device) -> None:
     F.cross_entropy(logits_BC, labels_B).backward()  # type: ignore[no-untyped-call]
     optimiser.step()
     torch.cuda.synchronize(device)
-    del model, optimiser, logits_BC, sound_BN
-    torch.cuda.empty_cache()  # who asks how much is free, asks the driver

@@ -25,6 +25,7 @@ from core.runs import events as ev
 from core.training.batches import WindowReader
 from core.training.begin import augmentation, begin
 from core.training.learner import Learner
+from core.training.precision import triton_works
 from core.training.recipe import Recipe
 from core.training.step import Step, step_of
 from core.training.train import train_epoch
@@ -44,7 +45,7 @@ EVERY_EFFECT = AugmentationSettings(
     time_stretch=0.5, pitch_shift=0.5, noise=0.5, gain=0.5, tilt=0.5, equaliser=0.5, roll=0.5,
     time_mask=0.5, frequency_mask=0.5, mixup=0.5,
 )  # fmt: skip
-UNEVEN = {"batch_size": 8, "crops_per_clip": 3}
+UNEVEN = {"batch_size": 7, "crops_per_clip": 3}
 """Batches of two sizes."""
 
 
@@ -107,6 +108,7 @@ def test_features_of_mixed_files_are_the_cpus(tmp_path: Path) -> None:
     )
     assert excluded == [] and there.clips == here.clips
     for i, clip in enumerate(here.clips):
+        assert abs(int(here.frames[i]) - int(there.frames[i])) <= 1
         frames = min(int(here.frames[i]), int(there.frames[i]))
         difference = (here.batch([i]).int() - there.batch([i]).int())[0, :, :frames].abs()
         # The two resamplers differ where next to nothing is left of the sound, near half the rate.
@@ -126,12 +128,15 @@ def test_files_of_other_rates_in_one_batch_do_not_touch_each_other(tmp_path: Pat
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
 def test_the_kernels(dtype: torch.dtype) -> None:
+    if not triton_works(CUDA):
+        pytest.skip("Triton cannot compile kernels for this GPU on this machine")
     from tests.core.models import kernel_checks
 
     for shape in ((16, 32, 128, 130), (3, 64, 33, 47), (2, 128, 16, 161), (1, 32, 2, 3)):
         kernel_checks.check_norm_pool(shape, dtype, "cuda")
     for shape in ((16, 1, 128, 130), (1, 1, 33, 47)):
         kernel_checks.check_one_channel(shape, dtype, "cuda")
+    kernel_checks.check_norm_pool((4, 32, 8, 10), torch.float32, "cuda", mean=2000.0, deviation=1.0)
     kernel_checks.check_no_number("cuda")
     kernel_checks.check_block(1, "cuda")
     kernel_checks.check_block(16, "cuda")
@@ -148,13 +153,13 @@ def test_a_recorded_step_does_what_its_kernels_do(collection: Path, features: Fe
     outcomes = []
     for make in (Step, step_of):
         learner, reader = learner_of(recipe, on_gpu)
-        assert learner.graphed and learner.precision.one_pass
+        assert learner.graphed
         step, listener = make(learner, augmentation(recipe)), Losses()
         for number in (1, 2):
             epoch(step, reader, number, listener)
         outcomes.append((listener.values, learner.state_dict()))
     (by_kernels, one), (recorded, other) = outcomes
-    assert len(by_kernels) == 24 and len(set(by_kernels)) > 20
+    assert len(by_kernels) == 2 * learner.batches and len(set(by_kernels)) > 20
     assert recorded == by_kernels
     lives.assert_same(one, other)
 
@@ -224,7 +229,7 @@ def test_going_on_in_the_middle_of_an_epoch_is_exact(collection: Path, tmp_path:
         return isinstance(event, ev.BatchProgress) and event.epoch == 2 and event.batch == 3
 
     assert isinstance(lives.train(broken, stop_when(broken, middle)), ev.RunStopped)
-    assert 0 < lives.load(broken.last_path)["place"]["batch"] < 9
+    assert 0 < lives.load(broken.last_path)["place"]["batch"] < 11
     assert isinstance(lives.train(broken), ev.RunFinished)
     lives.assert_same_training(whole, broken)
 
@@ -238,6 +243,8 @@ def test_a_run_moves_between_devices(collection: Path, tmp_path: Path) -> None:
     finished = lives.of_kind(run, ev.EpochFinished)
     assert [event.epoch for event in finished] == [1, 2, 3]
     assert finished[-1].train_loss < finished[0].train_loss
+    last = lives.load(run.last_path)
+    assert last["optimiser"]["state"][0]["step"] == last["place"]["step"]  # none was forgotten on the way
 
 
 def test_the_gpu_is_told_about(collection: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -66,7 +66,7 @@ def _torch() -> Iterator[Finding]:
     import torch
 
     from core.training.device import choose_device, device_name
-    from core.training.precision import has_triton
+    from core.training.precision import triton_works
 
     yield Finding("ok", "torch", f"{torch.__version__}, {torch.get_num_threads()} threads")
     device = choose_device("auto")
@@ -75,9 +75,8 @@ def _torch() -> Iterator[Finding]:
             memory = torch.cuda.get_device_properties(index).total_memory / 2**30
             yield Finding("ok", "gpu", f"cuda:{index} {device_name(torch.device('cuda', index))}, {memory:.0f} GiB")
         yield from _nvml()
-        if not has_triton(device):
-            advice = "install gcc, or name a C compiler in CC: with them seed_cnn trains twice as fast"
-            yield Finding("note", "kernels", "Triton cannot compile the GPU kernels of the reference networks", advice)
+        if torch.version.hip is None and torch.cuda.get_device_capability(device) >= (8, 0):
+            yield _kernels(triton_works(device))
     elif device.type == "mps":
         yield Finding("ok", "gpu", "mps, Apple silicon")
     elif Path("/dev/nvidiactl").exists():
@@ -87,6 +86,13 @@ def _torch() -> Iterator[Finding]:
     else:
         advice = "training uses the CPU: the presets quick and best are made for that, seed takes hours"
         yield Finding("note", "gpu", "none", advice)
+
+
+def _kernels(work: bool) -> Finding:
+    if work:
+        return Finding("ok", "kernels", "Triton compiles those of the reference networks")
+    advice = "install gcc and Python's headers (python3-dev): with them seed_cnn trains twice as fast"
+    return Finding("note", "kernels", "Triton cannot compile those of the reference networks", advice)
 
 
 def _nvml() -> Iterator[Finding]:

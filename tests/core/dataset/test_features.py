@@ -1,5 +1,6 @@
 """From files to spectrograms: computed once, the same on every path."""
 
+import threading
 from pathlib import Path
 
 import numpy as np
@@ -10,11 +11,12 @@ from core.audio.decode import decode
 from core.audio.resample import resample
 from core.dataset import features as features_module
 from core.dataset.feature_set import FeatureSet
-from core.dataset.features import compute_features, in_batches
+from core.dataset.features import compute_features, in_batches, writing
 from core.dataset.load import load_dataset
 from core.dataset.rows import StoredRows
 from core.dataset.scan import scan
 from core.dataset.settings import SplitSettings
+from core.dataset.store import FeatureStore
 from core.errors import UserError
 from core.features.front_end import FrontEnd
 from core.features.settings import FrontEndSettings
@@ -104,6 +106,48 @@ def test_what_is_stored_is_not_computed_again(tmp_path: Path, monkeypatch: pytes
     assert progress == [(5, 6, 5), (6, 6, 5)]
     assert again.clips[-1].path == renamed
     torch.testing.assert_close(again.batch([5]), first.batch([0]))
+
+
+class Reluctant(FeatureStore):
+    """A store that cannot be written from its ``limit``-th spectrogram on, or that waits before its first one."""
+
+    limit = 1_000
+    go = threading.Event()
+
+    def put(self, content: str, codes_MT: torch.Tensor) -> None:
+        self.go.wait(30)
+        if len(self) + len(self._waiting) >= self.limit:
+            raise UserError("the disk is full")
+        super().put(content, codes_MT)
+
+
+def test_a_store_that_cannot_be_written_ends_the_work_soon(tmp_path: Path) -> None:
+    store = Reluctant(SETTINGS, tmp_path)
+    store.limit, given = 3, 0
+    store.go.set()
+    codes = torch.ones(SETTINGS.n_mels, 5, dtype=torch.uint8)
+    with pytest.raises(UserError, match="the disk is full"), writing(store) as put:
+        for given in range(100_000):
+            put(f"{given:032x}", codes)
+    assert given < 1_000
+    assert len(FeatureStore(SETTINGS, tmp_path)) == 3
+
+
+def test_what_is_computed_is_kept_when_somebody_stops(tmp_path: Path) -> None:
+    store = Reluctant(SETTINGS, tmp_path)
+    store.go.clear()
+    codes = torch.ones(SETTINGS.n_mels, 5, dtype=torch.uint8)
+
+    def stopped_while_ten_wait() -> None:
+        with writing(store) as put:
+            for number in range(10):
+                put(f"{number:032x}", codes)
+            store.go.set()
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        stopped_while_ten_wait()
+    assert len(FeatureStore(SETTINGS, tmp_path)) == 10
 
 
 def test_copies_are_computed_once(tmp_path: Path) -> None:

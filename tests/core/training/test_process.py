@@ -116,7 +116,11 @@ def test_pause_extend_resume_and_stop_are_answered(collection: Path, tmp_path: P
     assert answer is not None and answer.accepted
     assert run.state().status == "paused"
     paused = answer.seq
-    lives.wait_for(run, lambda event: isinstance(event, ev.CheckpointSaved) and event.seq > paused, "the pause's save")
+
+    def saved(event: ev.AnyEvent) -> bool:
+        return isinstance(event, ev.CheckpointSaved) and event.what == "last" and event.seq > paused
+
+    lives.wait_for(run, saved, "the pause's save")
     place = lives.load(run.last_path)["place"]
     done = [event for event in lives.events(run) if isinstance(event, ev.BatchProgress)][-1]
     assert place["step"] >= done.step

@@ -137,3 +137,15 @@ def test_a_checkpoint_of_another_network_is_refused(collection: Path, tmp_path: 
     ending = lives.train(run)
     assert isinstance(ending, ev.RunFailed)
     assert "does not fit" in ending.error
+
+
+def test_how_the_optimiser_computes_is_not_taken_from_the_checkpoint(collection: Path, tmp_path: Path) -> None:
+    """A run that goes on on another device, or faster, has that one's kernels, and the counts of steps with them."""
+    run = lives.new_run(tmp_path, collection, epochs=1, plain=True)
+    assert isinstance(lives.train(run), ev.RunFinished)
+    first = lives.load(run.last_path)["optimiser"]
+    lives.change_recipe(run, epochs=2, plain=False)
+    assert isinstance(lives.train(run), ev.RunFinished)
+    second = lives.load(run.last_path)["optimiser"]
+    assert [state["param_groups"][0]["fused"] for state in (first, second)] == [False, True]
+    assert float(second["state"][0]["step"]) == 2 * float(first["state"][0]["step"])
