@@ -6,6 +6,8 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 ARGS ?=
+# Python compiles what it imports, once; pip would compile all of PyTorch, which takes as long as to unpack it.
+PIP_OPTIONS := --quiet --disable-pip-version-check --no-compile
 # Processes that share the tests. Many tests wait for a process of their own: one more than two cores is no loss.
 WORKERS ?= 3
 
@@ -42,14 +44,14 @@ $(BIN)/python:
 # The stamps are younger than pyproject.toml: a change of the dependencies installs them again.
 $(VENV)/.installed: pyproject.toml | $(BIN)/python
 	@echo "Installing the project and PyTorch into $(VENV); the first time takes minutes"
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e .
+	$(BIN)/python -m pip install $(PIP_OPTIONS) -e .
 	@touch $@
 
 $(VENV)/.installed-dev: pyproject.toml | $(BIN)/python
 	@echo "Installing the project, PyTorch and the test tools into $(VENV); the first time takes minutes"
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[dev]'
+	$(BIN)/python -m pip install $(PIP_OPTIONS) -e '.[dev]'
 	@touch $(VENV)/.installed $@
 
 $(VENV)/.installed-bench: pyproject.toml | $(VENV)/.installed-dev
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[bench]'
+	$(BIN)/python -m pip install $(PIP_OPTIONS) -e '.[bench]'
 	@touch $@
