@@ -5,7 +5,8 @@ On CUDA, where a step is a graph of its kernels, also without that graph, and wi
 
 import statistics
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 
 import torch
 from torch import Tensor
@@ -23,7 +24,7 @@ from core.training.device import choose_device
 from core.training.learner import Learner
 from core.training.presets import preset
 from core.training.recipe import Recipe
-from core.training.step import Step, step_of
+from core.training.step import Augmentation, Step, step_of
 from core.training.train import train_epoch
 from core.training.windows import Windows, random_windows
 
@@ -59,13 +60,13 @@ def measure(bench: Bench) -> Iterator[Figure]:
     for recipe in (preset("quick", "."), preset("best", ".")):
         features, _ = compute_features(scan(bench.collection(100)).clips, recipe.front_end)
         features = features.to(device)
-        ours = _steps(recipe, features, None)
+        ours = _steps(recipe, features, step_of)
         if device.type == "cuda":
-            kernels = _steps(recipe, features, "kernel by kernel")
+            kernels = _steps(recipe, features, Step)
             what = f"a step of {recipe.model} on cuda, as one CUDA graph"
             yield Figure(what, ours.median * 1000, "ms", kernels.median * 1000, "kernel by kernel")
         for mode in modes:
-            compiled = _steps(recipe, features, mode)
+            compiled = _steps(recipe, features, partial(_compiled, mode=mode))
             what = f"a step of {recipe.model} on {device.type}, torch.compile ({mode})"
             if not all(loss == loss for loss in compiled.losses):
                 what += ", whose loss is NaN"
@@ -73,19 +74,21 @@ def measure(bench: Bench) -> Iterator[Figure]:
             yield Figure(f"start-up of it, {recipe.model}", compiled.seconds[0] - compiled.median, "s")
 
 
-def _steps(recipe: Recipe, features: FeatureSet, how: str | None) -> StepClock:
-    """By our own way, kernel by kernel, or with the network compiled in a mode of ``torch.compile``."""
+def _steps(recipe: Recipe, features: FeatureSet, make: Callable[[Learner, Augmentation | None], Step]) -> StepClock:
     reader = WindowReader(features, recipe.input_frames, features.device)
-    learner = begin(recipe, reader, torch.arange(len(features.clips)))
-    step = (Step if how else step_of)(learner, augmentation(recipe))
-    if how and how != "kernel by kernel":
-        for block in learner.model.modules():
-            if isinstance(block, ConvBlock):
-                block.one_pass = False  # the compiler has its own way
-        learner.parallel = torch.compile(learner.model, mode=how, dynamic=False)
+    step = make(begin(recipe, reader, torch.arange(len(features.clips))), augmentation(recipe))
     clock = StepClock()
     train_epoch(step, reader.batches(_windows(recipe, reader), recipe.batch_size), clock)
     return clock
+
+
+def _compiled(learner: Learner, augment: Augmentation | None, *, mode: str) -> Step:
+    """The step with the network compiled, which has its own way with convolution blocks."""
+    for block in learner.model.modules():
+        if isinstance(block, ConvBlock):
+            block.own_kernels = False
+    learner.parallel = torch.compile(learner.model, mode=mode, dynamic=False)
+    return Step(learner, augment)
 
 
 def _windows(recipe: Recipe, reader: WindowReader) -> Windows:

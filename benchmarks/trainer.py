@@ -38,18 +38,18 @@ EPOCHS = 20
 class Life:
     """One run as it was seen from outside."""
 
-    seconds: float
-    started: float
+    seconds: float = 0.0
+    started: float = 0.0
     """Seconds from the launch to the journal's first line: Python, torch and, on a GPU, CUDA are there."""
-    scanned: float
+    scanned: float = 0.0
     """Seconds from the launch until the dataset is known."""
-    first_epoch: float
+    first_epoch: float = 0.0
     """Seconds from the launch to the first epoch's line in the journal."""
-    last_epoch: float
+    last_epoch: float = 0.0
     """Likewise to the last one's."""
-    peak: int
+    peak: int = 0
     """The most memory that the process had, in bytes."""
-    rate: float
+    rate: float = 0.0
     """Windows a second, at the last word about a batch."""
 
 
@@ -59,7 +59,7 @@ def live(bench: Bench, recipe: Recipe, *, cache: Path, batches: int | None = Non
     run = create(bench.scratch / "runs", to_dict(recipe), "bench", recipe.model)
     began = time.monotonic()
     process = psutil.Process(launch(run))
-    life = Life(0.0, 0.0, 0.0, 0.0, 0.0, 0, 0.0)
+    life = Life()
     reader = JournalReader(run.journal_path)
     try:
         while not _follow(life, reader, began, batches):

@@ -30,7 +30,7 @@ def measure(bench: Bench) -> Iterator[Figure]:
     """A process from its launch to its end; without a GPU, or quickly, one epoch instead of all."""
     device = choose_device("auto")
     clips = 100 if bench.quick else CLIPS
-    for name in ("seed", "best"):
+    for name, wanted, wanted_in_all in (("seed", "< 5 s on a GPU", ""), ("best", "", "< 60 s on a GPU")):
         recipe = preset(name, str(bench.collection(clips)))
         if bench.quick or device.type == "cpu":
             recipe = msgspec.structs.replace(recipe, epochs=1)
@@ -39,11 +39,10 @@ def measure(bench: Bench) -> Iterator[Figure]:
         theirs, note = None, ""
         if name == "seed" and device.type == "cuda":
             theirs, note = REFERENCE_EPOCH * recipe.epochs * clips / CLIPS, "16.6 s an epoch, as the reference tells"
-        wanted, wanted_whole = ("< 5 s on a GPU", "") if name == "seed" else ("", "< 60 s on a GPU")
         yield Figure(f"{what}: decode, features, training", life.last_epoch - life.scanned, "s", theirs, note, wanted)
         yield Figure("the scan before it, every file hashed and decoded", life.scanned - life.started, "s")
         yield Figure("start of the process before that", life.started, "s")
-        yield Figure("all of it, with report and pictures", life.seconds, "s", wanted=wanted_whole)
+        yield Figure("all of it, with report and pictures", life.seconds, "s", wanted=wanted_in_all)
         if name == "seed" and device.type == "cuda":
             steps = recipe.epochs * -(-round(0.8 * clips) // recipe.batch_size)
             yield Figure("floor of the training: the traffic of its weights", _floor(recipe, device) * steps, "s")

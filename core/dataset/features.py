@@ -6,9 +6,7 @@ into pinned memory while the device works on the batch before.
 Shapes: B clips, N samples, M mel bands, T frames.
 """
 
-from collections import defaultdict, deque
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from functools import partial
 from itertools import islice
@@ -28,9 +26,10 @@ from core.dataset.examine import SILENCE
 from core.dataset.feature_set import FeatureSet, free_memory
 from core.dataset.store import FeatureStore
 from core.dataset.threads import in_threads
+from core.dataset.writing import writing
 from core.features.front_end import FrontEnd
 from core.features.quantise import to_codes
-from core.features.resample import can_resample_on_device, resample_on_device
+from core.features.resample import at_one_rate, can_resample_on_device
 from core.features.settings import FrontEndSettings
 
 OnFeatures = Callable[[int, int, int], None]
@@ -39,10 +38,6 @@ Computed = tuple[Clip, Tensor | AudioError]
 """A clip with its codes, (M, valid frames) uint8 in ordinary memory, or with what is wrong with it."""
 LARGEST_BATCH = 64
 """Clips; of more at a time, an H200 waits for their decoding and for pinned memory."""
-MOST_WAITING = 256
-"""Spectrograms that may wait for the disk."""
-SAMPLES_AT_ONCE = 64 * 30 * 48_000
-"""Samples that are brought to another rate at once."""
 FLOATS_A_BIN = 8
 """Floats in memory for each bin of a transform, at the worst moment of the front end."""
 
@@ -81,32 +76,6 @@ def compute_features(
     kept = [clip for clip in clips if clip.content not in failed]
     excluded = [Excluded(printable(clip.path), failed[clip.content]) for clip in clips if clip.content in failed]
     return _feature_set(kept, settings, store), excluded
-
-
-@contextmanager
-def writing(store: FeatureStore) -> Iterator[Callable[[str, Tensor], None]]:
-    """A thread that puts spectrograms into ``store`` while others are computed.
-
-    In the end all are on disk, also when somebody has asked for a stop.
-
-    Raises:
-        UserError: the store cannot be written.
-    """
-    pool = ThreadPoolExecutor(1, "store")
-    waiting: deque[Future[None]] = deque()
-
-    def put(content: str, codes_MT: Tensor) -> None:
-        waiting.append(pool.submit(store.put, content, codes_MT))
-        while waiting and (waiting[0].done() or len(waiting) > MOST_WAITING):
-            waiting.popleft().result()
-
-    try:
-        yield put
-    finally:
-        waiting.append(pool.submit(store.flush))
-        pool.shutdown()
-    for future in waiting:
-        future.result()
 
 
 def _feature_set(clips: list[Clip], settings: FrontEndSettings, store: FeatureStore) -> FeatureSet:
@@ -150,46 +119,11 @@ def in_batches(clips: list[Clip], front_end: FrontEnd, device: torch.device) -> 
         yield from ((clip, wave) for clip, wave, _ in batch if isinstance(wave, AudioError))
         if not good:
             continue
-        wave_BN, samples = _at_one_rate([(wave, rate) for _, wave, rate in good], settings, device)
+        waves = [(wave, rate) for _, wave, rate in good]
+        wave_BN, samples = at_one_rate(waves, settings.sample_rate, settings.samples, device)
         codes_BMT = to_codes(front_end(wave_BN), settings.top_db).cpu()
         for (clip, _, _), codes_MT, count in zip(good, codes_BMT, samples, strict=True):
             yield clip, codes_MT[:, : front_end.frames_of(count)]
-
-
-def _at_one_rate(
-    waves: list[tuple[Tensor, int]], settings: FrontEndSettings, device: torch.device
-) -> tuple[Tensor, list[int]]:
-    """Waveforms at any rate, (N,) each → (B, N) float32 at the front end's with zeros behind, and their lengths.
-
-    Those of one rate and kind are changed together, some at a time.
-    """
-    wave_BN = torch.zeros(len(waves), settings.samples, device=device)
-    samples = [min(settings.samples, -(-len(wave) * settings.sample_rate // rate)) for wave, rate in waves]
-    kinds: dict[tuple[int, torch.dtype], list[int]] = defaultdict(list)
-    for place, (wave_N, rate) in enumerate(waves):
-        kinds[rate, wave_N.dtype].append(place)
-    for (rate, dtype), places in _in_parts(kinds, waves):
-        longest = max(len(waves[place][0]) for place in places)
-        kind_BN = torch.zeros(len(places), longest, dtype=dtype, device=device)
-        for row, place in zip(kind_BN, places, strict=True):
-            wave_N = waves[place][0]
-            row[: len(wave_N)].copy_(wave_N, non_blocking=True)
-        kind_BN = resample_on_device(kind_BN.float(), rate, settings.sample_rate)[:, : settings.samples]
-        # The filter rings on behind the end of a clip.
-        end_B = torch.tensor([samples[place] for place in places], device=device)
-        kind_BN = kind_BN * (torch.arange(kind_BN.shape[1], device=device) < end_B[:, None])
-        wave_BN[torch.tensor(places, device=device), : kind_BN.shape[1]] = kind_BN
-    return wave_BN, samples
-
-
-def _in_parts(
-    kinds: dict[tuple[int, torch.dtype], list[int]], waves: list[tuple[Tensor, int]]
-) -> Iterator[tuple[tuple[int, torch.dtype], list[int]]]:
-    """The places of each kind, as many at once as `SAMPLES_AT_ONCE` allows."""
-    for kind, places in kinds.items():
-        count = max(1, SAMPLES_AT_ONCE // max(len(waves[place][0]) for place in places))
-        for first in range(0, len(places), count):
-            yield kind, places[first : first + count]
 
 
 def _decoded(clip: Clip, *, settings: FrontEndSettings, device: torch.device) -> tuple[Clip, Tensor | AudioError, int]:

@@ -12,8 +12,8 @@ class ConvBlock(nn.Sequential):
     left to it: the same values and gradients, an eighth of a training step saved on a CPU.
     """
 
-    one_pass = False
-    """Whether all that follows the convolution is one operation: on CUDA, where Triton is."""
+    own_kernels = False
+    """Whether the kernels of `core.models.kernels` compute it: on CUDA, where Triton works."""
 
     def __init__(self, in_channels: int, out_channels: int, *, momentum: float = 0.1) -> None:
         """Args:
@@ -30,7 +30,7 @@ class ConvBlock(nn.Sequential):
     def forward(self, x: Tensor) -> Tensor:
         convolution, norm, *_ = self
         # A normalisation over several processes is of another class, and one that is folded away of none.
-        if not (self.one_pass and isinstance(convolution, nn.Conv2d) and isinstance(norm, nn.BatchNorm2d)):
+        if not (self.own_kernels and isinstance(convolution, nn.Conv2d) and isinstance(norm, nn.BatchNorm2d)):
             for layer in self:
                 x = layer(x)
             return x

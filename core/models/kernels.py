@@ -13,8 +13,20 @@ import torch
 import triton
 import triton.language as tl
 
+PROGRAMS = 1056
+"""Programs that share a sum at most: eight for each multiprocessor of a large GPU."""
 SIZES = ["rows", "windows", "H", "W"]
 """Arguments whose values are no reason to compile a kernel anew."""
+
+
+def empty_sums(tiles: int, *shape: int, like: torch.Tensor) -> torch.Tensor:
+    """Room for the sums of each program, float32 [P, *shape], where ``like`` lies; each has a tile at least."""
+    return torch.empty(min(PROGRAMS, tiles), *shape, device=like.device)
+
+
+def empty_picture(*shape: int, like: torch.Tensor) -> torch.Tensor:
+    """Room for pictures [B, C, H, W] in the memory format channels_last, of the type of ``like`` and where it lies."""
+    return torch.empty(shape, dtype=like.dtype, device=like.device, memory_format=torch.channels_last)
 
 
 def launched_where(x: torch.Tensor) -> AbstractContextManager[object]:

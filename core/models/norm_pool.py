@@ -17,8 +17,6 @@ from core.models import kernels
 
 VALUES = 2048
 """A program works on so many at a time."""
-PROGRAMS = 1056
-"""Programs that share a sum at most: eight for each multiprocessor of a large GPU."""
 
 
 def norm_pool_relu(x_BCHW: Tensor, norm: nn.BatchNorm2d, left_out_C: Tensor | None = None) -> Tensor:
@@ -51,7 +49,7 @@ class _NormPoolReLU(torch.autograd.Function):
         """Also gives the mean and the biased variance [C] of ``x_BCHW``, which have no gradient."""
         batch, channels, height, width = x_BCHW.shape
         rows, tile = batch * height * width, _tile(channels)
-        sums_P2C = torch.empty(min(PROGRAMS, -(-rows // tile)), 2, channels, device=x_BCHW.device)
+        sums_P2C = kernels.empty_sums(-(-rows // tile), 2, channels, like=x_BCHW)
         with kernels.launched_where(x_BCHW):
             kernels.sum_moments[(len(sums_P2C),)](x_BCHW, sums_P2C, rows, channels, tile)
         offset_C, square_C = (sums_P2C.sum(0, dtype=torch.float64) / rows).unbind()
@@ -69,7 +67,7 @@ class _NormPoolReLU(torch.autograd.Function):
         tile = _tile(channels)
         dy_BCHW = dy_BCHW.contiguous(memory_format=torch.channels_last)
         windows = dy_BCHW.numel() // channels
-        sums_P2C = torch.empty(min(PROGRAMS, -(-windows // tile)), 2, channels, device=dy_BCHW.device)
+        sums_P2C = kernels.empty_sums(-(-windows // tile), 2, channels, like=dy_BCHW)
         dx_BCHW = torch.empty_like(of_x[0])
         with kernels.launched_where(dy_BCHW):
             kernels.sum_gradients[(len(sums_P2C),)](*of_x, dy_BCHW, sums_P2C, windows, height, width, channels, tile)
@@ -84,12 +82,7 @@ class _NormPoolReLU(torch.autograd.Function):
 
 def _pooled(x_BCHW: Tensor, mean_C: Tensor, rstd_C: Tensor, weight_C: Tensor, bias_C: Tensor) -> Tensor:
     batch, channels, height, width = x_BCHW.shape
-    y_BCHW = torch.empty(
-        (batch, channels, height // 2, width // 2),
-        dtype=x_BCHW.dtype,
-        device=x_BCHW.device,
-        memory_format=torch.channels_last,
-    )
+    y_BCHW = kernels.empty_picture(batch, channels, height // 2, width // 2, like=x_BCHW)
     windows, tile = y_BCHW.numel() // channels, _tile(channels)
     with kernels.launched_where(x_BCHW):
         kernels.pool[(-(-windows // tile),)](

@@ -17,8 +17,6 @@ from core.models import kernels
 
 TILE = 128
 """Rows that a program has at hand at a time."""
-PROGRAMS = 1056
-"""Programs that share a sum at most: eight for each multiprocessor of a large GPU."""
 
 
 def convolve_one_channel(x_B1HW: Tensor, weight_C133: Tensor) -> Tensor:
@@ -37,12 +35,7 @@ class _OneChannel(torch.autograd.Function):
         batch, _, height, width = x_B1HW.shape
         channels, rows = len(weight_C133), batch * height * width
         weight_KC = F.pad(weight_C133.detach().reshape(channels, 9).T, (0, 0, 0, 7)).to(x_B1HW.dtype).contiguous()
-        y_BCHW = torch.empty(
-            (batch, channels, height, width),
-            dtype=x_B1HW.dtype,
-            device=x_B1HW.device,
-            memory_format=torch.channels_last,
-        )
+        y_BCHW = kernels.empty_picture(batch, channels, height, width, like=x_B1HW)
         with kernels.launched_where(x_B1HW):
             kernels.convolve[(-(-rows // TILE),)](x_B1HW, weight_KC, y_BCHW, rows, height, width, channels, TILE)
         ctx.save_for_backward(x_B1HW)
@@ -54,7 +47,7 @@ class _OneChannel(torch.autograd.Function):
         batch, channels, height, width = dy_BCHW.shape
         dy_BCHW = dy_BCHW.contiguous(memory_format=torch.channels_last)
         rows = batch * height * width
-        sums_PKC = torch.empty(min(PROGRAMS, -(-rows // TILE)), 16, channels, device=x_B1HW.device)
+        sums_PKC = kernels.empty_sums(-(-rows // TILE), 16, channels, like=x_B1HW)
         with kernels.launched_where(x_B1HW):
             kernels.sum_products[(len(sums_PKC),)](x_B1HW, dy_BCHW, sums_PKC, rows, height, width, channels, TILE)
         return None, sums_PKC.sum(0)[:9].T.reshape(channels, 1, 3, 3)

@@ -67,9 +67,7 @@ def begin(recipe: Recipe, reader: WindowReader, train: Tensor, team: Team = ALON
     return Learner(model, recipe, precision, genres=genres, batches=len(bounds), team=team)
 
 
-def for_experts(
-    recipe: Recipe, reader: WindowReader, train: Tensor, device: torch.device | str = "cpu"
-) -> Iterator[ClipWindows]:
+def for_experts(recipe: Recipe, reader: WindowReader, train: Tensor, device: torch.device) -> Iterator[ClipWindows]:
     """Windows of the training clips, and each once more as the recipe's augmentation could have made it sound.
 
     Some clips at a time, [I, W, M, T] on ``device``: the windows as they are first, then the others in the same order.

@@ -59,18 +59,13 @@ class Course:
             warm_up = WarmUp(self.recipe, self.device)
             try:
                 material = prepare(
-                    self.run,
-                    self.recipe,
-                    self.device,
-                    self.chronicle,
-                    self.requests,
-                    resuming=self.saved is not None,
-                    before_loading=warm_up.wait,
+                    self.run, self.recipe, self.device, self.chronicle, self.requests, resuming=self.saved is not None
                 )
             except StopRequested:
                 return RunStopped(seconds=self.chronicle.seconds, message="before training began: there is no model")
             finally:
-                warm_up.wait()  # also before the process ends
+                warm_up.wait()  # also before the process ends, and before anybody asks how much memory is free
+            material = material.on(self.device)
             self.team.wait()  # the others find split and features ready now
             reader = WindowReader(material.features, self.recipe.input_frames, self.device)
             learner = self._learner(reader, material)

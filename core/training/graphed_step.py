@@ -11,7 +11,7 @@ from core.training.batches import Batch
 from core.training.learner import Learner
 from core.training.step import Augmentation, Step
 
-WARM_UP = 2
+FIRST_STEPS = 2
 """Steps of each size that are done kernel by kernel: libraries set themselves up, the optimiser makes its state."""
 
 
@@ -43,7 +43,7 @@ class GraphedStep(Step):
         size = len(batch.labels_B)
         assert whole == size, "a team's share of a batch would be recorded with the batch"
         if size not in self._captured:
-            if self._done[size] < WARM_UP:
+            if self._done[size] < FIRST_STEPS:
                 self._done[size] += 1
                 return self._kernel_by_kernel(batch, whole)
             self._captured[size] = self._capture(batch, whole)

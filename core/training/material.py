@@ -2,8 +2,7 @@
 
 import csv
 import io
-from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -40,20 +39,17 @@ class Material:
     provenance: dict[str, Any]
     """The dataset as plain values, for the model file; see `core.training.provenance`."""
 
+    def on(self, device: torch.device) -> "Material":
+        """The same with its spectrograms in the device's memory, or still on disk where there is no room for them."""
+        return replace(self, features=self.features.to(device))
+
 
 def prepare(
-    run: RunFolder,
-    recipe: Recipe,
-    device: torch.device,
-    chronicle: Chronicle,
-    requests: Requests,
-    *,
-    resuming: bool,
-    before_loading: Callable[[], None] = lambda: None,
+    run: RunFolder, recipe: Recipe, device: torch.device, chronicle: Chronicle, requests: Requests, *, resuming: bool
 ) -> Material:
     """Scans, divides and computes what the feature store lacks; writes split.csv, or holds a resumed run to it.
 
-    ``before_loading`` is called before the spectrograms go to the device, if there is room for them.
+    The spectrograms are left on disk; ``device`` computes what is missing.
 
     Raises:
         UserError: the dataset cannot be trained on, or is no longer the one that the run began with.
@@ -94,8 +90,7 @@ def prepare(
         )
     train, valid, test = (torch.tensor(part, dtype=torch.int64) for part in (split.train, split.valid, split.test))
     origin = provenance(dataset_name(Path(recipe.data)), recipe.data, loaded.features.clips, split)
-    before_loading()
-    return Material(loaded.features.to(device), train, valid, test, origin)
+    return Material(loaded.features, train, valid, test, origin)
 
 
 def _scanned(scan: Scan, split: Split) -> DatasetScanned:

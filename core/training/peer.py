@@ -44,7 +44,7 @@ def _train(run: RunFolder) -> None:
     team.wait()  # for the leader's split and features
     recipe = from_dict(run.read_recipe())
     silence = _Silence()
-    material = prepare(run, recipe, device, silence, _Deaf(run, silence), resuming=True)
+    material = prepare(run, recipe, device, silence, _Deaf(run, silence), resuming=True).on(device)
     reader = WindowReader(material.features, recipe.input_frames, device)
     learner = begin(recipe, reader, material.train, team)
     if run.last_path.exists():

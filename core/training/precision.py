@@ -22,7 +22,7 @@ class Precision:
     """Whether the optimiser updates all weights in one kernel."""
     graphed: bool
     """Whether a step is recorded as a CUDA graph and replayed."""
-    one_pass: bool
+    own_kernels: bool
     """Whether convolution blocks use the kernels of `core.models.kernels`."""
 
     def autocast(self) -> contextlib.AbstractContextManager[object]:
@@ -32,7 +32,7 @@ class Precision:
         """The network on the device, in the memory format."""
         for module in model.modules():
             if isinstance(module, ConvBlock):
-                module.one_pass = self.one_pass
+                module.own_kernels = self.own_kernels
         if self.channels_last:
             # nn.Module.to has no overload for a memory format beside a device in torch's stubs.
             return model.to(self.device).to(memory_format=torch.channels_last)  # type: ignore[call-overload, no-any-return]
@@ -42,7 +42,7 @@ class Precision:
 def choose_precision(recipe: Recipe, device: torch.device) -> Precision:
     """What ``recipe`` asks for, as far as ``device`` has it: bfloat16 only where the hardware computes in it."""
     if recipe.plain:
-        return Precision(device, bfloat16=False, channels_last=False, fused=False, graphed=False, one_pass=False)
+        return Precision(device, bfloat16=False, channels_last=False, fused=False, graphed=False, own_kernels=False)
     bfloat16 = recipe.precision == "bfloat16" and has_bfloat16(device)
     return Precision(
         device,
@@ -50,7 +50,7 @@ def choose_precision(recipe: Recipe, device: torch.device) -> Precision:
         channels_last=device.type != "mps",
         fused=device.type != "mps",
         graphed=device.type == "cuda",
-        one_pass=triton_works(device),
+        own_kernels=triton_works(device),
     )
 
 

@@ -1,11 +1,9 @@
 """What is different on a CUDA GPU; skipped where there is none. Everything else is tested on the CPU."""
 
 import os
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 import torch
 from torch import Tensor
@@ -17,7 +15,7 @@ from core.dataset.scan import scan
 from core.dataset.store import FeatureStore
 from core.features.front_end import FrontEnd
 from core.features.quantise import to_codes
-from core.features.settings import AugmentationSettings, FrontEndSettings
+from core.features.settings import AugmentationSettings
 from core.inference.classifier import Classifier
 from core.inference.find_model import default_model
 from core.models.registry import NETWORKS
@@ -31,33 +29,22 @@ from core.training.step import Step, step_of
 from core.training.train import train_epoch
 from core.training.windows import random_windows
 from tests.core.audio.sounds import sweep, write
-from tests.core.dataset.folders import genre_folder
+from tests.core.dataset.test_features import SETTINGS, mixed_folder
 from tests.core.training import lives
 from tests.core.training.conftest import collection as collection
 from tests.core.training.conftest import own_cache as own_cache
+from tests.core.training.test_resume import slow_look as slow_look
 from tests.core.training.test_resume import stop_when
 
 os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # as in a trainer, before CUDA begins
 pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no CUDA GPU")
 CUDA = torch.device("cuda", 0)
-SETTINGS = FrontEndSettings(n_mels=32, seconds=2.0)
 EVERY_EFFECT = AugmentationSettings(
     time_stretch=0.5, pitch_shift=0.5, noise=0.5, gain=0.5, tilt=0.5, equaliser=0.5, roll=0.5,
     time_mask=0.5, frequency_mask=0.5, mixup=0.5,
 )  # fmt: skip
 UNEVEN = {"batch_size": 7, "crops_per_clip": 3}
 """Batches of two sizes."""
-
-
-def mixed_folder(root: Path) -> Path:
-    """Clips shorter and longer than the front end's, of other rates, stereo, lossy."""
-    genre_folder(root, {"a": 2, "b": 2}, seconds=1.3)
-    write(root / "a" / "long.wav", sweep(5, 22_050), 22_050)
-    write(root / "a" / "stereo.flac", np.stack([sweep(2, 44_100)] * 2, axis=1), 44_100)
-    write(root / "b" / "lossy.ogg", sweep(3, 48_000), 48_000)
-    write(root / "b" / "double.wav", sweep(1, 44_100), 44_100)
-    write(root / "b" / "odd.wav", sweep(3, 44_101), 44_101)
-    return root
 
 
 class Losses:
@@ -210,16 +197,7 @@ def test_the_fast_path_trains_as_the_plain_one_does(collection: Path, tmp_path: 
     assert rounded[-1] < 0.3 * rounded[0]
 
 
-@pytest.fixture
-def quick_looks(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Looks at the control file after every batch, and tells of every batch."""
-    monkeypatch.setattr("core.training.requests.LOOK_SECONDS", 0.0)
-    monkeypatch.setattr("core.training.pace.SHORTEST", 0.0)
-    monkeypatch.setattr("core.training.pace.SHARE", 0.0)
-    yield
-
-
-@pytest.mark.usefixtures("quick_looks")
+@pytest.mark.usefixtures("slow_look")
 def test_going_on_in_the_middle_of_an_epoch_is_exact(collection: Path, tmp_path: Path) -> None:
     changes = lives.EVERYTHING | UNEVEN | {"epochs": 3, "device": "cuda", "precision": "bfloat16"}
     whole, broken = (lives.new_run(tmp_path, collection, **changes) for _ in range(2))

@@ -11,12 +11,13 @@ from core.audio.decode import decode
 from core.audio.resample import resample
 from core.dataset import features as features_module
 from core.dataset.feature_set import FeatureSet
-from core.dataset.features import compute_features, in_batches, writing
+from core.dataset.features import compute_features, in_batches
 from core.dataset.load import load_dataset
 from core.dataset.rows import StoredRows
 from core.dataset.scan import scan
 from core.dataset.settings import SplitSettings
 from core.dataset.store import FeatureStore
+from core.dataset.writing import writing
 from core.errors import UserError
 from core.features.front_end import FrontEnd
 from core.features.settings import FrontEndSettings
@@ -85,6 +86,18 @@ def test_batches_on_a_device_give_what_threads_give(tmp_path: Path, monkeypatch:
         # The two resamplers differ where next to nothing is left of the sound, near half the rate.
         assert difference.abs().max() <= (1 if clip.rate in (22_050, 44_101) else 40)
         assert difference.float().abs().mean() < 1
+
+
+def test_clips_of_one_rate_and_several_lengths_do_not_touch_each_other(tmp_path: Path) -> None:
+    """They are brought to another rate together, and the filter rings on behind the end of the shorter ones."""
+    root = genre_folder(tmp_path, {"a": 1, "b": 1})
+    for name, seconds in {"short": 0.6, "middle": 1.1, "long": 2.0}.items():
+        write(root / "a" / f"{name}.wav", sweep(seconds, 44_100), 44_100)
+    clips, front_end, cpu = scan(root).clips, FrontEnd(SETTINGS), torch.device("cpu")
+    for clip, together in in_batches(clips, front_end, cpu):
+        [(_, alone)] = in_batches([clip], front_end, cpu)
+        assert isinstance(together, torch.Tensor) and isinstance(alone, torch.Tensor)
+        assert (together.int() - alone.int()).abs().max() <= 1
 
 
 def test_what_is_stored_is_not_computed_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from core.models import norm_pool, one_channel
+from core.models import kernels
 from core.models.blocks import ConvBlock
 from core.models.norm_pool import norm_pool_relu
 from core.models.one_channel import convolve_one_channel
@@ -81,7 +81,7 @@ def check_block(channels: int, device: str) -> None:
     torch.manual_seed(3)
     plain = ConvBlock(channels, 32).to(device)
     ours = copy.deepcopy(plain)
-    ours.one_pass = True
+    ours.own_kernels = True
     x = torch.randn(3, channels, 9, 12, device=device)
     tolerance = 5e-3 if x.is_cuda else 1e-5
     y, same = plain(x), ours(x)
@@ -106,7 +106,7 @@ def _assert_close(ours: Tensor | None, theirs: Tensor | None, tolerance: float) 
 
 
 if __name__ == "__main__":
-    norm_pool.PROGRAMS = one_channel.PROGRAMS = 2  # so that each has several tiles
+    kernels.PROGRAMS = 2  # so that each has several tiles
     for size in ((9, 32, 8, 10), (2, 32, 7, 9), (2, 64, 5, 6), (1, 32, 2, 3)):
         check_norm_pool(size, torch.float32, "cpu")
     check_norm_pool((2, 128, 6, 5), torch.bfloat16, "cpu")

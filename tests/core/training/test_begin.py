@@ -166,8 +166,8 @@ def test_experts_hear_each_window_as_it_is_and_as_it_could_have_sounded(
     alike = Recipe(data=str(collection), front_end=lives.FRONT_END, augmentation=tricks, fit_seconds=seconds)
     changed = structs.replace(alike, augmentation=sound)
     train = torch.arange(len(features))
-    (mel, labels), *_ = for_experts(alike, reader, train)
-    (twice, same_labels), *_ = for_experts(changed, reader, train)
+    (mel, labels), *_ = for_experts(alike, reader, train, reader.device)
+    (twice, same_labels), *_ = for_experts(changed, reader, train, reader.device)
     assert mel.shape == (EXPERT_BATCH // EXPERT_WINDOWS, EXPERT_WINDOWS, 32, 40)
     assert twice.shape == (EXPERT_BATCH // EXPERT_WINDOWS, 2 * EXPERT_WINDOWS, 32, 40)
     assert torch.equal(labels, features.labels[: len(labels)]) and torch.equal(labels, same_labels)
@@ -176,9 +176,9 @@ def test_experts_hear_each_window_as_it_is_and_as_it_could_have_sounded(
     added = twice[:, EXPERT_WINDOWS:] - mel
     assert (added.std(3) < 1e-4).all() and added.abs().max() > 1
     whole = structs.replace(alike, fit_seconds=1000.0)
-    assert next(for_experts(whole, reader, train))[0].shape[3] == lives.FRONT_END.frames
+    assert next(for_experts(whole, reader, train, reader.device))[0].shape[3] == lives.FRONT_END.frames
     monkeypatch.setattr(begin, "EXPERT_CLIPS", 3)
-    few = torch.cat([labels for _, labels in for_experts(alike, reader, train)])
+    few = torch.cat([labels for _, labels in for_experts(alike, reader, train, reader.device)])
     assert few.tolist() == features.labels[[0, (len(train) - 1) // 2, len(train) - 1]].tolist()
 
 
