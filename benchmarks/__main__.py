@@ -15,7 +15,7 @@ from contextlib import ExitStack
 from importlib import import_module
 from pathlib import Path
 
-from core.training.process import tune_process
+from core.util.process import tune_process
 
 tune_process()  # as the trainer does, before torch is there: the baselines gain by it too
 

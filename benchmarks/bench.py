@@ -10,12 +10,12 @@ import numpy as np
 import soundfile
 
 from benchmarks.table import Figure
-from core.dataset.demo import make_demo
+from core.dataset.synthetic import make_demo
 from core.inference.find_model import default_model
-from core.runs.folder import create
+from core.runs.directory import create
 from core.training.presets import preset
 from core.training.recipe import to_dict
-from core.training.trainer import run_trainer
+from core.training.run.trainer import run_trainer
 
 MINI = Path(__file__).resolve().parents[2] / "shared/data/gtzan-mini/genres"
 RATE = 22_050

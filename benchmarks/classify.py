@@ -14,11 +14,11 @@ import torch
 from benchmarks.bench import Bench
 from benchmarks.clock import seconds
 from benchmarks.table import Figure
-from core.cores import cores
+from core.inference.batch.classify_files import classify_many
 from core.inference.classifier import Classifier
-from core.inference.many import classify_many
-from core.models.limits import WINDOW_SECONDS
+from core.models.ood.thresholds import WINDOW_SECONDS
 from core.training.checkpoint import TrainedModel, load_model
+from core.util.parallel import cores
 
 
 def measure(bench: Bench) -> Iterator[Figure]:

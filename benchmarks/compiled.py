@@ -14,19 +14,19 @@ from torch import Tensor
 from benchmarks.bench import Bench
 from benchmarks.epoch import Silent
 from benchmarks.table import Figure
-from core.dataset.feature_set import FeatureSet
-from core.dataset.features import compute_features
 from core.dataset.scan import scan
-from core.models.blocks import ConvBlock
-from core.training.batches import WindowReader
-from core.training.begin import augmentation, begin
-from core.training.device import choose_device
-from core.training.learner import Learner
+from core.dataset.store.extract import compute_features
+from core.dataset.store.feature_set import FeatureSet
+from core.models.layers.conv import ConvBlock
+from core.training.loop.init import augmentation, begin
+from core.training.loop.loader import WindowReader
+from core.training.loop.sampler import Windows, random_windows
+from core.training.loop.step import Augmentation, Step, step_of
+from core.training.loop.train import train_epoch
+from core.training.loop.train_state import Learner
 from core.training.presets import preset
 from core.training.recipe import Recipe
-from core.training.step import Augmentation, Step, step_of
-from core.training.train import train_epoch
-from core.training.windows import Windows, random_windows
+from core.util.device import choose_device
 
 STEPS = 24
 WARM = 4

@@ -10,17 +10,17 @@ from pathlib import Path
 
 import msgspec
 
-from core.training.process import tune_process
+from core.util.process import tune_process
 
 tune_process()
 
 from benchmarks.machine import machine  # noqa: E402
-from core.runs.events import EpochFinished, RunFinished  # noqa: E402
-from core.runs.folder import create  # noqa: E402
-from core.runs.journal import JournalReader  # noqa: E402
+from core.runs.directory import create  # noqa: E402
+from core.runs.journal.events import EpochFinished, RunFinished  # noqa: E402
+from core.runs.journal.journal import JournalReader  # noqa: E402
 from core.training.presets import PRESETS, preset  # noqa: E402
 from core.training.recipe import Recipe, to_dict  # noqa: E402
-from core.training.trainer import run_trainer  # noqa: E402
+from core.training.run.trainer import run_trainer  # noqa: E402
 
 
 def curve(recipe: Recipe, scratch: Path) -> list[EpochFinished]:

@@ -9,7 +9,7 @@ import soundfile
 from benchmarks.bench import Bench
 from benchmarks.clock import side_by_side
 from benchmarks.table import Figure
-from core.audio.decode import decode, decode_pcm16
+from core.audio.files.decode import decode, decode_pcm16
 
 
 def measure(bench: Bench) -> Iterator[Figure]:

@@ -11,21 +11,20 @@ from benchmarks import reference
 from benchmarks.bench import Bench
 from benchmarks.clock import processor_seconds, seconds
 from benchmarks.table import Figure
-from core.dataset.features import compute_features
 from core.dataset.scan import scan
-from core.dataset.store import FeatureStore
-from core.training.batches import WindowReader
-from core.training.begin import begin
+from core.dataset.store.extract import compute_features
+from core.dataset.store.feature_store import FeatureStore
 from core.training.checkpoint import network_of
-from core.training.device import choose_device
-from core.training.evaluation import Evaluation
-from core.training.learner import Learner
-from core.training.place import EpochScore
+from core.training.loop.evaluation import Evaluation
+from core.training.loop.init import begin
+from core.training.loop.loader import WindowReader
+from core.training.loop.sampler import random_windows
+from core.training.loop.step import step_of
+from core.training.loop.train import train_epoch
+from core.training.loop.train_state import EpochScore, Learner
 from core.training.presets import preset
 from core.training.recipe import Recipe
-from core.training.step import step_of
-from core.training.train import train_epoch
-from core.training.windows import random_windows
+from core.util.device import choose_device
 
 EPOCH = 800
 """Clips of an epoch that the seconds are told for; fewer are trained on, the same for both ways."""

@@ -13,7 +13,7 @@ import time
 from pathlib import Path
 
 from benchmarks.machine import machine
-from core.runs.folder import create
+from core.runs.directory import create
 from core.runs.launch import launch
 from core.training.presets import preset
 from core.training.recipe import to_dict

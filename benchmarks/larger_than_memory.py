@@ -14,7 +14,7 @@ from benchmarks.bench import Bench
 from benchmarks.table import Figure
 from benchmarks.trainer import live
 from core.dataset.clip import Clip
-from core.dataset.pack_index import FEATURES, write_pack_index
+from core.dataset.pack_manifest import FEATURES, write_pack_index
 from core.features.settings import FrontEndSettings
 from core.training.presets import preset
 

@@ -2,8 +2,8 @@
 
 import platform
 
-from core.cores import cores
-from core.training.device import choose_device, device_name, processor_name
+from core.util.device import choose_device, device_name, processor_name
+from core.util.parallel import cores
 
 
 def machine() -> str:

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import msgspec
 
-from core.runs import events as ev
-from core.runs.journal import Journal
+from core.runs.journal import events as ev
+from core.runs.journal.journal import Journal
 from core.runs.lock import RunLock
 from tests.tui import made_up_run
 

@@ -10,14 +10,14 @@ from benchmarks.clock import seconds
 from benchmarks.epoch import Silent
 from benchmarks.table import Figure
 from core.dataset.load import load_dataset
-from core.dataset.store import FeatureStore
-from core.training.batches import WindowReader
-from core.training.begin import begin
-from core.training.device import choose_device
+from core.dataset.store.feature_store import FeatureStore
+from core.training.loop.init import begin
+from core.training.loop.loader import WindowReader
+from core.training.loop.sampler import random_windows
+from core.training.loop.step import step_of
+from core.training.loop.train import train_epoch
 from core.training.presets import preset
-from core.training.step import step_of
-from core.training.train import train_epoch
-from core.training.windows import random_windows
+from core.util.device import choose_device
 
 SIZES = (250, 500, 1_000, 2_000)
 

@@ -29,7 +29,7 @@ import psutil
 import soundfile
 
 from benchmarks.machine import machine
-from core.cores import cores
+from core.util.parallel import cores
 
 RATE, SECONDS = 22_050, 30
 GIGABYTE = 1e9

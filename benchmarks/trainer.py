@@ -14,7 +14,8 @@ from benchmarks import reference
 from benchmarks.bench import Bench
 from benchmarks.clock import seconds
 from benchmarks.table import Figure
-from core.runs.events import (
+from core.runs.directory import create
+from core.runs.journal.events import (
     BatchProgress,
     DatasetScanned,
     EpochFinished,
@@ -23,13 +24,12 @@ from core.runs.events import (
     RunStarted,
     RunStopped,
 )
-from core.runs.folder import create
-from core.runs.journal import JournalReader
+from core.runs.journal.journal import JournalReader
 from core.runs.launch import launch
 from core.training.checkpoint import network_of
-from core.training.device import choose_device
 from core.training.presets import preset
 from core.training.recipe import Recipe, to_dict
+from core.util.device import choose_device
 
 EPOCHS = 20
 

@@ -13,10 +13,10 @@ from benchmarks.bench import Bench
 from benchmarks.table import Figure
 from benchmarks.trainer import live
 from core.training.checkpoint import network_of
-from core.training.device import choose_device
 from core.training.presets import preset
 from core.training.recipe import Recipe
-from tui.figures import count
+from core.util.device import choose_device
+from tui.text.numbers import count
 
 CLIPS = 1_000
 REFERENCE_EPOCH = 16.6

@@ -1,1 +1,1 @@
-"""Everything that knows audio and learning. No terminal code anywhere in it."""
+"""Everything that knows audio and learning; no terminal code."""

@@ -18,13 +18,14 @@ from PIL import Image
 from screen_svg import redrawn
 from textual.pilot import Pilot
 
-from core.runs.folder import RunFolder, create, dataset_name
+from core.runs.directory import create
+from core.runs.folder import RunFolder, dataset_name
+from core.runs.journal.state import RunState
 from core.runs.launch import launch
-from core.runs.state import RunState
 from core.training.presets import preset
 from core.training.recipe import to_dict
 from tui.app import GenreApp
-from tui.settings import Settings
+from tui.shell.settings import Settings
 
 SIZE = (120, 40)
 COLOURS = 96

@@ -20,21 +20,21 @@ import torch
 from torch import Tensor
 
 from core.dataset.clip import Clip
-from core.dataset.feature_set import FeatureSet
 from core.dataset.split import Split, column_values
-from core.errors import UserError
-from core.reports.classification import classification_report
-from core.training.batches import WindowReader
-from core.training.calibration import calibrate, calibration_error, calibration_noise, fit_temperature
+from core.dataset.store.feature_set import FeatureSet
+from core.reports.metrics import classification_report
 from core.training.checkpoint import save_best
-from core.training.conclude import limits
-from core.training.crossval import Outcome, cross_validate, grouped_rounds, groups_of, load, train_blind
-from core.training.evaluation import Evaluation
-from core.training.learner import weights_of
+from core.training.evaluation.crossval import Outcome, cross_validate, grouped_rounds, groups_of, load, train_blind
+from core.training.evaluation.significance import interval_of_groups
+from core.training.loop.calibration import calibrate, calibration_error, calibration_noise, fit_temperature
+from core.training.loop.evaluation import Evaluation
+from core.training.loop.loader import WindowReader
+from core.training.loop.train_state import weights_of
 from core.training.presets import preset
-from core.training.provenance import provenance
 from core.training.recipe import Recipe
-from core.training.significance import interval_of_groups
+from core.training.run.final_report import limits
+from core.training.training_set import provenance
+from core.util.errors import UserError
 
 HERE = Path(__file__).resolve().parents[1] / "core" / "inference"
 FOLDS = 5

@@ -1,1 +1,1 @@
-"""The Textual app and the command line. No module here loads torch when it is imported."""
+"""The Textual app and the command line. No torch is imported when a module loads."""

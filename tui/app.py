@@ -2,7 +2,7 @@
 
 What a screen may rely on
 -------------------------
-**Being made.** A mode's screen is a subclass of ``tui.screens.mode_screen.ModeScreen``: no constructor arguments, its
+**Being made.** A mode's screen is a subclass of ``tui.shell.mode_screen.ModeScreen``: no constructor arguments, its
 widgets from ``compose_body()``, ``MODE`` and ``HELP`` (a sentence or two, shown above its keys). Its module is
 imported when the mode is first shown; it imports no torch, and anything slow (plotext, core.inference, sounddevice)
 where it is used. Other screens (New run, Compare, dialogs) are pushed on top of a mode with ``app.push_screen``.
@@ -26,26 +26,27 @@ takes more than 20 ms goes to ``self.run_worker(..., thread=True)`` or to a proc
 160); ``app.height_class`` is ``tiny`` (below 14 rows), ``short`` or ``tall`` (from 32). A ModeScreen carries both as
 CSS classes (``-narrow`` …, ``-tiny`` …); ``on_resize`` comes after they are set. 20×5 must not fail.
 
-**Looks.** Colours with a meaning come from ``app.palette`` (``tui.themes.Palette``; in tcss ``$train``, ``$val``,
+**Looks.** Colours with a meaning come from ``app.palette`` (``tui.shell.themes.Palette``; in tcss ``$train``, ``$val``,
 ``$good``, ``$warn``, ``$bad``, ``$faint``), the rest from Textual's theme variables. ``theme_changed_signal`` says when
 to draw charts anew. ``app.no_color`` is true where NO_COLOR is set; every state must be readable without colour.
-Marks and names of a run's states: ``tui.marks``. A screen's styles stand in ``tui/styles/<screen>.tcss`` (its
+Marks and names of a run's states: ``tui.text.marks``. A screen's styles stand in ``tui/styles/<screen>.tcss`` (its
 ``CSS_PATH``), on top of ``app.tcss``.
 
-**ASCII.** ``app.ascii``: everything that is drawn passes ``tui.ascii.AsciiFilter``, so a widget may draw Unicode and
-stay whole; where the translation is poor (charts, heat maps) ask ``app.ascii`` and draw otherwise.
+**ASCII.** ``app.ascii``: everything that is drawn passes ``tui.shell.ascii.AsciiFilter``, so a widget may draw Unicode;
+where the translation is poor (charts, heat maps) ask ``app.ascii`` and draw otherwise.
 
 **Keys.** A binding has an ``id`` ``"<mode>.<action>"`` so that the key map can change it, and a description of one or
 two words; ``show=True`` puts it in the bottom line while there is room, in the order of definition, and help lists all
 of them (``tooltip`` gives it a longer text). Taken everywhere: 1 2 3 4 (modes), ?, q, ctrl+p, ctrl+z, ctrl+q, ctrl+c.
 Avoid ctrl+a, ctrl+b, ctrl+s, ctrl+j, ctrl+o: multiplexers take them. Keys take effect in the order in which they were
-pressed (``tui.key_order``).
+pressed (``tui.shell.ordered_keys``).
 
-**Settings.** ``app.settings`` (``tui.settings.Settings``: add fields there, documented). What a user changes on a
-run's view is kept with ``tui.view_settings.load(run, Struct)`` and ``save(run, struct)``.
+**Settings.** ``app.settings`` (``tui.shell.settings.Settings``: add fields there, documented). What a user changes on a
+run's view is kept with ``tui.shell.view_state.load(run, Struct)`` and ``save(run, struct)``.
 
-**Errors.** A ``core.errors.UserError`` is shown with ``app.notify(str(error), severity="error")``, which takes plain
-text, or in place as ``Content(str(error))``: a string given to a ``Static`` is markup, and paths may hold brackets.
+**Errors.** A ``core.util.errors.UserError`` is shown with ``app.notify(str(error), severity="error")``, which takes
+plain text, or in place as ``Content(str(error))``: a string given to a ``Static`` is markup, and paths may hold
+brackets.
 Standard output and error lead into the viewer's log while the app runs.
 """
 
@@ -61,32 +62,31 @@ from textual.app import SystemCommand
 from textual.binding import Binding
 from textual.dom import DOMNode
 from textual.filter import Monochrome, NoColor
-from textual.notifications import SeverityLevel
 from textual.screen import Screen
 from textual.widgets import Input
 
-from tui.ascii import AsciiFilter
-from tui.key_order import KeysInOrder
-from tui.keymap import check_keys, own_bindings
-from tui.settings import Settings, SettingsError
-from tui.themes import THEMES, Palette, choose_theme, palette_for
-from tui.widgets.mode_bar import TITLES
+from tui.shell.ascii import AsciiFilter
+from tui.shell.base import BaseApp
+from tui.shell.keymap import check_keys
+from tui.shell.mode_bar import TITLES
+from tui.shell.settings import Settings, SettingsError
+from tui.shell.themes import THEMES, choose_theme
 
 if TYPE_CHECKING:
-    from tui.screens.classify import ClassifyScreen
-    from tui.screens.mode_screen import ModeScreen
-    from tui.screens.watch import WatchScreen
+    from tui.classify.screen import ClassifyScreen
+    from tui.shell.mode_screen import ModeScreen
+    from tui.watch.screen import WatchScreen
 
 
 SCREENS = {
-    "runs": ("tui.screens.runs", "RunsScreen"),
-    "watch": ("tui.screens.watch", "WatchScreen"),
-    "classify": ("tui.screens.classify", "ClassifyScreen"),
-    "listen": ("tui.screens.listen", "ListenScreen"),
+    "runs": ("tui.runs.screen", "RunsScreen"),
+    "watch": ("tui.watch.screen", "WatchScreen"),
+    "classify": ("tui.classify.screen", "ClassifyScreen"),
+    "listen": ("tui.listen.screen", "ListenScreen"),
 }
 
 
-class GenreApp(KeysInOrder[None]):
+class GenreApp(BaseApp):
     """Runs, Watch, Classify and Listen."""
 
     TITLE = "genre-tui"
@@ -124,14 +124,12 @@ class GenreApp(KeysInOrder[None]):
             ascii: draw with ASCII only, whatever the settings say.
             complaint: what was wrong with the settings, shown once.
         """
-        self.runs_dir = runs_dir
-        self.settings = settings or Settings()
-        self.ascii = ascii or self.settings.ascii
         self._running_loop: asyncio.AbstractEventLoop | None = None
         self._mode_screens: dict[str, ModeScreen] = {}
         self._first_watch = watch
         self._complaint = complaint
-        super().__init__()
+        settings = settings or Settings()
+        super().__init__(runs_dir, settings=settings, ascii=ascii or settings.ascii)
         for mode in SCREENS:
             self.add_mode(mode, partial(self.make_mode_screen, mode))
         self.animation_level = "none"
@@ -188,7 +186,7 @@ class GenreApp(KeysInOrder[None]):
         screen.watch_run(run)
 
     async def compare_runs(self, runs: Sequence[Path]) -> None:
-        from tui.screens.compare import CompareScreen
+        from tui.compare.screen import CompareScreen
 
         await self.push_screen(CompareScreen(runs))
 
@@ -196,51 +194,13 @@ class GenreApp(KeysInOrder[None]):
         screen = cast("ClassifyScreen", await self.show_mode("classify"))
         screen.classify_paths(paths, model)
 
-    @property
-    def width_class(self) -> str:
-        width = self.size.width
-        return "narrow" if width < 100 else "normal" if width < 160 else "wide"
-
-    @property
-    def height_class(self) -> str:
-        height = self.size.height
-        return "tiny" if height < 14 else "short" if height < 32 else "tall"
-
-    @property
-    def palette(self) -> Palette:
-        return palette_for(self.current_theme)
-
-    def get_key_display(self, binding: Binding) -> str:
-        """Words for the keys whose signs few terminal fonts have."""
-        return {"enter": "enter", "space": "space", "escape": "esc"}.get(binding.key) or super().get_key_display(
-            binding
-        )
-
-    def key_for(self, binding_id: str) -> str:
-        """The key of one of the app's own bindings, as the key map has it."""
-        default = next(binding for binding in own_bindings(type(self)) if binding.id == binding_id)
-        key = self.settings.keys.get(binding_id, default.key).split(",")[0]
-        return self.get_key_display(default.with_key(key))
-
-    def notify(
-        self,
-        message: str,
-        *,
-        title: str = "",
-        severity: SeverityLevel = "information",
-        timeout: float | None = None,
-        markup: bool = True,
-    ) -> None:
-        """As Textual's, but what is said is always plain text: names and paths may hold brackets."""
-        super().notify(message, title=title, severity=severity, timeout=timeout, markup=False)
-
     # Keys and commands
 
     async def action_show_mode(self, mode: str) -> None:
         await self.show_mode(mode)
 
     def action_help(self) -> None:
-        from tui.screens.help import HelpScreen
+        from tui.dialogs.help import HelpScreen
 
         self.push_screen(HelpScreen(self.screen))
 

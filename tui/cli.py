@@ -10,27 +10,29 @@ from importlib import import_module
 from pathlib import Path
 from typing import NamedTuple
 
-from core.errors import UserError
-from tui.exits import DONE, FAILED, INTERRUPTED, USAGE, UsageError
+from core.util.errors import UserError
+from tui.commands.exit_codes import DONE, FAILED, INTERRUPTED, USAGE, UsageError
 
 
 class Command(NamedTuple):
     help: str
     module: str
+    arguments: str = "add_arguments"
+    """The module's function that adds the command's options."""
 
 
 COMMANDS = {
-    "train": Command("train a model; Ctrl-C stops and keeps it; --detach returns at once", "train"),
-    "attach": Command("the Watch screen on a run, the newest by default", "attach"),
-    "runs": Command("what runs there are", "runs"),
-    "show": Command("a run in plain text, as JSON, or its history as CSV", "show"),
-    "stop": Command("end a run at its next batch, with evaluation and report", "stop"),
-    "pause": Command("let a run rest at its next batch", "pause"),
-    "resume": Command("go on with a paused, stopped, failed or lost run, exactly", "resume"),
-    "extend": Command("train a run for more epochs", "extend"),
-    "evaluate": Command("a model on a labelled dataset", "evaluate"),
-    "crossval": Command("how good a recipe is, trained anew on several divisions of a dataset", "crossval"),
-    "classify": Command("the genres of files and folders", "classify"),
+    "train": Command("train a model; Ctrl-C stops and keeps it; --detach returns at once", "runs.train"),
+    "attach": Command("the Watch screen on a run, the newest by default", "runs.attach"),
+    "runs": Command("what runs there are", "runs.list"),
+    "show": Command("a run in plain text, as JSON, or its history as CSV", "runs.show"),
+    "stop": Command("end a run at its next batch, with evaluation and report", "runs.control", "add_run_arguments"),
+    "pause": Command("pause a run at its next batch", "runs.control", "add_run_arguments"),
+    "resume": Command("resume a paused, stopped, failed or lost run exactly", "runs.control", "add_resume_arguments"),
+    "extend": Command("train a run for more epochs", "runs.control", "add_extend_arguments"),
+    "evaluate": Command("a model on a labelled dataset", "evaluation.evaluate"),
+    "crossval": Command("how good a recipe is, trained anew on several divisions of a dataset", "evaluation.crossval"),
+    "classify": Command("the genres of files and folders", "classify.classify"),
     "listen": Command("the genre of live sound", "listen"),
     "feed": Command("standard input to the socket that the Listen screen reads", "feed"),
     "data": Command("check a dataset, make a synthetic one, pack and import features", "data"),
@@ -87,7 +89,7 @@ def parser_for(arguments: list[str]) -> argparse.ArgumentParser:
     for name, command in COMMANDS.items():
         sub = commands.add_parser(name, help=command.help, description=_sentence(command.help))
         if name in arguments:
-            import_module(f"tui.commands.{command.module}").add_arguments(sub)
+            getattr(import_module(f"tui.commands.{command.module}"), command.arguments)(sub)
     return parser
 
 
@@ -97,7 +99,7 @@ def _run(arguments: list[str]) -> int:
         print(f"genre-tui {_version()}")
         return DONE
     if args.command is None:
-        from core.runs.folder import default_runs_dir
+        from core.runs.directory import default_runs_dir
         from tui.launch import run_app
 
         return run_app(args.runs or default_runs_dir(), ascii=args.ascii, theme=args.theme)
@@ -128,7 +130,7 @@ def _log(error: Exception) -> str:
     import time
     import traceback
 
-    from tui.terminal import log_path
+    from tui.shell.terminal import log_path
 
     story = f"{time.strftime('%Y-%m-%d %H:%M:%S')} {' '.join(sys.argv)}\n{''.join(traceback.format_exception(error))}\n"
     for path in (log_path().with_name("errors.log"), Path(tempfile.gettempdir()) / "genre-tui-errors.log"):

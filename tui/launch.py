@@ -8,10 +8,10 @@ from pathlib import Path
 import msgspec
 from rich.console import Console
 
-from core.runs.folder import default_runs_dir, find, list_runs
+from core.runs.directory import default_runs_dir, find, list_runs
 from tui.app import GenreApp
-from tui.settings import Settings, SettingsError, read_settings, settings_file
-from tui.terminal import check_terminal, drawing_on_a_duplicate, leave_with_the_terminal, log_path
+from tui.shell.settings import Settings, SettingsError, read_settings, settings_file
+from tui.shell.terminal import check_terminal, drawing_on_a_duplicate, leave_with_the_terminal, log_path
 
 
 def run_app(runs_dir: Path, attach: str | None = None, *, ascii: bool = False, theme: str | None = None) -> int:

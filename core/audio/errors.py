@@ -3,7 +3,7 @@
 import os
 from pathlib import Path
 
-from core.errors import UserError
+from core.util.errors import UserError
 
 
 def printable(path: str | os.PathLike[str]) -> str:

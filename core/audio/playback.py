@@ -3,9 +3,9 @@
 import threading
 from pathlib import Path
 
-from core.audio.decode import stream
-from core.audio.portaudio import portaudio
-from core.errors import UserError
+from core.audio.files.decode import stream
+from core.audio.live.devices import portaudio
+from core.util.errors import UserError
 
 BLOCK_SECONDS = 0.5
 

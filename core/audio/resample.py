@@ -4,6 +4,8 @@ import numpy as np
 import numpy.typing as npt
 import soxr
 
+from core.util.errors import UserError
+
 
 def resample(y: npt.NDArray[np.float32], rate: int, target: int) -> npt.NDArray[np.float32]:
     """(samples,) at ``rate`` → (about samples · target / rate,) at ``target`` Hz, at soxr's high quality."""
@@ -11,3 +13,26 @@ def resample(y: npt.NDArray[np.float32], rate: int, target: int) -> npt.NDArray[
         return y
     out: npt.NDArray[np.float32] = soxr.resample(y, rate, target, quality="HQ").astype(np.float32, copy=False)
     return out
+
+
+LOWEST_RATE, HIGHEST_RATE = 2_000, 768_000
+
+
+class Resampler:
+    """Pieces at ``rate`` → pieces at ``target`` Hz: joined, the very samples that ``core.audio.resample`` gives."""
+
+    def __init__(self, rate: int, target: int) -> None:
+        """
+        Raises:
+            UserError: no music has that rate.
+        """
+        if not LOWEST_RATE <= rate <= HIGHEST_RATE:
+            raise UserError(f"a sample rate of {rate:,} Hz is outside {LOWEST_RATE:,} to {HIGHEST_RATE:,} Hz")
+        self._stream = None if rate == target else soxr.ResampleStream(rate, target, 1, dtype="float32", quality="HQ")
+
+    def push(self, piece: npt.NDArray[np.float32], *, last: bool = False) -> npt.NDArray[np.float32]:
+        """(samples,) → (samples that are ready,); the filter holds some back until ``last``."""
+        if self._stream is None:
+            return piece
+        out: npt.NDArray[np.float32] = self._stream.resample_chunk(np.ascontiguousarray(piece), last=last)
+        return out

@@ -1,0 +1,1 @@
+"""Labelled collections: scanning, splits, feature packs, and reports about a dataset."""

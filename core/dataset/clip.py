@@ -3,6 +3,8 @@
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from core.util.errors import UserError
+
 
 @dataclass(frozen=True)
 class Clip:
@@ -36,3 +38,7 @@ class Excluded:
 
     path: str
     reason: str
+
+
+class DatasetError(UserError):
+    """A dataset that cannot be trained on, in one sentence that says what to do."""

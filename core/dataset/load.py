@@ -9,14 +9,14 @@ from pathlib import Path
 import torch
 
 from core.dataset.clip import Clip, Excluded
-from core.dataset.feature_set import FeatureSet
-from core.dataset.features import OnFeatures, compute_features
 from core.dataset.pack import open_pack
-from core.dataset.pack_index import is_pack
+from core.dataset.pack_manifest import is_pack
 from core.dataset.scan import OnProgress, Scan, scan
-from core.dataset.settings import SplitSettings
 from core.dataset.split import Split, split
-from core.dataset.store import FeatureStore
+from core.dataset.split_settings import SplitSettings
+from core.dataset.store.extract import OnFeatures, compute_features
+from core.dataset.store.feature_set import FeatureSet
+from core.dataset.store.feature_store import FeatureStore
 from core.features.settings import FrontEndSettings
 
 Divide = Callable[[list[Clip]], Split]

@@ -16,14 +16,13 @@ import numpy.typing as npt
 import torch
 
 from core.audio.errors import printable
-from core.dataset.clip import Clip, Excluded
-from core.dataset.errors import DatasetError
-from core.dataset.feature_set import FeatureSet
-from core.dataset.features import OnFeatures, compute_features
-from core.dataset.index import read_index
-from core.dataset.pack_index import FEATURES, is_pack, read_pack_index, write_pack_index
-from core.dataset.rows import StoredRows
+from core.dataset.clip import Clip, DatasetError, Excluded
+from core.dataset.metadata import read_index
+from core.dataset.pack_manifest import FEATURES, is_pack, read_pack_index, write_pack_index
 from core.dataset.scan import OnProgress, scan
+from core.dataset.store.disk_rows import StoredRows
+from core.dataset.store.extract import OnFeatures, compute_features
+from core.dataset.store.feature_set import FeatureSet
 from core.features.settings import FrontEndSettings
 
 ARCHIVE_FRONT_END = FrontEndSettings(hop_length=1709, top_db=80.0, mel_scale="slaney", mel_norm="slaney")

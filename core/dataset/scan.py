@@ -7,15 +7,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from core.audio.errors import AudioError, printable
-from core.audio.formats import is_audio
-from core.cores import cores
-from core.dataset.clip import Clip, Excluded
-from core.dataset.errors import DatasetError
-from core.dataset.examine import Examined, examine
-from core.dataset.index import INDEX_NAME, read_index
-from core.dataset.memo import ScanMemo, Stamp, stamp_of
-from core.dataset.pack_index import is_pack, read_pack_index
-from core.dataset.threads import in_threads
+from core.audio.files.formats import is_audio
+from core.dataset.clip import Clip, DatasetError, Excluded
+from core.dataset.inspect_file import Examined, ScanMemo, Stamp, examine, stamp_of
+from core.dataset.metadata import INDEX_NAME, read_index
+from core.dataset.pack_manifest import is_pack, read_pack_index
+from core.util.parallel import cores, in_threads
 
 OnProgress = Callable[[int, int], None]
 """Called with the number of files examined so far, and of all."""

@@ -1,17 +1,35 @@
 """Clips → train, validation and test, without a recording or a group on two sides. Imports no torch."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
-from core.dataset.clip import Clip
-from core.dataset.components import joined
-from core.dataset.errors import DatasetError
-from core.dataset.index import column_of, read_index
-from core.dataset.settings import SplitSettings
+from core.dataset.clip import Clip, DatasetError
+from core.dataset.metadata import column_of, read_index
+from core.dataset.split_settings import SplitSettings
+
+
+def joined(keys: Sequence[Sequence[Hashable | None]]) -> list[int]:
+    """Numbers of the connected components of items that share a key (union-find)."""
+    parent = list(range(len(keys)))
+
+    def find(i: int) -> int:
+        while parent[i] != i:
+            parent[i] = parent[parent[i]]
+            i = parent[i]
+        return i
+
+    first: dict[Hashable, int] = {}
+    for i, own in enumerate(keys):
+        for key in own:
+            if key is not None:
+                parent[find(i)] = find(first.setdefault(key, i))
+    numbers: dict[int, int] = {}
+    return [numbers.setdefault(find(i), len(numbers)) for i in range(len(keys))]
+
 
 PARTS = ("train", "valid", "test")
 Counts = npt.NDArray[np.float64]

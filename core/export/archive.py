@@ -15,13 +15,13 @@ from safetensors import SafetensorError
 from safetensors import torch as safetensors
 from torch import Tensor
 
-from core.errors import UserError
 from core.inference.calibration import Calibration
-from core.inference.model_card import FORMAT, VERSION, check_header
+from core.inference.onnx_metadata import FORMAT, VERSION, check_header
 from core.models.registry import build_model
-from core.runs.atomic import replacing
 from core.training.checkpoint import all_finite, load_model, save_best
 from core.training.recipe import Recipe
+from core.util.atomic import replacing
+from core.util.errors import UserError
 
 SUFFIX = ".zip"
 MANIFEST, WEIGHTS = "manifest.json", "weights.safetensors"

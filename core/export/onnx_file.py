@@ -10,12 +10,12 @@ import msgspec
 import torch
 from torch import Tensor, nn
 
-from core.errors import UserError
 from core.export.real_front_end import RealFrontEnd
-from core.inference.model_card import METADATA_KEY, ModelCard
-from core.inference.network import Network
-from core.inference.onnx_network import INPUT, LOGITS, PROBABILITIES, UNLIKENESS
-from core.runs.atomic import replacing
+from core.inference.onnx_backend import INPUT, LOGITS, PROBABILITIES, UNLIKENESS
+from core.inference.onnx_metadata import METADATA_KEY, ModelCard
+from core.inference.torch_backend import Network
+from core.util.atomic import replacing
+from core.util.errors import UserError
 
 OPSET = 18
 

@@ -4,7 +4,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from core.features.front_end import FrontEnd
+from core.features.log_mel import FrontEnd
 from core.features.settings import FrontEndSettings
 
 

@@ -1,0 +1,1 @@
+"""Log-mel front end, augmentation, and spectrograms for display."""

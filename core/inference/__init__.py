@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from core.inference.classifier import Classifier
-    from core.inference.prediction import Prediction, Segment, Stretch
+    from core.inference.types import Prediction, Segment, Stretch
 
 __all__ = ["Classifier", "Prediction", "Segment", "Stretch"]
 
@@ -16,7 +16,7 @@ def __getattr__(name: str) -> object:
 
         return Classifier
     if name in __all__:
-        from core.inference import prediction
+        from core.inference import types as prediction
 
         return getattr(prediction, name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

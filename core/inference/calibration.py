@@ -4,11 +4,11 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from core.errors import UserError
 from core.features.settings import FrontEndSettings
+from core.util.errors import UserError
 
 if TYPE_CHECKING:
-    from core.models.familiarity import Familiarity
+    from core.models.ood.detector import Familiarity
 
 
 class Calibration(msgspec.Struct, frozen=True, kw_only=True):
@@ -38,7 +38,7 @@ class Calibration(msgspec.Struct, frozen=True, kw_only=True):
         Raises:
             UserError: the model file is damaged.
         """
-        from core.models.familiarity import Familiarity
+        from core.models.ood.detector import Familiarity
 
         if self.texture_limit is None:
             return None

@@ -13,19 +13,19 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
-from core.audio.complete import cut_off
-from core.audio.decode import stream_open
 from core.audio.errors import AudioError, printable
-from core.audio.opened import opened
-from core.audio.probe import probe_open
-from core.audio.resampler import Resampler
-from core.errors import UserError
-from core.inference.judge import Judge, Window, relative_entropy, stretches
-from core.inference.measurer import Measurer
-from core.inference.network import Network
-from core.inference.onnx_network import SUFFIX, OnnxNetwork
-from core.inference.prediction import Prediction, Segment
-from core.inference.windows import SHORTEST_REST, WindowCutter
+from core.audio.files.decode import stream_open
+from core.audio.files.open import opened
+from core.audio.files.probe import probe_open
+from core.audio.files.truncation import cut_off
+from core.audio.resample import Resampler
+from core.inference.backend import Measurer
+from core.inference.decision import Judge, Window, relative_entropy, stretches
+from core.inference.onnx_backend import SUFFIX, OnnxNetwork
+from core.inference.torch_backend import Network
+from core.inference.types import Prediction, Segment
+from core.inference.window_cutter import SHORTEST_REST, WindowCutter
+from core.util.errors import UserError
 
 Waveform = npt.NDArray[np.float32]
 BLOCK_SECONDS = 30.0

@@ -3,8 +3,8 @@
 from pathlib import Path
 from typing import NamedTuple
 
-from core.errors import UserError
-from core.runs.folder import find, list_runs
+from core.runs.directory import find, list_runs
+from core.util.errors import UserError
 
 DEFAULT = "default"
 """What the model that comes with the program is called."""

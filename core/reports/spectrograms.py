@@ -10,6 +10,9 @@ import numpy.typing as npt
 from matplotlib import colormaps
 from PIL import Image
 
+from core.features.augment_preview import Audition
+from core.features.quantise import to_codes
+
 LONGEST_NAME = 200
 """Bytes of a file's name, leaving room for the suffix."""
 
@@ -46,3 +49,20 @@ def write_spectrograms(folder: Path, clips: Iterable[tuple[str, str, npt.NDArray
 def _file_name(clip: str) -> str:
     """A clip's name as a file's: at most `LONGEST_NAME` bytes, without a separator."""
     return clip.replace("/", "_").encode()[:LONGEST_NAME].decode(errors="ignore")
+
+
+def write_picture(folder: Path, seen: Audition) -> Path:
+    """``folder/<effect>.png``."""
+    path = folder / f"{seen.effect}.png"
+    write_spectrogram(path, to_codes(seen.mel_MT, seen.front_end.top_db).numpy())
+    return path
+
+
+def write_sound(folder: Path, heard: Audition) -> Path:
+    """``folder/<effect>.wav``, 16 bits."""
+    import soundfile
+
+    path = folder / f"{heard.effect}.wav"
+    with path.open("wb") as file:  # soundfile's own errors are no OSError
+        soundfile.write(file, heard.sound(), heard.front_end.sample_rate, format="WAV", subtype="PCM_16")
+    return path

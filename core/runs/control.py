@@ -7,9 +7,10 @@ from typing import Literal
 
 import msgspec
 
-from core.runs.atomic import write_atomic
-from core.runs.events import RequestAnswered
-from core.runs.journal import JournalReader
+from core.dataset.split_settings import SplitSettings as SplitSettings
+from core.runs.journal.events import RequestAnswered
+from core.runs.journal.journal import JournalReader
+from core.util.atomic import write_atomic
 
 CONTROL = "control.json"
 JOURNAL = "events.jsonl"
@@ -18,6 +19,10 @@ Kind = Literal["pause", "resume", "stop", "extend"]
 
 ANSWER_SECONDS = 5.0
 """A request that was not answered by then is reported as unanswered."""
+
+
+MOST_EPOCHS = 1_000_000
+"""More are a slip of the finger."""
 
 
 class Request(msgspec.Struct, frozen=True, kw_only=True):

@@ -8,10 +8,10 @@ import threading
 from pathlib import Path
 
 import core
-from core.cores import cores
-from core.errors import UserError
 from core.runs.folder import RunFolder
 from core.runs.lock import INHERITED, RunLock
+from core.util.errors import UserError
+from core.util.parallel import cores
 
 MODULE = "core.training"
 
@@ -57,11 +57,6 @@ def launch(run: RunFolder, *, module: str = MODULE) -> int:
     # Somebody has to take the exit status, or the process stays behind as a zombie while this one lives.
     threading.Thread(target=process.wait, daemon=True, name=f"reaper-{process.pid}").start()
     return process.pid
-
-
-def resume(run: RunFolder) -> int:
-    """Goes on with a stopped, failed or lost run, exactly where last.pth left it; the same as `launch`."""
-    return launch(run)
 
 
 def _torchrun(processes: int) -> list[str]:

@@ -8,10 +8,11 @@ from typing import Any
 
 import msgspec
 
-from core.runs.atomic import write_atomic
-from core.runs.folder import RunFolder, list_runs
-from core.runs.state import RunState
+from core.runs.directory import list_runs
+from core.runs.folder import RunFolder
+from core.runs.journal.state import RunState
 from core.runs.tail import RunTail
+from core.util.atomic import write_atomic
 
 CACHE = ".summary.json"
 VERSION = 1

@@ -1,9 +1,9 @@
 """Watching one run: its state as of now, at the price of what was appended since the last look."""
 
-from core.runs.fold import fold
 from core.runs.folder import PIECE, RunFolder
-from core.runs.journal import JournalReader
-from core.runs.state import RunState
+from core.runs.journal.journal import JournalReader
+from core.runs.journal.reducer import fold
+from core.runs.journal.state import RunState
 
 
 class RunTail:

@@ -10,7 +10,7 @@ from typing import NamedTuple, Self
 import msgspec
 
 from core.audio.errors import printable
-from core.errors import UserError
+from core.util.errors import UserError
 
 UNDONE = ".undone"
 """Added to a journal's name when it has been undone."""

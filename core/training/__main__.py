@@ -3,13 +3,13 @@
 import sys
 from pathlib import Path
 
-from core.errors import UserError
-from core.runs.events import RunFinished, RunStopped
 from core.runs.folder import RunFolder
-from core.runs.notify import run_ended
-from core.training.process import die_with_parent, tune_process
-from core.training.ranks import by_torchrun, ranks
-from core.training.trainer import has_ended, run_trainer
+from core.runs.journal.events import RunFinished, RunStopped
+from core.runs.webhook import run_ended
+from core.training.distributed.ranks import by_torchrun, ranks
+from core.training.run.trainer import has_ended, run_trainer
+from core.util.errors import UserError
+from core.util.process import die_with_parent, tune_process
 
 
 def main() -> int:
@@ -25,7 +25,7 @@ def main() -> int:
             return 0  # it was no accident, and is not to be repeated
     try:
         if not place.leads:
-            from core.training.peer import run_peer
+            from core.training.run.worker import run_peer
 
             run_peer(folder)
             return 0

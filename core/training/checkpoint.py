@@ -12,12 +12,12 @@ import msgspec
 import torch
 from torch import Tensor, nn
 
-from core.errors import UserError
 from core.features.settings import FrontEndSettings
 from core.models.registry import build_model
-from core.runs.atomic import replacing
 from core.runs.folder import RunFolder
 from core.training.recipe import Recipe, from_dict, to_dict
+from core.util.atomic import replacing
+from core.util.errors import UserError
 
 FORMAT = 1
 
@@ -30,13 +30,13 @@ class TrainedModel:
     recipe: Recipe
     genres: list[str]
     calibration: dict[str, Any] | None
-    """``temperature``, by which logits are divided before the softmax; see `core.training.calibration`, and
-    `core.models.limits` for what a run that came to its end adds."""
+    """``temperature``, by which logits are divided before the softmax; see `core.training.loop.calibration`, and
+    `core.models.ood.thresholds` for what a run that came to its end adds."""
     epoch: int
     """The epoch whose weights these are; 0 for a run that was stopped in its first."""
     val_accuracy: float
     dataset: dict[str, Any]
-    """What it was trained on; see `core.training.provenance`."""
+    """What it was trained on; see `core.training.training_set`."""
     path: Path
 
     @property

@@ -1,6 +1,6 @@
 """The ways in which a training ends before its last epoch."""
 
-from core.errors import UserError
+from core.util.errors import UserError
 
 
 class Diverged(UserError):

@@ -9,12 +9,11 @@ from typing import Literal
 
 import msgspec
 
-from core.dataset.settings import SplitSettings as SplitSettings
+from core.dataset.split_settings import SplitSettings as SplitSettings
 from core.features.settings import AugmentationSettings, FrontEndSettings
-from core.models.names import FEWEST_FRAMES
+from core.models.catalog import FEWEST_FRAMES
+from core.runs.control import MOST_EPOCHS
 
-MOST_EPOCHS = 1_000_000
-"""More are a slip of the finger."""
 HIGHEST_SEED = 2**63 - 1
 """The largest that every generator takes."""
 NOT_OPTIONS = ("name", "n_mels", "genres", "frames")

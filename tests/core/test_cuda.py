@@ -8,26 +8,26 @@ import pytest
 import torch
 from torch import Tensor
 
-from core.audio.decode import decode
-from core.dataset.feature_set import FeatureSet
-from core.dataset.features import compute_features, in_batches
+from core.audio.files.decode import decode
 from core.dataset.scan import scan
-from core.dataset.store import FeatureStore
-from core.features.front_end import FrontEnd
+from core.dataset.store.extract import compute_features, in_batches
+from core.dataset.store.feature_set import FeatureSet
+from core.dataset.store.feature_store import FeatureStore
+from core.features.log_mel import FrontEnd
 from core.features.quantise import to_codes
 from core.features.settings import AugmentationSettings
 from core.inference.classifier import Classifier
 from core.inference.find_model import default_model
 from core.models.registry import NETWORKS
-from core.runs import events as ev
-from core.training.batches import WindowReader
-from core.training.begin import augmentation, begin
-from core.training.learner import Learner
-from core.training.precision import triton_works
+from core.runs.journal import events as ev
+from core.training.loop.init import augmentation, begin
+from core.training.loop.loader import WindowReader
+from core.training.loop.precision import triton_works
+from core.training.loop.sampler import random_windows
+from core.training.loop.step import Step, step_of
+from core.training.loop.train import train_epoch
+from core.training.loop.train_state import Learner
 from core.training.recipe import Recipe
-from core.training.step import Step, step_of
-from core.training.train import train_epoch
-from core.training.windows import random_windows
 from tests.core.audio.sounds import sweep, write
 from tests.core.dataset.test_features import SETTINGS, mixed_folder
 from tests.core.training import lives
@@ -226,7 +226,7 @@ def test_a_run_moves_between_devices(collection: Path, tmp_path: Path) -> None:
 
 
 def test_the_gpu_is_told_about(collection: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("core.training.monitor.INTERVAL", 0.02)
+    monkeypatch.setattr("core.training.run.device_monitor.INTERVAL", 0.02)
     run = lives.new_run(tmp_path, collection, device="auto")
     assert isinstance(lives.train(run), ev.RunFinished)
     samples = lives.of_kind(run, ev.DeviceSample)

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import msgspec
 
-from core.runs import events as ev
 from core.runs.control import Request
-from core.runs.journal import Journal
+from core.runs.journal import events as ev
+from core.runs.journal.journal import Journal
 
 GENRES = ["blues", "classical", "country", "disco", "hiphop", "jazz", "metal", "pop", "reggae", "rock"]
 START = 1_700_000_000.0
@@ -196,7 +196,7 @@ def whole(of: int = 20) -> list[ev.Event]:
 
 
 def failed(after: int = 3) -> list[ev.Event]:
-    calls = [f'  File "core/training/train.py", line {n}, in step_{n}\n    loss.backward()' for n in range(40, 52)]
+    calls = [f'  File "core/training/loop/train.py", line {n}, in step_{n}\n    loss.backward()' for n in range(40, 52)]
     error = "OutOfMemoryError: CUDA out of memory. Tried to allocate 2.00 GiB"
     trace = "\n".join(["Traceback (most recent call last):", *calls, f"torch.{error}"])
     return [*beginning(20), *epochs(1, after), ev.RunFailed(error=error, traceback=trace)]

@@ -2,12 +2,12 @@
 
 import math
 
-from core.audio.devices import Device
-from core.audio.source import State
-from core.audio.spectrum import BANDS
-from core.inference.heard import Heard, Level, SourceChanged
-from core.inference.listen_worker import Answer, DevicesFound, Opened
-from core.inference.prediction import Reason
+from core.audio.live.devices import Device
+from core.audio.live.source import State
+from core.features.display_spectrogram import BANDS
+from core.inference.live.events import Heard, Level, SourceChanged
+from core.inference.types import Reason
+from core.inference.workers.live_worker import Answer, DevicesFound, Opened
 
 GENRES = ["blues", "classical", "country", "disco", "hiphop", "jazz", "metal", "pop", "reggae", "rock"]
 MICROPHONE = Device(1, "USB microphone", 44_100, 1, True)

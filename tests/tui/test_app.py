@@ -13,8 +13,8 @@ from tests.tui.driving import text, until, until_gone, until_shown
 from tests.tui.pseudo_terminal import ROOT, PseudoTerminal
 from tui.app import GenreApp
 from tui.launch import goodbye
-from tui.settings import Settings
-from tui.themes import PALETTES, choose_theme
+from tui.shell.settings import Settings
+from tui.shell.themes import PALETTES, choose_theme
 
 SIZE = (120, 40)
 FIRST_PAINT = """

@@ -10,7 +10,7 @@ from rich.cells import cell_len
 
 from tests.tui import made_up_run
 from tests.tui.pseudo_terminal import CONTROL, PseudoTerminal
-from tui.ascii import to_ascii
+from tui.shell.ascii import to_ascii
 
 
 @given(st.text(alphabet=st.characters(exclude_categories=["Cc", "Cs", "Mn", "Me", "Cf", "Mc", "Cn"]), max_size=20))

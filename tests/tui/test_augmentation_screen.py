@@ -12,17 +12,17 @@ import msgspec
 import pytest
 from textual.pilot import Pilot
 
-from core.dataset.demo import make_demo
+from core.dataset.synthetic import make_demo
 from core.features.settings import AugmentationSettings
 from core.training.presets import PRESETS
 from core.training.recipe import Recipe
 from tests.tui.driving import text, until, until_gone, until_shown
 from tests.tui.pseudo_terminal import ROOT
 from tui.app import GenreApp
-from tui.new_run.augmentations import Answer, Picture, Playing, Request, Show, Shown
-from tui.screens import augmentation
-from tui.settings import NewRunSettings, Settings
-from tui.widgets.effect_picture import EffectPicture
+from tui.augmentation import screen as augmentation
+from tui.augmentation.effect_view import EffectPicture
+from tui.augmentation.protocol import Answer, Picture, Playing, Request, Show, Shown
+from tui.shell.settings import NewRunSettings, Settings
 
 NAMES = ("original", "time mask", "frequency mask", "all")
 MANY = ("original", "time stretch", "pitch shift", "equaliser", "time mask", "frequency mask", "all")
@@ -66,7 +66,7 @@ async def test_a_clip_is_seen_under_each_effect_and_written(genres: Path, tmp_pa
 
 
 def test_the_screen_loads_no_torch() -> None:
-    code = "import sys, tui.screens.augmentation; print({'torch', 'numpy'} & set(sys.modules))"
+    code = "import sys, tui.augmentation.screen; print({'torch', 'numpy'} & set(sys.modules))"
     told = subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True, capture_output=True, text=True)
     assert told.stdout == "set()\n"
 

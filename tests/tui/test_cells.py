@@ -3,8 +3,8 @@
 import pytest
 from rich.cells import cell_len
 
-from tui.cells import fitted, padded, shortened
-from tui.commands.runs import table
+from tui.commands.runs.list import table
+from tui.text.cells import fitted, padded, shortened
 
 
 @pytest.mark.parametrize("text", ["", "jazz", "日本語の曲", "a日b本c語d", "x" * 40])

@@ -16,14 +16,14 @@ from typing import Any
 import pytest
 
 from core.inference import Classifier
-from core.runs.folder import create
+from core.runs.directory import create
 from core.tags.formats import read_genres
 from tests.core.inference.recordings import tone, write_sound
 from tests.core.inference.small_model import GENRES, a_sound, shared_model, shared_sounds
 from tests.tui.commands import ROOT, call, start
 from tui.cli import main
-from tui.commands import progress_bar
-from tui.exits import DONE, FAILED, INTERRUPTED, USAGE
+from tui.commands import common
+from tui.commands.exit_codes import DONE, FAILED, INTERRUPTED, USAGE
 
 
 @pytest.fixture(autouse=True)
@@ -242,7 +242,7 @@ def test_an_interrupted_library_is_taken_up_again(tmp_path: Path) -> None:
 
 def test_a_terminal_gets_a_progress_bar_and_a_pipe_gets_none(monkeypatch: pytest.MonkeyPatch) -> None:
     for constant in ("PATIENCE_SECONDS", "REDRAW_SECONDS"):
-        monkeypatch.setattr(progress_bar, constant, 0.0)  # else a fast machine is done before a bar is worth drawing
+        monkeypatch.setattr(common, constant, 0.0)  # else a fast machine is done before a bar is worth drawing
     command = ["classify", str(shared_sounds() / "saw-wall"), "--model", str(shared_model()), "--json"]
     ours, theirs = pty.openpty()
     with os.fdopen(theirs, "w") as terminal:

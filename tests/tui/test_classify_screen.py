@@ -8,14 +8,14 @@ from pathlib import Path
 import psutil
 import pytest
 
-from core.inference.worker import Classify, as_path, as_text
+from core.inference.workers.file_worker import Classify, as_path, as_text
 from tests.core.inference.small_model import GENRES, a_sound, shared_model
 from tests.tui.driving import text, until, until_gone, until_shown
 from tui.app import GenreApp
-from tui.screens.classify import ClassifyScreen
-from tui.widgets.audio_tree import AudioTree
-from tui.widgets.result_list import ResultList
-from tui.widgets.sound_detail import SoundDetail
+from tui.classify.detail import SoundDetail
+from tui.classify.results import ResultList
+from tui.classify.screen import ClassifyScreen
+from tui.widgets.file_tree import AudioTree
 
 SIZE = (120, 40)
 
@@ -43,7 +43,7 @@ def an_app(tmp_path: Path) -> GenreApp:
 
 
 def children(pid: int) -> list[psutil.Process]:
-    return [p for p in psutil.Process(pid).children() if "core.inference.worker" in " ".join(p.cmdline())]
+    return [p for p in psutil.Process(pid).children() if "core.inference.workers.file_worker" in " ".join(p.cmdline())]
 
 
 async def test_a_file_of_the_tree_is_judged_in_full(tmp_path: Path, music: Path) -> None:

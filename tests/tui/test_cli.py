@@ -9,12 +9,13 @@ from pathlib import Path
 
 import pytest
 
-from core.runs.folder import RunFolder, create, list_runs
+from core.runs.directory import create, list_runs
+from core.runs.folder import RunFolder
 from core.runs.lock import RunLock
 from tests.core.runs.stories import beginning, epoch, whole_run, write_journal
 from tests.tui.commands import ROOT, call
 from tui import cli
-from tui.exits import DONE, FAILED, INTERRUPTED, USAGE
+from tui.commands.exit_codes import DONE, FAILED, INTERRUPTED, USAGE
 
 HEAVY = {"textual", "torch", "torchaudio", "numpy", "sklearn", "matplotlib", "msgspec", "soundfile", "av"}
 
@@ -242,7 +243,7 @@ def test_an_unexpected_error_is_one_sentence_and_a_log(
     def broken(_args: object) -> int:
         raise ZeroDivisionError("by\nnought")
 
-    monkeypatch.setattr(import_module("tui.commands.runs"), "run", broken)
+    monkeypatch.setattr(import_module("tui.commands.runs.list"), "run", broken)
     assert cli.main(["runs"]) == FAILED
     (line,) = capsys.readouterr().err.splitlines()
     assert "ZeroDivisionError: by nought" in line
@@ -255,7 +256,7 @@ def test_an_interrupt(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFix
     def interrupted(_args: object) -> int:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(import_module("tui.commands.runs"), "run", interrupted)
+    monkeypatch.setattr(import_module("tui.commands.runs.list"), "run", interrupted)
     assert cli.main(["runs"]) == INTERRUPTED
     assert capsys.readouterr().err == "genre-tui: interrupted\n"
 

@@ -10,12 +10,13 @@ from pathlib import Path
 
 import pytest
 
-from core.dataset.demo import make_demo
-from core.runs.folder import RunFolder, find, list_runs
+from core.dataset.synthetic import make_demo
+from core.runs.directory import find, list_runs
+from core.runs.folder import RunFolder
 from core.runs.lock import holder
 from tests.core.runs.waiting import wait_until
 from tests.tui.commands import ROOT, call, start
-from tui.exits import DONE, FAILED, INTERRUPTED
+from tui.commands.exit_codes import DONE, FAILED, INTERRUPTED
 
 pytestmark = pytest.mark.slow
 

@@ -6,16 +6,16 @@ import msgspec
 import pytest
 from textual.pilot import Pilot
 
-from core.runs import events as ev
-from core.runs.fold import fold
-from core.runs.state import RunState
+from core.runs.journal import events as ev
+from core.runs.journal.reducer import fold
+from core.runs.journal.state import RunState
 from tests.core.runs.stories import numbered
 from tests.tui import made_up_run
 from tests.tui.driving import text, until, until_gone, until_shown
 from tui.app import GenreApp
-from tui.themes import DARK
-from tui.widgets.comparison_tables import difference_lines, result_lines
-from tui.widgets.curves import Curves
+from tui.charts.curves_widget import Curves
+from tui.compare.tables import difference_lines, result_lines
+from tui.shell.themes import DARK
 
 SIZE = (120, 40)
 SMALL = (80, 24)

@@ -12,11 +12,11 @@ from typing import Any
 import psutil
 import pytest
 
-from core.audio.decode import decode
+from core.audio.files.decode import decode
 from tests.core.inference.recordings import write_sound
 from tests.core.inference.small_model import a_sound, shared_model
 from tests.tui.commands import ROOT, call, session
-from tui.exits import DONE, FAILED, INTERRUPTED, USAGE
+from tui.commands.exit_codes import DONE, FAILED, INTERRUPTED, USAGE
 
 VIRTUAL_MIC = ROOT.parent / "shared" / "tools" / "virtual-mic"
 needs_microphone = pytest.mark.skipif(

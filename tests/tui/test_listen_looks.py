@@ -6,15 +6,15 @@ from pathlib import Path
 import pytest
 from textual.pilot import Pilot
 
-from core.audio.source import State
-from core.inference.heard import SourceChanged
-from core.inference.listen_worker import Answer, DevicesFound
-from core.inference.prediction import Reason
+from core.audio.live.source import State
+from core.inference.live.events import SourceChanged
+from core.inference.types import Reason
+from core.inference.workers.live_worker import Answer, DevicesFound
 from tests.tui import made_up_sound as made_up
 from tests.tui.driving import until, until_shown
 from tui.app import GenreApp
-from tui.routes import THERE, Route
-from tui.screens.listen import ListenScreen
+from tui.listen.routes import THERE, Route
+from tui.listen.screen import ListenScreen
 
 SIZES = [(80, 24), (120, 40), (200, 60)]
 Compare = Callable[..., bool]
@@ -37,10 +37,10 @@ class MadeUpProcess:
 def made_up_process(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     Path("best.pth").touch()
-    monkeypatch.setattr("tui.screens.listen.ListenProcess", MadeUpProcess)
-    monkeypatch.setattr("tui.screens.listen.find_model", lambda name, runs: Path("best.pth"))
+    monkeypatch.setattr("tui.listen.screen.ListenProcess", MadeUpProcess)
+    monkeypatch.setattr("tui.listen.screen.find_model", lambda name, runs: Path("best.pth"))
     listed = [Route("a  feed this screen", THERE, FEED), Route("b  listen without a screen", THERE, "arecord | ssh")]
-    monkeypatch.setattr("tui.screens.listen.routes", lambda: listed)
+    monkeypatch.setattr("tui.listen.screen.routes", lambda: listed)
 
 
 def told(*answers: Answer, keys: str = "", shows: str) -> Callable[[Pilot[None]], Awaitable[None]]:

@@ -12,14 +12,14 @@ import pytest
 import soundfile
 from textual.pilot import Pilot
 
-from core.audio.decode import decode
+from core.audio.files.decode import decode
 from tests.core.inference.recordings import write_sound
 from tests.core.inference.small_model import a_sound, shared_model
 from tests.tui.driving import text, until, until_shown
 from tests.tui.pseudo_terminal import PseudoTerminal
 from tests.tui.test_listen_command import VIRTUAL_MIC, needs_microphone
 from tui.app import GenreApp
-from tui.screens.listen import ListenScreen
+from tui.listen.screen import ListenScreen
 
 SIZE = (120, 40)
 
@@ -107,7 +107,7 @@ def listeners() -> list[psutil.Process]:
     return [
         process
         for process in psutil.Process().children()
-        if "core.inference.listen_worker" in " ".join(process.cmdline())
+        if "core.inference.workers.live_worker" in " ".join(process.cmdline())
     ]
 
 

@@ -8,16 +8,17 @@ from threading import Event
 
 import pytest
 
-from core.dataset.demo import make_demo
-from core.runs.folder import RunFolder, list_runs
+from core.dataset.synthetic import make_demo
+from core.runs.directory import list_runs
+from core.runs.folder import RunFolder
 from tests.tui import made_up_run
 from tests.tui.driving import text, type_text, until, until_gone, until_shown
 from tui.app import GenreApp
-from tui.new_run.look_process import LookProcess, Message
-from tui.screens import new_run
-from tui.screens.folder_picker import describe
-from tui.settings import NewRunSettings, Settings
-from tui.widgets.path_input import complete_folder
+from tui.dialogs.folder_picker import describe
+from tui.new_run import screen as new_run
+from tui.new_run.dataset_process import LookProcess, Message
+from tui.new_run.path_input import complete_folder
+from tui.shell.settings import NewRunSettings, Settings
 
 SIZE = (120, 40)
 
@@ -240,7 +241,7 @@ async def test_a_newcomer_makes_the_demonstration_dataset(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, launched: list[RunFolder]
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("core.dataset.demo.make_demo", partial(three_genres, clips=10))
+    monkeypatch.setattr("core.dataset.synthetic.make_demo", partial(three_genres, clips=10))
     app = app_for(tmp_path)
     async with app.run_test(notifications=True, size=SIZE) as pilot:
         await until_shown(pilot, "No runs yet")

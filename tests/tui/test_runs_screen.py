@@ -15,8 +15,8 @@ from tests.tui import made_up_run
 from tests.tui.driving import text, type_text, until, until_gone, until_shown
 from tests.tui.pseudo_terminal import ROOT, wait_until
 from tui.app import GenreApp
-from tui.settings import Settings
-from tui.widgets.run_table import RunTable
+from tui.runs.table import RunTable
+from tui.shell.settings import Settings
 
 SIZE = (120, 40)
 

@@ -7,8 +7,8 @@ import msgspec
 import pytest
 
 from tui.cli import main
-from tui.keymap import all_bindings, check_keys
-from tui.settings import NewRunSettings, Settings, SettingsError, read_settings, settings_file, template
+from tui.shell.keymap import all_bindings, check_keys
+from tui.shell.settings import NewRunSettings, Settings, SettingsError, read_settings, settings_file, template
 
 
 def read(tmp_path: Path, text: str) -> Settings:

@@ -6,12 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from core.errors import UserError
+from core.util.errors import UserError
 from tests.core.inference.small_model import shared_model, shared_sounds
 from tests.tui.commands import ROOT, call
-from tui.commands.shards import share
-from tui.commands.shared_table import shared_table
-from tui.exits import DONE, FAILED, USAGE, UsageError
+from tui.commands.classify.shards import share, shared_table
+from tui.commands.exit_codes import DONE, FAILED, USAGE, UsageError
 
 
 @pytest.fixture(autouse=True)

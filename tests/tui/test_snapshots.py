@@ -6,11 +6,11 @@ from pathlib import Path
 import pytest
 from textual.pilot import Pilot
 
-from core.dataset.demo import make_demo
+from core.dataset.synthetic import make_demo
 from tests.tui import made_up_run
 from tests.tui.driving import until_shown
 from tui.app import GenreApp
-from tui.settings import Settings
+from tui.shell.settings import Settings
 
 SIZES = [(80, 24), (120, 40), (200, 60)]
 Compare = Callable[..., bool]
@@ -86,7 +86,7 @@ def test_new_run(
     snap_compare: Compare, tmp_path: Path, size: tuple[int, int], ascii: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # A completion comes from a thread, before the picture or after it.
-    monkeypatch.setattr("tui.widgets.path_input.complete_folder", lambda text: None)
+    monkeypatch.setattr("tui.new_run.path_input.complete_folder", lambda text: None)
     folder = make_demo(tmp_path, clips_per_genre=10, seconds=0.5)
     (folder / "broken").mkdir()
     (folder / "organ-hymn" / "empty.wav").touch()

@@ -13,7 +13,7 @@ import pytest
 
 from tests.tui import made_up_run
 from tests.tui.pseudo_terminal import ROOT, PseudoTerminal, wait_until
-from tui.terminal import GRACE
+from tui.shell.terminal import GRACE
 
 
 @pytest.fixture
@@ -199,7 +199,7 @@ def test_a_home_that_cannot_be_written_to_is_no_hindrance(runs: Path, tmp_path: 
 
 def test_a_crash_is_one_sentence_and_a_traceback_in_the_log(runs: Path, tmp_path: Path) -> None:
     code = (
-        "import sys; from pathlib import Path; from tui import launch; from tui.screens.runs import RunsScreen\n"
+        "import sys; from pathlib import Path; from tui import launch; from tui.runs.screen import RunsScreen\n"
         "RunsScreen.action_reverse = lambda self: 1 / 0\n"
         f"sys.exit(launch.run_app(Path({str(runs)!r})))"
     )

@@ -5,8 +5,8 @@ from pathlib import Path
 import psutil
 import pytest
 
-from core.dataset.demo import make_demo
-from core.runs.folder import list_runs
+from core.dataset.synthetic import make_demo
+from core.runs.directory import list_runs
 from tests.tui.pseudo_terminal import wait_until
 from tests.tui.tmux import HAVE_TMUX, Tmux
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from tui.view_settings import load, save
+from tui.shell.view_state import load, save
 
 
 class View(msgspec.Struct):

@@ -11,7 +11,7 @@ from tests.tui import made_up_run
 from tests.tui.driving import until_shown
 from tests.tui.test_compare_screen import variant
 from tui.app import GenreApp
-from tui.settings import Settings
+from tui.shell.settings import Settings
 
 SIZES = [(80, 24), (120, 40), (200, 60)]
 Compare = Callable[..., bool]
@@ -21,7 +21,7 @@ Compare = Callable[..., bool]
 def one_moment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The clock stands, and the runs lie in a folder that is always called the same."""
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("tui.screens.watch.now", lambda: made_up_run.START + 8.0)
+    monkeypatch.setattr("tui.watch.screen.now", lambda: made_up_run.START + 8.0)
 
 
 @pytest.fixture

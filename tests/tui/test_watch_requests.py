@@ -9,15 +9,15 @@ from pathlib import Path
 
 import pytest
 
-from core.runs.events import RunFinished
 from core.runs.folder import RunFolder
+from core.runs.journal.events import RunFinished
 from core.runs.lock import RunLock
 from core.runs.tail import RunTail
 from tests.core.runs.waiting import wait_until
 from tests.tui import made_up_run
 from tests.tui.driving import text, until, until_gone, until_shown
-from tui import requests
 from tui.app import GenreApp
+from tui.watch import pending_request as requests
 
 SIZE = (120, 40)
 ROOT = Path(__file__).resolve().parents[2]
@@ -167,7 +167,7 @@ async def test_an_ended_run_goes_on_and_extends_by_a_new_trainer(
         launched.append((run.name, run.read_recipe().get("epochs")))
         return 1
 
-    monkeypatch.setattr("tui.listing.actions.launch", launch)
+    monkeypatch.setattr("core.runs.actions.launch", launch)
     run = made_up_run.write_run(tmp_path / "runs" / "alpha", made_up_run.midway())
     RunFolder(run).write_recipe({"data": "/music", "epochs": 20})
     async with app_on(run).run_test(size=SIZE, notifications=True) as pilot:
@@ -189,7 +189,7 @@ async def test_a_run_that_ended_early_goes_on_only_to_another_number(
 ) -> None:
     """To the number that it was to have, it would end again at once."""
     launched: list[object] = []
-    monkeypatch.setattr("tui.listing.actions.launch", lambda run: launched.append(run.read_recipe().get("epochs")))
+    monkeypatch.setattr("core.runs.actions.launch", lambda run: launched.append(run.read_recipe().get("epochs")))
     early = RunFinished(seconds=9.0, best_epoch=5, best_val_accuracy=0.7)
     events = [*made_up_run.beginning(20), *made_up_run.epochs(1, 7), early]
     run = made_up_run.write_run(tmp_path / "runs" / "alpha", events)

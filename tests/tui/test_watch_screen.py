@@ -7,17 +7,17 @@ import msgspec
 import pytest
 from textual.pilot import Pilot
 
-from core.runs import events as ev
+from core.runs.journal import events as ev
 from core.runs.lock import RunLock
 from core.runs.tail import RunTail
 from tests.tui import made_up_run
 from tests.tui.driving import text, until, until_gone, until_shown
 from tui.app import GenreApp
-from tui.settings import Settings
-from tui.themes import DARK, LIGHT
-from tui.widgets.curves import Curves
-from tui.widgets.epoch_table import EpochRows
-from tui.widgets.log_pane import LogPane
+from tui.charts.curves_widget import Curves
+from tui.shell.settings import Settings
+from tui.shell.themes import DARK, LIGHT
+from tui.watch.epoch_table import EpochRows
+from tui.watch.log_pane import LogPane
 
 SIZE = (120, 40)
 SMALL = (80, 24)

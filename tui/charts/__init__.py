@@ -1,1 +1,1 @@
-"""Charts as pure functions: smoothing, decimation, ticks, and the drawing of curves into character cells."""
+"""Curves: data, decimation, ticks and drawing with plotext."""

@@ -4,7 +4,7 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
 from dataclasses import replace
 
-from tui.charts.picture import View
+from tui.charts.render import View
 
 NARROWEST = 1.0
 """Epochs or steps from the first to the last of a zoomed range at least."""

@@ -5,8 +5,8 @@ from html import escape
 from math import isfinite
 
 from tui.charts.decimation import Points
-from tui.charts.picture import Subject, View, curve_points, vertical_axis, x_range
 from tui.charts.plot import Axis
+from tui.charts.render import Subject, View, curve_points, vertical_axis, x_range
 from tui.charts.ticks import integer_ticks
 
 WIDTH, HEIGHT = 720, 400

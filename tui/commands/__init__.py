@@ -1,1 +1,1 @@
-"""One command a module: ``add_arguments(parser)`` and ``run(args) -> int``, the exit status."""
+"""One file per command, grouped; imported when the command is called."""

@@ -3,12 +3,17 @@
 import argparse
 import contextlib
 import gc
+import shutil
 import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from types import TracebackType
+from typing import Self
 
-from core.runs.folder import RunFolder, default_runs_dir, find
+from core.runs.directory import default_runs_dir, find
+from core.runs.folder import RunFolder
+from tui.text.numbers import clock
 
 
 def add_runs_option(parser: argparse.ArgumentParser) -> None:
@@ -84,5 +89,59 @@ def without_collecting() -> Iterator[None]:
 
 
 def add_settings_option(parser: argparse.ArgumentParser, help: str) -> None:
-    """``--set FIELD=VALUE``, as often as wanted; `tui.commands.train.recipe_from` reads it."""
+    """``--set FIELD=VALUE``, as often as wanted; `tui.commands.runs.train.recipe_from` reads it."""
     parser.add_argument("--set", action="append", default=[], metavar="FIELD=VALUE", dest="settings", help=help)
+
+
+REDRAW_SECONDS = 0.1
+PATIENCE_SECONDS = 0.5
+"""Work that is done by then shows no bar."""
+
+
+class ProgressBar:
+    def __init__(self, total: int, noun: str) -> None:
+        self._total, self._noun = total, noun
+        self._done = 0
+        self._began = self._drawn = time.monotonic()
+        self._shown = False
+        self._terminal = sys.stderr.isatty()
+
+    def advance(self) -> None:
+        self._done += 1
+        now = time.monotonic()
+        patient = now - self._began < PATIENCE_SECONDS or now - self._drawn < REDRAW_SECONDS
+        if self._terminal and not patient and self._done < self._total:
+            self._drawn = now
+            self._draw(self._text(now - self._began))
+
+    @contextlib.contextmanager
+    def aside(self) -> Iterator[None]:
+        """The bar makes room for what is printed inside."""
+        self._erase()
+        yield
+
+    def _text(self, seconds: float) -> str:
+        rate = self._done / seconds
+        figures = (
+            f" {self._done:,}/{self._total:,} {self._noun} · {rate:.1f}/s · "
+            f"{clock((self._total - self._done) / rate)} left"
+        )
+        width = min(40, shutil.get_terminal_size().columns - len(figures) - 1)
+        filled = round(width * self._done / self._total) if width > 0 else 0
+        return "━" * filled + "─" * max(0, width - filled) + figures
+
+    def _draw(self, text: str) -> None:
+        sys.stdout.flush()
+        print(f"\r{text}\x1b[K", end="", file=sys.stderr, flush=True)
+        self._shown = True
+
+    def _erase(self) -> None:
+        if self._shown:
+            print("\r\x1b[K", end="", file=sys.stderr, flush=True)
+            self._shown = False
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self._erase()

@@ -3,8 +3,8 @@
 import argparse
 
 from tui.commands.common import narrate
-from tui.exits import DONE
-from tui.settings import read_settings, settings_file, template
+from tui.commands.exit_codes import DONE
+from tui.shell.settings import read_settings, settings_file, template
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -15,7 +15,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    from tui.keymap import all_bindings, check_keys  # every screen, and Textual with them
+    from tui.shell.keymap import all_bindings, check_keys  # every screen, and Textual with them
 
     print(template(all_bindings()), end="")
     path = settings_file()

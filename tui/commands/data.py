@@ -8,9 +8,9 @@ import msgspec
 
 from core.features.settings import FrontEndSettings
 from core.training.presets import DEFAULT_PRESET, PRESETS, preset
-from tui.commands import preview
+from tui.commands import data_preview as preview
 from tui.commands.common import Progress, narrate
-from tui.exits import DONE, FAILED, UsageError
+from tui.commands.exit_codes import DONE, FAILED, UsageError
 
 FRONT_END = {
     "sample_rate": ("HZ", int),
@@ -60,7 +60,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _check(args: argparse.Namespace) -> int:
-    from core.dataset.check import check
+    from core.dataset.report import check
 
     report = check(args.folder, on_progress=Progress("files looked at"))
     print(msgspec.json.encode(report.as_dict()).decode() if args.json else report.as_text())
@@ -68,7 +68,7 @@ def _check(args: argparse.Namespace) -> int:
 
 
 def _demo(args: argparse.Namespace) -> int:
-    from core.dataset.demo import make_demo
+    from core.dataset.synthetic import make_demo
 
     if args.clips < 1 or not 0 < args.seconds < math.inf:
         raise UsageError("--clips and --seconds must be above 0")
@@ -80,7 +80,7 @@ def _demo(args: argparse.Namespace) -> int:
 
 def _pack(args: argparse.Namespace) -> int:
     from core.dataset.pack import pack
-    from core.training.device import choose_device
+    from core.util.device import choose_device
 
     settings = _front_end(args, preset(args.preset, args.folder).front_end)
     excluded = pack(

@@ -12,8 +12,8 @@ from typing import Literal, NamedTuple
 
 import msgspec
 
-from core.runs.folder import default_runs_dir
-from tui.exits import DONE, FAILED
+from core.runs.directory import default_runs_dir
+from tui.commands.exit_codes import DONE, FAILED
 
 Verdict = Literal["ok", "note", "missing"]
 ROOM_GIB = 2.0
@@ -65,8 +65,8 @@ def _python() -> Iterator[Finding]:
 def _torch() -> Iterator[Finding]:
     import torch
 
-    from core.training.device import choose_device, device_name
-    from core.training.precision import triton_works
+    from core.training.loop.precision import triton_works
+    from core.util.device import choose_device, device_name
 
     yield Finding("ok", "torch", f"{torch.__version__}, {torch.get_num_threads()} threads")
     device = choose_device("auto")
@@ -164,7 +164,7 @@ def _terminal() -> Iterator[Finding]:
 
 
 def _disk() -> Iterator[Finding]:
-    from core.dataset.cache import cache_folder
+    from core.util.dirs import cache_folder
 
     for what, folder in (("runs", default_runs_dir()), ("cache", cache_folder())):
         there = next(path for path in (folder.absolute(), *folder.absolute().parents) if path.exists())

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from core.inference.find_model import find_model
 from tui.commands.common import add_runs_option, narrate, runs_dir
-from tui.exits import DONE, UsageError
+from tui.commands.exit_codes import DONE, UsageError
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -5,7 +5,7 @@ import sys
 from pathlib import Path
 
 from tui.commands.common import narrate
-from tui.exits import DONE, UsageError
+from tui.commands.exit_codes import DONE, UsageError
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -20,8 +20,8 @@ def add_socket_options(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    from core.audio.feed_socket import default_socket
-    from core.audio.feeding import feed
+    from core.audio.live.socket_client import feed
+    from core.audio.live.socket_path import default_socket
 
     if sys.stdin.isatty():
         raise UsageError("feed takes sound from standard input; try: arecord -q -f S16_LE -t wav | genre-tui feed")
@@ -36,8 +36,8 @@ def stated_rate(args: argparse.Namespace) -> int:
     Raises:
         UsageError: no sound has that rate.
     """
-    from core.audio.feed_socket import DEFAULT_RATE
-    from core.audio.resampler import HIGHEST_RATE, LOWEST_RATE
+    from core.audio.live.socket_path import DEFAULT_RATE
+    from core.audio.resample import HIGHEST_RATE, LOWEST_RATE
 
     rate: int = DEFAULT_RATE if args.rate is None else args.rate
     if not LOWEST_RATE <= rate <= HIGHEST_RATE:

@@ -4,7 +4,7 @@ import argparse
 from pathlib import Path
 
 from tui.commands.common import narrate
-from tui.exits import DONE, UsageError
+from tui.commands.exit_codes import DONE, UsageError
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -5,18 +5,18 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from core.errors import UserError
-from core.training.process import tune_process
-from tui.commands.classify import add_model_options
+from core.util.errors import UserError
+from core.util.process import tune_process
+from tui.commands.classify.classify import add_model_options
 from tui.commands.common import add_runs_option, narrate, runs_dir
+from tui.commands.exit_codes import DONE, UsageError
 from tui.commands.feed import stated_rate
-from tui.exits import DONE, UsageError
-from tui.figures import clock
-from tui.routes import routes
+from tui.listen.routes import routes
+from tui.text.numbers import clock
 
 if TYPE_CHECKING:
-    from core.audio.source import Source
-    from core.inference.heard import Heard, SourceChanged
+    from core.audio.live.source import Source
+    from core.inference.live.events import Heard, SourceChanged
 
 SIGN_OF_LIFE_SECONDS = 5.0
 """Without --json, a verdict that stays the same is said again after so long."""
@@ -60,8 +60,8 @@ def _listen(args: argparse.Namespace, source: "Source") -> int:
     model = find_model(args.model, runs_dir(args))
 
     from core.inference.classifier import Classifier
-    from core.inference.heard import Heard, SourceChanged
-    from core.inference.listening import Listening, overlap_for
+    from core.inference.live.events import Heard, SourceChanged
+    from core.inference.live.live_classifier import Listening, overlap_for
 
     classifier = Classifier.load(model, args.compute)
     narrate(f"model {classifier.model} on {classifier.device}; windows of {classifier.window_seconds:g} s")
@@ -80,16 +80,16 @@ def _listen(args: argparse.Namespace, source: "Source") -> int:
 
 def _open(args: argparse.Namespace) -> "Source":
     if args.stdin:
-        from core.audio.pipe_source import PipeSource
+        from core.audio.live.pipe_source import PipeSource
 
         if sys.stdin.isatty():
             raise UsageError("--stdin takes sound; try: arecord -q -f S16_LE -t wav | genre-tui listen --stdin")
         return PipeSource(sys.stdin.fileno(), stated_rate(args))
     if args.socket:
-        from core.audio.socket_source import SocketSource
+        from core.audio.live.socket_server import SocketSource
 
         return SocketSource(args.socket)
-    from core.audio.device_source import DeviceSource
+    from core.audio.live.device_source import DeviceSource
 
     try:
         return DeviceSource(args.device)
@@ -100,7 +100,7 @@ def _open(args: argparse.Namespace) -> "Source":
 
 
 def _list_devices() -> int:
-    from core.audio.devices import input_devices
+    from core.audio.live.devices import input_devices
 
     for device in input_devices():
         mark = "*" if device.is_default else " "

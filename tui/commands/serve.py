@@ -6,14 +6,14 @@ from pathlib import Path
 
 import msgspec
 
-from core.errors import UserError
 from core.inference.find_model import find_model
-from core.serving.access import TOKEN_VARIABLE, choose_token, is_loopback
-from core.serving.limits import MIB, Limits
-from core.serving.listening import bind
-from tui.commands.classify import add_model_options
+from core.server.auth import TOKEN_VARIABLE, choose_token, is_loopback
+from core.server.bind import bind
+from core.server.limits import MIB, Limits
+from core.util.errors import UserError
+from tui.commands.classify.classify import add_model_options
 from tui.commands.common import add_runs_option, narrate, runs_dir
-from tui.exits import DONE
+from tui.commands.exit_codes import DONE
 
 NEEDED = ("fastapi", "uvicorn", "python_multipart", "websockets", "prometheus_client")
 """What `genre-tui[serve]` installs."""
@@ -46,8 +46,8 @@ def add_address_options(parser: argparse.ArgumentParser, port: int) -> None:
 def run(args: argparse.Namespace) -> int:
     require(NEEDED, "serve")
     from core.inference.classifier import Classifier
-    from core.serving.server import run_server
-    from core.serving.service import Service
+    from core.server.server import run_server
+    from core.server.service import Service
 
     token = choose_token(args.host, args.token_file, insecure=args.insecure)
     limits = msgspec.structs.replace(Limits(), body_bytes=args.max_body * MIB, audio_seconds=args.max_audio)

@@ -2,11 +2,11 @@
 
 import argparse
 
-from core.serving.access import choose_token
-from core.serving.listening import bind
+from core.server.auth import choose_token
+from core.server.bind import bind
 from tui.commands.common import add_runs_option, narrate, runs_dir
+from tui.commands.exit_codes import DONE
 from tui.commands.serve import add_address_options, address_of, require
-from tui.exits import DONE
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -16,7 +16,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     require(("textual_serve",), "web")
-    from tui.web import WebServer
+    from tui.shell.browser import WebServer
 
     # Whoever can open the app can read folders and start processes, and a loopback address is everybody's on a shared
     # machine: a token is needed there too.

@@ -6,11 +6,12 @@ from typing import Self
 
 import msgspec
 
-from core.errors import UserError
-from core.models.names import MODEL_NAMES
+from core.models.catalog import MODEL_NAMES
+from core.runs.control import MOST_EPOCHS
 from core.training.presets import PRESETS, preset
-from core.training.recipe import HIGHEST_SEED, MOST_EPOCHS, Recipe
-from tui.settings import NewRunSettings
+from core.training.recipe import HIGHEST_SEED, Recipe
+from core.util.errors import UserError
+from tui.shell.settings import NewRunSettings
 
 
 class FieldError(UserError):

@@ -4,6 +4,7 @@ It scrolls by itself and sends only the lines that differ: Textual's scrolling v
 their content grows, and repaint.
 """
 
+from collections.abc import Sequence
 from typing import ClassVar
 
 from textual import events
@@ -198,3 +199,34 @@ class RowList(Widget, can_focus=True):
             self.action_choose()
         else:
             self._move_cursor(index)
+
+
+class LinesView(RowList):
+    """Shows the lines that it is given; begins at the top."""
+
+    class Resized(Message):
+        """Lines that were made for the width before do not fit."""
+
+        def __init__(self, view: "LinesView") -> None:
+            super().__init__()
+            self.view = view
+
+    def __init__(self, *, id: str | None = None) -> None:
+        super().__init__(id=id)
+        self._lines: Sequence[Content] = ()
+
+    def show(self, lines: Sequence[Content]) -> None:
+        self._lines = lines
+        self.rows_changed()
+
+    def on_resize(self) -> None:
+        self.post_message(self.Resized(self))
+
+    def follows(self) -> bool:
+        return False
+
+    def row_count(self) -> int:
+        return len(self._lines)
+
+    def row(self, index: int, width: int) -> Content:
+        return self._lines[index]

@@ -1,14 +1,12 @@
 """A spectrogram in the terminal: two bands a cell in colour, or a character a cell without."""
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 from textual.color import Color
 from textual.content import Content
 
-if TYPE_CHECKING:
-    from tui.app import GenreApp
-    from tui.themes import Palette
+from tui.shell.base import BaseApp
+from tui.shell.themes import Palette
 
 SHADES = " ░▒▓█"
 ASCII_SHADES = " .:-=+*#%@"
@@ -39,7 +37,7 @@ class Image:
         return fields
 
 
-def shading_of(app: "GenreApp") -> str:
+def shading_of(app: BaseApp) -> str:
     """How `spectrogram_lines` should draw on this app's terminal."""
     if app.ascii:
         return "ascii"

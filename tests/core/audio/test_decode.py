@@ -7,9 +7,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from core.audio import ffmpeg, sndfile
-from core.audio.decode import decode, decode_pcm16, stream
-from core.audio.probe import probe
+from core.audio.files import ffmpeg, sndfile
+from core.audio.files.decode import decode, decode_pcm16, stream
+from core.audio.files.probe import probe
 from tests.core.audio.sounds import SNDFILE_SUFFIXES, SUFFIXES, sweep, wav_header, write
 
 LOSSY = {".mp3", ".m4a", ".aac", ".opus", ".wma", ".ogg"}
@@ -170,7 +170,7 @@ def test_plain_samples_need_no_decoders_library(tmp_path: Path) -> None:
     path = write(tmp_path / "sound.au", sweep(1.0, 22_050), 22_050)
     program = f"""
 import sys
-from core.audio.decode import decode
+from core.audio.files.decode import decode
 assert len(decode({str(path)!r})[0]) == 22050
 assert not {{"av", "soundfile"}} & set(sys.modules)
 """

@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 import soundfile
 
-from core.audio.decode import decode, decode_pcm16, stream
 from core.audio.errors import AudioError, printable
-from core.audio.probe import is_audio, probe
-from core.errors import UserError
+from core.audio.files.decode import decode, decode_pcm16, stream
+from core.audio.files.probe import is_audio, probe
+from core.util.errors import UserError
 from tests.core.audio.sounds import SUFFIXES, au_header, sweep, wav_header, write
 
 
@@ -240,7 +240,7 @@ def test_nothing_is_printed(tmp_path: Path) -> None:
     (tmp_path / "lie.wav").write_bytes(good)
     (tmp_path / "tag.mp3").write_bytes(b"ID3\x04\x00\x80\xff\xff\xff\xff" + good)
     program = (
-        "import sys\nfrom pathlib import Path\nfrom core.audio.decode import decode\n"
+        "import sys\nfrom pathlib import Path\nfrom core.audio.files.decode import decode\n"
         "from core.audio.errors import AudioError\n"
         "for path in Path(sys.argv[1]).iterdir():\n"
         "    try: decode(path)\n"

@@ -7,7 +7,7 @@ from pathlib import Path
 import av
 import numpy as np
 
-from core.audio.ffmpeg import _mono
+from core.audio.files.ffmpeg import _mono
 from tests.core.audio.sounds import write
 
 
@@ -24,7 +24,7 @@ DECODE = """
 import sys
 import numpy as np
 from pathlib import Path
-from core.audio.decode import decode
+from core.audio.files.decode import decode
 from core.audio.errors import AudioError
 path = Path(sys.argv[1])
 whole = path.read_bytes()

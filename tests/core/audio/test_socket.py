@@ -11,9 +11,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from core.audio.feed_socket import SocketError, default_socket, listen_on
-from core.audio.socket_source import SocketSource
-from core.audio.source import State
+from core.audio.live.socket_path import SocketError, default_socket, listen_on
+from core.audio.live.socket_server import SocketSource
+from core.audio.live.source import State
 from tests.core.runs.waiting import wait_until
 from tests.tui.commands import ROOT
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from core.audio.spectrum import BANDS, LiveSpectrum, Spectrum
+from core.features.display_spectrogram import BANDS, LiveSpectrum, Spectrum
 
 RATE = 22_050
 

@@ -11,7 +11,7 @@ import soundfile
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from core.audio.wire import WireDecoder, WireError, sounds_random
+from core.audio.live.pcm_stream import WireDecoder, WireError, sounds_random
 
 RATE = 22_050
 TONE = (0.5 * np.sin(2 * np.pi * 440 * np.arange(3000) / RATE)).astype(np.float32)

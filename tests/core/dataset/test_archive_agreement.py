@@ -7,9 +7,9 @@ import pytest
 import torch
 from msgspec.structs import replace
 
-from core.audio.decode import decode
+from core.audio.files.decode import decode
 from core.dataset.pack import ARCHIVE_FRONT_END
-from core.features.front_end import FrontEnd
+from core.features.log_mel import FrontEnd
 from tests.core.dataset.folders import ARCHIVE, MINI
 
 pytestmark = pytest.mark.skipif(not (MINI.is_dir() and ARCHIVE.is_dir()), reason="the shared music is not here")

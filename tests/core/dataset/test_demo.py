@@ -5,10 +5,10 @@ from pathlib import Path
 import pytest
 import torch
 
-from core.dataset.check import check
-from core.dataset.demo import make_demo
-from core.dataset.errors import DatasetError
+from core.dataset.clip import DatasetError
 from core.dataset.load import load_dataset
+from core.dataset.report import check
+from core.dataset.synthetic import make_demo
 from core.features.settings import FrontEndSettings
 
 

@@ -7,20 +7,19 @@ import numpy as np
 import pytest
 import torch
 
-from core.audio.decode import decode
+from core.audio.files.decode import decode
 from core.audio.resample import resample
-from core.dataset import features as features_module
-from core.dataset.feature_set import FeatureSet
-from core.dataset.features import compute_features, in_batches
 from core.dataset.load import load_dataset
-from core.dataset.rows import StoredRows
 from core.dataset.scan import scan
-from core.dataset.settings import SplitSettings
-from core.dataset.store import FeatureStore
-from core.dataset.writing import writing
-from core.errors import UserError
-from core.features.front_end import FrontEnd
+from core.dataset.split_settings import SplitSettings
+from core.dataset.store import extract as features_module
+from core.dataset.store.disk_rows import StoredRows
+from core.dataset.store.extract import compute_features, in_batches
+from core.dataset.store.feature_set import FeatureSet
+from core.dataset.store.feature_store import FeatureStore, writing
+from core.features.log_mel import FrontEnd
 from core.features.settings import FrontEndSettings
+from core.util.errors import UserError
 from tests.core.audio.sounds import sweep, write
 from tests.core.dataset.folders import MINI, genre_folder
 

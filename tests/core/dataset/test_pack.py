@@ -9,13 +9,13 @@ import pytest
 import soundfile
 import torch
 
-from core.dataset.check import check
-from core.dataset.errors import DatasetError
-from core.dataset.features import compute_features
+from core.dataset.clip import DatasetError
 from core.dataset.load import load_dataset
 from core.dataset.pack import ARCHIVE_FRONT_END, import_archive, open_pack, pack
+from core.dataset.report import check
 from core.dataset.scan import scan
-from core.dataset.settings import SplitSettings
+from core.dataset.split_settings import SplitSettings
+from core.dataset.store.extract import compute_features
 from core.features.settings import FrontEndSettings
 from tests.core.dataset.folders import ARCHIVE, genre_folder
 from tui.cli import main

@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 
 from core.dataset import scan as scan_module
-from core.dataset.check import check
-from core.dataset.errors import DatasetError
+from core.dataset.clip import DatasetError
+from core.dataset.report import check
 from core.dataset.scan import scan, survey
-from core.errors import UserError
+from core.util.errors import UserError
 from tests.core.audio.sounds import sweep, wav_header, write
 from tests.core.dataset.folders import MINI, genre_folder
 
@@ -231,7 +231,8 @@ def test_real_music_is_all_usable() -> None:
 
 def test_scanning_loads_no_torch() -> None:
     program = (
-        "import sys, core.audio.probe, core.dataset.scan, core.dataset.split, core.dataset.check, core.dataset.demo\n"
+        "import sys, core.audio.files.probe, core.dataset.scan, core.dataset.split\n"
+        "import core.dataset.report, core.dataset.synthetic\n"
         "assert not {'torch', 'torchaudio', 'sklearn', 'matplotlib', 'textual'} & set(sys.modules)"
     )
     subprocess.run([sys.executable, "-c", program], check=True)

@@ -10,11 +10,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from core.dataset.clip import Clip
-from core.dataset.errors import DatasetError
-from core.dataset.index import read_index
-from core.dataset.settings import SplitSettings
+from core.dataset.clip import Clip, DatasetError
+from core.dataset.metadata import read_index
 from core.dataset.split import Split, split
+from core.dataset.split_settings import SplitSettings
 from tests.core.dataset.folders import ARCHIVE
 
 

@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 import torch
 
-from core.dataset.store import RECORD, FeatureStore
-from core.errors import UserError
+from core.dataset.store.feature_store import RECORD, FeatureStore
 from core.features.settings import FrontEndSettings
+from core.util.errors import UserError
 
 SETTINGS = FrontEndSettings(n_mels=8, seconds=1.0)
 FRAMES = SETTINGS.frames

@@ -16,11 +16,11 @@ from onnx import TensorProto, helper
 from safetensors.torch import load as load_tensors
 from safetensors.torch import save as save_tensors
 
-from core.errors import UserError
 from core.export.archive import MANIFEST, WEIGHTS, import_archive, write_archive
 from core.inference import Classifier
-from core.inference.model_card import METADATA_KEY
+from core.inference.onnx_metadata import METADATA_KEY
 from core.training.checkpoint import load_model
+from core.util.errors import UserError
 from tests.core.inference.small_model import a_sound
 
 

@@ -8,17 +8,17 @@ import onnxruntime
 import pytest
 import torch
 
-from core.audio.decode import decode
+from core.audio.files.decode import decode
 from core.export.onnx_file import export_onnx
 from core.export.real_front_end import RealFrontEnd
-from core.features.front_end import FrontEnd
+from core.features.log_mel import FrontEnd
 from core.features.settings import FrontEndSettings
 from core.inference import Classifier, Prediction
+from core.inference.decision import softmax
 from core.inference.find_model import default_model
-from core.inference.judge import softmax
-from core.inference.network import Network
-from core.inference.onnx_network import INPUT, PROBABILITIES, OnnxNetwork
-from core.models.names import MODEL_NAMES
+from core.inference.onnx_backend import INPUT, PROBABILITIES, OnnxNetwork
+from core.inference.torch_backend import Network
+from core.models.catalog import MODEL_NAMES
 from core.models.registry import build_model
 from tests.core.inference.small_model import GENRES, a_sound, shared_model
 

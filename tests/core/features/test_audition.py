@@ -7,11 +7,11 @@ import pytest
 import soundfile
 import torch
 
-from core.errors import UserError
-from core.features.audition import audition, audition_of_mel
-from core.features.effects import EFFECTS, effects_of, range_of
-from core.features.front_end import FrontEnd
+from core.features.augment_effects import EFFECTS, effects_of, range_of
+from core.features.augment_preview import audition, audition_of_mel
+from core.features.log_mel import FrontEnd
 from core.features.settings import AugmentationSettings, FrontEndSettings
+from core.util.errors import UserError
 from tui.cli import main
 
 FRONT_END = FrontEndSettings(mel_scale="slaney", mel_norm="slaney", top_db=80.0)

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from core.features.augment import Augment, _beta, _Draw
-from core.features.mel_axis import mel_frequencies, position_of
+from core.features.mel_scale import mel_frequencies, position_of
 from core.features.settings import AUGMENTATION_LIMITS, AugmentationSettings, FrontEndSettings
 
 FRONT_END = FrontEndSettings(n_mels=96, mel_scale="slaney", mel_norm="slaney", top_db=80.0)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from core.features.front_end import FrontEnd
+from core.features.log_mel import FrontEnd
 from core.features.quantise import to_codes, to_decibels
 from core.features.settings import FrontEndSettings
 from core.features.torchaudio_import import torchaudio

@@ -8,17 +8,17 @@ from pathlib import Path
 
 import torch
 
-from core.audio.decode import decode
+from core.audio.files.decode import decode
 from core.audio.resample import resample
-from core.dataset.demo import make_demo
-from core.features.front_end import FrontEnd
+from core.dataset.synthetic import make_demo
+from core.features.log_mel import FrontEnd
 from core.features.settings import FrontEndSettings
-from core.models.limits import WINDOW_SECONDS, cut, fit_limits
+from core.models.layers.standardise import fit_standardisation
+from core.models.ood.thresholds import WINDOW_SECONDS, cut, fit_limits
 from core.models.registry import build_model
-from core.models.standardise import fit_standardisation
-from core.training.calibration import calibrate
 from core.training.checkpoint import save_best
-from core.training.evaluation import Evaluation
+from core.training.loop.calibration import calibrate
+from core.training.loop.evaluation import Evaluation
 from core.training.recipe import Recipe
 
 GENRES = ["bass-pulse", "drums-fast", "organ-hymn", "saw-wall"]

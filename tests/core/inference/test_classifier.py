@@ -6,11 +6,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from core.audio.decode import decode
 from core.audio.errors import AudioError
-from core.errors import UserError
+from core.audio.files.decode import decode
 from core.inference import Classifier
-from core.inference.prediction import Reason, Segment
+from core.inference.types import Reason, Segment
+from core.util.errors import UserError
 from tests.core.inference.recordings import tone, write_sound
 from tests.core.inference.small_model import GENRES, SECONDS, a_sound, shared_model
 

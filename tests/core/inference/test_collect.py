@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from core.inference.collect import collect
-from core.inference.prediction import Unreadable
+from core.inference.batch.find_files import collect
+from core.inference.types import Unreadable
 
 
 def touch(path: Path) -> Path:

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 import torch
 
-from core.audio.decode import decode
-from core.features.front_end import FrontEnd
+from core.audio.files.decode import decode
+from core.features.log_mel import FrontEnd
 from core.features.quantise import to_decibels
 from core.inference.classifier import Classifier
 from core.inference.find_model import default_model

@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from core.errors import UserError
 from core.inference import find_model as module
 from core.inference.find_model import find_model, list_models
-from core.runs.folder import create
+from core.runs.directory import create
+from core.util.errors import UserError
 
 
 @pytest.fixture(autouse=True)

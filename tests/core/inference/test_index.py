@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from core.audio.opened import opened
-from core.errors import UserError
-from core.inference.index import PredictionIndex, judge_key
-from core.inference.prediction import Prediction
+from core.audio.files.open import opened
+from core.inference.batch.cache import PredictionIndex, judge_key
+from core.inference.types import Prediction
+from core.util.errors import UserError
 
 
 def prediction(genre: str) -> Prediction:
@@ -78,7 +78,7 @@ def test_an_index_that_cannot_be_written_does_not_end_the_work(tmp_path: Path, s
 KILLED = """
 import os, sys
 from pathlib import Path
-from core.inference.index import PredictionIndex
+from core.inference.batch.cache import PredictionIndex
 from tests.core.inference.test_index import prediction, remember
 index = PredictionIndex(Path(sys.argv[1]), "judge")
 remember(index, Path(sys.argv[2]), prediction("rock"))

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from core.inference.judge import FLAT_ENTROPY, Judge, Window, relative_entropy, softmax, stretches
-from core.inference.prediction import Reason, Segment
+from core.inference.decision import FLAT_ENTROPY, Judge, Window, relative_entropy, softmax, stretches
+from core.inference.types import Reason, Segment
 
 GENRES = [f"genre{i}" for i in range(10)]
 SURE = np.array([9.0] + [0.0] * 9)

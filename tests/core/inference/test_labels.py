@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from core.errors import UserError
-from core.inference.labels import Labels, read_labels
-from core.inference.prediction import Prediction, Reason
+from core.inference.batch.labels import Labels, read_labels
+from core.inference.types import Prediction, Reason
+from core.util.errors import UserError
 
 
 def prediction(reason: Reason | None = None, **probabilities: float) -> Prediction:

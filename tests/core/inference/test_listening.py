@@ -8,14 +8,13 @@ import numpy as np
 import pytest
 import soundfile
 
-from core.audio.decode import decode
-from core.audio.source import Chunk, Condition, EndOfSound, State
-from core.errors import UserError
+from core.audio.files.decode import decode
+from core.audio.live.source import Chunk, Condition, EndOfSound, State
 from core.inference import Classifier
-from core.inference.heard import Heard, HeardEvent, Level, SourceChanged
-from core.inference.listening import Listening, overlap_for
-from core.inference.prediction import Reason
-from core.inference.smoothing import Smoother
+from core.inference.live.events import Heard, HeardEvent, Level, SourceChanged
+from core.inference.live.live_classifier import Listening, Smoother, overlap_for
+from core.inference.types import Reason
+from core.util.errors import UserError
 from tests.core.inference.small_model import a_sound, shared_model
 
 

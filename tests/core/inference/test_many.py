@@ -9,10 +9,10 @@ import pytest
 import soundfile
 
 from core.inference import Classifier
-from core.inference.collect import collect
-from core.inference.index import PredictionIndex
-from core.inference.many import classify_many
-from core.inference.prediction import Prediction, Result, Unreadable
+from core.inference.batch.cache import PredictionIndex
+from core.inference.batch.classify_files import classify_many
+from core.inference.batch.find_files import collect
+from core.inference.types import Prediction, Result, Unreadable
 from tests.core.inference.recordings import ENCODERS, tone, write_sound
 from tests.core.inference.small_model import GENRES, a_sound, shared_model, shared_sounds
 

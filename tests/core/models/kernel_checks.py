@@ -9,10 +9,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from core.models import kernels
-from core.models.blocks import ConvBlock
-from core.models.norm_pool import norm_pool_relu
-from core.models.one_channel import convolve_one_channel
+from core.models.layers import triton_kernels as kernels
+from core.models.layers.conv import ConvBlock
+from core.models.layers.triton_norm_pool import norm_pool_relu
+from core.models.layers.triton_one_channel import convolve_one_channel
 
 
 def check_norm_pool(

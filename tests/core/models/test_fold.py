@@ -4,8 +4,8 @@ import pytest
 import torch
 from torch import nn
 
-from core.models.fold import fold_batch_norms
-from core.models.names import MODEL_NAMES
+from core.models.catalog import MODEL_NAMES
+from core.models.layers.batch_norm import fold_batch_norms
 from core.models.registry import build_model
 
 

@@ -3,8 +3,8 @@
 import pytest
 import torch
 
+from core.models.layers.standardise import TwoViews, fit_standardisation
 from core.models.registry import build_model
-from core.models.standardise import TwoViews, fit_standardisation
 
 NAMES = ["hybrid_cnn", "residual_cnn", "crnn", "cnn_attention"]
 

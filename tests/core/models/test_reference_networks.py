@@ -5,13 +5,12 @@ import inspect
 import pytest
 import torch
 
-from core.errors import UserError
-from core.models.blocks import FullyConnected
-from core.models.names import MODEL_NAMES, MODELS
-from core.models.options import GIVEN, LIMITS
-from core.models.registry import NETWORKS, build_model
-from core.models.settle import settle_batch_norm
-from core.models.standardise import Standardise, fit_standardisation
+from core.models.catalog import MODEL_NAMES, MODELS
+from core.models.layers.batch_norm import settle_batch_norm
+from core.models.layers.conv import FullyConnected
+from core.models.layers.standardise import Standardise, fit_standardisation
+from core.models.registry import GIVEN, LIMITS, NETWORKS, build_model
+from core.util.errors import UserError
 
 
 def mel(clips: int, frames: int, bands: int = 64) -> torch.Tensor:

@@ -9,13 +9,11 @@ import pytest
 from PIL import Image
 from sklearn import metrics
 
-from core.reports.assessment import Assessment, as_text, assess
-from core.reports.classification import classification_report
-from core.reports.confusion import plot_confusion
-from core.reports.curves import plot_curves
+from core.reports.metrics import Assessment, as_text, assess, classification_report
+from core.reports.plots import plot_confusion, plot_curves
 from core.reports.spectrograms import write_spectrogram, write_spectrograms
-from core.reports.training_log import log_lines
-from core.runs import events as ev
+from core.runs.journal import events as ev
+from core.runs.journal.log_lines import log_lines
 
 GENRES = ["blues", "jazz", "metal"]
 TRUTH = [0, 0, 0, 1, 1, 2, 2, 2]

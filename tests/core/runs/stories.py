@@ -5,8 +5,8 @@ from pathlib import Path
 
 import msgspec
 
-from core.runs import events as ev
-from core.runs.journal import Journal
+from core.runs.journal import events as ev
+from core.runs.journal.journal import Journal
 
 GENRES = ["blues", "jazz", "metal"]
 BATCHES = 4

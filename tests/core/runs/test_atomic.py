@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from core.runs.atomic import replacing, write_atomic
+from core.util.atomic import replacing, write_atomic
 from tests.core.runs.waiting import wait_until
 
 
@@ -41,7 +41,7 @@ def test_permissions_follow_the_umask(tmp_path: Path) -> None:
 WRITER = """
 import sys
 from pathlib import Path
-from core.runs.atomic import write_atomic
+from core.util.atomic import write_atomic
 for n in range(100_000):
     write_atomic(Path(sys.argv[1]), bytes([n % 256]) * 100_000)
 """

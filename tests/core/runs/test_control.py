@@ -2,8 +2,8 @@ import threading
 from pathlib import Path
 
 from core.runs.control import CONTROL, ControlReader, request, wait_for_answer
-from core.runs.events import RequestAnswered, Warned
-from core.runs.journal import Journal
+from core.runs.journal.events import RequestAnswered, Warned
+from core.runs.journal.journal import Journal
 
 
 def test_a_request_is_read_once(tmp_path: Path) -> None:

@@ -1,8 +1,8 @@
 from dataclasses import replace
 
-from core.runs import events as ev
-from core.runs.fold import fold
-from core.runs.state import RunState
+from core.runs.journal import events as ev
+from core.runs.journal.reducer import fold
+from core.runs.journal.state import RunState
 from tests.core.runs.stories import START, beginning, epoch_finished, numbered, run_started
 
 

@@ -9,8 +9,8 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from core.runs import events as ev
-from core.runs.journal import BLOCK, Journal, JournalReader
+from core.runs.journal import events as ev
+from core.runs.journal.journal import BLOCK, Journal, JournalReader
 from tests.core.runs.stories import epoch_finished, run_started, scanned, whole_run, write_journal
 from tests.core.runs.waiting import wait_until
 
@@ -207,8 +207,8 @@ WRITER = """
 import sys
 import time
 from pathlib import Path
-from core.runs.events import Warned
-from core.runs.journal import Journal
+from core.runs.journal.events import Warned
+from core.runs.journal.journal import Journal
 journal = Journal(Path(sys.argv[1]))
 for _ in range(10_000):
     journal.write(Warned(message="x" * 5000))
@@ -240,7 +240,7 @@ def test_a_reader_does_not_run_after_a_writer_that_is_faster(path: Path, monkeyp
         journal.write(ev.Warned(message="w" * BLOCK))
         return ev.decode(line)
 
-    monkeypatch.setattr("core.runs.journal.decode", decode_while_it_grows)
+    monkeypatch.setattr("core.runs.journal.journal.decode", decode_while_it_grows)
     reader = JournalReader(path)
     assert reader.read() == [first]
     assert [event.seq for event in reader.read()] == [1]

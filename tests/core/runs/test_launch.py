@@ -4,11 +4,12 @@ from pathlib import Path
 
 import pytest
 
-from core.errors import UserError
 from core.runs.control import request
-from core.runs.folder import RunFolder, create
+from core.runs.directory import create
+from core.runs.folder import RunFolder
 from core.runs.launch import launch
 from core.runs.lock import holder
+from core.util.errors import UserError
 from tests.core.runs.waiting import wait_until
 
 STAND_IN = '''
@@ -16,9 +17,9 @@ STAND_IN = '''
 import os, sys
 from pathlib import Path
 from core.runs.control import ControlReader
-from core.runs.events import Warned
+from core.runs.journal.events import Warned
 from core.runs.folder import RunFolder
-from core.runs.journal import Journal
+from core.runs.journal.journal import Journal
 from core.runs.lock import RunLock
 import time
 

@@ -6,9 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from core.errors import UserError
-from core.runs.folder import RunFolder, create
-from core.runs.notify import FILE, run_ended, write_webhook
+from core.runs.directory import create
+from core.runs.folder import RunFolder
+from core.runs.webhook import FILE, run_ended, write_webhook
+from core.util.errors import UserError
 from tests.core.runs.stories import whole_run, write_journal
 
 

@@ -3,7 +3,7 @@ import math
 from hypothesis import given
 from hypothesis import strategies as st
 
-from core.runs.series import CAPACITY, Series, decimate
+from core.runs.journal.series import CAPACITY, Series, decimate
 
 finite = st.floats(-1e6, 1e6)
 

@@ -6,10 +6,10 @@ import msgspec
 from hypothesis import given
 from hypothesis import strategies as st
 
-from core.runs import events as ev
-from core.runs.fold import fold
-from core.runs.series import CAPACITY
-from core.runs.state import LOG_LINES, RunState
+from core.runs.journal import events as ev
+from core.runs.journal.reducer import fold
+from core.runs.journal.series import CAPACITY
+from core.runs.journal.state import LOG_LINES, RunState
 from tests.core.runs.stories import (
     BATCHES,
     GENRES,

@@ -4,7 +4,8 @@ from pathlib import Path
 import pytest
 
 from core.runs import summary as summary_module
-from core.runs.folder import RunFolder, create
+from core.runs.directory import create
+from core.runs.folder import RunFolder
 from core.runs.lock import RunLock
 from core.runs.summary import CACHE, RunList, RunWatcher
 from tests.core.runs.stories import beginning, epoch, run_started, whole_run, write_journal
@@ -17,7 +18,7 @@ def make(runs: Path, name: str) -> RunFolder:
 def test_a_finished_run(tmp_path: Path) -> None:
     run = make(tmp_path, "one")
     written = write_journal(run.journal_path, whole_run())
-    assert run.summary().as_dict() == {
+    assert RunWatcher(run).summary().as_dict() == {
         "name": "one",
         "state": "finished",
         "path": str(run.path),
@@ -33,14 +34,14 @@ def test_a_finished_run(tmp_path: Path) -> None:
 
 
 def test_a_run_that_was_only_made(tmp_path: Path) -> None:
-    summary = make(tmp_path, "new").summary()
+    summary = RunWatcher(make(tmp_path, "new")).summary()
     assert (summary.state, summary.model, summary.epochs, summary.started) == ("created", "small_cnn", 3, None)
 
 
 def test_it_says_the_same_as_the_whole_journal(tmp_path: Path) -> None:
     run = make(tmp_path, "one")
     write_journal(run.journal_path, [*beginning(), *epoch(1), *epoch(2)[:-2]])
-    state, summary = run.state(), run.summary()
+    state, summary = run.state(), RunWatcher(run).summary()
     assert summary.state == state.status == "lost"
     assert summary.epochs_done == 1
     assert summary.seconds == state.seconds(0)  # up to the last event, which is one of those that are skipped
@@ -49,9 +50,9 @@ def test_it_says_the_same_as_the_whole_journal(tmp_path: Path) -> None:
 def test_the_second_look_reads_no_journal(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     run = make(tmp_path, "one")
     write_journal(run.journal_path, whole_run())
-    first = run.summary()
+    first = RunWatcher(run).summary()
     monkeypatch.setattr(summary_module, "RunTail", None)
-    assert run.summary() == first
+    assert RunWatcher(run).summary() == first
 
 
 def test_what_changes_is_read_again(tmp_path: Path) -> None:
@@ -83,7 +84,7 @@ def test_a_trainer_that_died_before_its_first_word_is_lost(tmp_path: Path) -> No
 def test_a_renamed_run_has_its_new_name(tmp_path: Path) -> None:
     run = make(tmp_path, "before")
     write_journal(run.journal_path, whole_run())
-    run.summary()
+    RunWatcher(run).summary()
     renamed = run.rename("after")
     assert renamed.summary().name == "after"
     assert renamed.summary().path == str(renamed.path)
@@ -93,9 +94,9 @@ def test_a_renamed_run_has_its_new_name(tmp_path: Path) -> None:
 def test_a_damaged_cache_is_made_anew(tmp_path: Path, content: bytes) -> None:
     run = make(tmp_path, "one")
     write_journal(run.journal_path, whole_run())
-    good = run.summary()
+    good = RunWatcher(run).summary()
     (run.path / CACHE).write_bytes(content)
-    assert run.summary() == good
+    assert RunWatcher(run).summary() == good
 
 
 def test_a_thousand_runs(tmp_path: Path) -> None:
@@ -130,4 +131,4 @@ def test_a_folder_that_cannot_be_written_to_is_listed_all_the_same(tmp_path: Pat
     run = make(tmp_path, "one")
     write_journal(run.journal_path, whole_run())
     run.path.chmod(0o555)
-    assert run.summary().state == "finished"
+    assert RunWatcher(run).summary().state == "finished"

@@ -1,7 +1,7 @@
 from pathlib import Path
 
-from core.runs.folder import create
-from core.runs.journal import Journal
+from core.runs.directory import create
+from core.runs.journal.journal import Journal
 from core.runs.lock import RunLock
 from core.runs.tail import RunTail
 from tests.core.runs.stories import beginning, whole_run

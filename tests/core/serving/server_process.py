@@ -9,10 +9,10 @@ import sys
 from pathlib import Path
 
 from core.inference.classifier import Classifier
-from core.serving.limits import Limits
-from core.serving.listening import bind
-from core.serving.server import run_server
-from core.serving.service import Service
+from core.server.bind import bind
+from core.server.limits import Limits
+from core.server.server import run_server
+from core.server.service import Service
 
 
 def main() -> None:

@@ -3,9 +3,9 @@ from pathlib import Path
 
 import pytest
 
-from core.errors import UserError
-from core.serving import access
-from core.serving.access import Access, Refused, choose_token, is_loopback
+from core.server import auth as access
+from core.server.auth import Access, Refused, choose_token, is_loopback
+from core.util.errors import UserError
 
 TOKEN = "a-token-of-some-length"
 

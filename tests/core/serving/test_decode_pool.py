@@ -8,11 +8,11 @@ import psutil
 import pytest
 import soundfile
 
-from core.audio.decode import decode
 from core.audio.errors import AudioError
-from core.serving.decode_pool import DecodePool
-from core.serving.limits import MIB, Limits
-from core.serving.problems import Problem
+from core.audio.files.decode import decode
+from core.server.limits import MIB, Limits
+from core.server.problems import Problem
+from core.server.uploads.decode_pool import DecodePool
 from tests.core.serving.conftest import RATE, chord, encoded
 
 MakePool = Callable[..., DecodePool]

@@ -15,7 +15,7 @@ import soundfile
 import websockets.sync.client as sockets
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
-from core.serving.limits import MIB
+from core.server.limits import MIB
 from tests.core.inference.small_model import a_sound
 from tests.core.runs.waiting import wait_until
 from tests.core.serving.conftest import Serve, Served, chord, encoded

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 import soundfile
 
-from core.audio.decode import decode
-from core.runs.events import RunFinished
+from core.audio.files.decode import decode
+from core.runs.journal.events import RunFinished
 from tests.core.inference.small_model import GENRES, a_sound
 from tests.core.runs.waiting import wait_until
 from tests.core.serving.browser import asked_for, chromium, complaints, needs_chromium

@@ -3,9 +3,9 @@ from contextlib import AsyncExitStack
 
 import pytest
 
-from core.serving import places
-from core.serving.places import Places, Rate
-from core.serving.problems import Problem
+from core.server import concurrency as places
+from core.server.concurrency import Places, Rate
+from core.server.problems import Problem
 
 
 async def test_one_more_than_there_are_places_is_refused() -> None:

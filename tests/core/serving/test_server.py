@@ -10,11 +10,12 @@ import websockets.sync.client as sockets
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 from core.inference import Classifier
-from core.inference.labels import Labels
-from core.inference.prediction import as_plain
-from core.runs.events import EpochFinished, RunStarted
-from core.runs.folder import RunFolder, create
-from core.runs.journal import Journal
+from core.inference.batch.labels import Labels
+from core.inference.types import as_plain
+from core.runs.directory import create
+from core.runs.folder import RunFolder
+from core.runs.journal.events import EpochFinished, RunStarted
+from core.runs.journal.journal import Journal
 from tests.core.inference.small_model import a_sound
 from tests.core.runs.waiting import wait_until
 from tests.core.serving.conftest import Serve, Served, chord, encoded

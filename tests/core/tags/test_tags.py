@@ -13,12 +13,12 @@ import numpy as np
 import pytest
 from mutagen.id3 import ID3, TCON, TIT2
 
-from core.audio.decode import decode
 from core.audio.errors import AudioError
-from core.errors import UserError
+from core.audio.files.decode import decode
 from core.tags.formats import has_tags, read_genres, set_genres
 from core.tags.journal import TagJournal, mark_undone, newest_journal, read_journal
 from core.tags.write import Action, plan, take_back, write_genres
+from core.util.errors import UserError
 from tests.core.inference.recordings import tone, write_sound
 
 RATE = 44_100

@@ -8,11 +8,12 @@ import msgspec
 import torch
 
 from core.features.settings import AugmentationSettings, FrontEndSettings
-from core.runs import events as ev
-from core.runs.folder import RunFolder, create
-from core.runs.journal import JournalReader
+from core.runs.directory import create
+from core.runs.folder import RunFolder
+from core.runs.journal import events as ev
+from core.runs.journal.journal import JournalReader
 from core.training.recipe import OptimiserSettings, Recipe, to_dict
-from core.training.trainer import run_trainer
+from core.training.run.trainer import run_trainer
 from tests.core.runs.waiting import wait_until
 
 FRONT_END = FrontEndSettings(sample_rate=11_025, n_fft=512, hop_length=256, n_mels=32, seconds=2.0)

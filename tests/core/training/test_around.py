@@ -7,13 +7,13 @@ from typing import Any
 import pytest
 import torch
 
-from core.runs import events as ev
-from core.runs.journal import JournalReader
-from core.training import saver
+from core.runs.journal import events as ev
+from core.runs.journal.journal import JournalReader
 from core.training.checkpoint import save_last
-from core.training.chronicle import Chronicle
 from core.training.errors import EndedAtOnce
-from core.training.monitor import Monitor
+from core.training.run import checkpointing as saver
+from core.training.run.device_monitor import Monitor
+from core.training.run.event_logger import Chronicle
 from tests.core.runs.waiting import wait_until
 from tests.core.training import lives
 
@@ -97,7 +97,7 @@ def test_events_from_several_threads_keep_their_order(collection: Path, tmp_path
 
 
 def test_the_monitor_samples_unless_the_run_waits(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("core.training.monitor.INTERVAL", 0.01)
+    monkeypatch.setattr("core.training.run.device_monitor.INTERVAL", 0.01)
     samples: list[ev.Event] = []
     waiting = False
     with Monitor(torch.device("cpu"), samples.append, lambda: waiting):

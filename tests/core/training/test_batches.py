@@ -5,14 +5,14 @@ from pathlib import Path
 import pytest
 import torch
 
-from core.dataset.features import compute_features
 from core.dataset.scan import scan
+from core.dataset.store.extract import compute_features
 from core.features.quantise import to_decibels
-from core.runs import events as ev
 from core.runs.folder import RunFolder
-from core.training.batches import WindowReader
-from core.training.precision import choose_precision, has_bfloat16
-from core.training.windows import random_windows
+from core.runs.journal import events as ev
+from core.training.loop.loader import WindowReader
+from core.training.loop.precision import choose_precision, has_bfloat16
+from core.training.loop.sampler import random_windows
 from tests.core.training import lives
 
 CPU = torch.device("cpu")

@@ -8,18 +8,18 @@ import torch
 from msgspec import structs
 
 from core.dataset.clip import Clip
-from core.dataset.features import compute_features
 from core.dataset.scan import scan
-from core.errors import UserError
+from core.dataset.store.extract import compute_features
 from core.features.settings import AugmentationSettings
-from core.models.discriminant import FORGOTTEN, REMEMBERED, StatisticsExpert
+from core.models.networks.lda_expert import FORGOTTEN, REMEMBERED, StatisticsExpert
 from core.models.registry import build_model
-from core.training import begin
-from core.training.batches import WindowReader
-from core.training.begin import EXPERT_BATCH, EXPERT_WINDOWS, augmentation, for_experts, sampling_weights
+from core.training.loop import init as begin
+from core.training.loop.init import EXPERT_BATCH, EXPERT_WINDOWS, augmentation, for_experts, sampling_weights
+from core.training.loop.loader import WindowReader
+from core.training.loop.sampler import random_windows
 from core.training.presets import PRESETS, preset
 from core.training.recipe import Recipe, from_dict, to_dict
-from core.training.windows import random_windows
+from core.util.errors import UserError
 from tests.core.training import lives
 
 

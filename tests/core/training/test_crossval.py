@@ -8,14 +8,14 @@ import numpy as np
 import pytest
 
 from core.dataset.pack import import_archive
-from core.errors import UserError
-from core.training.crossval import column_rounds, grouped_rounds, groups_of, load, random_rounds
+from core.training.evaluation.crossval import column_rounds, grouped_rounds, groups_of, load, random_rounds
+from core.training.evaluation.protocol import same_protocol
+from core.training.evaluation.significance import interval_of_groups, interval_of_mean, interval_of_share, mcnemar
 from core.training.presets import preset
-from core.training.protocol import same_protocol
-from core.training.significance import interval_of_groups, interval_of_mean, interval_of_share, mcnemar
+from core.util.errors import UserError
 from tests.core.training.conftest import make_collection
 from tui.cli import main
-from tui.exits import FAILED, USAGE
+from tui.commands.exit_codes import FAILED, USAGE
 
 GENRES = ("drums", "flute")
 SMALL = ["--set", "crop_seconds=2", "--set", 'model_options={"width": 4}', "--set", "batch_size=8"]

@@ -3,8 +3,8 @@
 import pytest
 import torch
 
-from core.errors import UserError
-from core.training.device import choose_device, device_name, is_surely_cpu
+from core.util.device import choose_device, device_name, is_surely_cpu
+from core.util.errors import UserError
 
 
 def test_the_cpu_is_always_there() -> None:

@@ -9,13 +9,13 @@ import torch
 from msgspec.structs import replace
 
 from core.dataset.pack import pack
-from core.errors import UserError
-from core.runs import events as ev
 from core.runs.folder import RunFolder
-from core.runs.narrate import percent
+from core.runs.journal import events as ev
+from core.runs.journal.log_lines import percent
 from core.training.checkpoint import read_best, write_best
-from core.training.evaluate import evaluate
-from core.training.significance import interval_of_share
+from core.training.evaluation.evaluate import evaluate
+from core.training.evaluation.significance import interval_of_share
+from core.util.errors import UserError
 from tests.core.training import lives
 from tests.core.training.conftest import GENRES, make_collection
 from tui.cli import main

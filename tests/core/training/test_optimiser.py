@@ -6,12 +6,12 @@ import sys
 import pytest
 import torch
 
-from core.training.optimiser import OPTIMISERS, build_optimiser
+from core.training.loop.optim import OPTIMISERS, build_optimiser
 from core.training.recipe import OptimiserSettings
 
 STEP = """
 import sys, torch
-from core.training.optimiser import build_optimiser
+from core.training.loop.optim import build_optimiser
 from core.training.recipe import OptimiserSettings
 model = torch.nn.Linear(3, 3)
 optimiser = build_optimiser(OptimiserSettings(), model.parameters(), fused=True)

@@ -10,15 +10,14 @@ import torch
 from torch import nn
 
 from core.features.settings import FrontEndSettings
-from core.models.names import MODEL_NAMES
+from core.models.catalog import MODEL_NAMES
 from core.models.registry import build_model
-from core.training.average import WeightAverage
-from core.training.calibration import calibrate, calibration_error, calibration_noise, fit_temperature
-from core.training.evaluation import Evaluation
-from core.training.pace import Pace
+from core.training.loop.calibration import calibrate, calibration_error, calibration_noise, fit_temperature
+from core.training.loop.evaluation import Evaluation
+from core.training.loop.optim import WeightAverage, learning_rate
+from core.training.loop.sampler import batch_bounds, random_windows, spaced_windows
 from core.training.recipe import OptimiserSettings, Recipe
-from core.training.schedule import learning_rate
-from core.training.windows import batch_bounds, random_windows, spaced_windows
+from core.training.run.callbacks import Pace
 
 COSINE = OptimiserSettings(learning_rate=1.0, schedule="cosine", warmup=0.1)
 
@@ -166,8 +165,8 @@ def test_reports_come_ten_a_second_and_fewer_in_a_long_run() -> None:
 
 
 def test_weights_only_loading_runs_no_code(tmp_path: Path) -> None:
-    from core.errors import UserError
     from core.training.checkpoint import load_model
+    from core.util.errors import UserError
 
     class Trap:
         def __reduce__(self) -> tuple[Any, ...]:
@@ -182,8 +181,8 @@ def test_weights_only_loading_runs_no_code(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("content", [b"", b"PK\x03\x04 nonsense", b"\x80\x04garbage"])
 def test_what_is_no_model_is_told_in_one_line(tmp_path: Path, content: bytes) -> None:
-    from core.errors import UserError
     from core.training.checkpoint import load_model
+    from core.util.errors import UserError
 
     path = tmp_path / "model.pth"
     path.write_bytes(content)

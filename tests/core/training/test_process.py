@@ -10,10 +10,10 @@ from pathlib import Path
 import psutil
 import pytest
 
-from core.runs import events as ev
 from core.runs.control import request, wait_for_answer
 from core.runs.folder import RunFolder
-from core.runs.launch import launch, resume
+from core.runs.journal import events as ev
+from core.runs.launch import launch
 from tests.core.runs.waiting import wait_until
 from tests.core.training import lives
 
@@ -61,7 +61,7 @@ def test_killed_in_the_middle_of_an_epoch(collection: Path, tmp_path: Path, star
     wait_until_dead(killed, pid)
     assert killed.state().status == "lost"
     assert len(killed.state().history) == 1
-    started.append(pid := resume(killed))
+    started.append(pid := launch(killed))
     wait_until_dead(killed, pid)
     assert killed.state().status == "finished"
     lives.assert_same_training(whole, killed)
@@ -166,7 +166,7 @@ def test_a_second_signal_ends_at_once(collection: Path, tmp_path: Path, started:
     state = run.state()
     assert state.status == "stopped" and "at once" in state.end_message
     assert state.test is None and not run.report_json_path.exists()
-    started.append(pid := resume(run))
+    started.append(pid := launch(run))
     reached = len(state.history) + 1
     lives.wait_for(run, lambda event: in_epoch(reached, event), "the resumed run")
     os.kill(pid, signal.SIGKILL)

@@ -5,10 +5,10 @@ from typing import Any
 
 import pytest
 
-from core.dataset.settings import SplitSettings
-from core.runs import events as ev
+from core.dataset.split_settings import SplitSettings
 from core.runs.control import request
 from core.runs.folder import RunFolder
+from core.runs.journal import events as ev
 from tests.core.training import lives
 
 
@@ -28,9 +28,9 @@ def stop_when(run: RunFolder, moment: Any) -> Any:
 @pytest.fixture
 def slow_look(monkeypatch: pytest.MonkeyPatch) -> None:
     """Looks at the control file after every batch, and tells of every batch."""
-    monkeypatch.setattr("core.training.requests.LOOK_SECONDS", 0.0)
-    monkeypatch.setattr("core.training.pace.SHORTEST", 0.0)
-    monkeypatch.setattr("core.training.pace.SHARE", 0.0)
+    monkeypatch.setattr("core.training.run.control.LOOK_SECONDS", 0.0)
+    monkeypatch.setattr("core.training.run.callbacks.SHORTEST", 0.0)
+    monkeypatch.setattr("core.training.run.callbacks.SHARE", 0.0)
 
 
 def test_four_epochs_are_two_and_two_more(collection: Path, tmp_path: Path) -> None:

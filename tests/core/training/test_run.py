@@ -10,13 +10,13 @@ import torch
 from PIL import Image
 
 from core.dataset.pack import pack
-from core.errors import UserError
 from core.features.settings import FrontEndSettings
-from core.runs import events as ev
 from core.runs.folder import RunFolder
+from core.runs.journal import events as ev
 from core.runs.lock import RunLock
 from core.training.recipe import OptimiserSettings, SplitSettings
-from core.training.trainer import run_trainer
+from core.training.run.trainer import run_trainer
+from core.util.errors import UserError
 from tests.core.training import lives
 from tests.core.training.conftest import CLIPS, GENRES, make_collection
 
@@ -117,7 +117,7 @@ def test_an_unforeseen_error_is_told_with_its_traceback(
     def broken(*args: object) -> None:
         raise ZeroDivisionError("by the test")
 
-    monkeypatch.setattr("core.training.train.calibrate", broken)
+    monkeypatch.setattr("core.training.loop.train.calibrate", broken)
     run = lives.new_run(tmp_path, collection)
     ending = lives.train(run)
     assert isinstance(ending, ev.RunFailed)

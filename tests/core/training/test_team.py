@@ -9,13 +9,13 @@ from pathlib import Path
 import psutil
 import pytest
 
-from core.runs import events as ev
 from core.runs.control import request
 from core.runs.folder import RunFolder
+from core.runs.journal import events as ev
 from core.runs.launch import launch
-from core.training.ranks import Ranks
+from core.training.distributed.group import Team
+from core.training.distributed.ranks import Ranks
 from core.training.recipe import OptimiserSettings
-from core.training.team import Team
 from tests.core.runs.waiting import wait_until
 from tests.core.training import lives
 

@@ -1,5 +1,5 @@
 from tui.charts.navigation import back, move_cursor, put_cursor, zoom_in
-from tui.charts.picture import View
+from tui.charts.render import View
 
 EPOCHS = list(range(1, 21))
 

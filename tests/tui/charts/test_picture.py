@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tui.charts.picture import CURSOR, FAINT, Bounds, Line, Picture, Star, Subject, View, picture
+from tui.charts.render import CURSOR, FAINT, Bounds, Line, Picture, Star, Subject, View, picture
 
 EPOCHS = list(range(1, 21))
 TRAIN = Line("train", 1, EPOCHS, [2 / epoch for epoch in EPOCHS], ascii_marker="*")

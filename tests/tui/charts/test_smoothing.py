@@ -2,7 +2,7 @@ from math import inf, isnan, nan
 
 import pytest
 
-from tui.charts.smoothing import smooth
+from tui.charts.decimation import smooth
 
 
 def test_a_constant_stays_what_it_is() -> None:

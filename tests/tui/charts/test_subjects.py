@@ -2,14 +2,14 @@ from math import isnan, nan
 
 import pytest
 
-from core.runs.fold import fold
-from core.runs.state import EpochRow, RunState
+from core.runs.journal.reducer import fold
+from core.runs.journal.state import EpochRow, RunState
 from tests.tui import made_up_run
-from tui.charts.columns import Columns
-from tui.charts.comparison import compared_accuracy, compared_loss, differences
-from tui.charts.picture import View
-from tui.charts.subjects import accuracy_subject, loss_subject
+from tui.charts.history_columns import Columns
+from tui.charts.render import View
+from tui.charts.run_series import accuracy_subject, loss_subject
 from tui.charts.svg import svg
+from tui.compare.series import compared_accuracy, compared_loss, differences
 
 
 def folded(done: int = 5) -> RunState:

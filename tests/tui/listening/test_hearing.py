@@ -1,11 +1,11 @@
 """What the Listen screen knows, without a screen."""
 
-from core.audio.source import State
-from core.inference.heard import Level, SourceChanged
-from core.inference.listen_worker import Refused, Saved
-from core.inference.prediction import Reason
+from core.audio.live.source import State
+from core.inference.live.events import Level, SourceChanged
+from core.inference.types import Reason
+from core.inference.workers.live_worker import Refused, Saved
 from tests.tui import made_up_sound as made_up
-from tui.listening.hearing import Hearing
+from tui.listen.state import Hearing
 
 
 def hearing_of(*answers: object) -> Hearing:

@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from tui.listening.level_meter import level_line
-from tui.listening.strip_chart import strip_chart
-from tui.listening.texts import command_lines
-from tui.routes import routes
+from tui.listen.level_meter import level_line
+from tui.listen.lines import command_lines
+from tui.listen.routes import routes
+from tui.listen.spectrogram import strip_chart
 
 
 @pytest.mark.parametrize("width", [40, 80, 120])

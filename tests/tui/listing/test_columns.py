@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from tui.listing.columns import COLUMNS, header, layout, line, ordered
-from tui.listing.row import RunRow
+from tui.runs.columns import COLUMNS, header, layout, line, ordered
+from tui.runs.row import RunRow
 
 ROW = RunRow(Path("/r/2026-11-22_12-00-00_gtzan_residual-cnn"), "finished", "residual_cnn", "gtzan-mini", 100, 100)
 BEST = replace(ROW, path=Path("/r/best"), val=1.0, test=0.998, started=1_700_000_000.0, seconds=100_000.0)

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tui.listing.filter import FilterError, parse_filter
-from tui.listing.row import RunRow
+from tui.runs.filter import FilterError, parse_filter
+from tui.runs.row import RunRow
 
 NOON = time.mktime((2026, 11, 22, 12, 0, 0, 0, 0, -1))
 ROW = RunRow(

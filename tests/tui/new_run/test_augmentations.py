@@ -8,12 +8,12 @@ import pytest
 import soundfile
 from PIL import Image
 
-from core.dataset.demo import make_demo
 from core.dataset.pack import pack
-from core.features.effects import effects_of
+from core.dataset.synthetic import make_demo
+from core.features.augment_effects import effects_of
 from core.features.settings import FrontEndSettings
 from core.training.presets import preset
-from tui.new_run.augmentations import Answer, Augmentations, Play, Refused, Request, Show, Shown, Write, Written
+from tui.augmentation.protocol import Answer, Augmentations, Play, Refused, Request, Show, Shown, Write, Written
 
 PATIENCE = 120.0
 EFFECTS = ["original", *effects_of(preset("best", "").augmentation), "all"]

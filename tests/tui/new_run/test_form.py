@@ -7,7 +7,7 @@ import pytest
 
 from core.training.presets import PRESETS, preset
 from tui.new_run.form import FieldError, RecipeForm
-from tui.settings import NewRunSettings
+from tui.shell.settings import NewRunSettings
 
 
 @pytest.mark.parametrize("name", PRESETS)

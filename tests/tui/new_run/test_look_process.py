@@ -4,10 +4,10 @@ from pathlib import Path
 
 import pytest
 
-from core.dataset.demo import make_demo
-from core.dataset.settings import SplitSettings
-from tui.new_run.dataset_look import look_at
-from tui.new_run.look_process import Found, LookProcess, Progress, Refused
+from core.dataset.split_settings import SplitSettings
+from core.dataset.synthetic import make_demo
+from tui.new_run.dataset_process import Found, LookProcess, Progress, Refused
+from tui.new_run.dataset_summary import look_at
 
 
 @pytest.fixture(scope="module")

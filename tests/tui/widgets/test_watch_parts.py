@@ -5,21 +5,20 @@ from dataclasses import replace
 import pytest
 from textual.content import Content
 
-from core.runs import events as ev
-from core.runs.fold import fold
-from core.runs.state import RunState, Validation
+from core.runs.journal import events as ev
+from core.runs.journal.reducer import fold
+from core.runs.journal.state import RunState, Validation
 from tests.core.runs.stories import numbered
 from tests.tui import made_up_run
 from tests.tui.made_up_run import GENRES
-from tui import figures
+from tui.text import numbers as figures
+from tui.watch.epoch_table import columns_for
+from tui.watch.genre_bars import genre_bars, worst_pairs
+from tui.watch.progress import progress_line
+from tui.watch.setup import setup_lines
+from tui.watch.test_report import report_lines
 from tui.widgets.confusion_grid import Look, confusion_grid
-from tui.widgets.device_strip import device_strip
-from tui.widgets.epoch_table import columns_for
-from tui.widgets.genre_bars import genre_bars, worst_pairs
-from tui.widgets.progress_line import progress_line
-from tui.widgets.report import report_lines
-from tui.widgets.run_header import run_header
-from tui.widgets.setup import setup_lines
+from tui.widgets.run_header import device_strip, run_header
 
 HEAT = ("#000000", "#ffffff")
 COLOUR = Look(HEAT)

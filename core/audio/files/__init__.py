@@ -1,0 +1,1 @@
+"""Audio files: decoders, headers and truncation checks."""

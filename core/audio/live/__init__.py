@@ -1,0 +1,1 @@
+"""Live sound: microphone, pipe and socket, behind one ring buffer."""

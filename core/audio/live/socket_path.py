@@ -1,0 +1,105 @@
+"""The socket between ``genre-tui feed`` and whoever listens: where it lies, and what is said over it.
+
+A feeder connects and first sends one line of JSON such as ``{"rate": 22050}``; then sound as in
+``core.audio.live.pcm_stream``.
+Who sends sound at once, without that line, is understood too. What the listener has to say comes back as lines of
+text; one that begins with ``!`` is the last.
+"""
+
+import contextlib
+import os
+import socket
+import stat
+import tempfile
+from pathlib import Path
+
+from core.util.errors import UserError
+
+DEFAULT_RATE = 22_050
+"""Of bare samples, where nobody says otherwise, in Hz."""
+
+
+class SocketError(UserError):
+    """The socket cannot be made, or reached."""
+
+
+def default_socket() -> Path:
+    """``$GENRE_TUI_SOCKET``; else in the user's folder of runtime files, else in one of our own.
+
+    The environment is not asked for ``XDG_RUNTIME_DIR``: a command over SSH often lacks it where the app has it, and
+    both have to find the same place.
+    """
+    chosen = os.environ.get("GENRE_TUI_SOCKET")
+    if chosen:
+        return Path(chosen)
+    runtime = Path(f"/run/user/{os.getuid()}")
+    if runtime.is_dir() and os.access(runtime, os.W_OK):
+        return runtime / "genre-tui" / "feed.sock"
+    return Path(tempfile.gettempdir()) / f"genre-tui-{os.getuid()}" / "feed.sock"
+
+
+def listen_on(path: Path) -> socket.socket:
+    """A listening socket at ``path`` that only this user may connect to; one that a dead process left is replaced.
+
+    Raises:
+        SocketError: somebody listens there already, or the place is not safe or cannot be written to.
+    """
+    try:
+        _private_folder(path.parent)
+        if path.is_socket():
+            if _somebody_listens(path):
+                raise SocketError(f"another genre-tui listens already: close it, or choose another --socket ({path})")
+            path.unlink()
+        made = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        try:
+            before = os.umask(0o177)
+            try:
+                made.bind(os.fspath(path))
+            finally:
+                os.umask(before)
+            made.listen(8)
+        except BaseException:
+            made.close()
+            raise
+    except OSError as error:
+        raise SocketError(f"the socket {path} cannot be made: {error.strerror or error}") from error
+    return made
+
+
+def connect_to(path: Path) -> socket.socket:
+    """
+    Raises:
+        SocketError: nobody listens there.
+    """
+    link = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    try:
+        link.connect(os.fspath(path))
+    except (FileNotFoundError, ConnectionRefusedError):
+        link.close()
+        raise SocketError(
+            f"nobody listens on {path}: open genre-tui there, go to Listen (4), choose the feed, and try again"
+        ) from None
+    except OSError as error:
+        link.close()
+        raise SocketError(f"the socket {path} cannot be reached: {error.strerror or error}") from error
+    return link
+
+
+def _private_folder(folder: Path) -> None:
+    """Makes the folder, for this user alone. A folder that is there must not be anybody else's."""
+    with contextlib.suppress(FileExistsError):
+        folder.mkdir(mode=0o700, parents=True)
+    status = folder.lstat()
+    theirs = status.st_uid not in (os.getuid(), 0) or not stat.S_ISDIR(status.st_mode)
+    open_to_all = status.st_mode & 0o002 and not status.st_mode & stat.S_ISVTX
+    if theirs or open_to_all:
+        raise SocketError(f"{folder} is open to others, so no sound is taken there; choose another --socket")
+
+
+def _somebody_listens(path: Path) -> bool:
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
+        try:
+            probe.connect(os.fspath(path))
+        except OSError:
+            return False
+        return True

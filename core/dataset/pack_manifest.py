@@ -1,0 +1,116 @@
+"""What lies in a feature pack, without its spectrograms. Imports no torch.
+
+A pack is a folder with three files: ``features.npy``, (N, M, T) uint8; ``index.csv``, a row for each of the N in the
+same order; and ``pack.json``, which names the front end and is written last.
+"""
+
+import csv
+from dataclasses import dataclass
+from pathlib import Path
+
+import msgspec
+
+from core.audio.errors import printable
+from core.dataset.clip import Clip, DatasetError
+from core.features.settings import FrontEndSettings
+
+VERSION = 1
+FEATURES, INDEX, MANIFEST = "features.npy", "index.csv", "pack.json"
+OWN_COLUMNS = ("name", "genre", "content", "frames", "rate", "channels", "format", "duration_s")
+KEPT = "index:"
+"""Stands before a column of the dataset's index that is called like one of the pack's own."""
+
+
+class Manifest(msgspec.Struct):
+    version: int
+    front_end: FrontEndSettings
+    source: str
+    """What it was made from, for people."""
+
+
+@dataclass(frozen=True)
+class PackIndex:
+    front_end: FrontEndSettings
+    clips: list[Clip]
+    frames: list[int]
+    """Valid frames of each clip."""
+
+
+def is_pack(folder: Path) -> bool:
+    return (folder / MANIFEST).is_file()
+
+
+def read_pack_index(folder: Path) -> PackIndex:
+    """The clips of the pack, in the order of its spectrograms.
+
+    Raises:
+        DatasetError: a file of the pack is missing, damaged, or of a later version.
+    """
+    try:
+        manifest = msgspec.json.decode((folder / MANIFEST).read_bytes(), type=Manifest)
+        if manifest.version != VERSION:
+            raise DatasetError(
+                f"The feature pack {printable(folder)} is of version {manifest.version}; this program reads {VERSION}."
+            )
+        with (folder / INDEX).open(newline="", encoding="utf-8") as file:
+            rows = list(csv.DictReader(file, strict=True))
+        if not rows:
+            raise ValueError(f"{INDEX} names no clips")
+        clips = [_clip(folder, row) for row in rows]
+        return PackIndex(manifest.front_end, clips, [_frames(row, manifest.front_end) for row in rows])
+    except (OSError, KeyError, ValueError, csv.Error) as error:
+        raise DatasetError(f"The feature pack {printable(folder)} is damaged: {error}.") from error
+
+
+def write_pack_index(
+    folder: Path, front_end: FrontEndSettings, clips: list[Clip], frames: list[int], source: str
+) -> None:
+    """Index and manifest of a pack whose spectrograms are written already."""
+    # The index has found its rows by the name, so that column is the pack's own.
+    extra = list(dict.fromkeys(column for clip in clips for column in clip.columns if column != "name"))
+    with (folder / INDEX).open("w", newline="", encoding="utf-8") as file:
+        writer = csv.DictWriter(file, [*OWN_COLUMNS, *map(_written, extra)])
+        writer.writeheader()
+        for clip, count in zip(clips, frames, strict=True):
+            own = {column: getattr(clip, column) for column in OWN_COLUMNS if column != "frames"}
+            kept = {_written(column): clip.columns.get(column, "") for column in extra}
+            writer.writerow(own | {"frames": count} | kept)
+    manifest = Manifest(VERSION, front_end, source)
+    (folder / MANIFEST).write_bytes(msgspec.json.format(msgspec.json.encode(manifest)))
+
+
+def _written(column: str) -> str:
+    """What a column of the dataset's index is called in the pack's."""
+    return KEPT + column if column in OWN_COLUMNS or column.startswith(KEPT) else column
+
+
+def _clip(folder: Path, row: dict[str, str]) -> Clip:
+    """
+    Raises:
+        ValueError: the row has more or fewer fields than the header.
+    """
+    if None in row or None in row.values():
+        raise ValueError(f"the row of {row['name']} in {INDEX} is not as long as the header")
+    columns = {column.removeprefix(KEPT): value for column, value in row.items() if column not in OWN_COLUMNS}
+    return Clip(
+        path=folder / row["name"],
+        genre=row["genre"],
+        name=row["name"],
+        content=row["content"],
+        rate=int(row["rate"]),
+        channels=int(row["channels"]),
+        format=row["format"],
+        duration_s=float(row["duration_s"]),
+        columns={"genre": row["genre"]} | columns,  # for the packs that have not kept the index's own
+    )
+
+
+def _frames(row: dict[str, str], front_end: FrontEndSettings) -> int:
+    """
+    Raises:
+        ValueError: no clip of this front end has so many.
+    """
+    frames = int(row["frames"])
+    if not 1 <= frames <= front_end.frames:
+        raise ValueError(f"{row['name']} has {frames} frames in {INDEX}, and clips have 1 to {front_end.frames}")
+    return frames

@@ -1,0 +1,137 @@
+"""A look at a dataset before anything is trained on it."""
+
+import os
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from core.audio.errors import printable
+from core.dataset.clip import Clip, DatasetError, Excluded
+from core.dataset.scan import OnProgress, survey
+from core.dataset.split import split
+from core.dataset.split_settings import SplitSettings
+
+
+@dataclass(frozen=True)
+class GenreReport:
+    """``formats`` and ``rates`` count the clips of each; ``rates`` are in Hz."""
+
+    genre: str
+    clips: int
+    hours: float
+    shortest_s: float
+    longest_s: float
+    formats: dict[str, int]
+    rates: dict[int, int]
+    excluded: int
+
+
+@dataclass(frozen=True)
+class DataReport:
+    """``duplicates`` are groups of files with equal content; those in ``across_genres`` bear different labels."""
+
+    root: str
+    genres: list[GenreReport]
+    excluded: list[Excluded]
+    duplicates: list[list[str]]
+    across_genres: list[list[str]]
+    refused: str | None
+    """Why training would not begin with it; None if it would."""
+
+    @property
+    def is_clean(self) -> bool:
+        return not (self.excluded or self.duplicates or self.refused)
+
+    def as_dict(self) -> dict[str, object]:
+        """Plain values for JSON."""
+        return {
+            **asdict(self),
+            "clips": sum(genre.clips for genre in self.genres),
+            "hours": sum(genre.hours for genre in self.genres),
+        }
+
+    def as_text(self) -> str:
+        """A table of the genres, then whatever is wrong, a line each."""
+        rows: list[tuple[str, ...]] = [("genre", "clips", "hours", "seconds", "formats", "rates", "left out")]
+        rows += [_row(genre) for genre in self.genres]
+        widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
+        lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
+        clips, hours = sum(g.clips for g in self.genres), sum(g.hours for g in self.genres)
+        lines.append(f"{clips} clips in {sum(g.clips > 0 for g in self.genres)} genres, {hours:.2f} hours")
+        if self.refused:
+            lines.append(f"training would be refused: {self.refused}")
+        lines += _listed("left out", [f"{item.path}: {item.reason}" for item in self.excluded])
+        lines += _listed("the same sound under different genres", [" = ".join(g) for g in self.across_genres])
+        within = [group for group in self.duplicates if group not in self.across_genres]
+        lines += _listed("the same sound more than once", [" = ".join(group) for group in within])
+        if self.is_clean:
+            lines.append("nothing unreadable, silent, cut off or twice")
+        return "\n".join(lines)
+
+
+def check(folder: str | os.PathLike[str], *, on_progress: OnProgress | None = None) -> DataReport:
+    """Reports on ``folder/<genre>/*``: what is there, what is unfit, what is there twice.
+
+    Raises:
+        DatasetError: there is no such folder, or no usable audio in it.
+    """
+    found = survey(folder, on_progress=on_progress)
+    by_genre: dict[str, list[Clip]] = defaultdict(list)
+    by_content: dict[str, list[Clip]] = defaultdict(list)
+    for clip in found.clips:
+        by_genre[clip.genre].append(clip)
+        by_content[clip.content].append(clip)
+    lost: dict[str, int] = defaultdict(int)
+    for item in found.excluded:
+        lost[Path(item.path).parts[0]] += 1
+    copies = [clips for clips in by_content.values() if len(clips) > 1]
+    return DataReport(
+        root=printable(found.root),
+        genres=[_report(genre, by_genre[genre], lost[genre]) for genre in sorted({*by_genre, *lost})],
+        excluded=found.excluded,
+        duplicates=[_names(found.root, clips) for clips in copies],
+        across_genres=[_names(found.root, clips) for clips in copies if len({clip.genre for clip in clips}) > 1],
+        refused=_refusal(found.clips),
+    )
+
+
+def _refusal(clips: Sequence[Clip]) -> str | None:
+    """What a run with the split that runs begin with would say."""
+    try:
+        split(clips, SplitSettings())
+    except DatasetError as error:
+        return str(error)
+    return None
+
+
+def _report(genre: str, clips: list[Clip], excluded: int) -> GenreReport:
+    formats: dict[str, int] = defaultdict(int)
+    rates: dict[int, int] = defaultdict(int)
+    for clip in clips:
+        formats[clip.format] += 1
+        rates[clip.rate] += 1
+    seconds = [clip.duration_s for clip in clips] or [0.0]
+    return GenreReport(
+        genre, len(clips), sum(seconds) / 3600, min(seconds), max(seconds), dict(formats), dict(rates), excluded
+    )
+
+
+def _names(root: Path, clips: list[Clip]) -> list[str]:
+    return [printable(clip.path.relative_to(root)) for clip in clips]
+
+
+def _row(genre: GenreReport) -> tuple[str, ...]:
+    return (
+        genre.genre,
+        str(genre.clips),
+        f"{genre.hours:.2f}",
+        f"{genre.shortest_s:.0f}–{genre.longest_s:.0f}",
+        ", ".join(sorted(genre.formats)) or "–",
+        ", ".join(f"{rate / 1000:g} kHz" for rate in sorted(genre.rates)) or "–",
+        str(genre.excluded or "–"),
+    )
+
+
+def _listed(title: str, lines: list[str]) -> list[str]:
+    return [f"{title} ({len(lines)}):", *(f"  {line}" for line in lines)] if lines else []

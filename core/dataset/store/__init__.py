@@ -1,0 +1,1 @@
+"""Features on disk: the store, and the feature sets that training reads."""

@@ -1,0 +1,167 @@
+"""Clips → spectrograms in the feature store: decoding in threads beside the front end.
+
+On a CPU a thread takes one clip from file to spectrogram, which beats batches there; on another device threads decode
+into pinned memory while the device works on the batch before.
+
+Shapes: B clips, N samples, M mel bands, T frames.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from functools import partial
+from itertools import islice
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from core.audio.errors import AudioError, printable
+from core.audio.files.decode import decode, decode_pcm16
+from core.audio.resample import resample
+from core.dataset.clip import Clip, Excluded
+from core.dataset.inspect_file import SILENCE
+from core.dataset.store.feature_set import FeatureSet, free_memory
+from core.dataset.store.feature_store import FeatureStore, writing
+from core.features.log_mel import FrontEnd
+from core.features.quantise import to_codes
+from core.features.resample import at_one_rate, can_resample_on_device
+from core.features.settings import FrontEndSettings
+from core.util.parallel import cores, in_threads
+
+OnFeatures = Callable[[int, int, int], None]
+"""Called with the clips that are done, all clips, and those of them that the store had already."""
+Computed = tuple[Clip, Tensor | AudioError]
+"""A clip with its codes, (M, valid frames) uint8 in ordinary memory, or with what is wrong with it."""
+LARGEST_BATCH = 64
+"""Clips; of more at a time, an H200 waits for their decoding and for pinned memory."""
+FLOATS_A_BIN = 8
+"""Floats in memory for each bin of a transform, at the worst moment of the front end."""
+
+
+def compute_features(
+    clips: Sequence[Clip],
+    settings: FrontEndSettings,
+    *,
+    device: torch.device | str = "cpu",
+    store: FeatureStore | None = None,
+    on_progress: OnFeatures | None = None,
+) -> tuple[FeatureSet, list[Excluded]]:
+    """The spectrograms of all clips, on disk (``FeatureSet.to`` loads them), and the clips that have none after all.
+
+    Only what the store lacks is computed. A clip is its first ``settings.seconds``; one whose beginning is silent, or
+    whose file has gone since the scan, is excluded.
+
+    Raises:
+        UserError: the store cannot be written.
+    """
+    store = FeatureStore(settings) if store is None else store  # an empty one is false
+    missing = {clip.content: clip for clip in clips if clip.content not in store}
+    cached = sum(clip.content in store for clip in clips)
+    failed: dict[str, str] = {}
+    if on_progress:
+        on_progress(cached, len(clips), cached)
+    with writing(store) as put:
+        computed = _computed(list(missing.values()), settings, torch.device(device))
+        for done, (clip, result) in enumerate(computed, start=1):
+            if isinstance(result, AudioError):
+                failed[clip.content] = result.reason
+            else:
+                put(clip.content, result)
+            if on_progress:
+                on_progress(len(clips) - len(missing) + done, len(clips), cached)
+    kept = [clip for clip in clips if clip.content not in failed]
+    excluded = [Excluded(printable(clip.path), failed[clip.content]) for clip in clips if clip.content in failed]
+    return _feature_set(kept, settings, store), excluded
+
+
+def _feature_set(clips: list[Clip], settings: FrontEndSettings, store: FeatureStore) -> FeatureSet:
+    mel, frames = store.rows([clip.content for clip in clips])
+    genres = sorted({clip.genre for clip in clips})
+    labels = [genres.index(clip.genre) for clip in clips]
+    return FeatureSet(mel, torch.tensor(frames), torch.tensor(labels), genres, clips, settings)
+
+
+def _computed(clips: list[Clip], settings: FrontEndSettings, device: torch.device) -> Iterator[Computed]:
+    if not clips:
+        return iter(())
+    front_end = FrontEnd(settings).to(device)
+    return (_one_by_one if device.type == "cpu" else in_batches)(clips, front_end, device)
+
+
+def _one_by_one(clips: list[Clip], front_end: FrontEnd, device: torch.device) -> Iterator[Computed]:
+    """One clip a thread, from file to codes."""
+    settings = front_end.settings
+
+    def spectrogram(clip: Clip) -> Computed:
+        try:
+            y, rate = waveform(clip, settings.seconds)
+            y = resample(y.astype(np.float32, copy=False), rate, settings.sample_rate)[: settings.samples]
+            wave_N = torch.from_numpy(y)
+            return clip, to_codes(front_end(wave_N[None])[0], settings.top_db)
+        except AudioError as error:
+            return clip, error
+
+    with _single_threaded():
+        yield from in_threads(spectrogram, clips, cores())
+
+
+def in_batches(clips: list[Clip], front_end: FrontEnd, device: torch.device) -> Iterator[Computed]:
+    """Batches on ``device``, as large as half of its free memory allows, while threads decode the next."""
+    settings = front_end.settings
+    size = max(1, min(LARGEST_BATCH, free_memory(device) // 2 // _bytes_a_clip(settings)))
+    decoded = in_threads(partial(_decoded, settings=settings, device=device), clips, cores())
+    while batch := list(islice(decoded, size)):
+        good = [(clip, wave, rate) for clip, wave, rate in batch if isinstance(wave, Tensor)]
+        yield from ((clip, wave) for clip, wave, _ in batch if isinstance(wave, AudioError))
+        if not good:
+            continue
+        waves = [(wave, rate) for _, wave, rate in good]
+        wave_BN, samples = at_one_rate(waves, settings.sample_rate, settings.samples, device)
+        codes_BMT = to_codes(front_end(wave_BN), settings.top_db).cpu()
+        for (clip, _, _), codes_MT, count in zip(good, codes_BMT, samples, strict=True):
+            yield clip, codes_MT[:, : front_end.frames_of(count)]
+
+
+def _decoded(clip: Clip, *, settings: FrontEndSettings, device: torch.device) -> tuple[Clip, Tensor | AudioError, int]:
+    """A clip's waveform, (N,) int16 or float32, in pinned memory where that speeds the copy, and its rate.
+
+    A rate whose ratio to the target is awkward is changed here, any other on the device.
+    """
+    try:
+        y, rate = waveform(clip, settings.seconds)
+    except AudioError as error:
+        return clip, error, 0
+    if not can_resample_on_device(rate, settings.sample_rate):
+        y, rate = resample(y.astype(np.float32, copy=False), rate, settings.sample_rate), settings.sample_rate
+    wave_N = torch.from_numpy(y)
+    return clip, wave_N.pin_memory() if device.type == "cuda" else wave_N, rate
+
+
+def waveform(clip: Clip, seconds: float) -> tuple[npt.NDArray[Any], int]:
+    """The clip's first ``seconds``, (samples,) int16 where the file is plain 16-bit, else float32, and their rate.
+
+    Raises:
+        AudioError: the file cannot be decoded, or is silent there.
+    """
+    y, rate = decode_pcm16(clip.path, duration=seconds) or decode(clip.path, duration=seconds)
+    full_scale = 32768 if y.dtype == np.int16 else 1
+    if float(y.max()) - float(y.min()) < SILENCE * full_scale:
+        raise AudioError(clip.path, f"is silent in its first {seconds:g} s")
+    return y, rate
+
+
+def _bytes_a_clip(settings: FrontEndSettings) -> int:
+    return 4 * FLOATS_A_BIN * (settings.n_fft // 2 + 1) * settings.frames + 4 * settings.samples
+
+
+@contextmanager
+def _single_threaded() -> Iterator[None]:
+    """Has each thread do its own arithmetic instead of sharing it out among as many threads again."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)

@@ -1,0 +1,88 @@
+"""The spectrograms of a dataset with their labels, in memory, on a device, or on disk.
+
+Shapes: N clips, B of them in a batch, M mel bands, T frames.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import psutil
+import torch
+from torch import Tensor
+
+from core.dataset.clip import Clip
+from core.dataset.store.disk_rows import StoredRows
+from core.features.quantise import to_decibels
+from core.features.settings import FrontEndSettings
+
+ROWS_A_COPY = 256
+
+
+@dataclass(frozen=True)
+class FeatureSet:
+    mel: Tensor | StoredRows
+    """(N, M, T) uint8: 0 is the floor, 255 each clip's maximum; ``as_decibels`` translates. A Tensor lives on
+    ``device``; StoredRows are on disk, take lists and tensors of indices, and give tensors in ordinary memory."""
+    frames: Tensor
+    """(N,) int64: frames that hold audio; those behind are padding at the floor."""
+    labels: Tensor
+    """(N,) int64: places in ``genres``."""
+    genres: list[str]
+    clips: list[Clip]
+    settings: FrontEndSettings
+
+    def __len__(self) -> int:
+        return len(self.clips)
+
+    @property
+    def device(self) -> torch.device:
+        """Where ``frames`` and ``labels`` are, and ``mel`` too unless it is on disk."""
+        return self.labels.device
+
+    @property
+    def on_disk(self) -> bool:
+        return isinstance(self.mel, StoredRows)
+
+    def to(self, device: torch.device | str, *, limit: int | None = None) -> "FeatureSet":
+        """The same set in the memory of ``device``, or still on disk where it takes more than ``limit`` bytes.
+
+        The limit is half of what is free there, unless it is given. ``frames`` and ``labels`` move in any case.
+        """
+        device = torch.device(device)
+        if isinstance(self.mel, Tensor):
+            mel: Tensor | StoredRows = self.mel.to(device)
+        elif self.mel.nbytes > (free_memory(device) // 2 if limit is None else limit):
+            mel = self.mel
+        else:
+            mel = _load(self.mel, device)
+        return replace(self, mel=mel, frames=self.frames.to(device), labels=self.labels.to(device))
+
+    def batch(self, indices: Tensor | Sequence[int]) -> Tensor:
+        """(B, M, T) uint8 on ``device``."""
+        if isinstance(self.mel, StoredRows):
+            return self.mel[indices].to(self.device)
+        return self.mel[torch.as_tensor(indices, device=self.device)]
+
+    def will_need(self, indices: Tensor | Sequence[int]) -> None:
+        """Announces the batch after the next, so that one on disk is read ahead."""
+        if isinstance(self.mel, StoredRows):
+            self.mel.will_need(indices)
+
+    def as_decibels(self, codes: Tensor) -> Tensor:
+        """uint8 of any shape → float32 in [-top_db, 0], on the same device."""
+        return to_decibels(codes, self.settings.top_db)
+
+
+def free_memory(device: torch.device) -> int:
+    """Bytes that can still be allocated on a device (of the machine, where the device shares its memory)."""
+    if device.type == "cuda":
+        return torch.cuda.mem_get_info(device)[0]
+    return int(psutil.virtual_memory().available)
+
+
+def _load(rows: StoredRows, device: torch.device) -> Tensor:
+    """All rows, (N, M, T), read and copied in blocks, so that no second copy of the whole stands in memory."""
+    mel = torch.empty(rows.shape, dtype=torch.uint8, device=device)
+    for begin in range(0, len(rows), ROWS_A_COPY):
+        mel[begin : begin + ROWS_A_COPY] = rows[slice(begin, begin + ROWS_A_COPY)].to(device)
+    return mel

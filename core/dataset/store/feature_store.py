@@ -1,0 +1,177 @@
+"""The feature store: every spectrogram is computed once, whatever runs, processes and crashes come after.
+
+One folder for each front end holds two append-only files. ``rows.bin`` has a row of M × T bytes for each spectrogram
+(``core.features.quantise`` says why bytes); ``index.bin`` has a record for each row in the same order. A row is found
+by the hash of its audio file, so that a renamed file is known and a changed one is not. Writers take turns under a
+lock and sync rows before they append records; a process killed in between leaves a row without a record, which the
+next writer overwrites.
+"""
+
+import fcntl
+import hashlib
+import os
+import struct
+import zlib
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
+
+import msgspec
+import numpy as np
+import numpy.typing as npt
+from torch import Tensor
+
+from core.dataset.store.disk_rows import StoredRows
+from core.features.settings import FrontEndSettings
+from core.util.dirs import cache_folder
+from core.util.errors import UserError
+
+VERSION = 1
+RECORD = struct.Struct("<16sII")
+"""Content hash, valid frames, and the CRC-32 of these two: a power cut can leave a file's end full of zeros."""
+BYTES_A_WRITE = 32 << 20
+"""Rows that wait for each other, so that a disk that syncs slowly is asked seldom."""
+
+
+class FeatureStore:
+    """Spectrograms of one front end by content hash (32 hexadecimal digits). Several processes may share it."""
+
+    def __init__(self, settings: FrontEndSettings, folder: Path | None = None) -> None:
+        """``folder`` holds the stores of all front ends; by default it is in the cache folder.
+
+        Raises:
+            UserError: it cannot be written.
+        """
+        self.settings = settings
+        self.shape = (settings.n_mels, settings.frames)
+        described = msgspec.json.encode(settings)
+        key = hashlib.blake2b(b"%d %s" % (VERSION, described), digest_size=8).hexdigest()
+        self.folder = (folder or cache_folder() / "features") / key
+        self._places: dict[bytes, tuple[int, int]] = {}
+        self._read = 0
+        self._waiting: list[tuple[bytes, npt.NDArray[np.uint8]]] = []
+        with self._writing():
+            self.folder.mkdir(parents=True, exist_ok=True)
+            (self.folder / "settings.json").write_bytes(described)
+            for name in ("rows.bin", "index.bin"):
+                (self.folder / name).touch()
+        self.refresh()
+
+    def __contains__(self, content: str) -> bool:
+        return bytes.fromhex(content) in self._places
+
+    def __len__(self) -> int:
+        return len(self._places)
+
+    def refresh(self) -> None:
+        """Learns of rows that other processes have added."""
+        with (self.folder / "index.bin").open("rb") as file:
+            file.seek(self._read * RECORD.size)
+            records = file.read()
+        for at in range(0, len(records) - RECORD.size + 1, RECORD.size):
+            content, frames, checksum = RECORD.unpack_from(records, at)
+            if checksum == zlib.crc32(records[at : at + RECORD.size - 4]):
+                self._places[content] = (self._read, frames)
+            self._read += 1
+
+    def put(self, content: str, codes_MT: Tensor) -> None:
+        """Keeps a spectrogram, (M, valid frames) uint8. It is on disk after the next ``flush``, or before."""
+        self._waiting.append((bytes.fromhex(content), codes_MT.numpy()))
+        if len(self._waiting) * self.shape[0] * self.shape[1] >= BYTES_A_WRITE:
+            self.flush()
+
+    def flush(self) -> None:
+        """Writes what waits.
+
+        Raises:
+            UserError: the disk is full, or the folder has become unwritable.
+        """
+        if not self._waiting:
+            return
+        with self._writing(), _locked(self.folder / "lock"):
+            self.refresh()
+            new = {content: codes for content, codes in self._waiting if content not in self._places}
+            rows = np.zeros((len(new), *self.shape), dtype=np.uint8)
+            records = b""
+            for row, (content, codes) in zip(rows, new.items(), strict=True):
+                row[:, : codes.shape[1]] = codes
+                record = RECORD.pack(content, codes.shape[1], 0)[:-4]
+                records += record + struct.pack("<I", zlib.crc32(record))
+            _write(self.folder / "rows.bin", rows.ravel().data, self._read * self.shape[0] * self.shape[1])
+            _write(self.folder / "index.bin", records, self._read * RECORD.size)
+            self.refresh()
+        self._waiting.clear()
+
+    def rows(self, contents: Sequence[str]) -> tuple[StoredRows, list[int]]:
+        """The spectrograms of these contents, and their valid frames.
+
+        Raises:
+            KeyError: one is not in the store.
+        """
+        places = [self._places[bytes.fromhex(content)] for content in contents]
+        stored = StoredRows(self.folder / "rows.bin", self.shape, [place for place, _ in places])
+        return stored, [frames for _, frames in places]
+
+    @contextmanager
+    def _writing(self) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            raise UserError(
+                f"The feature store at {self.folder} cannot be written ({(error.strerror or str(error)).lower()}): "
+                "make room there, or set GENRE_TUI_CACHE to another folder."
+            ) from error
+
+
+@contextmanager
+def _locked(path: Path) -> Iterator[None]:
+    """Holds an exclusive lock that the system lets go of when the process dies."""
+    with path.open("wb") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
+def _write(path: Path, data: bytes | memoryview, place: int) -> None:
+    """Writes at ``place`` and syncs; what a killed writer has left behind there is cut off first."""
+    descriptor = os.open(path, os.O_WRONLY)
+    try:
+        os.truncate(descriptor, place)
+        left = memoryview(data)
+        while left:
+            count = os.pwrite(descriptor, left, place)
+            left, place = left[count:], place + count
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+MOST_WAITING = 256
+"""Spectrograms that may wait for the disk."""
+
+
+@contextmanager
+def writing(store: FeatureStore) -> Iterator[Callable[[str, Tensor], None]]:
+    """A thread that puts spectrograms into ``store`` while others are computed.
+
+    In the end all are on disk, also when somebody has asked for a stop.
+
+    Raises:
+        UserError: the store cannot be written.
+    """
+    pool = ThreadPoolExecutor(1, "store")
+    waiting: deque[Future[None]] = deque()
+
+    def put(content: str, codes_MT: Tensor) -> None:
+        waiting.append(pool.submit(store.put, content, codes_MT))
+        while waiting and (waiting[0].done() or len(waiting) > MOST_WAITING):
+            waiting.popleft().result()
+
+    try:
+        yield put
+    finally:
+        waiting.append(pool.submit(store.flush))
+        pool.shutdown()
+    for future in waiting:
+        future.result()

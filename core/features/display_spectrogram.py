@@ -1,0 +1,120 @@
+"""Live sound as columns of band levels, for the eye. No torch."""
+
+import numpy as np
+import numpy.typing as npt
+
+from core.features.torchaudio_import import torchaudio
+
+Waveform = npt.NDArray[np.float32]
+Columns = npt.NDArray[np.uint8]
+BANDS = 64
+LOWEST_HZ, HIGHEST_HZ = 30.0, 11_000.0
+RANGE_DB = 80.0
+"""Below full scale: what is drawn darkest."""
+WINDOW = 4096
+"""Samples in a transform, at 44.1 kHz; scaled with the rate, so that low bands are told apart."""
+
+
+class Spectrum:
+    """Levels of bands that are equally wide to the ear (mel scale), by the loudest frequency in each."""
+
+    def __init__(self, rate: int, bands: int = BANDS) -> None:
+        self.rate, self.bands = rate, bands
+        self.samples = 1 << round(np.log2(WINDOW * rate / 44_100))
+        """Samples that a column looks at."""
+        self._window = np.hanning(self.samples).astype(np.float32)
+        edges = _from_mel(np.linspace(_to_mel(LOWEST_HZ), _to_mel(min(HIGHEST_HZ, rate / 2)), bands + 1))
+        first = np.floor(edges[:-1] * self.samples / rate).astype(int)
+        last = np.maximum(first + 1, np.ceil(edges[1:] * self.samples / rate).astype(int))
+        self._slices = [slice(a, b) for a, b in zip(first, last, strict=True)]
+
+    def decibels(self, frames_FN: Waveform) -> npt.NDArray[np.float32]:
+        """Frames (F, samples) → (F, bands) in dB, low bands first; a sine at full scale is 0."""
+        amplitude = np.abs(np.fft.rfft(frames_FN * self._window)) * (2 / self._window.sum())
+        levels = np.stack([amplitude[:, part].max(axis=1) for part in self._slices], axis=1)
+        decibels: npt.NDArray[np.float32] = (20 * np.log10(np.maximum(levels, 1e-7))).astype(np.float32)
+        return decibels
+
+
+class LiveSpectrum:
+    """Columns at a steady pace from sound that arrives piece by piece."""
+
+    def __init__(self, rate: int, columns_per_second: float) -> None:
+        self._spectrum = Spectrum(rate)
+        self._hop = max(1, round(rate / columns_per_second))
+        self._held = np.zeros(self._spectrum.samples, dtype=np.float32)
+        self._due = self._hop
+
+    def push(self, y: Waveform) -> Columns:
+        """(samples,) → the columns that are due, (C, bands): 0 is 80 dB below full scale, 255 is full scale."""
+        held = np.concatenate([self._held, y])
+        ends = np.arange(len(self._held) + self._due, len(held) + 1, self._hop)
+        frames = np.stack([held[end - self._spectrum.samples : end] for end in ends]) if len(ends) else None
+        self._due = self._due + self._hop * len(ends) - len(y)
+        self._held = held[-self._spectrum.samples - self._hop :]
+        if frames is None:
+            return np.zeros((0, self._spectrum.bands), dtype=np.uint8)
+        return _codes(self._spectrum.decibels(frames))
+
+
+def _codes(decibels: npt.NDArray[np.float32]) -> Columns:
+    as_bytes: Columns = np.clip((decibels + RANGE_DB) * (255 / RANGE_DB), 0, 255).astype(np.uint8)
+    return as_bytes
+
+
+def _to_mel(hertz: float) -> float:
+    return float(2595 * np.log10(1 + hertz / 700))
+
+
+def _from_mel(mel: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    hertz: npt.NDArray[np.float64] = 700 * (10 ** (mel / 2595) - 1)
+    return hertz
+
+
+BANDS = 96
+COLUMNS = 400
+"""A picture has at most twice as many columns, and as few again as soon as it has more."""
+N_FFT = 2048
+HOP_SECONDS = 0.0232
+"""From one column to the next to begin with: 512 samples at 22,050 Hz."""
+FLOOR_DB = 80.0
+"""Below the loudest point of the whole picture."""
+
+
+class Picture:
+    """Mel energies of a sound that comes in blocks. Its columns grow further apart as the sound grows longer."""
+
+    def __init__(self, rate: int) -> None:
+        """``rate``: Hz."""
+        self._window = np.hanning(N_FFT).astype(np.float32)
+        self._hop = max(1, round(HOP_SECONDS * rate))
+        self._next = 0
+        """Where the next column begins, from the first sample that is held."""
+        self._held: npt.NDArray[np.float32] = np.zeros(0, dtype=np.float32)
+        self._columns: list[npt.NDArray[np.float32]] = []
+        self._mel_FM = torchaudio.functional.melscale_fbanks(
+            N_FFT // 2 + 1, 30.0, rate / 2, BANDS, rate, norm="slaney", mel_scale="slaney"
+        ).numpy()
+
+    def push(self, y: npt.NDArray[np.float32]) -> None:
+        """The next samples of the sound, mono."""
+        held = np.concatenate([self._held, y])
+        while self._next + N_FFT <= len(held):
+            spectrum_F = np.fft.rfft(held[self._next : self._next + N_FFT] * self._window)
+            self._columns.append((np.abs(spectrum_F) ** 2).astype(np.float32) @ self._mel_FM)
+            self._next += self._hop
+            if len(self._columns) > 2 * COLUMNS:
+                del self._columns[1::2]
+                self._hop *= 2
+        # A hop may reach beyond what there is; the rest of it is waited for.
+        drop = min(self._next, len(held))
+        self._held, self._next = held[drop:], self._next - drop
+
+    def image(self) -> npt.NDArray[np.uint8]:
+        """[bands, columns], low bands first; 0 is `FLOOR_DB` or more below the loudest point, 255 is that point."""
+        if not self._columns:
+            return np.zeros((BANDS, 1), dtype=np.uint8)
+        power_MT = np.stack(self._columns, axis=1)
+        decibels_MT = 10 * np.log10(np.maximum(power_MT / max(float(power_MT.max()), 1e-20), 10 ** (-FLOOR_DB / 10)))
+        image: npt.NDArray[np.uint8] = np.round((decibels_MT + FLOOR_DB) * (255 / FLOOR_DB)).astype(np.uint8)
+        return image

@@ -1,0 +1,1 @@
+"""Many files: finding them, classifying them, cache, label names, playlists."""

@@ -1,0 +1,112 @@
+"""What has been classified already: a small SQLite file, so that a large library can be taken up again.
+
+A prediction is kept under the hash of the file's content, the hash of the model file (which holds the front end's
+settings) and the overlap: a renamed or copied file is known, a changed one is not.
+"""
+
+import hashlib
+import os
+import sqlite3
+import threading
+import zlib
+from pathlib import Path
+from typing import BinaryIO
+
+import msgspec
+
+from core.audio.files.open import opened
+from core.dataset.inspect_file import content_hash
+from core.inference.types import Prediction
+from core.util.dirs import cache_folder
+from core.util.errors import UserError
+
+VERSION = 1
+"""Raised when the same model would judge differently."""
+WAIT_SECONDS = 30.0
+"""For another process that is writing."""
+_SCHEMA = """
+CREATE TABLE IF NOT EXISTS files (path BLOB PRIMARY KEY, stamp TEXT NOT NULL, content TEXT NOT NULL) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS predictions
+    (content TEXT, judge TEXT, prediction BLOB NOT NULL, PRIMARY KEY (content, judge))
+    WITHOUT ROWID;
+"""
+
+
+def default_index() -> Path:
+    return cache_folder() / "classified.sqlite"
+
+
+def judge_key(model: Path, overlap: float) -> str:
+    """What, beside the sound, a prediction depends on."""
+    with model.open("rb") as file:
+        digest = hashlib.file_digest(file, lambda: hashlib.blake2b(digest_size=16))
+    return f"{VERSION}:{digest.hexdigest()}:{overlap:.4f}"
+
+
+class PredictionIndex:
+    """Safe to use from several threads, and from several processes on one file."""
+
+    def __init__(self, path: Path, judge: str) -> None:
+        """
+        Raises:
+            UserError: the file cannot be written, or is no index.
+        """
+        self._judge = judge
+        self._lock = threading.Lock()
+        self.trouble: str | None = None
+        """Why predictions are no longer remembered: the disk is full, say. Classifying goes on without."""
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            self._database = sqlite3.connect(path, timeout=WAIT_SECONDS, check_same_thread=False, isolation_level=None)
+            # A crash of the machine may lose the last predictions, never the file.
+            self._database.executescript("PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL;" + _SCHEMA)
+        except (sqlite3.Error, OSError) as error:
+            raise UserError(f"the index {path} cannot be used: {error}") from error
+
+    def known(self, path: Path, file: BinaryIO) -> tuple[str, Prediction | None]:
+        """The content's hash, and what was said about that content. Reads the file only where it has changed."""
+        content = self._content(path, file)
+        row = self._first("SELECT prediction FROM predictions WHERE content = ? AND judge = ?", content, self._judge)
+        if not isinstance(row, bytes):
+            return content, None
+        return content, msgspec.msgpack.decode(zlib.decompress(row), type=Prediction)
+
+    def remember(self, content: str, prediction: Prediction) -> None:
+        packed = zlib.compress(msgspec.msgpack.encode(prediction))
+        self._write("INSERT OR REPLACE INTO predictions VALUES (?, ?, ?)", content, self._judge, packed)
+
+    def rewritten(self, path: Path, prediction: Prediction) -> None:
+        """The file's tags have changed since it was judged, and nothing else."""
+        with opened(path) as file:
+            self.remember(self._content(path, file), prediction)
+
+    def close(self) -> None:
+        with self._lock:
+            self._database.close()
+
+    def _content(self, path: Path, file: BinaryIO) -> str:
+        status = os.fstat(file.fileno())
+        stamp = f"{status.st_dev}:{status.st_ino}:{status.st_size}:{status.st_mtime_ns}:{status.st_ctime_ns}"
+        key = os.fsencode(path.absolute())
+        known = self._first("SELECT content FROM files WHERE path = ? AND stamp = ?", key, stamp)
+        if known:
+            return str(known)
+        content = content_hash(file)
+        self._write("INSERT OR REPLACE INTO files VALUES (?, ?, ?)", key, stamp, content)
+        return content
+
+    def _first(self, query: str, *values: object) -> object:
+        with self._lock:
+            try:
+                row = self._database.execute(query, values).fetchone()
+            except sqlite3.Error as error:
+                self.trouble = str(error)
+                return None
+        return row[0] if row else None
+
+    def _write(self, query: str, *values: object) -> None:
+        with self._lock:
+            try:
+                self._database.execute(query, values)
+            except sqlite3.Error as error:
+                self.trouble = str(error)

@@ -1,0 +1,69 @@
+"""Many files: decoded and judged side by side, answered in order, each by itself whatever is wrong with another."""
+
+import traceback
+from collections.abc import Callable, Generator, Iterable
+from pathlib import Path
+
+import msgspec
+import torch
+
+from core.audio.errors import AudioError, printable
+from core.audio.files.open import opened
+from core.inference.batch.cache import PredictionIndex
+from core.inference.batch.find_files import Found
+from core.inference.classifier import Classifier
+from core.inference.types import Result, Unreadable
+from core.util.parallel import cores, in_threads
+
+
+def classify_many(
+    classifier: Classifier,
+    found: Iterable[Found],
+    *,
+    jobs: int,
+    overlap: float = 0.0,
+    index: PredictionIndex | None = None,
+    skip_existing: bool = False,
+    on_defect: Callable[[str], object] = lambda story: None,
+) -> Generator[Result]:
+    """A result for every file, as it is ready, in the order of the files.
+
+    Every thread takes one file from its bytes to its verdict: while one waits for the disk or decodes, another
+    computes, and no thread hands sound to another.
+
+    Args:
+        jobs: threads.
+        index: where predictions are remembered.
+        skip_existing: answer from the index where it knows the content.
+        on_defect: is given the traceback of an error that is the program's own.
+    """
+    # Parallel files beat parallel arithmetic: a clip's matrices are small.
+    torch.set_num_threads(max(1, cores() // jobs))
+
+    def classify(item: Found) -> Result:
+        if isinstance(item, Unreadable):
+            return item
+        try:
+            return _classify(classifier, item, overlap, index, skip_existing)
+        except AudioError as error:
+            return Unreadable(path=printable(item), error=error.reason)
+        except Exception as error:
+            # One file must not end the others' turn; what it was is told and kept.
+            on_defect(traceback.format_exc())
+            return Unreadable(path=printable(item), error=f"cannot be classified ({type(error).__name__}: {error})")
+
+    yield from in_threads(classify, found, jobs)
+
+
+def _classify(
+    classifier: Classifier, path: Path, overlap: float, index: PredictionIndex | None, skip_existing: bool
+) -> Result:
+    with opened(path) as file:
+        if index is None:
+            return classifier.classify_open(path, file, overlap=overlap)
+        content, known = index.known(path, file)
+        if known is not None and skip_existing:
+            return msgspec.structs.replace(known, path=printable(path), model=classifier.model)
+        prediction = classifier.classify_open(path, file, overlap=overlap)
+        index.remember(content, prediction)
+        return prediction

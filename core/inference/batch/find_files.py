@@ -1,0 +1,85 @@
+"""Which files are meant by a list of files, folders and patterns. Imports no torch, opens no file."""
+
+import glob
+import os
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+from core.audio.errors import printable
+from core.audio.files.formats import is_audio
+from core.inference.types import Unreadable
+
+Found = Path | Unreadable
+
+
+def collect(arguments: Iterable[str | os.PathLike[str]]) -> Iterator[Found]:
+    """The audio files meant, each once, in a stable order, and a line for every argument or folder that gives none.
+
+    A file that is named is taken whatever its name; folders are searched through, symbolic links included, for names
+    that say audio. Hidden files and folders inside them are left out.
+    """
+    seen: set[str] = set()
+    for argument in arguments:
+        for found in _meant(Path(argument)):
+            # The same file under two arguments is one; a copy or a link of another name is two.
+            key = found.path if isinstance(found, Unreadable) else os.path.abspath(found)  # noqa: PTH100 - keeps links
+            if key not in seen:
+                seen.add(key)
+                yield found
+
+
+def _meant(path: Path) -> Iterator[Found]:
+    if os.path.isdir(path):  # noqa: PTH112 - no error for a name that no file can have
+        yield from _in_folder(path)
+    elif not os.path.lexists(path) and glob.has_magic(os.fspath(path)):
+        matches = sorted(glob.glob(os.fspath(path), recursive=True))  # noqa: PTH207 - absolute patterns too
+        if not matches:
+            yield Unreadable(path=printable(path), error="no file fits this pattern")
+        for match in matches:
+            if os.path.isdir(match):  # noqa: PTH112
+                yield from _in_folder(Path(match))
+            elif is_audio(match) or not glob.has_magic(path.name):
+                yield Path(match)
+    else:
+        yield path
+
+
+def _in_folder(folder: Path) -> Iterator[Found]:
+    any_found = False
+    for found in _walk(folder, frozenset()):
+        any_found = True
+        yield found
+    if not any_found:
+        yield Unreadable(path=printable(folder), error="no audio files in this folder")
+
+
+def _walk(folder: Path, above: frozenset[tuple[int, int]]) -> Iterator[Found]:
+    """``above`` are the folders that this one lies in: one of them again is a loop of links, and not followed."""
+    try:
+        status = folder.stat()
+        with os.scandir(folder) as scan:
+            entries = sorted(scan, key=lambda entry: os.fsencode(entry.name))
+    except OSError as error:
+        yield Unreadable(path=printable(folder), error=f"cannot be searched ({(error.strerror or str(error)).lower()})")
+        return
+    here = above | {(status.st_dev, status.st_ino)}
+    for entry in entries:
+        if entry.name.startswith("."):
+            continue
+        if _is_folder(entry):
+            inner = Path(entry.path)
+            try:
+                status = inner.stat()
+            except OSError:
+                continue  # gone again
+            if (status.st_dev, status.st_ino) not in here:
+                yield from _walk(inner, here)
+        elif is_audio(entry.name):
+            yield Path(entry.path)
+
+
+def _is_folder(entry: os.DirEntry[str]) -> bool:
+    try:
+        return entry.is_dir()
+    except OSError:  # a link that leads round in a circle
+        return False

@@ -1,0 +1,140 @@
+"""Logits → verdicts: temperature, the gates that say "uncertain", the whole from its windows, and stretches."""
+
+import itertools
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from core.inference.types import Reason, Segment, Stretch, rounded
+
+SILENCE_DBFS = -60.0
+"""Windows whose root mean square lies below are silence: the noise floor of a quiet room or a bad tape."""
+FLAT_ENTROPY = 0.9
+"""What the entropy is raised to where the network should not have been asked: ten genres with 32 % at most."""
+BISECTIONS = 40
+
+Logits = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """What was measured on one window. ``unlikeness`` is 1 at the limit of what resembles the training set."""
+
+    start_s: float
+    end_s: float
+    logits: Logits
+    level_db: float
+    unlikeness: float
+
+    @property
+    def obstacle(self) -> Reason | None:
+        """Why the network should not have been asked at all."""
+        if self.level_db < SILENCE_DBFS:
+            return Reason.SILENCE
+        return Reason.UNKNOWN if self.unlikeness > 1 else None
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    probabilities: npt.NDArray[np.float64]
+    reason: Reason | None
+
+
+class Judge:
+    """Turns what was measured into verdicts. One for a model; keeps nothing between calls."""
+
+    def __init__(self, genres: Sequence[str], temperature: float, entropy_limit: float) -> None:
+        self.genres = list(genres)
+        self.temperature, self.entropy_limit = temperature, entropy_limit
+
+    def verdict(self, logits: Logits, obstacle: Reason | None) -> Verdict:
+        """Calibrated probabilities, and why they are not to be relied on, if so.
+
+        Behind an obstacle the temperature is raised until the entropy is `FLAT_ENTROPY`, so that who reads only the
+        probabilities is not misled either.
+        """
+        logits = logits / self.temperature
+        if obstacle is not None:
+            return Verdict(flattened(logits), obstacle)
+        probabilities = softmax(logits)
+        unclear = relative_entropy(probabilities) >= self.entropy_limit
+        return Verdict(probabilities, Reason.UNCLEAR if unclear else None)
+
+    def segment(self, window: Window) -> Segment:
+        verdict = self.verdict(window.logits, window.obstacle)
+        return Segment(
+            start_s=round(window.start_s, 3),
+            end_s=round(window.end_s, 3),
+            genre=self.genres[int(verdict.probabilities.argmax())],
+            probabilities=self.named(verdict.probabilities),
+            uncertain=verdict.reason is not None,
+            reason=verdict.reason,
+        )
+
+    def whole(self, windows: Sequence[Window]) -> Verdict:
+        """The verdict on all windows together: the mean logits of those that are music, if those are at least half."""
+        music = [window for window in windows if window.obstacle is None]
+        if 2 * len(music) >= len(windows):
+            return self.verdict(np.mean([window.logits for window in music], axis=0), None)
+        obstacles = [window.obstacle for window in windows if window.obstacle]
+        return self.verdict(
+            np.mean([window.logits for window in windows], axis=0), max(set(obstacles), key=obstacles.count)
+        )
+
+    def named(self, probabilities: npt.NDArray[np.float64]) -> dict[str, float]:
+        return rounded(dict(zip(self.genres, probabilities.tolist(), strict=True)))
+
+
+def stretches(segments: Sequence[Segment]) -> list[Stretch]:
+    """Neighbouring segments with the same verdict, joined. Where windows overlap, the border lies in the middle."""
+    groups: list[list[Segment]] = []
+    for segment in segments:
+        if groups and _label(groups[-1][-1]) == _label(segment):
+            groups[-1].append(segment)
+        else:
+            groups.append([segment])
+    borders = [(before[-1].end_s + after[0].start_s) / 2 for before, after in itertools.pairwise(groups)]
+    starts = [segments[0].start_s, *borders] if segments else []
+    ends = [*borders, segments[-1].end_s] if segments else []
+    return [
+        Stretch(
+            start_s=round(start, 3),
+            end_s=round(end, 3),
+            genre=None if group[0].uncertain else group[0].genre,
+            probability=round(sum(max(segment.probabilities.values()) for segment in group) / len(group), 6),
+            reason=group[0].reason,
+        )
+        for start, end, group in zip(starts, ends, groups, strict=True)
+    ]
+
+
+def _label(segment: Segment) -> str:
+    return segment.reason or segment.genre
+
+
+def softmax(logits: Logits) -> npt.NDArray[np.float64]:
+    exponentials = np.exp(logits - logits.max())
+    probabilities: npt.NDArray[np.float64] = exponentials / exponentials.sum()
+    return probabilities
+
+
+def flattened(logits: Logits) -> npt.NDArray[np.float64]:
+    """The softmax at the lowest temperature, from 1 on, at which its entropy is at least `FLAT_ENTROPY`."""
+    if relative_entropy(softmax(logits)) >= FLAT_ENTROPY:
+        return softmax(logits)
+    flat, sharp = 0.0, 1.0  # factors of the logits; the entropy falls from one to the other
+    for _ in range(BISECTIONS):
+        middle = (flat + sharp) / 2
+        if relative_entropy(softmax(middle * logits)) < FLAT_ENTROPY:
+            sharp = middle
+        else:
+            flat = middle
+    return softmax(flat * logits)
+
+
+def relative_entropy(probabilities: npt.NDArray[np.float64]) -> float:
+    """Entropy divided by that of the uniform distribution: from 0 (sure) to 1 (no idea)."""
+    p = probabilities[probabilities > 0]
+    return float(-(p * np.log(p)).sum() / np.log(len(probabilities)))

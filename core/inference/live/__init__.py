@@ -1,0 +1,1 @@
+"""Live sound to a smoothed stream of verdicts."""

@@ -1,0 +1,198 @@
+"""A live source through the classifier: what is heard, as it is heard."""
+
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import soundfile
+
+from core.audio.live.ring_buffer import RingBuffer
+from core.audio.live.source import Chunk, EndOfSound, Source, State
+from core.features.display_spectrogram import LiveSpectrum
+from core.inference.classifier import LARGEST_OVERLAP, Classifier, Stream
+from core.inference.live.events import Heard, HeardEvent, Level, SourceChanged
+from core.inference.types import Reason, Segment, rounded
+from core.util.atomic import replacing
+from core.util.errors import UserError
+
+HALF_LIFE_SECONDS = 2.0
+
+
+class Smoother:
+    """Older verdicts fade: after ``half_life`` seconds they count half."""
+
+    def __init__(self, half_life: float = HALF_LIFE_SECONDS) -> None:
+        self._half_life = half_life
+        self._smoothed: dict[str, float] = {}
+        self._at = 0.0
+
+    def update(self, probabilities: dict[str, float], at: float) -> dict[str, float]:
+        """The average after the verdict of time ``at``, in seconds; the first one is itself."""
+        if not self._smoothed:
+            self._smoothed = dict(probabilities)
+        old = 0.5 ** (max(0.0, at - self._at) / self._half_life)
+        self._at = at
+        self._smoothed = {genre: old * self._smoothed[genre] + (1 - old) * p for genre, p in probabilities.items()}
+        return self._smoothed
+
+
+TICK_SECONDS = 0.05
+COLUMNS_PER_SECOND = 20.0
+REFRESH_SECONDS = 0.4
+"""From one window to the next; the bars are to move at least twice a second."""
+KEPT_SECONDS = 60.0
+CLIPPED = 0.999
+
+
+def overlap_for(window_seconds: float, refresh_seconds: float = REFRESH_SECONDS) -> float:
+    """The overlap at which a window begins every ``refresh_seconds``."""
+    return min(max(0.0, 1 - refresh_seconds / window_seconds), LARGEST_OVERLAP)
+
+
+class Listening:
+    """Reads a source and yields what is heard. The other methods may be called from other threads."""
+
+    def __init__(self, source: Source, classifier: Classifier, *, overlap: float, keep_up: bool) -> None:
+        """Args:
+        overlap: of neighbouring windows.
+        keep_up: whether windows are skipped rather than lag behind a live sound.
+        """
+        self._source, self._classifier = source, classifier
+        self._overlap, self._keep_up = overlap, keep_up
+        self._stopped, self._paused, self._interrupted = threading.Event(), threading.Event(), threading.Event()
+        self._earlier_skipped = 0
+        self._recent: tuple[RingBuffer, int] | None = None
+        self._sound: _Sound | None = None
+
+    def stop(self) -> None:
+        self._stopped.set()
+
+    def pause(self, paused: bool) -> None:
+        """While paused, sound is taken and dropped; afterwards a new sound begins."""
+        if paused:
+            self._interrupted.set()
+            self._paused.set()
+        else:
+            self._paused.clear()
+
+    def save(self, path: Path) -> float:
+        """Writes the last minute, or what there is of it, as a 16-bit WAV; returns its seconds.
+
+        Raises:
+            UserError: nothing has been heard yet, or the file cannot be written.
+        """
+        if self._recent is None:
+            raise UserError("nothing has been heard yet, so there is nothing to save")
+        ring, rate = self._recent
+        y = ring.last(ring.capacity)
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            with replacing(path) as temporary:
+                soundfile.write(temporary, np.clip(y, -1, 1), rate, subtype="PCM_16", format="WAV")
+        except OSError as error:
+            raise UserError(f"{path} cannot be written: {error.strerror or error}") from error
+        return len(y) / rate
+
+    def events(self) -> Iterator[HeardEvent]:
+        """Until the source ends, or ``stop``.
+
+        Raises:
+            UserError: what comes is no sound.
+        """
+        known: SourceChanged | None = None
+        while not self._stopped.is_set():
+            try:
+                chunk = self._source.read(TICK_SECONDS)
+            except EndOfSound:
+                yield from self._finish()
+                return
+            if chunk is not None and not self._paused.is_set():
+                yield from self._hear(chunk)
+            now = self._account()
+            if now != known:
+                known = now
+                yield now
+            if self._keep_up:
+                time.sleep(TICK_SECONDS / 2)  # pieces of a few milliseconds are not worth an event each
+
+    def _account(self) -> SourceChanged:
+        condition = self._source.condition
+        return SourceChanged(
+            state=condition.state,
+            text="paused" if self._paused.is_set() and condition.state is State.HEARING else condition.text,
+            overruns=self._source.overruns,
+            skipped=self._earlier_skipped + (self._sound.stream.skipped if self._sound else 0),
+        )
+
+    def _hear(self, chunk: Chunk) -> Iterator[HeardEvent]:
+        if self._sound is None or chunk.begins or self._interrupted.is_set():
+            yield from self._finish()
+            self._interrupted.clear()
+            self._earlier_skipped += self._sound.stream.skipped if self._sound else 0
+            stream = self._classifier.stream(chunk.rate, overlap=self._overlap, latest_only=self._keep_up)
+            self._sound = _Sound(self._classifier, stream)
+            if self._recent is None or self._recent[1] != chunk.rate:
+                self._recent = (RingBuffer(round(KEPT_SECONDS * chunk.rate)), chunk.rate)
+            if self._keep_up:
+                # What came while the model was being loaded: the latest window is worth a verdict.
+                latest = round(self._classifier.window_seconds * chunk.rate * 1.1)
+                chunk = chunk._replace(samples=chunk.samples[-latest:])
+        assert self._recent is not None
+        self._recent[0].write(chunk.samples)
+        yield self._sound.level(chunk.samples)
+        yield from self._sound.verdicts(chunk)
+
+    def _finish(self) -> Iterator[HeardEvent]:
+        if self._sound is not None and not self._keep_up:
+            yield from self._sound.rest()
+
+
+class _Sound:
+    """One uninterrupted sound: its windows, its spectrum, its smoothed verdict."""
+
+    def __init__(self, classifier: Classifier, stream: Stream) -> None:
+        self._classifier, self.stream = classifier, stream
+        self._spectrum = LiveSpectrum(stream.rate, COLUMNS_PER_SECOND)
+        self._smoother = Smoother()
+
+    def level(self, y: np.ndarray) -> Level:
+        peak = float(np.abs(y).max())
+        return Level(
+            seconds=round(self.stream.seconds + len(y) / self.stream.rate, 3),
+            peak_db=_decibels(peak),
+            level_db=_decibels(float(np.sqrt(np.square(y, dtype=np.float64).mean()))),
+            clipped=int((np.abs(y) >= CLIPPED).sum()),
+            filling=round(self.stream.window_fill, 3),
+            columns=[column.tobytes() for column in self._spectrum.push(y)],
+        )
+
+    def verdicts(self, chunk: Chunk) -> Iterator[Heard]:
+        for segment in self.stream.push(chunk.samples):
+            behind = self.stream.seconds - segment.end_s
+            yield self._heard(segment, time.monotonic() - chunk.arrived + behind)
+
+    def rest(self) -> Iterator[Heard]:
+        for segment in self.stream.finish():
+            yield self._heard(segment, 0.0)
+
+    def _heard(self, segment: Segment, latency_s: float) -> Heard:
+        smoothed = self._smoother.update(segment.probabilities, segment.end_s)
+        no_music = segment.reason in (Reason.SILENCE, Reason.UNKNOWN)
+        return Heard(
+            start_s=segment.start_s,
+            end_s=segment.end_s,
+            genre=segment.genre,
+            probability=segment.probabilities[segment.genre],
+            probabilities=segment.probabilities,
+            uncertain=segment.uncertain,
+            reason=segment.reason,
+            smoothed=rounded(smoothed),
+            verdict=None if no_music else self._classifier.likeliest(smoothed),
+            latency_s=round(latency_s, 3),
+        )
+
+
+def _decibels(amplitude: float) -> float:
+    return round(20 * float(np.log10(max(amplitude, 1e-6))), 1)

@@ -1,0 +1,90 @@
+"""An exported ONNX model as a network: the same questions, the same answers, without PyTorch's part in them."""
+
+import os
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from core.inference.backend import Values, Waveform
+from core.inference.onnx_metadata import METADATA_KEY, read_card
+from core.inference.window_cutter import followed_by_silence, repeated
+from core.util.errors import UserError
+
+SUFFIX = ".onnx"
+INPUT, LOGITS, PROBABILITIES, UNLIKENESS = "waveform", "logits", "probabilities", "unlikeness"
+"""[batch, samples] → [batch, genres], [batch, genres], [batch]."""
+BATCH = 16
+
+
+class OnnxNetwork:
+    """A `Measurer` on ONNX Runtime. Safe to ask from several threads at once."""
+
+    def __init__(self, path: str | os.PathLike[str], device: str = "auto") -> None:
+        """
+        Raises:
+            UserError: the file is missing, damaged, or was not exported by this program; or ONNX Runtime is not
+                installed, or has no such device.
+        """
+        if find_spec("onnxruntime") is None:
+            raise UserError("onnxruntime is not installed; pip install 'genre-tui[export]'")
+        self._session = _open(Path(path), _provider(device))
+        card = read_card(self._session.get_modelmeta().custom_metadata_map.get(METADATA_KEY, ""), str(path))
+        self.settings, self.calibration = card.front_end, card.calibration
+        self.genres, self.name, self.window_samples = card.genres, card.network, card.window_samples
+        self.fixed_length = self.name == "seed_cnn"
+        self.device = f"onnxruntime {_provider(device).removesuffix('ExecutionProvider').lower()}"
+        if _signature(self._session) != {
+            INPUT: (None, self.window_samples),
+            LOGITS: (None, len(self.genres)),
+            PROBABILITIES: (None, len(self.genres)),
+            UNLIKENESS: (None,),
+        }:
+            raise UserError(f"{path} does not take and give what its description says")
+
+    def measure(self, wave_BN: Waveform) -> tuple[Values, Values]:
+        """As `Measurer.measure`."""
+        logits, unlikeness = self._run(repeated(wave_BN, self.window_samples))
+        if self.fixed_length and wave_BN.shape[1] < self.window_samples:
+            logits, _ = self._run(followed_by_silence(wave_BN, self.window_samples))
+        return logits, unlikeness
+
+    def _run(self, wave_BN: Waveform) -> tuple[Values, Values]:
+        answers = [
+            self._session.run([LOGITS, UNLIKENESS], {INPUT: wave_BN[i : i + BATCH]})
+            for i in range(0, len(wave_BN), BATCH)
+        ]
+        logits, unlikeness = zip(*answers, strict=True)
+        return np.concatenate(logits).astype(np.float64), np.concatenate(unlikeness).astype(np.float64)
+
+
+def _open(path: Path, provider: str) -> Any:
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 4  # what is wrong is told by the exception, in one place
+    try:
+        # From memory: a model in memory has no folder from which it could ask for further files.
+        return onnxruntime.InferenceSession(path.read_bytes(), options, providers=[provider])
+    except OSError as error:
+        raise UserError(f"{path} cannot be read: {error.strerror or error}") from error
+    except Exception as error:  # ONNX Runtime raises a class of its own for every kind of damage
+        raise UserError(f"{path} is damaged, or no ONNX model ({str(error).splitlines()[0]})") from error
+
+
+def _provider(device: str) -> str:
+    import onnxruntime
+
+    wanted = "CUDAExecutionProvider" if device.startswith("cuda") else "CPUExecutionProvider"
+    if device not in ("auto", "cpu") and wanted not in onnxruntime.get_available_providers()[:-1]:
+        raise UserError(f"onnxruntime has no device {device!r} here; use --device cpu")
+    return wanted
+
+
+def _signature(session: Any) -> dict[str, tuple[int | None, ...]]:
+    """Inputs and outputs by name, with their shapes; None stands for any size."""
+    return {
+        value.name: tuple(size if isinstance(size, int) else None for size in value.shape)
+        for value in (*session.get_inputs(), *session.get_outputs())
+    }

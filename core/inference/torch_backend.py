@@ -1,0 +1,80 @@
+"""A model file on a device: windows of sound in, logits out, and how unlike the training set each window is."""
+
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from core.features.log_mel import FrontEnd
+from core.features.settings import FrontEndSettings
+from core.inference.calibration import Calibration
+from core.inference.window_cutter import Waveform, followed_by_silence, repeated
+from core.models.layers.batch_norm import fold_batch_norms
+from core.models.networks.seed_cnn import SeedCNN
+from core.models.ood.thresholds import WINDOW_SECONDS
+from core.training.checkpoint import load_model
+from core.util.device import choose_device
+
+BATCH = 16
+"""Windows at a time through the network: a GPU is not kept waiting by fewer."""
+CACHED = 3
+"""Windows at a time through the front end on a CPU: the transforms of more than these fall out of its cache."""
+
+
+class Network:
+    """Front end, network and limits, ready to be asked. Safe to ask from several threads at once."""
+
+    def __init__(self, path: Path, device: str = "auto") -> None:
+        """
+        Raises:
+            UserError: the file is missing, damaged or no model, or there is no such device.
+        """
+        trained = load_model(path, choose_device(device))
+        fold_batch_norms(trained.model)
+        self.settings: FrontEndSettings = trained.front_end
+        self.genres = trained.genres
+        self.name = trained.recipe.model
+        self.device = next(trained.model.parameters()).device
+        # Channels beside each other halve the time of convolutions and poolings on a CPU; the sums stay the same.
+        in_memory = torch.preserve_format if self.device.type == "mps" else torch.channels_last
+        self.model = trained.model.to(memory_format=in_memory)  # type: ignore[call-overload]
+        self.front_end = FrontEnd(self.settings).to(self.device).eval()
+        self.fixed_length = isinstance(trained.model, SeedCNN)
+        if not self.fixed_length:
+            self.window_samples = round(WINDOW_SECONDS * self.settings.sample_rate)
+        elif trained.recipe.crop_seconds:
+            self.window_samples = (trained.recipe.input_frames - 1) * self.settings.hop_length
+        else:
+            self.window_samples = self.settings.samples
+        self.calibration = Calibration.of(trained.calibration)
+        familiarity = self.calibration.familiarity(self.settings)
+        self.familiarity = None if familiarity is None else familiarity.to(self.device)
+
+    @torch.inference_mode()
+    def measure(self, wave_BN: npt.NDArray[np.float32]) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+        """Windows (B, N) of one length, at most ``window_samples`` → logits (B, C), and unlikeness (B,).
+
+        Unlikeness is the distance from the training windows in units of its limit; 0 where the model knows no limit.
+        """
+        logits, unlikeness = [], []
+        for i in range(0, len(wave_BN), BATCH):
+            part_BN = wave_BN[i : i + BATCH]
+            mel_BMT = self._spectrograms(repeated(part_BN, self.window_samples))
+            unlikeness.append(self._unlikeness(mel_BMT).cpu())
+            if self.fixed_length and part_BN.shape[1] < self.window_samples:
+                mel_BMT = self._spectrograms(followed_by_silence(part_BN, self.window_samples))
+            logits.append(self.model(mel_BMT).double().cpu())
+        return torch.cat(logits).numpy(), torch.cat(unlikeness).numpy()
+
+    def _spectrograms(self, wave_BN: Waveform) -> torch.Tensor:
+        parts = torch.split(
+            torch.from_numpy(wave_BN).to(self.device), CACHED if self.device.type == "cpu" else len(wave_BN)
+        )
+        return torch.cat([self.front_end(part_BN) for part_BN in parts])
+
+    def _unlikeness(self, mel_BMT: torch.Tensor) -> torch.Tensor:
+        if self.familiarity is None:
+            return torch.zeros(len(mel_BMT), dtype=torch.float64)
+        unlikeness_B: torch.Tensor = self.familiarity(mel_BMT)
+        return unlikeness_B.double()

@@ -1,0 +1,1 @@
+"""Convolution blocks, normalisation, and the Triton kernels behind them."""

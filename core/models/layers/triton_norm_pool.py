@@ -1,0 +1,96 @@
+"""Batch normalisation, 2×2 max pooling and ReLU as one operation on CUDA, with its gradient.
+
+One after the other they go over a convolution's output, by far the largest tensor of a step, some fifteen times. Here
+it is read four times, and its gradient is written once: for the moments, for the maxima, for the two sums that the
+gradient of a batch normalisation needs (Ioffe & Szegedy 2015), and for that gradient. Which of four values was the
+largest is found anew instead of kept. Sums are taken in the same order every time.
+
+Suffixes: B batch, C channels, H and W height and width, P programs.
+"""
+
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from core.models.layers import triton_kernels as kernels
+
+VALUES = 2048
+"""A program works on so many at a time."""
+
+
+def norm_pool_relu(x_BCHW: Tensor, norm: nn.BatchNorm2d, left_out_C: Tensor | None = None) -> Tensor:
+    """What ``norm``, `nn.MaxPool2d` (2) and `nn.ReLU` make of ``x_BCHW``: [B, C, H // 2, W // 2].
+
+    In training the running statistics follow; in evaluation they are used, and there is no gradient.
+
+    Args:
+        x_BCHW: in the memory format channels_last; C is a power of two.
+        left_out_C: a bias that ``x_BCHW`` lacks. In training it would change nothing but the running mean.
+    """
+    assert norm.running_mean is not None and norm.running_var is not None and norm.num_batches_tracked is not None
+    assert norm.momentum is not None
+    if not norm.training:
+        mean_C = norm.running_mean if left_out_C is None else norm.running_mean - left_out_C
+        return _pooled(x_BCHW, mean_C, torch.rsqrt(norm.running_var + norm.eps), norm.weight, norm.bias)
+    y_BCHW, mean_C, var_C = _NormPoolReLU.apply(x_BCHW, norm.weight, norm.bias, norm.eps)  # type: ignore[no-untyped-call]
+    rows = x_BCHW.numel() // x_BCHW.shape[1]
+    with torch.no_grad():
+        norm.num_batches_tracked += 1
+        norm.running_mean.lerp_(mean_C if left_out_C is None else mean_C + left_out_C, norm.momentum)
+        norm.running_var.lerp_(var_C * (rows / (rows - 1)), norm.momentum)
+    result: Tensor = y_BCHW
+    return result
+
+
+class _NormPoolReLU(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, x_BCHW: Tensor, weight_C: Tensor, bias_C: Tensor, eps: float) -> tuple[Tensor, ...]:
+        """Also gives the mean and the biased variance [C] of ``x_BCHW``, which have no gradient."""
+        batch, channels, height, width = x_BCHW.shape
+        rows, tile = batch * height * width, _tile(channels)
+        sums_P2C = kernels.empty_sums(-(-rows // tile), 2, channels, like=x_BCHW)
+        with kernels.launched_where(x_BCHW):
+            kernels.sum_moments[(len(sums_P2C),)](x_BCHW, sums_P2C, rows, channels, tile)
+        offset_C, square_C = (sums_P2C.sum(0, dtype=torch.float64) / rows).unbind()
+        var_C = (square_C - offset_C.square()).float()
+        mean_C = offset_C.float() + x_BCHW[0, :, 0, 0]
+        of_x = x_BCHW, mean_C, torch.rsqrt(var_C + eps), weight_C, bias_C
+        ctx.save_for_backward(*of_x)
+        ctx.mark_non_differentiable(mean_C, var_C)
+        return _pooled(*of_x), mean_C, var_C
+
+    @staticmethod
+    def backward(ctx: Any, dy_BCHW: Tensor, *_: Tensor) -> tuple[Tensor | None, ...]:
+        of_x = ctx.saved_tensors
+        batch, channels, height, width = of_x[0].shape
+        tile = _tile(channels)
+        dy_BCHW = dy_BCHW.contiguous(memory_format=torch.channels_last)
+        windows = dy_BCHW.numel() // channels
+        sums_P2C = kernels.empty_sums(-(-windows // tile), 2, channels, like=dy_BCHW)
+        dx_BCHW = torch.empty_like(of_x[0])
+        with kernels.launched_where(dy_BCHW):
+            kernels.sum_gradients[(len(sums_P2C),)](*of_x, dy_BCHW, sums_P2C, windows, height, width, channels, tile)
+            sums_2C = sums_P2C.sum(0)
+            windows = batch * -(-height // 2) * -(-width // 2)
+            kernels.gradient[(-(-windows // tile),)](
+                *of_x, dy_BCHW, sums_2C, dx_BCHW, windows, height, width, channels, tile
+            )
+        dbias_C, dweight_C = sums_2C.unbind()
+        return dx_BCHW, dweight_C, dbias_C, None
+
+
+def _pooled(x_BCHW: Tensor, mean_C: Tensor, rstd_C: Tensor, weight_C: Tensor, bias_C: Tensor) -> Tensor:
+    batch, channels, height, width = x_BCHW.shape
+    y_BCHW = kernels.empty_picture(batch, channels, height // 2, width // 2, like=x_BCHW)
+    windows, tile = y_BCHW.numel() // channels, _tile(channels)
+    with kernels.launched_where(x_BCHW):
+        kernels.pool[(-(-windows // tile),)](
+            x_BCHW, mean_C, rstd_C, weight_C, bias_C, y_BCHW, windows, height, width, channels, tile
+        )
+    return y_BCHW
+
+
+def _tile(channels: int) -> int:
+    """Rows or windows that a program has at hand at a time: a power of two, as the channels are."""
+    return max(1, VALUES // channels)

@@ -1,0 +1,40 @@
+"""Convolutions, then a recurrent network over time (Choi et al. 2017).
+
+Notable:
+- the residual network's convolutions, whose output keeps its order in time
+- a bidirectional GRU reads the bands of each step together, so it knows where in the spectrum a pattern lies
+- the mean over the steps, not the last state, stands for the window
+"""
+
+import torch
+from torch import Tensor, nn
+
+from core.models.layers.standardise import TwoViews
+from core.models.networks.residual_cnn import ResidualStack
+
+
+class CRNN(nn.Module):
+    def __init__(
+        self, *, n_mels: int, genres: int, frames: int, width: int = 24, hidden: int = 64, dropout: float = 0.3
+    ) -> None:
+        """Args:
+        frames: not needed: any length will do.
+        width: channels of the first convolution.
+        hidden: units of the GRU in each direction.
+        dropout: probability, before the GRU and before the last layer.
+        """
+        super().__init__()
+        self.views = TwoViews(n_mels)
+        self.features = ResidualStack(width)
+        bands = -(-n_mels // 16)
+        self.dropout = nn.Dropout(dropout)
+        self.recurrent = nn.GRU(4 * width * bands, hidden, batch_first=True, bidirectional=True)
+        self.classify = nn.Linear(2 * hidden, genres)
+
+    def forward(self, mel_BMT: Tensor) -> Tensor:
+        """Log-mel [B, M, T] in dB, T from 16 frames on → logits [B, genres]."""
+        features_BCMT = self.features(self.views(mel_BMT))
+        steps_BTF = features_BCMT.flatten(1, 2).transpose(1, 2)
+        states_BTH, _ = self.recurrent(self.dropout(steps_BTF))
+        logits_BC: Tensor = self.classify(self.dropout(torch.mean(states_BTH, dim=1)))
+        return logits_BC

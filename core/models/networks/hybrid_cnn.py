@@ -1,0 +1,44 @@
+"""Two experts in one network: a residual network, and one that compares a window's statistics with what was heard.
+
+Their opinions are multiplied (Hinton 2002, products of experts). For artists never heard the second is much the better
+of the two, and the product better than either. The second is fitted in closed form before training begins. It knows the
+training set by heart and would leave the residual network nothing to learn, so it is silent while training.
+"""
+
+from torch import Tensor, nn
+
+from core.models.networks.lda_expert import StatisticsExpert
+from core.models.networks.residual_cnn import ResidualCNN
+
+
+class HybridCNN(nn.Module):
+    def __init__(
+        self,
+        *,
+        n_mels: int,
+        genres: int,
+        frames: int,
+        width: int = 32,
+        dropout: float = 0.3,
+        shrinkage: float = 0.1,
+        bandwidth: float = 3.0,
+        trust: float = 0.2,
+    ) -> None:
+        """Args:
+        frames: not needed: any length will do.
+        width, dropout: of the residual network.
+        shrinkage, bandwidth: of the second expert.
+        trust: factor of both experts' logits once trained: each alone is far too sure, and together even more so.
+        """
+        super().__init__()
+        self.trust = trust
+        self.network = ResidualCNN(n_mels=n_mels, genres=genres, frames=frames, width=width, dropout=dropout)
+        self.expert = StatisticsExpert(n_mels, genres, shrinkage=shrinkage, bandwidth=bandwidth)
+
+    def forward(self, mel_BMT: Tensor) -> Tensor:
+        """Log-mel [B, M, T] in dB, T from 16 frames on → logits [B, genres]; while training, the network's alone."""
+        logits_BC: Tensor = self.network(mel_BMT)
+        if self.training:
+            return logits_BC
+        opinion_BC: Tensor = self.expert(mel_BMT)
+        return self.trust * (logits_BC.float() + opinion_BC)

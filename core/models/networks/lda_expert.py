@@ -1,0 +1,150 @@
+"""An expert over window statistics that is fitted at once, not trained: a linear discriminant and remembered clips.
+
+Every genre's mean (Fisher 1936), and every training clip for itself, is compared with a window by the Mahalanobis
+distance of the covariance within genres. With a few hundred clips of a few dozen artists, a closed form with a
+regularised covariance generalises better to artists never heard than anything gradient descent makes of the same
+numbers. The means generalise, the remembered clips know sounds that are far from their genre's mean; the two err
+differently, and their mean is better than either.
+
+Suffixes: I clips to fit to, W windows of each, N all of these windows, B windows, M mel bands, T frames, F statistics,
+C genres, K remembered clips of a genre.
+"""
+
+import math
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+
+import torch
+from torch import Tensor, nn
+
+from core.models.networks.window_statistics import WindowStatistics
+
+ClipWindows = tuple[Tensor, Tensor]
+"""Windows of some clips, log-mel in dB [I, W, M, T], and the clips' labels [I]; both where the expert is."""
+FLATTEST = 1e-3
+"""A statistic that varies less in the training set (the mean of what is standardised, say) is left out."""
+FARTHEST = 3.0
+"""Deviations from the mean that a statistic can be: what lies far out is pulled in, for a covariance believes it."""
+REMEMBERED = 100
+"""Clips of a genre that are remembered at most, chosen evenly: 4 MB for ten genres."""
+FORGOTTEN = -1e9
+"""The logit of a clip that is not there."""
+
+
+@contextmanager
+def _whole_float32(device: torch.device) -> Iterator[None]:
+    """Matrix products without the shorter formats that training allows a GPU: differences of large sums stay exact."""
+    if device.type != "cuda":
+        yield
+        return
+    allowed = torch.get_float32_matmul_precision()
+    torch.set_float32_matmul_precision("highest")
+    try:
+        yield
+    finally:
+        torch.set_float32_matmul_precision(allowed)
+
+
+class StatisticsExpert(nn.Module):
+    """Log-mel windows [B, M, T] in dB → logits [B, genres], all alike until it is fitted."""
+
+    mean: Tensor
+    std: Tensor
+    weight: Tensor
+    bias: Tensor
+    clip_weight: Tensor
+    clip_bias: Tensor
+
+    def __init__(self, n_mels: int, genres: int, *, shrinkage: float, bandwidth: float) -> None:
+        """Args:
+        shrinkage: share of the diagonal in the covariance within genres (Friedman 1989), at least; of few windows
+            it gets a larger one.
+        bandwidth: how far from a remembered clip its genre is believed in, in deviations within genres.
+        """
+        super().__init__()
+        self.shrinkage = shrinkage
+        self.temperature = bandwidth**2
+        self.statistics = WindowStatistics(n_mels)
+        self.register_buffer("mean", torch.zeros(self.statistics.count))
+        self.register_buffer("std", torch.ones(self.statistics.count))
+        self.register_buffer("weight", torch.zeros(genres, self.statistics.count))
+        self.register_buffer("bias", torch.zeros(genres))
+        self.register_buffer("clip_weight", torch.zeros(genres, REMEMBERED, self.statistics.count))
+        self.register_buffer("clip_bias", torch.zeros(genres, REMEMBERED))
+
+    def forward(self, mel_BMT: Tensor) -> Tensor:
+        # A covariance of hundreds is none in bfloat16.
+        with torch.autocast(mel_BMT.device.type, enabled=False), _whole_float32(mel_BMT.device):
+            features_BF = _standardised(self.statistics(mel_BMT), self.mean, self.std)
+            by_means_BC = nn.functional.linear(features_BF, self.weight, self.bias)
+            each_BCK = torch.einsum("bf,ckf->bck", features_BF, self.clip_weight) + self.clip_bias
+            by_clips_BC = self.temperature * torch.logsumexp(each_BCK / self.temperature, dim=2)
+            return (by_means_BC + by_clips_BC) / 2
+
+    @torch.no_grad()
+    def fit(self, clips: Iterable[ClipWindows]) -> None:
+        """Fits to windows of the training set.
+
+        Every genre counts the same, however many clips it has. All clips have the same number of windows.
+        """
+        features_IWF, labels_I = self._measured(clips)
+        labels_N = labels_I.repeat_interleave(features_IWF.shape[1])
+        features_NF = features_IWF.flatten(0, 1)
+        std_F, mean_F = torch.std_mean(features_NF, dim=0)
+        std_F = std_F.clamp_min(FLATTEST)
+        features_NF = _standardised(features_NF, mean_F, std_F)
+        one_hot_NC = nn.functional.one_hot(labels_N, len(self.bias)).double()
+        shares_NC = one_hot_NC / one_hot_NC.sum(0).clamp_min(1)
+        means_CF = shares_NC.T @ features_NF
+        within_NF = (features_NF - means_CF[labels_N]) * shares_NC.sum(1, keepdim=True).sqrt()
+        covariance_FF = within_NF.T @ within_NF / shares_NC.sum()
+        diagonal_FF = covariance_FF.diagonal().clamp_min(1e-6).diag()
+        # Fewer windows than statistics say nothing about most directions, and must not be believed there.
+        unknown = 1 - (len(features_NF) - len(self.bias)) / features_NF.shape[1]
+        shrunk_FF = torch.lerp(covariance_FF, diagonal_FF, min(1.0, max(self.shrinkage, unknown)))
+        self.mean.copy_(mean_F)
+        self.std.copy_(std_F)
+        _compare_with(means_CF, shrunk_FF, self.weight, self.bias)
+
+        clips_IF = features_NF.view_as(features_IWF).mean(1)
+        self.clip_weight.zero_()
+        self.clip_bias.fill_(FORGOTTEN)
+        for genre, (weight_KF, bias_K) in enumerate(zip(self.clip_weight, self.clip_bias, strict=True)):
+            known_IF = clips_IF[labels_I == genre]
+            if not len(known_IF):
+                known_IF = means_CF[genre : genre + 1]  # nothing was heard of it: the mean of everything
+            kept = min(REMEMBERED, len(known_IF))
+            known_KF = known_IF[torch.linspace(0, len(known_IF) - 1, kept).round().long()]
+            _compare_with(known_KF, shrunk_FF, weight_KF[:kept], bias_K[:kept])
+            bias_K[:kept] -= self.temperature * math.log(kept)  # genres with many clips are not likelier
+
+    def _measured(self, clips: Iterable[ClipWindows]) -> tuple[Tensor, Tensor]:
+        """The statistics of all clips' windows, [I, W, F] float64, and the clips' labels, [I]."""
+        features, labels = [], []
+        for mel_IWMT, labels_I in clips:
+            with _whole_float32(mel_IWMT.device):
+                features.append(self.statistics(mel_IWMT.flatten(0, 1)).view(*mel_IWMT.shape[:2], -1).double())
+            labels.append(labels_I)
+        return torch.cat(features), torch.cat(labels)
+
+
+def _compare_with(points_KF: Tensor, covariance_FF: Tensor, weight_KF: Tensor, bias_K: Tensor) -> None:
+    """Sets weight and bias so that ``weight @ x + bias`` is -½ the squared Mahalanobis distance of x from each point,
+
+    but for a term of x alone, which is the same for all points.
+    """
+    weight_KF.copy_(torch.linalg.solve(covariance_FF, points_KF.T).T)
+    bias_K.copy_(-0.5 * (weight_KF.double() * points_KF).sum(1))
+
+
+def _standardised(features_BF: Tensor, mean_F: Tensor, std_F: Tensor) -> Tensor:
+    """Every statistic in deviations from its mean, up to `FARTHEST`; 0 where they are only ever rounding errors."""
+    deviations_BF = ((features_BF - mean_F) / std_F).where(std_F > FLATTEST, 0.0)
+    return FARTHEST * torch.tanh(deviations_BF / FARTHEST)
+
+
+def fit_experts(model: nn.Module, clips: Iterable[ClipWindows]) -> None:
+    """Fits the `StatisticsExpert` of a network, if it has one, to windows of the training set."""
+    for module in model.modules():
+        if isinstance(module, StatisticsExpert):
+            module.fit(clips)

@@ -1,0 +1,85 @@
+"""Where a network's knowledge ends: fitted when training has ended, stored with the weights, used by inference.
+
+The entropy above which a verdict is called uncertain; and two measures of a window that is none of what the network
+knows, so that it is not believed at all: a texture unlike the training set's, and the stillness of noise or hum.
+"""
+
+import math
+from collections.abc import Iterable
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from core.features.log_mel import FrontEnd
+from core.features.settings import FrontEndSettings
+from core.models.ood.features import distance, fit_texture, movement, texture
+
+WINDOW_SECONDS = 3.0
+"""Length of the windows at inference, for networks that take any length."""
+ENTROPY_QUANTILE = 0.95
+"""Share of the right validation verdicts that keep below the entropy limit."""
+ENTROPY_BOUNDS = (0.6, 0.95)
+TEXTURE_QUANTILE = 0.98
+"""Share of validation windows that keep within the limit of being unlike the training set."""
+STILL_MARGIN, STILL_QUANTILE = 1.4, 0.01
+"""Still is what moves by less than so many times the movement of noise, as long as few training windows do."""
+
+
+def fit_limits(
+    probabilities_NC: Tensor,
+    labels_N: Tensor,
+    train: Iterable[Tensor],
+    valid: Iterable[Tensor],
+    settings: FrontEndSettings,
+) -> dict[str, Any]:
+    """The limits as plain values, for the ``calibration`` of a model file.
+
+    Args:
+        probabilities_NC: calibrated, of the validation clips; labels_N: their true classes.
+        train, valid: clip after clip, its windows [W, M, T] in dB, as ``cut`` makes them.
+
+    Returns:
+        ``entropy_limit``: as a fraction of the largest possible entropy; ``texture_mean`` [F], ``texture_precision``
+        [F, F] and ``texture_limit``, ``movement_limit`` in dB: see ``core.models.ood.features``.
+    """
+    textures_NF = torch.cat([texture(windows, settings) for windows in train])
+    mean_F, precision_FF = fit_texture(textures_NF)
+    distances = torch.cat([distance(texture(windows, settings), mean_F, precision_FF) for windows in valid])
+    return {
+        "entropy_limit": fit_entropy_limit(probabilities_NC, labels_N),
+        "texture_mean": mean_F.tolist(),
+        "texture_precision": precision_FF.tolist(),
+        "texture_limit": max(1.0, float(distances.quantile(TEXTURE_QUANTILE))),
+        "movement_limit": min(
+            STILL_MARGIN * noise_movement(settings), 0.9 * float(movement(textures_NF).quantile(STILL_QUANTILE))
+        ),
+    }
+
+
+def noise_movement(settings: FrontEndSettings) -> float:
+    """How much white noise moves, in dB, seen through the front end."""
+    generator = torch.Generator().manual_seed(0)
+    noise_1N = torch.randn(1, round(WINDOW_SECONDS * settings.sample_rate), generator=generator)
+    return float(movement(texture(FrontEnd(settings)(noise_1N), settings)))
+
+
+def cut(mel_MT: Tensor, frames: int) -> Tensor:
+    """A clip [M, T] → its windows [W, M, frames] side by side, each relative to its own maximum as at inference.
+
+    What is left at the end makes no window; a clip shorter than one window is one, at its own length.
+    """
+    frames = min(frames, mel_MT.shape[1])
+    count = mel_MT.shape[1] // frames
+    windows_WMT = mel_MT[:, : count * frames].reshape(-1, count, frames).transpose(0, 1).float()
+    relative: Tensor = windows_WMT - windows_WMT.amax((1, 2), keepdim=True)
+    return relative
+
+
+def fit_entropy_limit(probabilities_NC: Tensor, labels_N: Tensor) -> float:
+    """The entropy below which nearly all right verdicts lie, as a fraction of the largest possible."""
+    right_N = probabilities_NC.argmax(1) == labels_N
+    if not right_N.any():
+        return ENTROPY_BOUNDS[0]
+    entropy_N = torch.special.entr(probabilities_NC[right_N]).sum(1) / math.log(probabilities_NC.shape[1])
+    return min(max(float(entropy_N.quantile(ENTROPY_QUANTILE)), ENTROPY_BOUNDS[0]), ENTROPY_BOUNDS[1])

@@ -1,0 +1,161 @@
+"""How good a model is on a set of clips, as figures and as text."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+
+from core.runs.journal.events import Misclassified
+from core.runs.journal.log_lines import number, percent
+
+
+@dataclass(frozen=True)
+class ClassificationReport:
+    table: dict[str, Any]
+    """Genre, ``macro avg``, ``weighted avg`` → precision, recall, f1-score, support; ``accuracy`` → a number."""
+    text: str
+    """The same as a table for people."""
+
+    @property
+    def macro_f1(self) -> float:
+        return float(self.table["macro avg"]["f1-score"])
+
+
+def classification_report(
+    truth: Sequence[int], predicted: Sequence[int], genres: Sequence[str]
+) -> ClassificationReport:
+    """The report on clips, both sequences holding places in ``genres``; a genre without clips has zeros.
+
+    The macro average leaves out genres that were neither there nor predicted, which say nothing about the network.
+    """
+    from sklearn import metrics  # 1.6 s, and only a run that ends needs it
+
+    present = sorted({*truth, *predicted})
+    options: dict[str, Any] = {
+        "labels": present,
+        "target_names": [genres[i] for i in present],
+        "zero_division": 0.0,
+    }
+    table = metrics.classification_report(truth, predicted, output_dict=True, **options)
+    text = metrics.classification_report(truth, predicted, digits=3, **options)
+    return ClassificationReport(_plain(table), text)
+
+
+def _plain(table: dict[str, Any]) -> dict[str, Any]:
+    """The same with Python's numbers in place of numpy's."""
+    return {key: _plain(value) if isinstance(value, dict) else float(value) for key, value in table.items()}
+
+
+MOST_MISTAKES = 50
+"""Misclassified clips that the text names; the JSON has all of them."""
+
+
+class Assessment(msgspec.Struct, frozen=True, kw_only=True):
+    """The figures of a classification; see `core.runs.journal.events.TestFinished` for their meaning."""
+
+    clips: int
+    accuracy: float
+    interval: tuple[float, float]
+    """The accuracy's 95 % interval, every clip counted as independent of the others."""
+    loss: float
+    macro_f1: float
+    calibration_error: float
+    calibration_noise: float
+    """What a perfectly calibrated model would show on as many clips."""
+    report: dict[str, Any]
+    report_text: str
+    confusion: list[list[int]]
+    genres: list[str]
+    misclassified: list[Misclassified]
+    """The most confident mistakes first."""
+
+
+def assess(
+    paths: Sequence[str],
+    truth: Sequence[int],
+    predicted: Sequence[int],
+    confidence: Sequence[float],
+    genres: Sequence[str],
+    *,
+    interval: tuple[float, float],
+    loss: float,
+    calibration_error: float,
+    calibration_noise: float,
+) -> Assessment:
+    """The assessment of clips by what was predicted of each.
+
+    Args:
+        truth, predicted: places in ``genres``; confidence: the probability of the predicted genre.
+    """
+    table = classification_report(truth, predicted, genres)
+    confusion = [[0] * len(genres) for _ in genres]
+    mistakes = []
+    for path, true, said, probability in zip(paths, truth, predicted, confidence, strict=True):
+        confusion[true][said] += 1
+        if true != said:
+            mistakes.append(
+                Misclassified(path=path, genre=genres[true], predicted=genres[said], probability=probability)
+            )
+    return Assessment(
+        clips=len(truth),
+        accuracy=sum(confusion[i][i] for i in range(len(genres))) / len(truth),
+        interval=interval,
+        loss=loss,
+        macro_f1=table.macro_f1,
+        calibration_error=calibration_error,
+        calibration_noise=calibration_noise,
+        report=table.table,
+        report_text=table.text,
+        confusion=confusion,
+        genres=list(genres),
+        misclassified=sorted(mistakes, key=lambda mistake: -mistake.probability),
+    )
+
+
+def as_text(assessment: Assessment, heading: str, comparison: str = "") -> str:
+    """The whole assessment for people, below ``heading``; ``comparison`` with another model stands by the figures."""
+    low, high = assessment.interval
+    figures = (
+        f"{assessment.clips:,} clips: accuracy {percent(assessment.accuracy)}, loss {number(assessment.loss)}, "
+        f"macro F1 {assessment.macro_f1:.3f}\n"
+        f"95 % interval of the accuracy {percent(low)} to {percent(high)} (as if no two clips were of one artist)\n"
+        f"calibration error {percent(assessment.calibration_error)} "
+        f"(a perfectly calibrated model shows {percent(assessment.calibration_noise)} on so many clips)"
+    )
+    parts = [
+        heading,
+        figures,
+        *([comparison] if comparison else []),
+        "",
+        assessment.report_text.rstrip(),
+        "",
+        *_confusion(assessment),
+        "",
+        *_mistakes(assessment),
+    ]
+    return "\n".join(parts).rstrip() + "\n"
+
+
+def _confusion(assessment: Assessment) -> list[str]:
+    """Rows with the true genre's name, columns numbered as the rows are."""
+    width = max(len(genre) for genre in assessment.genres)
+    cell = max(3, len(str(max(map(max, assessment.confusion)))) + 1)
+    lines = ["Confusion (rows: true genre, columns: predicted genre)"]
+    lines.append(" " * (width + 5) + "".join(f"{i + 1:>{cell}}" for i in range(len(assessment.genres))))
+    for i, (genre, row) in enumerate(zip(assessment.genres, assessment.confusion, strict=True), start=1):
+        lines.append(f"{i:>3}  {genre:<{width}}" + "".join(f"{count or '.':>{cell}}" for count in row))
+    return lines
+
+
+def _mistakes(assessment: Assessment) -> list[str]:
+    mistakes = assessment.misclassified
+    if not mistakes:
+        return ["No clip was misclassified."]
+    lines = [f"Misclassified, the most confident first ({len(mistakes):,}):"]
+    lines += [
+        f"  {m.path}: {m.genre} taken for {m.predicted} ({percent(m.probability)})" for m in mistakes[:MOST_MISTAKES]
+    ]
+    if len(mistakes) > MOST_MISTAKES:
+        lines.append(f"  ... and {len(mistakes) - MOST_MISTAKES:,} more, in report.json")
+    return lines

@@ -1,0 +1,114 @@
+"""The story of a run in plain lines, for its log, for the Watch screen and for a headless run alike."""
+
+import time
+from typing import Literal, NamedTuple
+
+from core.runs.journal import events as ev
+from core.runs.journal.events import Event
+
+Level = Literal["info", "good", "warning", "error"]
+
+
+_QUIET = (ev.BatchProgress, ev.DeviceSample, ev.FeaturesProgress, ev.EpochStarted)
+
+
+class LogLine(NamedTuple):
+    time: float
+    level: Level
+    text: str
+
+
+def narrate(event: ev.Event) -> list[LogLine]:
+    """What an event says to people; nothing for progress and device samples, several lines for a traceback."""
+    if isinstance(event, _QUIET):
+        return []
+    return [LogLine(event.time, level, line) for level, text in _tell(event) for line in text.splitlines() or [""]]
+
+
+def _tell(event: ev.Event) -> list[tuple[Level, str]]:
+    match event:
+        case ev.RunStarted():
+            begun = "started" if event.resumed_from is None else f"goes on after epoch {event.resumed_from}"
+            return [("info", f"run {begun}: {event.model} on {event.dataset}, {event.device_name or event.device}")]
+        case ev.DatasetScanned():
+            return _dataset(event)
+        case ev.ModelBuilt():
+            shape = " × ".join(map(str, event.input_shape))
+            precision = f", {event.precision}" if event.precision else ""
+            return [("info", f"model {event.model}: {event.parameters:,} parameters, input {shape}{precision}")]
+        case ev.EpochFinished():
+            return [("info", epoch_line(event))]
+        case ev.CheckpointSaved(what="best"):
+            return [("good", f"best model saved ({percent(event.val_accuracy)})")]
+        case ev.Warned():
+            return [("warning", event.message)]
+        case ev.TestFinished():
+            text = f"test: loss {number(event.loss)}, accuracy {percent(event.accuracy)}, macro F1 {event.macro_f1:.3f}"
+            return [("good", f"{text} (model of epoch {event.best_epoch})")]
+        case ev.ArtefactSaved():
+            files = f" ({event.count:,} files)" if event.count > 1 else ""
+            return [("info", f"{event.what}: {event.path}{files}")]
+        case ev.RequestAnswered():
+            return [("info" if event.accepted else "warning", f"{event.request}: {event.message}")]
+        case _:
+            return _end(event)
+
+
+def _dataset(event: ev.DatasetScanned) -> list[tuple[Level, str]]:
+    parts = ", ".join(f"{part} {clips:,}" for part, clips in event.parts.items())
+    clips = sum(event.clips.values())
+    lines: list[tuple[Level, str]] = [
+        ("info", f"{clips:,} clips of {len(event.genres)} genres, {event.hours:.1f} h: {parts}")
+    ]
+    lines += [("warning", f"left out {clip.path}: {clip.reason}") for clip in event.excluded]
+    return lines
+
+
+def _end(event: ev.Event) -> list[tuple[Level, str]]:
+    match event:
+        case ev.RunFinished():
+            best = f"best validation accuracy {percent(event.best_val_accuracy)} in epoch {event.best_epoch}"
+            story = f"finished in {duration(event.seconds)}, {best}"
+            return [("good", f"{story}. {event.message}" if event.message else story)]
+        case ev.RunStopped():
+            return [("warning", f"stopped after {duration(event.seconds)}: {event.message}")]
+        case ev.RunFailed():
+            return [("error", f"failed: {event.error}"), ("error", event.traceback)]
+        case _:
+            return []
+
+
+def epoch_line(event: ev.EpochFinished) -> str:
+    star = " ★" if event.is_best else ""
+    return (
+        f"epoch {event.epoch}: train loss {number(event.train_loss)} accuracy {percent(event.train_accuracy)}, "
+        f"val loss {number(event.val_loss)} accuracy {percent(event.val_accuracy)}, "
+        f"{duration(event.seconds)}, {event.clips_per_second:,.0f} clips/s{star}"
+    )
+
+
+def percent(fraction: float | None) -> str:
+    return "–" if fraction is None else f"{fraction:.1%}".replace("%", " %")
+
+
+def number(value: float | None) -> str:
+    return "–" if value is None else f"{value:.4f}"
+
+
+def duration(seconds: float) -> str:
+    """0.4 s, 41 s, 3:07, 2:14:05."""
+    if seconds < 10:
+        return f"{seconds:.1f} s"
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole} s"
+    minutes, rest = divmod(whole, 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02d}:{rest:02d}" if hours else f"{minutes}:{rest:02d}"
+
+
+def log_lines(event: Event) -> str:
+    """What the log says about an event, each line with date and time; empty for what is only progress."""
+    return "".join(
+        f"{time.strftime('%Y-%m-%d %H:%M:%S', time.localtime(line.time))}  {line.text}\n" for line in narrate(event)
+    )

@@ -1,0 +1,237 @@
+"""What is known about a run: ``RunState = fold(RunState.empty(), events)``, see `core.runs.journal.reducer`.
+
+Screens and commands show nothing that is not in a `RunState`. It holds a bounded amount however long a run is, apart
+from one small row an epoch. Treat it as read-only: folding makes a new one.
+
+Two facts are not in the journal, the run's name and whether its trainer lives; `RunFolder.state` and
+`RunFolder.placed` fill them in.
+"""
+
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+import msgspec
+
+from core.runs.journal import eta
+from core.runs.journal import events as ev
+from core.runs.journal.log_lines import LogLine
+from core.runs.journal.series import Series
+
+LOG_LINES = 1000
+ANSWERS = 64
+
+Status = Literal["created", "running", "paused", "finished", "stopped", "failed", "lost"]
+Phase = Literal["starting", "scanning", "features", "training", "validating", "testing", "reporting", "ended"]
+End = Literal["finished", "stopped", "failed"]
+
+
+class EpochRow(msgspec.Struct, frozen=True, gc=False):
+    """One row of the epoch table. Losses and accuracies that are missing or not finite are NaN, which charts skip."""
+
+    epoch: int
+    train_loss: float
+    train_accuracy: float
+    val_loss: float
+    val_accuracy: float
+    learning_rate: float
+    seconds: float
+    train_seconds: float
+    val_seconds: float
+    clips_per_second: float
+    step: int
+    """Training batches since the start of the run, at the end of this epoch; 0 when no batch was reported."""
+
+
+class Validation(msgspec.Struct, frozen=True):
+    """The last validation, genre by genre, in the order of ``RunState.genres``."""
+
+    epoch: int
+    genre_accuracy: list[float | None]
+    confusion: list[list[int]]
+    """Rows: truth; columns: prediction."""
+
+
+@dataclass(slots=True)
+class RunState:
+    name: str = ""
+    """The folder's name; empty until `RunFolder` fills it in."""
+    alive: bool | None = None
+    """Whether a trainer holds the run's lock; None when nobody has looked."""
+    launched: float | None = None
+    """When the lock was last taken, Unix seconds."""
+
+    # What was asked, and where it runs
+    recipe: dict[str, Any] = field(default_factory=dict)
+    model: str = ""
+    dataset: str = ""
+    device: str = ""
+    device_name: str = ""
+    host: str = ""
+    pid: int | None = None
+    epochs: int = 0
+    """Epochs asked for, extensions included."""
+    parameters: int | None = None
+    input_shape: list[int] = field(default_factory=list)
+    precision: str = ""
+    """What the network computes in; empty until it is built."""
+
+    # The dataset
+    genres: list[str] = field(default_factory=list)
+    clips: dict[str, int] = field(default_factory=dict)
+    """Genre → usable clips."""
+    parts: dict[str, int] = field(default_factory=dict)
+    """train, valid, test → clips."""
+    hours: float = 0.0
+    excluded: list[ev.ExcludedClip] = field(default_factory=list)
+    features: ev.FeaturesProgress | None = None
+    """``done`` of ``total`` spectrograms, ``cached`` of them from the store."""
+
+    # Training
+    phase: Phase = "starting"
+    paused: bool = False
+    stopping: bool = False
+    """A stop was accepted and the run has not ended yet."""
+    resumed_from: int | None = None
+    epoch: int = 0
+    """The epoch at work, from 1; 0 before the first."""
+    batch: int = 0
+    batches: int = 0
+    """Batch at work and batches of the epoch's present phase (training or validation)."""
+    step: int = 0
+    """Training batches since the start of the run."""
+    learning_rate: float | None = None
+    clips_per_second: float = 0.0
+    history: list[EpochRow] = field(default_factory=list)
+    """Ascending by epoch, without repetition: an epoch that was trained again replaces its former row."""
+    best: EpochRow | None = None
+    """The row whose weights are best_model.pth; mark it where ``row.epoch == state.best.epoch``."""
+    validation: Validation | None = None
+    step_loss: Series = field(default_factory=Series)
+    step_accuracy: Series = field(default_factory=Series)
+    """Training loss and accuracy over ``step``, at most `series.CAPACITY` points each with low, high and mean."""
+
+    # What came of it
+    test: ev.TestFinished | None = None
+    artefacts: dict[str, ev.ArtefactSaved] = field(default_factory=dict)
+    """By path, relative to the run folder."""
+    checkpoints: dict[str, ev.CheckpointSaved] = field(default_factory=dict)
+    """``best`` and ``last``, the newest of each."""
+    end: End | None = None
+    end_message: str = ""
+    """Why it stopped, what it says at the end, or the error in one line."""
+    failure: ev.RunFailed | None = None
+    """With ``error`` and ``traceback``."""
+
+    # Around it
+    device_sample: ev.DeviceSample | None = None
+    log: list[LogLine] = field(default_factory=list)
+    """The last `LOG_LINES` lines: (time, level, text)."""
+    log_dropped: int = 0
+    """Lines that were dropped from the head of ``log``."""
+    warnings: int = 0
+    answers: dict[str, ev.RequestAnswered] = field(default_factory=dict)
+    """The last `ANSWERS` answered requests by id."""
+    newer: bool = False
+    """Some events come from a newer version than this one."""
+
+    # Times
+    seq: int = -1
+    """Sequence number of the last event taken in."""
+    started: float | None = None
+    """When the run first started, Unix seconds."""
+    time: float = 0.0
+    """When the last event was written."""
+    timing: eta.Timing = field(default_factory=eta.Timing)
+
+    @classmethod
+    def empty(cls) -> "RunState":
+        return cls()
+
+    @property
+    def status(self) -> Status:
+        """running, paused, finished, stopped, failed, lost, or created (never launched).
+
+        Where nobody has looked at the lock (``alive`` is None) an unended run counts as running.
+        """
+        if self.end is not None and not self._launched_again:
+            return self.end
+        if self.alive or (self.alive is None and self.seq >= 0):
+            return "paused" if self.paused and self.end is None else "running"
+        if self.alive is False and (self.seq >= 0 or self.launched is not None):
+            return "lost"
+        return "created"
+
+    @property
+    def epochs_done(self) -> int:
+        return self.history[-1].epoch if self.history else 0
+
+    def seconds(self, now: float) -> float:
+        """How long the run has worked, over all its lives."""
+        return self.timing.seconds(max(now, self.time) if self.alive else self.time)
+
+    def eta_seconds(self, now: float) -> float | None:
+        """Time left in training, without the warm-up, train and validation counted apart; None while unknown."""
+        if self.status != "running" or self.phase not in ("training", "validating"):
+            return None
+        return self.timing.left(self.epoch, self.epochs, now)
+
+    def silent_for(self, now: float) -> float:
+        """Seconds since the last sign of life of a run that has not ended; 0 for one that has."""
+        if self.end is not None or self.alive is False or not self.time:
+            return 0.0
+        return max(0.0, now - max(self.time, self.launched or 0.0))
+
+    @property
+    def _launched_again(self) -> bool:
+        return bool(self.alive) and self.launched is not None and self.launched > self.time
+
+    def as_dict(self, now: float | None = None) -> dict[str, Any]:
+        """Plain values for ``show --json``. NaN becomes None."""
+        return {
+            "name": self.name,
+            "state": self.status,
+            "phase": self.phase,
+            "recipe": self.recipe,
+            "model": self.model,
+            "parameters": self.parameters,
+            "precision": self.precision,
+            "dataset": self.dataset,
+            "device": self.device,
+            "device_name": self.device_name,
+            "host": self.host,
+            "pid": self.pid,
+            "genres": self.genres,
+            "clips": self.clips,
+            "parts": self.parts,
+            "hours": self.hours,
+            "excluded": _plain(self.excluded),
+            "epoch": self.epoch,
+            "epochs": self.epochs,
+            "epochs_done": self.epochs_done,
+            "batch": self.batch,
+            "batches": self.batches,
+            "history": [_plain(row) for row in self.history],
+            "best": _plain(self.best),
+            "validation": _plain(self.validation),
+            "test": None if self.test is None else _content(self.test),
+            "artefacts": sorted(self.artefacts),
+            "message": self.end_message,
+            "traceback": None if self.failure is None else self.failure.traceback,
+            "device_sample": None if self.device_sample is None else _content(self.device_sample),
+            "clips_per_second": self.clips_per_second,
+            "warnings": self.warnings,
+            "started": self.started,
+            "seconds": self.seconds(self.time if now is None else now),
+            "eta_seconds": self.eta_seconds(self.time if now is None else now),
+        }
+
+
+def _plain(value: object) -> Any:
+    """Plain values with NaN as None, which is what JSON can say."""
+    return msgspec.json.decode(msgspec.json.encode(value))
+
+
+def _content(event: ev.Event) -> dict[str, Any]:
+    """An event's own fields."""
+    fields: dict[str, Any] = _plain(event)
+    return {name: value for name, value in fields.items() if name not in ("kind", "schema", "seq")}

@@ -1,0 +1,1 @@
+"""One model for many clients: requests in batches."""

@@ -1,0 +1,1 @@
+"""Uploaded files: parsing, spooling, decoding in worker processes."""

@@ -1,0 +1,98 @@
+"""The process that decodes what strangers send: bounded in memory, and nothing is lost when it dies.
+
+    python -m core.server.uploads.decode_worker MEMORY_BYTES
+
+Reads one job a line from standard input, ``{"path", "max_seconds"}``, and answers on standard output with frames: a
+kind, a rate and a length, then so many bytes. ``BLOCK``: mono float32 samples at the rate; then ``END``, with what is
+wrong with the file as text, if anything is. ``UNREADABLE`` and ``TOO_LONG`` end a job too, with the reason as text.
+"""
+
+import ctypes
+import gc
+import os
+import resource
+import signal
+import struct
+import sys
+from typing import BinaryIO
+
+import msgspec
+
+from core.audio.errors import AudioError
+from core.audio.files.decode import stream_open
+from core.audio.files.open import opened
+from core.audio.files.probe import probe_open
+from core.audio.files.truncation import cut_off
+
+HEADER = struct.Struct("<4sII")
+BLOCK, END, UNREADABLE, TOO_LONG = b"blok", b"end.", b"bad.", b"long"
+BLOCK_SECONDS = 30.0
+BLOCK_SAMPLES = 48_000 * 30
+"""A block at a very high rate is shorter in time."""
+ESTIMATED = ("mp3", "aac")
+"""Formats whose header says no length: FFmpeg guesses one from the first frames, and may be ten times out."""
+KILLED_WITH_PARENT = 1
+"""PR_SET_PDEATHSIG of prctl(2)."""
+
+
+class Job(msgspec.Struct):
+    path: str
+    max_seconds: float
+
+
+class TooLong(Exception):
+    pass
+
+
+def main() -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    bound(int(sys.argv[1]))
+    answers = os.fdopen(os.dup(sys.stdout.fileno()), "wb")
+    # Native decoders print: whatever they say must not get in between the frames.
+    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
+    for line in sys.stdin.buffer:
+        try:
+            work(msgspec.json.decode(line, type=Job), answers)
+        except MemoryError:
+            gc.collect()
+            send(answers, UNREADABLE, 0, b"needs too much memory to decode")
+        answers.flush()
+
+
+def bound(memory: int) -> None:
+    """Limits that the kernel keeps: address space, no files written, no core dump."""
+    resource.setrlimit(resource.RLIMIT_AS, (memory, memory))
+    resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(KILLED_WITH_PARENT, signal.SIGKILL)
+
+
+def work(job: Job, answers: BinaryIO) -> None:
+    try:
+        seconds = 0.0
+        with opened(job.path) as file:
+            info = probe_open(job.path, file)
+            if info.format not in ESTIMATED and info.duration_s > job.max_seconds:
+                raise TooLong(f"is {info.duration_s:,.0f} s long")
+            for block, rate in stream_open(job.path, file, min(BLOCK_SECONDS, BLOCK_SAMPLES / info.rate)):
+                seconds += len(block) / rate
+                # A header says little about what follows it.
+                if seconds > job.max_seconds:
+                    raise TooLong(f"is longer than {job.max_seconds:,.0f} s")
+                send(answers, BLOCK, rate, block.tobytes())
+            warning = cut_off(file, info, seconds)
+        send(answers, END, 0, (warning or "").encode())
+    except AudioError as error:
+        send(answers, UNREADABLE, 0, error.reason.encode())
+    except TooLong as error:
+        send(answers, TOO_LONG, 0, str(error).encode())
+
+
+def send(answers: BinaryIO, kind: bytes, rate: int, data: bytes) -> None:
+    answers.write(HEADER.pack(kind, rate, len(data)))
+    answers.write(data)
+
+
+if __name__ == "__main__":
+    main()

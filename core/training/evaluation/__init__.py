@@ -1,0 +1,1 @@
+"""Models and recipes on labelled clips: evaluation, cross-validation, significance."""

@@ -1,0 +1,171 @@
+"""A trained model on a dataset: the figures of ``genre-tui evaluate``, with the protocol they hold for."""
+
+import os
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import torch
+
+from core.dataset.clip import Excluded
+from core.dataset.load import load_features
+from core.dataset.scan import OnProgress, Scan, survey
+from core.dataset.store.extract import OnFeatures
+from core.dataset.store.feature_set import FeatureSet
+from core.features.settings import FrontEndSettings
+from core.reports.metrics import Assessment, assess
+from core.runs.folder import dataset_name
+from core.training.checkpoint import TrainedModel, load_model
+from core.training.evaluation.clip_selection import choose_clips
+from core.training.evaluation.significance import interval_of_share, mcnemar
+from core.training.loop.calibration import calibration_error, calibration_noise
+from core.training.loop.evaluation import Evaluation
+from core.training.loop.loader import WindowReader
+from core.training.loop.precision import choose_precision
+from core.training.loop.train import evaluate_model
+from core.util.device import choose_device
+from core.util.errors import UserError
+
+
+def evaluate(
+    model: str | os.PathLike[str],
+    data: str | os.PathLike[str],
+    *,
+    against: str | os.PathLike[str] | None = None,
+    part: str | None = None,
+    split_column: str | None = None,
+    index: Path | None = None,
+    device: str = "auto",
+    on_scanning: OnProgress | None = None,
+    on_features: OnFeatures | None = None,
+    on_excluded: Callable[[Excluded], None] | None = None,
+) -> dict[str, Any]:
+    """How good the model file ``model`` is on the folder of genres, or feature pack, at ``data``.
+
+    Args:
+        against: another model file, judged on exactly the same clips: those of genres that both know.
+        part: ``all``; or ``train``, ``valid`` or ``test``, the clips that were so in the model's own training; or,
+            with ``split_column``, a value of that column. By default every clip that the model (and the other one)
+            has neither been trained on nor been chosen by.
+        split_column: a column of the dataset's index, or of ``index``.
+        on_scanning, on_features: see `core.dataset.load.load_dataset`.
+        on_excluded: called with every file that is left out, and why.
+
+    Returns:
+        The fields of `core.reports.metrics.Assessment`, and ``model``, ``dataset`` and ``protocol``; with
+        ``against``, also ``against``, the other's ``model`` and ``accuracy``, and ``mcnemar``: ``clips``, how many of
+        them each model alone got right, ``only_this`` and ``only_other``, and ``p``.
+
+    Raises:
+        UserError: a model, dataset, column or part cannot be used, or no clip is left to evaluate.
+    """
+    on = choose_device(device)
+    models = [load_model(Path(file), on) for file in (model, against) if file is not None]
+    found = survey(data, index=index, on_progress=on_scanning)
+    sets, excluded = _features(found, models, on, on_features)
+    if on_excluded:
+        for one in found.excluded + excluded:
+            on_excluded(one)
+    clips, other = sets[0].clips, models[1] if against is not None else None
+    choice = choose_clips(clips, models[0], against=other, part=part, split_column=split_column)
+    known = [i for i in choice.clips if all(clips[i].genre in trained.genres for trained in models)]
+    who = "the model knows" if against is None else "both models know"
+    if not known:
+        raise UserError(f"None of the clips ({choice.protocol}) is of a genre that {who}: give clips of such genres.")
+    judged = [_judge(trained, features, known) for trained, features in zip(models, sets, strict=True)]
+    assessment = assessment_of(judged[0], [str(clips[i].path) for i in known], models[0].genres, models[0].temperature)
+    protocol = choice.protocol
+    if strangers := len(choice.clips) - len(known):
+        unknown = "the model does not know" if against is None else "one model or the other does not know"
+        protocol += f"; {strangers} clips of genres that {unknown} left out"
+    facts: dict[str, Any] = {"model": str(model), "dataset": dataset_name(Path(data)), "protocol": protocol}
+    facts |= msgspec.to_builtins(assessment)
+    if against is not None:
+        facts["against"] = {"model": str(against), "accuracy": judged[1].accuracy}
+        test = mcnemar(*((one.predictions == one.labels).tolist() for one in judged))
+        counts = {"clips": len(known), "only_this": test.only_first, "only_other": test.only_second}
+        facts["mcnemar"] = counts | {"p": test.p}
+    return facts
+
+
+def _features(
+    found: Scan, models: Sequence[TrainedModel], on: torch.device, on_features: OnFeatures | None
+) -> tuple[list[FeatureSet], list[Excluded]]:
+    """The features that each model wants, of the same clips, and the clips that one of them could not use."""
+    sets: dict[FrontEndSettings, FeatureSet] = {}
+    excluded: list[Excluded] = []
+    for trained in models:
+        if trained.front_end in sets:
+            continue
+        features, failed = load_features(found, trained.front_end, device=on, on_features=on_features)
+        excluded += failed
+        if not features.clips:
+            raise UserError(f"None of the clips can be used: {failed[0].path} {failed[0].reason}; give others.")
+        found = replace(found, clips=features.clips)
+        sets[trained.front_end] = features
+    for settings, features in sets.items():
+        if len(features) > len(found.clips):  # what a later front end could not use is taken from an earlier one
+            sets[settings] = load_features(found, settings, device=on)[0]
+    for trained in models:
+        _check_front_end(sets[trained.front_end], trained)
+    return [sets[trained.front_end] for trained in models], excluded
+
+
+def _check_front_end(features: FeatureSet, trained: TrainedModel) -> None:
+    """A pack's spectrograms cannot be made anew for the model: they have to be the model's, and as long as its window.
+
+    Raises:
+        UserError: they are not.
+    """
+    made, wanted, recipe = features.settings, trained.front_end, trained.recipe
+    fields = [field for field in wanted.__struct_fields__ if field != "seconds"]
+    if other := [field for field in fields if getattr(made, field) != getattr(wanted, field)]:
+        differences = ", ".join(f"{field} {getattr(made, field)} and not {getattr(wanted, field)}" for field in other)
+        raise UserError(
+            f"The feature pack was made with another front end than that of {trained.path} ({differences}): evaluate "
+            "on the audio."
+        )
+    if made.frames < recipe.input_frames:
+        window = wanted.seconds if recipe.crop_seconds is None else recipe.crop_seconds
+        raise UserError(
+            f"The feature pack's clips last {made.seconds:g} s, and {trained.path} judges windows of {window:g} s: "
+            "evaluate on the audio, or on a pack of longer clips."
+        )
+
+
+def _judge(trained: TrainedModel, features: FeatureSet, clips: list[int]) -> Evaluation:
+    """What the model makes of the clips, all of genres that it knows; labels are places in its own genres."""
+    on = next(trained.model.parameters()).device
+    evaluation = evaluate_model(
+        trained.model,
+        WindowReader(features.to(on), trained.recipe.input_frames, on),
+        torch.tensor(clips),
+        crops=trained.recipe.test_crops,
+        precision=choose_precision(trained.recipe, on),
+    )
+    labels = torch.tensor([trained.genres.index(features.clips[i].genre) for i in clips])
+    return Evaluation(evaluation.logits, labels)
+
+
+def assessment_of(
+    evaluation: Evaluation, paths: Sequence[str], genres: Sequence[str], temperature: float
+) -> Assessment:
+    """The evaluation's figures for a report.
+
+    The loss is that of the plain logits, as in training; probabilities and calibration error are the calibrated ones.
+    """
+    probabilities_NC = evaluation.probabilities(temperature)
+    interval = interval_of_share(evaluation.accuracy, len(evaluation.labels))
+    return assess(
+        paths,
+        evaluation.labels.tolist(),
+        evaluation.predictions.tolist(),
+        probabilities_NC.amax(1).tolist(),
+        genres,
+        interval=(interval.low, interval.high),
+        loss=evaluation.loss,
+        calibration_error=calibration_error(probabilities_NC, evaluation.labels),
+        calibration_noise=calibration_noise(probabilities_NC),
+    )

@@ -1,0 +1,73 @@
+"""Windows of a feature set as batches on the device. Suffixes: B batch, M mel bands, T frames."""
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from core.dataset.store.feature_set import FeatureSet
+from core.training.distributed.group import ALONE, Team
+from core.training.loop.sampler import Windows, batch_bounds
+
+
+class Batch(NamedTuple):
+    mel_BMT: Tensor
+    """Log-mel in dB, float32, on the device."""
+    labels_B: Tensor
+    """Places in the feature set's genres, int64, on the device."""
+
+
+class WindowReader:
+    """Cuts windows of one width out of a feature set, wherever that lies, and puts them on the device."""
+
+    def __init__(self, features: FeatureSet, width: int, device: torch.device) -> None:
+        self.features = features
+        self.width = width
+        self.device = device
+        self.frames = features.frames.cpu()
+        """Frames of each clip that hold sound."""
+        self.labels = features.labels.cpu()
+        self._labels_on_device = features.labels.to(device)
+        self._gathers = isinstance(features.mel, Tensor) and features.mel.device.type != "cpu"
+
+    def batches(self, windows: Windows, batch_size: int, first: int = 0, team: Team = ALONE) -> Iterator[Batch]:
+        """All windows in batches of about ``batch_size`` (see `batch_bounds`), from batch ``first`` (from 0) on.
+
+        Of every batch this process gets its share of the ``team``'s.
+        """
+        if self._gathers:
+            windows = windows.to(self.device)  # once an epoch, so that no batch waits for a copy
+        parts = [team.share(windows.part(*bounds)) for bounds in batch_bounds(len(windows), batch_size)[first:]]
+        for number, part in enumerate(parts, start=1):
+            for following in parts[number : number + 1]:
+                self.features.will_need(following.clip)
+            yield self.read(part)
+
+    def read(self, windows: Windows) -> Batch:
+        """The windows as one batch, in their order."""
+        if self._gathers:
+            windows = windows.to(self.device)
+            codes_BMT = self._gather(windows)
+        else:
+            codes_BMT = self._copy(windows).to(self.device, non_blocking=True)
+            windows = windows.to(self.device)
+        labels_B = self._labels_on_device[windows.clip]
+        return Batch(self.features.as_decibels(codes_BMT), labels_B)
+
+    def _copy(self, windows: Windows) -> Tensor:
+        """The windows' codes, from disk or ordinary memory, in one piece."""
+        mel = self.features.mel
+        whole_BMT = [mel[i] for i in windows.clip.tolist()] if isinstance(mel, Tensor) else mel[windows.clip]
+        starts = windows.start.tolist()
+        codes_BMT = torch.stack(
+            [codes_MT[:, start : start + self.width] for codes_MT, start in zip(whole_BMT, starts, strict=True)]
+        )
+        return codes_BMT.pin_memory() if self.device.type == "cuda" else codes_BMT
+
+    def _gather(self, windows: Windows) -> Tensor:
+        """The windows' codes out of a set that lies on the device, in one kernel and without waiting for it."""
+        assert isinstance(self.features.mel, Tensor)
+        frame_BT = windows.start[:, None] + torch.arange(self.width, device=self.device)
+        band_M = torch.arange(self.features.mel.shape[1], device=self.device)
+        return self.features.mel[windows.clip[:, None, None], band_M[:, None], frame_BT[:, None, :]]

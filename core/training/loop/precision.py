@@ -1,0 +1,100 @@
+"""How the arithmetic is done: number format, memory format, kernels. `Recipe.plain` turns every choice off."""
+
+import contextlib
+import functools
+import warnings
+from dataclasses import dataclass
+
+import torch
+from torch import nn
+
+from core.models.layers.conv import ConvBlock
+from core.training.recipe import Recipe
+
+
+@dataclass(frozen=True)
+class Precision:
+    device: torch.device
+    bfloat16: bool
+    """Whether convolutions and matrix products run in bfloat16 under autocast; weights stay in float32."""
+    channels_last: bool
+    fused: bool
+    """Whether the optimiser updates all weights in one kernel."""
+    graphed: bool
+    """Whether a step is recorded as a CUDA graph and replayed."""
+    own_kernels: bool
+    """Whether convolution blocks use the kernels of `core.models.layers.triton_kernels`."""
+
+    def autocast(self) -> contextlib.AbstractContextManager[object]:
+        return torch.autocast(self.device.type, torch.bfloat16, enabled=self.bfloat16)
+
+    def place(self, model: nn.Module) -> nn.Module:
+        """The network on the device, in the memory format."""
+        for module in model.modules():
+            if isinstance(module, ConvBlock):
+                module.own_kernels = self.own_kernels
+        if self.channels_last:
+            # nn.Module.to has no overload for a memory format beside a device in torch's stubs.
+            return model.to(self.device).to(memory_format=torch.channels_last)  # type: ignore[call-overload, no-any-return]
+        return model.to(self.device)
+
+
+def choose_precision(recipe: Recipe, device: torch.device) -> Precision:
+    """What ``recipe`` asks for, as far as ``device`` has it: bfloat16 only where the hardware computes in it."""
+    if recipe.plain:
+        return Precision(device, bfloat16=False, channels_last=False, fused=False, graphed=False, own_kernels=False)
+    bfloat16 = recipe.precision == "bfloat16" and has_bfloat16(device)
+    return Precision(
+        device,
+        bfloat16=bfloat16,
+        channels_last=device.type != "mps",
+        fused=device.type != "mps",
+        graphed=device.type == "cuda",
+        own_kernels=triton_works(device),
+    )
+
+
+@functools.cache
+def triton_works(device: torch.device) -> bool:
+    """Whether kernels in Triton run on the device. It is tried: they need a C compiler and Python's headers, too."""
+    if device.type != "cuda" or torch.version.hip is not None or torch.cuda.get_device_capability(device) < (8, 0):
+        return False
+    try:
+        from core.models.layers.triton_norm_pool import norm_pool_relu
+
+        x_BCHW = torch.ones(1, 16, 2, 2, device=device).contiguous(memory_format=torch.channels_last)
+        norm_pool_relu(x_BCHW, nn.BatchNorm2d(16).to(device))
+    except Exception as error:  # whatever a compiler, a driver or a home that cannot be written comes up with
+        warnings.warn(f"Triton cannot run kernels here, so cuDNN's take their place: {error}", stacklevel=1)
+        return False
+    return True
+
+
+def has_bfloat16(device: torch.device) -> bool:
+    """Whether the device has bfloat16 arithmetic of its own; an emulated one is slower than float32."""
+    if device.type == "cuda":
+        return bool(torch.cuda.is_bf16_supported(including_emulation=False))
+    if device.type == "cpu":
+        return bool(torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported())
+    return False
+
+
+def make_deterministic(recipe: Recipe, device: torch.device) -> None:
+    """Seeds torch and asks for kernels that give the same result every time."""
+    torch.manual_seed(recipe.seed)
+    if device.type == "cuda":
+        take_deterministic_kernels()
+        torch.set_float32_matmul_precision("highest" if recipe.plain else "high")
+        torch.backends.cudnn.allow_tf32 = not recipe.plain
+
+
+def take_deterministic_kernels() -> None:
+    """Has CUDA compute the same every time."""
+    # Kernels without a deterministic form say so in trainer.log instead of ending the run. The function that is known
+    # better, use_deterministic_algorithms, imports torch's compiler: a second.
+    torch.set_deterministic_debug_mode("warn")
+    torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
+    torch.backends.cudnn.benchmark = False
+    # These two kinds of attention have no deterministic gradient that would be taken of itself.
+    torch.backends.cuda.enable_cudnn_sdp(False)
+    torch.backends.cuda.enable_mem_efficient_sdp(False)

@@ -1,0 +1,1 @@
+"""The trainer process around the loop: control, events, checkpoints, final report."""

@@ -1,0 +1,69 @@
+"""Which device a run uses, and what it is called. Torch is imported when it is needed, so that a trainer on a machine
+without an accelerator can name its device before that."""
+
+import platform
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from core.util.errors import UserError
+
+if TYPE_CHECKING:
+    import torch
+
+
+def choose_device(name: str) -> "torch.device":
+    """The device called ``name``: auto, cpu, cuda, cuda:N or mps. ``auto`` takes CUDA, then MPS, then the CPU.
+
+    Raises:
+        UserError: this machine has no such device, or the name is none.
+    """
+    import torch
+
+    if name == "auto":
+        if torch.cuda.is_available():
+            return torch.device("cuda", torch.cuda.current_device())
+        return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
+    try:
+        device = torch.device(name)
+    except RuntimeError:
+        raise UserError(f"There is no device {name!r}; choose auto, cpu, cuda, cuda:N or mps.") from None
+    if device.type == "cuda":
+        if not torch.cuda.is_available():
+            raise UserError(f"The device {name} is not there: PyTorch {torch.__version__} finds no CUDA GPU.")
+        index = torch.cuda.current_device() if device.index is None else device.index
+        if index >= torch.cuda.device_count():
+            raise UserError(f"The device {name} is not there: this machine has {torch.cuda.device_count()} CUDA GPUs.")
+        return torch.device("cuda", index)
+    if device.type == "mps" and not torch.backends.mps.is_available():
+        raise UserError("The device mps is not there; it takes a Mac with Apple silicon.")
+    if device.type not in ("cpu", "mps"):
+        raise UserError(f"Training on {device.type} is not supported; choose auto, cpu, cuda, cuda:N or mps.")
+    return device
+
+
+def device_name(device: "torch.device") -> str:
+    """The device as people call it, such as ``NVIDIA H200``."""
+    if device.type == "cuda":
+        import torch
+
+        return torch.cuda.get_device_name(device)
+    return processor_name()
+
+
+def is_surely_cpu(name: str) -> bool:
+    """Whether ``name`` will be the CPU, told without torch: asked for, or ``auto`` where no accelerator can be."""
+    no_gpu = sys.platform.startswith("linux") and not any(
+        Path(node).exists() for node in ("/dev/nvidiactl", "/dev/dxg")
+    )
+    return name == "cpu" or (name == "auto" and no_gpu)
+
+
+def processor_name() -> str:
+    """The processor's brand, or its architecture where nothing tells the brand."""
+    cpuinfo = Path("/proc/cpuinfo")
+    if cpuinfo.exists():
+        for line in cpuinfo.read_text(errors="replace").splitlines():
+            if line.startswith("model name"):
+                return line.partition(":")[2].strip()
+    return platform.processor() or platform.machine()

@@ -1,0 +1,1 @@
+"""The augmentation preview: effects on one clip, seen and heard."""

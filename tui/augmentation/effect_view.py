@@ -1,0 +1,83 @@
+"""One effect of an augmentation: its name, how often and how far it strikes, and what it did to a clip."""
+
+from textual.containers import Container
+from textual.content import Content
+from textual.widget import Widget
+
+from core.features.augment_effects import EFFECTS, range_of
+from core.features.settings import AugmentationSettings
+from tui.shell.base import BaseApp
+from tui.widgets.spectrogram_view import Image, shading_of, spectrogram_lines
+
+NARROWEST, LOWEST = 36, 5
+"""Cells and rows that a picture has at least, its caption included."""
+MOST_COLUMNS = 4
+
+
+class EffectPicture(Widget, can_focus=True):
+    """A line that says what it is, and the spectrogram in all rows below."""
+
+    app: BaseApp
+
+    def __init__(self, effect: str, settings: AugmentationSettings) -> None:
+        super().__init__()
+        self.effect = effect
+        self.playing = False
+        self._settings = settings
+        self._image: Image | None = None
+
+    def show(self, image: Image) -> None:
+        self._image = image
+        self.refresh()
+
+    def mark_playing(self, playing: bool) -> None:
+        if playing != self.playing:
+            self.playing = playing
+            self.refresh()
+
+    def about(self) -> str:
+        """``50 %, ±2 semitones``."""
+        if self.effect not in EFFECTS:
+            return "of them at once" if self.effect == "all" else "as it is"
+        probability = getattr(self._settings, self.effect)
+        text = f"{probability * 100:g} %, {range_of(self.effect, self._settings)}"
+        return text.replace("±", "+/-") if self.app.ascii else text
+
+    def render(self) -> Content:
+        width, height = self.size
+        caption = Content.assemble(
+            ("▸ " if self.has_focus else "  ", "$footer-key-foreground"),
+            ("♪ " if self.playing else "", "$good"),
+            (self.effect.replace("_", " "), "bold"),
+            (f" {self.about()}", "$text-muted"),
+        ).truncate(width, ellipsis=True)
+        if self._image is None or height < 2:
+            return caption
+        lines = spectrogram_lines(self._image, width, height - 1, self.app.palette, shading_of(self.app))
+        return Content("\n").join([caption, *lines])
+
+    def on_resize(self) -> None:
+        if self.has_focus:
+            self.scroll_visible(animate=False)
+
+    def on_focus(self) -> None:
+        self.refresh()
+
+    def on_blur(self) -> None:
+        self.refresh()
+
+
+class EffectGrid(Container):
+    """As many columns of pictures as there is room for, as high as the grid allows; it scrolls where that is too low.
+
+    ``columns`` is how many there are now.
+    """
+
+    columns = 1
+
+    def on_resize(self) -> None:
+        pictures = len(self.query(EffectPicture))
+        self.columns = max(1, min(MOST_COLUMNS, pictures, (self.size.width + 2) // (NARROWEST + 2)))
+        rows = -(-pictures // self.columns)
+        self.styles.grid_size_columns = self.columns
+        self.styles.grid_rows = str(max(min(LOWEST, self.size.height), self.size.height // rows, 1))

@@ -1,0 +1,186 @@
+"""What the augmentation of a recipe does to a clip: seen effect by effect, played, and written to files."""
+
+from pathlib import Path
+from typing import ClassVar
+
+from textual.app import ComposeResult
+from textual.binding import Binding
+from textual.content import Content
+from textual.timer import Timer
+
+from core.features.augment_effects import effects_of
+from core.training.presets import preset
+from tui.augmentation.effect_view import EffectGrid, EffectPicture
+from tui.augmentation.protocol import Answer, Augmentations, Play, Playing, Refused, Show, Shown, Write, Written
+from tui.shell.mode_screen import ModeScreen
+from tui.text.cells import shown
+from tui.widgets.spectrogram_view import Image
+from tui.widgets.text_lines import TextLines
+
+STAND_IN = "best"
+"""The preset whose augmentation is shown for one that has none."""
+
+
+class AugmentationScreen(ModeScreen):
+    MODE = "runs"
+    HELP = (
+        "What training does to a clip before the network sees it, one effect after the other and then all at once. "
+        "Here each strikes for certain; in training with the probability that its line tells."
+    )
+    CSS_PATH = "../styles/augmentation.tcss"
+    BINDINGS: ClassVar = [
+        Binding("n", "clip(1)", "next clip", id="augmentation.next", tooltip="A clip of the next genre"),
+        Binding("b", "clip(-1)", "clip before", show=False, id="augmentation.before", tooltip="The clip before"),
+        Binding("s", "seed", "other amounts", id="augmentation.seed", tooltip="Another seed: other amounts"),
+        Binding("p,enter", "play", "play", id="augmentation.play", tooltip="Play the picture with the mark, or stop"),
+        Binding("w", "write", "write", id="augmentation.write", tooltip="Pictures and sounds to files"),
+        Binding("escape", "leave_pictures", "back", id="augmentation.back", tooltip="Back to the form"),
+        Binding("left", "move(-1)", "picture before", show=False, key_display="←"),
+        Binding("right", "move(1)", "next picture", show=False, key_display="→"),
+        Binding("up", "move_row(-1)", "picture above", show=False, key_display="↑"),
+        Binding("down", "move_row(1)", "picture below", show=False, key_display="↓"),
+    ]
+
+    def __init__(self, data: Path, chosen: str) -> None:
+        """
+        Args:
+            data: a dataset that can be trained on.
+            chosen: the preset's name.
+        """
+        super().__init__()
+        has_effects = bool(effects_of(preset(chosen, "").augmentation))
+        self.preset = chosen if has_effects else STAND_IN
+        self.settings = preset(self.preset, "").augmentation
+        self._instead = None if has_effects else chosen
+        self._place = self._seed = 0
+        self._shown: Shown | None = None
+        self._saying = Content("")
+        self._silence: Timer | None = None
+        self._process = Augmentations(
+            data, Path.cwd() / "preview", lambda answer: self.call_later(self._answered, answer)
+        )
+
+    def compose_body(self) -> ComposeResult:
+        yield TextLines(id="head")
+        with EffectGrid(id="pictures"):
+            effects = effects_of(self.settings)
+            for effect in ("original", *effects, *(["all"] if len(effects) > 1 else [])):
+                yield EffectPicture(effect, self.settings)
+
+    def on_mount(self) -> None:
+        self.query(EffectPicture).first().focus()
+        self.app.theme_changed_signal.subscribe(self, lambda _: self._redraw())
+        self._ask_for_clip("PyTorch is being loaded, which takes some seconds …")
+
+    def on_unmount(self) -> None:
+        self._process.end()
+
+    # What the process says
+
+    def _ask_for_clip(self, meanwhile: str) -> None:
+        self._say(Content.styled(meanwhile, "$text-muted"))
+        self._process.ask(Show(self._place, self.preset, self._seed))
+
+    def _answered(self, answer: Answer) -> None:
+        match answer:
+            case Shown():
+                self._shown = answer
+                for picture in answer.pictures:
+                    self._picture(picture.effect).show(Image(picture.bands, picture.levels))
+                self._mark_playing("")
+                self._say(Content(""))
+            case Playing(effect, seconds):
+                self._mark_playing(effect, seconds)
+                self._say(Content(""))
+            case Written(folder, files):
+                told = f"✓ {files} files in "
+                self._say(Content.styled(told + shown(Path(folder), self.size.width - len(told) - 4), "$good"))
+            case Refused(reason):
+                self._say(Content.styled(f"! {reason}", "$warn"))
+
+    def _picture(self, effect: str) -> EffectPicture:
+        return next(picture for picture in self.query(EffectPicture) if picture.effect == effect)
+
+    def _mark_playing(self, effect: str, seconds: float = 0.0) -> None:
+        if self._silence is not None:
+            self._silence.stop()
+        for picture in self.query(EffectPicture):
+            picture.mark_playing(picture.effect == effect)
+        self._silence = self.set_timer(seconds, lambda: self._mark_playing("")) if effect else None
+
+    # The head
+
+    def _say(self, line: Content) -> None:
+        self._saying = line
+        self._show_head()
+
+    def _show_head(self) -> None:
+        lines = [self._saying if self._saying.plain else self._explanation()]
+        if self.app.height_class == "tall" and self._instead is not None:
+            lines.insert(0, self._why_another())
+        if self.app.height_class != "tiny":
+            lines.insert(0, self._title())
+        self.query_one("#head", TextLines).show(lines)
+
+    def _title(self) -> Content:
+        if (now := self._shown) is None:
+            return Content.assemble("The augmentation of ", (self.preset, "bold"))
+        sound = "" if now.has_sound else " · from a feature pack, without audio"
+        place = f"{now.request.place % now.clips + 1:,} of {now.clips:,}"
+        rest = f" · {place} · first {now.seconds:.3g} s · {self.preset} · seed {now.request.seed}{sound}"
+        return Content.assemble((now.clip, "bold"), rest)
+
+    def _explanation(self) -> Content:
+        if self.app.height_class != "tall" and self._instead is not None:
+            return self._why_another()
+        text = "% is how often in training."
+        if self.settings.mixup:
+            text += f" Mixup ({self.settings.mixup * 100:g} %) takes two clips and is not shown."
+        return Content.styled(text, "$text-muted")
+
+    def _why_another(self) -> Content:
+        return Content(f"The preset {self._instead} takes clips as they are. This is what {self.preset} would do.")
+
+    # Size
+
+    def on_resize(self) -> None:
+        super().on_resize()
+        self._show_head()
+
+    def _redraw(self) -> None:
+        for picture in self.query(EffectPicture):
+            picture.refresh()
+
+    # Keys
+
+    def action_move(self, by: int) -> None:
+        pictures = list(self.query(EffectPicture))
+        here = next((place for place, picture in enumerate(pictures) if picture.has_focus), 0)
+        pictures[max(0, min(len(pictures) - 1, here + by))].focus()
+
+    def action_move_row(self, by: int) -> None:
+        self.action_move(by * self.query_one(EffectGrid).columns)
+
+    def action_clip(self, by: int) -> None:
+        self._place = max(0, self._place + by)
+        self._ask_for_clip("Drawing …")
+
+    def action_seed(self) -> None:
+        self._seed += 1
+        self._ask_for_clip("Drawing …")
+
+    def action_play(self) -> None:
+        chosen = next((picture for picture in self.query(EffectPicture) if picture.has_focus), None)
+        if self._shown is None or chosen is None:
+            return
+        if not chosen.playing:
+            self._say(Content.styled("Making the sound …", "$text-muted"))
+        self._process.ask(Play("" if chosen.playing else chosen.effect))
+
+    def action_write(self) -> None:
+        if self._shown is not None:
+            self._say(Content.styled("Making the sounds and writing …", "$text-muted"))
+            self._process.ask(Write())
+
+    def action_leave_pictures(self) -> None:
+        self.dismiss()

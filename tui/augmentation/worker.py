@@ -1,0 +1,145 @@
+"""``python -m tui.augmentation.worker DATA OUT``: shows, plays and writes what an augmentation does.
+
+Questions come as lines of JSON on standard input, each gets one answer on standard output, and the process ends with
+its input: see `tui.augmentation.protocol`.
+"""
+
+import os
+import sys
+import tempfile
+import traceback
+from itertools import chain, zip_longest
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from core.features.augment_effects import effects_of
+from core.training.presets import preset
+from core.util.errors import UserError
+from core.util.process import tune_process
+from tui.augmentation.protocol import Answer, Picture, Play, Playing, Refused, Request, Show, Shown, Write, Written
+
+if TYPE_CHECKING:
+    from core.dataset.clip import Clip
+    from core.features.augment_preview import Audition
+    from core.training.recipe import Recipe
+
+SECONDS = 8.0
+"""Shown of a clip where the recipe trains on whole ones."""
+
+
+class Auditions:
+    """Answers one question after the other."""
+
+    def __init__(self, data: Path, out: Path) -> None:
+        from core.dataset.pack_manifest import is_pack
+        from core.dataset.scan import scan
+
+        found = scan(data)
+        genres = [[(i, clip) for i, clip in enumerate(found.clips) if clip.genre == genre] for genre in found.genres]
+        self.clips: list[tuple[int, Clip]] = [pair for pair in chain(*zip_longest(*genres)) if pair]
+        """With their places in the dataset, each genre's first, then each genre's second, …"""
+        self.pack = data if is_pack(data) else None
+        self.out = out
+        self.shown: dict[str, Audition] = {}
+        self.folder = out
+        self._player: Any = None
+
+    def answer(self, request: Request) -> Answer:
+        match request:
+            case Show():
+                return self._show(request)
+            case Play(effect):
+                return self._play(effect)
+            case Write():
+                return self._write()
+
+    def _show(self, request: Show) -> Shown:
+        from core.features.quantise import to_codes
+
+        index, clip = self.clips[request.place % len(self.clips)]
+        recipe = preset(request.preset, "")
+        seconds = min(recipe.crop_seconds or SECONDS, clip.duration_s)
+        seen = self._auditions(index, clip, recipe, seconds, request.seed)
+        self.shown = {audition.effect: audition for audition in seen}
+        name = clip.name if clip.name.startswith(clip.genre) else f"{clip.genre} {clip.name}"
+        self.folder = self.out / f"{name}-{request.preset}-{request.seed}".replace("/", "_").replace(" ", "-")
+        pictures = [
+            Picture(one.effect, len(one.mel_MT), to_codes(one.mel_MT, one.front_end.top_db).numpy().tobytes())
+            for one in seen
+        ]
+        return Shown(request, name, len(self.clips), seconds, self.pack is None, pictures)
+
+    def _auditions(self, index: int, clip: "Clip", recipe: "Recipe", seconds: float, seed: int) -> "list[Audition]":
+        from core.features.augment_preview import audition, audition_of_mel
+
+        effects = effects_of(recipe.augmentation)
+        if self.pack is not None:
+            from core.dataset.pack import open_pack
+
+            features = open_pack(self.pack)
+            mel_MT = features.as_decibels(features.batch([index])[0])[:, : features.settings.frames_in(seconds)]
+            return audition_of_mel(mel_MT, features.settings, recipe.augmentation, effects, seed)
+        from core.audio.files.decode import decode
+        from core.audio.resample import resample
+
+        wave_N, rate = decode(clip.path, duration=seconds)
+        wave_N = resample(wave_N, rate, recipe.front_end.sample_rate)
+        return audition(wave_N, recipe.front_end, recipe.augmentation, effects, seed)
+
+    def _play(self, effect: str) -> Playing:
+        from core.audio.playback import Player
+
+        self._player = self._player or Player()
+        self._player.stop()
+        if not effect:
+            return Playing("", 0.0)
+        self._sounds()
+        from core.reports.spectrograms import write_sound
+
+        heard = self.shown[effect]
+        with tempfile.TemporaryDirectory() as folder:  # the player keeps what it has opened
+            self._player.play(write_sound(Path(folder), heard))
+        return Playing(effect, heard.mel_MT.shape[1] * heard.front_end.hop_length / heard.front_end.sample_rate)
+
+    def _sounds(self) -> None:
+        if self.pack is not None:
+            raise UserError("A feature pack holds no audio, so there is nothing to hear.")
+
+    def _write(self) -> Written:
+        from core.reports.spectrograms import write_picture, write_sound
+
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            files = [write_picture(self.folder, seen) for seen in self.shown.values()]
+            if self.pack is None:
+                files += [write_sound(self.folder, heard) for heard in self.shown.values()]
+        except OSError as error:
+            raise UserError(f"{self.folder} cannot be written: {(error.strerror or str(error)).lower()}.") from error
+        return Written(str(self.folder), len(files))
+
+
+def main(data: Path, out: Path) -> None:
+    tune_process()
+    # Native libraries print where they like; the answers keep standard output for themselves.
+    answers = os.fdopen(os.dup(1), "wb", buffering=0)
+    os.dup2(2, 1)
+    requests = msgspec.json.Decoder(Request)
+    auditions: Auditions | None = None
+    for line in sys.stdin.buffer:
+        answer: Answer
+        try:
+            auditions = auditions or Auditions(data, out)
+            answer = auditions.answer(requests.decode(line))
+        except UserError as error:
+            answer = Refused(str(error))
+        except Exception as error:
+            # A defect of the program must cost this question only; its traceback goes to the viewer's log.
+            traceback.print_exc()
+            answer = Refused(f"{type(error).__name__}: {error}")
+        answers.write(msgspec.json.encode(answer) + b"\n")
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]), Path(sys.argv[2]))

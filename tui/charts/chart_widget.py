@@ -1,0 +1,150 @@
+"""One chart: a title that reads out its values, and below it the curves."""
+
+from collections.abc import Callable, Sequence
+from math import isfinite
+
+from textual import events
+from textual.content import Content
+from textual.message import Message
+from textual.strip import Strip
+from textual.style import Style
+from textual.widget import Widget
+
+from tui.charts.render import CURSOR, FAINT, SELECTION, Line, Picture, Subject, View, picture
+from tui.shell.base import BaseApp
+from tui.widgets.cells import Cell, cells, difference, strip
+
+SMALLEST = (16, 5)
+"""Columns and rows below which there is no room for curves and only the title is shown."""
+
+
+class Chart(Widget):
+    """Draws again when it is shown something new, and then only the cells that differ."""
+
+    app: BaseApp
+    can_focus = False
+
+    class Pointed(Message):
+        """A click on the curves at ``x``."""
+
+        def __init__(self, x: float) -> None:
+            super().__init__()
+            self.x = x
+
+    def __init__(self, figure: Callable[[float], str], *, empty: str = "", id: str | None = None) -> None:
+        """
+        Args:
+            figure: writes a value for the title.
+            empty: said where there are no values yet.
+        """
+        super().__init__(id=id)
+        self._figure = figure
+        self._empty = empty
+        self._subject = Subject("", ())
+        self._view = View()
+        self._unit = "epoch"
+        self._picture: Picture | None = None
+        self._rows: list[list[Cell]] = []
+
+    def show(self, subject: Subject, view: View, unit: str) -> None:
+        """Show ``subject`` as ``view`` has it. ``unit`` is what the horizontal axis counts."""
+        self._subject, self._view, self._unit = subject, view, unit
+        self._draw()
+
+    @property
+    def columns(self) -> int:
+        """Columns that the curves have."""
+        return self._picture.canvas.columns if self._picture else max(1, self.size.width - 6)
+
+    def on_mount(self) -> None:
+        self.app.theme_changed_signal.subscribe(self, lambda _: self._draw())
+
+    def on_resize(self) -> None:
+        self._rows = []
+        self._draw()
+
+    def _draw(self) -> None:
+        """Make the picture and mark the spans of cells in which it differs from the one on the screen."""
+        width, height = self.size
+        if not width or not height:
+            return
+        rows = [self._title(width), *self._body(width, height - 1)]
+        for y in range(max(len(rows), len(self._rows))):
+            before = self._rows[y] if y < len(self._rows) else None
+            now = rows[y] if y < len(rows) else None
+            if (region := difference(before, now, y, width)) is not None:
+                self.refresh(region)
+        self._rows = rows
+
+    def _body(self, width: int, height: int) -> list[list[Cell]]:
+        self._picture = None
+        if width < SMALLEST[0] or height < SMALLEST[1]:
+            return []
+        if not any(line.xs for line in self._subject.lines):
+            empty = Content.styled(self._empty[:width].center(width), "$text-muted")
+            return [*[cells(Content(""))] * (height // 2), cells(empty)]
+        self._picture = picture(self._subject, self._view, width, height, ascii_only=self.app.ascii)
+        canvas = self._picture.canvas
+        styles = {tag: Style.parse(self._style(tag)) for tag in {tag for row in canvas.tags for tag in row}}
+        return [_cells(chars, tags, styles) for chars, tags in zip(canvas.rows, canvas.tags, strict=True)]
+
+    def render_line(self, y: int) -> Strip:
+        return strip(self._rows[y] if y < len(self._rows) else (), self.visual_style, self.size.width)
+
+    def _title(self, width: int) -> list[Cell]:
+        """``Loss log epoch 7      ⠒⠒⠒ train 0.1714  ⠒•⠒ val 0.9510`` as cells."""
+        view = self._view
+        title = Content.styled(self._subject.title, "bold")
+        if view.selection:
+            first, last = (f"{end:,.0f}" for end in view.selection)
+            title += f" {self._unit} {first}–{last}"
+        elif view.cursor is not None:
+            title += f" {self._unit} {view.cursor:,.0f}"
+        how = " log" * view.logarithmic + (f" smooth {view.smoothing:g}" if view.smoothing else "")
+        # What matters most stays longest: the values, then their names, then how they are looked at.
+        for brief, said in ((0, how), (1, how), (1, ""), (2, how), (2, "")):
+            head, legend = title + Content.styled(said, "$text-muted"), self._legend(brief)
+            if head.cell_length + legend.cell_length <= width:
+                break
+        return cells(head + " " * max(0, width - head.cell_length - legend.cell_length) + legend)[:width]
+
+    def _legend(self, brief: int) -> Content:
+        """How each line is drawn, its name and its value; in less room a shorter sample, and then no name."""
+        legend = Content("")
+        for line in self._subject.lines:
+            if line.name:
+                sample = line.ascii_marker * 3 if self.app.ascii else f"⠒{line.sign or '⠒'}⠒"
+                sample, name = (sample, line.name) if not brief else (sample[1], line.name if brief == 1 else "")
+                value = (self._read(line), "bold")
+                legend += Content.assemble("  ", (sample, self._style(line.tag)), f" {name} " if name else " ", value)
+        return legend
+
+    def _read(self, line: Line) -> str:
+        """The value under the cursor, or the last one."""
+        index = len(line.xs) - 1 if self._view.cursor is None else line.nearest(self._view.cursor)
+        if index is None or index < 0:
+            return "–"
+        value = line.ys[index]
+        return self._figure(value) if isfinite(value) else "–"
+
+    def _style(self, tag: int) -> str:
+        series = self.app.palette.series
+        if tag in (0, CURSOR):
+            return "$text-muted"
+        if tag == SELECTION:
+            return "bold"
+        return f"{series[tag - FAINT - 1]} dim" if tag > FAINT else series[tag - 1]
+
+    def on_click(self, event: "events.Click") -> None:
+        if self._picture is not None and event.y > 0:
+            column = event.x - self._picture.canvas.left
+            if 0 <= column < self._picture.canvas.columns:
+                self.post_message(self.Pointed(self._picture.abscissa(column)))
+
+
+def _cells(chars: Sequence[str], tags: Sequence[int], styles: dict[int, Style]) -> list[Cell]:
+    """A row of the picture. A blank has the style of what stands left of it: a change of style costs forty bytes."""
+    row: list[Cell] = []
+    for char, tag in zip(chars, tags, strict=True):
+        row.append((char, row[-1][1] if char == " " and row else styles[tag]))
+    return row

@@ -1,0 +1,110 @@
+"""Two charts, loss and accuracy, under one view: one cursor, one zoomed range, one smoothing."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from textual import on
+from textual.app import ComposeResult
+from textual.containers import Container
+from textual.message import Message
+
+from tui.charts import navigation
+from tui.charts.chart_widget import Chart
+from tui.charts.render import Subject, View
+from tui.text import numbers as figures
+
+SMOOTHING = (0.0, 0.5, 0.8, 0.95)
+"""Weights that the key for smoothing goes through."""
+
+
+class Curves(Container):
+    """A subclass says what is drawn, and calls `refresh_curves` when it may have changed."""
+
+    class Kept(Message):
+        """Smoothing, scale or axis were changed, which is worth keeping."""
+
+    class Moved(Message):
+        """The cursor is elsewhere, or gone."""
+
+    def __init__(self, *, id: str | None = None) -> None:
+        super().__init__(id=id)
+        self.view = View()
+        self.steps = False
+        self._drawn: object = None
+
+    def compose(self) -> ComposeResult:
+        yield Chart(figures.loss, empty="The first epoch draws here.", id="loss")
+        yield Chart(lambda value: f"{value:.1f} %", id="accuracy")
+
+    # For subclasses
+
+    def subjects(self) -> tuple[Subject, Subject]:
+        """Loss and accuracy."""
+        raise NotImplementedError
+
+    def abscissas(self) -> Sequence[float]:
+        """Where the cursor can stand."""
+        raise NotImplementedError
+
+    def stamp(self) -> object:
+        """Differs when the data to draw differ."""
+        raise NotImplementedError
+
+    def begin(self, view: View, *, steps: bool) -> None:
+        """Other data, with their view."""
+        self.view, self.steps, self._drawn = view, steps, None
+
+    def refresh_curves(self) -> None:
+        """Draw, if anything is new that the curves show."""
+        drawn = (self.stamp(), self.view, self.steps)
+        if drawn == self._drawn:
+            return
+        self._drawn = drawn
+        unit = "step" if self.steps else "epoch"
+        loss, accuracy = self.subjects()
+        self.query_one("#loss", Chart).show(loss, self.view, unit)
+        # A key that was pressed meanwhile is answered between the two.
+        second = self.query_one("#accuracy", Chart)
+        self.call_later(second.show, accuracy, replace(self.view, logarithmic=False), unit)
+
+    def _look(self, view: View) -> None:
+        moved = view.cursor != self.view.cursor
+        self.view = view
+        self.refresh_curves()
+        if moved:
+            self.post_message(self.Moved())
+
+    # Keys
+
+    def move(self, by: int, *, select: bool = False) -> None:
+        columns = self.query_one("#loss", Chart).columns
+        self._look(navigation.move_cursor(self.view, self.abscissas(), columns, by, select=select))
+
+    def point_to(self, x: float) -> None:
+        """The cursor to the value nearest to ``x``."""
+        self._look(navigation.put_cursor(self.view, self.abscissas(), x))
+
+    @on(Chart.Pointed)
+    def point(self, event: Chart.Pointed) -> None:
+        event.stop()
+        self.point_to(event.x)
+
+    def zoom(self) -> None:
+        self._look(navigation.zoom_in(self.view, self.abscissas()))
+
+    def back(self) -> None:
+        self._look(navigation.back(self.view))
+
+    def toggle_log(self) -> None:
+        self._look(replace(self.view, logarithmic=not self.view.logarithmic))
+        self.post_message(self.Kept())
+
+    def smooth_more(self) -> None:
+        further = [weight for weight in SMOOTHING if weight > self.view.smoothing]
+        self._look(replace(self.view, smoothing=further[0] if further else 0.0))
+        self.post_message(self.Kept())
+
+    def toggle_steps(self) -> None:
+        self.steps = not self.steps
+        self._look(replace(self.view, zoom=None, cursor=None, anchor=None))
+        self.post_message(self.Kept())

@@ -1,0 +1,215 @@
+"""A chart as a picture in cells: lines of values and a view of them in, characters and tags out."""
+
+from bisect import bisect_left
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from math import inf, isfinite, log10, nan
+
+from tui.charts.decimation import Points, decimate, smooth
+from tui.charts.plot import Axis, Canvas, Curve, draw, plot_columns
+from tui.charts.ticks import integer_ticks, log_ticks, value_range, value_ticks
+
+FAINT = 100
+"""Added to a line's tag for its raw values behind the smoothed line."""
+CURSOR = 99
+SELECTION = 98
+
+
+LARGEST = 1e30
+"""A value from here on is drawn as a gap, as an infinite one is: beside it nothing else could be seen."""
+
+
+@dataclass(frozen=True)
+class Line:
+    """A named line. ``xs`` ascends; a NaN or infinite value is a gap."""
+
+    name: str
+    tag: int
+    xs: Sequence[float]
+    ys: Sequence[float]
+    ascii_marker: str = "*"
+    """What draws the line where braille cannot be had."""
+    sign: str = ""
+    """A character set on values of the line, at most every ``sign_every`` columns, to tell it from others."""
+    sign_every: int = 4
+    spread: tuple[Sequence[float], Sequence[float]] | None = None
+    """For each x the lowest and highest of the values that y is the mean of."""
+
+    def nearest(self, x: float) -> int | None:
+        """The index of the value closest to ``x``."""
+        if not self.xs:
+            return None
+        right = bisect_left(self.xs, x)
+        near = range(max(0, right - 1), min(len(self.xs), right + 1))
+        return min(near, key=lambda i: abs(self.xs[i] - x))
+
+
+@dataclass(frozen=True)
+class View:
+    """How lines are looked at."""
+
+    smoothing: float = 0.0
+    logarithmic: bool = False
+    zoom: tuple[float, float] | None = None
+    cursor: float | None = None
+    anchor: float | None = None
+    """The other end of a selected range, whose one end is the cursor."""
+
+    @property
+    def selection(self) -> tuple[float, float] | None:
+        if self.cursor is None or self.anchor is None or self.cursor == self.anchor:
+            return None
+        return min(self.cursor, self.anchor), max(self.cursor, self.anchor)
+
+
+@dataclass(frozen=True)
+class Picture:
+    canvas: Canvas
+    x: Axis
+    y: Axis
+    dots: tuple[int, int]
+    """Dots in a cell, across and down, that curves are drawn with."""
+
+    def column(self, x: float) -> int:
+        """The column of the plot's area in which ``x`` is drawn."""
+        across = self.dots[0]
+        return round((x - self.x.low) / (self.x.high - self.x.low) * (across * self.canvas.columns - 1)) // across
+
+    def line(self, y: float) -> int:
+        """The line of the plot's area, from the top, in which ``y`` is drawn."""
+        last = self.dots[1] * self.canvas.lines - 1
+        return (last - round((y - self.y.low) / (self.y.high - self.y.low) * last)) // self.dots[1]
+
+    def abscissa(self, column: int) -> float:
+        """The x in the middle of a column of the plot's area."""
+        share = (column + 0.5) / self.canvas.columns
+        return self.x.low + share * (self.x.high - self.x.low)
+
+
+@dataclass(frozen=True)
+class Bounds:
+    """Limits of the vertical axis that the data never leave, such as 0 and 100 %."""
+
+    low: float = -inf
+    high: float = inf
+
+
+@dataclass(frozen=True)
+class Star:
+    """A point that is pointed out."""
+
+    x: float
+    y: float
+    tag: int
+
+
+@dataclass(frozen=True)
+class Subject:
+    """What a chart is about."""
+
+    title: str
+    lines: Sequence[Line]
+    bounds: Bounds = field(default_factory=Bounds)
+    stars: Sequence[Star] = ()
+
+
+def picture(subject: Subject, view: View, width: int, height: int, *, ascii_only: bool = False) -> Picture:
+    """Draw ``subject`` in ``height`` rows of ``width`` cells (at least 8 by 4)."""
+    lines = subject.lines
+    low, high = view.zoom or x_range(lines)
+    curves = _curves(lines, view, low, high, width, ascii_only)
+    values = [y for curve in curves for y in curve.points[1]]
+    y = vertical_axis(values, subject.bounds, view.logarithmic, at_most=max(2, height // 2))
+    columns = plot_columns(width, y)
+    x = Axis(low, high, integer_ticks(low, high, max(3, columns // 6)))
+    canvas = draw(curves, x, y, width, height, ascii_only=ascii_only)
+    made = Picture(canvas, x, y, (1, 1) if ascii_only else (2, 4))
+    if not ascii_only and lines:
+        _add_signs(made, lines, curves[-len(lines) :])
+    for star in subject.stars:
+        height_of = log10(star.y) if view.logarithmic and star.y > 0 else star.y
+        if low <= star.x <= high and isfinite(height_of):
+            made.canvas.put(made.column(star.x), made.line(height_of), "★", star.tag)
+    _add_cursor(made, view)
+    return made
+
+
+def x_range(lines: Sequence[Line]) -> tuple[float, float]:
+    """From the first to the last abscissa of all lines; never empty."""
+    ends = [x for line in lines if line.xs for x in (line.xs[0], line.xs[-1])]
+    low, high = (min(ends), max(ends)) if ends else (1.0, 2.0)
+    return low, high if high > low else low + 1
+
+
+def _curves(lines: Sequence[Line], view: View, low: float, high: float, width: int, ascii_only: bool) -> list[Curve]:
+    """The raw values, faint, then the lines, of which a later one covers an earlier."""
+    raw, main = [], []
+    dot = "." if ascii_only else "·"
+    for line in lines:
+        marker = line.ascii_marker if ascii_only else "braille"
+        if view.smoothing or line.spread:
+            for values in line.spread or (line.ys,):
+                points = scaled(decimate(line.xs, values, low, high, width), view)
+                raw.append(Curve(points, dot, FAINT + line.tag, line=False))
+        points = curve_points(line, view, low, high, width)
+        main.append(Curve(points, marker, line.tag))
+    return raw + main
+
+
+def curve_points(line: Line, view: View, low: float, high: float, columns: int) -> Points:
+    """The points that ``view`` draws of a line: decimated, then smoothed, then on its scale.
+
+    Smoothing comes second so that it costs little and that its effect can be seen however long the line is. It begins
+    a whole range to the left of what is drawn, to be settled there.
+    """
+    if not view.smoothing:
+        return scaled(decimate(line.xs, line.ys, low, high, columns), view)
+    start = low - (high - low)
+    xs, ys = decimate(line.xs, line.ys, start, high, 4 * columns, keep="mean")
+    first = bisect_left(xs, low)
+    return scaled((xs[first:], smooth(ys, view.smoothing)[first:]), view)
+
+
+def scaled(points: Points, view: View) -> Points:
+    """The points on the scale of ``view``: a gap where a value is no number to draw, or has no logarithm."""
+    drawable = (y if abs(y) < LARGEST else nan for y in points[1])
+    if view.logarithmic:
+        return points[0], [log10(y) if y > 0 else nan for y in drawable]
+    return points[0], list(drawable)
+
+
+def vertical_axis(values: Sequence[float], bounds: Bounds, logarithmic: bool, at_most: int) -> Axis:
+    """From a round value below ``values`` to one above, within ``bounds``; with logarithms just as far as they go."""
+    low, high = value_range(values)
+    if logarithmic:
+        return Axis(low, high, log_ticks(low, high, at_most))
+    ticks = value_ticks(max(low, bounds.low), min(high, bounds.high), at_most)
+    low, high = max(bounds.low, ticks[0][0]), min(bounds.high, ticks[-1][0])
+    return Axis(low, high, [tick for tick in ticks if low <= tick[0] <= high])
+
+
+def _add_signs(made: Picture, lines: Sequence[Line], curves: Sequence[Curve]) -> None:
+    """Signs on the lines, each line's shifted against the others' so that few of them meet."""
+    for place, (line, curve) in enumerate(zip(lines, curves, strict=True)):
+        if not line.sign:
+            continue
+        wanted = place * line.sign_every // len(lines)
+        points = {made.column(x): y for x, y in zip(*curve.points, strict=True) if isfinite(y)}
+        for column in sorted(points):
+            if column >= wanted or column == max(points):
+                made.canvas.put(column, made.line(points[column]), line.sign, line.tag)
+                wanted = column + line.sign_every
+
+
+def _add_cursor(made: Picture, view: View) -> None:
+    if view.cursor is None or not made.x.low <= view.cursor <= made.x.high:
+        return
+    column = made.column(view.cursor)
+    for line in range(made.canvas.lines):
+        made.canvas.put(column, line, "│", CURSOR, over=False)
+    if view.selection is not None:
+        first, last = (made.column(end) for end in view.selection)
+        rule = made.canvas.lines  # the horizontal axis lies just below the area
+        for cell in range(max(0, first), min(last, made.canvas.columns - 1) + 1):
+            made.canvas.rows[rule][made.canvas.left + cell] = "═"
+            made.canvas.tags[rule][made.canvas.left + cell] = SELECTION

@@ -1,0 +1,1 @@
+"""The Classify screen: files, their verdicts, and the process that gives them."""

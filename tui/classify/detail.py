@@ -1,0 +1,102 @@
+"""All that is known about one sound: the verdict, a bar a genre, the spectrogram, and the timeline."""
+
+from typing import ClassVar
+
+from textual.binding import Binding
+from textual.content import Content
+
+from core.audio.errors import printable
+from core.inference.types import Prediction
+from tui.classify.results import Sound
+from tui.classify.timeline import timeline_lines, windows_at
+from tui.shell.base import BaseApp
+from tui.text.numbers import clock, percent
+from tui.widgets.probability_bars import probability_bars
+from tui.widgets.row_list import LinesView
+from tui.widgets.spectrogram_view import shading_of, spectrogram_lines
+
+LEAST_SPECTROGRAM = 4
+"""Rows below which there is no picture, but room for the bars."""
+MOST_BARS = 12
+
+
+class SoundDetail(LinesView):
+    """Left and right move along the windows; beyond an end the whole file is shown again."""
+
+    app: BaseApp
+    BINDING_GROUP_TITLE = "The sound"
+    BINDINGS: ClassVar = [
+        Binding("left", "window(-1)", "window before", show=False, key_display="←"),
+        Binding("right", "window(1)", "next window", show=False, key_display="→"),
+    ]
+
+    def __init__(self, *, id: str | None = None) -> None:
+        super().__init__(id=id)
+        self._sound: Sound | None = None
+        self._window: int | None = None
+        self._hint = self._model = ""
+
+    def show_sound(self, sound: Sound | None, hint: str = "", model: str = "") -> None:
+        """
+        Args:
+            hint: stands there while there is no sound.
+            model: the one that is loaded; a verdict by another one says so.
+        """
+        if sound is not self._sound:
+            self._window = None
+        self._sound, self._hint, self._model = sound, hint, model
+        self.draw()
+
+    def draw(self) -> None:
+        """Also after a change of the theme."""
+        self.show(self._content())
+
+    def on_resize(self) -> None:
+        super().on_resize()
+        self.draw()
+
+    def action_window(self, by: int) -> None:
+        if self._sound is not None and self._sound.prediction is not None:
+            self._window = windows_at(self._sound.prediction, self._window, by)
+            self.draw()
+
+    def _content(self) -> list[Content]:
+        sound, width = self._sound, self.row_width
+        if sound is None:
+            return [Content(line) for line in self._hint.splitlines()]
+        name = Content.styled(printable(sound.path.name), "bold")
+        if sound.unreadable is not None:
+            return [name, Content.assemble(("✗ ", "$bad"), sound.unreadable.error)]
+        if sound.prediction is None:
+            return [name, Content.styled(sound.state, "$text-muted")]
+        return [name, *self._judged(sound, sound.prediction, width)]
+
+    def _judged(self, sound: Sound, prediction: Prediction, width: int) -> list[Content]:
+        window = None if self._window is None else prediction.segments[self._window]
+        seen = window or prediction
+        lines = [
+            _verdict(prediction, self._model, width),
+            *([Content.styled(prediction.warning, "$warn")] if prediction.warning else []),
+        ]
+        room = self.size.height - len(lines) - 1  # the name
+        timeline = timeline_lines(prediction, self._window, width) if prediction.segments else []
+        bars = min(len(seen.probabilities), MOST_BARS, max(3, room - len(timeline) - LEAST_SPECTROGRAM - 2))
+        picture = room - bars - len(timeline) - 2
+        drawn: list[Content] = []
+        if sound.image is not None and picture >= LEAST_SPECTROGRAM:
+            drawn = spectrogram_lines(sound.image, width, picture, self.app.palette, shading_of(self.app))
+        gap = [Content("")] if room > bars + len(drawn) + len(timeline) else []
+        bar_lines = probability_bars(seen.probabilities, width, bars, sure=not seen.uncertain)
+        return [*lines, *gap, *bar_lines, *gap, *drawn, *timeline]
+
+
+def _verdict(prediction: Prediction, model: str, width: int) -> Content:
+    """``jazz 81 % · 00:30``, or what it may be and why that is not sure, with what else fits into ``width``."""
+    tail = f" · {clock(prediction.duration_s)}"
+    if prediction.model != model:
+        tail += f" · by {prediction.model}"
+    if not prediction.uncertain:
+        return Content.assemble((f"{prediction.genre} {percent(prediction.probability, 0)}", "bold $val"), tail)
+    top = ", ".join(f"{genre} {percent(p, 0)}" for genre, p in prediction.top(3))
+    line = Content.assemble(("uncertain", "bold $warn"), f" ({prediction.reason}): {top}")
+    return line if line.cell_length + len(tail) > width else Content.assemble(line, (tail, "$text-muted"))

@@ -1,0 +1,312 @@
+"""The Classify mode: files chosen in a tree, judged one after the other by a process of its own."""
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import ClassVar
+
+from textual import on, work
+from textual.app import ComposeResult
+from textual.binding import Binding
+from textual.containers import Horizontal, Vertical
+from textual.content import Content
+from textual.message import Message
+from textual.widgets import Input, Static
+
+from core.inference.batch.find_files import collect
+from core.inference.find_model import find_model
+from core.inference.types import Unreadable
+from core.inference.workers.file_worker import Answer, Judged, Load, Loaded, Play, Playing, Refused, as_text
+from core.runs.folder import RunFolder
+from core.util.errors import UserError
+from tui.classify.classifier_client import ClassifierProcess
+from tui.classify.detail import SoundDetail
+from tui.classify.queue import Sounds
+from tui.classify.results import ORDERS, ResultList
+from tui.dialogs.model_picker import pick_model
+from tui.shell.mode_screen import ModeScreen
+from tui.text.numbers import count
+from tui.widgets.file_tree import AudioTree
+from tui.widgets.pane_tabs import PaneTabs
+from tui.widgets.row_list import RowList
+from tui.widgets.text_input import FilterInput
+from tui.widgets.text_lines import TextLines
+
+PANES = ("files", "results", "sound")
+BEGINNING = "Choose an audio file on the left: enter classifies it.\nspace marks several, a takes them all."
+
+
+class ClassifyScreen(ModeScreen):
+    MODE = "classify"
+    HELP = "Choose files or folders, and read their genres. The verdict on a file, and on every window along it."
+    CSS_PATH = "../styles/classify.tcss"
+    BINDINGS: ClassVar = [
+        Binding("space", "mark", "mark", id="classify.mark", tooltip="Mark a file or a folder"),
+        Binding("a", "take", "classify", id="classify.take", tooltip="Classify all that is marked, or what is here"),
+        Binding("slash", "filter", "filter", key_display="/", id="classify.filter", tooltip="Filter files by name"),
+        Binding("m", "model", "model", id="classify.model", tooltip="Choose the model"),
+        Binding("p", "play", "play", id="classify.play", tooltip="Play the file on this machine's output, or stop"),
+        Binding("w", "wrong", "mistakes", id="classify.wrong", tooltip="The test clips that the model's run got wrong"),
+        Binding("tab", "pane(1)", "pane", id="classify.next_pane", tooltip="The next pane"),
+        Binding("shift+tab", "pane(-1)", "pane before", show=False, id="classify.previous_pane"),
+        Binding("f", "all_files", "all files", id="classify.all_files", tooltip="Show all files, or audio only"),
+        Binding("x", "clear", "clear", id="classify.clear", tooltip="Take back what waits, then clear the results"),
+        Binding("greater_than_sign", "sort", "sort", key_display=">", id="classify.sort", tooltip="The next order"),
+        Binding("o", "reverse", "reverse", show=False, id="classify.reverse", tooltip="Reverse the order"),
+        Binding("f5", "look_again", "reread", show=False, id="classify.reread", tooltip="Read the folders anew"),
+        Binding("escape", "back", "back", show=False, id="classify.back", tooltip="Clear the filter, then the marks"),
+    ]
+
+    class Answered(Message):
+        """From the classifier's process."""
+
+        def __init__(self, answer: Answer) -> None:
+            super().__init__()
+            self.answer = answer
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._process = ClassifierProcess(lambda answer: self.post_message(self.Answered(answer)))
+        self._sounds = Sounds(self._process)
+        self._model: Path | None = None
+        self._loaded: Loaded | None = None
+        self._trouble = ""
+        self._playing = False
+        self._pane = "files"
+
+    def compose_body(self) -> ComposeResult:
+        yield TextLines(id="header")
+        yield PaneTabs(id="tabs")
+        with Horizontal(id="body"):
+            with Vertical(id="files-pane"):
+                with Horizontal(id="filter"):
+                    yield Static("/")
+                    yield FilterInput(compact=True, placeholder="part of a name")
+                yield AudioTree(Path.cwd(), id="files")
+            with Vertical(id="heard"):
+                with Vertical(id="results-pane"):
+                    yield Static("", id="results-head")
+                    yield ResultList(id="results")
+                with Vertical(id="sound-pane"):
+                    yield SoundDetail(id="sound")
+
+    def on_mount(self) -> None:
+        self.app.theme_changed_signal.subscribe(self, lambda _: self.query_one(SoundDetail).draw())
+        self._show_pane("files")
+        self._show()
+
+    def on_screen_resume(self, event: object) -> None:
+        if self._model is None:
+            self._take_model(None)
+
+    def on_unmount(self) -> None:
+        self._process.close()
+
+    # What others ask for
+
+    def classify_paths(self, paths: Sequence[Path], model: Path | None = None) -> None:
+        """Judge these files and folders, with ``model`` (a model file or a run's folder) where one is named."""
+        if model is not None:
+            self._take_model(model)
+        if paths:
+            self.query_one(AudioTree).reveal(paths[0])
+        self._give(paths)
+        self._show_pane("sound")
+
+    # The model
+
+    def _take_model(self, model: Path | None) -> None:
+        try:
+            found = find_model(None if model is None else str(model), self.app.runs_dir)
+        except UserError as error:
+            self._trouble = str(error)
+            self._show()
+            return
+        if found == self._model and self._loaded is not None:
+            return
+        self._model, self._loaded, self._trouble = found, None, ""
+        self._process.ask(Load(as_text(found)), first=True)
+        self._show()
+
+    @work
+    async def action_model(self) -> None:
+        model = await pick_model(self.app, self._model)
+        if model is not None:
+            self._take_model(model)
+
+    # Files to judge
+
+    @on(RowList.Chosen, "#files")
+    def chosen(self) -> None:
+        node = self.query_one(AudioTree).current
+        if node is not None:
+            self._give([node.path])
+            if self.has_class("-one-pane"):
+                self._show_pane("sound")
+
+    def action_mark(self) -> None:
+        self.query_one(AudioTree).toggle_mark()
+
+    def action_take(self) -> None:
+        tree = self.query_one(AudioTree)
+        paths = list(tree.marked) or ([tree.current.path] if tree.current is not None else [])
+        tree.clear_marks()
+        self._give(paths)
+
+    def action_wrong(self) -> None:
+        run = None if self._model is None else RunFolder(self._model.parent)
+        if run is None or not run.exists():
+            self.app.notify("This model belongs to no run, so its mistakes are not known.", severity="warning")
+            return
+        self._mistakes_of(run)
+
+    @work(thread=True)
+    def _mistakes_of(self, run: RunFolder) -> None:
+        state = run.state()
+        wrong = state.test.misclassified if state.test is not None else []
+        data = Path(str(state.recipe.get("data", "")))
+        paths = [data / clip.path for clip in wrong]
+        missing = f"The test of {run.name} found no mistakes" if state.test else f"{run.name} has not been tested yet"
+        if paths:
+            self.app.call_from_thread(self._give, paths)
+        else:
+            self.app.call_from_thread(self.app.notify, f"{missing}.")
+
+    @work(thread=True, group="collecting")
+    def _give(self, paths: Iterable[Path]) -> None:
+        found = list(collect(paths))
+        self.app.call_from_thread(self._given, found)
+
+    def _given(self, found: Sequence[Path | Unreadable]) -> None:
+        first = self._sounds.give(found)
+        if self._model is None:
+            self._take_model(None)
+        self._show()
+        if first is not None:
+            self.query_one(ResultList).go_to(first)
+
+    @on(Answered)
+    def take_answer(self, message: Answered) -> None:
+        match message.answer:
+            case Loaded() as loaded:
+                self._loaded, self._trouble = loaded, ""
+            case Judged() as judged:
+                self._sounds.judged(judged)
+            case Playing() as playing:
+                self._playing = bool(playing.path)
+            case Refused(request="classify") as refusal:
+                self._sounds.refused(refusal)
+            case Refused(request="load") as refusal:
+                self._trouble = refusal.error
+            case Refused() as refusal:
+                self.app.notify(refusal.error, severity="warning")
+        self._show()
+
+    @on(ResultList.Dropped)
+    def drop(self, event: ResultList.Dropped) -> None:
+        self._sounds.drop(event.sound.path)
+        self._show()
+
+    def action_clear(self) -> None:
+        self._sounds.clear()
+        self._show()
+
+    # What is shown
+
+    def _show(self) -> None:
+        self.query_one("#header", TextLines).show([self._header()])
+        self._show_sounds()
+
+    def _header(self) -> Content:
+        if self._trouble:
+            return Content.assemble(("✗ ", "$bad"), self._trouble)
+        if self._loaded is None:
+            return Content.styled("no model yet" if self._model is None else "loading the model …", "$text-muted")
+        loaded, done = self._loaded, len(self._sounds) - self._sounds.waiting
+        line = Content.assemble(
+            "model ", (loaded.model, "bold"), f" · {count(len(loaded.genres), 'genre')} · {loaded.device}"
+        )
+        if self._sounds:
+            line = Content.assemble(line, f" · {done} of {count(len(self._sounds), 'file')} judged")
+        return Content.assemble(line, " · ▶ playing" if self._playing else "")
+
+    def _show_sounds(self) -> None:
+        self.query_one(ResultList).show(list(self._sounds))
+        self._show_titles()
+
+    @on(ResultList.Resized)
+    def _show_titles(self) -> None:
+        self.query_one("#results-head", Static).update(self.query_one(ResultList).header())
+
+    @on(ResultList.Moved)
+    def _show_sound(self) -> None:
+        model = "" if self._loaded is None else self._loaded.model
+        self.query_one(SoundDetail).show_sound(self.query_one(ResultList).current, BEGINNING, model)
+
+    def on_resize(self) -> None:
+        super().on_resize()
+        self._show_pane(self._pane)
+
+    def _show_pane(self, pane: str) -> None:
+        """Give a pane the keys; where there is room for one only, bring it into view."""
+        self._pane = pane
+        self.set_class(self.app.width_class == "narrow" or self.app.height_class == "tiny", "-one-pane")
+        for name in PANES:
+            self.set_class(name == pane, f"-on-{name}")
+        self.query_one(PaneTabs).show(PANES, pane)
+        self.query_one(f"#{pane}").focus()
+
+    @on(PaneTabs.Chosen)
+    def tab_chosen(self, event: PaneTabs.Chosen) -> None:
+        self._show_pane(event.pane)
+
+    def action_pane(self, by: int) -> None:
+        focused = next((pane for pane in PANES if self.query_one(f"#{pane}").has_focus), self._pane)
+        self._show_pane(PANES[(PANES.index(focused) + by) % len(PANES)])
+
+    def action_sort(self) -> None:
+        orders, results = list(ORDERS), self.query_one(ResultList)
+        results.order = orders[(orders.index(results.order) + 1) % len(orders)]
+        self._show_sounds()
+
+    def action_reverse(self) -> None:
+        results = self.query_one(ResultList)
+        results.descending = not results.descending
+        self._show_sounds()
+
+    def action_play(self) -> None:
+        sound = self.query_one(ResultList).current
+        node = self.query_one(AudioTree).current
+        on_files = self.query_one(AudioTree).has_focus and node is not None and not node.is_folder
+        path = node.path if on_files and node is not None else sound.path if sound is not None else None
+        if self._playing or path is not None:
+            self._process.ask(Play("" if self._playing or path is None else as_text(path)), first=True)
+
+    # The tree
+
+    def action_filter(self) -> None:
+        self.set_class(True, "-filtering")
+        self._show_pane("files")
+        self.query_one(FilterInput).focus()
+
+    @on(Input.Changed)
+    def narrow(self, event: Input.Changed) -> None:
+        self.query_one(AudioTree).narrow(event.value)
+
+    @on(Input.Submitted)
+    def to_the_list(self) -> None:
+        self._show_pane("files")
+
+    def action_back(self) -> None:
+        tree = self.query_one(AudioTree)
+        if self.has_class("-filtering"):
+            self.query_one(FilterInput).value = ""
+            self.set_class(False, "-filtering")
+            tree.focus()
+        else:
+            tree.clear_marks()
+
+    def action_all_files(self) -> None:
+        self.query_one(AudioTree).toggle_audio_only()
+
+    def action_look_again(self) -> None:
+        self.query_one(AudioTree).look_again()

@@ -1,1 +1,0 @@
-"""What the Classify screen knows, apart from how it looks."""

@@ -1,0 +1,1 @@
+"""The ``classify`` command: arguments, outputs, tags, shards."""

@@ -1,0 +1,206 @@
+"""``classify PATH...``: the genres of files and folders as a table, JSON or CSV; tags and playlists from them."""
+
+import argparse
+import contextlib
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from core.util.errors import UserError
+from tui.commands.classify.shards import add_shard_options, classify_in_processes, share
+from tui.commands.common import ProgressBar, add_runs_option, narrate, runs_dir, without_collecting
+from tui.commands.exit_codes import DONE, FAILED, UsageError
+
+if TYPE_CHECKING:
+    from core.inference.batch.cache import PredictionIndex
+    from core.inference.batch.labels import Labels
+    from tui.commands.classify.outputs import Output
+    from tui.commands.classify.tagging import Tagger
+
+OVERLAP_HELP = "how much of a 3 s window the next one repeats, from 0 (the default) to 0.99"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("paths", metavar="PATH", nargs="*", help="files, folders (searched through) and patterns")
+    add_model_options(parser)
+    parser.add_argument("--overlap", type=float, default=0.0, metavar="SHARE", help=OVERLAP_HELP)
+    out = parser.add_argument_group("output")
+    out.add_argument("--json", action="store_true", help="one JSON object a line and file on standard output")
+    out.add_argument("--csv", type=Path, metavar="FILE", help="a table for programs (- for standard output)")
+    out.add_argument("--top", type=int, metavar="K", help="only the K likeliest genres (table: 3, JSON and CSV: all)")
+    out.add_argument("--playlists", type=Path, metavar="DIR", help="write DIR/GENRE.m3u8")
+    labels = parser.add_argument_group("labels")
+    labels.add_argument("--map", type=Path, metavar="FILE", help="TOML: your names of the genres, and thresholds")
+    labels.add_argument("--threshold", type=float, metavar="P", help="label with every genre from this probability on")
+    tags = parser.add_argument_group("tags")
+    tags.add_argument("--write-tags", action="store_true", help="say what genre each file's tags would get")
+    tags.add_argument("--yes", action="store_true", help="with --write-tags: do write, and keep a journal for undoing")
+    tags.add_argument("--force", action="store_true", help="with --write-tags: replace genres that are there")
+    tags.add_argument(
+        "--undo-tags",
+        nargs="?",
+        const="",
+        metavar="JOURNAL",
+        help="undo what the journal says was written (the newest journal) and exit",
+    )
+    many = parser.add_argument_group("large libraries")
+    many.add_argument("--jobs", type=int, metavar="N", help="files at a time (as many as there are cores)")
+    many.add_argument("--skip-existing", action="store_true", help="answer from the index what was classified before")
+    many.add_argument("--index", type=Path, metavar="FILE", help="of what was classified (~/.cache/genre-tui)")
+    add_shard_options(many)
+    add_runs_option(parser)
+
+
+def add_model_options(parser: argparse.ArgumentParser, *, device_option: str = "--device") -> None:
+    parser.add_argument(
+        "--model", metavar="MODEL", help="a model file, a run, or default (newest run with a best model, else default)"
+    )
+    parser.add_argument(
+        device_option, default="auto", metavar="auto|cpu|cuda[:N]|mps", help="what the network runs on (auto)"
+    )
+
+
+def run(args: argparse.Namespace) -> int:
+    if args.undo_tags is not None:
+        from tui.commands.classify.tagging import undo
+
+        return undo(Path(args.undo_tags) if args.undo_tags else None)
+    _check(args)
+    if args.nproc > 1:
+        return classify_in_processes(args)
+    from core.inference.batch.find_files import collect
+    from core.inference.find_model import find_model
+    from core.util.parallel import cores
+    from core.util.process import tune_process
+
+    tune_process()
+    labels = _labels(args)
+    model = find_model(args.model, runs_dir(args))
+    found = share(list(collect(args.paths)), args.shard)
+
+    with without_collecting():
+        from core.inference.batch.classify_files import classify_many
+        from core.inference.batch.playlists import Playlists
+        from core.inference.classifier import Classifier
+        from core.inference.types import Prediction
+        from tui.commands.classify.outputs import Tally
+
+        classifier = Classifier.load(model, args.device)
+    labels.check(classifier.genres)
+    narrate(f"model {classifier.model} ({_origin(args.model, model)}) on {classifier.device}")
+    playlists = Playlists(args.playlists) if args.playlists else None
+    tally, began = Tally(), time.monotonic()
+    jobs = max(1, min(args.jobs or cores(), len(found)))
+    with contextlib.ExitStack() as stack:
+        index = stack.enter_context(_index(args, model))
+        outputs = [stack.enter_context(output) for output in _outputs(args, classifier.genres, found)]
+        tagger = stack.enter_context(_tagger(args)) if args.write_tags else None
+        bar = stack.enter_context(ProgressBar(len(found), "files"))
+        results = classify_many(
+            classifier,
+            found,
+            jobs=jobs,
+            overlap=args.overlap,
+            index=index,
+            skip_existing=args.skip_existing,
+            on_defect=lambda story: print(story, file=sys.stderr),
+        )
+        for path, result in zip(found, stack.enter_context(contextlib.closing(results)), strict=True):
+            said = tally.add(path, result, labels, tagger, playlists)
+            if index is not None and said.written and isinstance(path, Path) and isinstance(result, Prediction):
+                index.rewritten(path, result)
+            with bar.aside():
+                for output in outputs:
+                    output.put(said)
+                for line in said.narration():
+                    narrate(line)
+            bar.advance()
+        if playlists is not None:
+            narrate(_written(playlists.save()))
+    if index is not None and index.trouble:
+        narrate(f"the index could not be written: {index.trouble}")
+    narrate(tally.summary(time.monotonic() - began))
+    if tagger is not None:
+        narrate(tagger.summary())
+    return FAILED if tally.failed else DONE
+
+
+def _check(args: argparse.Namespace) -> None:
+    if not args.paths:
+        raise UsageError("nothing to classify; give files, folders or patterns")
+    if args.jobs is not None and args.jobs < 1:
+        raise UsageError(f"--jobs must be at least 1, not {args.jobs}")
+    if args.nproc < 1:
+        raise UsageError(f"--nproc must be at least 1, not {args.nproc}")
+    if args.top is not None and args.top < 1:
+        raise UsageError(f"--top must be at least 1, not {args.top}")
+    if not 0 <= args.overlap <= 0.99:
+        raise UsageError(f"--overlap must be from 0 to 0.99, not {args.overlap:g}")
+    if args.threshold is not None and not 0 <= args.threshold <= 1:
+        raise UsageError(f"--threshold must be from 0 to 1, not {args.threshold:g}")
+    if (args.yes or args.force) and not args.write_tags:
+        raise UsageError("--yes and --force say how to write tags; they need --write-tags")
+    if args.json and args.csv == Path("-"):
+        raise UsageError("--json and --csv - both want standard output; give --csv a file")
+
+
+def _labels(args: argparse.Namespace) -> "Labels":
+    import msgspec
+
+    from core.inference.batch.labels import Labels, read_labels
+
+    labels = read_labels(args.map) if args.map else Labels()
+    return labels if args.threshold is None else msgspec.structs.replace(labels, threshold=args.threshold)
+
+
+def _origin(asked: str | None, model: Path) -> str:
+    from core.inference.find_model import default_model
+
+    if model == default_model():
+        return "the one that comes with genre-tui"
+    return str(model) if asked else "the newest run with a best model"
+
+
+@contextlib.contextmanager
+def _index(args: argparse.Namespace, model: Path) -> Iterator["PredictionIndex | None"]:
+    """The index; None where the default one cannot be had, which only one who wants to skip has to know."""
+    from core.inference.batch.cache import PredictionIndex, default_index, judge_key
+
+    try:
+        index = PredictionIndex(args.index or default_index(), judge_key(model, args.overlap))
+    except UserError:
+        if args.index or args.skip_existing:
+            raise
+        yield None
+        return
+    try:
+        yield index
+    finally:
+        index.close()
+
+
+def _outputs(args: argparse.Namespace, genres: list[str], found: Sequence[object]) -> "list[Output]":
+    from tui.commands.classify.outputs import CsvOutput, JsonOutput, TableOutput
+
+    outputs: list[Output] = []
+    if args.json:
+        outputs.append(JsonOutput(args.top))
+    if args.csv:
+        outputs.append(CsvOutput(args.csv, genres, args.top))
+    if not args.json and args.csv != Path("-"):
+        outputs.append(TableOutput(genres, found, args.top or 3))
+    return outputs
+
+
+def _tagger(args: argparse.Namespace) -> "Tagger":
+    from tui.commands.classify.tagging import Tagger
+
+    return Tagger(write=args.yes, force=args.force)
+
+
+def _written(playlists: list[Path]) -> str:
+    if not playlists:
+        return "no playlist: no file got a label"
+    return f"{len(playlists)} playlists in {playlists[0].parent}: {', '.join(path.name for path in playlists)}"

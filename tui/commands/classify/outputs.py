@@ -1,0 +1,220 @@
+"""What ``classify`` says about each file, in three forms."""
+
+import contextlib
+import csv
+import sys
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol, Self, TextIO
+
+import msgspec
+from rich.cells import cell_len
+
+from core.audio.errors import AudioError, printable
+from core.inference.batch.labels import Labels
+from core.inference.types import Prediction, Result, Unreadable, as_plain
+from core.tags.write import Action, TagPlan
+from core.util.atomic import replacing
+from core.util.errors import UserError
+from tui.text.cells import padded
+from tui.text.numbers import count
+
+if TYPE_CHECKING:
+    from core.inference.batch.playlists import Playlists
+    from tui.commands.classify.tagging import Tagger
+
+PATH_CELLS = 60
+
+
+@dataclass
+class Said:
+    """One file: its result, and what was done with it."""
+
+    result: Result
+    labels: list[str] = field(default_factory=list)
+    tag: TagPlan | None = None
+    written: bool = False
+    """Whether the tag was written, and not only planned."""
+    troubles: list[str] = field(default_factory=list)
+    """What is wrong beside the result, each without the file's name."""
+
+    def narration(self) -> Iterator[str]:
+        """Lines for standard error."""
+        if isinstance(self.result, Unreadable):
+            yield f"genre-tui: {self.result.path}: {self.result.error}"
+        for trouble in self.troubles:
+            yield f"genre-tui: {self.result.path}: {trouble}"
+
+    def plain(self, top: int | None) -> dict[str, Any]:
+        """For JSON."""
+        plain = as_plain(self.result, self.labels, top)
+        if self.tag is not None:
+            plain["tag"] = {**msgspec.to_builtins(self.tag), "written": self.written}
+        return plain
+
+
+class Tally:
+    """Adds up, and does with each result what was asked for."""
+
+    def __init__(self) -> None:
+        self.classified = self.uncertain = self.unreadable = self.troubled = 0
+
+    @property
+    def failed(self) -> bool:
+        return bool(self.unreadable or self.troubled)
+
+    def add(
+        self, found: object, result: Result, labels: Labels, tagger: "Tagger | None", playlists: "Playlists | None"
+    ) -> Said:
+        if isinstance(result, Unreadable):
+            self.unreadable += 1
+            return Said(result)
+        self.classified += 1
+        self.uncertain += result.uncertain
+        said = Said(result, labels.of(result))
+        if result.warning:
+            said.troubles.append(result.warning)
+        assert isinstance(found, Path)  # only a path has a prediction
+        if tagger is not None and said.labels:
+            try:
+                said.tag = tagger.tag(found, said.labels)
+                said.written = tagger.write and said.tag.action is Action.WRITE
+            except AudioError as error:
+                self.troubled += 1
+                said.troubles.append(error.reason)
+        if playlists is not None and (trouble := playlists.add(found, said.labels, result.duration_s)):
+            self.troubled += 1
+            said.troubles.append(trouble)
+        return said
+
+    def summary(self, seconds: float) -> str:
+        files = self.classified + self.unreadable
+        parts = [f"{count(files, 'file')} in {seconds:.1f} s ({files / max(seconds, 1e-9):.1f} a second)"]
+        if self.uncertain:
+            parts.append(f"{self.uncertain:,} uncertain")
+        if self.unreadable:
+            parts.append(f"{self.unreadable:,} unreadable")
+        if self.troubled:
+            parts.append(f"{self.troubled:,} with trouble")
+        return ", ".join(parts)
+
+
+class Output(Protocol):
+    def put(self, said: Said) -> None: ...
+
+    def __enter__(self) -> Self: ...
+
+    def __exit__(self, *error: object) -> None: ...
+
+
+class JsonOutput(contextlib.AbstractContextManager["JsonOutput"]):
+    """One object a line."""
+
+    def __init__(self, top: int | None) -> None:
+        self._top = top
+
+    def put(self, said: Said) -> None:
+        print(msgspec.json.encode(said.plain(self._top)).decode(), flush=True)
+
+    def __exit__(self, *error: object) -> None:
+        pass
+
+
+class CsvOutput(contextlib.AbstractContextManager["CsvOutput"]):
+    """A row a file; a file on disk appears when it is whole."""
+
+    HEAD = ("path", "genre", "probability", "uncertain", "reason", "labels", "duration_s", "error")
+
+    def __init__(self, path: Path, genres: Sequence[str], top: int | None) -> None:
+        self._genres, self._top = genres, top
+        self._stack = contextlib.ExitStack()
+        self._file: TextIO = sys.stdout
+        if path.is_dir():
+            raise UserError(f"{path} is a folder; give --csv a file")
+        if path != Path("-"):
+            try:
+                temporary = self._stack.enter_context(replacing(path))
+            except OSError as error:
+                raise UserError(f"{path} cannot be written: {error.strerror}") from error
+            self._file = self._stack.enter_context(temporary.open("w", newline="", encoding="utf-8"))
+        self._rows = csv.writer(self._file)
+        self._rows.writerow([*self.HEAD, *genres])
+
+    def put(self, said: Said) -> None:
+        result = said.result
+        if isinstance(result, Unreadable):
+            self._rows.writerow([result.path, "", "", "", "", "", "", result.error, *("" for _ in self._genres)])
+        else:
+            shown = dict(result.top(self._top or len(self._genres)))
+            self._rows.writerow(
+                [
+                    result.path,
+                    result.genre,
+                    result.probability,
+                    str(result.uncertain).lower(),
+                    result.reason or "",
+                    "; ".join(said.labels),
+                    result.duration_s,
+                    "",
+                    *(shown.get(genre, "") for genre in self._genres),
+                ]
+            )
+        if self._file is sys.stdout:
+            self._file.flush()
+
+    def __exit__(self, *error: Any) -> None:
+        self._stack.__exit__(*error)
+
+
+class TableOutput(contextlib.AbstractContextManager["TableOutput"]):
+    """For people: the verdict, the file, what else it might be. Unreadable files are named on standard error."""
+
+    UNCERTAIN = "uncertain"
+
+    def __init__(self, genres: Sequence[str], found: Sequence[object], top: int) -> None:
+        self._top = top
+        self._genre_cells = max(len(self.UNCERTAIN), *(len(genre) for genre in genres))
+        lengths = [cell_len(printable(path)) for path in found if isinstance(path, Path)]
+        self._path_cells = min(PATH_CELLS, max(lengths, default=0))
+
+    def put(self, said: Said) -> None:
+        prediction = said.result
+        if isinstance(prediction, Unreadable):
+            return
+        print(self.line(said, prediction), flush=True)
+
+    def line(self, said: Said, prediction: Prediction) -> str:
+        ranked = [f"{genre} {p:.0%}" for genre, p in prediction.top(self._top)]
+        if prediction.uncertain:
+            head = f"{self.UNCERTAIN:<{self._genre_cells}}      "
+            rest = f"{', '.join(ranked)} ({prediction.reason})"
+        else:
+            head = f"{prediction.genre:<{self._genre_cells}} {prediction.probability:>4.0%} "
+            rest = ", ".join(ranked[1:])
+        notes = [rest] if rest else []
+        if said.labels not in ([], [prediction.genre]):
+            notes.append(f"[{', '.join(said.labels)}]")
+        if said.tag is not None:
+            notes.append(_tag_note(said.tag, said.written))
+        path = _shortened(prediction.path, self._path_cells)
+        return f"{head} {padded(path, self._path_cells)}  {'  '.join(notes)}".rstrip()
+
+    def __exit__(self, *error: object) -> None:
+        pass
+
+
+def _tag_note(plan: TagPlan, written: bool) -> str:
+    before, after = ", ".join(plan.before), ", ".join(plan.after)
+    if plan.action is Action.KEEP:
+        return f"tag: keeps {before}"
+    if plan.action is Action.SAME:
+        return f"tag: is {before}"
+    return f"tag: {'' if written else 'would be '}{before + ' → ' if before else ''}{after}"
+
+
+def _shortened(path: str, cells: int) -> str:
+    """The end of a long path, which tells files apart."""
+    while cell_len(path) > cells:
+        path = "…" + path[2:]
+    return path

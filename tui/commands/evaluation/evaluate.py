@@ -1,0 +1,79 @@
+"""``evaluate MODEL DATA``: how good a model is on labelled clips, with the protocol that the figures hold for."""
+
+import argparse
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from core.runs.journal.log_lines import percent
+from tui.commands.common import Progress, add_runs_option, narrate, runs_dir
+from tui.commands.exit_codes import DONE
+
+if TYPE_CHECKING:
+    from core.dataset.clip import Excluded
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("model", metavar="MODEL", help="a model file, a run, or default for the one that ships")
+    parser.add_argument("data", metavar="DATA", help="a folder of genres, or a feature pack")
+    parser.add_argument(
+        "--part",
+        metavar="PART",
+        help="train, valid or test as in the model's training, or all; with --split-column a value of that column "
+        "(without it: every clip that the model has not learnt from)",
+    )
+    parser.add_argument("--split-column", metavar="COLUMN", help="look the part up in this column of the index")
+    parser.add_argument("--index", type=Path, metavar="CSV", help="the index, where the dataset has none of its own")
+    parser.add_argument(
+        "--against",
+        metavar="MODEL",
+        help="another model file, run or default, judged on exactly the same clips: McNemar's test of the two",
+    )
+    parser.add_argument("--device", default="auto", metavar="auto|cpu|cuda[:N]|mps")
+    parser.add_argument("--json", action="store_true", help="one object")
+    add_runs_option(parser)
+
+
+def run(args: argparse.Namespace) -> int:
+    from core.inference.find_model import find_model
+
+    path = find_model(args.model, runs_dir(args))
+    against = None if args.against is None else find_model(args.against, runs_dir(args))
+
+    from core.reports.metrics import Assessment, as_text
+    from core.training.evaluation.evaluate import evaluate
+
+    narrate(f"evaluating {path}" + (f" against {against}" if against else ""))
+    figures = evaluate(
+        path,
+        args.data,
+        against=against,
+        part=args.part,
+        split_column=args.split_column,
+        index=args.index,
+        device=args.device,
+        on_scanning=Progress("files looked at"),
+        on_features=Progress("spectrograms"),
+        on_excluded=tell_excluded,
+    )
+    if args.json:
+        print(msgspec.json.encode(figures).decode())
+    else:
+        heading = f"{figures['model']} on {figures['dataset']}: {figures['protocol']}"
+        comparison = _comparison(figures) if against else ""
+        print(as_text(msgspec.convert(figures, Assessment), heading, comparison), end="")
+    return DONE
+
+
+def tell_excluded(file: "Excluded") -> None:
+    narrate(f"left out {file.path}: {file.reason}")
+
+
+def _comparison(figures: dict[str, Any]) -> str:
+    other, test = figures["against"], figures["mcnemar"]
+    return (
+        f"against {other['model']}: accuracy {percent(other['accuracy'])} of the same clips\n"
+        f"McNemar's test: p = {test['p']:.3g}; {test['only_this']:,} of {test['clips']:,} clips right only by this "
+        f"model, {test['only_other']:,} only by the other"
+    )

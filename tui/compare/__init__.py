@@ -1,0 +1,1 @@
+"""The Compare screen: two to eight runs side by side."""

@@ -1,0 +1,164 @@
+"""Two to eight runs beside each other: curves, results, and what differs in their recipes."""
+
+from collections.abc import Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import ClassVar
+
+from textual import on, work
+from textual.app import ComposeResult
+from textual.binding import Binding
+from textual.content import Content
+from textual.message import Message
+
+from core.runs.folder import RunFolder
+from core.runs.journal.state import RunState
+from core.runs.tail import RunTail
+from tui.charts.curve_keys import CurveKeys, curve_bindings
+from tui.charts.curves_widget import Curves
+from tui.charts.render import View
+from tui.compare.curves import ComparedCurves
+from tui.compare.tables import difference_lines, result_lines
+from tui.shell.base import BaseApp
+from tui.shell.key_bar import KeyBar
+from tui.widgets.pane_tabs import PaneTabs
+from tui.widgets.row_list import LinesView
+from tui.widgets.text_lines import TextLines
+
+LOOK_SECONDS = 1.0
+"""Between two looks at the journals."""
+PANES = ("charts", "results", "recipes")
+ROWS_FOR_ALL = 30
+"""Rows of the terminal from which the panes stand above each other; below, one is shown at a time."""
+
+
+class CompareScreen(CurveKeys):
+    HELP = "Runs beside each other. A run's letter stands on its curve; a star marks the best of a column."
+    CSS_PATH = "../styles/compare.tcss"
+    BINDINGS: ClassVar = [
+        Binding("escape", "back", "back", id="compare.back", tooltip="Undo the selection, zoom, cursor; then leave"),
+        Binding("t", "train", "train/val", id="compare.train", tooltip="Training or validation"),
+        *curve_bindings("compare"),
+        Binding("tab", "pane(1)", "pane", id="compare.next_pane", tooltip="The next pane"),
+        Binding("shift+tab", "pane(-1)", "pane before", show=False, id="compare.previous_pane"),
+    ]
+
+    app: BaseApp
+
+    class Read(Message):
+        """The journals were read on."""
+
+        def __init__(self, *, changed: bool) -> None:
+            super().__init__()
+            self.changed = changed
+
+    def __init__(self, runs: Sequence[Path]) -> None:
+        """
+        Args:
+            runs: the runs' folders, two to eight.
+        """
+        super().__init__()
+        self._tails = [RunTail(RunFolder(run)) for run in runs]
+        self._reading = False
+        self._pane = "charts"
+
+    def compose(self) -> ComposeResult:
+        yield TextLines(id="header")
+        yield PaneTabs(id="tabs")
+        yield ComparedCurves(id="charts")
+        yield LinesView(id="results")
+        yield LinesView(id="recipes")
+        yield KeyBar()
+
+    def on_mount(self) -> None:
+        settings = self.app.settings
+        self.query_one(Curves).begin(View(smoothing=settings.smoothing, logarithmic=settings.log_loss), steps=False)
+        self.set_interval(LOOK_SECONDS, self._look)
+        self.app.theme_changed_signal.subscribe(self, lambda _: self._show())
+        self._arrange()
+        self._look()
+
+    def _look(self) -> None:
+        if not self._reading:
+            self._reading = True
+            self._read()
+
+    @work(thread=True, group="journals")
+    def _read(self) -> None:
+        changed = False
+        for tail in self._tails:
+            with suppress(OSError):  # a disk on the network that is away for a moment: the next look may find it
+                changed = tail.poll() or changed
+        self.post_message(self.Read(changed=changed))
+
+    @on(Read)
+    def take_in(self, message: Read) -> None:
+        self._reading = False
+        if message.changed:
+            self._show()
+
+    @property
+    def _states(self) -> list[RunState]:
+        return [tail.state for tail in self._tails]
+
+    @on(Curves.Moved)
+    def _show(self) -> None:
+        states, curves = self._states, self.query_one(ComparedCurves)
+        if not all(state.name for state in states):
+            return
+        self.query_one("#header", TextLines).show([Content.styled(f"{len(states)} runs compared", "bold")])
+        curves.show(states)
+        colours = self.app.palette.series
+        unit = "step" if curves.steps else "epoch"
+        cursor = None if curves.view.cursor is None else (unit, curves.view.cursor)
+        results, recipes = self.query_one("#results", LinesView), self.query_one("#recipes", LinesView)
+        results.show(result_lines(states, colours, results.row_width, cursor, train=curves.train))
+        differing = difference_lines(states, colours, recipes.row_width)
+        recipes.show(differing)
+        if not self._tabbed:
+            results.styles.height, recipes.styles.height = len(states) + 2, len(differing) + 1
+
+    @property
+    def _tabbed(self) -> bool:
+        """Whether one pane is shown at a time."""
+        return self.size.height < ROWS_FOR_ALL
+
+    def _arrange(self) -> None:
+        for pane in PANES:
+            self.query_one(f"#{pane}").display = not self._tabbed or pane == self._pane
+        tabs = self.query_one("#tabs", PaneTabs)
+        tabs.display = self._tabbed
+        tabs.show(PANES, self._pane)
+        if self._tabbed:
+            self.query_one("#results").styles.height = self.query_one("#recipes").styles.height = "1fr"
+
+    def on_resize(self) -> None:
+        self._arrange()
+        self.call_after_refresh(self._show)
+
+    # Keys
+
+    def action_pane(self, by: int) -> None:
+        self._choose(PANES[(PANES.index(self._pane) + by) % len(PANES)])
+
+    @on(PaneTabs.Chosen)
+    def choose_tab(self, event: PaneTabs.Chosen) -> None:
+        self._choose(event.pane)
+
+    def _choose(self, pane: str) -> None:
+        self._pane = pane
+        self._arrange()
+        target = self.query_one(f"#{pane}")
+        self.set_focus(target if isinstance(target, LinesView) else None, scroll_visible=False)
+        self.call_after_refresh(self._show)
+
+    def action_back(self) -> None:
+        curves = self.query_one(Curves)
+        if curves.view.cursor is None and curves.view.zoom is None:
+            self.dismiss()
+        else:
+            curves.back()
+
+    def action_train(self) -> None:
+        self.query_one(ComparedCurves).toggle_train()
+        self._show()

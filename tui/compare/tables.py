@@ -1,0 +1,124 @@
+"""The tables of a comparison: what came of each run, and what differs in their recipes."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from math import nan
+
+from rich.cells import cell_len
+from textual.content import Content
+
+from core.runs.journal.state import RunState
+from tui.compare.series import LETTERS, differences
+from tui.text.cells import fitted
+from tui.text.marks import MARKS
+from tui.text.numbers import clock, loss, percent
+
+HEAD = "$text-muted"
+
+
+@dataclass(frozen=True)
+class Column:
+    title: str
+    width: int
+    text: Callable[[RunState], str]
+    rank: Callable[[RunState], float] | None = None
+    """Where one is best: the higher the better, NaN where there is nothing to rank."""
+
+
+def _best(run: RunState, what: str) -> float:
+    return float(getattr(run.best, what, nan))
+
+
+def _test(run: RunState, what: str) -> float:
+    return float(getattr(run.test, what, nan))
+
+
+def _macro_f1(run: RunState) -> str:
+    return f"{run.test.macro_f1:.3f}" if run.test else "–"
+
+
+RESULTS = (
+    Column("epochs", 9, lambda run: f"{run.epochs_done}/{run.epochs}"),
+    Column("best val", 10, lambda run: percent(_best(run, "val_accuracy")), lambda run: _best(run, "val_accuracy")),
+    Column("epoch", 6, lambda run: str(run.best.epoch) if run.best else "–"),
+    Column("its loss", 10, lambda run: loss(_best(run, "val_loss")), lambda run: -_best(run, "val_loss")),
+    Column("test", 10, lambda run: percent(_test(run, "accuracy")), lambda run: _test(run, "accuracy")),
+    Column("macro F1", 10, _macro_f1, lambda run: _test(run, "macro_f1")),
+    Column("time", 9, lambda run: clock(run.seconds(run.time))),
+    Column("parameters", 13, lambda run: f"{run.parameters:,}" if run.parameters else "–"),
+)
+"""In the order in which they are given up where there is little room, last first."""
+
+
+def result_lines(
+    runs: Sequence[RunState], colours: Sequence[str], width: int, cursor: tuple[str, float] | None, *, train: bool
+) -> list[Content]:
+    """A line a run under a heading; the best figure of a column has a star.
+
+    Args:
+        colours: of the runs' curves.
+        cursor: what the charts' cursor counts (``epoch`` or ``step``) and where it stands; its values are added.
+        train: the values under the cursor are of training instead of validation.
+    """
+    columns = [*_at_cursor(*cursor, train=train), *RESULTS] if cursor else list(RESULTS)
+    names = max(8, min(48, max(cell_len(run.name) for run in runs), width - 5 - sum(c.width for c in columns[:6])))
+    while len(columns) > 1 and sum(column.width for column in columns) > width - 5 - names:
+        columns.pop()
+    winners = [_winners(column, runs) for column in columns]
+    head = " " * (5 + names) + "".join(f"{column.title:>{column.width}}" for column in columns)
+    lines = [Content.styled(head, HEAD)]
+    for letter, colour, run in zip(LETTERS, colours, runs, strict=False):
+        mark, style = MARKS[run.status]
+        line = Content.assemble((letter, f"bold {colour}"), " ", (mark, style), f" {fitted(run.name, names)} ")
+        for column, best in zip(columns, winners, strict=True):
+            text = f"{'★ ' if run in best else ''}{column.text(run)}"
+            line += Content.styled(f"{text:>{column.width}}", "bold" if run in best else "")
+        lines.append(line)
+    return lines
+
+
+def difference_lines(runs: Sequence[RunState], colours: Sequence[str], width: int) -> list[Content]:
+    """A line a field in which the recipes differ, a column a run."""
+    rows = differences([run.recipe for run in runs])
+    if not rows:
+        return [Content.styled("The recipes are the same.", "$text-muted")]
+    names = min(max(len(name) for name, _ in rows), max(12, width // 4))
+    room = max(6, min(24, (width - names) // len(runs)))
+    head = Content(" " * names)
+    for letter, colour in zip(LETTERS[: len(runs)], colours, strict=False):
+        head += Content.styled(f"{letter:>{room}}", f"bold {colour}")
+    return [head, *(_difference(name[-names:], values, names, room) for name, values in rows)]
+
+
+def _difference(name: str, values: Sequence[str], names: int, room: int) -> Content:
+    line = Content.styled(f"{name:<{names}}", HEAD)
+    for value in values:
+        # The end of a path tells more than its beginning.
+        line += f"{value if len(value) < room else '…' + value[-(room - 2) :]:>{room}}"
+    return line
+
+
+def _at_cursor(unit: str, x: float, *, train: bool) -> list[Column]:
+    """The values where the charts' cursor stands; none of a run that has not come so far."""
+
+    def figure(run: RunState, what: str) -> float:
+        places = [row.step if unit == "step" else row.epoch for row in run.history]
+        if not places or x > places[-1]:
+            return nan
+        row = run.history[min(range(len(places)), key=lambda i: abs(places[i] - x))]
+        return float(getattr(row, f"{'train' if train else 'val'}_{what}"))
+
+    return [
+        Column(f"loss@{x:.0f}", 12, lambda run: loss(figure(run, "loss"))),
+        Column(f"acc@{x:.0f}", 10, lambda run: percent(figure(run, "accuracy"))),
+    ]
+
+
+def _winners(column: Column, runs: Sequence[RunState]) -> list[RunState]:
+    """The runs that are best in a column; none where there is nothing to choose."""
+    if column.rank is None:
+        return []
+    ranks = {id(run): rank for run in runs if (rank := column.rank(run)) == rank}
+    if len(set(ranks.values())) < 2:
+        return []
+    return [run for run in runs if ranks.get(id(run)) == max(ranks.values())]

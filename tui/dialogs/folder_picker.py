@@ -1,0 +1,103 @@
+"""A folder chosen in a tree. It says of the one under the cursor whether it looks like a dataset."""
+
+import os
+from pathlib import Path
+from typing import ClassVar
+
+from textual import on, work
+from textual.app import ComposeResult
+from textual.binding import Binding
+from textual.containers import Vertical
+from textual.content import Content
+from textual.message import Message
+from textual.screen import ModalScreen
+from textual.widgets import Static
+
+from core.audio.files.formats import is_audio
+from tui.text.numbers import count
+from tui.widgets.file_tree import AudioTree, Node
+
+MOST_GENRES = 200
+"""Folders that are looked into, however many there are."""
+KEYS = {"enter": "choose", "→ ←": "open and close", "u": "parent", "esc": "leave it"}
+
+
+def describe(folder: Path) -> str:
+    """What a folder holds, as a dataset: a cheap look at names only."""
+    folder = folder / "genres" if (folder / "genres").is_dir() else folder
+    genres = files = 0
+    try:
+        inner = [Path(entry.path) for entry in os.scandir(folder) if entry.is_dir() and not entry.name.startswith(".")]
+        for genre in inner[:MOST_GENRES]:
+            audio = sum(is_audio(Path(entry.name)) for entry in os.scandir(genre))
+            genres, files = genres + bool(audio), files + audio
+    except OSError as error:
+        return f"cannot be read: {error.strerror}"
+    if genres < 2:
+        return "no dataset: it should hold a folder of audio files for each genre"
+    return f"{count(genres, 'genre')}, {count(files, 'audio file')}"
+
+
+class FolderTree(AudioTree):
+    """Folders only; enter chooses one, left and right fold."""
+
+    class Moved(Message):
+        """The cursor is on another folder."""
+
+    def action_choose(self) -> None:
+        if self.current is not None:
+            self.post_message(self.Chosen(self, self.cursor))
+
+    def _inside(self, node: Node) -> list[Node]:
+        return [child for child in super()._inside(node) if child.is_folder]
+
+    def _move_cursor(self, to: int) -> None:
+        super()._move_cursor(to)
+        self.post_message(self.Moved())
+
+
+class FolderPicker(ModalScreen[Path | None]):
+    """Answers with the folder, or None."""
+
+    BINDINGS: ClassVar = [Binding("escape", "cancel", "cancel")]
+
+    def __init__(self, start: Path) -> None:
+        """``start``: the folder that the cursor begins on, with its neighbours around it."""
+        super().__init__()
+        self.start = start.absolute()
+
+    def compose(self) -> ComposeResult:
+        with Vertical(classes="dialog", id="picker"):
+            yield Static(Content.styled("Choose the folder that holds a folder for each genre", "bold"))
+            yield FolderTree(self.start.parent)
+            yield Static("", classes="detail")
+            parts = [((key, "bold $footer-key-foreground"), f" {what}   ") for key, what in KEYS.items()]
+            yield Static(Content.assemble(*(part for pair in parts for part in pair)), classes="keys")
+
+    def on_mount(self) -> None:
+        tree = self.query_one(FolderTree)
+        tree.focus()
+        tree.reveal(self.start)
+        tree.action_unfold()
+        self.look()
+
+    @on(FolderTree.Moved)
+    def look(self) -> None:
+        node = self.query_one(FolderTree).current
+        if node is not None:
+            self._look(node.path)
+
+    @work(thread=True, exclusive=True)
+    def _look(self, folder: Path) -> None:
+        self.call_later(self._tell, Content.assemble((folder.name or "/", "bold"), f": {describe(folder)}"))
+
+    def _tell(self, line: Content) -> None:
+        self.query_one(".detail", Static).update(line)
+
+    @on(FolderTree.Chosen)
+    def chosen(self) -> None:
+        node = self.query_one(FolderTree).current
+        self.dismiss(node.path if node is not None else None)
+
+    def action_cancel(self) -> None:
+        self.dismiss(None)

@@ -1,0 +1,1 @@
+"""The Listen screen: live sound and its verdicts."""

@@ -1,0 +1,100 @@
+"""The Listen screen's lines."""
+
+import textwrap
+import time
+from collections.abc import Iterable, Iterator
+
+from textual.content import Content
+
+from core.audio.live.source import State
+from tui.listen.routes import Route
+from tui.listen.state import Hearing, Verdict
+from tui.text.numbers import clock, percent
+
+MARKS = {
+    State.WAITING: ("◌", "$faint"),
+    State.HEARING: ("●", "$good"),
+    State.STALLED: ("◆", "$warn"),
+    State.TROUBLE: ("✗", "$bad"),
+}
+
+
+def source_line(hearing: Hearing, wanted: str, *, listening: bool, paused: bool) -> Content:
+    """Where sound comes from and how that goes. ``wanted`` is what would be listened to."""
+    if hearing.trouble:
+        return Content.assemble(("✗ ", "$bad"), hearing.trouble)
+    if not listening:
+        return Content.assemble(("■ ", "$faint"), "not listening; ", ("s", "bold"), f" listens to {wanted}")
+    if paused:
+        return Content.assemble(("◆ ", "$warn"), f"paused · {wanted}")
+    if hearing.opened is None or hearing.source is None:
+        return Content.assemble(("◌ ", "$faint"), f"loading the model; {wanted} is listened to already")
+    mark, colour = MARKS[hearing.source.state]
+    heard_for = f" · {clock(hearing.level.seconds)}" if hearing.level and hearing.is_hearing else ""
+    return Content.assemble((f"{mark} ", colour), f"{hearing.source.text or hearing.source.state}{heard_for}")
+
+
+def figures_line(hearing: Hearing) -> Content:
+    """How well verdicts keep up with the sound, and the model they come from."""
+    if hearing.opened is None:
+        return Content("")
+    opened, source = hearing.opened, hearing.source
+    parts = []
+    if hearing.heard is not None:
+        parts.append(Content(f"latency {hearing.heard.latency_s:.2f} s"))
+    if source is not None:
+        parts.append(Content.styled(f"sound lost {source.overruns}×", "bold $bad" if source.overruns else ""))
+        if source.skipped:
+            parts.append(Content.styled(f"{source.skipped} windows skipped", "$warn"))
+    parts.append(Content.assemble("model ", (opened.model, "bold")))
+    parts.append(Content(f"windows of {opened.window_seconds:g} s"))
+    return Content(" · ").join(parts)
+
+
+def verdict_line(hearing: Hearing) -> Content:
+    """The smoothed verdict, or how far the first window is."""
+    heard, level = hearing.heard, hearing.level
+    if heard is None:
+        if level is None or hearing.opened is None:
+            return Content("")
+        seconds = hearing.opened.window_seconds
+        return Content.styled(f"the first window fills: {level.filling * seconds:.1f} of {seconds:g} s", "$text-muted")
+    if heard.verdict is not None:
+        return Content.assemble((heard.verdict, "bold $val"), f"  {percent(heard.smoothed[heard.verdict], 0)}")
+    return Content.assemble(("? uncertain", "bold"), f"  {heard.reason or 'no clear genre'}")
+
+
+def history_lines(history: Iterable[Verdict]) -> Iterator[Content]:
+    """Newest first."""
+    for since, genre, probability, reason in reversed(list(history)):
+        when = (time.strftime("%H:%M:%S  ", time.localtime(since)), "$text-muted")
+        if genre is not None:
+            yield Content.assemble(when, (f"{genre:<12} ", "bold"), percent(probability, 0))
+        else:
+            yield Content.assemble(when, (f"? {reason}", "$text-muted"))
+
+
+def advice_lines(hearing: Hearing, width: int) -> list[Content]:
+    """What to do for want of sound."""
+    why = hearing.devices.error if hearing.devices is not None else ""
+    text = f"{why[:1].upper()}{why[1:]}." if why else "Sound can also come from the machine before you, over SSH:"
+    return [*(Content(line) for line in textwrap.wrap(text, width)), Content("")]
+
+
+def route_lines(route: Route, width: int) -> list[Content]:
+    """Where to type what."""
+    keys = Content.assemble(("  y", "bold $footer-key-foreground"), (" copies it", "$text-muted"))
+    return [Content.styled(f"{route.where}:", "$text-muted") + keys, *command_lines(route.command, width)]
+
+
+def command_lines(command: str, width: int) -> list[Content]:
+    """A shell command in full, broken where a shell lets it be: what is on the screen can be typed as it stands."""
+    lines, line = [], ""
+    for word in command.split(" "):
+        longer = f"{line} {word}" if line else word
+        if line and len(longer) > width - 2:
+            lines.append(f"{line} \\")
+            line = f"  {word}"
+        else:
+            line = longer
+    return [Content(text) for text in [*lines, line]]

@@ -1,0 +1,274 @@
+"""The Listen mode: live sound, its level and spectrum, and the genre it is heard as.
+
+Sound is captured and judged by a process of its own; the screen looks a few times a second at what has been heard.
+"""
+
+import time
+from pathlib import Path
+from typing import ClassVar
+
+from textual import work
+from textual.app import ComposeResult
+from textual.binding import Binding
+from textual.containers import Vertical
+from textual.content import Content
+from textual.message import Message
+
+from core.audio.live.devices import Device
+from core.audio.live.socket_path import default_socket
+from core.inference.find_model import find_model
+from core.inference.workers.live_worker import Answer, Close, FindDevices, OpenDevice, OpenFeed, Pause, Refused, Save
+from core.util.errors import UserError
+from tui.dialogs.model_picker import pick_model
+from tui.listen.level_meter import level_line
+from tui.listen.lines import figures_line, history_lines, source_line, verdict_line
+from tui.listen.live_client import ListenProcess
+from tui.listen.routes import routes
+from tui.listen.routes_panel import RoutesPanel
+from tui.listen.source_picker import SourcePicker
+from tui.listen.spectrogram import ScrollView, strip_chart
+from tui.listen.state import Hearing, Verdict
+from tui.shell.mode_screen import ModeScreen
+from tui.text.numbers import clock
+from tui.widgets.probability_bars import probability_bars
+from tui.widgets.row_list import LinesView, RowList
+from tui.widgets.text_lines import TextLines
+
+LOOK_SECONDS = 0.1
+SPECTRUM_SECONDS = 0.4
+RETRY_SECONDS = 3.0
+"""Between attempts at a feed socket that somebody else holds."""
+
+
+class ListenScreen(ModeScreen):
+    MODE = "listen"
+    HELP = (
+        "Hear what genre plays, from a microphone of this machine or, over SSH, of the one before you: "
+        "r shows the commands for that."
+    )
+    CSS_PATH = "../styles/listen.tcss"
+    BINDINGS: ClassVar = [
+        Binding("s", "start", "start/stop", id="listen.start", tooltip="Begin to listen, or end it"),
+        Binding("p,space", "pause", "pause", key_display="p", id="listen.pause", tooltip="Pause, or go on"),
+        Binding("d", "source", "source", id="listen.source", tooltip="Choose the device, or the feed over SSH"),
+        Binding("m", "model", "model", id="listen.model", tooltip="Choose the model"),
+        Binding("w", "save", "save", id="listen.save", tooltip="Save the last minute as WAV"),
+        Binding("r", "routes", "routes", id="listen.routes", tooltip="How sound gets here from another machine"),
+        Binding("y", "copy", "copy", id="listen.copy", tooltip="Copy the marked command"),
+        Binding("x", "clear", "clear", id="listen.clear", tooltip="Clear the history"),
+    ]
+
+    class Answered(Message):
+        """From the listening process."""
+
+        def __init__(self, answer: Answer) -> None:
+            super().__init__()
+            self.answer = answer
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.hearing = Hearing()
+        self._process = ListenProcess(lambda answer: self.post_message(self.Answered(answer)))
+        self._socket = default_socket()
+        self._device: Device | None = None
+        self._model: Path | None = None
+        self._listening = self._paused = False
+        self._asked_routes = False
+        self._drawn: tuple[object, ...] = ()
+        self._drawn_history: tuple[int, Verdict | None] = (0, None)
+        self._drawn_at = self._tried_at = 0.0
+
+    def compose_body(self) -> ComposeResult:
+        yield TextLines(id="header")
+        with Vertical(id="body"):
+            with Vertical(id="sound"):
+                yield ScrollView(id="spectrum")
+                yield TextLines(id="level")
+                yield RoutesPanel(routes(), id="routes")
+            with Vertical(id="verdicts"):
+                with Vertical(id="now"):
+                    yield TextLines(id="verdict")
+                    yield TextLines(id="bars")
+                yield LinesView(id="history")
+
+    def on_mount(self) -> None:
+        self.poll(LOOK_SECONDS, self._look)
+        self._find_model()
+        self._process.ask(FindDevices())
+        self._show_routes()
+
+    def on_unmount(self) -> None:
+        self._process.close()
+
+    # Where the sound comes from
+
+    def _find_model(self, name: Path | None = None) -> None:
+        try:
+            self._model = find_model(None if name is None else str(name), self.app.runs_dir)
+            self.hearing.trouble = ""
+        except UserError as error:
+            self._model = None
+            self.hearing.trouble = str(error)
+
+    def _wanted(self) -> str:
+        if self._device is None:
+            return "the feed over SSH"
+        return f"{self._device.name} (device {self._device.number})"
+
+    def _open(self) -> None:
+        if self._model is None:
+            self._find_model()
+        if self._model is None:
+            return
+        self.hearing.begin()
+        self._listening, self._paused, self._asked_routes = True, False, False
+        self._tried_at = time.monotonic()
+        if self._device is None:
+            self._process.ask(OpenFeed(str(self._model), str(self._socket)))
+        else:
+            self._process.ask(OpenDevice(str(self._model), number=self._device.number))
+        self._look()
+
+    def action_start(self) -> None:
+        if not self._listening:
+            self._open()
+            return
+        self._process.ask(Close())
+        self._listening = self._paused = False
+        self.hearing.begin()
+        self._look()
+
+    def action_pause(self) -> None:
+        if self._listening and self.hearing.opened is not None:
+            self._paused = not self._paused
+            self._process.ask(Pause(self._paused))
+            self._look()
+
+    @work
+    async def action_source(self) -> None:
+        found = self.hearing.devices
+        devices, note = (found.devices, found.error) if found else ([], "The devices are being looked for.")
+        chosen = await self.app.push_screen_wait(SourcePicker(devices, self._device, note))
+        if chosen is not None:
+            (self._device,) = chosen
+            self._open()
+
+    @work
+    async def action_model(self) -> None:
+        model = await pick_model(self.app, self._model)
+        if model is not None:
+            self._model, self.hearing.trouble = model, ""
+            if self._listening:
+                self._open()
+
+    def on_listen_screen_answered(self, message: Answered) -> None:
+        first = self.hearing.devices is None
+        self.hearing.take(message.answer, time.time())
+        if isinstance(message.answer, Refused):
+            self._tried_at = time.monotonic()
+        if first and self.hearing.devices is not None:
+            self._choose_first()
+
+    def _choose_first(self) -> None:
+        """The default device, which waits to be started; without one, the feed, which hears only who feeds it."""
+        found = self.hearing.devices
+        devices = found.devices if found else []
+        self._device = next((device for device in devices if device.is_default), devices[0] if devices else None)
+        if self._device is None and not self._listening:
+            self._open()
+
+    # What is heard
+
+    def _look(self) -> None:
+        """Draws what has changed since the last look."""
+        hearing, now = self.hearing, time.monotonic()
+        while hearing.news:
+            self._tell(hearing.news.popleft())
+        held = self._listening and bool(hearing.trouble) and self._device is None
+        if held and now - self._tried_at > RETRY_SECONDS:
+            self._open()
+        lines = [source_line(hearing, self._wanted(), listening=self._listening, paused=self._paused)]
+        self.query_one("#header", TextLines).show([*lines, figures_line(hearing)])
+        self._draw_verdict()
+        self._show_routes()
+        if not self.is_drawn and now - self._drawn_at >= SPECTRUM_SECONDS:
+            self._drawn, self._drawn_at = self._drawing(), now
+            self._draw_level()
+            self._draw_spectrum()
+
+    @property
+    def is_drawn(self) -> bool:
+        """Whether level and spectrum stand on the screen as they are."""
+        return self._drawn == self._drawing()
+
+    def _drawing(self) -> tuple[object, ...]:
+        """What the drawing of level and spectrum depends on."""
+        place = self.query_one(ScrollView)
+        sizes = place.columns, place.size.height, self.query_one("#level").size.width
+        return self.hearing.columns_seen, *sizes, self.app.theme
+
+    def _draw_level(self) -> None:
+        level, place = self.hearing.level, self.query_one("#level", TextLines)
+        if level is None:
+            place.show([])
+        else:
+            width = place.size.width
+            place.show([level_line(level.level_db, self.hearing.peak_db, self.hearing.clipping, width)])
+
+    def _draw_verdict(self) -> None:
+        heard = self.hearing.heard
+        self.query_one("#verdict", TextLines).show([verdict_line(self.hearing), Content("")])
+        place, width = self.query_one("#bars", TextLines), self.query_one("#now").size.width - 2
+        rows = max(0, self.query_one("#now").size.height - 2)
+        bars = probability_bars(heard.smoothed, width, rows, sure=heard.verdict is not None) if heard else []
+        place.show(bars)
+        history = self.hearing.history
+        newest = (len(history), history[-1] if history else None)
+        if newest != self._drawn_history:
+            self._drawn_history = newest
+            self.query_one("#history", LinesView).show(list(history_lines(history)))
+
+    def _draw_spectrum(self) -> None:
+        place = self.query_one(ScrollView)
+        place.show(strip_chart(self.hearing.columns, self.hearing.columns_seen, max(8, place.columns)))
+
+    def on_resize(self) -> None:
+        super().on_resize()
+        self.call_after_refresh(self._look)
+
+    def _tell(self, news: object) -> None:
+        if isinstance(news, Refused):
+            self.app.notify(news.error, severity="warning")
+        else:
+            self.app.notify(f"Saved {clock(news.seconds)} to {news.path}")  # type: ignore[attr-defined]
+
+    def action_save(self) -> None:
+        self._process.ask(Save(str(Path.cwd() / time.strftime("heard_%Y-%m-%d_%H-%M-%S.wav"))))
+
+    def action_clear(self) -> None:
+        self.hearing.history.clear()
+        self._look()
+
+    # The three routes
+
+    def _show_routes(self) -> None:
+        silent = not self.hearing.columns
+        shown = self._asked_routes or silent or not (self.hearing.is_hearing or self._paused)
+        if silent != self.has_class("-silent"):
+            self.set_class(silent, "-silent")
+        self.set_class(shown, "-routes")
+        self.query_one(RoutesPanel).show(self.hearing)
+
+    def action_routes(self) -> None:
+        self._asked_routes = not self._asked_routes
+        self._show_routes()
+        if self._asked_routes:
+            self.query_one(RoutesPanel).take_keys()
+
+    def action_copy(self) -> None:
+        command = self.query_one(RoutesPanel).command
+        self.app.copy_to_clipboard(command)
+        self.app.notify(f"Copied, where the terminal allows it:\n{command}")
+
+    def on_row_list_chosen(self, event: RowList.Chosen) -> None:
+        self.action_copy()

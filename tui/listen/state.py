@@ -1,0 +1,100 @@
+"""What has been heard so far: folded from the listening process' answers, drawn by the screen whenever it looks."""
+
+from collections import deque
+from typing import NamedTuple
+
+from core.audio.live.source import State
+from core.inference.live.events import Heard, Level, SourceChanged
+from core.inference.types import Reason
+from core.inference.workers.live_worker import Answer, DevicesFound, Opened, Refused, Saved
+
+CLIP_SECONDS = 2.0
+"""How long clipping is pointed out."""
+PEAK_SECONDS = 1.5
+"""How long the highest peak is held."""
+COLUMNS_KEPT = 2000
+HISTORY = 500
+
+
+class Verdict(NamedTuple):
+    """A line of the history: since when, and what. ``genre`` is None where it was uncertain, for ``reason``."""
+
+    since: float
+    """In Unix seconds."""
+    genre: str | None
+    probability: float
+    reason: Reason | None
+
+
+class Hearing:
+    """State of one listening screen. `take` is all that changes it; nothing here knows a widget."""
+
+    def __init__(self) -> None:
+        self.devices: DevicesFound | None = None
+        self.history: deque[Verdict] = deque(maxlen=HISTORY)
+        self.news: deque[Saved | Refused] = deque()
+        """What the user is to be told once."""
+        self.begin()
+
+    def begin(self) -> None:
+        """Another source: what was heard before is forgotten, the history stays."""
+        self.opened: Opened | None = None
+        self.source: SourceChanged | None = None
+        self.trouble = ""
+        self.silence()
+
+    def silence(self) -> None:
+        """Another sound of the same source."""
+        self.level: Level | None = None
+        self.heard: Heard | None = None
+        self.peak_db = -120.0
+        self.columns: deque[bytes] = deque(maxlen=COLUMNS_KEPT)
+        self.columns_seen = 0
+        """How many columns there have been in all."""
+        self._peak_at = self._clipped_at = float("-inf")
+
+    @property
+    def clipping(self) -> bool:
+        return self.level is not None and self.level.seconds - self._clipped_at < CLIP_SECONDS
+
+    @property
+    def is_hearing(self) -> bool:
+        """Whether there is sound to show."""
+        return self.level is not None and self.source is not None and self.source.state is not State.WAITING
+
+    def take(self, answer: Answer, now: float) -> None:
+        """``now`` in Unix seconds."""
+        match answer:
+            case Level():
+                self._take_level(answer)
+            case Heard():
+                self._take_heard(answer, now)
+            case SourceChanged():
+                self.source = answer
+            case Opened():
+                self.opened, self.trouble = answer, ""
+            case DevicesFound():
+                self.devices = answer
+            case Refused(request="open_device" | "open_feed" | "process"):
+                self.begin()
+                self.trouble = answer.error
+            case Saved() | Refused():
+                self.news.append(answer)
+
+    def _take_level(self, level: Level) -> None:
+        if self.level is not None and level.seconds < self.level.seconds:
+            self.silence()
+        if level.peak_db >= self.peak_db or level.seconds - self._peak_at > PEAK_SECONDS:
+            self.peak_db, self._peak_at = level.peak_db, level.seconds
+        if level.clipped:
+            self._clipped_at = level.seconds
+        self.columns.extend(level.columns)
+        self.columns_seen += len(level.columns)
+        self.level = level
+
+    def _take_heard(self, heard: Heard, now: float) -> None:
+        self.heard = heard
+        reason = None if heard.verdict else heard.reason or Reason.UNCLEAR
+        verdict = Verdict(now, heard.verdict, max(heard.smoothed.values()), reason)
+        if not self.history or (self.history[-1].genre, self.history[-1].reason) != (verdict.genre, verdict.reason):
+            self.history.append(verdict)

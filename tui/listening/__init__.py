@@ -1,1 +1,0 @@
-"""What the Listen screen knows and draws."""

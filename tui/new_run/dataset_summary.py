@@ -1,0 +1,108 @@
+"""A look at a dataset before a run: what is in it, how it would be divided, what would be left out. No torch."""
+
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from textual.content import Content
+
+from core.dataset.split_settings import SplitSettings
+from tui.text.numbers import count
+
+MOST_EXCLUDED = 4
+"""Files left out that are named; the others are counted."""
+
+
+@dataclass(frozen=True)
+class DatasetLook:
+    clips: dict[str, int]
+    """Genre → usable clips."""
+    parts: dict[str, int]
+    """train, valid, test → clips."""
+    hours: float
+    shortest_s: float
+    longest_s: float
+    formats: list[str]
+    """``au 22,050 Hz``, the most frequent first."""
+    excluded: list[tuple[str, str]]
+    """Path, reason."""
+
+
+def look_at(
+    folder: Path, settings: SplitSettings, on_progress: Callable[[int, int], None] | None = None
+) -> DatasetLook:
+    """Decodes and hashes every file that was not seen before: seconds for a thousand clips.
+
+    Raises:
+        DatasetError: it cannot be trained on; the sentence says why.
+    """
+    # These bring numpy and the decoders.
+    from core.dataset.scan import scan
+    from core.dataset.split import split
+
+    found = scan(folder, on_progress=on_progress)
+    formats = Counter(f"{clip.format} {clip.rate:,} Hz" for clip in found.clips)
+    return DatasetLook(
+        clips={genre: sum(clip.genre == genre for clip in found.clips) for genre in found.genres},
+        parts={part: len(members) for part, members in split(found.clips, settings).parts().items()},
+        hours=found.hours,
+        shortest_s=min(clip.duration_s for clip in found.clips),
+        longest_s=max(clip.duration_s for clip in found.clips),
+        formats=[name for name, _ in formats.most_common()],
+        excluded=[(file.path, file.reason) for file in found.excluded],
+    )
+
+
+def look_lines(look: DatasetLook, width: int, height: int) -> list[Content]:
+    """The summary in ``width`` cells, with a bar a genre where ``height`` lines have room for them."""
+    lines = [
+        Content.assemble(
+            (count(sum(look.clips.values()), "clip"), "bold"),
+            f" · {count(len(look.clips), 'genre')} · {_hours(look.hours)} · {_lengths(look)}",
+        ),
+        Content(" · ".join(f"{part} {clips:,}" for part, clips in look.parts.items())),
+        Content(_some(look.formats, 3)),
+    ]
+    excluded = _excluded(look)
+    if len(lines) + len(excluded) + len(look.clips) + 2 <= height:
+        lines += [Content(""), *_bars(look, width)]
+    if excluded:
+        lines += [Content(""), *excluded] if len(lines) + len(excluded) < height else excluded[:1]
+    return [line.truncate(width, ellipsis=True) for line in lines]
+
+
+def _bars(look: DatasetLook, width: int) -> list[Content]:
+    most, names = max(look.clips.values()), max(map(len, look.clips))
+    room = max(4, min(32, width - names - 8))
+    return [
+        Content.assemble(f"{genre:<{names}} ", ("━" * max(1, round(room * clips / most)), "$train"), f" {clips:,}")
+        for genre, clips in look.clips.items()
+    ]
+
+
+def _excluded(look: DatasetLook) -> list[Content]:
+    if not look.excluded:
+        return []
+    lines = [Content.styled(f"! {count(len(look.excluded), 'file')} left out", "$warn")]
+    lines += [Content.assemble(f"  {path} ", (reason, "$text-muted")) for path, reason in look.excluded[:MOST_EXCLUDED]]
+    if (more := len(look.excluded) - MOST_EXCLUDED) > 0:
+        lines.append(Content.styled(f"  and {more:,} more", "$text-muted"))
+    return lines
+
+
+def _hours(hours: float) -> str:
+    return f"{hours:.1f} h" if hours >= 1 else f"{hours * 60:.0f} min"
+
+
+def _lengths(look: DatasetLook) -> str:
+    shortest, longest = _seconds(look.shortest_s), _seconds(look.longest_s)
+    return f"{longest} s each" if shortest == longest else f"{shortest} to {longest} s"
+
+
+def _seconds(seconds: float) -> str:
+    return f"{seconds:.0f}" if seconds >= 10 else f"{seconds:.1f}".removesuffix(".0")
+
+
+def _some(names: list[str], most: int) -> str:
+    return ", ".join(names[:most]) + (f" and {len(names) - most} more" if len(names) > most else "")

@@ -1,0 +1,70 @@
+"""A small synthetic dataset for those who have no music at hand, made where they say."""
+
+from pathlib import Path
+from typing import ClassVar
+
+from textual import on, work
+from textual.app import ComposeResult
+from textual.binding import Binding
+from textual.containers import Vertical
+from textual.content import Content
+from textual.screen import ModalScreen
+from textual.widgets import Input, Static
+
+from core.util.errors import UserError
+from tui.new_run.path_input import PathInput
+
+
+class DemoScreen(ModalScreen[Path | None]):
+    """Answers with the folder of genres, or None."""
+
+    BINDINGS: ClassVar = [Binding("escape", "cancel", "cancel")]
+
+    def compose(self) -> ComposeResult:
+        with Vertical(classes="dialog"):
+            yield Static(Content.styled("Make a demonstration dataset", "bold"))
+            yield Static(
+                "Ten “genres” of chords, drums and timbres, 120 clips of 10 s (about 50 MB): no music, but enough to "
+                "try everything with. Where?",
+                classes="detail",
+            )
+            yield PathInput("demo")
+            yield Static("", classes="error")
+            yield Static(
+                Content.assemble(
+                    ("enter", "bold $footer-key-foreground"),
+                    " make it    ",
+                    ("esc", "bold $footer-key-foreground"),
+                    " leave it",
+                ),
+                classes="keys",
+            )
+
+    @on(Input.Submitted)
+    def submitted(self, event: Input.Submitted) -> None:
+        event.input.disabled = True
+        self.query_one(".error", Static).update(Content.styled("Making it …", "$text-muted"))
+        self._make(Path(event.value.strip() or "demo").expanduser())
+
+    @work(thread=True)
+    def _make(self, out: Path) -> None:
+        from core.dataset.synthetic import make_demo  # numpy: half a second, not before somebody asks
+
+        try:
+            genres = make_demo(out)
+        except UserError as error:
+            self.call_later(self._refused, str(error))
+        else:
+            self.call_later(self._made, genres)
+
+    def _made(self, genres: Path) -> None:
+        self.dismiss(genres)
+
+    def _refused(self, reason: str) -> None:
+        field = self.query_one(PathInput)
+        field.disabled = False
+        field.focus()
+        self.query_one(".error", Static).update(Content(reason))
+
+    def action_cancel(self) -> None:
+        self.dismiss(None)

@@ -1,0 +1,108 @@
+"""What can be done to the run under the cursor of the Runs screen, as far as its state allows it."""
+
+from collections.abc import Callable
+from functools import partial
+
+from textual import work
+
+from core.runs import actions
+from core.runs.actions import total_epochs
+from core.runs.folder import TRASH, RunFolder, checked_name
+from core.util.errors import UserError
+from tui.dialogs.confirm import ConfirmScreen, stop_question
+from tui.dialogs.prompt import PromptScreen
+from tui.runs.columns import STATES
+from tui.runs.row import RunRow
+from tui.shell.mode_screen import ModeScreen
+from tui.text.cells import shown
+from tui.text.numbers import count
+
+POSSIBLE = {
+    "stop": {"running", "paused"},
+    "pause": {"running"},
+    "resume": {"paused", "stopped", "failed", "lost", "created"},
+    "extend": {"running", "paused", "stopped", "failed", "lost", "finished"},
+    "delete": {"finished", "stopped", "failed", "lost", "created"},
+    "rename": {"finished", "stopped", "failed", "lost", "created"},
+    "copy": set(STATES),
+    "mark": set(STATES),
+}
+"""Action → states of the run under the cursor in which it makes sense."""
+
+
+class RunCommands(ModeScreen):
+    """A screen with a run under its cursor. The keys are the subclass's."""
+
+    @property
+    def current(self) -> RunRow | None:
+        raise NotImplementedError
+
+    def look(self) -> None:
+        """Look at the runs again: something was done to one."""
+        raise NotImplementedError
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """What makes no sense for the run under the cursor is not offered, but help still tells of it (None)."""
+        if action not in POSSIBLE or not self.is_mounted:
+            return True
+        return (self.current is not None and self.current.state in POSSIBLE[action]) or None
+
+    def action_pause(self) -> None:
+        self._do(lambda run: actions.ask(run, "pause").message, self._current())
+
+    def action_resume(self) -> None:
+        self._do(lambda run: actions.resume(run).message, self._current())
+
+    @work
+    async def action_stop(self) -> None:
+        row = self._current()
+        if await self.app.push_screen_wait(stop_question(row.name)):
+            self._do(lambda run: actions.ask(run, "stop").message, row)
+
+    @work
+    async def action_extend(self) -> None:
+        row = self._current()
+        question = f"{row.epochs_done} of {count(row.epochs, 'epoch')} done. How many in all? (+20 for twenty more)"
+        answer = await self.app.push_screen_wait(
+            PromptScreen(question, "+10", check=partial(total_epochs, current=row.epochs))
+        )
+        if answer is not None:
+            epochs = total_epochs(answer, row.epochs)
+            self._do(lambda run: actions.extend(run, epochs).message, row)
+
+    @work
+    async def action_rename(self) -> None:
+        row = self._current()
+        name = await self.app.push_screen_wait(PromptScreen("The run's name", row.name, check=checked_name))
+        if name is not None and name != row.name:
+            self._do(lambda run: f"is now called {run.rename(name).name}", row)
+
+    @work
+    async def action_delete(self) -> None:
+        row = self._current()
+        detail = f"The folder is moved to {shown(self.app.runs_dir / TRASH)}; nothing is erased."
+        if await self.app.push_screen_wait(ConfirmScreen(f"Delete {row.name}?", detail, yes="move to the trash")):
+            self._do(lambda run: f"moved to {run.trash()}", row)
+
+    def action_copy(self) -> None:
+        """Terminals do not say whether they took it, so the path is shown as well."""
+        row = self._current()
+        self.app.copy_to_clipboard(str(row.path))
+        self.notify(str(row.path), title="Copied, if your terminal allows it", timeout=10)
+
+    def _current(self) -> RunRow:
+        row = self.current
+        assert row is not None, "check_action lets no action through without a run"
+        return row
+
+    @work(thread=True)
+    def _do(self, act: Callable[[RunFolder], str], row: RunRow) -> None:
+        """Do something to a run that may take a while, and say what came of it."""
+        run = RunFolder(row.path)
+        try:
+            self.call_later(self.app.notify, act(run), title=run.name)
+        except UserError as error:
+            self.call_later(self.app.notify, str(error), severity="error", timeout=10)
+        except OSError as error:
+            self.call_later(self.app.notify, f"{run.name}: {error.strerror}", severity="error", timeout=10)
+        self.call_later(self.look)

@@ -1,0 +1,242 @@
+"""The Runs mode: all runs in a table that lives, and everything that can be done to one."""
+
+from typing import ClassVar
+
+from textual import on, work
+from textual.app import ComposeResult
+from textual.binding import Binding
+from textual.containers import Horizontal
+from textual.content import Content
+from textual.widgets import Input, Static
+
+from core.runs.summary import RunList
+from tui.runs.columns import COLUMNS, ordered
+from tui.runs.filter import FilterError, Test, parse_filter
+from tui.runs.preview import RunPreview
+from tui.runs.row import RunRow
+from tui.runs.run_commands import RunCommands
+from tui.runs.table import RunTable, RunTableHeader
+from tui.text.cells import shown
+from tui.text.numbers import count
+from tui.widgets.text_input import FilterInput
+
+LOOK_SECONDS = 1.0
+"""Seconds from one look at the runs' journals to the next."""
+COMPARED = range(2, 9)
+"""How many runs can be compared."""
+
+
+class RunsScreen(RunCommands):
+    MODE = "runs"
+    HELP = (
+        "All runs, as their journals tell. The filter takes words that must all hold: jazz  !lost  /seed_(cnn|net)/  "
+        "model=seed_cnn  val>0.7  time>1h  started=today"
+    )
+    CSS_PATH = "../styles/runs.tcss"
+    BINDINGS: ClassVar = [
+        Binding("n", "new", "new run", id="runs.new", tooltip="Start a new run"),
+        Binding("slash", "filter", "filter", key_display="/", id="runs.filter", tooltip="Filter as you type"),
+        Binding("s", "stop", "stop", id="runs.stop", tooltip="Stop at the next batch, with evaluation and report"),
+        Binding("r", "resume", "resume", id="runs.resume", tooltip="Go on, exactly where the run stands"),
+        Binding("e", "extend", "extend", id="runs.extend", tooltip="Train for more epochs"),
+        Binding("space", "mark", "mark", id="runs.mark", tooltip="Mark for a comparison of two to eight runs"),
+        Binding("c", "compare", "compare", id="runs.compare", tooltip="Compare the marked runs"),
+        Binding("p", "pause", "pause", id="runs.pause", tooltip="Pause at the next batch"),
+        Binding("y", "copy", "copy path", id="runs.copy", tooltip="Copy the path of the run's folder"),
+        Binding("m", "rename", "rename", id="runs.rename", tooltip="Give the run a name"),
+        Binding("d,delete", "delete", "delete", id="runs.delete", tooltip="Move the run to the trash folder"),
+        Binding(
+            "less_than_sign", "sort(-1)", "sort", key_display="<", id="runs.sort_left", tooltip="Sort one column left"
+        ),
+        Binding(
+            "greater_than_sign", "sort(1)", "sort", show=False, id="runs.sort_right", tooltip="Sort one column right"
+        ),
+        Binding("o", "reverse", "reverse", id="runs.reverse", tooltip="Reverse the order"),
+        Binding("g", "demo", "demo data", id="runs.demo", tooltip="Make a small synthetic dataset to try things with"),
+        Binding("escape", "back", "back", show=False, id="runs.back", tooltip="Clear the filter, then the marks"),
+    ]
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.runs = RunList(self.app.runs_dir)
+        self.rows: list[RunRow] = []
+        self.sort_key: str = self.app.settings.sort
+        self.descending = self.app.settings.descending
+        self.fits: Test = parse_filter("")
+        self._looking = False
+        self._looked = False
+
+    def compose_body(self) -> ComposeResult:
+        with Horizontal(id="filter"):
+            yield Static("/")
+            yield FilterInput(compact=True, placeholder="words  !not  /regex/  model=seed_cnn  val>0.7")
+            yield Static("", id="found")
+        table = RunTable()
+        yield RunTableHeader(table, self.sort_key, self.descending)
+        yield table
+        yield Static(self._welcome(), id="welcome")
+        yield RunPreview()
+
+    def on_mount(self) -> None:
+        self._show_filter(False)
+        self.table.focus()
+        self.look()
+        self.poll(LOOK_SECONDS, self.look)
+
+    @property
+    def table(self) -> RunTable:
+        return self.query_one(RunTable)
+
+    @property
+    def current(self) -> RunRow | None:
+        return self.table.current
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        if action in {"filter", "compare", "sort", "reverse"} and self.is_mounted:
+            return bool(self.rows) or None
+        return super().check_action(action, parameters)
+
+    # What there is
+
+    def look(self) -> None:
+        """Read what is new in the journals, unless that is being done."""
+        if not self._looking:
+            self._looking = True
+            self._look()
+
+    @work(thread=True)
+    def _look(self) -> None:
+        try:
+            rows = [RunRow.of(summary) for summary in self.runs.refresh()]
+        finally:
+            self._looking = False
+        self.call_later(self._take, rows)
+
+    def _take(self, rows: list[RunRow]) -> None:
+        if rows != self.rows or not self._looked:
+            self.rows, self._looked = rows, True
+            self.show_rows()
+        elif (row := self.table.current) is not None and row.alive:
+            self.query_one(RunPreview).show_run(row.path)
+
+    def show_rows(self) -> None:
+        """The rows that fit the filter, in order."""
+        fitting = [row for row in self.rows if self.fits(row)]
+        self.table.show(ordered(fitting, self.sort_key, self.descending))
+        self.set_class(not self.rows, "-empty")
+        if self.rows and self.focused is None:
+            self.call_after_refresh(self.table.focus)  # it was not there to be focused
+        self.query_one("#found", Static).update(f"{len(fitting)} of {count(len(self.rows), 'run')}")
+
+    @on(RunTable.Moved)
+    def preview_current(self) -> None:
+        row = self.table.current
+        self.query_one(RunPreview).show_run(row.path if row else None)
+        self.refresh_bindings()
+
+    # Order and filter
+
+    @on(RunTableHeader.Clicked)
+    def sort_by_click(self, event: RunTableHeader.Clicked) -> None:
+        if event.key == self.sort_key:
+            self.action_reverse()
+        else:
+            self._sort(event.key, self.descending)
+
+    def action_sort(self, by: int) -> None:
+        keys = list(COLUMNS)
+        self._sort(keys[(keys.index(self.sort_key) + by) % len(keys)], self.descending)
+
+    def action_reverse(self) -> None:
+        self._sort(self.sort_key, not self.descending)
+
+    def _sort(self, key: str, descending: bool) -> None:
+        self.sort_key, self.descending = key, descending
+        self.query_one(RunTableHeader).sort_by(key, descending)
+        self.show_rows()
+
+    def action_filter(self) -> None:
+        self._show_filter(True)
+        self.query_one(FilterInput).focus()
+
+    def _show_filter(self, shown: bool) -> None:
+        self.set_class(shown, "-filtering")
+        # A line that nobody sees must not take the keys.
+        self.query_one(FilterInput).can_focus = shown
+
+    @on(Input.Changed)
+    def filter_as_typed(self, event: Input.Changed) -> None:
+        """An unfinished term leaves the rows as they are, and says what it lacks."""
+        try:
+            self.fits = parse_filter(event.value)
+        except FilterError as error:
+            self.query_one("#found", Static).update(Content.styled(str(error), "$warn"))
+        else:
+            self.show_rows()
+
+    @on(Input.Submitted)
+    def leave_filter(self) -> None:
+        self.table.focus()
+        self._show_filter(bool(self.query_one(FilterInput).value))
+
+    def action_back(self) -> None:
+        """Out of the filter, then away with it, then away with the marks."""
+        field = self.query_one(FilterInput)
+        if field.has_focus or field.value:
+            field.value = ""
+            self.table.focus()
+            self._show_filter(False)
+        elif self.table.marked:
+            self.table.clear_marks()
+
+    # Where it leads
+
+    @on(RunTable.Chosen)
+    async def open_chosen(self) -> None:
+        await self.app.watch_run(self._current().path)
+
+    def action_new(self) -> None:
+        from tui.new_run.screen import NewRunScreen
+
+        self.app.push_screen(NewRunScreen())
+
+    def action_mark(self) -> None:
+        row = self._current()
+        if row.path not in self.table.marked and len(self.table.marked) >= COMPARED.stop - 1:
+            self.notify(
+                f"{COMPARED.stop - 1} runs can be compared at most; take a mark away first.", severity="warning"
+            )
+            return
+        self.table.toggle_mark(row.path)
+
+    async def action_compare(self) -> None:
+        here = {row.path for row in self.rows}
+        marked = [path for path in self.table.marked if path in here]
+        if len(marked) in COMPARED:
+            await self.app.compare_runs(marked)
+        else:
+            self.notify("Mark two to eight runs with space, then c compares them.", severity="warning")
+
+    @work
+    async def action_demo(self) -> None:
+        from tui.new_run.demo_dialog import DemoScreen
+
+        folder = await self.app.push_screen_wait(DemoScreen())
+        if folder is not None:
+            from tui.new_run.screen import NewRunScreen
+
+            self.app.push_screen(NewRunScreen(folder))
+
+    def _welcome(self) -> Content:
+        key = "bold $footer-key-foreground"
+        return Content.assemble(
+            ("No runs yet", "bold"),
+            (f" in {shown(self.app.runs_dir.absolute())}\n\n", "$text-muted"),
+            "Three things to do:\n\n",
+            ("  n  ", key),
+            "Start a run on your music: a folder that holds a folder a genre.\n",
+            ("  g  ", key),
+            "No music at hand? Make a small synthetic dataset to try things with.\n",
+            ("  ?  ", key),
+            "See all keys. The bottom line shows those that matter most.\n",
+        )

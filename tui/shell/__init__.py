@@ -1,0 +1,1 @@
+"""What every screen shares: app base, settings, themes, key map, mode bar, terminal set-up."""

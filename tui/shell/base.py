@@ -1,0 +1,87 @@
+"""What every screen and widget may ask of the app: settings, looks, size, key display, and the way to other modes.
+
+`tui.app.GenreApp` implements it. Widgets import this module and never ``tui.app``, so imports run downwards.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from textual.binding import Binding
+from textual.notifications import SeverityLevel
+from textual.screen import Screen
+
+from tui.shell.keymap import own_bindings
+from tui.shell.ordered_keys import KeysInOrder
+from tui.shell.settings import Settings
+from tui.shell.themes import Palette, palette_for
+
+
+class BaseApp(KeysInOrder[None]):
+    """
+    Attributes:
+        runs_dir: where the runs live; need not exist yet.
+        settings: the user's settings.
+        ascii: draw with ASCII only.
+    """
+
+    def __init__(self, runs_dir: Path, *, settings: Settings, ascii: bool) -> None:
+        self.runs_dir = runs_dir
+        self.settings = settings
+        self.ascii = ascii
+        super().__init__()
+
+    # The ways to other modes, which screens use and GenreApp provides.
+
+    async def show_mode(self, mode: str) -> Screen[None]:
+        """Switch to a mode; its screen is mounted when this returns."""
+        raise NotImplementedError
+
+    async def watch_run(self, run: Path) -> None:
+        """Show a run's folder in the Watch mode."""
+        raise NotImplementedError
+
+    async def compare_runs(self, runs: Sequence[Path]) -> None:
+        """Push the Compare screen for two to eight run folders."""
+        raise NotImplementedError
+
+    async def classify_paths(self, paths: Sequence[Path], model: Path | None = None) -> None:
+        """Classify files or folders in the Classify mode, with ``model`` (a model file or a run folder) if given."""
+        raise NotImplementedError
+
+    @property
+    def width_class(self) -> str:
+        width = self.size.width
+        return "narrow" if width < 100 else "normal" if width < 160 else "wide"
+
+    @property
+    def height_class(self) -> str:
+        height = self.size.height
+        return "tiny" if height < 14 else "short" if height < 32 else "tall"
+
+    @property
+    def palette(self) -> Palette:
+        return palette_for(self.current_theme)
+
+    def get_key_display(self, binding: Binding) -> str:
+        """Words for the keys whose signs few terminal fonts have."""
+        return {"enter": "enter", "space": "space", "escape": "esc"}.get(binding.key) or super().get_key_display(
+            binding
+        )
+
+    def key_for(self, binding_id: str) -> str:
+        """The key of one of the app's own bindings, as the key map has it."""
+        default = next(binding for binding in own_bindings(type(self)) if binding.id == binding_id)
+        key = self.settings.keys.get(binding_id, default.key).split(",")[0]
+        return self.get_key_display(default.with_key(key))
+
+    def notify(
+        self,
+        message: str,
+        *,
+        title: str = "",
+        severity: SeverityLevel = "information",
+        timeout: float | None = None,
+        markup: bool = True,
+    ) -> None:
+        """As Textual's, but what is said is always plain text: names and paths may hold brackets."""
+        super().notify(message, title=title, severity=severity, timeout=timeout, markup=False)

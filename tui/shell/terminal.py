@@ -1,0 +1,145 @@
+"""The terminal as a thing that can be missing, dirty, hung up or stalled. Imports no Textual.
+
+Textual draws on standard error. Native libraries (audio decoders, CUDA) print there too, and would write into the
+picture: so the app draws on a duplicate, and file descriptors 1 and 2 lead into a log for as long as it runs.
+"""
+
+import os
+import select
+import signal
+import sys
+import termios
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from types import FrameType
+
+from core.util.errors import UserError
+
+LOG_LIMIT = 1_000_000
+"""Bytes after which the log begins anew."""
+GRACE = 2.0
+"""Seconds that an orderly exit may take after SIGTERM before the process ends without it."""
+RESTORE = (
+    b"\x1b[?1049l\x1b[?25h\x1b[?1000l\x1b[?1003l\x1b[?1006l\x1b[?1015l\x1b[?2004l\x1b[?1004l\x1b[<u\x1b[?7h\x1b[0m"
+)
+"""Leaves the alternate screen, shows the cursor, turns off mouse, paste and focus reports and the keyboard protocol."""
+
+
+class TerminalError(UserError):
+    """No terminal that the app could draw on."""
+
+
+def check_terminal(environment: Mapping[str, str] = os.environ) -> None:
+    """Refuse what cannot show the app.
+
+    Raises:
+        TerminalError: the sentence says what to do instead.
+    """
+    if not sys.stdin.isatty():
+        raise TerminalError(
+            "The app reads its keys from standard input, which is no terminal here; "
+            "pipe audio into `genre-tui listen --stdin` or `genre-tui feed` instead."
+        )
+    if not sys.stdout.isatty():
+        raise TerminalError(
+            "The app needs a terminal, and standard output is none; "
+            "for plain text use `genre-tui runs` or `genre-tui show RUN --once`."
+        )
+    if environment.get("TERM", "") in {"", "dumb", "unknown"}:
+        raise TerminalError(
+            f"The terminal says that it cannot place text (TERM={environment.get('TERM') or 'unset'}); "
+            "set TERM, or use `genre-tui runs` and `genre-tui show RUN --once`."
+        )
+
+
+def log_path(environment: Mapping[str, str] = os.environ) -> Path:
+    """Where the viewer's log lies: what native libraries print, and tracebacks."""
+    state = environment.get("XDG_STATE_HOME") or Path(environment.get("HOME") or ".") / ".local" / "state"
+    return Path(state) / "genre-tui" / "viewer.log"
+
+
+@contextmanager
+def drawing_on_a_duplicate(log: Path) -> Iterator[int]:
+    """Descriptors 1 and 2 lead to ``log``; ``sys.__stdout__`` and ``sys.__stderr__`` to a duplicate of the terminal.
+
+    Yields the duplicate's descriptor. Everything is put back at the end.
+    """
+    sys.stdout.flush()
+    sys.stderr.flush()
+    screen = os.dup(1)
+    before = {descriptor: os.dup(descriptor) for descriptor in (1, 2)}
+    streams = sys.stdout, sys.stderr, sys.__stdout__, sys.__stderr__
+    log_fd = _open_log(log)
+    drawing = os.fdopen(os.dup(screen), "w", encoding="utf-8", errors="replace")
+    try:
+        os.dup2(log_fd, 1)
+        os.dup2(log_fd, 2)
+        # Textual takes the size of the terminal from the one and draws on the other.
+        sys.stdout = sys.stderr = sys.__stdout__ = sys.__stderr__ = drawing  # type: ignore[misc]
+        yield screen
+    finally:
+        sys.stdout, sys.stderr, sys.__stdout__, sys.__stderr__ = streams  # type: ignore[misc]
+        for descriptor, kept in before.items():
+            os.dup2(kept, descriptor)
+            os.close(kept)
+        os.close(log_fd)
+        with suppress(OSError):
+            drawing.close()
+
+
+def _open_log(log: Path) -> int:
+    """To append to; where the home cannot be written to, what is logged is lost."""
+    flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND
+    try:
+        log.parent.mkdir(parents=True, exist_ok=True)
+        if log.exists() and log.stat().st_size > LOG_LIMIT:
+            flags |= os.O_TRUNC
+        return os.open(log, flags, 0o600)
+    except OSError:
+        return os.open(os.devnull, os.O_WRONLY)
+
+
+def leave_with_the_terminal(screen: int, leave: Callable[[int], object]) -> None:
+    """End this process when its terminal goes, and in good order when somebody asks for it.
+
+    SIGHUP, also where it was ignored (nohup, some shells), and a terminal that hangs up without a signal end the
+    process at once: there is nothing left to tidy. SIGTERM and SIGINT call ``leave``; where that gets nowhere because
+    nobody reads the terminal, the process ends after ``GRACE`` seconds.
+
+    Args:
+        screen: descriptor that is drawn on.
+        leave: asks the app to exit with this status; called in a signal handler, so it must only schedule.
+    """
+    attributes = termios.tcgetattr(0)
+
+    def at_once(signum: int) -> None:
+        with suppress(OSError, termios.error):
+            termios.tcsetattr(0, termios.TCSANOW, attributes)
+            writable = select.poll()
+            writable.register(screen, select.POLLOUT)
+            if writable.poll(0):
+                os.write(screen, RESTORE)
+        os._exit(128 + signum)
+
+    def hung_up(signum: int, frame: FrameType | None) -> None:
+        os._exit(128 + signum)
+
+    def asked(signum: int, frame: FrameType | None) -> None:
+        last_resort = threading.Timer(GRACE, at_once, (signum,))
+        last_resort.daemon = True
+        last_resort.start()
+        leave(128 + signum)
+
+    def watch_for_hang_up() -> None:
+        # With no event asked for, poll reports nothing but a hang-up or an error, and sleeps until then.
+        poll = select.poll()
+        poll.register(0, 0)
+        if any(event & (select.POLLHUP | select.POLLERR) for _, event in poll.poll()):
+            os._exit(128 + signal.SIGHUP)
+
+    signal.signal(signal.SIGHUP, hung_up)
+    signal.signal(signal.SIGTERM, asked)
+    signal.signal(signal.SIGINT, asked)
+    threading.Thread(target=watch_for_hang_up, name="hang-up", daemon=True).start()

@@ -1,0 +1,1 @@
+"""Text for terminals: numbers, cells, status symbols."""

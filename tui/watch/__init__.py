@@ -1,0 +1,1 @@
+"""The Watch screen: one run, live."""

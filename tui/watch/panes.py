@@ -1,0 +1,219 @@
+"""The panes of the Watch screen: side by side where there is room, behind tabs where there is not."""
+
+from collections.abc import Sequence
+
+from textual import on
+from textual.app import ComposeResult
+from textual.containers import Horizontal, Vertical
+from textual.content import Content
+from textual.message import Message
+from textual.widget import Widget
+
+from core.runs.journal.state import RunState
+from tui.charts.curves_widget import Curves
+from tui.charts.history_columns import Columns
+from tui.charts.render import Subject
+from tui.charts.run_series import accuracy_subject, loss_subject
+from tui.shell.base import BaseApp
+from tui.watch.epoch_table import EpochHead, EpochRows
+from tui.watch.genre_bars import genre_bars, validation_in_words
+from tui.watch.log_pane import LogPane
+from tui.watch.misclassified import Mistakes
+from tui.watch.progress import progress_line
+from tui.watch.setup import setup_lines
+from tui.watch.test_report import report_lines
+from tui.widgets.confusion_grid import Look, confusion_grid
+from tui.widgets.pane_tabs import PaneTabs
+from tui.widgets.row_list import LinesView, RowList
+from tui.widgets.text_lines import TextLines
+
+
+class RunCurves(Curves):
+    def __init__(self, *, id: str | None = None) -> None:
+        super().__init__(id=id)
+        self._state = RunState.empty()
+        self._columns = Columns()
+
+    def show(self, state: RunState) -> None:
+        self._state = state
+        self._columns.take_in(state.history)
+        self.refresh_curves()
+
+    def subjects(self) -> tuple[Subject, Subject]:
+        state, columns = self._state, self._columns
+        return loss_subject(state, columns, steps=self.steps), accuracy_subject(state, columns, steps=self.steps)
+
+    def abscissas(self) -> Sequence[float]:
+        if self.steps:
+            return [point.step for point in self._state.step_loss.points]
+        return self._columns.epochs
+
+    def stamp(self) -> object:
+        state = self._state
+        return state.history[-1:], len(state.history), state.best, state.step_loss.points[-1:] if self.steps else None
+
+
+SIDE = ("genres", "confusion", "mistakes", "report", "setup")
+"""Panes that share the place beside the epochs."""
+PANES = ("charts", "epochs", *SIDE, "log")
+ROWS_FOR_COLUMNS = 30
+"""Rows of the terminal from which panes stand beside and above each other."""
+
+
+class Panes(Vertical):
+    app: BaseApp
+
+    class Kept(Message):
+        """Another pane was chosen, which is worth keeping."""
+
+    def __init__(self, *, id: str | None = None) -> None:
+        super().__init__(id=id)
+        self.chosen = ""
+        """Empty as long as nobody chose a pane: the run's phase suggests one."""
+        self._state = RunState.empty()
+        self._notice: Content | None = None
+
+    def compose(self) -> ComposeResult:
+        yield PaneTabs(id="tabs")
+        yield RunCurves(id="charts")
+        with Horizontal(id="lower"):
+            with Vertical(id="epochs"):
+                yield EpochHead()
+                yield EpochRows(id="epoch-rows")
+            with Vertical(id="side"):
+                yield PaneTabs(id="side-tabs")
+                for pane in SIDE:
+                    yield Mistakes(id=pane) if pane == "mistakes" else LinesView(id=pane)
+            with Vertical(id="beside"):
+                yield TextLines(id="beside-title")
+                yield LinesView(id="beside-confusion")
+        yield TextLines(id="progress")
+        yield LogPane(id="log")
+
+    def begin(self, pane: str) -> None:
+        """Another run, with the pane that was chosen for it, if any."""
+        self.chosen = pane if pane in PANES else ""
+        for rows in self.query(RowList):
+            rows.begin()
+
+    def show(self, state: RunState, notice: Content | None) -> None:
+        """Show ``state``, and ``notice`` where nothing has to make room for it."""
+        self._state, self._notice = state, notice
+        self._arrange()
+        self._fill()
+
+    # What is in the panes
+
+    def _fill(self) -> None:
+        state = self._state
+        self.query_one(RunCurves).show(state)
+        self.query_one(EpochRows).show(state)
+        self.query_one(Mistakes).show(state)
+        self.query_one(LogPane).show(state)
+        progress = progress_line(state, self.size.width - 2)
+        notice = self._notice or Content("")
+        above = [self._notice or progress] if self._tabbed else [notice, progress]
+        self.query_one("#progress", TextLines).show(above)
+        for pane in self.query(LinesView):
+            self._fill_lines(pane)
+
+    @on(LinesView.Resized)
+    def _fit_lines(self, event: LinesView.Resized) -> None:
+        event.stop()
+        self._fill_lines(event.view)
+
+    def _fill_lines(self, pane: LinesView) -> None:
+        if pane.size:
+            pane.show(self._lines(pane.id or "", pane.row_width))
+
+    def _lines(self, pane: str, width: int) -> list[Content]:
+        state, app = self._state, self.app
+        look = Look(app.palette.heat, colour=not (app.no_color or app.ascii), ascii_only=app.ascii)
+        match pane:
+            case "genres":
+                return genre_bars(state, width)
+            case "report":
+                return report_lines(state, width, look)
+            case "setup":
+                return setup_lines(state, width)
+            case _:
+                seen = state.validation
+                grid = confusion_grid(seen.confusion if seen else [], state.genres, width, look)
+                return [*grid, Content(""), *validation_in_words(seen, state.genres)] if seen else grid
+
+    # Which panes there are
+
+    @property
+    def _tabbed(self) -> bool:
+        """Whether one pane is shown at a time."""
+        return self.app.width_class == "narrow" or self.app.size.height < ROWS_FOR_COLUMNS
+
+    @property
+    def _side(self) -> tuple[str, ...]:
+        """The panes beside the epochs; on a wide terminal the confusion matrix has a place of its own."""
+        return tuple(pane for pane in SIDE if pane != "confusion" or self.app.width_class != "wide")
+
+    def _tab(self) -> str:
+        """The pane behind the tabs that is in view: the one that was chosen, or what the run has to show."""
+        if self.chosen in (PANES if self._tabbed else self._side):
+            return self.chosen
+        state = self._state
+        begun = bool(state.history) or state.phase not in ("starting", "scanning", "features")
+        if self._tabbed:
+            return "charts" if begun else "setup"
+        return "report" if state.test is not None else "genres" if state.validation is not None else "setup"
+
+    def _arrange(self) -> None:
+        tabbed, tab = self._tabbed, self._tab()
+        shown = {tab} if tabbed else {"charts", "epochs", tab, "log"}
+        for pane in PANES:
+            self._display(pane, pane in shown)
+        self._display("tabs", tabbed)
+        self._display("side-tabs", not tabbed)
+        self._display("side", bool(shown & set(SIDE)))
+        self._display("lower", bool(shown & {"epochs", *SIDE}))
+        self._display("beside", not tabbed and self.app.width_class == "wide")
+        self.set_class(tabbed, "-tabbed")
+        self.query_one("#tabs", PaneTabs).show(PANES, tab)
+        self.query_one("#side-tabs", PaneTabs).show(self._side, tab)
+        self.query_one("#beside-title", TextLines).show([Content.styled(" confusion", "bold")])
+
+    def _display(self, name: str, shown: bool) -> None:
+        widget: Widget = self.query_one(f"#{name}")
+        if widget.display != shown:
+            widget.display = shown
+            # A pane that comes into view has its size, and so its lines, only after the next layout.
+            self.call_after_refresh(self._fill)
+
+    # Choosing
+
+    def choose(self, pane: str) -> None:
+        """Bring a pane into view and give it the keys."""
+        if self._tabbed or pane in self._side:
+            self.chosen = pane
+            self.post_message(self.Kept())
+        self._arrange()
+        rows = self._rows(pane)
+        self.screen.set_focus(rows, scroll_visible=False)
+
+    def next(self, by: int) -> None:
+        """The next pane; where several are in view, the next that keys can do something in."""
+        stops = PANES if self._tabbed else ("epochs", *self._side, "log")
+        here = self._tab()
+        if not self._tabbed:
+            here = next((pane for pane in stops if self._rows(pane) is self.screen.focused), here)
+        self.choose(stops[(stops.index(here) + by) % len(stops)])
+
+    @on(PaneTabs.Chosen)
+    def choose_tab(self, event: PaneTabs.Chosen) -> None:
+        event.stop()
+        self.choose(event.pane)
+
+    def _rows(self, pane: str) -> RowList | None:
+        """The rows of a pane, if it has any to move in."""
+        widget = self.query_one("#epoch-rows" if pane == "epochs" else f"#{pane}")
+        return widget if isinstance(widget, RowList) else None
+
+    def on_resize(self) -> None:
+        self._arrange()
+        self.call_after_refresh(self._fill)

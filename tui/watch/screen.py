@@ -1,0 +1,337 @@
+"""One run, live: how it stands, its curves, its epochs, what it knows and confuses, its log, and at last its report."""
+
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from time import monotonic
+from time import time as now
+from typing import ClassVar
+
+import msgspec
+from textual import on, work
+from textual.app import ComposeResult
+from textual.binding import Binding
+from textual.content import Content
+from textual.message import Message
+
+from core.runs import actions
+from core.runs.actions import total_epochs
+from core.runs.control import Kind
+from core.runs.folder import RunFolder
+from core.runs.journal.state import RunState
+from core.runs.tail import RunTail
+from core.util.errors import UserError
+from tui.charts.curve_keys import CurveKeys, curve_bindings
+from tui.charts.curves_widget import Curves
+from tui.charts.render import View
+from tui.dialogs.confirm import ConfirmScreen, stop_question
+from tui.dialogs.prompt import PromptScreen
+from tui.shell import view_state as view_settings
+from tui.shell.mode_screen import ModeScreen
+from tui.text.cells import shown
+from tui.watch.misclassified import Mistakes
+from tui.watch.panes import Panes
+from tui.watch.pending_request import CONSEQUENCES, Requests
+from tui.widgets.row_list import RowList
+from tui.widgets.run_header import run_header
+from tui.widgets.text_lines import TextLines
+
+LOOK_SECONDS = 0.5
+"""Between two looks at the journal: nothing is drawn more often, except at a key."""
+EPOCH_SECONDS = 1.0
+"""Between two drawings of new epochs, which change most of the screen: a slow link has to keep up."""
+
+
+class WatchView(msgspec.Struct, frozen=True, kw_only=True):
+    """What is kept of a run's view between visits; None is what the settings say."""
+
+    smoothing: float | None = None
+    log_loss: bool | None = None
+    steps: bool = False
+    pane: str = ""
+
+
+class WatchScreen(ModeScreen, CurveKeys):
+    MODE = "watch"
+    HELP = (
+        "One run, live. It is a process of its own: leaving the app or losing the terminal does it no harm. "
+        "Left and right move a cursor that reads the charts; with shift they select a range to zoom to."
+    )
+    CSS_PATH = "../styles/watch.tcss"
+    BINDINGS: ClassVar = [
+        Binding("p", "pause", "pause", id="watch.pause", tooltip="Pause the trainer at its next batch"),
+        Binding("r", "resume", "resume", id="watch.resume", tooltip="Go on with a run that is paused or has ended"),
+        Binding("s", "stop", "stop", id="watch.stop", tooltip="Stop at the next batch; keep and test the model"),
+        Binding("e", "extend", "extend", id="watch.extend", tooltip="Train for more epochs than were asked for"),
+        Binding("k", "signal", "kill", id="watch.kill", tooltip="Send a signal to a trainer that does not answer"),
+        *curve_bindings("watch"),
+        Binding("escape", "back", "back", show=False, id="watch.back", tooltip="Undo the selection, zoom, cursor"),
+        Binding("tab", "pane(1)", "pane", id="watch.next_pane", tooltip="The next pane"),
+        Binding("shift+tab", "pane(-1)", "pane before", show=False, id="watch.previous_pane"),
+        Binding("w", "write", "write", id="watch.write", tooltip="History (CSV, JSON) and charts (SVG) to files"),
+    ]
+
+    class Read(Message):
+        """The journal was read on. A slow screen skips all but the newest."""
+
+        def __init__(self, tail: RunTail, state: RunState, trouble: str = "") -> None:
+            super().__init__()
+            self.tail = tail
+            self.state = state
+            self.trouble = trouble
+            """Why the journal could not be read on this time."""
+
+        def can_replace(self, message: Message) -> bool:
+            return isinstance(message, WatchScreen.Read) and message.tail is self.tail
+
+    class Gone(Message):
+        """The run's folder is not where it was."""
+
+        def __init__(self, tail: RunTail) -> None:
+            super().__init__()
+            self.tail = tail
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._tail: RunTail | None = None
+        self._requests: Requests | None = None
+        self._reading = False
+        self._state = RunState.empty()
+        self._can_do: list[bool | None] = []
+        self._epochs_drawn = (0, 0.0)
+        """How many epochs were drawn last, and when (on the monotonic clock)."""
+
+    def compose_body(self) -> ComposeResult:
+        yield TextLines(id="header")
+        yield Panes(id="panes")
+
+    def on_mount(self) -> None:
+        self.poll(LOOK_SECONDS, self._look)
+        self.app.theme_changed_signal.subscribe(self, lambda _: self._show())
+        self._show_none("No run in view.")
+
+    def _show_none(self, why: str) -> None:
+        self._tail, self._requests, self._state = None, None, RunState.empty()
+        self.query_one(Panes).display = False
+        runs = self.app.key_for("mode.runs")
+        self.query_one("#header", TextLines).show([Content(f"{why} Choose one on Runs ({runs}).")])
+        self.refresh_bindings()
+
+    # Reading and showing
+
+    def watch_run(self, run: Path) -> None:
+        """Begin to watch the run in folder ``run``."""
+        folder = RunFolder(run)
+        self._tail, self._reading = RunTail(folder), False
+        self._requests = Requests(folder)
+        self._state = RunState.empty()
+        self.query_one("#header", TextLines).show([Content(f"Reading the journal of {folder.name}.")])
+        kept, settings = view_settings.load(run, WatchView), self.app.settings
+        view = View(
+            smoothing=settings.smoothing if kept.smoothing is None else kept.smoothing,
+            logarithmic=settings.log_loss if kept.log_loss is None else kept.log_loss,
+        )
+        panes = self.query_one(Panes)
+        panes.query_one(Curves).begin(view, steps=kept.steps)
+        panes.begin(kept.pane)
+        panes.display = True
+        self._look()
+
+    def _look(self) -> None:
+        if self._tail is not None and not self._reading:
+            self._reading = True
+            self._read(self._tail)
+
+    @work(thread=True, group="journal")
+    def _read(self, tail: RunTail) -> None:
+        """Off the event loop: a long journal takes seconds to read, and a disk on the network may take longer."""
+        if not tail.run.exists():
+            self.post_message(self.Gone(tail))
+            return
+        try:
+            tail.poll()
+        except OSError as error:
+            self.post_message(self.Read(tail, tail.state, f"The journal cannot be read now: {error.strerror}"))
+        else:
+            self.post_message(self.Read(tail, tail.state))
+
+    @on(Read)
+    def take_in(self, message: Read) -> None:
+        if message.tail is not self._tail:
+            return
+        before, self._state, self._reading = self._state, message.state, False
+        if message.trouble and self._requests is not None:
+            self._requests.say(Content.styled(f"! {message.trouble}", "$warn"))
+        if self.app.settings.bell and before.alive and before.end is None and self._state.end is not None:
+            self.app.bell()
+        if self._is_due(before):
+            self._show()
+
+    @on(Gone)
+    def forget(self, message: Gone) -> None:
+        if message.tail is self._tail:
+            self._show_none(f"{message.tail.run.name} was deleted, renamed or moved.")
+
+    def _is_due(self, before: RunState) -> bool:
+        """Whether there is something new to draw, and it is not too soon for it."""
+        state, (epochs, drawn_at) = self._state, self._epochs_drawn
+        if len(state.history) != epochs:
+            return monotonic() - drawn_at >= EPOCH_SECONDS
+        waiting = self._requests is not None and self._requests.is_open
+        return state is not before or state.status == "running" or waiting  # the time left and silence go on
+
+    def _show(self) -> None:
+        if not self._state.name:
+            return
+        if len(self._state.history) != self._epochs_drawn[0]:
+            self._epochs_drawn = len(self._state.history), monotonic()
+        short = self.app.height_class == "tiny"
+        header = run_header(self._state, now(), self.size.width - 2, short=short)
+        self.query_one("#header", TextLines).show(header)
+        notice = self._requests.notice(self._state, self._key("watch.kill")) if self._requests else None
+        self.query_one(Panes).show(self._state, notice)
+        can_do = [self.check_action(action, ()) for action in ("pause", "resume", "stop", "signal")]
+        if can_do != self._can_do:
+            self._can_do = can_do
+            self.refresh_bindings()
+
+    def on_resize(self) -> None:
+        super().on_resize()
+        self._show()
+
+    # Asking the trainer
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        state, watching = self._state, bool(self._state.name)
+        alive = bool(state.alive)
+        match action:
+            case "pause":
+                return watching and alive and not state.paused
+            case "resume":
+                return watching and (state.paused if alive else state.status != "finished")
+            case "stop":
+                return watching and alive and not state.stopping
+            case "signal":
+                return self._requests is not None and self._requests.next_signal() is not None
+            case _:
+                return watching or action not in _OF_A_RUN
+
+    def action_pause(self) -> None:
+        self._ask("pause")
+
+    @work
+    async def action_stop(self) -> None:
+        if await self.app.push_screen_wait(stop_question(self._state.name)):
+            self._ask("stop")
+
+    def action_resume(self) -> None:
+        if self._state.alive:
+            self._ask("resume")
+        elif self._tail is not None:
+            self._launch(partial(actions.resume, self._tail.run))
+
+    @work
+    async def action_extend(self) -> None:
+        assert self._tail is not None
+        run, asked = self._tail.run, self._state.epochs
+        question = f"{self._state.epochs_done} of {asked} epochs done. How many in all? (+20 for twenty more)"
+        prompt = PromptScreen(question, "+10", check=partial(total_epochs, current=asked))
+        answer = await self.app.push_screen_wait(prompt)
+        if answer is None:
+            return
+        epochs = total_epochs(answer, asked)
+        if self._state.alive:
+            self._ask("extend", epochs=epochs)
+        else:
+            self._launch(partial(actions.extend, run, epochs))
+
+    def _ask(self, kind: Kind, *, epochs: int | None = None) -> None:
+        assert self._requests is not None
+        try:
+            self._requests.ask(kind, epochs=epochs)
+        except UserError as error:
+            self.app.notify(str(error), severity="error")
+        self._show()
+
+    @work(thread=True)
+    def _launch(self, begin: Callable[[], object]) -> None:
+        """Start the trainer of a run that has ended; it may wait for a lock or a disk."""
+        try:
+            begin()
+        except (UserError, OSError) as error:
+            self.app.call_from_thread(self.app.notify, str(error), severity="error")
+
+    @work
+    async def action_signal(self) -> None:
+        assert self._requests is not None
+        chosen = self._requests.next_signal()
+        if chosen is None:
+            return
+        question = f"Send {chosen.name} to the trainer of {self._state.name}?"
+        yes = await self.app.push_screen_wait(ConfirmScreen(question, CONSEQUENCES[chosen], yes=f"send {chosen.name}"))
+        if not yes:
+            return
+        try:
+            self._requests.send(chosen, self._state)
+        except UserError as error:
+            self.app.notify(str(error), severity="error")
+        self._show()
+
+    def _key(self, binding_id: str) -> str:
+        """The key of one of this screen's bindings, as the key map has it."""
+        bindings = (binding for _, keys in self._bindings.key_to_bindings.items() for binding in keys)
+        return next((self.app.get_key_display(binding) for binding in bindings if binding.id == binding_id), "")
+
+    # Keys of the charts and the panes
+
+    def action_back(self) -> None:
+        self.query_one(Curves).back()
+
+    def action_pane(self, by: int) -> None:
+        self.query_one(Panes).next(by)
+
+    @on(Curves.Kept)
+    @on(Panes.Kept)
+    def keep_view(self) -> None:
+        if self._tail is None:
+            return
+        panes, curves = self.query_one(Panes), self.query_one(Curves)
+        view = curves.view
+        kept = WatchView(smoothing=view.smoothing, log_loss=view.logarithmic, steps=curves.steps, pane=panes.chosen)
+        view_settings.save(self._tail.run.path, kept)
+
+    @on(RowList.Chosen, "#epoch-rows")
+    def point_to_epoch(self, event: RowList.Chosen) -> None:
+        row, curves = self._state.history[event.index], self.query_one(Curves)
+        curves.point_to(row.step if curves.steps else row.epoch)
+
+    @on(RowList.Chosen, "#mistakes")
+    async def classify(self, event: RowList.Chosen) -> None:
+        """Open a misclassified clip in Classify, with the model that got it wrong."""
+        assert self._tail is not None
+        clip = Path(self.query_one(Mistakes).clips[event.index].path)
+        path = Path(str(self._state.recipe.get("data", ""))) / clip  # an absolute path stays as it is
+        if path.is_file():
+            await self.app.classify_paths([path], self._tail.run.best_model_path)
+        else:
+            self.app.notify(
+                f"There is no file {path}; the dataset has moved, or came without its audio.", severity="error"
+            )
+
+    def action_write(self) -> None:
+        from tui.watch.export import export
+
+        assert self._tail is not None
+        curves = self.query_one(Curves)
+        folder = Path.cwd() / "exports" / self._state.name
+        try:
+            written = export(self._state, curves.view, steps=curves.steps, folder=folder)
+        except OSError as error:
+            self.app.notify(f"Nothing could be written: {error}", severity="error")
+        else:
+            names = ", ".join(path.name for path in written)
+            self.app.notify(f"{names}\nin {shown(folder)}", title="Written", timeout=10)
+
+
+_OF_A_RUN = frozenset({"extend", "log_scale", "smooth", "steps", "zoom", "pane", "write"})
+"""Actions that mean nothing without a run in view."""

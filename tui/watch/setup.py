@@ -1,0 +1,79 @@
+"""What the run was set up with: where it lies, its recipe, and the dataset with what was left out of it and why."""
+
+from textual.content import Content
+
+from core.runs.journal.state import RunState
+from tui.text.numbers import count, learning_rate
+
+WIDEST = 40
+"""Cells of the longest bar at most."""
+
+
+def setup_lines(state: RunState, width: int) -> list[Content]:
+    """The dataset as soon as the trainer has looked at it, then the recipe."""
+    if not state.genres:
+        return [*_before(state), Content(""), *_run(state)]
+    return [*_dataset(state, width), Content(""), *_run(state), Content(""), *_bars(state, width)]
+
+
+def _run(state: RunState) -> list[Content]:
+    recipe = state.recipe
+    optimiser = recipe.get("optimiser", {})
+    rate = learning_rate(optimiser.get("learning_rate"))
+    facts = {
+        "run": state.name,
+        "data": recipe.get("data"),
+        "preset": recipe.get("preset"),
+        "model": state.model if state.parameters is None else f"{state.model}, {state.parameters:,} parameters",
+        "input": " × ".join(map(str, state.input_shape)),
+        "optimiser": f"{optimiser.get('name')}, lr {rate}" if optimiser else "",
+        "batch": recipe.get("batch_size"),
+        "seed": recipe.get("seed"),
+        "device": f"{state.device_name or state.device} on {state.host}" if state.host else "",
+    }
+    return [
+        Content.assemble((f"{name:<10}", "$text-muted"), str(fact))
+        for name, fact in facts.items()
+        if fact not in (None, "")
+    ]
+
+
+def _before(state: RunState) -> list[Content]:
+    waiting = "The trainer is looking at the dataset." if state.alive else "The dataset was not looked at."
+    return [Content.styled(waiting, "$text-muted")]
+
+
+def _dataset(state: RunState, width: int) -> list[Content]:
+    clips, hours = count(sum(state.clips.values()), "clip"), f"{state.hours:.1f} h"
+    lines = [
+        Content.assemble((clips, "bold"), f" · {count(len(state.genres), 'genre')} · {hours}"),
+        Content(" · ".join(f"{part} {size:,}" for part, size in state.parts.items())),
+    ]
+    if (done := state.features) is not None:
+        stored = f", {done.cached:,} of them from the store" if done.cached else ""
+        lines.append(Content(f"features {done.done:,}/{done.total:,}{stored}"))
+    return [*lines, *_excluded(state, width)]
+
+
+def _bars(state: RunState, width: int) -> list[Content]:
+    most = max(1, *state.clips.values())
+    names = max(map(len, state.genres))
+    room = max(1, min(WIDEST, width - names - 8))
+    lines = []
+    for genre in state.genres:
+        clips = state.clips.get(genre, 0)
+        bar = "━" * max(1, round(room * clips / most)) if clips else ""
+        lines.append(Content.assemble(f"{genre:<{names}} ", (bar, "$train"), f" {clips:,}"))
+    return lines
+
+
+def _excluded(state: RunState, width: int) -> list[Content]:
+    if not state.excluded:
+        return [Content.styled("no file left out", "$text-muted")]
+    lines = [Content.styled(f"! {count(len(state.excluded), 'file')} left out", "$warn")]
+    for clip in state.excluded:
+        # The end of a path says which file it is.
+        room = max(10, width - len(clip.reason) - 4)
+        path = clip.path if len(clip.path) <= room else "…" + clip.path[-(room - 1) :]
+        lines.append(Content.assemble("  ", path, "  ", (clip.reason, "$text-muted")))
+    return lines
