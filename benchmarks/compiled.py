@@ -19,11 +19,11 @@ from core.dataset.store.extract import compute_features
 from core.dataset.store.feature_set import FeatureSet
 from core.models.layers.conv import ConvBlock
 from core.training.loop.init import augmentation, begin
-from core.training.loop.loader import WindowReader
+from core.training.loop.loader import BatchLoader
 from core.training.loop.sampler import Windows, random_windows
 from core.training.loop.step import Augmentation, Step, step_of
 from core.training.loop.train import train_epoch
-from core.training.loop.train_state import Learner
+from core.training.loop.train_state import TrainState
 from core.training.presets import preset
 from core.training.recipe import Recipe
 from core.util.device import choose_device
@@ -40,7 +40,7 @@ class StepClock(Silent):
         self.marks = [time.perf_counter()]
         self.losses: list[float] = []
 
-    def batch_trained(self, learner: Learner, loss: Tensor, clips: int) -> None:
+    def batch_trained(self, train_state: TrainState, loss: Tensor, clips: int) -> None:
         self.losses.append(float(loss))
         self.marks.append(time.perf_counter())
 
@@ -74,24 +74,24 @@ def measure(bench: Bench) -> Iterator[Figure]:
             yield Figure(f"start-up of it, {recipe.model}", compiled.seconds[0] - compiled.median, "s")
 
 
-def _steps(recipe: Recipe, features: FeatureSet, make: Callable[[Learner, Augmentation | None], Step]) -> StepClock:
-    reader = WindowReader(features, recipe.input_frames, features.device)
+def _steps(recipe: Recipe, features: FeatureSet, make: Callable[[TrainState, Augmentation | None], Step]) -> StepClock:
+    reader = BatchLoader(features, recipe.input_frames, features.device)
     step = make(begin(recipe, reader, torch.arange(len(features.clips))), augmentation(recipe))
     clock = StepClock()
     train_epoch(step, reader.batches(_windows(recipe, reader), recipe.batch_size), clock)
     return clock
 
 
-def _compiled(learner: Learner, augment: Augmentation | None, *, mode: str) -> Step:
+def _compiled(train_state: TrainState, augment: Augmentation | None, *, mode: str) -> Step:
     """The step with the network compiled, which has its own way with convolution blocks."""
-    for block in learner.model.modules():
+    for block in train_state.model.modules():
         if isinstance(block, ConvBlock):
             block.own_kernels = False
-    learner.parallel = torch.compile(learner.model, mode=mode, dynamic=False)
-    return Step(learner, augment)
+    train_state.parallel = torch.compile(train_state.model, mode=mode, dynamic=False)
+    return Step(train_state, augment)
 
 
-def _windows(recipe: Recipe, reader: WindowReader) -> Windows:
+def _windows(recipe: Recipe, reader: BatchLoader) -> Windows:
     """As many as `STEPS` whole batches take."""
     clips = torch.arange(len(reader.frames))
     turns = -(-STEPS * recipe.batch_size // len(clips))

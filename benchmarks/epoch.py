@@ -17,11 +17,11 @@ from core.dataset.store.feature_store import FeatureStore
 from core.training.checkpoint import network_of
 from core.training.loop.evaluation import Evaluation
 from core.training.loop.init import begin
-from core.training.loop.loader import WindowReader
+from core.training.loop.loader import BatchLoader
 from core.training.loop.sampler import random_windows
 from core.training.loop.step import step_of
 from core.training.loop.train import train_epoch
-from core.training.loop.train_state import EpochScore, Learner
+from core.training.loop.train_state import EpochMetrics, TrainState
 from core.training.presets import preset
 from core.training.recipe import Recipe
 from core.util.device import choose_device
@@ -31,17 +31,17 @@ EPOCH = 800
 
 
 class Silent:
-    """A `Listener` that does nothing."""
+    """A `Callbacks` that does nothing."""
 
-    def epoch_started(self, learner: Learner) -> None: ...
+    def epoch_started(self, train_state: TrainState) -> None: ...
 
-    def batch_trained(self, learner: Learner, loss: Tensor, clips: int) -> None: ...
+    def batch_trained(self, train_state: TrainState, loss: Tensor, clips: int) -> None: ...
 
-    def epoch_trained(self, learner: Learner) -> None: ...
+    def epoch_trained(self, train_state: TrainState) -> None: ...
 
-    def batch_validated(self, learner: Learner, batch: int, batches: int) -> None: ...
+    def batch_validated(self, train_state: TrainState, batch: int, batches: int) -> None: ...
 
-    def epoch_finished(self, learner: Learner, score: EpochScore, validation: Evaluation) -> None: ...
+    def epoch_finished(self, train_state: TrainState, score: EpochMetrics, validation: Evaluation) -> None: ...
 
 
 def measure(bench: Bench) -> Iterator[Figure]:
@@ -54,15 +54,15 @@ def _compare(bench: Bench, recipe: Recipe, clips: int, wanted: str) -> Figure:
     found = scan(bench.collection(400 if not bench.quick else 100)).clips[:: 400 // clips if not bench.quick else 1]
     found = found[:clips]
     features, _ = compute_features(found, recipe.front_end, store=FeatureStore(recipe.front_end, bench.scratch / "ep"))
-    reader = WindowReader(features.to(device), recipe.input_frames, device)
+    reader = BatchLoader(features.to(device), recipe.input_frames, device)
     train = torch.arange(clips)
-    learner = begin(recipe, reader, train)
-    step = step_of(learner)
+    train_state = begin(recipe, reader, train)
+    step = step_of(train_state)
 
     def ours(epoch: int) -> None:
         windows = random_windows(train, reader.frames, reader.width, 1, recipe.seed, epoch)
         train_epoch(step, reader.batches(windows, recipe.batch_size), Silent())
-        learner.train_scores()  # waits for the device
+        train_state.train_scores()  # waits for the device
 
     model = network_of(recipe, len(features.genres)).to(device)
     optimiser = torch.optim.Adam(model.parameters(), lr=1e-3, weight_decay=1e-5)

@@ -10,8 +10,8 @@ import time
 from pathlib import Path
 
 from benchmarks.machine import machine
-from tests.tui import made_up_run
-from tests.tui.pseudo_terminal import PseudoTerminal
+from tests.support import example_run as made_up_run
+from tests.support.pseudo_terminal import PseudoTerminal
 
 
 def seconds_to(text: str, runs: Path, home: Path) -> float:

@@ -17,7 +17,7 @@ from core.runs.directory import create
 from core.runs.launch import launch
 from core.training.presets import preset
 from core.training.recipe import to_dict
-from tests.tui.pseudo_terminal import PseudoTerminal, wait_until
+from tests.support.pseudo_terminal import PseudoTerminal, wait_until
 
 
 def measure(name: str, terminal: PseudoTerminal, keys: list[str], times: int) -> None:

@@ -9,7 +9,7 @@ import msgspec
 from core.runs.journal import events as ev
 from core.runs.journal.journal import Journal
 from core.runs.lock import RunLock
-from tests.tui import made_up_run
+from tests.support import example_run as made_up_run
 
 BATCH_EVENTS = 10.0
 """A trainer reports at most ten batches a second."""

@@ -12,7 +12,7 @@ from benchmarks.table import Figure
 from core.dataset.load import load_dataset
 from core.dataset.store.feature_store import FeatureStore
 from core.training.loop.init import begin
-from core.training.loop.loader import WindowReader
+from core.training.loop.loader import BatchLoader
 from core.training.loop.sampler import random_windows
 from core.training.loop.step import step_of
 from core.training.loop.train import train_epoch
@@ -59,15 +59,15 @@ def _costs(bench: Bench, clips: int) -> tuple[float, float, float]:
 
     features: list = []  # type: ignore[type-arg]
     whole = seconds(load)
-    reader = WindowReader(features[0], recipe.input_frames, device)
+    reader = BatchLoader(features[0], recipe.input_frames, device)
     train = torch.arange(clips)
-    learner = begin(recipe, reader, train)
-    step = step_of(learner)
+    train_state = begin(recipe, reader, train)
+    step = step_of(train_state)
 
     def epoch() -> None:
         windows = random_windows(train, reader.frames, reader.width, 1, recipe.seed, 1)
         train_epoch(step, reader.batches(windows, recipe.batch_size), Silent())
-        learner.train_scores()
+        train_state.train_scores()
 
     epoch()
     return marks[0] / clips, (whole - marks[0]) / clips, seconds(epoch) / clips

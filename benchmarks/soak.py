@@ -7,7 +7,7 @@ from pathlib import Path
 
 from benchmarks.machine import machine
 from benchmarks.pace import Pace
-from tests.tui.pseudo_terminal import PseudoTerminal
+from tests.support.pseudo_terminal import PseudoTerminal
 
 
 def main() -> None:

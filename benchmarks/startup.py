@@ -8,7 +8,7 @@ from benchmarks.bench import Bench
 from benchmarks.clock import command_seconds
 from benchmarks.first_paint import seconds_to
 from benchmarks.table import Figure
-from tests.tui import made_up_run
+from tests.support import example_run as made_up_run
 
 CLI = [sys.executable, "-m", "tui.cli"]
 

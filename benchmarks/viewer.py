@@ -7,8 +7,8 @@ from benchmarks.bench import Bench
 from benchmarks.pace import Pace
 from benchmarks.table import Figure
 from benchmarks.viewer_bytes import bytes_a_second
-from tests.tui import made_up_run
-from tests.tui.pseudo_terminal import PseudoTerminal
+from tests.support import example_run as made_up_run
+from tests.support.pseudo_terminal import PseudoTerminal
 
 
 def measure(bench: Bench) -> Iterator[Figure]:

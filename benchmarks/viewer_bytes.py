@@ -11,8 +11,8 @@ from pathlib import Path
 
 from benchmarks.machine import machine
 from benchmarks.pace import Pace
-from tests.tui import made_up_run
-from tests.tui.pseudo_terminal import PseudoTerminal
+from tests.support import example_run as made_up_run
+from tests.support.pseudo_terminal import PseudoTerminal
 
 
 def bytes_a_second(terminal: PseudoTerminal, seconds: float) -> tuple[float, int]:

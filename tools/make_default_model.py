@@ -24,11 +24,11 @@ from core.dataset.split import Split, column_values
 from core.dataset.store.feature_set import FeatureSet
 from core.reports.metrics import classification_report
 from core.training.checkpoint import save_best
-from core.training.evaluation.crossval import Outcome, cross_validate, grouped_rounds, groups_of, load, train_blind
+from core.training.evaluation.crossval import FoldResult, cross_validate, grouped_rounds, groups_of, load, train_blind
 from core.training.evaluation.significance import interval_of_groups
 from core.training.loop.calibration import calibrate, calibration_error, calibration_noise, fit_temperature
 from core.training.loop.evaluation import Evaluation
-from core.training.loop.loader import WindowReader
+from core.training.loop.loader import BatchLoader
 from core.training.loop.train_state import weights_of
 from core.training.presets import preset
 from core.training.recipe import Recipe
@@ -74,7 +74,7 @@ def make(args: argparse.Namespace) -> None:
     calibration |= limits(
         held_out, calibration["temperature"], features, torch.tensor(last.train), torch.tensor(last.measured)
     )
-    reader = WindowReader(features, recipe.input_frames, features.device)
+    reader = BatchLoader(features, recipe.input_frames, features.device)
     learner = train_blind(recipe, reader, torch.tensor(usable))
     save_best(
         args.out,
@@ -132,7 +132,7 @@ def _joined(evaluations: list[Evaluation]) -> Evaluation:
     return Evaluation(torch.cat([e.logits for e in evaluations]), torch.cat([e.labels for e in evaluations]))
 
 
-def honest_probabilities(outcomes: list[Outcome]) -> Tensor:
+def honest_probabilities(outcomes: list[FoldResult]) -> Tensor:
     """[N, C], with each fold's temperature fitted to the other folds."""
     probabilities: list[Tensor] = []
     for k, outcome in enumerate(outcomes):
@@ -142,7 +142,7 @@ def honest_probabilities(outcomes: list[Outcome]) -> Tensor:
 
 
 def model_card(
-    recipe: Recipe, features: FeatureSet, usable: list[int], outcomes: list[Outcome], model: torch.nn.Module
+    recipe: Recipe, features: FeatureSet, usable: list[int], outcomes: list[FoldResult], model: torch.nn.Module
 ) -> str:
     held_out = _joined([outcome.evaluation for outcome in outcomes])
     accuracies = [outcome.evaluation.accuracy for outcome in outcomes]

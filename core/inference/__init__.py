@@ -4,9 +4,9 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from core.inference.classifier import Classifier
-    from core.inference.types import Prediction, Segment, Stretch
+    from core.inference.types import MergedSegment, Prediction, Segment
 
-__all__ = ["Classifier", "Prediction", "Segment", "Stretch"]
+__all__ = ["Classifier", "MergedSegment", "Prediction", "Segment"]
 
 
 def __getattr__(name: str) -> object:

@@ -13,7 +13,7 @@ Waveform = npt.NDArray[np.float32]
 Values = npt.NDArray[np.float64]
 
 
-class Measurer(Protocol):
+class Backend(Protocol):
     """Safe to ask from several threads at once."""
 
     @property

@@ -8,7 +8,7 @@ from core.features.settings import FrontEndSettings
 from core.util.errors import UserError
 
 if TYPE_CHECKING:
-    from core.models.ood.detector import Familiarity
+    from core.models.ood.detector import OodDetector
 
 
 class Calibration(msgspec.Struct, frozen=True, kw_only=True):
@@ -32,18 +32,18 @@ class Calibration(msgspec.Struct, frozen=True, kw_only=True):
         except msgspec.ValidationError as error:
             raise UserError(f"the model's calibration is damaged: {error}") from error
 
-    def familiarity(self, settings: FrontEndSettings) -> "Familiarity | None":
+    def familiarity(self, settings: FrontEndSettings) -> "OodDetector | None":
         """Says how unlike the training set a window is; None where the model file knows nothing of that.
 
         Raises:
             UserError: the model file is damaged.
         """
-        from core.models.ood.detector import Familiarity
+        from core.models.ood.detector import OodDetector
 
         if self.texture_limit is None:
             return None
         try:
-            return Familiarity(
+            return OodDetector(
                 settings, self.texture_mean, self.texture_precision, self.texture_limit, self.movement_limit
             )
         except (ValueError, TypeError) as error:

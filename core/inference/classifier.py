@@ -19,8 +19,8 @@ from core.audio.files.open import opened
 from core.audio.files.probe import probe_open
 from core.audio.files.truncation import cut_off
 from core.audio.resample import Resampler
-from core.inference.backend import Measurer
-from core.inference.decision import Judge, Window, relative_entropy, stretches
+from core.inference.backend import Backend
+from core.inference.decision import DecisionRule, Window, relative_entropy, stretches
 from core.inference.onnx_backend import SUFFIX, OnnxNetwork
 from core.inference.torch_backend import Network
 from core.inference.types import Prediction, Segment
@@ -48,9 +48,9 @@ class Classifier:
         window_seconds: length of a window; ``sample_rate`` is the one that the front end works at.
     """
 
-    def __init__(self, network: Measurer, model: str) -> None:
+    def __init__(self, network: Backend, model: str) -> None:
         self.network = network
-        self._judge = Judge(network.genres, network.calibration.temperature, network.calibration.entropy_limit)
+        self._judge = DecisionRule(network.genres, network.calibration.temperature, network.calibration.entropy_limit)
         self.model = model
         self.genres = list(network.genres)
         self.sample_rate = network.settings.sample_rate
@@ -172,7 +172,7 @@ class Stream:
         skipped: windows that were not judged, with ``latest_only``.
     """
 
-    def __init__(self, network: Measurer, judge: Judge, rate: int, overlap: float, latest_only: bool) -> None:
+    def __init__(self, network: Backend, judge: DecisionRule, rate: int, overlap: float, latest_only: bool) -> None:
         if not 0 <= overlap <= LARGEST_OVERLAP:
             raise UserError(f"windows can overlap by 0 to {LARGEST_OVERLAP:g} of their length, not {overlap:g}")
         self._network, self._judge, self._latest_only = network, judge, latest_only

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from core.inference.types import Reason, Segment, Stretch, rounded
+from core.inference.types import MergedSegment, Reason, Segment, rounded
 
 SILENCE_DBFS = -60.0
 """Windows whose root mean square lies below are silence: the noise floor of a quiet room or a bad tape."""
@@ -37,19 +37,19 @@ class Window:
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
+class Decision:
     probabilities: npt.NDArray[np.float64]
     reason: Reason | None
 
 
-class Judge:
+class DecisionRule:
     """Turns what was measured into verdicts. One for a model; keeps nothing between calls."""
 
     def __init__(self, genres: Sequence[str], temperature: float, entropy_limit: float) -> None:
         self.genres = list(genres)
         self.temperature, self.entropy_limit = temperature, entropy_limit
 
-    def verdict(self, logits: Logits, obstacle: Reason | None) -> Verdict:
+    def verdict(self, logits: Logits, obstacle: Reason | None) -> Decision:
         """Calibrated probabilities, and why they are not to be relied on, if so.
 
         Behind an obstacle the temperature is raised until the entropy is `FLAT_ENTROPY`, so that who reads only the
@@ -57,10 +57,10 @@ class Judge:
         """
         logits = logits / self.temperature
         if obstacle is not None:
-            return Verdict(flattened(logits), obstacle)
+            return Decision(flattened(logits), obstacle)
         probabilities = softmax(logits)
         unclear = relative_entropy(probabilities) >= self.entropy_limit
-        return Verdict(probabilities, Reason.UNCLEAR if unclear else None)
+        return Decision(probabilities, Reason.UNCLEAR if unclear else None)
 
     def segment(self, window: Window) -> Segment:
         verdict = self.verdict(window.logits, window.obstacle)
@@ -73,7 +73,7 @@ class Judge:
             reason=verdict.reason,
         )
 
-    def whole(self, windows: Sequence[Window]) -> Verdict:
+    def whole(self, windows: Sequence[Window]) -> Decision:
         """The verdict on all windows together: the mean logits of those that are music, if those are at least half."""
         music = [window for window in windows if window.obstacle is None]
         if 2 * len(music) >= len(windows):
@@ -87,7 +87,7 @@ class Judge:
         return rounded(dict(zip(self.genres, probabilities.tolist(), strict=True)))
 
 
-def stretches(segments: Sequence[Segment]) -> list[Stretch]:
+def stretches(segments: Sequence[Segment]) -> list[MergedSegment]:
     """Neighbouring segments with the same verdict, joined. Where windows overlap, the border lies in the middle."""
     groups: list[list[Segment]] = []
     for segment in segments:
@@ -99,7 +99,7 @@ def stretches(segments: Sequence[Segment]) -> list[Stretch]:
     starts = [segments[0].start_s, *borders] if segments else []
     ends = [*borders, segments[-1].end_s] if segments else []
     return [
-        Stretch(
+        MergedSegment(
             start_s=round(start, 3),
             end_s=round(end, 3),
             genre=None if group[0].uncertain else group[0].genre,

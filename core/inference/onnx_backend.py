@@ -19,7 +19,7 @@ BATCH = 16
 
 
 class OnnxNetwork:
-    """A `Measurer` on ONNX Runtime. Safe to ask from several threads at once."""
+    """A `Backend` on ONNX Runtime. Safe to ask from several threads at once."""
 
     def __init__(self, path: str | os.PathLike[str], device: str = "auto") -> None:
         """
@@ -44,7 +44,7 @@ class OnnxNetwork:
             raise UserError(f"{path} does not take and give what its description says")
 
     def measure(self, wave_BN: Waveform) -> tuple[Values, Values]:
-        """As `Measurer.measure`."""
+        """As `Backend.measure`."""
         logits, unlikeness = self._run(repeated(wave_BN, self.window_samples))
         if self.fixed_length and wave_BN.shape[1] < self.window_samples:
             logits, _ = self._run(followed_by_silence(wave_BN, self.window_samples))

@@ -26,7 +26,7 @@ class Segment(msgspec.Struct, frozen=True, kw_only=True):
     reason: Reason | None = None
 
 
-class Stretch(msgspec.Struct, frozen=True, kw_only=True):
+class MergedSegment(msgspec.Struct, frozen=True, kw_only=True):
     """Neighbouring windows of one verdict. ``genre`` is None where they are uncertain, and ``reason`` says why."""
 
     start_s: float
@@ -50,7 +50,7 @@ class Prediction(msgspec.Struct, frozen=True, kw_only=True):
     reason: Reason | None = None
     duration_s: float
     segments: list[Segment] = []
-    stretches: list[Stretch] = []
+    stretches: list[MergedSegment] = []
     model: str = ""
     warning: str | None = None
     """What is wrong with the file, though it could be classified."""

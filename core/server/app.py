@@ -8,8 +8,8 @@ from starlette.exceptions import HTTPException
 from starlette.responses import Response
 from starlette.types import ASGIApp
 
-from core.server.auth import Access
-from core.server.middleware import Door
+from core.server.auth import Auth
+from core.server.middleware import AuthMiddleware
 from core.server.openapi import describe
 from core.server.problems import Problem
 from core.server.routes import about, classify, live, runs
@@ -17,7 +17,7 @@ from core.server.routes.static import page_routes
 from core.server.service import Service
 
 
-def create_app(service: Service, access: Access) -> ASGIApp:
+def create_app(service: Service, access: Auth) -> ASGIApp:
     """The application for one service."""
     # FastAPI's own documentation pages fetch their script from elsewhere; /openapi.json is what tools read.
     app = FastAPI(title="genre-tui", version="1", docs_url=None, redoc_url=None, redirect_slashes=False)
@@ -30,7 +30,7 @@ def create_app(service: Service, access: Access) -> ASGIApp:
     app.add_exception_handler(RequestValidationError, _invalid)
     app.add_exception_handler(HTTPException, _http)
     app.add_exception_handler(Exception, _failed)
-    return Door(app, access, service.metrics)
+    return AuthMiddleware(app, access, service.metrics)
 
 
 async def _problem(_: Request, error: Exception) -> Response:

@@ -28,7 +28,7 @@ class Refused(Exception):
         self.status, self.detail = status, detail
 
 
-class Access:
+class Auth:
     """The rule of one server. Headers are given with lower-case names."""
 
     def __init__(self, token: str | None, host: str, port: int) -> None:

@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager
 from core.server.problems import Problem
 
 
-class Places:
+class ConcurrencyLimiter:
     """``async with places.one():`` for work that only so many may do at a time. First come, first served."""
 
     def __init__(self, count: int, wait_seconds: float, what: str) -> None:
@@ -40,7 +40,7 @@ class Places:
             self._free.release()
 
 
-class Rate:
+class TokenBucket:
     """At most ``per_second`` on average, ``burst`` at once (a token bucket)."""
 
     def __init__(self, per_second: float, burst: float) -> None:

@@ -7,7 +7,7 @@ from starlette.datastructures import MutableHeaders
 from starlette.responses import RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from core.server.auth import Access, Refused
+from core.server.auth import Auth, Refused
 from core.server.metrics import Metrics
 from core.server.problems import Problem
 
@@ -22,10 +22,10 @@ HEALTH = "/v1/health"
 """Answered without a token, for whoever looks after the process. So is the page, which is empty without answers."""
 
 
-class Door:
+class AuthMiddleware:
     """The outermost ASGI application."""
 
-    def __init__(self, app: ASGIApp, access: Access, metrics: Metrics) -> None:
+    def __init__(self, app: ASGIApp, access: Auth, metrics: Metrics) -> None:
         self._app, self._access, self._metrics = app, access, metrics
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:

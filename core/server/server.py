@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from uvicorn import Config, Server
 
 from core.server.app import create_app
-from core.server.auth import Access
+from core.server.auth import Auth
 from core.server.http_protocol import HEADER_BYTES, GuardedProtocol
 from core.server.limits import Limits
 from core.server.service import Service
@@ -56,7 +56,7 @@ def run_server(
     host, port = listener.getsockname()[:2]
     _raise_descriptor_limit()
     config = Config(
-        create_app(service, Access(token, host, port)),
+        create_app(service, Auth(token, host, port)),
         http=_guarded(service.limits),
         ws="websockets-sansio",
         ws_max_size=MESSAGE_BYTES,

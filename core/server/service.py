@@ -14,8 +14,8 @@ from core.audio.errors import AudioError
 from core.inference.classifier import Classifier
 from core.inference.types import Result, Unreadable
 from core.runs.summary import RunList
-from core.server.concurrency import Places, Rate
-from core.server.inference.batched_backend import SharedNetwork
+from core.server.concurrency import ConcurrencyLimiter, TokenBucket
+from core.server.inference.batched_backend import BatchedBackend
 from core.server.limits import Limits
 from core.server.metrics import Metrics
 from core.server.problems import Problem
@@ -38,7 +38,7 @@ class Service:
         """
         self.limits = limits
         self.metrics = Metrics()
-        self.network = SharedNetwork(classifier.network, self.metrics.batch)
+        self.network = BatchedBackend(classifier.network, self.metrics.batch)
         self.classifier = Classifier(self.network, classifier.model)
         self.started = time.time()
         self.stopping = asyncio.Event()
@@ -47,10 +47,10 @@ class Service:
         self.runs_dir, self.runs_lock = runs_dir, asyncio.Lock()
         self.spool = Spool(limits.spool_bytes, spool)
         self.metrics.spooled.set_function(lambda: self.spool.held)
-        self.requests = Places(limits.requests, limits.wait_seconds, "requests")
-        self.sockets = Places(limits.sockets, 0.0, "live sockets")
-        self.socket_rate = Rate(limits.sockets_per_second, 4 * limits.sockets_per_second)
-        self.followers = Places(limits.followers, 0.0, "event streams")
+        self.requests = ConcurrencyLimiter(limits.requests, limits.wait_seconds, "requests")
+        self.sockets = ConcurrencyLimiter(limits.sockets, 0.0, "live sockets")
+        self.socket_rate = TokenBucket(limits.sockets_per_second, 4 * limits.sockets_per_second)
+        self.followers = ConcurrencyLimiter(limits.followers, 0.0, "event streams")
         self._decoders = DecodePool(max(2, min(8, cores())), limits, self.metrics.crashes.inc)
         self._threads = ThreadPoolExecutor(limits.threads, "classify")
         self._live_threads = ThreadPoolExecutor(limits.sockets, "live")

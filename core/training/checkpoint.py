@@ -137,12 +137,12 @@ def network_of(recipe: Recipe, genres: int) -> nn.Module:
 
 
 def save_last(path: Path, state: dict[str, Any]) -> None:
-    """Writes last.pth: a learner's state."""
+    """Writes last.pth: a train_state's state."""
     _save(path, {"format": FORMAT, **state})
 
 
 def load_last(path: Path) -> dict[str, Any]:
-    """The learner's state in a last.pth, on the CPU.
+    """The train_state's state in a last.pth, on the CPU.
 
     Raises:
         UserError: the file is damaged, or is of a newer version.

@@ -21,20 +21,20 @@ from core.inference.find_model import default_model
 from core.models.registry import NETWORKS
 from core.runs.journal import events as ev
 from core.training.loop.init import augmentation, begin
-from core.training.loop.loader import WindowReader
+from core.training.loop.loader import BatchLoader
 from core.training.loop.precision import triton_works
 from core.training.loop.sampler import random_windows
 from core.training.loop.step import Step, step_of
 from core.training.loop.train import train_epoch
-from core.training.loop.train_state import Learner
+from core.training.loop.train_state import TrainState
 from core.training.recipe import Recipe
-from tests.core.audio.sounds import sweep, write
-from tests.core.dataset.test_features import SETTINGS, mixed_folder
-from tests.core.training import lives
+from tests.core.dataset.store.test_extract import SETTINGS, mixed_folder
 from tests.core.training.conftest import collection as collection
 from tests.core.training.conftest import own_cache as own_cache
-from tests.core.training.test_resume import slow_look as slow_look
-from tests.core.training.test_resume import stop_when
+from tests.core.training.run.test_resume import slow_look as slow_look
+from tests.core.training.run.test_resume import stop_when
+from tests.support import trainer_runs as lives
+from tests.support.sounds import sweep, write
 
 os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # as in a trainer, before CUDA begins
 pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no CUDA GPU")
@@ -53,7 +53,7 @@ class Losses:
     def __init__(self) -> None:
         self.kept: list[Tensor] = []
 
-    def batch_trained(self, learner: Learner, loss: Tensor, clips: int) -> None:
+    def batch_trained(self, train_state: TrainState, loss: Tensor, clips: int) -> None:
         self.kept.append(loss.clone())
 
     @property
@@ -66,13 +66,13 @@ def features(collection: Path) -> FeatureSet:
     return compute_features(scan(collection).clips, lives.FRONT_END)[0]
 
 
-def learner_of(recipe: Recipe, features: FeatureSet) -> tuple[Learner, WindowReader]:
-    reader = WindowReader(features, recipe.input_frames, CUDA)
+def learner_of(recipe: Recipe, features: FeatureSet) -> tuple[TrainState, BatchLoader]:
+    reader = BatchLoader(features, recipe.input_frames, CUDA)
     return begin(recipe, reader, torch.arange(len(features))), reader
 
 
-def epoch(step: Step, reader: WindowReader, number: int, listener: Any) -> None:
-    recipe = step.learner.recipe
+def epoch(step: Step, reader: BatchLoader, number: int, listener: Any) -> None:
+    recipe = step.train_state.recipe
     windows = random_windows(
         torch.arange(len(reader.frames)), reader.frames, reader.width, recipe.crops_per_clip, recipe.seed, number
     )
@@ -117,7 +117,7 @@ def test_files_of_other_rates_in_one_batch_do_not_touch_each_other(tmp_path: Pat
 def test_the_kernels(dtype: torch.dtype) -> None:
     if not triton_works(CUDA):
         pytest.skip("Triton cannot compile kernels for this GPU on this machine")
-    from tests.core.models import kernel_checks
+    from tests.support import kernel_checks
 
     for shape in ((16, 32, 128, 130), (3, 64, 33, 47), (2, 128, 16, 161), (1, 32, 2, 3)):
         kernel_checks.check_norm_pool(shape, dtype, "cuda")
@@ -139,22 +139,22 @@ def test_a_recorded_step_does_what_its_kernels_do(collection: Path, features: Fe
     )  # fmt: skip
     outcomes = []
     for make in (Step, step_of):
-        learner, reader = learner_of(recipe, on_gpu)
-        assert learner.graphed
-        step, listener = make(learner, augmentation(recipe)), Losses()
+        train_state, reader = learner_of(recipe, on_gpu)
+        assert train_state.graphed
+        step, listener = make(train_state, augmentation(recipe)), Losses()
         for number in (1, 2):
             epoch(step, reader, number, listener)
-        outcomes.append((listener.values, learner.state_dict()))
+        outcomes.append((listener.values, train_state.state_dict()))
     (by_kernels, one), (recorded, other) = outcomes
-    assert len(by_kernels) == 2 * learner.batches and len(set(by_kernels)) > 20
+    assert len(by_kernels) == 2 * train_state.batches and len(set(by_kernels)) > 20
     assert recorded == by_kernels
     lives.assert_same(one, other)
 
 
 def test_an_epoch_does_not_wait_for_the_device(collection: Path, features: FeatureSet) -> None:
     recipe = lives.recipe(collection, precision="bfloat16", device="cuda", augmentation=EVERY_EFFECT, **UNEVEN)
-    learner, reader = learner_of(recipe, features.to(CUDA))
-    step, listener = step_of(learner, augmentation(recipe)), Losses()
+    train_state, reader = learner_of(recipe, features.to(CUDA))
+    step, listener = step_of(train_state, augmentation(recipe)), Losses()
     epoch(step, reader, 1, listener)  # recording waits, once for each size
     torch.cuda.set_sync_debug_mode("error")
     try:
@@ -168,8 +168,8 @@ def test_windows_from_disk_are_those_in_memory(features: FeatureSet) -> None:
     assert features.on_disk
     windows = random_windows(torch.arange(len(features)), features.frames, 40, 2, seed=3, epoch=1)
     pairs = zip(
-        WindowReader(features, 40, CUDA).batches(windows, 7),
-        WindowReader(features.to(CUDA), 40, CUDA).batches(windows, 7),
+        BatchLoader(features, 40, CUDA).batches(windows, 7),
+        BatchLoader(features.to(CUDA), 40, CUDA).batches(windows, 7),
         strict=True,
     )
     count = 0

@@ -8,9 +8,10 @@ from pathlib import Path
 import pytest
 
 from core.runs.lock import RunLock
-from tests.tui import made_up_run
-from tests.tui.driving import text, until, until_gone, until_shown
-from tests.tui.pseudo_terminal import ROOT, PseudoTerminal
+from tests.support import example_run as made_up_run
+from tests.support.paths import ROOT
+from tests.support.pilot import text, until, until_gone, until_shown
+from tests.support.pseudo_terminal import PseudoTerminal
 from tui.app import GenreApp
 from tui.launch import goodbye
 from tui.shell.settings import Settings

@@ -12,8 +12,9 @@ import pytest
 from core.runs.directory import create, list_runs
 from core.runs.folder import RunFolder
 from core.runs.lock import RunLock
-from tests.core.runs.stories import beginning, epoch, whole_run, write_journal
-from tests.tui.commands import ROOT, call
+from tests.support.commands import call
+from tests.support.event_sequences import beginning, epoch, whole_run, write_journal
+from tests.support.paths import ROOT
 from tui import cli
 from tui.commands.exit_codes import DONE, FAILED, INTERRUPTED, USAGE
 

@@ -7,8 +7,8 @@ import pytest
 from textual.pilot import Pilot
 
 from core.dataset.synthetic import make_demo
-from tests.tui import made_up_run
-from tests.tui.driving import until_shown
+from tests.support import example_run as made_up_run
+from tests.support.pilot import until_shown
 from tui.app import GenreApp
 from tui.shell.settings import Settings
 

@@ -7,8 +7,8 @@ import pytest
 
 from core.dataset.synthetic import make_demo
 from core.runs.directory import list_runs
-from tests.tui.pseudo_terminal import wait_until
-from tests.tui.tmux import HAVE_TMUX, Tmux
+from tests.support.pseudo_terminal import wait_until
+from tests.support.tmux import HAVE_TMUX, Tmux
 
 pytestmark = [
     pytest.mark.slow,

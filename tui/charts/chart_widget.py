@@ -10,7 +10,7 @@ from textual.strip import Strip
 from textual.style import Style
 from textual.widget import Widget
 
-from tui.charts.render import CURSOR, FAINT, SELECTION, Line, Picture, Subject, View, picture
+from tui.charts.render import CURSOR, FAINT, SELECTION, ChartData, Line, Picture, View, picture
 from tui.shell.base import BaseApp
 from tui.widgets.cells import Cell, cells, difference, strip
 
@@ -40,13 +40,13 @@ class Chart(Widget):
         super().__init__(id=id)
         self._figure = figure
         self._empty = empty
-        self._subject = Subject("", ())
+        self._subject = ChartData("", ())
         self._view = View()
         self._unit = "epoch"
         self._picture: Picture | None = None
         self._rows: list[list[Cell]] = []
 
-    def show(self, subject: Subject, view: View, unit: str) -> None:
+    def show(self, subject: ChartData, view: View, unit: str) -> None:
         """Show ``subject`` as ``view`` has it. ``unit`` is what the horizontal axis counts."""
         self._subject, self._view, self._unit = subject, view, unit
         self._draw()

@@ -10,7 +10,7 @@ from textual.message import Message
 
 from tui.charts import navigation
 from tui.charts.chart_widget import Chart
-from tui.charts.render import Subject, View
+from tui.charts.render import ChartData, View
 from tui.text import numbers as figures
 
 SMOOTHING = (0.0, 0.5, 0.8, 0.95)
@@ -20,7 +20,7 @@ SMOOTHING = (0.0, 0.5, 0.8, 0.95)
 class Curves(Container):
     """A subclass says what is drawn, and calls `refresh_curves` when it may have changed."""
 
-    class Kept(Message):
+    class ViewChanged(Message):
         """Smoothing, scale or axis were changed, which is worth keeping."""
 
     class Moved(Message):
@@ -38,7 +38,7 @@ class Curves(Container):
 
     # For subclasses
 
-    def subjects(self) -> tuple[Subject, Subject]:
+    def subjects(self) -> tuple[ChartData, ChartData]:
         """Loss and accuracy."""
         raise NotImplementedError
 
@@ -97,14 +97,14 @@ class Curves(Container):
 
     def toggle_log(self) -> None:
         self._look(replace(self.view, logarithmic=not self.view.logarithmic))
-        self.post_message(self.Kept())
+        self.post_message(self.ViewChanged())
 
     def smooth_more(self) -> None:
         further = [weight for weight in SMOOTHING if weight > self.view.smoothing]
         self._look(replace(self.view, smoothing=further[0] if further else 0.0))
-        self.post_message(self.Kept())
+        self.post_message(self.ViewChanged())
 
     def toggle_steps(self) -> None:
         self.steps = not self.steps
         self._look(replace(self.view, zoom=None, cursor=None, anchor=None))
-        self.post_message(self.Kept())
+        self.post_message(self.ViewChanged())

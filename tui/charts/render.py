@@ -95,7 +95,7 @@ class Bounds:
 
 
 @dataclass(frozen=True)
-class Star:
+class Marker:
     """A point that is pointed out."""
 
     x: float
@@ -104,16 +104,16 @@ class Star:
 
 
 @dataclass(frozen=True)
-class Subject:
+class ChartData:
     """What a chart is about."""
 
     title: str
     lines: Sequence[Line]
     bounds: Bounds = field(default_factory=Bounds)
-    stars: Sequence[Star] = ()
+    stars: Sequence[Marker] = ()
 
 
-def picture(subject: Subject, view: View, width: int, height: int, *, ascii_only: bool = False) -> Picture:
+def picture(subject: ChartData, view: View, width: int, height: int, *, ascii_only: bool = False) -> Picture:
     """Draw ``subject`` in ``height`` rows of ``width`` cells (at least 8 by 4)."""
     lines = subject.lines
     low, high = view.zoom or x_range(lines)

@@ -6,7 +6,7 @@ from math import isfinite
 
 from tui.charts.decimation import Points
 from tui.charts.plot import Axis
-from tui.charts.render import Subject, View, curve_points, vertical_axis, x_range
+from tui.charts.render import ChartData, View, curve_points, vertical_axis, x_range
 from tui.charts.ticks import integer_ticks
 
 WIDTH, HEIGHT = 720, 400
@@ -20,7 +20,7 @@ POINTS = 2000
 """Points of a line at most, twice over."""
 
 
-def svg(subject: Subject, view: View, title: str, unit: str) -> str:
+def svg(subject: ChartData, view: View, title: str, unit: str) -> str:
     """The chart of ``subject`` as ``view`` has it: zoomed range, smoothing and scale, without the cursor."""
     lines = subject.lines
     low, high = view.zoom or x_range(lines)

@@ -2,7 +2,7 @@
 
 from textual.content import Content
 
-from core.inference.types import Prediction, Stretch
+from core.inference.types import MergedSegment, Prediction
 from tui.text.numbers import clock, percent
 
 UNCERTAIN = "?"
@@ -24,7 +24,7 @@ def timeline_lines(prediction: Prediction, cursor: int | None, width: int) -> li
     return [line, _pointer(prediction, cursor, length, width)]
 
 
-def _stretch(stretch: Stretch, cells: int) -> Content:
+def _stretch(stretch: MergedSegment, cells: int) -> Content:
     """A bar with its genre's name as far as that fits: ``▌blues━━━━``."""
     if cells <= 0:
         return Content("")

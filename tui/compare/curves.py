@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from core.runs.journal.state import RunState
 from tui.charts.curves_widget import Curves
 from tui.charts.history_columns import Columns
-from tui.charts.render import Subject
+from tui.charts.render import ChartData
 from tui.compare.series import compared_accuracy, compared_loss
 
 
@@ -26,7 +26,7 @@ class ComparedCurves(Curves):
         self.train = not self.train
         self.refresh_curves()
 
-    def subjects(self) -> tuple[Subject, Subject]:
+    def subjects(self) -> tuple[ChartData, ChartData]:
         loss = compared_loss(self._runs, train=self.train, steps=self.steps)
         return loss, compared_accuracy(self._runs, train=self.train, steps=self.steps)
 

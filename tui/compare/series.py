@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from tui.charts.history_columns import Columns
-from tui.charts.render import Bounds, Line, Subject
+from tui.charts.render import Bounds, ChartData, Line
 
 LETTERS = "ABCDEFGH"
 """A run's letter stands on its curve and before its row; its colour has the same place in the palette's series."""
@@ -13,16 +13,16 @@ LETTER_EVERY = 14
 _PART = {True: "Training", False: "Validation"}
 
 
-def compared_loss(runs: Sequence[Columns], *, train: bool, steps: bool) -> Subject:
+def compared_loss(runs: Sequence[Columns], *, train: bool, steps: bool) -> ChartData:
     """The runs' losses, of training or of validation."""
     ys = [run.train_loss if train else run.val_loss for run in runs]
-    return Subject(f"{_PART[train]} loss", _lines(runs, ys, steps), Bounds(low=0.0))
+    return ChartData(f"{_PART[train]} loss", _lines(runs, ys, steps), Bounds(low=0.0))
 
 
-def compared_accuracy(runs: Sequence[Columns], *, train: bool, steps: bool) -> Subject:
+def compared_accuracy(runs: Sequence[Columns], *, train: bool, steps: bool) -> ChartData:
     """The runs' accuracies in percent."""
     ys = [run.train_accuracy if train else run.val_accuracy for run in runs]
-    return Subject(f"{_PART[train]} accuracy", _lines(runs, ys, steps), Bounds(0.0, 100.0))
+    return ChartData(f"{_PART[train]} accuracy", _lines(runs, ys, steps), Bounds(0.0, 100.0))
 
 
 def _lines(runs: Sequence[Columns], values: Sequence[Sequence[float]], steps: bool) -> list[Line]:

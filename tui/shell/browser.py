@@ -9,7 +9,7 @@ from typing import Any
 from aiohttp import web
 from textual_serve.server import Server
 
-from core.server.auth import Access, Refused
+from core.server.auth import Auth, Refused
 
 HEADERS = {
     # The page asks for a font from elsewhere; the browser is told not to fetch it, and takes its own.
@@ -30,7 +30,7 @@ class WebServer(Server):
         command = shlex.join([sys.executable, "-m", "tui.cli", *app_arguments])
         host, port = listener.getsockname()[:2]
         super().__init__(command, host, port, title="genre-tui")
-        self._listener, self._access = listener, Access(token, host, port)
+        self._listener, self._access = listener, Auth(token, host, port)
 
     def run(self, on_ready: Callable[[], None]) -> None:
         """Serves until SIGINT or SIGTERM."""

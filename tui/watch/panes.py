@@ -12,7 +12,7 @@ from textual.widget import Widget
 from core.runs.journal.state import RunState
 from tui.charts.curves_widget import Curves
 from tui.charts.history_columns import Columns
-from tui.charts.render import Subject
+from tui.charts.render import ChartData
 from tui.charts.run_series import accuracy_subject, loss_subject
 from tui.shell.base import BaseApp
 from tui.watch.epoch_table import EpochHead, EpochRows
@@ -22,7 +22,7 @@ from tui.watch.misclassified import Mistakes
 from tui.watch.progress import progress_line
 from tui.watch.setup import setup_lines
 from tui.watch.test_report import report_lines
-from tui.widgets.confusion_grid import Look, confusion_grid
+from tui.widgets.confusion_grid import Shading, confusion_grid
 from tui.widgets.pane_tabs import PaneTabs
 from tui.widgets.row_list import LinesView, RowList
 from tui.widgets.text_lines import TextLines
@@ -39,7 +39,7 @@ class RunCurves(Curves):
         self._columns.take_in(state.history)
         self.refresh_curves()
 
-    def subjects(self) -> tuple[Subject, Subject]:
+    def subjects(self) -> tuple[ChartData, ChartData]:
         state, columns = self._state, self._columns
         return loss_subject(state, columns, steps=self.steps), accuracy_subject(state, columns, steps=self.steps)
 
@@ -63,7 +63,7 @@ ROWS_FOR_COLUMNS = 30
 class Panes(Vertical):
     app: BaseApp
 
-    class Kept(Message):
+    class ViewChanged(Message):
         """Another pane was chosen, which is worth keeping."""
 
     def __init__(self, *, id: str | None = None) -> None:
@@ -128,7 +128,7 @@ class Panes(Vertical):
 
     def _lines(self, pane: str, width: int) -> list[Content]:
         state, app = self._state, self.app
-        look = Look(app.palette.heat, colour=not (app.no_color or app.ascii), ascii_only=app.ascii)
+        look = Shading(app.palette.heat, colour=not (app.no_color or app.ascii), ascii_only=app.ascii)
         match pane:
             case "genres":
                 return genre_bars(state, width)
@@ -191,7 +191,7 @@ class Panes(Vertical):
         """Bring a pane into view and give it the keys."""
         if self._tabbed or pane in self._side:
             self.chosen = pane
-            self.post_message(self.Kept())
+            self.post_message(self.ViewChanged())
         self._arrange()
         rows = self._rows(pane)
         self.screen.set_focus(rows, scroll_visible=False)

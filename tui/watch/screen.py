@@ -290,8 +290,8 @@ class WatchScreen(ModeScreen, CurveKeys):
     def action_pane(self, by: int) -> None:
         self.query_one(Panes).next(by)
 
-    @on(Curves.Kept)
-    @on(Panes.Kept)
+    @on(Curves.ViewChanged)
+    @on(Panes.ViewChanged)
     def keep_view(self) -> None:
         if self._tail is None:
             return

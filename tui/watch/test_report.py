@@ -8,14 +8,14 @@ from core.runs.journal.events import TestFinished
 from core.runs.journal.state import RunState
 from tui.text.numbers import loss, percent
 from tui.watch.genre_bars import confused_in_words
-from tui.widgets.confusion_grid import Look, confusion_grid
+from tui.widgets.confusion_grid import Shading, confusion_grid
 
 AVERAGES = ("macro avg", "weighted avg")
 COLUMNS = {"precision": 9, "recall": 6, "F1": 6, "support": 7}
 """And the cells that each takes."""
 
 
-def report_lines(state: RunState, width: int, look: Look) -> list[Content]:
+def report_lines(state: RunState, width: int, look: Shading) -> list[Content]:
     """Precision, recall, F1 and support a genre, their averages, and the test's confusion matrix."""
     test = state.test
     if test is None:

@@ -11,7 +11,7 @@ SHADES = " ░▒▓█"
 ASCII_SHADES = " .:+#"
 
 
-class Look(NamedTuple):
+class Shading(NamedTuple):
     """How cells are shaded."""
 
     heat: tuple[str, str]
@@ -21,7 +21,9 @@ class Look(NamedTuple):
     ascii_only: bool = False
 
 
-def confusion_grid(confusion: Sequence[Sequence[int]], genres: Sequence[str], width: int, look: Look) -> list[Content]:
+def confusion_grid(
+    confusion: Sequence[Sequence[int]], genres: Sequence[str], width: int, look: Shading
+) -> list[Content]:
     """Rows are the truth, columns the prediction, shaded by the share of the row.
 
     The columns are headed by as much of the genres' names as fits; with many genres the grid is wider than ``width``.
@@ -55,7 +57,7 @@ def _heading(genre: str, genres: Sequence[str], cell: int) -> str:
     return f"{cut:>{cell}}"
 
 
-def _cell(number: int, share: float, width: int, diagonal: bool, look: Look) -> Content:
+def _cell(number: int, share: float, width: int, diagonal: bool, look: Shading) -> Content:
     text = str(number) if number or diagonal else "·"
     if not look.colour:
         shades = ASCII_SHADES if look.ascii_only else SHADES

@@ -20,7 +20,7 @@ from core.util.errors import UserError
 HALF_LIFE_SECONDS = 2.0
 
 
-class Smoother:
+class EMA:
     """Older verdicts fade: after ``half_life`` seconds they count half."""
 
     def __init__(self, half_life: float = HALF_LIFE_SECONDS) -> None:
@@ -155,7 +155,7 @@ class _Sound:
     def __init__(self, classifier: Classifier, stream: Stream) -> None:
         self._classifier, self.stream = classifier, stream
         self._spectrum = LiveSpectrum(stream.rate, COLUMNS_PER_SECOND)
-        self._smoother = Smoother()
+        self._smoother = EMA()
 
     def level(self, y: np.ndarray) -> Level:
         peak = float(np.abs(y).max())

@@ -10,7 +10,7 @@ from core.models.ood.features import distance, movement, texture
 from core.models.ood.thresholds import WINDOW_SECONDS
 
 
-class Familiarity(nn.Module):
+class OodDetector(nn.Module):
     """Log-mel windows → how unlike the training set they are, in units of the limits that were fitted to it.
 
     Attributes:

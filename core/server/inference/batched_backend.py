@@ -4,16 +4,16 @@ from collections.abc import Callable
 
 import torch
 
-from core.inference.backend import Measurer
+from core.inference.backend import Backend
 from core.inference.torch_backend import Network
 from core.server.inference.batcher import Batcher, Measured, Waveform
 from core.util.parallel import cores
 
 
-class SharedNetwork:
+class BatchedBackend:
     """Stands in for another network in a classifier. `measure` blocks: call it from threads only."""
 
-    def __init__(self, network: Measurer, on_batch: Callable[[int, int, float], None]) -> None:
+    def __init__(self, network: Backend, on_batch: Callable[[int, int, float], None]) -> None:
         self.settings, self.calibration = network.settings, network.calibration
         self.genres, self.name, self.device = network.genres, network.name, network.device
         self.window_samples = network.window_samples
@@ -25,7 +25,7 @@ class SharedNetwork:
         self._batcher = Batcher(network.measure, threads=threads, on_batch=on_batch)
 
     def measure(self, wave_BN: Waveform) -> Measured:
-        """As `Measurer.measure`."""
+        """As `Backend.measure`."""
         return self._batcher.measure(wave_BN)
 
     def close(self) -> None:

@@ -9,7 +9,7 @@ from starlette.datastructures import QueryParams
 
 from core.inference.classifier import Stream
 from core.inference.types import Segment
-from core.server.concurrency import Rate
+from core.server.concurrency import TokenBucket
 from core.server.problems import Problem
 from core.server.service import Service
 from core.util.errors import UserError
@@ -52,7 +52,7 @@ async def _listen(socket: WebSocket, service: Service, stream: Stream, rate: int
     Raises:
         Problem: the client is silent, too fast, or sends what is no sound.
     """
-    allowed = Rate(service.limits.live_speed * rate, BURST_SECONDS * rate)
+    allowed = TokenBucket(service.limits.live_speed * rate, BURST_SECONDS * rate)
     odd = b""
     while True:
         try:

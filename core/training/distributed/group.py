@@ -14,7 +14,7 @@ from torch.distributed.distributed_c10d import PrefixStore
 from torch.distributed.rendezvous import rendezvous
 from torch.nn.parallel import DistributedDataParallel
 
-from core.training.distributed.ranks import Ranks, ranks
+from core.training.distributed.ranks import DistInfo, ranks
 from core.training.loop.sampler import Windows
 from core.util.device import choose_device
 from core.util.errors import UserError
@@ -23,11 +23,11 @@ PATIENCE = timedelta(days=30)
 """How long a process waits for the others: a paused run waits for people. torchrun notices one that has died."""
 
 
-class Team:
+class ProcessGroup:
     """All processes must call the same methods in the same order; alone, each does nothing."""
 
-    def __init__(self, place: Ranks | None = None) -> None:
-        self.place = place or Ranks()
+    def __init__(self, place: DistInfo | None = None) -> None:
+        self.place = place or DistInfo()
 
     def part(self, whole: int) -> tuple[int, int]:
         """Where this process' share of ``whole`` windows begins and ends."""
@@ -98,10 +98,10 @@ class Team:
             dist.destroy_process_group()
 
 
-ALONE = Team()
+ALONE = ProcessGroup()
 
 
-def join(device_name: str) -> tuple[Team, torch.device]:
+def join(device_name: str) -> tuple[ProcessGroup, torch.device]:
     """The team that torchrun has started this process in, and its device.
 
     Raises:
@@ -122,4 +122,4 @@ def join(device_name: str) -> tuple[Team, torch.device]:
     store = PrefixStore(f"life-{place.restarts}", store)
     backend = "cpu:gloo,cuda:nccl" if device.type == "cuda" else "gloo"
     dist.init_process_group(backend, store=store, rank=rank, world_size=size, timeout=PATIENCE)
-    return Team(place), device
+    return ProcessGroup(place), device

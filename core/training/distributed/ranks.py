@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
-class Ranks:
+class DistInfo:
     rank: int = 0
     """0 is the leader: it alone keeps the journal, answers requests and saves."""
     size: int = 1
@@ -24,13 +24,13 @@ class Ranks:
         return self.size == 1
 
 
-def ranks() -> Ranks:
+def ranks() -> DistInfo:
     """This process' place; alone unless torchrun has started it."""
     if not by_torchrun():
-        return Ranks()
+        return DistInfo()
     of = os.environ
     restarts, most = int(of["TORCHELASTIC_RESTART_COUNT"]), int(of["TORCHELASTIC_MAX_RESTARTS"])
-    return Ranks(int(of["RANK"]), int(of["WORLD_SIZE"]), int(of["LOCAL_RANK"]), restarts, most - restarts)
+    return DistInfo(int(of["RANK"]), int(of["WORLD_SIZE"]), int(of["LOCAL_RANK"]), restarts, most - restarts)
 
 
 def by_torchrun() -> bool:

@@ -24,18 +24,18 @@ from core.dataset.store.extract import OnFeatures
 from core.dataset.store.feature_set import FeatureSet
 from core.training.loop.evaluation import Evaluation
 from core.training.loop.init import augmentation, begin, sampling_weights
-from core.training.loop.loader import WindowReader
+from core.training.loop.loader import BatchLoader
 from core.training.loop.sampler import random_windows
 from core.training.loop.step import step_of
 from core.training.loop.train import evaluate_model, train_epoch
-from core.training.loop.train_state import Learner
+from core.training.loop.train_state import TrainState
 from core.training.recipe import Recipe
 from core.util.device import choose_device
 from core.util.errors import UserError
 
 
 @dataclass(frozen=True)
-class Round:
+class Fold:
     """One training of a cross-validation: what it trains on, what it is measured on, its seed."""
 
     name: str
@@ -45,21 +45,21 @@ class Round:
 
 
 @dataclass(frozen=True)
-class Outcome:
+class FoldResult:
     """``evaluation`` is of the clips ``round.measured``, in that order."""
 
-    round: Round
+    round: Fold
     evaluation: Evaluation
     seconds: float
 
 
-def random_rounds(clips: Sequence[Clip], seeds: int) -> list[Round]:
+def random_rounds(clips: Sequence[Clip], seeds: int) -> list[Fold]:
     """Stratified splits 80/10/10: trained on the eight tenths, measured on the last; the other tenth goes unused."""
     parts = [split(clips, SplitSettings(seed=seed)) for seed in range(seeds)]
-    return [Round(f"seed {seed}", seed, part.train, part.test) for seed, part in enumerate(parts)]
+    return [Fold(f"seed {seed}", seed, part.train, part.test) for seed, part in enumerate(parts)]
 
 
-def grouped_rounds(clips: Sequence[Clip], folds: int, groups: str | None, seed: int = 0) -> list[Round]:
+def grouped_rounds(clips: Sequence[Clip], folds: int, groups: str | None, seed: int = 0) -> list[Fold]:
     """Every clip is measured once, by a network that has heard nothing of its group (of its recording, without groups).
 
     Args:
@@ -73,7 +73,7 @@ def grouped_rounds(clips: Sequence[Clip], folds: int, groups: str | None, seed: 
     for fold in range(folds):
         parts = split(clips, msgspec.structs.replace(settings, fold=fold))
         _check_genres(clips, parts.train, f"what fold {fold + 1} leaves to train on")
-        rounds.append(Round(f"fold {fold + 1}", seed, parts.train, parts.test))
+        rounds.append(Fold(f"fold {fold + 1}", seed, parts.train, parts.test))
     return rounds
 
 
@@ -96,7 +96,7 @@ def groups_of(clips: Sequence[Clip], groups: str) -> list[int]:
     )
 
 
-def column_rounds(clips: Sequence[Clip], column: str, part: str, seeds: int, train: str = "train") -> list[Round]:
+def column_rounds(clips: Sequence[Clip], column: str, part: str, seeds: int, train: str = "train") -> list[Fold]:
     """The split that a column gives, trained on one of its parts and measured on another, once a seed.
 
     Raises:
@@ -106,7 +106,7 @@ def column_rounds(clips: Sequence[Clip], column: str, part: str, seeds: int, tra
         raise UserError(f"A training on {train!r} cannot be measured on {part!r} as well: name two different parts.")
     parts = split(clips, SplitSettings(protocol="column", column=column, parts=(train, "", part)))
     _check_genres(clips, parts.train, f"{train!r} in the column {column!r}")
-    return [Round(f"seed {seed}", seed, parts.train, parts.test) for seed in range(seeds)]
+    return [Fold(f"seed {seed}", seed, parts.train, parts.test) for seed in range(seeds)]
 
 
 def _check_genres(clips: Sequence[Clip], train: list[int], what: str) -> None:
@@ -153,9 +153,9 @@ def load(
 def cross_validate(
     recipe: Recipe,
     features: FeatureSet,
-    rounds: Sequence[Round],
-    on_epoch: Callable[[Round, int, int], None] | None = None,
-) -> Iterator[Outcome]:
+    rounds: Sequence[Fold],
+    on_epoch: Callable[[Fold, int, int], None] | None = None,
+) -> Iterator[FoldResult]:
     """Trains and measures round after round.
 
     Args:
@@ -166,28 +166,28 @@ def cross_validate(
         Diverged: a loss became NaN or infinite.
         UserError: the network cannot be built.
     """
-    reader = WindowReader(features, recipe.input_frames, features.device)
+    reader = BatchLoader(features, recipe.input_frames, features.device)
     for one in rounds:
         began = time.monotonic()
-        learner = train_blind(
+        train_state = train_blind(
             msgspec.structs.replace(recipe, seed=one.seed),
             reader,
             torch.tensor(one.train),
             (lambda done, epochs, one=one: on_epoch(one, done, epochs)) if on_epoch else None,  # type: ignore[misc]
         )
         evaluation = evaluate_model(
-            learner.judged,
+            train_state.judged,
             reader,
             torch.tensor(one.measured),
             crops=recipe.test_crops,
-            precision=learner.precision,
+            precision=train_state.precision,
         )
-        yield Outcome(one, evaluation, time.monotonic() - began)
+        yield FoldResult(one, evaluation, time.monotonic() - began)
 
 
 def train_blind(
-    recipe: Recipe, reader: WindowReader, train: Tensor, on_epoch: Callable[[int, int], None] | None = None
-) -> Learner:
+    recipe: Recipe, reader: BatchLoader, train: Tensor, on_epoch: Callable[[int, int], None] | None = None
+) -> TrainState:
     """Trains for all of the recipe's epochs without looking at any other clip.
 
     Args:
@@ -198,24 +198,24 @@ def train_blind(
         Diverged: the loss is NaN or infinite.
         UserError: the network cannot be built.
     """
-    learner = begin(recipe, reader, train)
+    train_state = begin(recipe, reader, train)
     weights = sampling_weights(reader.features.clips, train, recipe.balance)
-    step = step_of(learner, augmentation(recipe))
-    place = learner.place
+    step = step_of(train_state, augmentation(recipe))
+    place = train_state.place
     while place.epoch < place.epochs:
         windows = random_windows(
             train, reader.frames, reader.width, recipe.crops_per_clip, recipe.seed, place.epoch + 1, weights
         )
         train_epoch(step, reader.batches(windows, recipe.batch_size), _Nobody())
-        learner.train_scores()
-        learner.sums.zero_()
+        train_state.train_scores()
+        train_state.sums.zero_()
         place.epoch, place.batch, place.clips = place.epoch + 1, 0, 0
         if on_epoch:
             on_epoch(place.epoch, place.epochs)
-    return learner
+    return train_state
 
 
 class _Nobody:
     """A listener that follows no training: `train_epoch` tells of batches only."""
 
-    def batch_trained(self, learner: Learner, loss: Tensor, clips: int) -> None: ...
+    def batch_trained(self, train_state: TrainState, loss: Tensor, clips: int) -> None: ...

@@ -22,7 +22,7 @@ from core.training.evaluation.clip_selection import choose_clips
 from core.training.evaluation.significance import interval_of_share, mcnemar
 from core.training.loop.calibration import calibration_error, calibration_noise
 from core.training.loop.evaluation import Evaluation
-from core.training.loop.loader import WindowReader
+from core.training.loop.loader import BatchLoader
 from core.training.loop.precision import choose_precision
 from core.training.loop.train import evaluate_model
 from core.util.device import choose_device
@@ -140,7 +140,7 @@ def _judge(trained: TrainedModel, features: FeatureSet, clips: list[int]) -> Eva
     on = next(trained.model.parameters()).device
     evaluation = evaluate_model(
         trained.model,
-        WindowReader(features.to(on), trained.recipe.input_frames, on),
+        BatchLoader(features.to(on), trained.recipe.input_frames, on),
         torch.tensor(clips),
         crops=trained.recipe.test_crops,
         precision=choose_precision(trained.recipe, on),

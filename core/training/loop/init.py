@@ -1,4 +1,4 @@
-"""A learner at the beginning: its network built, and fitted to the training set where that takes no training."""
+"""A train_state at the beginning: its network built, and fitted to the training set where that takes no training."""
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -14,12 +14,12 @@ from core.models.layers.batch_norm import settle_batch_norm
 from core.models.layers.standardise import fit_standardisation
 from core.models.networks.lda_expert import ClipWindows, fit_experts
 from core.training.checkpoint import network_of
-from core.training.distributed.group import ALONE, Team
-from core.training.loop.loader import WindowReader
+from core.training.distributed.group import ALONE, ProcessGroup
+from core.training.loop.loader import BatchLoader
 from core.training.loop.precision import choose_precision, make_deterministic
 from core.training.loop.sampler import batch_bounds, random_windows, spaced_windows
 from core.training.loop.step import Augmentation
-from core.training.loop.train_state import Learner
+from core.training.loop.train_state import TrainState
 from core.training.presets import PRESETS
 from core.training.recipe import Recipe
 from core.util.errors import UserError
@@ -35,8 +35,8 @@ PRESETS_BALANCE = {make("").balance for make in PRESETS.values()}
 """Columns that presets even out where there are any; a dataset need not have them."""
 
 
-def begin(recipe: Recipe, reader: WindowReader, train: Tensor, team: Team = ALONE) -> Learner:
-    """A learner whose network is freshly initialised from the recipe's seed, on the reader's device.
+def begin(recipe: Recipe, reader: BatchLoader, train: Tensor, team: ProcessGroup = ALONE) -> TrainState:
+    """A train_state whose network is freshly initialised from the recipe's seed, on the reader's device.
 
     Args:
         train: indices of the training clips in the reader's feature set, int64 [N].
@@ -64,16 +64,16 @@ def begin(recipe: Recipe, reader: WindowReader, train: Tensor, team: Team = ALON
     if smallest < team.place.size:
         raise UserError(f"A batch of {smallest} leaves some of {team.place.size} processes nothing: take larger ones.")
     precision = choose_precision(recipe, reader.device)
-    return Learner(model, recipe, precision, genres=genres, batches=len(bounds), team=team)
+    return TrainState(model, recipe, precision, genres=genres, batches=len(bounds), team=team)
 
 
-def for_experts(recipe: Recipe, reader: WindowReader, train: Tensor, device: torch.device) -> Iterator[ClipWindows]:
+def for_experts(recipe: Recipe, reader: BatchLoader, train: Tensor, device: torch.device) -> Iterator[ClipWindows]:
     """Windows of the training clips, and each once more as the recipe's augmentation could have made it sound.
 
     Some clips at a time, [I, W, M, T] on ``device``: the windows as they are first, then the others in the same order.
     """
     chosen = torch.linspace(0, len(train) - 1, min(len(train), EXPERT_CLIPS)).round().long()
-    reader = WindowReader(reader.features, recipe.fit_frames, reader.device)
+    reader = BatchLoader(reader.features, recipe.fit_frames, reader.device)
     windows = spaced_windows(train[chosen], reader.frames, reader.width, EXPERT_WINDOWS)
     augment = _augment(recipe, recipe.augmentation.of_sound)
     generator = torch.Generator(device).manual_seed(recipe.seed)

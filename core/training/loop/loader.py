@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from core.dataset.store.feature_set import FeatureSet
-from core.training.distributed.group import ALONE, Team
+from core.training.distributed.group import ALONE, ProcessGroup
 from core.training.loop.sampler import Windows, batch_bounds
 
 
@@ -18,7 +18,7 @@ class Batch(NamedTuple):
     """Places in the feature set's genres, int64, on the device."""
 
 
-class WindowReader:
+class BatchLoader:
     """Cuts windows of one width out of a feature set, wherever that lies, and puts them on the device."""
 
     def __init__(self, features: FeatureSet, width: int, device: torch.device) -> None:
@@ -31,7 +31,7 @@ class WindowReader:
         self._labels_on_device = features.labels.to(device)
         self._gathers = isinstance(features.mel, Tensor) and features.mel.device.type != "cpu"
 
-    def batches(self, windows: Windows, batch_size: int, first: int = 0, team: Team = ALONE) -> Iterator[Batch]:
+    def batches(self, windows: Windows, batch_size: int, first: int = 0, team: ProcessGroup = ALONE) -> Iterator[Batch]:
         """All windows in batches of about ``batch_size`` (see `batch_bounds`), from batch ``first`` (from 0) on.
 
         Of every batch this process gets its share of the ``team``'s.

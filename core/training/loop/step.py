@@ -10,7 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from core.training.loop.loader import Batch
-from core.training.loop.train_state import Learner
+from core.training.loop.train_state import TrainState
 
 Augmentation = Callable[[Tensor, Tensor, torch.Generator], tuple[Tensor, Tensor]]
 """(mel_BMT, one-hot labels_BC, generator) → the same, augmented; labels may come back as mixtures."""
@@ -19,11 +19,11 @@ Augmentation = Callable[[Tensor, Tensor, torch.Generator], tuple[Tensor, Tensor]
 class Step:
     """Nothing is read back from the device: loss and hits are summed up there."""
 
-    def __init__(self, learner: Learner, augment: Augmentation | None = None) -> None:
+    def __init__(self, train_state: TrainState, augment: Augmentation | None = None) -> None:
         """Args:
         augment: applied to every batch, on the device.
         """
-        self.learner = learner
+        self.train_state = train_state
         self.augment = augment
 
     def __call__(self, batch: Batch, whole: int) -> Tensor:
@@ -32,36 +32,36 @@ class Step:
         Args:
             whole: windows of the batch over all processes, of which ``batch`` holds this one's.
         """
-        learner = self.learner
-        learner.begin_step()
+        train_state = self.train_state
+        train_state.begin_step()
         loss = self._on_device(batch, whole)
-        learner.end_step(whole)
+        train_state.end_step(whole)
         return loss
 
     def _on_device(self, batch: Batch, whole: int) -> Tensor:
         """What a step does to tensors, and to nothing else."""
-        learner, (mel_BMT, labels_B) = self.learner, batch
+        train_state, (mel_BMT, labels_B) = self.train_state, batch
         targets = labels_B
         if self.augment is not None:
-            one_hot_BC = F.one_hot(labels_B, learner.genres).float()
-            mel_BMT, targets = self.augment(mel_BMT, one_hot_BC, learner.generator)
-        with learner.precision.autocast():
-            logits_BC = learner.parallel(mel_BMT).float()
-        loss = F.cross_entropy(logits_BC, targets, label_smoothing=learner.recipe.optimiser.label_smoothing)
-        learner.optimiser.zero_grad(set_to_none=True)
+            one_hot_BC = F.one_hot(labels_B, train_state.genres).float()
+            mel_BMT, targets = self.augment(mel_BMT, one_hot_BC, train_state.generator)
+        with train_state.precision.autocast():
+            logits_BC = train_state.parallel(mel_BMT).float()
+        loss = F.cross_entropy(logits_BC, targets, label_smoothing=train_state.recipe.optimiser.label_smoothing)
+        train_state.optimiser.zero_grad(set_to_none=True)
         # Gradients are averaged over the processes, whose shares may differ by one window.
-        (loss * (len(labels_B) * learner.team.place.size / whole)).backward()  # type: ignore[no-untyped-call]
-        learner.optimiser.step()
-        learner.sum_up(loss.detach(), logits_BC.detach(), labels_B)
+        (loss * (len(labels_B) * train_state.team.place.size / whole)).backward()  # type: ignore[no-untyped-call]
+        train_state.optimiser.step()
+        train_state.sum_up(loss.detach(), logits_BC.detach(), labels_B)
         return loss.detach()
 
 
-def step_of(learner: Learner, augment: Augmentation | None = None) -> Step:
-    """The step that suits the learner's device."""
-    if not learner.graphed:
-        return Step(learner, augment)
+def step_of(train_state: TrainState, augment: Augmentation | None = None) -> Step:
+    """The step that suits the train_state's device."""
+    if not train_state.graphed:
+        return Step(train_state, augment)
 
-    return GraphedStep(learner, augment)
+    return GraphedStep(train_state, augment)
 
 
 FIRST_STEPS = 2
@@ -83,10 +83,10 @@ class GraphedStep(Step):
     The learning rate is a tensor that the optimiser reads; whatever else changes from step to step happens outside.
     """
 
-    def __init__(self, learner: Learner, augment: Augmentation | None = None) -> None:
-        super().__init__(learner, augment)
+    def __init__(self, train_state: TrainState, augment: Augmentation | None = None) -> None:
+        super().__init__(train_state, augment)
         warnings.filterwarnings("ignore", "This instance was constructed with capturable=True")  # it is, soon
-        self._stream = torch.cuda.Stream(learner.precision.device)  # type: ignore[no-untyped-call]
+        self._stream = torch.cuda.Stream(train_state.precision.device)  # type: ignore[no-untyped-call]
         self._memory = torch.cuda.graph_pool_handle()
         """Shared by all graphs: no two run at once, and of one nothing is read but its loss, before the next runs."""
         self._done: Counter[int] = Counter()
@@ -108,7 +108,7 @@ class GraphedStep(Step):
 
     def _kernel_by_kernel(self, batch: Batch, whole: int) -> Tensor:
         """On the stream that will record: what autograd sets up must not belong to another."""
-        current = torch.cuda.current_stream(self.learner.precision.device)
+        current = torch.cuda.current_stream(self.train_state.precision.device)
         self._stream.wait_stream(current)
         with torch.cuda.stream(self._stream):
             loss = super()._on_device(batch, whole)
@@ -119,7 +119,7 @@ class GraphedStep(Step):
         """Records a step without doing it."""
         own = Batch(torch.empty_like(batch.mel_BMT), torch.empty_like(batch.labels_B))
         graph = torch.cuda.CUDAGraph()
-        graph.register_generator_state(self.learner.generator)
+        graph.register_generator_state(self.train_state.generator)
         # Other threads may use CUDA meanwhile.
         recording = torch.cuda.graph(graph, pool=self._memory, stream=self._stream, capture_error_mode="thread_local")
         with torch.cuda.device(self._stream.device), recording:

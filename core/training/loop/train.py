@@ -6,14 +6,14 @@ from typing import Protocol
 import torch
 from torch import Tensor, nn
 
-from core.training.distributed.group import ALONE, Team
+from core.training.distributed.group import ALONE, ProcessGroup
 from core.training.loop.calibration import calibrate
 from core.training.loop.evaluation import Evaluation
-from core.training.loop.loader import Batch, WindowReader
+from core.training.loop.loader import Batch, BatchLoader
 from core.training.loop.precision import Precision
 from core.training.loop.sampler import batch_bounds, random_windows, spaced_windows
 from core.training.loop.step import Augmentation, Step, step_of
-from core.training.loop.train_state import Best, EpochScore, Learner
+from core.training.loop.train_state import BestEpoch, EpochMetrics, TrainState
 
 EVALUATION_FRAMES = 16 * 1292
 """Frames that go through the network at once in an evaluation, whatever the windows' length: bounds its memory."""
@@ -21,40 +21,40 @@ EVALUATION_FRAMES_CUDA = 64 * 1292
 """The same on a GPU, which fewer would keep waiting."""
 
 
-class BatchListener(Protocol):
-    """Follows an epoch. Whatever it raises ends the training; the learner can be saved at every call."""
+class StepCallbacks(Protocol):
+    """Follows an epoch. Whatever it raises ends the training; the train_state can be saved at every call."""
 
-    def batch_trained(self, learner: Learner, loss: Tensor, clips: int) -> None:
+    def batch_trained(self, train_state: TrainState, loss: Tensor, clips: int) -> None:
         """After every optimiser step. ``loss`` is this process' share of the batch's, on the device until the next
         step: to read it is to wait for the device. ``clips`` is the size of the whole batch."""
 
 
-class Listener(BatchListener, Protocol):
+class Callbacks(StepCallbacks, Protocol):
     """Follows a training, likewise."""
 
-    def epoch_started(self, learner: Learner) -> None: ...
+    def epoch_started(self, train_state: TrainState) -> None: ...
 
-    def epoch_trained(self, learner: Learner) -> None:
+    def epoch_trained(self, train_state: TrainState) -> None:
         """After the last step of an epoch, when the device has done it."""
 
-    def batch_validated(self, learner: Learner, batch: int, batches: int) -> None: ...
+    def batch_validated(self, train_state: TrainState, batch: int, batches: int) -> None: ...
 
-    def epoch_finished(self, learner: Learner, score: EpochScore, validation: Evaluation) -> None:
-        """After the validation, when ``learner.place`` includes the epoch."""
+    def epoch_finished(self, train_state: TrainState, score: EpochMetrics, validation: Evaluation) -> None:
+        """After the validation, when ``train_state.place`` includes the epoch."""
 
 
 def train_model(
-    learner: Learner,
-    reader: WindowReader,
+    train_state: TrainState,
+    reader: BatchLoader,
     train_clips: Tensor,
     valid_clips: Tensor,
-    listener: Listener,
+    listener: Callbacks,
     augment: Augmentation | None = None,
     weights: Tensor | None = None,
 ) -> None:
-    """Trains until the learner has finished: an epoch over the training clips, an evaluation, and so on.
+    """Trains until the train_state has finished: an epoch over the training clips, an evaluation, and so on.
 
-    Goes on in the middle of an epoch where the learner's place says so.
+    Goes on in the middle of an epoch where the train_state's place says so.
 
     Args:
         train_clips, valid_clips: indices into the reader's feature set, int64 [N].
@@ -64,54 +64,54 @@ def train_model(
     Raises:
         Diverged: the loss is NaN or infinite.
     """
-    recipe, place = learner.recipe, learner.place
-    step = step_of(learner, augment)
-    while not learner.finished:
-        listener.epoch_started(learner)
+    recipe, place = train_state.recipe, train_state.place
+    step = step_of(train_state, augment)
+    while not train_state.finished:
+        listener.epoch_started(train_state)
         epoch = place.epoch + 1
         windows = random_windows(
             train_clips, reader.frames, reader.width, recipe.crops_per_clip, recipe.seed, epoch, weights
         )
-        batches = reader.batches(windows, recipe.batch_size, place.batch, learner.team)
+        batches = reader.batches(windows, recipe.batch_size, place.batch, train_state.team)
         train_epoch(step, batches, listener)
-        train_loss, train_accuracy = learner.train_scores()
-        listener.epoch_trained(learner)
+        train_loss, train_accuracy = train_state.train_scores()
+        listener.epoch_trained(train_state)
 
         validation = evaluate_model(
-            learner.judged,
+            train_state.judged,
             reader,
             valid_clips,
             crops=recipe.test_crops,
-            precision=learner.precision,
-            team=learner.team,
-            on_batch=lambda batch, batches: listener.batch_validated(learner, batch, batches),
+            precision=train_state.precision,
+            team=train_state.team,
+            on_batch=lambda batch, batches: listener.batch_validated(train_state, batch, batches),
         )
-        score = EpochScore(
-            epoch, train_loss, train_accuracy, validation.loss, validation.accuracy, learner.rate_of_last_step
+        score = EpochMetrics(
+            epoch, train_loss, train_accuracy, validation.loss, validation.accuracy, train_state.rate_of_last_step
         )
-        learner.close_epoch(score, Best(epoch, validation.accuracy, validation.loss, calibrate(validation)))
-        listener.epoch_finished(learner, score, validation)
+        train_state.close_epoch(score, BestEpoch(epoch, validation.accuracy, validation.loss, calibrate(validation)))
+        listener.epoch_finished(train_state, score, validation)
 
 
-def train_epoch(step: Step, batches: Iterator[Batch], listener: BatchListener) -> None:
+def train_epoch(step: Step, batches: Iterator[Batch], listener: StepCallbacks) -> None:
     """One optimiser step a batch."""
-    learner = step.learner
-    learner.parallel.train()
+    train_state = step.train_state
+    train_state.parallel.train()
     for batch in batches:
-        whole = learner.team.total(len(batch.labels_B))  # windows of the batch over all processes
+        whole = train_state.team.total(len(batch.labels_B))  # windows of the batch over all processes
         loss = step(batch, whole)
-        listener.batch_trained(learner, loss, whole)
+        listener.batch_trained(train_state, loss, whole)
 
 
 @torch.no_grad()
 def evaluate_model(
     model: nn.Module,
-    reader: WindowReader,
+    reader: BatchLoader,
     clips: Tensor,
     *,
     crops: int,
     precision: Precision,
-    team: Team = ALONE,
+    team: ProcessGroup = ALONE,
     on_batch: Callable[[int, int], None] | None = None,
 ) -> Evaluation:
     """The network's judgement of clips: the mean of its logits over ``crops`` evenly spaced windows of each.

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from core.training.distributed.group import ALONE, Team
+from core.training.distributed.group import ALONE, ProcessGroup
 from core.training.errors import Diverged
 from core.training.loop.optim import WeightAverage, build_optimiser, learning_rate
 from core.training.loop.precision import Precision
@@ -16,7 +16,7 @@ from core.training.recipe import Recipe
 
 
 @dataclass(frozen=True)
-class EpochScore:
+class EpochMetrics:
     """One finished epoch, as the curves show it."""
 
     epoch: int
@@ -28,7 +28,7 @@ class EpochScore:
 
 
 @dataclass(frozen=True)
-class Best:
+class BestEpoch:
     """The epoch with the highest validation accuracy so far, the lower loss deciding between equals."""
 
     epoch: int
@@ -36,12 +36,12 @@ class Best:
     val_loss: float
     calibration: dict[str, float]
 
-    def beats(self, other: "Best | None") -> bool:
+    def beats(self, other: "BestEpoch | None") -> bool:
         return other is None or (self.val_accuracy, -self.val_loss) > (other.val_accuracy, -other.val_loss)
 
 
 @dataclass
-class Place:
+class TrainProgress:
     """Where training is, in plain numbers."""
 
     epochs: int
@@ -60,17 +60,17 @@ class Place:
     """Time spent on training the epoch at work, when it was saved."""
     patient_from: int = 0
     """The epoch from which patience counts, after a run that had lost it was extended."""
-    best: Best | None = None
-    history: list[EpochScore] = field(default_factory=list)
+    best: BestEpoch | None = None
+    history: list[EpochMetrics] = field(default_factory=list)
 
 
-def place_from(plain: dict[str, Any]) -> Place:
+def progress_from(plain: dict[str, Any]) -> TrainProgress:
     """The place back from the plain values of a checkpoint."""
-    best = None if plain["best"] is None else Best(**plain["best"])
-    return Place(**plain | {"best": best, "history": [EpochScore(**row) for row in plain["history"]]})
+    best = None if plain["best"] is None else BestEpoch(**plain["best"])
+    return TrainProgress(**plain | {"best": best, "history": [EpochMetrics(**row) for row in plain["history"]]})
 
 
-class Learner:
+class TrainState:
     """A network in training: its weights, optimiser, average, random state, running sums and place."""
 
     def __init__(
@@ -81,7 +81,7 @@ class Learner:
         *,
         genres: int,
         batches: int,
-        team: Team = ALONE,
+        team: ProcessGroup = ALONE,
     ) -> None:
         """Args:
         model: freshly built; it is moved to the device.
@@ -109,7 +109,7 @@ class Learner:
         """Draws the augmentation; dropout draws from torch's global state."""
         self.sums = torch.zeros(2, device=precision.device)
         """Loss and right predictions of the epoch at work, summed on the device."""
-        self.place = Place(epochs=recipe.epochs, planned=recipe.epochs)
+        self.place = TrainProgress(epochs=recipe.epochs, planned=recipe.epochs)
 
     @property
     def judged(self) -> nn.Module:
@@ -179,7 +179,7 @@ class Learner:
             raise Diverged(f"The loss became {loss} in epoch {self.place.epoch + 1}, by batch {self.place.batch}")
         return loss, accuracy
 
-    def close_epoch(self, score: EpochScore, candidate: Best) -> None:
+    def close_epoch(self, score: EpochMetrics, candidate: BestEpoch) -> None:
         """Ends the epoch at work with its score.
 
         Raises:
@@ -231,7 +231,7 @@ class Learner:
             self.average.model.load_state_dict(state["average"]["weights"])
             self.average.updates = state["average"]["updates"]
         self.sums.copy_(state["sums"])
-        self.place = place_from(state["place"])
+        self.place = progress_from(state["place"])
         random = state["random"]
         torch.set_rng_state(random["cpu"])
         # A run may go on on another kind of device; then only the draws differ from an uninterrupted run's.

@@ -12,7 +12,7 @@ from core.training.checkpoint import all_finite, save_best, save_last
 from core.training.errors import Diverged
 from core.training.loop.calibration import calibrate
 from core.training.loop.evaluation import Evaluation
-from core.training.loop.train_state import Best, Learner, copy_of, weights_of
+from core.training.loop.train_state import BestEpoch, TrainState, copy_of, weights_of
 
 OVERHEAD = 0.05
 """Share of the time that saving may take, apart from the saves at the end."""
@@ -24,7 +24,7 @@ MID_EPOCH_SECONDS = 30.0
 """Inside an epoch nothing is saved more often than this."""
 
 
-class Saver:
+class CheckpointManager:
     """Saves after an epoch, or in the middle of a long one, when the last save is long enough ago.
 
     Saving best_model.pth before last.pth, and never one alone, keeps them in agreement: after a kill between the two,
@@ -34,26 +34,26 @@ class Saver:
     def __init__(
         self,
         run: RunFolder,
-        learner: Learner,
+        train_state: TrainState,
         genres: list[str],
         dataset: dict[str, Any],
         emit: Callable[[Event], object],
     ) -> None:
         self._run = run
-        self._learner = learner
+        self._init_state = train_state
         self._genres = genres
         self._dataset = dataset
         self._emit = emit
         self._unsaved: dict[str, Tensor] | None = None
         """The weights of the best epoch, while they are not on disk."""
-        self._cost = 4 * sum(p.nbytes for p in learner.model.parameters()) / BYTES_PER_SECOND
+        self._cost = 4 * sum(p.nbytes for p in train_state.model.parameters()) / BYTES_PER_SECOND
         self._saved_at = time.monotonic()
 
     def epoch_finished(self) -> None:
         """Saves if it is time, otherwise remembers the weights if they are the best."""
-        place = self._learner.place
+        place = self._init_state.place
         if place.best is not None and place.best.epoch == place.epoch:
-            weights = weights_of(self._learner.judged)
+            weights = weights_of(self._init_state.judged)
             self._unsaved = weights if self._due() else copy_of(weights)
         if self._due():
             self._try_to_save()
@@ -70,32 +70,32 @@ class Saver:
             OSError, RuntimeError: the disk is full or gone.
         """
         began = time.monotonic()
-        place = self._learner.place
-        self._learner.train_scores()
-        if not all_finite(self._learner.model.state_dict()):
+        place = self._init_state.place
+        self._init_state.train_scores()
+        if not all_finite(self._init_state.model.state_dict()):
             raise Diverged(f"A weight became NaN or infinite in epoch {place.epoch + 1}, by batch {place.batch}")
         self.save_best()
-        save_last(self._run.last_path, self._learner.state_dict())
+        save_last(self._run.last_path, self._init_state.state_dict())
         self._emit(CheckpointSaved(what="last", path=self._run.last_path.name, epoch=place.epoch))
         self._saved_at = time.monotonic()
         self._cost = self._saved_at - began
 
     def save_best(self) -> None:
         """Writes the weights of the best epoch, unless they are on disk."""
-        if self._unsaved is not None and self._learner.place.best is not None:
-            self._save_best(self._unsaved, self._learner.place.best)
+        if self._unsaved is not None and self._init_state.place.best is not None:
+            self._save_best(self._unsaved, self._init_state.place.best)
             self._unsaved = None
 
     def save_unfinished(self, validation: Evaluation) -> None:
         """Makes the present weights best_model.pth, as of epoch 0: for a run that is stopped in its first epoch."""
-        candidate = Best(0, validation.accuracy, validation.loss, calibrate(validation))
-        self._save_best(weights_of(self._learner.judged), candidate)
+        candidate = BestEpoch(0, validation.accuracy, validation.loss, calibrate(validation))
+        self._save_best(weights_of(self._init_state.judged), candidate)
 
-    def _save_best(self, weights: dict[str, Tensor], best: Best) -> None:
+    def _save_best(self, weights: dict[str, Tensor], best: BestEpoch) -> None:
         save_best(
             self._run.best_model_path,
             weights,
-            recipe=self._learner.recipe,
+            recipe=self._init_state.recipe,
             genres=self._genres,
             calibration=best.calibration,
             epoch=best.epoch,

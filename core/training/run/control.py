@@ -11,7 +11,7 @@ from core.runs.control import MOST_EPOCHS, ControlReader, Request
 from core.runs.folder import RunFolder
 from core.runs.journal.events import RequestAnswered
 from core.training.errors import StopRequested
-from core.training.run.event_logger import Chronicle
+from core.training.run.event_logger import EventLogger
 
 LOOK_SECONDS = 0.1
 """How often the control file is looked at."""
@@ -19,7 +19,7 @@ LOOK_SECONDS = 0.1
 LAST_THINGS = "training is over; test and report are at work"
 
 
-class Requests:
+class ControlHandler:
     """A context manager that also takes SIGINT and SIGTERM as requests to stop, in the main thread.
 
     Attributes:
@@ -29,14 +29,14 @@ class Requests:
         concluding: training is over, and what can still be asked for is nothing.
     """
 
-    def __init__(self, run: RunFolder, chronicle: Chronicle) -> None:
+    def __init__(self, run: RunFolder, logger: EventLogger) -> None:
         self.epochs = 0
         self.paused = False
         self.paused_seconds = 0.0
         self.concluding = False
         self._run = run
         self._control = ControlReader(run.path)
-        self._chronicle = chronicle
+        self._chronicle = logger
         self._looked = 0.0
         self._signals: list[int] = []
         self._stopping = False
@@ -127,7 +127,7 @@ class Requests:
             self._chronicle.interrupt()
         self._signals.append(number)
 
-    def __enter__(self) -> "Requests":
+    def __enter__(self) -> "ControlHandler":
         if threading.current_thread() is threading.main_thread():
             self._replaced = {
                 number: signal.signal(number, self._on_signal) for number in (signal.SIGINT, signal.SIGTERM)

@@ -18,9 +18,9 @@ from core.dataset.store.feature_set import FeatureSet
 from core.runs.folder import RunFolder, dataset_name
 from core.runs.journal.events import DatasetScanned, ExcludedClip, FeaturesProgress, Warned
 from core.training.recipe import Recipe
-from core.training.run.callbacks import Pace, Stopwatch
-from core.training.run.control import Requests
-from core.training.run.event_logger import Chronicle
+from core.training.run.callbacks import Throttle, Timer
+from core.training.run.control import ControlHandler
+from core.training.run.event_logger import EventLogger
 from core.training.training_set import provenance
 from core.util.atomic import write_atomic
 from core.util.errors import UserError
@@ -30,7 +30,7 @@ SPLIT = "split.csv"
 
 
 @dataclass(frozen=True)
-class Material:
+class TrainData:
     features: FeatureSet
     train: Tensor
     """Indices into ``features``, int64 on the CPU; likewise the other two."""
@@ -39,14 +39,20 @@ class Material:
     provenance: dict[str, Any]
     """The dataset as plain values, for the model file; see `core.training.training_set`."""
 
-    def on(self, device: torch.device) -> "Material":
+    def on(self, device: torch.device) -> "TrainData":
         """The same with its spectrograms in the device's memory, or still on disk where there is no room for them."""
         return replace(self, features=self.features.to(device))
 
 
 def prepare(
-    run: RunFolder, recipe: Recipe, device: torch.device, chronicle: Chronicle, requests: Requests, *, resuming: bool
-) -> Material:
+    run: RunFolder,
+    recipe: Recipe,
+    device: torch.device,
+    logger: EventLogger,
+    requests: ControlHandler,
+    *,
+    resuming: bool,
+) -> TrainData:
     """Scans, divides and computes what the feature store lacks; writes split.csv, or holds a resumed run to it.
 
     The spectrograms are left on disk; ``device`` computes what is missing.
@@ -55,17 +61,17 @@ def prepare(
         UserError: the dataset cannot be trained on, or is no longer the one that the run began with.
         StopRequested: somebody asked for it.
     """
-    pace = Pace()
-    watch = Stopwatch(lambda: requests.paused_seconds)
+    pace = Throttle()
+    watch = Timer(lambda: requests.paused_seconds)
 
     def on_scanned(scan: Scan, split: Split) -> None:
-        chronicle.emit(_scanned(scan, split))
+        logger.emit(_scanned(scan, split))
         watch.start()
 
     def on_features(done: int, total: int, cached: int) -> None:
         if pace.due() or done == total:
             rate = (done - cached) / watch.seconds
-            chronicle.emit(FeaturesProgress(done=done, total=total, cached=cached, clips_per_second=rate))
+            logger.emit(FeaturesProgress(done=done, total=total, cached=cached, clips_per_second=rate))
         requests.check()
 
     path = run.path / SPLIT
@@ -74,7 +80,7 @@ def prepare(
         recipe.data,
         recipe.front_end,
         recipe.split,
-        divide=partial(_as_before, path=path, chronicle=chronicle) if divided else None,
+        divide=partial(_as_before, path=path, logger=logger) if divided else None,
         device=device,
         on_scanning=lambda done, total: requests.check(),
         on_scanned=on_scanned,
@@ -90,7 +96,7 @@ def prepare(
         )
     train, valid, test = (torch.tensor(part, dtype=torch.int64) for part in (split.train, split.valid, split.test))
     origin = provenance(dataset_name(Path(recipe.data)), recipe.data, loaded.features.clips, split)
-    return Material(loaded.features, train, valid, test, origin)
+    return TrainData(loaded.features, train, valid, test, origin)
 
 
 def _scanned(scan: Scan, split: Split) -> DatasetScanned:
@@ -112,7 +118,7 @@ def _split_csv(clips: list[Clip], split: Split) -> bytes:
     return text.getvalue().encode()
 
 
-def _as_before(clips: list[Clip], path: Path, chronicle: Chronicle) -> Split:
+def _as_before(clips: list[Clip], path: Path, logger: EventLogger) -> Split:
     """The split that the run began with, of the clips as they are numbered now."""
     with path.open(newline="", encoding="utf-8") as file:
         rows = list(csv.DictReader(file))
@@ -126,7 +132,7 @@ def _as_before(clips: list[Clip], path: Path, chronicle: Chronicle) -> Split:
             f"gone or changed{example}): put it back, or start a new run."
         )
     if surplus := len(clips) - len(rows):
-        chronicle.emit(Warned(message=f"{surplus} clips came to the dataset after the run began; they take no part"))
+        logger.emit(Warned(message=f"{surplus} clips came to the dataset after the run began; they take no part"))
     parts: dict[str, list[int]] = {name: [] for name in PARTS}
     for row, key in zip(rows, wanted, strict=True):
         parts[row["part"]].append(places[key])

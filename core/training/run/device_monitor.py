@@ -14,7 +14,7 @@ from core.runs.journal.events import DeviceSample, Event
 INTERVAL = 1.0
 
 
-class Monitor:
+class DeviceMonitor:
     """Emits a `DeviceSample` every second while it is entered, unless ``idle()``. A context manager."""
 
     def __init__(self, device: torch.device, emit: Callable[[Event], object], idle: Callable[[], bool]) -> None:
@@ -41,7 +41,7 @@ class Monitor:
             if not self._idle():
                 self._emit(self.sample())
 
-    def __enter__(self) -> "Monitor":
+    def __enter__(self) -> "DeviceMonitor":
         self._thread.start()
         return self
 

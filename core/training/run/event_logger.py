@@ -22,7 +22,7 @@ EventT = TypeVar("EventT", bound=Event)
 OnEvent = Callable[[Event], None]
 
 
-class Chronicle:
+class EventLogger:
     """Writes events, from any thread, in one order everywhere. A context manager."""
 
     def __init__(self, run: RunFolder, on_event: OnEvent | None = None) -> None:
@@ -65,7 +65,7 @@ class Chronicle:
         else:
             raise EndedAtOnce
 
-    def __enter__(self) -> "Chronicle":
+    def __enter__(self) -> "EventLogger":
         return self
 
     def __exit__(

@@ -20,18 +20,18 @@ from core.training.checkpoint import read_best, write_best
 from core.training.evaluation.evaluate import assessment_of
 from core.training.evaluation.protocol import describe_split
 from core.training.loop.evaluation import Evaluation
-from core.training.loop.loader import WindowReader
+from core.training.loop.loader import BatchLoader
 from core.training.loop.train import evaluate_model
-from core.training.loop.train_state import Learner, Place
-from core.training.run.control import Requests
-from core.training.run.data import Material
+from core.training.loop.train_state import TrainProgress, TrainState
+from core.training.run.control import ControlHandler
+from core.training.run.data import TrainData
 from core.util.atomic import write_atomic
 
 MOST_SPECTROGRAMS = 5_000
 """Of a larger collection as many of each genre are drawn as make this together."""
 
 
-def draw_curves(run: RunFolder, title: str, place: Place) -> Iterator[Event]:
+def draw_curves(run: RunFolder, title: str, place: TrainProgress) -> Iterator[Event]:
     """Writes Plots/loss_curves.png and accuracy_curves.png; nothing for a run without a whole epoch."""
     rows = place.history
     if not rows:
@@ -72,30 +72,30 @@ LIMIT_CLIPS = 300
 
 def conclude(
     run: RunFolder,
-    learner: Learner,
-    reader: WindowReader,
-    material: Material,
+    train_state: TrainState,
+    reader: BatchLoader,
+    material: TrainData,
     emit: Callable[[Event], object],
-    requests: Requests,
+    requests: ControlHandler,
 ) -> None:
     """Everything that comes after training, for a run that has a best_model.pth.
 
-    The learner's weights become the best ones: its state has to be on disk by now.
+    The train_state's weights become the best ones: its state has to be on disk by now.
     """
-    recipe = learner.recipe
+    recipe = train_state.recipe
 
     def judge(clips: Tensor) -> Evaluation:
         return evaluate_model(
-            learner.judged,
+            train_state.judged,
             reader,
             clips,
             crops=recipe.test_crops,
-            precision=learner.precision,
+            precision=train_state.precision,
             on_batch=lambda batch, batches: requests.check(),
         )
 
     best = read_best(run.best_model_path)
-    learner.judged.load_state_dict(best["weights"])
+    train_state.judged.load_state_dict(best["weights"])
     temperature = best["calibration"]["temperature"]
     best["calibration"] |= limits(judge(material.valid), temperature, material.features, material.train, material.valid)
     write_best(run.best_model_path, best)
@@ -114,13 +114,13 @@ def conclude(
         "protocol": describe_split(recipe.split),
         "part": "test" if tested else "validation",
         "best_epoch": best["epoch"],
-        "epochs": learner.place.epoch,
+        "epochs": train_state.place.epoch,
         "val_accuracy": best["val_accuracy"],
         "temperature": temperature,
     }
     for event in _write_report(run, facts, assessment):
         emit(event)
-    for event in draw_curves(run, f"{recipe.model} on {facts['dataset']}", learner.place):
+    for event in draw_curves(run, f"{recipe.model} on {facts['dataset']}", train_state.place):
         emit(event)
     if recipe.spectrograms:
         for event in draw_spectrograms(run, material.features, requests.check):

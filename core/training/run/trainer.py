@@ -18,8 +18,8 @@ from core.runs.lock import INHERITED, RunLock
 from core.training.distributed.ranks import ranks
 from core.training.errors import EndedAtOnce
 from core.training.recipe import Recipe, from_dict, to_dict
-from core.training.run.control import Requests
-from core.training.run.event_logger import Chronicle, OnEvent, run_started
+from core.training.run.control import ControlHandler
+from core.training.run.event_logger import EventLogger, OnEvent, run_started
 from core.util.device import is_surely_cpu, processor_name
 from core.util.errors import UserError
 
@@ -47,24 +47,24 @@ def run_trainer(folder: Path | str, on_event: OnEvent | None = None) -> Event:
         stack.callback(lock.release)
         if not launched:  # a launcher has dropped the requests to an earlier life; one to this life may be there by now
             run.control_path.unlink(missing_ok=True)
-        chronicle = stack.enter_context(Chronicle(run, on_event))
-        with Requests(run, chronicle) as requests:
-            ending = _ending(run, chronicle, requests)
-        return chronicle.emit(ending)  # no longer a moment to be interrupted in
+        logger = stack.enter_context(EventLogger(run, on_event))
+        with ControlHandler(run, logger) as requests:
+            ending = _ending(run, logger, requests)
+        return logger.emit(ending)  # no longer a moment to be interrupted in
 
 
-def _ending(run: RunFolder, chronicle: Chronicle, requests: Requests) -> Event:
+def _ending(run: RunFolder, logger: EventLogger, requests: ControlHandler) -> Event:
     """Does the work; whatever becomes of it, there is a last event to tell."""
     try:
-        return _work(run, chronicle, requests)
+        return _work(run, logger, requests)
     except EndedAtOnce:
         message = "ended at once, without test and report; resume goes on from what was saved last"
-        return RunStopped(seconds=chronicle.seconds, message=message)
+        return RunStopped(seconds=logger.seconds, message=message)
     except UserError as error:
         return RunFailed(error=str(error), traceback="")
     except Exception as error:
         if ranks().restarts_left:
-            chronicle.emit(Warned(message=f"all processes start again from what was saved last ({_in_short(error)})"))
+            logger.emit(Warned(message=f"all processes start again from what was saved last ({_in_short(error)})"))
             raise
         return RunFailed(error=_in_short(error), traceback=traceback.format_exc())
 
@@ -82,15 +82,15 @@ def has_ended(run: RunFolder) -> bool:
     return isinstance(last, RunFinished | RunStopped | RunFailed)
 
 
-def _work(run: RunFolder, chronicle: Chronicle, requests: Requests) -> Event:
+def _work(run: RunFolder, logger: EventLogger, requests: ControlHandler) -> Event:
     recipe = _recipe(run)
     requests.epochs = recipe.epochs
     announced = not run.last_path.exists() and is_surely_cpu(recipe.device)
     if announced:
-        chronicle.emit(run_started(recipe, "cpu", processor_name()))
-    from core.training.run.run import Course  # torch comes with it
+        logger.emit(run_started(recipe, "cpu", processor_name()))
+    from core.training.run.run import Run  # torch comes with it
 
-    return Course(run, recipe, chronicle, requests).follow(announced=announced)
+    return Run(run, recipe, logger, requests).follow(announced=announced)
 
 
 def _recipe(run: RunFolder) -> Recipe:

@@ -11,13 +11,13 @@ from core.training.distributed.group import join
 from core.training.errors import Diverged, StopRequested
 from core.training.loop.evaluation import Evaluation
 from core.training.loop.init import augmentation, begin, sampling_weights
-from core.training.loop.loader import WindowReader
+from core.training.loop.loader import BatchLoader
 from core.training.loop.train import evaluate_model, train_model
-from core.training.loop.train_state import EpochScore, Learner
+from core.training.loop.train_state import EpochMetrics, TrainState
 from core.training.recipe import from_dict
-from core.training.run.control import Requests
+from core.training.run.control import ControlHandler
 from core.training.run.data import prepare
-from core.training.run.event_logger import Chronicle, EventT
+from core.training.run.event_logger import EventLogger, EventT
 from core.training.run.trainer import has_ended
 
 
@@ -44,22 +44,22 @@ def _train(run: RunFolder) -> None:
     recipe = from_dict(run.read_recipe())
     silence = _Silence()
     material = prepare(run, recipe, device, silence, _Deaf(run, silence), resuming=True).on(device)
-    reader = WindowReader(material.features, recipe.input_frames, device)
-    learner = begin(recipe, reader, material.train, team)
+    reader = BatchLoader(material.features, recipe.input_frames, device)
+    train_state = begin(recipe, reader, material.train, team)
     if run.last_path.exists():
-        learner.load_state_dict(load_last(run.last_path))
+        train_state.load_state_dict(load_last(run.last_path))
     weights = sampling_weights(material.features.clips, material.train, recipe.balance)
     try:
-        train_model(learner, reader, material.train, material.valid, _Peer(), augmentation(recipe), weights)
+        train_model(train_state, reader, material.train, material.valid, _Peer(), augmentation(recipe), weights)
     except Diverged:
         return  # as everywhere
     except StopRequested:
-        if learner.place.best is None:  # in the first epoch: the leader wants to know what there is
-            crops, precision = recipe.test_crops, learner.precision
-            evaluate_model(learner.judged, reader, material.valid, crops=crops, precision=precision, team=team)
+        if train_state.place.best is None:  # in the first epoch: the leader wants to know what there is
+            crops, precision = recipe.test_crops, train_state.precision
+            evaluate_model(train_state.judged, reader, material.valid, crops=crops, precision=precision, team=team)
 
 
-class _Silence(Chronicle):
+class _Silence(EventLogger):
     """The leader keeps the journal."""
 
     def __init__(self) -> None:
@@ -69,7 +69,7 @@ class _Silence(Chronicle):
         return event
 
 
-class _Deaf(Requests):
+class _Deaf(ControlHandler):
     """The leader is asked."""
 
     def check(self, before_waiting: object = None) -> None:
@@ -77,22 +77,22 @@ class _Deaf(Requests):
 
 
 class _Peer:
-    """A `Listener` that does what the leader's `Follower` has decided."""
+    """A `Callbacks` that does what the leader's `TrainerCallbacks` has decided."""
 
-    def epoch_started(self, learner: Learner) -> None:
-        self._hear(learner)
+    def epoch_started(self, train_state: TrainState) -> None:
+        self._hear(train_state)
 
-    def batch_trained(self, learner: Learner, loss: Tensor, clips: int) -> None:
-        self._hear(learner)
+    def batch_trained(self, train_state: TrainState, loss: Tensor, clips: int) -> None:
+        self._hear(train_state)
 
-    def epoch_trained(self, learner: Learner) -> None: ...
+    def epoch_trained(self, train_state: TrainState) -> None: ...
 
-    def batch_validated(self, learner: Learner, batch: int, batches: int) -> None:
-        self._hear(learner)
+    def batch_validated(self, train_state: TrainState, batch: int, batches: int) -> None:
+        self._hear(train_state)
 
-    def epoch_finished(self, learner: Learner, score: EpochScore, validation: Evaluation) -> None: ...
+    def epoch_finished(self, train_state: TrainState, score: EpochMetrics, validation: Evaluation) -> None: ...
 
-    def _hear(self, learner: Learner) -> None:
-        stop, learner.place.epochs = learner.team.told(0, 0)
+    def _hear(self, train_state: TrainState) -> None:
+        stop, train_state.place.epochs = train_state.team.told(0, 0)
         if stop:
             raise StopRequested

@@ -7,7 +7,7 @@ import torch
 from core.audio.normalise import fit, peak_normalise
 from core.audio.resample import resample
 from core.features.resample import can_resample_on_device, resample_on_device
-from tests.core.audio.sounds import sweep
+from tests.support.sounds import sweep
 
 
 def tone(frequency: float, seconds: float, rate: int) -> np.ndarray:

@@ -10,9 +10,11 @@ from msgspec.structs import replace
 from core.audio.files.decode import decode
 from core.dataset.pack import ARCHIVE_FRONT_END
 from core.features.log_mel import FrontEnd
-from tests.core.dataset.folders import ARCHIVE, MINI
+from tests.support.paths import GTZAN_LOGMEL, GTZAN_MINI
 
-pytestmark = pytest.mark.skipif(not (MINI.is_dir() and ARCHIVE.is_dir()), reason="the shared music is not here")
+pytestmark = pytest.mark.skipif(
+    not (GTZAN_MINI.is_dir() and GTZAN_LOGMEL.is_dir()), reason="the shared music is not here"
+)
 
 ARCHIVE_COLUMNS = 387
 FIRST_COLUMN = 598
@@ -31,9 +33,9 @@ def pairs() -> list[tuple[str, torch.Tensor, np.ndarray]]:
 
     The audio is the beginning of the track's 30 seconds.
     """
-    with np.load(ARCHIVE / "gtzan-logmel.npz") as arrays:
+    with np.load(GTZAN_LOGMEL / "gtzan-logmel.npz") as arrays:
         archived = dict(zip(arrays["name"], arrays["X"].astype(np.float32), strict=True))
-    paths = [path for path in sorted(Path(MINI).glob("*/*.au")) if path.stem in archived]
+    paths = [path for path in sorted(Path(GTZAN_MINI).glob("*/*.au")) if path.stem in archived]
     return [(path.stem, torch.from_numpy(decode(path)[0])[None], archived[path.stem]) for path in paths[::3]]
 
 

@@ -14,7 +14,7 @@ from core.dataset.split_settings import SplitSettings
 from core.dataset.store.extract import compute_features
 from core.dataset.synthetic import STYLES, _clip
 from core.features.settings import FrontEndSettings
-from tests.core.dataset.folders import ARCHIVE
+from tests.support.paths import GTZAN_LOGMEL
 
 
 def test_overlapping_cuts_share_a_number(tmp_path: Path) -> None:
@@ -38,9 +38,11 @@ def test_overlapping_cuts_share_a_number(tmp_path: Path) -> None:
         assert not tested & {clips[i].columns["recording"] for i in split(clips, settings).train}
 
 
-@pytest.mark.skipif(not ARCHIVE.is_dir(), reason="gtzan-logmel is not here")
+@pytest.mark.skipif(not GTZAN_LOGMEL.is_dir(), reason="gtzan-logmel is not here")
 def test_real_copies_are_found_and_nothing_else(tmp_path: Path) -> None:
-    features = import_archive(ARCHIVE / "gtzan-logmel.npz", tmp_path / "pack", ARCHIVE / "index.csv").to("cpu")
+    features = import_archive(GTZAN_LOGMEL / "gtzan-logmel.npz", tmp_path / "pack", GTZAN_LOGMEL / "index.csv").to(
+        "cpu"
+    )
     by_number: dict[str, list[dict[str, str]]] = {}
     by_group: dict[str, set[str]] = {}
     for clip in with_recordings(features).clips:

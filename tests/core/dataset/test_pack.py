@@ -17,7 +17,8 @@ from core.dataset.scan import scan
 from core.dataset.split_settings import SplitSettings
 from core.dataset.store.extract import compute_features
 from core.features.settings import FrontEndSettings
-from tests.core.dataset.folders import ARCHIVE, genre_folder
+from tests.support.folders import genre_folder
+from tests.support.paths import GTZAN_LOGMEL
 from tui.cli import main
 
 SETTINGS = FrontEndSettings(n_mels=16, seconds=1.0)
@@ -280,9 +281,9 @@ def test_a_damaged_pack_is_refused(damage: str, tmp_path: Path) -> None:
     assert "\n" not in str(refused.value)
 
 
-@pytest.mark.skipif(not ARCHIVE.is_dir(), reason="gtzan-logmel is not here")
+@pytest.mark.skipif(not GTZAN_LOGMEL.is_dir(), reason="gtzan-logmel is not here")
 def test_the_shared_archive(tmp_path: Path) -> None:
-    features = import_archive(ARCHIVE / "gtzan-logmel.npz", tmp_path / "pack", ARCHIVE / "index.csv")
+    features = import_archive(GTZAN_LOGMEL / "gtzan-logmel.npz", tmp_path / "pack", GTZAN_LOGMEL / "index.csv")
     assert features.mel.shape == (709, 128, 387)
     assert features.settings.frames == 387
     assert features.settings.hop_length == ARCHIVE_FRONT_END.hop_length

@@ -13,8 +13,9 @@ from core.dataset.clip import DatasetError
 from core.dataset.report import check
 from core.dataset.scan import scan, survey
 from core.util.errors import UserError
-from tests.core.audio.sounds import sweep, wav_header, write
-from tests.core.dataset.folders import MINI, genre_folder
+from tests.support.folders import genre_folder
+from tests.support.paths import GTZAN_MINI
+from tests.support.sounds import sweep, wav_header, write
 
 
 def test_clips_genres_and_what_is_known_of_them(tmp_path: Path) -> None:
@@ -215,7 +216,7 @@ def test_a_clean_folder_is_said_to_be_clean(tmp_path: Path) -> None:
     assert "nothing unreadable" in check(genre_folder(tmp_path, {"a": 3, "b": 3})).as_text()
 
 
-@pytest.mark.skipif(not MINI.is_dir(), reason="gtzan-mini is not here")
+@pytest.mark.skipif(not GTZAN_MINI.is_dir(), reason="gtzan-mini is not here")
 def test_the_check_says_what_training_would_refuse(tmp_path: Path) -> None:
     report = check(genre_folder(tmp_path, {"many": 3, "two": 2}))
     assert report.refused is not None and "two" in report.refused
@@ -224,7 +225,7 @@ def test_the_check_says_what_training_would_refuse(tmp_path: Path) -> None:
 
 
 def test_real_music_is_all_usable() -> None:
-    report = check(MINI)
+    report = check(GTZAN_MINI)
     assert sum(genre.clips for genre in report.genres) == 96
     assert report.is_clean
 

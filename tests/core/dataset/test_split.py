@@ -14,7 +14,7 @@ from core.dataset.clip import Clip, DatasetError
 from core.dataset.metadata import read_index
 from core.dataset.split import Split, split
 from core.dataset.split_settings import SplitSettings
-from tests.core.dataset.folders import ARCHIVE
+from tests.support.paths import GTZAN_LOGMEL
 
 
 def clip(genre: str, number: int, content: str | None = None, **columns: str) -> Clip:
@@ -194,9 +194,9 @@ def test_clips_of_unknown_artists_are_groups_of_their_own() -> None:
         assert len(split(collection, SplitSettings(protocol="grouped", groups="artist", fold=fold)).test) == 10
 
 
-@pytest.mark.skipif(not ARCHIVE.is_dir(), reason="gtzan-logmel is not here")
+@pytest.mark.skipif(not GTZAN_LOGMEL.is_dir(), reason="gtzan-logmel is not here")
 def test_the_published_artists_never_stand_on_two_sides() -> None:
-    rows = read_index(ARCHIVE / "index.csv")
+    rows = read_index(GTZAN_LOGMEL / "index.csv")
     collection = [replace(clip(row["genre"], n), columns=row) for n, row in enumerate(rows.values())]
     for fold in range(5):
         divided = split(collection, SplitSettings(protocol="grouped", groups="artist", fold=fold))

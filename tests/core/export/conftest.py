@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from core.export.onnx_file import export_onnx
-from tests.core.inference.small_model import shared_folder, shared_model
+from tests.support.small_model import shared_folder, shared_model
 
 
 @pytest.fixture(scope="session")

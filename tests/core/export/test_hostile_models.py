@@ -21,7 +21,7 @@ from core.inference import Classifier
 from core.inference.onnx_metadata import METADATA_KEY
 from core.training.checkpoint import load_model
 from core.util.errors import UserError
-from tests.core.inference.small_model import a_sound
+from tests.support.small_model import a_sound
 
 
 class Exploit:

@@ -20,10 +20,10 @@ from core.inference.onnx_backend import INPUT, PROBABILITIES, OnnxNetwork
 from core.inference.torch_backend import Network
 from core.models.catalog import MODEL_NAMES
 from core.models.registry import build_model
-from tests.core.inference.small_model import GENRES, a_sound, shared_model
+from tests.support.paths import GTZAN_MINI
+from tests.support.small_model import GENRES, a_sound, shared_model
 
 Exported = Callable[[str], Path]
-REAL = Path(__file__).resolve().parents[3].parent / "shared/data/gtzan-mini/genres"
 CLOSE = 1e-4
 
 
@@ -52,13 +52,13 @@ def test_every_kind_of_network_says_the_same_as_in_pytorch(onnx: Exported, netwo
         assert_same(here.classify_file(a_sound(genre)), there.classify_file(a_sound(genre)))
 
 
-@pytest.mark.skipif(not REAL.is_dir(), reason="the real clips are not on this machine")
+@pytest.mark.skipif(not GTZAN_MINI.is_dir(), reason="the real clips are not on this machine")
 def test_real_clips_get_the_same_verdicts(tmp_path: Path) -> None:
     """From the model that ships, where one does."""
     model, exported = default_model() or shared_model(), tmp_path / "model.onnx"
     export_onnx(model, "model", exported)
     here, there = Classifier.load(model, "cpu"), Classifier.load(exported)
-    clips = sorted(REAL.rglob("*.au"))[::8]
+    clips = sorted(GTZAN_MINI.rglob("*.au"))[::8]
     assert len(clips) >= 10
     for clip in clips:
         assert_same(here.classify_file(clip), there.classify_file(clip))

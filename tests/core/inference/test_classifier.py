@@ -11,8 +11,8 @@ from core.audio.files.decode import decode
 from core.inference import Classifier
 from core.inference.types import Reason, Segment
 from core.util.errors import UserError
-from tests.core.inference.recordings import tone, write_sound
-from tests.core.inference.small_model import GENRES, SECONDS, a_sound, shared_model
+from tests.support.recordings import tone, write_sound
+from tests.support.small_model import GENRES, SECONDS, a_sound, shared_model
 
 
 @pytest.fixture(scope="module")

@@ -12,8 +12,8 @@ from core.features.quantise import to_decibels
 from core.inference.classifier import Classifier
 from core.inference.find_model import default_model
 from core.training.checkpoint import load_model
+from tests.support.paths import DATA
 
-DATA = Path(__file__).resolve().parents[4] / "shared/data"
 ARCHIVE, AUDIO = DATA / "gtzan-logmel/gtzan-logmel.npz", DATA / "gtzan-mini/genres"
 
 

@@ -7,7 +7,7 @@ from core.runs.directory import create, find, list_runs
 from core.runs.folder import RunFolder, dataset_name
 from core.runs.lock import RunLock
 from core.util.errors import UserError
-from tests.core.runs.stories import beginning, whole_run, write_journal
+from tests.support.event_sequences import beginning, whole_run, write_journal
 
 RECIPE = {"data": "/music/genres", "model": "seed_cnn", "epochs": 20}
 

@@ -10,7 +10,7 @@ from core.runs.folder import RunFolder
 from core.runs.launch import launch
 from core.runs.lock import holder
 from core.util.errors import UserError
-from tests.core.runs.waiting import wait_until
+from tests.support.waiting import wait_until
 
 STAND_IN = '''
 """Takes the run's lock, as the trainer does, says so, and waits to be stopped."""

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from core.runs.lock import INHERITED, RunLock, holder, is_held
-from tests.core.runs.waiting import wait_until
+from tests.support.waiting import wait_until
 
 HOLDER = """
 import sys

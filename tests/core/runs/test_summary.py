@@ -8,7 +8,7 @@ from core.runs.directory import create
 from core.runs.folder import RunFolder
 from core.runs.lock import RunLock
 from core.runs.summary import CACHE, RunList, RunWatcher
-from tests.core.runs.stories import beginning, epoch, run_started, whole_run, write_journal
+from tests.support.event_sequences import beginning, epoch, run_started, whole_run, write_journal
 
 
 def make(runs: Path, name: str) -> RunFolder:

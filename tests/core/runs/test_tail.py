@@ -4,7 +4,7 @@ from core.runs.directory import create
 from core.runs.journal.journal import Journal
 from core.runs.lock import RunLock
 from core.runs.tail import RunTail
-from tests.core.runs.stories import beginning, whole_run
+from tests.support.event_sequences import beginning, whole_run
 
 
 def test_a_viewer_sees_each_change_once_and_the_same_as_one_that_comes_late(tmp_path: Path) -> None:

@@ -19,7 +19,7 @@ from core.tags.formats import has_tags, read_genres, set_genres
 from core.tags.journal import TagJournal, mark_undone, newest_journal, read_journal
 from core.tags.write import Action, plan, take_back, write_genres
 from core.util.errors import UserError
-from tests.core.inference.recordings import tone, write_sound
+from tests.support.recordings import tone, write_sound
 
 RATE = 44_100
 Maker = Callable[..., Path]

@@ -11,20 +11,20 @@ from core.runs.journal import events as ev
 from core.runs.journal.journal import JournalReader
 from core.training.checkpoint import save_last
 from core.training.errors import EndedAtOnce
-from core.training.run import checkpointing as saver
-from core.training.run.device_monitor import Monitor
-from core.training.run.event_logger import Chronicle
-from tests.core.runs.waiting import wait_until
-from tests.core.training import lives
+from core.training.run import checkpointing as checkpoints
+from core.training.run.device_monitor import DeviceMonitor
+from core.training.run.event_logger import EventLogger
+from tests.support import trainer_runs as lives
+from tests.support.waiting import wait_until
 
 
 def test_seldom_and_often_saved_runs_end_with_the_same_files(
     collection: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(saver, "OVERHEAD", 1e9)  # after every epoch
+    monkeypatch.setattr(checkpoints, "OVERHEAD", 1e9)  # after every epoch
     often = lives.new_run(tmp_path, collection, epochs=5)
     lives.train(often)
-    monkeypatch.setattr(saver, "OVERHEAD", 1e-9)  # never before the end
+    monkeypatch.setattr(checkpoints, "OVERHEAD", 1e-9)  # never before the end
     seldom = lives.new_run(tmp_path, collection, epochs=5)
     lives.train(seldom)
     assert [event.what for event in lives.of_kind(seldom, ev.CheckpointSaved)] == ["best", "last"]
@@ -53,8 +53,8 @@ def test_a_full_disk_costs_a_checkpoint_and_not_the_run(
             raise OSError(28, "No space left on device")
         real(path, state)
 
-    monkeypatch.setattr(saver, "OVERHEAD", 1e9)
-    monkeypatch.setattr(saver, "save_last", full_once)
+    monkeypatch.setattr(checkpoints, "OVERHEAD", 1e9)
+    monkeypatch.setattr(checkpoints, "save_last", full_once)
     run = lives.new_run(tmp_path, collection, epochs=3)
     assert isinstance(lives.train(run), ev.RunFinished)
     assert "No space left" in lives.of_kind(run, ev.Warned)[0].message
@@ -68,14 +68,14 @@ def test_an_interrupt_waits_for_the_event_that_is_being_written(collection: Path
     def on_event(event: ev.Event) -> None:
         heard.append(event)
         if len(heard) == 1:
-            chronicle.interrupt()  # as a signal in the middle of it would
+            logger.interrupt()  # as a signal in the middle of it would
 
-    with Chronicle(run, on_event) as chronicle:
+    with EventLogger(run, on_event) as logger:
         with pytest.raises(EndedAtOnce):
-            chronicle.emit(ev.Warned(message="one"))
-        chronicle.emit(ev.Warned(message="two"))
+            logger.emit(ev.Warned(message="one"))
+        logger.emit(ev.Warned(message="two"))
         with pytest.raises(EndedAtOnce):
-            chronicle.interrupt()
+            logger.interrupt()
     written = JournalReader(run.journal_path).read()
     assert [(event.seq, event.message) for event in written if isinstance(event, ev.Warned)] == [(0, "one"), (1, "two")]
     assert len(run.training_log_path.read_text().splitlines()) == 2
@@ -84,10 +84,9 @@ def test_an_interrupt_waits_for_the_event_that_is_being_written(collection: Path
 def test_events_from_several_threads_keep_their_order(collection: Path, tmp_path: Path) -> None:
     run = lives.new_run(tmp_path, collection)
     heard: list[int] = []
-    with Chronicle(run, lambda event: heard.append(event.seq)) as chronicle:
+    with EventLogger(run, lambda event: heard.append(event.seq)) as logger:
         threads = [
-            threading.Thread(target=lambda: [chronicle.emit(ev.Warned(message="x")) for _ in range(50)])
-            for _ in range(4)
+            threading.Thread(target=lambda: [logger.emit(ev.Warned(message="x")) for _ in range(50)]) for _ in range(4)
         ]
         for thread in threads:
             thread.start()
@@ -100,7 +99,7 @@ def test_the_monitor_samples_unless_the_run_waits(monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr("core.training.run.device_monitor.INTERVAL", 0.01)
     samples: list[ev.Event] = []
     waiting = False
-    with Monitor(torch.device("cpu"), samples.append, lambda: waiting):
+    with DeviceMonitor(torch.device("cpu"), samples.append, lambda: waiting):
         wait_until(lambda: len(samples) >= 3, "three samples")
         waiting = True
         seen = len(samples) + 1  # one may be on its way

@@ -17,7 +17,7 @@ from core.training.loop.evaluation import Evaluation
 from core.training.loop.optim import WeightAverage, learning_rate
 from core.training.loop.sampler import batch_bounds, random_windows, spaced_windows
 from core.training.recipe import OptimiserSettings, Recipe
-from core.training.run.callbacks import Pace
+from core.training.run.callbacks import Throttle
 
 COSINE = OptimiserSettings(learning_rate=1.0, schedule="cosine", warmup=0.1)
 
@@ -149,7 +149,7 @@ def test_an_evaluation_counts() -> None:
 
 def test_reports_come_ten_a_second_and_fewer_in_a_long_run() -> None:
     now = 0.0
-    pace = Pace(lambda: now)
+    pace = Throttle(lambda: now)
 
     def reports(seconds: float) -> int:
         nonlocal now

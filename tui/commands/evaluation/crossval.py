@@ -19,7 +19,7 @@ from tui.commands.runs.train import FLAGS, recipe_from
 
 if TYPE_CHECKING:
     from core.dataset.store.feature_set import FeatureSet
-    from core.training.evaluation.crossval import Round
+    from core.training.evaluation.crossval import Fold
 
 OF_PROTOCOLS: dict[str, tuple[tuple[str, ...], Any]] = {
     "seeds": (("random", "split"), 5),
@@ -127,7 +127,7 @@ def _as_for_train(args: argparse.Namespace) -> argparse.Namespace:
     return argparse.Namespace(**dict.fromkeys(FLAGS) | given)
 
 
-def _rounds(args: argparse.Namespace, features: "FeatureSet") -> tuple[list["Round"], str]:
+def _rounds(args: argparse.Namespace, features: "FeatureSet") -> tuple[list["Fold"], str]:
     """What to train, and the protocol in words."""
     from core.training.evaluation.crossval import column_rounds, grouped_rounds, random_rounds
 
@@ -151,6 +151,6 @@ def _rounds(args: argparse.Namespace, features: "FeatureSet") -> tuple[list["Rou
     )
 
 
-def _tell_epoch(one: "Round", done: int, epochs: int) -> None:
+def _tell_epoch(one: "Fold", done: int, epochs: int) -> None:
     if done % 10 == 0 or done == epochs:
         narrate(f"{one.name}: epoch {done} of {epochs}")

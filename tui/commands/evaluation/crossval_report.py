@@ -9,10 +9,10 @@ from tui.commands.evaluation.baseline import content_of
 if TYPE_CHECKING:
     from core.dataset.clip import Clip
     from core.dataset.store.feature_set import FeatureSet
-    from core.training.evaluation.crossval import Outcome
+    from core.training.evaluation.crossval import FoldResult
 
 
-def facts_of(outcomes: list["Outcome"], features: "FeatureSet", protocol: str, groups: str | None) -> dict[str, Any]:
+def facts_of(outcomes: list["FoldResult"], features: "FeatureSet", protocol: str, groups: str | None) -> dict[str, Any]:
     """Everything there is to say, as plain values."""
     from core.reports.metrics import classification_report
     from core.training.evaluation.significance import interval_of_share
@@ -75,7 +75,7 @@ def facts_of(outcomes: list["Outcome"], features: "FeatureSet", protocol: str, g
     }
 
 
-def _interval(outcomes: list["Outcome"], clips: list["Clip"], groups: str | None) -> tuple[list[float] | None, str]:
+def _interval(outcomes: list["FoldResult"], clips: list["Clip"], groups: str | None) -> tuple[list[float] | None, str]:
     """The accuracy's 95 % interval, None where there is none, and how it came about.
 
     Of folds by a column, each clip is measured once and those of a group are not independent: whole groups are

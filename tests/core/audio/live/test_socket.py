@@ -1,0 +1,240 @@
+"""The feed socket, with a real feeder process at its other end."""
+
+import os
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from core.audio.live.socket_path import SocketError, default_socket, listen_on
+from core.audio.live.socket_server import SocketSource
+from core.audio.live.source import State
+from tests.support.paths import ROOT
+from tests.support.waiting import wait_until
+
+RATE = 22_050
+
+
+def samples(seconds: float, start: int = 0) -> bytes:
+    """Bare samples that count up, so that each says which one it is."""
+    return (np.arange(start, start + round(seconds * RATE)) % 20_000).astype("<i2").tobytes()
+
+
+class FeedProcess:
+    """``genre-tui feed`` with a pipe for its standard input."""
+
+    def __init__(self, path: Path, *options: str) -> None:
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "tui.cli", "feed", "--socket", str(path), *options],
+            stdin=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            cwd=ROOT,
+        )
+
+    def send(self, data: bytes) -> None:
+        assert self.process.stdin is not None
+        self.process.stdin.write(data)
+        self.process.stdin.flush()
+
+    def end(self) -> tuple[int, str]:
+        _, narration = self.process.communicate(timeout=60)
+        return self.process.returncode, narration.decode()
+
+
+@pytest.fixture
+def source(tmp_path: Path) -> Iterator[SocketSource]:
+    made = SocketSource(tmp_path / "feed.sock")
+    yield made
+    made.close()
+    assert not made.path.exists()
+
+
+def heard(source: SocketSource, seconds: float) -> np.ndarray:
+    """So many seconds of what the source hears, as the integers that were sent."""
+    parts: list[np.ndarray] = []
+
+    def enough() -> bool:
+        chunk = source.read(0.05)
+        if chunk is not None:
+            assert chunk.rate == RATE
+            assert chunk.begins == (not parts)
+            parts.append(chunk.samples)
+        return sum(map(len, parts)) >= seconds * RATE
+
+    wait_until(enough, f"{seconds} s of sound")
+    return np.round(np.concatenate(parts) * 32768).astype(int)
+
+
+def is_in(source: SocketSource, state: State, text: str = "") -> None:
+    wait_until(lambda: source.condition.state is state and text in source.condition.text, f"{state}: {text}")
+
+
+def test_sound_arrives_whole_and_in_order(source: SocketSource) -> None:
+    is_in(source, State.WAITING, str(source.path))
+    feeder = FeedProcess(source.path)
+    feeder.send(samples(1.5))
+    y = heard(source, 1.5)
+    assert y.tolist() == (np.arange(len(y)) % 20_000).tolist()
+    is_in(source, State.HEARING, "22,050 Hz")
+    assert feeder.end() == (0, f"fed {3 * RATE:,} bytes to {source.path}\n")
+    is_in(source, State.WAITING, "ended")
+    assert source.overruns == 0
+
+
+def test_the_end_is_heard_though_the_feeder_has_gone(source: SocketSource) -> None:
+    feeder = FeedProcess(source.path)
+    feeder.send(samples(0.7))
+    assert feeder.end()[0] == 0
+    assert len(heard(source, 0.7)) == round(0.7 * RATE)
+
+
+def test_one_feeder_after_another_and_a_wav_header(source: SocketSource) -> None:
+    first = FeedProcess(source.path)
+    first.send(samples(0.5))
+    first.end()
+    heard(source, 0.5)
+    second = FeedProcess(source.path)
+    header = b"RIFF\xff\xff\xff\xffWAVEfmt \x10\0\0\0\x01\0\x01\0" + RATE.to_bytes(4, "little")
+    second.send(header + (2 * RATE).to_bytes(4, "little") + b"\x02\0\x10\0data\xff\xff\xff\xff" + samples(0.5))
+    second.end()
+    assert heard(source, 0.5)[:3].tolist() == [0, 1, 2]
+
+
+def test_a_second_feeder_is_refused_politely_and_the_first_goes_on(source: SocketSource) -> None:
+    first = FeedProcess(source.path)
+    first.send(samples(0.3))
+    is_in(source, State.HEARING)
+    second = FeedProcess(source.path)
+    status, narration = second.end()
+    assert status == 1
+    assert "another feeder is connected" in narration
+    first.send(samples(0.3, start=round(0.3 * RATE)))
+    y = heard(source, 0.6)
+    assert y.tolist() == (np.arange(len(y)) % 20_000).tolist()
+    assert first.end()[0] == 0
+
+
+@pytest.mark.parametrize(
+    ("data", "said"),
+    [
+        (b"ID3\x04" + bytes(200), "this is MP3"),
+        (b"a letter and no sound\n" * 500, "this is text"),
+        (b"short", "this is text"),
+    ],
+    ids=["MP3", "a letter", "a word"],
+)
+def test_garbage_is_told_to_both_sides_and_the_next_feeder_is_welcome(
+    source: SocketSource, data: bytes, said: str
+) -> None:
+    feeder = FeedProcess(source.path)
+    feeder.send(data)
+    status, narration = feeder.end()
+    assert status == 1
+    assert said in narration
+    is_in(source, State.TROUBLE, said)
+    after = FeedProcess(source.path)
+    after.send(samples(0.2))
+    heard(source, 0.2)
+    after.end()
+
+
+def test_random_bytes_are_shown_as_what_they_are(source: SocketSource) -> None:
+    feeder = FeedProcess(source.path)
+    feeder.send(os.urandom(40_000))
+    is_in(source, State.TROUBLE, "random or compressed")
+    feeder.end()
+
+
+def test_a_stalled_feeder_is_shown_and_recovers(source: SocketSource) -> None:
+    feeder = FeedProcess(source.path)
+    feeder.send(samples(0.2))
+    is_in(source, State.STALLED, "nothing for")
+    feeder.send(samples(0.2, start=round(0.2 * RATE)))
+    is_in(source, State.HEARING)
+    assert len(heard(source, 0.4)) == round(0.4 * RATE)
+    feeder.end()
+
+
+def test_too_fast_a_feeder_that_stalls_is_shown_as_stalled(source: SocketSource) -> None:
+    feeder = FeedProcess(source.path)
+    feeder.send(samples(5.0))
+    is_in(source, State.HEARING, "held back")
+    is_in(source, State.STALLED, "nothing for")
+    feeder.end()
+
+
+def test_a_feeder_that_is_killed_makes_room(source: SocketSource) -> None:
+    feeder = FeedProcess(source.path)
+    feeder.send(samples(0.2))
+    is_in(source, State.HEARING)
+    feeder.process.kill()
+    is_in(source, State.WAITING)
+    feeder.end()
+
+
+def test_too_fast_a_feeder_is_held_to_real_time_and_told(tmp_path: Path) -> None:
+    source = SocketSource(tmp_path / "feed.sock")
+    feeder = FeedProcess(source.path)
+    began = time.monotonic()
+    feeder.process.stdin.write(samples(8))  # type: ignore[union-attr]
+    is_in(source, State.HEARING, "faster than real time")
+    y = heard(source, 4)
+    assert len(y) / RATE <= 1.02 * (time.monotonic() - began) + 3
+    assert y.tolist() == (np.arange(len(y)) % 20_000).tolist()
+    source.close()
+    status, narration = feeder.end()
+    assert status == 1
+    assert "faster than real time" in narration
+    assert "the listener has ended" in narration
+
+
+def test_nobody_listens(tmp_path: Path) -> None:
+    status, narration = FeedProcess(tmp_path / "nobody.sock").end()
+    assert status == 1
+    assert "nobody listens" in narration
+
+
+def test_a_plain_program_may_feed_without_a_greeting(source: SocketSource) -> None:
+    with socket.socket(socket.AF_UNIX) as link:
+        link.connect(str(source.path))
+        link.sendall(samples(0.2)[2000:])
+        assert heard(source, 0.1)[0] == 1000
+
+
+def test_the_socket_is_the_users_alone(source: SocketSource) -> None:
+    assert source.path.stat().st_mode & 0o777 == 0o600
+
+
+def test_the_folder_is_made_for_the_user_alone(tmp_path: Path) -> None:
+    with listen_on(tmp_path / "new" / "feed.sock"):
+        assert (tmp_path / "new").stat().st_mode & 0o777 == 0o700
+
+
+def test_a_folder_that_is_open_to_all_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "open").mkdir()
+    (tmp_path / "open").chmod(0o777)
+    with pytest.raises(SocketError, match="open to others"):
+        listen_on(tmp_path / "open" / "feed.sock")
+
+
+def test_one_listener_at_a_time_and_a_dead_ones_socket_is_replaced(tmp_path: Path) -> None:
+    path = tmp_path / "feed.sock"
+    with listen_on(path), pytest.raises(SocketError, match="listens already"):
+        listen_on(path)
+    assert path.is_socket()
+    listen_on(path).close()
+
+
+def test_the_usual_place_does_not_depend_on_how_one_logged_in(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("GENRE_TUI_SOCKET", raising=False)
+    monkeypatch.setenv("XDG_RUNTIME_DIR", "/somewhere")
+    usual = default_socket()
+    monkeypatch.delenv("XDG_RUNTIME_DIR")
+    assert default_socket() == usual
+    monkeypatch.setenv("GENRE_TUI_SOCKET", "/tmp/mine.sock")
+    assert default_socket() == Path("/tmp/mine.sock")

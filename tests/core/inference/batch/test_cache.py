@@ -1,0 +1,92 @@
+"""What has been classified is known again: under another name, in another process, and only while it is the same."""
+
+import shutil
+import sqlite3
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from core.audio.files.open import opened
+from core.inference.batch.cache import PredictionIndex, judge_key
+from core.inference.types import Prediction
+from core.util.errors import UserError
+
+
+def prediction(genre: str) -> Prediction:
+    return Prediction(genre=genre, probability=0.9, probabilities={genre: 0.9, "other": 0.1}, duration_s=3.0)
+
+
+@pytest.fixture
+def sound(tmp_path: Path) -> Path:
+    path = tmp_path / "sound.wav"
+    path.write_bytes(b"RIFF" + bytes(range(256)))
+    return path
+
+
+def known(index: PredictionIndex, path: Path) -> Prediction | None:
+    with opened(path) as file:
+        return index.known(path, file)[1]
+
+
+def remember(index: PredictionIndex, path: Path, said: Prediction) -> None:
+    with opened(path) as file:
+        index.remember(index.known(path, file)[0], said)
+
+
+def test_content_is_known_again_under_any_name(tmp_path: Path, sound: Path) -> None:
+    index = PredictionIndex(tmp_path / "index.sqlite", "judge")
+    assert known(index, sound) is None
+    remember(index, sound, prediction("jazz"))
+    copy = shutil.copy(sound, tmp_path / "copy.wav")
+    assert known(index, sound) == known(index, Path(copy)) == prediction("jazz")
+    index.close()
+    assert known(PredictionIndex(tmp_path / "index.sqlite", "judge"), sound) == prediction("jazz")
+
+
+def test_changed_content_and_another_judge_are_not_known(tmp_path: Path, sound: Path) -> None:
+    index = PredictionIndex(tmp_path / "index.sqlite", "judge")
+    remember(index, sound, prediction("jazz"))
+    assert known(PredictionIndex(tmp_path / "index.sqlite", "another judge"), sound) is None
+    sound.write_bytes(sound.read_bytes()[::-1])
+    assert known(index, sound) is None
+
+
+def test_the_key_of_a_judge_changes_with_model_and_overlap(tmp_path: Path) -> None:
+    one, other = tmp_path / "one.pth", tmp_path / "other.pth"
+    one.write_bytes(b"weights")
+    other.write_bytes(b"weightz")
+    assert len({judge_key(one, 0), judge_key(other, 0), judge_key(one, 0.5)}) == 3
+
+
+def test_what_is_no_index_is_told(tmp_path: Path) -> None:
+    (tmp_path / "index.sqlite").write_bytes(b"no database at all" * 100)
+    with pytest.raises(UserError, match="cannot be used"):
+        PredictionIndex(tmp_path / "index.sqlite", "judge")
+
+
+def test_an_index_that_cannot_be_written_does_not_end_the_work(tmp_path: Path, sound: Path) -> None:
+    index = PredictionIndex(tmp_path / "index.sqlite", "judge")
+    with sqlite3.connect(tmp_path / "index.sqlite") as other:
+        other.execute("DROP TABLE predictions")
+    remember(index, sound, prediction("jazz"))
+    assert index.trouble is not None
+    assert known(index, sound) is None
+
+
+KILLED = """
+import os, sys
+from pathlib import Path
+from core.inference.batch.cache import PredictionIndex
+from tests.core.inference.batch.test_cache import prediction, remember
+index = PredictionIndex(Path(sys.argv[1]), "judge")
+remember(index, Path(sys.argv[2]), prediction("rock"))
+os.kill(os.getpid(), 9)
+"""
+
+
+def test_a_killed_process_leaves_what_it_remembered(tmp_path: Path, sound: Path) -> None:
+    done = subprocess.run([sys.executable, "-c", KILLED, tmp_path / "index.sqlite", sound], check=False)
+    assert done.returncode == -9
+    assert known(PredictionIndex(tmp_path / "index.sqlite", "judge"), sound) == prediction("rock")

@@ -1,0 +1,97 @@
+"""Verdicts from logits: what is certain, what is not, and why."""
+
+import numpy as np
+import pytest
+
+from core.inference.decision import FLAT_ENTROPY, DecisionRule, Window, relative_entropy, softmax, stretches
+from core.inference.types import Reason, Segment
+
+GENRES = [f"genre{i}" for i in range(10)]
+SURE = np.array([9.0] + [0.0] * 9)
+VAGUE = np.zeros(10)
+
+
+def window(logits: np.ndarray = SURE, *, level_db: float = -12.0, unlikeness: float = 0.5, start: float = 0) -> Window:
+    return Window(start, start + 3, logits, level_db, unlikeness)
+
+
+@pytest.fixture
+def judge() -> DecisionRule:
+    return DecisionRule(GENRES, temperature=1.5, entropy_limit=0.6)
+
+
+def test_a_clear_window_is_believed(judge: DecisionRule) -> None:
+    segment = judge.segment(window())
+    assert (segment.genre, segment.uncertain, segment.reason) == ("genre0", False, None)
+    assert segment.probabilities["genre0"] == pytest.approx(softmax(SURE / 1.5)[0], abs=1e-6)
+    assert sum(segment.probabilities.values()) == pytest.approx(1, abs=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("kept", "reason"),
+    [
+        ({"level_db": -61.0}, Reason.SILENCE),
+        ({"unlikeness": 1.01}, Reason.UNKNOWN),
+        ({"level_db": -200.0, "unlikeness": 9.0}, Reason.SILENCE),
+    ],
+)
+def test_what_is_no_music_is_flattened_however_sure_the_network_is(
+    judge: DecisionRule, kept: dict[str, float], reason: Reason
+) -> None:
+    segment = judge.segment(window(100 * SURE, **kept))
+    assert segment.uncertain
+    assert segment.reason is reason
+    assert relative_entropy(np.array(list(segment.probabilities.values()))) == pytest.approx(FLAT_ENTROPY, abs=1e-3)
+    assert segment.genre == "genre0"
+
+
+def test_flattening_keeps_the_order_and_leaves_flat_ones_alone(judge: DecisionRule) -> None:
+    logits = np.linspace(0, 5, 10)
+    probabilities = judge.verdict(logits, Reason.UNKNOWN).probabilities
+    assert (np.diff(probabilities) > 0).all()
+    assert judge.verdict(VAGUE, Reason.SILENCE).probabilities == pytest.approx(np.full(10, 0.1))
+
+
+def test_high_entropy_is_unclear(judge: DecisionRule) -> None:
+    assert judge.segment(window(VAGUE)).reason is Reason.UNCLEAR
+
+
+def test_the_whole_is_judged_by_its_music(judge: DecisionRule) -> None:
+    other = np.array([0.0, 9.0] + [0.0] * 8)
+    verdict = judge.whole([window(other, level_db=-90), window(SURE), window(SURE)])
+    assert verdict.reason is None
+    assert verdict.probabilities == pytest.approx(softmax(SURE / 1.5))
+
+
+def test_the_whole_is_no_music_where_most_of_it_is_none(judge: DecisionRule) -> None:
+    quiet, strange = window(level_db=-90), window(unlikeness=2)
+    assert judge.whole([quiet, quiet, window()]).reason is Reason.SILENCE
+    assert judge.whole([strange, strange, quiet, window()]).reason is Reason.UNKNOWN
+
+
+def segment(start: float, genre: str, reason: Reason | None = None, length: float = 3.0) -> Segment:
+    return Segment(
+        start_s=start,
+        end_s=start + length,
+        genre=genre,
+        probabilities={genre: 0.8, "other": 0.2},
+        uncertain=reason is not None,
+        reason=reason,
+    )
+
+
+def test_neighbours_of_one_verdict_make_a_stretch() -> None:
+    made = stretches(
+        [segment(0, "a"), segment(3, "a"), segment(6, "b", Reason.UNCLEAR), segment(9, "c", Reason.UNCLEAR)]
+    )
+    assert [(s.start_s, s.end_s, s.genre, s.reason) for s in made] == [
+        (0, 6, "a", None),
+        (6, 12, None, Reason.UNCLEAR),
+    ]
+    assert made[0].probability == pytest.approx(0.8)
+
+
+def test_stretches_of_overlapping_windows_meet_in_the_middle_and_cover_everything() -> None:
+    made = stretches([segment(0, "a"), segment(1.5, "a"), segment(3, "b"), segment(4.2, "b")])
+    assert [(s.start_s, s.end_s) for s in made] == [(0, 3.75), (3.75, 7.2)]
+    assert stretches([]) == []

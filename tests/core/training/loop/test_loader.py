@@ -1,0 +1,91 @@
+"""The same windows wherever the spectrograms lie, and the same training however fast it is done."""
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from core.dataset.scan import scan
+from core.dataset.store.extract import compute_features
+from core.features.quantise import to_decibels
+from core.runs.folder import RunFolder
+from core.runs.journal import events as ev
+from core.training.loop.loader import BatchLoader
+from core.training.loop.precision import choose_precision, has_bfloat16
+from core.training.loop.sampler import random_windows
+from tests.support import trainer_runs as lives
+
+CPU = torch.device("cpu")
+
+
+def test_disk_and_memory_give_the_same_batches(collection: Path) -> None:
+    on_disk, _ = compute_features(scan(collection).clips, lives.FRONT_END)
+    in_memory = on_disk.to("cpu")
+    assert on_disk.on_disk and not in_memory.on_disk
+    windows = random_windows(torch.arange(len(on_disk)), on_disk.frames, 40, 2, seed=3, epoch=1)
+    pairs = zip(
+        BatchLoader(on_disk, 40, CPU).batches(windows, 7),
+        BatchLoader(in_memory, 40, CPU).batches(windows, 7),
+        strict=True,
+    )
+    count = 0
+    for one, other in pairs:
+        assert torch.equal(one.mel_BMT, other.mel_BMT) and torch.equal(one.labels_B, other.labels_B)
+        assert one.mel_BMT.shape[1:] == (32, 40) and one.mel_BMT.dtype == torch.float32
+        count += len(one.labels_B)
+    assert count == 2 * len(on_disk)
+
+
+def test_a_window_is_the_stretch_it_says(collection: Path) -> None:
+    features = compute_features(scan(collection).clips, lives.FRONT_END)[0].to("cpu")
+    windows = random_windows(torch.tensor([4, 9]), features.frames, 20, 3, seed=0, epoch=1)
+    mel_BMT, labels_B = BatchLoader(features, 20, CPU).read(windows)
+    for mel_MT, label, clip, start in zip(mel_BMT, labels_B, windows.clip, windows.start, strict=True):
+        assert isinstance(features.mel, torch.Tensor)
+        codes_MT = features.mel[clip, :, start : start + 20]
+        assert torch.equal(mel_MT, to_decibels(codes_MT, lives.FRONT_END.top_db))
+        assert label == features.labels[clip]
+
+
+def test_going_on_in_the_middle_gives_the_rest(collection: Path) -> None:
+    features = compute_features(scan(collection).clips, lives.FRONT_END)[0].to("cpu")
+    reader = BatchLoader(features, 20, CPU)
+    windows = random_windows(torch.arange(30), features.frames, 20, 1, seed=0, epoch=1)
+    whole = list(reader.batches(windows, 4))
+    rest = list(reader.batches(windows, 4, first=5))
+    assert len(rest) == len(whole) - 5
+    assert all(torch.equal(a.mel_BMT, b.mel_BMT) for a, b in zip(whole[5:], rest, strict=True))
+    assert list(reader.batches(windows, 4, first=len(whole))) == []
+
+
+def losses(run: RunFolder) -> list[float]:
+    assert isinstance(lives.train(run), ev.RunFinished)
+    return [epoch.train_loss for epoch in lives.of_kind(run, ev.EpochFinished)]
+
+
+CALM = {"batch_size": 12, "model_options": {"dropout": 0.0}}
+"""Statistics of tiny batches blow rounding up, and dropout draws another mask for another number format."""
+
+
+@pytest.fixture(scope="module")
+def plain(collection: Path, tmp_path_factory: pytest.TempPathFactory) -> list[float]:
+    return losses(lives.new_run(tmp_path_factory.mktemp("plain"), collection, plain=True, **CALM))
+
+
+def test_the_fast_path_trains_as_the_plain_one_does(collection: Path, tmp_path: Path, plain: list[float]) -> None:
+    fast = losses(lives.new_run(tmp_path, collection, **CALM))
+    assert fast == pytest.approx(plain, rel=5e-3)
+
+
+@pytest.mark.skipif(not has_bfloat16(CPU), reason="this processor has no bfloat16 arithmetic")
+def test_bfloat16_trains_as_float32_does(collection: Path, tmp_path: Path, plain: list[float]) -> None:
+    run = lives.new_run(tmp_path, collection, precision="bfloat16", **CALM)
+    rounded = losses(run)
+    assert rounded[:2] == pytest.approx(plain[:2], rel=0.08)
+    assert rounded[-1] < 0.3 * rounded[0]
+    assert lives.of_kind(run, ev.ModelBuilt)[0].precision == "bfloat16"
+
+
+def test_plain_turns_every_choice_off(collection: Path) -> None:
+    precision = choose_precision(lives.recipe(collection, plain=True, precision="bfloat16"), CPU)
+    assert not (precision.bfloat16 or precision.channels_last or precision.fused)

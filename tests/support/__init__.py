@@ -1,0 +1,1 @@
+"""Factories and drivers that several tests share. No test imports another test."""

@@ -1,0 +1,204 @@
+"""The Classify screen with the real process behind it: torch, a trained model, and real files."""
+
+import os
+import shutil
+import signal
+from pathlib import Path
+
+import psutil
+import pytest
+
+from core.inference.workers.file_worker import Classify, as_path, as_text
+from tests.support.pilot import text, until, until_gone, until_shown
+from tests.support.small_model import GENRES, a_sound, shared_model
+from tui.app import GenreApp
+from tui.classify.detail import SoundDetail
+from tui.classify.results import ResultList
+from tui.classify.screen import ClassifyScreen
+from tui.widgets.file_tree import AudioTree
+
+SIZE = (120, 40)
+
+
+@pytest.fixture
+def music(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder with a sound of every genre, one of no format at all, and a text."""
+    folder = tmp_path / "music"
+    for genre in GENRES:
+        (folder / "known").mkdir(parents=True, exist_ok=True)
+        shutil.copy(a_sound(genre), folder / "known" / f"{genre}.au")
+    (folder / "broken.mp3").write_bytes(b"no music at all" * 100)
+    (folder / "notes.txt").write_text("a text")
+    monkeypatch.chdir(folder)
+    return folder
+
+
+def an_app(tmp_path: Path) -> GenreApp:
+    """With one run, whose best model is the small one."""
+    run = tmp_path / "runs" / "a-run"
+    run.mkdir(parents=True)
+    (run / "recipe.json").write_text("{}")
+    shutil.copy(shared_model(), run / "best_model.pth")
+    return GenreApp(tmp_path / "runs")
+
+
+def children(pid: int) -> list[psutil.Process]:
+    return [p for p in psutil.Process(pid).children() if "core.inference.workers.file_worker" in " ".join(p.cmdline())]
+
+
+async def test_a_file_of_the_tree_is_judged_in_full(tmp_path: Path, music: Path) -> None:
+    app = an_app(tmp_path)
+    async with app.run_test(size=SIZE) as pilot:
+        await pilot.press("3")
+        await until_shown(pilot, "known/", "broken.mp3", "model a-run")
+        assert "notes.txt" not in text(pilot)
+        await pilot.press("down", "enter", "down", "down", "enter")  # open the folder, the second file in it
+        await until_shown(pilot, f"{GENRES[1]}.au", "1 of 1 file judged")
+        sound = app.screen.query_one(ResultList).current
+        assert sound is not None and sound.prediction is not None and sound.image is not None
+        assert sound.prediction.genre == GENRES[1]
+        assert sound.image.columns > 100
+        await until_shown(pilot, f"{GENRES[1]} ━", "▀▀▀▀", f"▌{GENRES[1]}")
+    assert not children(os.getpid()), "the classifier's process outlived the app"
+
+
+async def test_what_is_marked_is_judged_and_what_cannot_be_read_is_named(tmp_path: Path, music: Path) -> None:
+    app = an_app(tmp_path)
+    async with app.run_test(size=SIZE) as pilot:
+        await pilot.press("3")
+        await until_shown(pilot, "broken.mp3")
+        await pilot.press("down", "space", "space", "a")
+        await until_shown(pilot, "5 of 5 files judged", "✗ unreadable")
+        results = app.screen.query_one(ResultList)
+        assert [sound.state for sound in results.sounds] == ["judged"] * 4 + ["unreadable"]
+        assert {sound.path.stem: sound.prediction.genre for sound in results.sounds if sound.prediction} == {
+            genre: genre for genre in GENRES
+        }
+        assert not app.screen.query_one(AudioTree).marked
+        while results.order != "genre":
+            await pilot.press("greater_than_sign")
+        await pilot.press("o")
+        verdicts = [sound.verdict for sound in results.sounds]
+        assert verdicts == sorted(verdicts, reverse=True)
+
+
+async def test_titles_stand_over_their_columns_in_every_size(tmp_path: Path, music: Path) -> None:
+    app = an_app(tmp_path)
+    async with app.run_test(size=(120, 40)) as pilot:
+        await pilot.press("3")
+        await until_shown(pilot, "broken.mp3")
+        await app.classify_paths([music / "known"])
+        await until_shown(pilot, "4 of 4 files judged")
+        await pilot.resize_terminal(80, 24)  # room for one pane: the results are hidden meanwhile
+        await until(pilot, lambda: app.screen.has_class("-one-pane"), "one pane")
+        await pilot.press("shift+tab")
+
+        def over_each_other() -> bool:
+            lines = text(pilot).splitlines()
+            titles = next((line for line in lines if "file" in line and "length" in line), "")
+            rows = [line for line in lines if f"{GENRES[0]}.au" in line]
+            return bool(rows) and titles.index("length") + len("length") == rows[0].index("00:12") + len("00:12")
+
+        await until(pilot, over_each_other, "the titles over their columns")
+
+
+async def test_the_cursor_reads_the_windows_of_a_track(tmp_path: Path, music: Path) -> None:
+    app = an_app(tmp_path)
+    async with app.run_test(size=SIZE) as pilot:
+        await app.classify_paths([music / "known" / f"{GENRES[0]}.au"])
+        await until_shown(pilot, "1 of 1 file judged")
+        assert app.screen.query_one(SoundDetail).has_focus
+        await pilot.press("right")
+        await until_shown(pilot, "00:00–00:03")
+        await pilot.press("right")
+        await until_shown(pilot, "00:03–00:06")
+        await pilot.press("left", "left")  # beyond the first window lies the whole file
+        await until_gone(pilot, "00:00–00:03")
+        assert "00:12" in text(pilot)
+
+
+async def test_a_crash_costs_one_file(tmp_path: Path, music: Path) -> None:
+    app = an_app(tmp_path)
+    async with app.run_test(size=SIZE) as pilot:
+        await app.classify_paths([music / "known" / f"{GENRES[0]}.au"])
+        await until_shown(pilot, "1 of 1 file judged")
+        (process,) = children(os.getpid())
+        # Stopped, it cannot answer; killed, it never will: the crash of a decoder as the app sees it.
+        process.send_signal(signal.SIGSTOP)
+        await app.classify_paths([music / "known" / f"{genre}.au" for genre in GENRES[1:3]])
+        screen = app.screen
+        assert isinstance(screen, ClassifyScreen)
+        await until_shown(pilot, "1 of 3 files judged")
+        process.send_signal(signal.SIGKILL)
+        await until_shown(pilot, "3 of 3 files judged", "✗ unreadable")
+        states = [sound.state for sound in screen.query_one(ResultList).sounds]
+        assert states == ["judged", "unreadable", "judged"]
+        assert "crashed" in str(screen.query_one(ResultList).sounds[1].unreadable)
+
+
+async def test_filter_narrows_the_tree_and_all_files_can_be_shown(tmp_path: Path, music: Path) -> None:
+    app = an_app(tmp_path)
+    async with app.run_test(size=SIZE) as pilot:
+        await pilot.press("3")
+        await until_shown(pilot, "known/")
+        await pilot.press("f")
+        await until_shown(pilot, "notes.txt")
+        await pilot.press("f", "down", "enter", "slash", *"organ")
+        await until_shown(pilot, "organ-hymn.au")
+        await until_gone(pilot, "saw-wall.au")
+        await pilot.press("escape")
+        await until_shown(pilot, "saw-wall.au")
+
+
+async def test_without_a_model_it_says_how_to_get_one(
+    tmp_path: Path, music: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("core.inference.find_model.default_model", lambda: None)
+    app = GenreApp(tmp_path / "runs")
+    async with app.run_test(size=SIZE) as pilot:
+        await pilot.press("3")
+        await until_shown(pilot, "there is no model yet")
+
+
+async def test_a_narrow_terminal_shows_one_pane_at_a_time(tmp_path: Path, music: Path) -> None:
+    app = an_app(tmp_path)
+    async with app.run_test(size=(80, 24)) as pilot:
+        await pilot.press("3")
+        await until_shown(pilot, "[files]", "broken.mp3")
+        await pilot.press("down", "down", "enter")
+        await until_shown(pilot, "[sound]", "✗")
+        await pilot.press("shift+tab")
+        await until_shown(pilot, "[results]", "broken.mp3", "✗ unreadable")
+        await pilot.resize_terminal(20, 5)
+        await pilot.resize_terminal(120, 40)
+        await until_shown(pilot, "known/", "✗ unreadable")
+
+
+async def test_names_of_any_bytes_reach_the_process(tmp_path: Path, music: Path) -> None:
+    odd = music / os.fsdecode(b"caf\xe9\n.au")
+    shutil.copy(a_sound(GENRES[2]), odd)
+    assert as_path(as_text(odd)) == odd
+    app = an_app(tmp_path)
+    async with app.run_test(size=SIZE) as pilot:
+        await app.classify_paths([odd])
+        await until_shown(pilot, "1 of 1 file judged", "caf\\xe9\\n.au")
+        sound = app.screen.query_one(ResultList).current
+        assert sound is not None and sound.prediction is not None and sound.prediction.genre == GENRES[2]
+
+
+async def test_what_waits_can_be_taken_back(tmp_path: Path, music: Path) -> None:
+    app = an_app(tmp_path)
+    async with app.run_test(size=SIZE) as pilot:
+        await app.classify_paths([music / "known" / f"{GENRES[0]}.au"])
+        await until_shown(pilot, "1 of 1 file judged")
+        (process,) = children(os.getpid())
+        process.send_signal(signal.SIGSTOP)
+        await app.classify_paths([music / "known" / f"{genre}.au" for genre in GENRES[1:]])
+        await until_shown(pilot, "1 of 4 files judged")
+        screen = app.screen
+        assert isinstance(screen, ClassifyScreen)
+        await until(pilot, lambda: len(screen._process._waiting) == 2, "the first file to be handed over")
+        await pilot.press("x")
+        assert not any(isinstance(request, Classify) for request in screen._process._waiting)
+        process.send_signal(signal.SIGCONT)
+        await until_gone(pilot, "waiting")

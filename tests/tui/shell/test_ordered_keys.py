@@ -1,0 +1,44 @@
+"""Keys that arrive in one bunch, as from a slow link, do what they do when they are pressed one by one."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from core.runs.folder import RunFolder
+from tests.support import example_run as made_up_run
+from tests.support.pseudo_terminal import CONTROL, PseudoTerminal
+
+
+@pytest.fixture
+def runs(tmp_path: Path) -> Path:
+    for name in ("alpha", "beta", "rock-steady"):
+        made_up_run.write_run(tmp_path / "runs" / name, made_up_run.midway(3))
+    return tmp_path / "runs"
+
+
+def test_a_filter_is_a_filter_and_not_commands(runs: Path, tmp_path: Path) -> None:
+    with PseudoTerminal(["--runs", str(runs)], tmp_path) as terminal:
+        terminal.read_until("rock-steady")
+        terminal.type("/rock-steady")  # r resumes, s stops, d deletes, y copies
+        terminal.read_until("1 of 3 runs")
+        terminal.type("\x1b")
+        terminal.read_for(1.0)
+        terminal.type("q")
+        assert terminal.wait() == 0
+    assert not any(RunFolder(runs / name).is_alive() for name in ("alpha", "beta", "rock-steady"))
+
+
+def test_what_is_typed_goes_where_the_cursor_has_been_sent(runs: Path, tmp_path: Path) -> None:
+    with PseudoTerminal(["--runs", str(runs)], tmp_path) as terminal:
+        terminal.read_until("rock-steady")
+        terminal.type("n" + "\x15/data" + "\x1b[B" * 3 + "\x157" + "\t\x1564" + "\x1b[B" * 4 + "mine")
+        terminal.read_until("mine")
+        terminal.resize(121, 40)  # all of it is drawn
+        screen = CONTROL.sub(b" ", terminal.read_until("demo data")).decode(errors="replace")
+        for field, value in (("Dataset", "/data"), ("Epochs", "7"), ("Batch size", "64"), ("Name", "mine")):
+            assert re.search(rf"{field} +{value} ", screen), screen
+        terminal.type("\x1b")
+        terminal.read_for(1.0)
+        terminal.type("q")
+        assert terminal.wait() == 0

@@ -1,0 +1,242 @@
+"""What the Watch screen says, as pure functions of a run's state."""
+
+from dataclasses import replace
+
+import pytest
+from textual.content import Content
+
+from core.runs.journal import events as ev
+from core.runs.journal.reducer import fold
+from core.runs.journal.state import RunState, Validation
+from tests.support import example_run as made_up_run
+from tests.support.event_sequences import numbered
+from tests.support.example_run import GENRES
+from tui.text import numbers as figures
+from tui.watch.epoch_table import columns_for
+from tui.watch.genre_bars import genre_bars, worst_pairs
+from tui.watch.progress import progress_line
+from tui.watch.setup import setup_lines
+from tui.watch.test_report import report_lines
+from tui.widgets.confusion_grid import Shading, confusion_grid
+from tui.widgets.run_header import device_strip, run_header
+
+HEAT = ("#000000", "#ffffff")
+COLOUR = Shading(HEAT)
+PLAIN = Shading(HEAT, colour=False)
+
+
+def folded(events: list[ev.Event], *, alive: bool = True) -> RunState:
+    return replace(fold(RunState.empty(), numbered(events)), name="a-run", alive=alive)
+
+
+def plain(lines: list[Content]) -> str:
+    return "\n".join(line.plain for line in lines)
+
+
+# Header
+
+
+def test_the_header_names_the_run_its_state_and_its_device() -> None:
+    state = folded(made_up_run.midway())
+    (line,) = run_header(state, state.time, 118)
+    for part in ("gtzan-mini · seed_cnn · ● running · epoch 8/20", "GPU 87 %", "1.9/80 GB", "212 W", "54 °C"):
+        assert part in line.plain
+    assert line.cell_length == 118
+
+
+@pytest.mark.parametrize("width", [20, 40, 78, 118, 198])
+@pytest.mark.parametrize("events", [made_up_run.midway(), made_up_run.whole(), made_up_run.failed()])
+def test_no_width_loses_the_state_or_the_epoch(width: int, events: list[ev.Event]) -> None:
+    state = folded(events, alive=events[-1].__class__ is ev.BatchProgress)
+    lines = run_header(state, state.time, width)
+    assert all(line.cell_length <= width for line in lines)
+    assert state.status in plain(lines)
+    assert f"epoch {state.epoch if state.alive else state.epochs_done}/20" in plain(lines)
+
+
+def test_silence_is_shown_as_such_and_not_as_a_death() -> None:
+    state = folded(made_up_run.midway())
+    state.time = 1000.0
+    assert "silent" not in plain(run_header(state, 1005.0, 118))
+    assert "running" in plain(run_header(state, 1040.0, 118))
+    assert "silent for 40 s" in plain(run_header(state, 1040.0, 118))
+
+
+def test_a_tiny_terminal_has_the_state_first() -> None:
+    state = folded(made_up_run.midway())
+    (line,) = run_header(state, state.time, 20, short=True)
+    assert line.plain.startswith("● running")
+
+
+def test_a_finished_run_says_what_it_reached() -> None:
+    state = folded(made_up_run.whole(), alive=False)
+    assert "best 90.0 %" in plain(run_header(state, 0.0, 118))
+    assert "test 78.0 %" in plain(run_header(state, 0.0, 118))
+
+
+# Device
+
+
+def test_without_a_gpu_the_strip_is_of_the_processor() -> None:
+    sample = ev.DeviceSample(cpu_percent=187.4, rss=1_200_000_000, ram_used=3_000_000_000, ram_total=8_000_000_000)
+    assert device_strip(sample, 80).plain == "CPU 187 %  memory 1.2 GB  RAM 3.0/8 GB"
+
+
+def test_the_strip_leaves_out_whole_figures_and_cuts_none() -> None:
+    assert device_strip(made_up_run.sample(7), 20).plain == "GPU 87 %  1.9/80 GB"
+    assert device_strip(made_up_run.sample(7), 3).plain == ""
+    assert device_strip(None, 80).plain == ""
+
+
+def test_figures_that_a_gpu_does_not_tell_are_left_out() -> None:
+    sample = ev.DeviceSample(cpu_percent=1, rss=1, ram_used=1, ram_total=2, gpu_percent=50.0, gpu_temperature=90.0)
+    assert device_strip(sample, 80).plain == "GPU 50 %  90 °C!"
+
+
+# Progress
+
+
+def test_progress_inside_an_epoch() -> None:
+    line = progress_line(folded(made_up_run.midway()), 100).plain
+    assert line.endswith("train 31/50 · 1,840 clips/s")
+    assert 0.6 < line.count("━") / (line.count("━") + line.count("─")) < 0.64
+
+
+def test_progress_of_the_features_before_training() -> None:
+    begun = made_up_run.beginning(20)[:2]
+    state = folded([*begun, ev.FeaturesProgress(done=50, total=200, cached=20, clips_per_second=8.25)])
+    assert progress_line(state, 100).plain.endswith("features 50/200 · 20 from the store · 8.2 clips/s")
+
+
+def test_the_end_is_told_with_its_reason() -> None:
+    assert "CUDA out of memory" in progress_line(folded(made_up_run.failed(), alive=False), 100).plain
+    assert "without a word after 7 epochs" in progress_line(folded(made_up_run.midway(), alive=False), 100).plain
+
+
+# Genres and confusion
+
+
+def test_the_worst_pairs_are_those_with_the_largest_share_of_a_genre() -> None:
+    pairs = worst_pairs([[1, 3, 0], [0, 30, 10], [0, 0, 0]], ["a", "b", "c"])
+    assert [(pair.genre, pair.taken_for, pair.count, pair.total) for pair in pairs] == [
+        ("a", "b", 3, 4),
+        ("b", "c", 10, 40),
+    ]
+
+
+def test_every_genre_has_its_bar_its_share_and_its_counts() -> None:
+    lines = [line.plain for line in genre_bars(folded(made_up_run.midway()), 50)]
+    assert [line.split()[0] for line in lines[:10]] == GENRES
+    assert all(len(line) <= 50 for line in lines[:10])
+    assert "80 %" in lines[0] and "8/10" in lines[0]
+    assert "3 of 10 classical taken for country" in lines
+    assert lines[-1] == "validation of epoch 7"
+
+
+def test_a_genre_without_clips_in_the_validation_has_no_share() -> None:
+    state = folded(made_up_run.midway())
+    state.validation = Validation(7, [None, *[0.5] * 9], [[0] * 10, *[[1] * 10] * 9])
+    assert "no clips" in genre_bars(state, 50)[0].plain
+
+
+@pytest.mark.parametrize("width", [50, 76, 120])
+def test_the_grid_has_all_counts_in_straight_columns(width: int) -> None:
+    grid = made_up_run.confusion(0.8, 1)
+    for look in (COLOUR, PLAIN):
+        head, *rows = [line.plain for line in confusion_grid(grid, GENRES, width, look)]
+        assert [row.split()[0] for row in rows] == GENRES
+        assert [[int(cell.strip("░▒▓█").replace("·", "0")) for cell in row.split()[1:]] for row in rows] == grid
+        assert len({len(row) for row in (head, *rows)}) == 1
+        assert len(head) <= width
+
+
+def test_without_colour_the_shade_is_a_character() -> None:
+    rows = [line.plain for line in confusion_grid([[10, 0], [4, 6]], ["a", "b"], 40, PLAIN)]
+    assert "10█" in rows[1] and "6▓" in rows[2]
+    in_ascii = confusion_grid([[10, 0], [4, 6]], ["a", "b"], 40, Shading(HEAT, colour=False, ascii_only=True))
+    assert "10#" in in_ascii[1].plain
+
+
+def test_with_colour_the_shade_grows_with_the_share_of_the_row() -> None:
+    _, first, _ = confusion_grid([[9, 1], [0, 2]], ["a", "b"], 40, COLOUR)
+    backgrounds = [str(span.style).split(" on ")[1] for span in first.spans if " on " in str(span.style)]
+    assert backgrounds[0] > backgrounds[1] > "#000000"
+
+
+def test_columns_of_genres_that_begin_alike_are_headed_differently() -> None:
+    genres = ["hip_hop", "hip_rock", "jazz"]
+    heading = confusion_grid([[1, 0, 0]] * 3, genres, 24, COLOUR)[0].plain.split()
+    assert len(set(heading)) == 3
+
+
+# Report and setup
+
+
+def test_the_report_has_every_genre_both_averages_and_the_tests_confusion() -> None:
+    state = folded(made_up_run.whole(), alive=False)
+    shown = plain(report_lines(state, 50, COLOUR))
+    assert "test accuracy 78.0 % · model of epoch 20" in shown
+    for name in (*GENRES, "macro avg", "weighted avg", "precision", "recall", "F1", "support"):
+        assert name in shown
+    assert "2 of 10 blues taken for classical" in shown
+
+
+@pytest.mark.parametrize("width", [36, 41, 46, 50, 90])
+def test_the_report_is_whole_at_every_width(width: int) -> None:
+    state = folded(made_up_run.whole(), alive=False)
+    table = report_lines(state, width, COLOUR)[3 : 3 + len(GENRES) + 4]
+    assert table[0].plain.split() == ["precision", "recall", "F1", "support"]
+    assert table[1].plain.split()[-1] == "10"
+    assert all(line.cell_length <= width for line in table)
+    assert len({line.cell_length for line in table}) == 1
+
+
+def test_the_setup_names_what_was_left_out_and_why() -> None:
+    shown = plain(setup_lines(folded(made_up_run.midway()), 60))
+    for part in (
+        "999 clips · 10 genres · 8.3 h",
+        "train 799 · valid 100 · test 100",
+        "! 2 files left out",
+        "jazz/jazz.00054.wav  cannot be decoded: garbage header",
+        "640 of them from the store",
+        "NVIDIA H100 on gpu-box",
+        "169,035,530 parameters",
+    ):
+        assert part in shown
+
+
+def test_a_long_path_that_was_left_out_keeps_its_end() -> None:
+    state = folded(made_up_run.midway())
+    state.excluded = [ev.ExcludedClip(path="a/very/long/folder/of/music/jazz.00054.wav", reason="silent")]
+    shown = setup_lines(state, 40)
+    assert any("jazz.00054.wav  silent" in line.plain and line.cell_length <= 40 for line in shown)
+
+
+def test_before_the_dataset_was_looked_at_there_is_the_recipe() -> None:
+    shown = plain(setup_lines(folded(made_up_run.beginning(20)[:1]), 60))
+    assert "looking at the dataset" in shown and "/music/gtzan-mini/genres" in shown
+
+
+# Figures
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [(0, "00:00"), (41.4, "00:41"), (59.7, "01:00"), (3600, "1:00:00"), (90_000, "1 d 01:00"), (-3, "00:00")],
+)
+def test_clock(seconds: float, text: str) -> None:
+    assert figures.clock(seconds) == text
+
+
+def test_what_is_not_known_is_a_dash() -> None:
+    assert [figures.loss(None), figures.loss(float("nan")), figures.percent(float("inf"))] == ["–"] * 3
+
+
+def test_losses_keep_their_size() -> None:
+    assert [figures.loss(0.17143), figures.loss(1234567.8), figures.loss(0.0)] == ["0.1714", "1.235e+06", "0.0000"]
+
+
+def test_epoch_columns_are_given_up_from_the_right() -> None:
+    assert [column.title for column in columns_for(200)][-1] == "clips/s"
+    assert [column.title for column in columns_for(51)] == ["epoch", "train loss", "train acc", "val loss", "val acc"]
+    assert [column.title for column in columns_for(3)] == ["epoch"]
