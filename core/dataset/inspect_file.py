@@ -28,7 +28,7 @@ SHORTEST = 0.5
 SAMPLES_AT_ONCE = 1 << 20
 
 
-class Examined(msgspec.Struct, frozen=True):
+class FileInspection(msgspec.Struct, frozen=True):
     """What a look at a file's content found. ``reason`` says why it is unfit; it is None for a fit one."""
 
     content: str = ""
@@ -39,21 +39,21 @@ class Examined(msgspec.Struct, frozen=True):
     reason: str | None = None
 
 
-def examine(path: str | os.PathLike[str]) -> Examined:
+def inspect_file(path: str | os.PathLike[str]) -> FileInspection:
     """Hash and decode a whole file, a block at a time.
 
     Raises:
-        AudioError: it cannot be opened or read; what is wrong with its content is in ``Examined.reason``.
+        AudioError: it cannot be opened or read; what is wrong with its content is in ``FileInspection.reason``.
     """
     with opened(path) as file:
         content = content_hash(file)
         try:
             return _judge(path, file, content)
         except AudioError as error:
-            return Examined(content=content, reason=error.reason)
+            return FileInspection(content=content, reason=error.reason)
 
 
-def _judge(path: str | os.PathLike[str], file: BinaryIO, content: str) -> Examined:
+def _judge(path: str | os.PathLike[str], file: BinaryIO, content: str) -> FileInspection:
     info = probe_open(path, file)
     samples, rate, low, high = 0, info.rate, np.inf, -np.inf
     for block, rate, full_scale in _blocks(path, file):  # noqa: B007 - a decoder knows the rate better than the header
@@ -65,7 +65,7 @@ def _judge(path: str | os.PathLike[str], file: BinaryIO, content: str) -> Examin
         reason = f"is too short ({seconds:.2f} s)"
     elif reason is None and high - low < SILENCE:
         reason = "is silent"
-    return Examined(content, info.format, rate, info.channels, seconds, reason)
+    return FileInspection(content, info.format, rate, info.channels, seconds, reason)
 
 
 def _blocks(path: str | os.PathLike[str], file: BinaryIO) -> Iterator[tuple[npt.NDArray[Any], int, float]]:
@@ -98,10 +98,10 @@ VERSION = 1
 
 class _Saved(msgspec.Struct):
     version: int
-    files: dict[str, tuple[Stamp, Examined]]
+    files: dict[str, tuple[Stamp, FileInspection]]
 
 
-class ScanMemo:
+class ScanCache:
     """The findings for one dataset folder: file name relative to it → stamp and finding.
 
     It is a convenience: what cannot be read is scanned again, and a cache that cannot be written is done without.
@@ -110,21 +110,21 @@ class ScanMemo:
     def __init__(self, root: Path) -> None:
         name = hashlib.blake2b(os.fsencode(root.resolve()), digest_size=16).hexdigest()
         self._path = cache_folder() / "scans" / f"{name}.msgpack"
-        self._old: dict[str, tuple[Stamp, Examined]] = {}
-        self._new: dict[str, tuple[Stamp, Examined]] = {}
+        self._old: dict[str, tuple[Stamp, FileInspection]] = {}
+        self._new: dict[str, tuple[Stamp, FileInspection]] = {}
         with contextlib.suppress(OSError, msgspec.DecodeError):
             saved = msgspec.msgpack.decode(self._path.read_bytes(), type=_Saved)
             self._old = saved.files if saved.version == VERSION else {}
 
-    def get(self, key: str, stamp: Stamp) -> Examined | None:
+    def get(self, key: str, stamp: Stamp) -> FileInspection | None:
         known = self._old.get(key)
         return known[1] if known and known[0] == stamp else None
 
-    def put(self, key: str, stamp: Stamp, examined: Examined) -> None:
-        self._new[key] = (stamp, examined)
+    def put(self, key: str, stamp: Stamp, inspection: FileInspection) -> None:
+        self._new[key] = (stamp, inspection)
 
     def save(self) -> None:
-        """Keeps what was put since the memo was opened, and nothing of files that are gone."""
+        """Keeps what was put since the cache was opened, and nothing of files that are gone."""
         if self._new == self._old:
             return
         with contextlib.suppress(OSError):

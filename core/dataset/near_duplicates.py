@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from core.dataset.split import joined
+from core.dataset.split import union_find
 from core.dataset.store.feature_set import FeatureSet
 
 COLUMN = "recording"
@@ -66,7 +66,7 @@ def recordings(features: FeatureSet) -> list[int]:
         for k in torch.nonzero(best_N >= ALIKE).flatten().tolist():
             keys[i].append((i, owners[k]))
             keys[owners[k]].append((i, owners[k]))
-    return joined(keys)
+    return union_find(keys)
 
 
 def _places(mel_MT: Tensor, step: int) -> Tensor:

@@ -20,7 +20,7 @@ from core.dataset.clip import Clip, DatasetError, Excluded
 from core.dataset.metadata import read_index
 from core.dataset.pack_manifest import FEATURES, is_pack, read_pack_index, write_pack_index
 from core.dataset.scan import OnProgress, scan
-from core.dataset.store.disk_rows import StoredRows
+from core.dataset.store.disk_array import DiskArray
 from core.dataset.store.extract import OnFeatures, compute_features
 from core.dataset.store.feature_set import FeatureSet
 from core.features.settings import FrontEndSettings
@@ -56,7 +56,7 @@ def pack(
             f"No clip of {printable(found.root)} can be packed: {failed[0].path}, the first of {len(failed)}, "
             f"{failed[0].reason}."
         )
-    assert isinstance(features.mel, StoredRows)
+    assert isinstance(features.mel, DiskArray)
     with _new_folder(Path(out)) as making:
         mel = np.lib.format.open_memmap(making / FEATURES, "w+", np.uint8, features.mel.shape)
         for begin in range(0, len(features), ROWS_A_COPY):
@@ -117,7 +117,7 @@ def open_pack(folder: str | os.PathLike[str]) -> FeatureSet:
     folder = Path(folder)
     index = read_pack_index(folder)
     expected = (len(index.clips), index.front_end.n_mels, index.front_end.frames)
-    mel = StoredRows(folder / FEATURES, expected[1:], range(len(index.clips)), offset=_offset(folder, expected))
+    mel = DiskArray(folder / FEATURES, expected[1:], range(len(index.clips)), offset=_offset(folder, expected))
     genres = sorted({clip.genre for clip in index.clips})
     labels = torch.tensor([genres.index(clip.genre) for clip in index.clips])
     return FeatureSet(mel, torch.tensor(index.frames), labels, genres, index.clips, index.front_end)

@@ -9,13 +9,13 @@ from pathlib import Path
 from core.audio.errors import AudioError, printable
 from core.audio.files.formats import is_audio
 from core.dataset.clip import Clip, DatasetError, Excluded
-from core.dataset.inspect_file import Examined, ScanMemo, Stamp, examine, stamp_of
+from core.dataset.inspect_file import FileInspection, ScanCache, Stamp, inspect_file, stamp_of
 from core.dataset.metadata import INDEX_NAME, read_index
 from core.dataset.pack_manifest import is_pack, read_pack_index
-from core.util.parallel import cores, in_threads
+from core.util.parallel import cores, ordered_map
 
 OnProgress = Callable[[int, int], None]
-"""Called with the number of files examined so far, and of all."""
+"""Called with the number of files inspected so far, and of all."""
 
 
 @dataclass(frozen=True)
@@ -70,8 +70,8 @@ def survey(folder: str | os.PathLike[str], *, index: Path | None = None, on_prog
     columns = _columns((Path(folder), root), index)
     names = Counter((path.parent.name, path.stem) for path in files)
     clips: list[Clip] = []
-    memo = ScanMemo(root)
-    for done, (path, finding) in enumerate(_examined(root, files, memo), start=1):
+    cache = ScanCache(root)
+    for done, (path, finding) in enumerate(_inspected(root, files, cache), start=1):
         if isinstance(finding, str):
             excluded.append(Excluded(printable(path.relative_to(root)), finding))
         else:
@@ -80,7 +80,7 @@ def survey(folder: str | os.PathLike[str], *, index: Path | None = None, on_prog
             clips.append(_clip(path, name, finding, columns.get(printable(path.stem), {})))
         if on_progress:
             on_progress(done, len(files))
-    memo.save()
+    cache.save()
     if not clips:
         raise DatasetError(
             f"None of the {len(files)} audio files in {printable(root)} can be used: {_reasons(excluded)}."
@@ -121,13 +121,13 @@ def _listed(folder: Path) -> list[Path]:
     return sorted(folder.iterdir(), key=lambda path: os.fsencode(path.name))
 
 
-def _examined(root: Path, files: list[Path], memo: ScanMemo) -> Iterator[tuple[Path, Examined | str]]:
+def _inspected(root: Path, files: list[Path], cache: ScanCache) -> Iterator[tuple[Path, FileInspection | str]]:
     """Each file in order with what was found, or with the reason against it; decoded in one thread a core."""
 
-    def look(path: Path) -> tuple[Stamp | None, Examined | str]:
+    def look(path: Path) -> tuple[Stamp | None, FileInspection | str]:
         try:
             stamp = stamp_of(path)
-            return stamp, memo.get(key(path), stamp) or examine(path)
+            return stamp, cache.get(key(path), stamp) or inspect_file(path)
         except AudioError as error:
             return None, error.reason
         except OSError as error:
@@ -136,16 +136,16 @@ def _examined(root: Path, files: list[Path], memo: ScanMemo) -> Iterator[tuple[P
     def key(path: Path) -> str:
         return printable(path.relative_to(root))
 
-    for path, (stamp, finding) in zip(files, in_threads(look, files, cores()), strict=True):
+    for path, (stamp, finding) in zip(files, ordered_map(look, files, cores()), strict=True):
         if isinstance(finding, str):
             yield path, finding
             continue
         if stamp:
-            memo.put(key(path), stamp, finding)
+            cache.put(key(path), stamp, finding)
         yield path, finding.reason or finding
 
 
-def _clip(path: Path, name: str, finding: Examined, columns: dict[str, str]) -> Clip:
+def _clip(path: Path, name: str, finding: FileInspection, columns: dict[str, str]) -> Clip:
     return Clip(
         path=path,
         genre=printable(path.parent.name),

@@ -12,7 +12,7 @@ from core.dataset.metadata import column_of, read_index
 from core.dataset.split_settings import SplitSettings
 
 
-def joined(keys: Sequence[Sequence[Hashable | None]]) -> list[int]:
+def union_find(keys: Sequence[Sequence[Hashable | None]]) -> list[int]:
     """Numbers of the connected components of items that share a key (union-find)."""
     parent = list(range(len(keys)))
 
@@ -74,13 +74,13 @@ def split(clips: Sequence[Clip], settings: SplitSettings) -> Split:
 
 def _recordings(clips: Sequence[Clip]) -> list[int]:
     """A number for each clip; copies of one recording share theirs."""
-    return joined([[("content", clip.content), ("group", clip.group) if clip.group else None] for clip in clips])
+    return union_find([[("content", clip.content), ("group", clip.group) if clip.group else None] for clip in clips])
 
 
 def _grouped(clips: Sequence[Clip], recordings: list[int], groups: str | None) -> list[int]:
     """A number for each clip; clips of one group, or copies of one recording, share theirs."""
     names = column_values(clips, groups) if groups else [""] * len(clips)
-    return joined([[("r", r), ("g", name) if name else None] for r, name in zip(recordings, names, strict=True)])
+    return union_find([[("r", r), ("g", name) if name else None] for r, name in zip(recordings, names, strict=True)])
 
 
 def column_values(clips: Sequence[Clip], column: str) -> list[str]:

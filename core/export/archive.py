@@ -148,7 +148,7 @@ def _check(path: Path, manifest: Manifest, weights: dict[str, Tensor]) -> None:
     recipe = manifest.recipe
     if len(manifest.genres) < 2 or len(set(manifest.genres)) != len(manifest.genres):
         raise UserError(f"the manifest in {path} is damaged: it names no two different genres")
-    Calibration.of(manifest.calibration).familiarity(recipe.front_end)
+    Calibration.of(manifest.calibration).ood_detector(recipe.front_end)
     try:
         with torch.device("meta"):  # shapes alone: a manifest may ask for a network of any size
             model = build_model(

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from core.export.real_front_end import RealFrontEnd
-from core.inference.onnx_backend import INPUT, LOGITS, PROBABILITIES, UNLIKENESS
+from core.inference.onnx_backend import INPUT, LOGITS, OOD_SCORE, PROBABILITIES
 from core.inference.onnx_metadata import METADATA_KEY, ModelCard
 from core.inference.torch_backend import Network
 from core.util.atomic import replacing
@@ -26,15 +26,15 @@ class WholeModel(nn.Module):
     def __init__(self, network: Network) -> None:
         super().__init__()
         self.front_end = RealFrontEnd(network.settings)
-        self.model, self.familiarity = network.model, network.familiarity
+        self.model, self.ood_detector = network.model, network.ood_detector
         self.temperature = network.calibration.temperature
 
     def forward(self, wave_BN: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Windows (B, N) → logits (B, C), probabilities (B, C), unlikeness (B,)."""
+        """Windows (B, N) → logits (B, C), probabilities (B, C), ood_score (B,)."""
         mel_BMT = self.front_end(wave_BN)
         logits_BC = self.model(mel_BMT)
-        unlikeness_B = torch.zeros_like(wave_BN[:, 0]) if self.familiarity is None else self.familiarity(mel_BMT)
-        return logits_BC, torch.softmax(logits_BC / self.temperature, dim=1), unlikeness_B
+        ood_score_B = torch.zeros_like(wave_BN[:, 0]) if self.ood_detector is None else self.ood_detector(mel_BMT)
+        return logits_BC, torch.softmax(logits_BC / self.temperature, dim=1), ood_score_B
 
 
 def export_onnx(model_path: Path, name: str, out: Path) -> None:
@@ -76,7 +76,7 @@ def _exported(model: nn.Module, wave_BN: Tensor) -> torch.onnx.ONNXProgram:
                 (wave_BN,),
                 dynamo=True,
                 input_names=[INPUT],
-                output_names=[LOGITS, PROBABILITIES, UNLIKENESS],
+                output_names=[LOGITS, PROBABILITIES, OOD_SCORE],
                 dynamic_shapes=({0: torch.export.Dim("batch")},),
                 opset_version=OPSET,
                 optimize=False,  # ONNX Runtime does that itself when it loads the model

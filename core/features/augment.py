@@ -19,7 +19,7 @@ EQUALISER_KNOTS = 5
 
 
 class Augment:
-    """Each effect strikes each clip of a batch by itself, with its probability; effects follow the order of sound:
+    """Applies each effect to each clip independently, with its own probability, in the order in which sound meets them:
 
     player and instrument (stretch, pitch), room and electronics (tilt, equaliser, noise, gain), then the training
     tricks (roll, mixup, masks).
@@ -95,14 +95,14 @@ class _Draw:
         """In [0, 1): [B, *shape]."""
         return torch.rand(self.clips, *shape, generator=self.generator, device=self.device)
 
-    def strikes(self, probability: float) -> Tensor:
-        """Which clips an effect strikes: [B], bool."""
+    def mask(self, probability: float) -> Tensor:
+        """Clips that an effect applies to: [B], bool."""
         return self.uniform() < probability
 
     def around(self, probability: float, width: float, *shape: int) -> Tensor:
-        """In [-width, width] where the effect strikes, 0 elsewhere: [B, *shape]."""
-        struck_B = self.strikes(probability).view(-1, *[1] * len(shape))
-        return (2 * self.uniform(*shape) - 1) * width * struck_B
+        """In [-width, width] where the effect applies, 0 elsewhere: [B, *shape]."""
+        mask_B = self.mask(probability).view(-1, *[1] * len(shape))
+        return (2 * self.uniform(*shape) - 1) * width * mask_B
 
     def integers(self, high: int) -> Tensor:
         return torch.randint(high, (self.clips,), generator=self.generator, device=self.device)
@@ -115,12 +115,12 @@ def _add_noise(mel_BMT: Tensor, s: AugmentationSettings, draw: _Draw) -> Tensor:
     level_B11 = signal_B11 - (lowest + (highest - lowest) * draw.uniform(1, 1))
     flicker_BMT = -torch.log1p(-draw.uniform(*mel_BMT.shape[1:]))
     noisy_BMT = _decibels(_power(mel_BMT) + _power(level_B11) * flicker_BMT)
-    return torch.where(draw.strikes(s.noise)[:, None, None], noisy_BMT, mel_BMT)
+    return torch.where(draw.mask(s.noise)[:, None, None], noisy_BMT, mel_BMT)
 
 
 def _roll(mel_BMT: Tensor, probability: float, draw: _Draw) -> Tensor:
     frames = mel_BMT.shape[2]
-    shift_B = draw.integers(frames) * draw.strikes(probability)
+    shift_B = draw.integers(frames) * draw.mask(probability)
     source_BT = (torch.arange(frames, device=mel_BMT.device) + shift_B[:, None]) % frames
     return mel_BMT.gather(2, source_BT[:, None].expand_as(mel_BMT))
 
@@ -128,7 +128,7 @@ def _roll(mel_BMT: Tensor, probability: float, draw: _Draw) -> Tensor:
 def _mixup(mel_BMT: Tensor, labels_BC: Tensor, s: AugmentationSettings, draw: _Draw) -> tuple[Tensor, Tensor]:
     """Each struck clip with a share, at most a half, of another one of the batch."""
     share_B = _beta(s.mixup_alpha, draw)
-    share_B = torch.minimum(share_B, 1 - share_B) * draw.strikes(s.mixup)
+    share_B = torch.minimum(share_B, 1 - share_B) * draw.mask(s.mixup)
     other = torch.randperm(draw.clips, generator=draw.generator, device=draw.device)
     mixed_BMT = torch.lerp(mel_BMT, mel_BMT[other], share_B[:, None, None])
     return mixed_BMT, torch.lerp(labels_BC, labels_BC[other], share_B[:, None])
@@ -149,7 +149,7 @@ def _beta(alpha: float, draw: _Draw) -> Tensor:
 def _mask(mel_BMT: Tensor, axis: int, probability: float, widest: float, draw: _Draw) -> Tensor:
     """Covers a stretch of bands (axis 1) or frames (axis 2) with the clip's mean."""
     size = mel_BMT.shape[axis]
-    width_B = draw.uniform() * widest * draw.strikes(probability)
+    width_B = draw.uniform() * widest * draw.mask(probability)
     first_B = draw.uniform() * (size - width_B)
     place_S = torch.arange(size, device=mel_BMT.device)
     covered_BS = (place_S >= first_B[:, None]) & (place_S < (first_B + width_B)[:, None])

@@ -23,7 +23,7 @@ OVERLAP = 4
 
 
 @dataclass(frozen=True)
-class Audition:
+class AugmentPreview:
     """``mel_MT`` in dB, within top_db of its maximum, as ``front_end`` shows sound."""
 
     effect: str
@@ -39,13 +39,13 @@ class Audition:
         return _sound(self.mel_MT, FrontEnd(self.front_end))
 
 
-def audition(
+def augment_preview(
     wave_N: npt.NDArray[np.float32],
     front_end: FrontEndSettings,
     settings: AugmentationSettings,
     effects: Sequence[str],
     seed: int = 0,
-) -> list[Audition]:
+) -> list[AugmentPreview]:
     """A sound as it is, then after each effect by itself, then after all of them; each strikes for certain.
 
     Frames lie closer together here than a front end may have them, since phases need overlap.
@@ -59,23 +59,23 @@ def audition(
             f"There are only {had:.3f} s of sound to show: take at least {math.ceil(100 * least) / 100:g} s."
         )
     dense = msgspec.structs.replace(front_end, hop_length=min(front_end.hop_length, front_end.n_fft // OVERLAP))
-    return audition_of_mel(FrontEnd(dense)(torch.from_numpy(wave_N)[None])[0], dense, settings, effects, seed)
+    return augment_preview_of_mel(FrontEnd(dense)(torch.from_numpy(wave_N)[None])[0], dense, settings, effects, seed)
 
 
-def audition_of_mel(
+def augment_preview_of_mel(
     mel_MT: Tensor, front_end: FrontEndSettings, settings: AugmentationSettings, effects: Sequence[str], seed: int = 0
-) -> list[Audition]:
+) -> list[AugmentPreview]:
     """The same for a spectrogram that is there already, in dB; with frames far apart its sound is poor."""
     silent = msgspec.structs.replace(settings, mixup=0.0, **dict.fromkeys(EFFECTS, 0.0))
     trials: list[tuple[str, Sequence[str]]] = [("original", []), *((effect, [effect]) for effect in effects)]
     if len(effects) > 1:
         trials.append(("all", effects))
     seen = []
-    for name, struck in trials:
-        augment = Augment(msgspec.structs.replace(silent, **dict.fromkeys(struck, 1.0)), front_end)
+    for name, chosen in trials:
+        augment = Augment(msgspec.structs.replace(silent, **dict.fromkeys(chosen, 1.0)), front_end)
         augmented_1MT, _ = augment(mel_MT[None], torch.ones(1, 1), torch.Generator().manual_seed(seed))
         relative_MT = (augmented_1MT[0] - augmented_1MT.max()).clamp_min(-front_end.top_db)
-        seen.append(Audition(name, relative_MT, front_end))
+        seen.append(AugmentPreview(name, relative_MT, front_end))
     return seen
 
 

@@ -13,11 +13,11 @@ from torch import Tensor
 STEPS = 255
 
 
-def to_codes(decibels: Tensor, top_db: float) -> Tensor:
+def quantise(decibels: Tensor, top_db: float) -> Tensor:
     """Values in [-top_db, 0] → uint8: 0 is the floor, 255 the clip's maximum."""
     return (decibels * (STEPS / top_db) + STEPS).round_().clamp_(0, STEPS).to(torch.uint8)
 
 
-def to_decibels(codes: Tensor, top_db: float) -> Tensor:
+def dequantise(codes: Tensor, top_db: float) -> Tensor:
     """uint8 → float32 in [-top_db, 0], on the device of the codes."""
     return codes.float().mul_(top_db / STEPS).sub_(top_db)

@@ -36,4 +36,4 @@ class Backend(Protocol):
     def device(self) -> object: ...
 
     def measure(self, wave_BN: Waveform) -> tuple[Values, Values]:
-        """Windows (B, N) of one length, at most ``window_samples`` → logits (B, C), and unlikeness (B,)."""
+        """Windows (B, N) of one length, at most ``window_samples`` → logits (B, C), and ood_score (B,)."""

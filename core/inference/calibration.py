@@ -32,7 +32,7 @@ class Calibration(msgspec.Struct, frozen=True, kw_only=True):
         except msgspec.ValidationError as error:
             raise UserError(f"the model's calibration is damaged: {error}") from error
 
-    def familiarity(self, settings: FrontEndSettings) -> "OodDetector | None":
+    def ood_detector(self, settings: FrontEndSettings) -> "OodDetector | None":
         """Says how unlike the training set a window is; None where the model file knows nothing of that.
 
         Raises:

@@ -227,12 +227,12 @@ class Stream:
         if not starts:
             return []
         rate = self._network.settings.sample_rate
-        logits_BC, unlikeness_B = self._network.measure(wave_BN)
+        logits_BC, ood_score_B = self._network.measure(wave_BN)
         power_B = [float(wave_N @ wave_N) / len(wave_N) for wave_N in wave_BN]
         level_B = 10 * np.log10(np.maximum(power_B, 1e-20))
         return [
-            Window(start / rate, (start + wave_BN.shape[1]) / rate, logits, float(level), float(unlikeness))
-            for start, logits, level, unlikeness in zip(starts, logits_BC, level_B, unlikeness_B, strict=True)
+            Window(start / rate, (start + wave_BN.shape[1]) / rate, logits, float(level), float(ood_score))
+            for start, logits, level, ood_score in zip(starts, logits_BC, level_B, ood_score_B, strict=True)
         ]
 
 

@@ -20,20 +20,20 @@ Logits = npt.NDArray[np.float64]
 
 @dataclass(frozen=True, slots=True)
 class Window:
-    """What was measured on one window. ``unlikeness`` is 1 at the limit of what resembles the training set."""
+    """What was measured on one window. ``ood_score`` is 1 at the limit of what resembles the training set."""
 
     start_s: float
     end_s: float
     logits: Logits
     level_db: float
-    unlikeness: float
+    ood_score: float
 
     @property
     def obstacle(self) -> Reason | None:
         """Why the network should not have been asked at all."""
         if self.level_db < SILENCE_DBFS:
             return Reason.SILENCE
-        return Reason.UNKNOWN if self.unlikeness > 1 else None
+        return Reason.UNKNOWN if self.ood_score > 1 else None
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,7 @@ from core.inference.window_cutter import followed_by_silence, repeated
 from core.util.errors import UserError
 
 SUFFIX = ".onnx"
-INPUT, LOGITS, PROBABILITIES, UNLIKENESS = "waveform", "logits", "probabilities", "unlikeness"
+INPUT, LOGITS, PROBABILITIES, OOD_SCORE = "waveform", "logits", "probabilities", "unlikeness"
 """[batch, samples] → [batch, genres], [batch, genres], [batch]."""
 BATCH = 16
 
@@ -39,24 +39,24 @@ class OnnxNetwork:
             INPUT: (None, self.window_samples),
             LOGITS: (None, len(self.genres)),
             PROBABILITIES: (None, len(self.genres)),
-            UNLIKENESS: (None,),
+            OOD_SCORE: (None,),
         }:
             raise UserError(f"{path} does not take and give what its description says")
 
     def measure(self, wave_BN: Waveform) -> tuple[Values, Values]:
         """As `Backend.measure`."""
-        logits, unlikeness = self._run(repeated(wave_BN, self.window_samples))
+        logits, ood_score = self._run(repeated(wave_BN, self.window_samples))
         if self.fixed_length and wave_BN.shape[1] < self.window_samples:
             logits, _ = self._run(followed_by_silence(wave_BN, self.window_samples))
-        return logits, unlikeness
+        return logits, ood_score
 
     def _run(self, wave_BN: Waveform) -> tuple[Values, Values]:
         answers = [
-            self._session.run([LOGITS, UNLIKENESS], {INPUT: wave_BN[i : i + BATCH]})
+            self._session.run([LOGITS, OOD_SCORE], {INPUT: wave_BN[i : i + BATCH]})
             for i in range(0, len(wave_BN), BATCH)
         ]
-        logits, unlikeness = zip(*answers, strict=True)
-        return np.concatenate(logits).astype(np.float64), np.concatenate(unlikeness).astype(np.float64)
+        logits, ood_score = zip(*answers, strict=True)
+        return np.concatenate(logits).astype(np.float64), np.concatenate(ood_score).astype(np.float64)
 
 
 def _open(path: Path, provider: str) -> Any:

@@ -10,7 +10,7 @@ from core.features.log_mel import FrontEnd
 from core.features.settings import FrontEndSettings
 from core.inference.calibration import Calibration
 from core.inference.window_cutter import Waveform, followed_by_silence, repeated
-from core.models.layers.batch_norm import fold_batch_norms
+from core.models.layers.batch_norm import fuse_batch_norm
 from core.models.networks.seed_cnn import SeedCNN
 from core.models.ood.thresholds import WINDOW_SECONDS
 from core.training.checkpoint import load_model
@@ -31,7 +31,7 @@ class Network:
             UserError: the file is missing, damaged or no model, or there is no such device.
         """
         trained = load_model(path, choose_device(device))
-        fold_batch_norms(trained.model)
+        fuse_batch_norm(trained.model)
         self.settings: FrontEndSettings = trained.front_end
         self.genres = trained.genres
         self.name = trained.recipe.model
@@ -48,24 +48,24 @@ class Network:
         else:
             self.window_samples = self.settings.samples
         self.calibration = Calibration.of(trained.calibration)
-        familiarity = self.calibration.familiarity(self.settings)
-        self.familiarity = None if familiarity is None else familiarity.to(self.device)
+        ood_detector = self.calibration.ood_detector(self.settings)
+        self.ood_detector = None if ood_detector is None else ood_detector.to(self.device)
 
     @torch.inference_mode()
     def measure(self, wave_BN: npt.NDArray[np.float32]) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
-        """Windows (B, N) of one length, at most ``window_samples`` → logits (B, C), and unlikeness (B,).
+        """Windows (B, N) of one length, at most ``window_samples`` → logits (B, C), and ood_score (B,).
 
-        Unlikeness is the distance from the training windows in units of its limit; 0 where the model knows no limit.
+        The OOD score is the distance from the training windows in units of its limit; 0 where the model knows no limit.
         """
-        logits, unlikeness = [], []
+        logits, ood_score = [], []
         for i in range(0, len(wave_BN), BATCH):
             part_BN = wave_BN[i : i + BATCH]
             mel_BMT = self._spectrograms(repeated(part_BN, self.window_samples))
-            unlikeness.append(self._unlikeness(mel_BMT).cpu())
+            ood_score.append(self._ood_score(mel_BMT).cpu())
             if self.fixed_length and part_BN.shape[1] < self.window_samples:
                 mel_BMT = self._spectrograms(followed_by_silence(part_BN, self.window_samples))
             logits.append(self.model(mel_BMT).double().cpu())
-        return torch.cat(logits).numpy(), torch.cat(unlikeness).numpy()
+        return torch.cat(logits).numpy(), torch.cat(ood_score).numpy()
 
     def _spectrograms(self, wave_BN: Waveform) -> torch.Tensor:
         parts = torch.split(
@@ -73,8 +73,8 @@ class Network:
         )
         return torch.cat([self.front_end(part_BN) for part_BN in parts])
 
-    def _unlikeness(self, mel_BMT: torch.Tensor) -> torch.Tensor:
-        if self.familiarity is None:
+    def _ood_score(self, mel_BMT: torch.Tensor) -> torch.Tensor:
+        if self.ood_detector is None:
             return torch.zeros(len(mel_BMT), dtype=torch.float64)
-        unlikeness_B: torch.Tensor = self.familiarity(mel_BMT)
-        return unlikeness_B.double()
+        ood_score_B: torch.Tensor = self.ood_detector(mel_BMT)
+        return ood_score_B.double()

@@ -10,8 +10,8 @@ import numpy.typing as npt
 from matplotlib import colormaps
 from PIL import Image
 
-from core.features.augment_preview import Audition
-from core.features.quantise import to_codes
+from core.features.augment_preview import AugmentPreview
+from core.features.quantise import quantise
 
 LONGEST_NAME = 200
 """Bytes of a file's name, leaving room for the suffix."""
@@ -19,24 +19,24 @@ LONGEST_NAME = 200
 _PALETTE = (colormaps["magma"](np.arange(256))[:, :3] * 255).round().astype(np.uint8).tobytes()
 
 
-def write_spectrogram(path: Path, codes_MT: npt.NDArray[np.uint8]) -> None:
+def write_spectrogram(path: Path, quantised_MT: npt.NDArray[np.uint8]) -> None:
     """Writes a PNG of a spectrogram [bands, frames], 0 for silence and 255 for its loudest point; low bands below."""
-    picture = Image.fromarray(np.ascontiguousarray(codes_MT[::-1]))
+    picture = Image.fromarray(np.ascontiguousarray(quantised_MT[::-1]))
     picture.putpalette(_PALETTE)
     picture.save(path, compress_level=1)
 
 
 def write_spectrograms(folder: Path, clips: Iterable[tuple[str, str, npt.NDArray[np.uint8]]]) -> int:
-    """Writes ``folder/<genre>/<clip>.png`` for every (genre, clip, codes_MT) and returns how many.
+    """Writes ``folder/<genre>/<clip>.png`` for every (genre, clip, quantised_MT) and returns how many.
 
     The folder takes its place when all of its pictures are there, instead of each being synced by itself.
     """
     making = Path(tempfile.mkdtemp(dir=folder.parent, prefix=f".{folder.name}-"))
     count = 0
     try:
-        for genre, clip, codes_MT in clips:
+        for genre, clip, quantised_MT in clips:
             (making / genre).mkdir(exist_ok=True)
-            write_spectrogram(making / genre / f"{_file_name(clip)}.png", codes_MT)
+            write_spectrogram(making / genre / f"{_file_name(clip)}.png", quantised_MT)
             count += 1
         making.chmod(0o755)
         shutil.rmtree(folder, ignore_errors=True)
@@ -51,14 +51,14 @@ def _file_name(clip: str) -> str:
     return clip.replace("/", "_").encode()[:LONGEST_NAME].decode(errors="ignore")
 
 
-def write_picture(folder: Path, seen: Audition) -> Path:
+def write_picture(folder: Path, seen: AugmentPreview) -> Path:
     """``folder/<effect>.png``."""
     path = folder / f"{seen.effect}.png"
-    write_spectrogram(path, to_codes(seen.mel_MT, seen.front_end.top_db).numpy())
+    write_spectrogram(path, quantise(seen.mel_MT, seen.front_end.top_db).numpy())
     return path
 
 
-def write_sound(folder: Path, heard: Audition) -> Path:
+def write_sound(folder: Path, heard: AugmentPreview) -> Path:
     """``folder/<effect>.wav``, 16 bits."""
     import soundfile
 

@@ -12,7 +12,7 @@ AHEAD = 4
 """Results a thread may be ahead of their reader."""
 
 
-def in_threads(function: Callable[[Item], Result], items: Iterable[Item], threads: int) -> Iterator[Result]:
+def ordered_map(function: Callable[[Item], Result], items: Iterable[Item], threads: int) -> Iterator[Result]:
     """``function`` of every item, in the order of the items.
 
     At most ``AHEAD`` results a thread wait for the reader, so that memory does not grow with the number of items.

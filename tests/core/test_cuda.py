@@ -14,7 +14,7 @@ from core.dataset.store.extract import compute_features, in_batches
 from core.dataset.store.feature_set import FeatureSet
 from core.dataset.store.feature_store import FeatureStore
 from core.features.log_mel import FrontEnd
-from core.features.quantise import to_codes
+from core.features.quantise import quantise
 from core.features.settings import AugmentationSettings
 from core.inference.classifier import Classifier
 from core.inference.find_model import default_model
@@ -84,7 +84,7 @@ def test_the_front_end_is_the_cpus(tmp_path: Path) -> None:
     wave_BN = torch.from_numpy(y)[None]
     here = FrontEnd(SETTINGS)(wave_BN)
     there = FrontEnd(SETTINGS).to(CUDA)(wave_BN.to(CUDA)).cpu()
-    assert (to_codes(here, SETTINGS.top_db).int() - to_codes(there, SETTINGS.top_db).int()).abs().max() <= 1
+    assert (quantise(here, SETTINGS.top_db).int() - quantise(there, SETTINGS.top_db).int()).abs().max() <= 1
 
 
 def test_features_of_mixed_files_are_the_cpus(tmp_path: Path) -> None:

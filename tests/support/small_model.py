@@ -14,7 +14,7 @@ from core.dataset.synthetic import make_demo
 from core.features.log_mel import FrontEnd
 from core.features.settings import FrontEndSettings
 from core.models.layers.standardise import fit_standardisation
-from core.models.ood.thresholds import WINDOW_SECONDS, cut, fit_limits
+from core.models.ood.thresholds import WINDOW_SECONDS, cut, fit_thresholds
 from core.models.registry import build_model
 from core.training.checkpoint import save_best
 from core.training.loop.calibration import calibrate
@@ -87,7 +87,7 @@ def make_model(genres: Path, path: Path, *, model: str = "small_cnn") -> Path:
         logits = torch.stack([network(cut(mels[i], frames)).mean(0) for i in valid]).clone()
     validation = Evaluation(logits, labels[valid])
     calibration = calibrate(validation)
-    limits = fit_limits(
+    limits = fit_thresholds(
         validation.probabilities(calibration["temperature"]),
         validation.labels,
         [cut(mels[i], FRONT_END.frames_in(WINDOW_SECONDS)) for i in train],

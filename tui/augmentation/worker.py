@@ -22,7 +22,7 @@ from tui.augmentation.protocol import Answer, Picture, Play, Playing, Refused, R
 
 if TYPE_CHECKING:
     from core.dataset.clip import Clip
-    from core.features.augment_preview import Audition
+    from core.features.augment_preview import AugmentPreview
     from core.training.recipe import Recipe
 
 SECONDS = 8.0
@@ -42,7 +42,7 @@ class Auditions:
         """With their places in the dataset, each genre's first, then each genre's second, …"""
         self.pack = data if is_pack(data) else None
         self.out = out
-        self.shown: dict[str, Audition] = {}
+        self.shown: dict[str, AugmentPreview] = {}
         self.folder = out
         self._player: Any = None
 
@@ -56,23 +56,25 @@ class Auditions:
                 return self._write()
 
     def _show(self, request: Show) -> Shown:
-        from core.features.quantise import to_codes
+        from core.features.quantise import quantise
 
         index, clip = self.clips[request.place % len(self.clips)]
         recipe = preset(request.preset, "")
         seconds = min(recipe.crop_seconds or SECONDS, clip.duration_s)
-        seen = self._auditions(index, clip, recipe, seconds, request.seed)
-        self.shown = {audition.effect: audition for audition in seen}
+        seen = self._previews(index, clip, recipe, seconds, request.seed)
+        self.shown = {one.effect: one for one in seen}
         name = clip.name if clip.name.startswith(clip.genre) else f"{clip.genre} {clip.name}"
         self.folder = self.out / f"{name}-{request.preset}-{request.seed}".replace("/", "_").replace(" ", "-")
         pictures = [
-            Picture(one.effect, len(one.mel_MT), to_codes(one.mel_MT, one.front_end.top_db).numpy().tobytes())
+            Picture(one.effect, len(one.mel_MT), quantise(one.mel_MT, one.front_end.top_db).numpy().tobytes())
             for one in seen
         ]
         return Shown(request, name, len(self.clips), seconds, self.pack is None, pictures)
 
-    def _auditions(self, index: int, clip: "Clip", recipe: "Recipe", seconds: float, seed: int) -> "list[Audition]":
-        from core.features.augment_preview import audition, audition_of_mel
+    def _previews(
+        self, index: int, clip: "Clip", recipe: "Recipe", seconds: float, seed: int
+    ) -> "list[AugmentPreview]":
+        from core.features.augment_preview import augment_preview, augment_preview_of_mel
 
         effects = effects_of(recipe.augmentation)
         if self.pack is not None:
@@ -80,13 +82,13 @@ class Auditions:
 
             features = open_pack(self.pack)
             mel_MT = features.as_decibels(features.batch([index])[0])[:, : features.settings.frames_in(seconds)]
-            return audition_of_mel(mel_MT, features.settings, recipe.augmentation, effects, seed)
+            return augment_preview_of_mel(mel_MT, features.settings, recipe.augmentation, effects, seed)
         from core.audio.files.decode import decode
         from core.audio.resample import resample
 
         wave_N, rate = decode(clip.path, duration=seconds)
         wave_N = resample(wave_N, rate, recipe.front_end.sample_rate)
-        return audition(wave_N, recipe.front_end, recipe.augmentation, effects, seed)
+        return augment_preview(wave_N, recipe.front_end, recipe.augmentation, effects, seed)
 
     def _play(self, effect: str) -> Playing:
         from core.audio.playback import Player

@@ -31,7 +31,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     from core.audio.files.decode import decode
     from core.audio.resample import resample
-    from core.features.augment_preview import audition
+    from core.features.augment_preview import augment_preview
     from core.reports.spectrograms import write_picture, write_sound
 
     if not 0 < args.seconds < math.inf:  # NaN is neither
@@ -46,7 +46,7 @@ def run(args: argparse.Namespace) -> int:
     effects = args.effect or effects_of(recipe.augmentation)
     wave_N, rate = decode(args.file, start=args.start, duration=args.seconds)
     wave_N = resample(wave_N, rate, recipe.front_end.sample_rate)
-    heard = audition(wave_N, recipe.front_end, recipe.augmentation, effects, args.seed)
+    heard = augment_preview(wave_N, recipe.front_end, recipe.augmentation, effects, args.seed)
     try:
         args.out.mkdir(parents=True, exist_ok=True)
         for trial in heard:

@@ -23,12 +23,12 @@ from core.audio.resample import resample
 from core.dataset.clip import Clip, Excluded
 from core.dataset.inspect_file import SILENCE
 from core.dataset.store.feature_set import FeatureSet, free_memory
-from core.dataset.store.feature_store import FeatureStore, writing
+from core.dataset.store.feature_store import FeatureStore, async_writer
 from core.features.log_mel import FrontEnd
-from core.features.quantise import to_codes
+from core.features.quantise import quantise
 from core.features.resample import at_one_rate, can_resample_on_device
 from core.features.settings import FrontEndSettings
-from core.util.parallel import cores, in_threads
+from core.util.parallel import cores, ordered_map
 
 OnFeatures = Callable[[int, int, int], None]
 """Called with the clips that are done, all clips, and those of them that the store had already."""
@@ -62,7 +62,7 @@ def compute_features(
     failed: dict[str, str] = {}
     if on_progress:
         on_progress(cached, len(clips), cached)
-    with writing(store) as put:
+    with async_writer(store) as put:
         computed = _computed(list(missing.values()), settings, torch.device(device))
         for done, (clip, result) in enumerate(computed, start=1):
             if isinstance(result, AudioError):
@@ -99,19 +99,19 @@ def _one_by_one(clips: list[Clip], front_end: FrontEnd, device: torch.device) ->
             y, rate = waveform(clip, settings.seconds)
             y = resample(y.astype(np.float32, copy=False), rate, settings.sample_rate)[: settings.samples]
             wave_N = torch.from_numpy(y)
-            return clip, to_codes(front_end(wave_N[None])[0], settings.top_db)
+            return clip, quantise(front_end(wave_N[None])[0], settings.top_db)
         except AudioError as error:
             return clip, error
 
     with _single_threaded():
-        yield from in_threads(spectrogram, clips, cores())
+        yield from ordered_map(spectrogram, clips, cores())
 
 
 def in_batches(clips: list[Clip], front_end: FrontEnd, device: torch.device) -> Iterator[Computed]:
     """Batches on ``device``, as large as half of its free memory allows, while threads decode the next."""
     settings = front_end.settings
     size = max(1, min(LARGEST_BATCH, free_memory(device) // 2 // _bytes_a_clip(settings)))
-    decoded = in_threads(partial(_decoded, settings=settings, device=device), clips, cores())
+    decoded = ordered_map(partial(_decoded, settings=settings, device=device), clips, cores())
     while batch := list(islice(decoded, size)):
         good = [(clip, wave, rate) for clip, wave, rate in batch if isinstance(wave, Tensor)]
         yield from ((clip, wave) for clip, wave, _ in batch if isinstance(wave, AudioError))
@@ -119,9 +119,9 @@ def in_batches(clips: list[Clip], front_end: FrontEnd, device: torch.device) -> 
             continue
         waves = [(wave, rate) for _, wave, rate in good]
         wave_BN, samples = at_one_rate(waves, settings.sample_rate, settings.samples, device)
-        codes_BMT = to_codes(front_end(wave_BN), settings.top_db).cpu()
-        for (clip, _, _), codes_MT, count in zip(good, codes_BMT, samples, strict=True):
-            yield clip, codes_MT[:, : front_end.frames_of(count)]
+        quantised_BMT = quantise(front_end(wave_BN), settings.top_db).cpu()
+        for (clip, _, _), quantised_MT, count in zip(good, quantised_BMT, samples, strict=True):
+            yield clip, quantised_MT[:, : front_end.frames_of(count)]
 
 
 def _decoded(clip: Clip, *, settings: FrontEndSettings, device: torch.device) -> tuple[Clip, Tensor | AudioError, int]:

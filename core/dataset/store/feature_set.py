@@ -11,8 +11,8 @@ import torch
 from torch import Tensor
 
 from core.dataset.clip import Clip
-from core.dataset.store.disk_rows import StoredRows
-from core.features.quantise import to_decibels
+from core.dataset.store.disk_array import DiskArray
+from core.features.quantise import dequantise
 from core.features.settings import FrontEndSettings
 
 ROWS_A_COPY = 256
@@ -20,9 +20,9 @@ ROWS_A_COPY = 256
 
 @dataclass(frozen=True)
 class FeatureSet:
-    mel: Tensor | StoredRows
+    mel: Tensor | DiskArray
     """(N, M, T) uint8: 0 is the floor, 255 each clip's maximum; ``as_decibels`` translates. A Tensor lives on
-    ``device``; StoredRows are on disk, take lists and tensors of indices, and give tensors in ordinary memory."""
+    ``device``; a DiskArray stays on disk, takes lists and tensors of indices, and gives tensors in CPU memory."""
     frames: Tensor
     """(N,) int64: frames that hold audio; those behind are padding at the floor."""
     labels: Tensor
@@ -41,7 +41,7 @@ class FeatureSet:
 
     @property
     def on_disk(self) -> bool:
-        return isinstance(self.mel, StoredRows)
+        return isinstance(self.mel, DiskArray)
 
     def to(self, device: torch.device | str, *, limit: int | None = None) -> "FeatureSet":
         """The same set in the memory of ``device``, or still on disk where it takes more than ``limit`` bytes.
@@ -50,7 +50,7 @@ class FeatureSet:
         """
         device = torch.device(device)
         if isinstance(self.mel, Tensor):
-            mel: Tensor | StoredRows = self.mel.to(device)
+            mel: Tensor | DiskArray = self.mel.to(device)
         elif self.mel.nbytes > (free_memory(device) // 2 if limit is None else limit):
             mel = self.mel
         else:
@@ -59,18 +59,18 @@ class FeatureSet:
 
     def batch(self, indices: Tensor | Sequence[int]) -> Tensor:
         """(B, M, T) uint8 on ``device``."""
-        if isinstance(self.mel, StoredRows):
+        if isinstance(self.mel, DiskArray):
             return self.mel[indices].to(self.device)
         return self.mel[torch.as_tensor(indices, device=self.device)]
 
     def will_need(self, indices: Tensor | Sequence[int]) -> None:
         """Announces the batch after the next, so that one on disk is read ahead."""
-        if isinstance(self.mel, StoredRows):
+        if isinstance(self.mel, DiskArray):
             self.mel.will_need(indices)
 
     def as_decibels(self, codes: Tensor) -> Tensor:
         """uint8 of any shape → float32 in [-top_db, 0], on the same device."""
-        return to_decibels(codes, self.settings.top_db)
+        return dequantise(codes, self.settings.top_db)
 
 
 def free_memory(device: torch.device) -> int:
@@ -80,7 +80,7 @@ def free_memory(device: torch.device) -> int:
     return int(psutil.virtual_memory().available)
 
 
-def _load(rows: StoredRows, device: torch.device) -> Tensor:
+def _load(rows: DiskArray, device: torch.device) -> Tensor:
     """All rows, (N, M, T), read and copied in blocks, so that no second copy of the whole stands in memory."""
     mel = torch.empty(rows.shape, dtype=torch.uint8, device=device)
     for begin in range(0, len(rows), ROWS_A_COPY):

@@ -23,7 +23,7 @@ import numpy as np
 import numpy.typing as npt
 from torch import Tensor
 
-from core.dataset.store.disk_rows import StoredRows
+from core.dataset.store.disk_array import DiskArray
 from core.features.settings import FrontEndSettings
 from core.util.dirs import cache_folder
 from core.util.errors import UserError
@@ -76,9 +76,9 @@ class FeatureStore:
                 self._places[content] = (self._read, frames)
             self._read += 1
 
-    def put(self, content: str, codes_MT: Tensor) -> None:
+    def put(self, content: str, quantised_MT: Tensor) -> None:
         """Keeps a spectrogram, (M, valid frames) uint8. It is on disk after the next ``flush``, or before."""
-        self._waiting.append((bytes.fromhex(content), codes_MT.numpy()))
+        self._waiting.append((bytes.fromhex(content), quantised_MT.numpy()))
         if len(self._waiting) * self.shape[0] * self.shape[1] >= BYTES_A_WRITE:
             self.flush()
 
@@ -104,14 +104,14 @@ class FeatureStore:
             self.refresh()
         self._waiting.clear()
 
-    def rows(self, contents: Sequence[str]) -> tuple[StoredRows, list[int]]:
+    def rows(self, contents: Sequence[str]) -> tuple[DiskArray, list[int]]:
         """The spectrograms of these contents, and their valid frames.
 
         Raises:
             KeyError: one is not in the store.
         """
         places = [self._places[bytes.fromhex(content)] for content in contents]
-        stored = StoredRows(self.folder / "rows.bin", self.shape, [place for place, _ in places])
+        stored = DiskArray(self.folder / "rows.bin", self.shape, [place for place, _ in places])
         return stored, [frames for _, frames in places]
 
     @contextmanager
@@ -152,7 +152,7 @@ MOST_WAITING = 256
 
 
 @contextmanager
-def writing(store: FeatureStore) -> Iterator[Callable[[str, Tensor], None]]:
+def async_writer(store: FeatureStore) -> Iterator[Callable[[str, Tensor], None]]:
     """A thread that puts spectrograms into ``store`` while others are computed.
 
     In the end all are on disk, also when somebody has asked for a stop.
@@ -163,8 +163,8 @@ def writing(store: FeatureStore) -> Iterator[Callable[[str, Tensor], None]]:
     pool = ThreadPoolExecutor(1, "store")
     waiting: deque[Future[None]] = deque()
 
-    def put(content: str, codes_MT: Tensor) -> None:
-        waiting.append(pool.submit(store.put, content, codes_MT))
+    def put(content: str, quantised_MT: Tensor) -> None:
+        waiting.append(pool.submit(store.put, content, quantised_MT))
         while waiting and (waiting[0].done() or len(waiting) > MOST_WAITING):
             waiting.popleft().result()
 

@@ -13,7 +13,7 @@ from core.inference.batch.cache import PredictionIndex
 from core.inference.batch.find_files import Found
 from core.inference.classifier import Classifier
 from core.inference.types import Result, Unreadable
-from core.util.parallel import cores, in_threads
+from core.util.parallel import cores, ordered_map
 
 
 def classify_many(
@@ -52,7 +52,7 @@ def classify_many(
             on_defect(traceback.format_exc())
             return Unreadable(path=printable(item), error=f"cannot be classified ({type(error).__name__}: {error})")
 
-    yield from in_threads(classify, found, jobs)
+    yield from ordered_map(classify, found, jobs)
 
 
 def _classify(

@@ -8,7 +8,7 @@ from torch.nn.modules.batchnorm import _BatchNorm
 from torch.nn.utils.fusion import fuse_conv_bn_eval, fuse_linear_bn_eval
 
 
-def fold_batch_norms(model: nn.Module) -> None:
+def fuse_batch_norm(model: nn.Module) -> None:
     """Changes a network in evaluation mode in place: the same function to rounding, with fewer passes over its data.
 
     Of every `nn.Sequential` in it, whatever its depth, the normalisations that follow a convolution or a linear layer
@@ -26,7 +26,7 @@ def fold_batch_norms(model: nn.Module) -> None:
 
 
 @torch.no_grad()
-def settle_batch_norm(model: nn.Module, mel_BMT: Tensor) -> None:
+def init_batch_norm_stats(model: nn.Module, mel_BMT: Tensor) -> None:
     """Starts every batch normalisation from the statistics of one batch [B ≥ 2, M, T] in dB, instead of from 0 and 1.
 
     The running mean moves by a tenth a step, and a small dataset has five steps an epoch: without this its first

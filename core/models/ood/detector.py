@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from core.features.settings import FrontEndSettings
-from core.models.ood.features import distance, movement, texture
+from core.models.ood.features import distance, movement, ood_features
 from core.models.ood.thresholds import WINDOW_SECONDS
 
 
@@ -30,7 +30,7 @@ class OodDetector(nn.Module):
     ) -> None:
         """
         Raises:
-            ValueError: the precision is no square matrix of the mean's size.
+            ValueError: the precision matrix does not match the mean.
         """
         super().__init__()
         self.settings = settings
@@ -38,14 +38,14 @@ class OodDetector(nn.Module):
         self.register_buffer("mean", torch.tensor(mean))
         self.register_buffer("precision", torch.tensor(precision))
         if self.precision.shape != (len(self.mean), len(self.mean)):
-            raise ValueError("the texture's precision is no square matrix")
+            raise ValueError("the precision matrix is not square")
 
     def forward(self, mel_BMT: Tensor) -> Tensor:
         """[B, M, T] in dB → [B]: above 1 is unlike anything known. Of a long window, the mean over its parts."""
         frames = min(self.settings.frames_in(WINDOW_SECONDS), mel_BMT.shape[2])
         starts = range(0, mel_BMT.shape[2] - frames + 1, frames)
         parts = torch.cat([mel_BMT[:, :, start : start + frames] for start in starts])
-        texture_BF = texture(parts, self.settings)
-        strange = distance(texture_BF, self.mean, self.precision) / self.texture_limit
-        still = self.movement_limit / movement(texture_BF).clamp_min(1e-3)
+        features_BF = ood_features(parts, self.settings)
+        strange = distance(features_BF, self.mean, self.precision) / self.texture_limit
+        still = self.movement_limit / movement(features_BF).clamp_min(1e-3)
         return torch.maximum(strange, still).reshape(len(starts), -1).mean(0)

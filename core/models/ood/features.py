@@ -19,12 +19,12 @@ STEP_SECONDS = 0.1
 SHRINKAGE = 0.1
 """Share of the identity in the correlation matrix, so that few windows suffice."""
 MOVEMENT = -4
-"""Where a texture has the deviation of the bands from their means over time, as a logarithm."""
+"""Index of the log deviation of the bands from their means over time, in the vector of `ood_features`."""
 LOG_FLOOR = 0.3
 """Decibels added before a logarithm is taken."""
 
 
-def texture(mel_BMT: Tensor, settings: FrontEndSettings) -> Tensor:
+def ood_features(mel_BMT: Tensor, settings: FrontEndSettings) -> Tensor:
     """Log-mel windows [B, M, T] in dB, whatever their reference → statistics [B, 63]."""
     mel_BMT = _inside(mel_BMT, settings)
     fast_BKT = _by_band(mel_BMT)
@@ -62,16 +62,16 @@ def texture(mel_BMT: Tensor, settings: FrontEndSettings) -> Tensor:
     )
 
 
-def movement(texture_BF: Tensor) -> Tensor:
-    """A texture's measure of how far the bands stray from their means over time, in dB [B].
+def movement(features_BF: Tensor) -> Tensor:
+    """How far the bands of each window stray from their means over time, in dB [B].
 
     Stationary noise of any colour gives one value, which only depends on the front end; hum and tones give less, music
     gives more.
     """
-    return texture_BF[:, MOVEMENT].exp() - LOG_FLOOR
+    return features_BF[:, MOVEMENT].exp() - LOG_FLOOR
 
 
-def fit_texture(features_NF: Tensor) -> tuple[Tensor, Tensor]:
+def fit_ood_features(features_NF: Tensor) -> tuple[Tensor, Tensor]:
     """Mean [F] and precision [F, F] of the training windows' statistics [N, F], for `distance`."""
     features_NF = features_NF.double()
     mean_F, std_F = features_NF.mean(0), _std(features_NF, dim=0).clamp_min(1e-3)

@@ -1,7 +1,7 @@
-"""Where a network's knowledge ends: fitted when training has ended, stored with the weights, used by inference.
+"""Out-of-distribution thresholds: fitted when training has ended, stored with the weights, used by inference.
 
 The entropy above which a verdict is called uncertain; and two measures of a window that is none of what the network
-knows, so that it is not believed at all: a texture unlike the training set's, and the stillness of noise or hum.
+knows, and is rejected: statistics unlike the training set's, and the stillness of noise or hum.
 """
 
 import math
@@ -13,7 +13,7 @@ from torch import Tensor
 
 from core.features.log_mel import FrontEnd
 from core.features.settings import FrontEndSettings
-from core.models.ood.features import distance, fit_texture, movement, texture
+from core.models.ood.features import distance, fit_ood_features, movement, ood_features
 
 WINDOW_SECONDS = 3.0
 """Length of the windows at inference, for networks that take any length."""
@@ -26,7 +26,7 @@ STILL_MARGIN, STILL_QUANTILE = 1.4, 0.01
 """Still is what moves by less than so many times the movement of noise, as long as few training windows do."""
 
 
-def fit_limits(
+def fit_thresholds(
     probabilities_NC: Tensor,
     labels_N: Tensor,
     train: Iterable[Tensor],
@@ -43,16 +43,16 @@ def fit_limits(
         ``entropy_limit``: as a fraction of the largest possible entropy; ``texture_mean`` [F], ``texture_precision``
         [F, F] and ``texture_limit``, ``movement_limit`` in dB: see ``core.models.ood.features``.
     """
-    textures_NF = torch.cat([texture(windows, settings) for windows in train])
-    mean_F, precision_FF = fit_texture(textures_NF)
-    distances = torch.cat([distance(texture(windows, settings), mean_F, precision_FF) for windows in valid])
+    features_NF = torch.cat([ood_features(windows, settings) for windows in train])
+    mean_F, precision_FF = fit_ood_features(features_NF)
+    distances = torch.cat([distance(ood_features(windows, settings), mean_F, precision_FF) for windows in valid])
     return {
         "entropy_limit": fit_entropy_limit(probabilities_NC, labels_N),
         "texture_mean": mean_F.tolist(),
         "texture_precision": precision_FF.tolist(),
         "texture_limit": max(1.0, float(distances.quantile(TEXTURE_QUANTILE))),
         "movement_limit": min(
-            STILL_MARGIN * noise_movement(settings), 0.9 * float(movement(textures_NF).quantile(STILL_QUANTILE))
+            STILL_MARGIN * noise_movement(settings), 0.9 * float(movement(features_NF).quantile(STILL_QUANTILE))
         ),
     }
 
@@ -61,7 +61,7 @@ def noise_movement(settings: FrontEndSettings) -> float:
     """How much white noise moves, in dB, seen through the front end."""
     generator = torch.Generator().manual_seed(0)
     noise_1N = torch.randn(1, round(WINDOW_SECONDS * settings.sample_rate), generator=generator)
-    return float(movement(texture(FrontEnd(settings)(noise_1N), settings)))
+    return float(movement(ood_features(FrontEnd(settings)(noise_1N), settings)))
 
 
 def cut(mel_MT: Tensor, frames: int) -> Tensor:

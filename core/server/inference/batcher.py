@@ -98,7 +98,7 @@ class Batcher:
         began = time.monotonic()
         try:
             wave_BN = batch[0].wave_BN if len(batch) == 1 else np.concatenate([job.wave_BN for job in batch])
-            logits_BC, unlikeness_B = self._measure(wave_BN)
+            logits_BC, ood_score_B = self._measure(wave_BN)
         except Exception as error:  # whoever waits must hear of it, and the next batch may fare better
             for job in batch:
                 job.answer.set_exception(error)
@@ -107,5 +107,5 @@ class Batcher:
         row = 0
         for job in batch:
             end = row + len(job.wave_BN)
-            job.answer.set_result((logits_BC[row:end], unlikeness_B[row:end]))
+            job.answer.set_result((logits_BC[row:end], ood_score_B[row:end]))
             row = end

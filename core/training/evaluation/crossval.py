@@ -18,7 +18,7 @@ from torch import Tensor
 from core.dataset.clip import Clip, Excluded
 from core.dataset.load import load_features
 from core.dataset.scan import OnProgress, scan
-from core.dataset.split import column_values, joined, split
+from core.dataset.split import column_values, split, union_find
 from core.dataset.split_settings import SplitSettings
 from core.dataset.store.extract import OnFeatures
 from core.dataset.store.feature_set import FeatureSet
@@ -84,7 +84,7 @@ def groups_of(clips: Sequence[Clip], groups: str) -> list[int]:
         groups: a column of the clips, or ``INDEX.csv:COLUMN``; a clip without a value there is a group of its own.
     """
     named = zip(clips, column_values(clips, groups), strict=True)
-    return joined(
+    return union_find(
         [
             [
                 ("content", clip.content),

@@ -10,7 +10,7 @@ from core.dataset.clip import Clip
 from core.features.augment import Augment
 from core.features.augment_effects import effects_of
 from core.features.settings import AugmentationSettings
-from core.models.layers.batch_norm import settle_batch_norm
+from core.models.layers.batch_norm import init_batch_norm_stats
 from core.models.layers.standardise import fit_standardisation
 from core.models.networks.lda_expert import ClipWindows, fit_experts
 from core.training.checkpoint import network_of
@@ -57,7 +57,7 @@ def begin(recipe: Recipe, reader: BatchLoader, train: Tensor, team: ProcessGroup
         raise UserError(f"{recipe.model} cannot train on batches of one clip: take a batch size of 2 or more.")
     windows = random_windows(train, reader.frames, reader.width, 1, recipe.seed, epoch=0)
     fit_standardisation(model, reader.read(windows.part(0, STANDARDISE_WINDOWS)).mel_BMT.to(home))
-    settle_batch_norm(model, reader.read(windows.part(0, max(2, recipe.batch_size))).mel_BMT.to(home))
+    init_batch_norm_stats(model, reader.read(windows.part(0, max(2, recipe.batch_size))).mel_BMT.to(home))
     fit_experts(model, for_experts(recipe, reader, train, home))
     bounds = batch_bounds(len(train) * recipe.crops_per_clip, recipe.batch_size)
     smallest = min(last - first for first, last in bounds)

@@ -48,22 +48,22 @@ class BatchLoader:
         """The windows as one batch, in their order."""
         if self._gathers:
             windows = windows.to(self.device)
-            codes_BMT = self._gather(windows)
+            quantised_BMT = self._gather(windows)
         else:
-            codes_BMT = self._copy(windows).to(self.device, non_blocking=True)
+            quantised_BMT = self._copy(windows).to(self.device, non_blocking=True)
             windows = windows.to(self.device)
         labels_B = self._labels_on_device[windows.clip]
-        return Batch(self.features.as_decibels(codes_BMT), labels_B)
+        return Batch(self.features.as_decibels(quantised_BMT), labels_B)
 
     def _copy(self, windows: Windows) -> Tensor:
         """The windows' codes, from disk or ordinary memory, in one piece."""
         mel = self.features.mel
         whole_BMT = [mel[i] for i in windows.clip.tolist()] if isinstance(mel, Tensor) else mel[windows.clip]
         starts = windows.start.tolist()
-        codes_BMT = torch.stack(
-            [codes_MT[:, start : start + self.width] for codes_MT, start in zip(whole_BMT, starts, strict=True)]
+        quantised_BMT = torch.stack(
+            [quantised_MT[:, start : start + self.width] for quantised_MT, start in zip(whole_BMT, starts, strict=True)]
         )
-        return codes_BMT.pin_memory() if self.device.type == "cuda" else codes_BMT
+        return quantised_BMT.pin_memory() if self.device.type == "cuda" else quantised_BMT
 
     def _gather(self, windows: Windows) -> Tensor:
         """The windows' codes out of a set that lies on the device, in one kernel and without waiting for it."""

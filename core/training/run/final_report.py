@@ -9,7 +9,7 @@ import numpy.typing as npt
 from torch import Tensor
 
 from core.dataset.store.feature_set import FeatureSet
-from core.models.ood.thresholds import WINDOW_SECONDS, cut, fit_limits
+from core.models.ood.thresholds import WINDOW_SECONDS, cut, fit_thresholds
 from core.reports.metrics import Assessment, as_text
 from core.reports.plots import plot_confusion, plot_curves
 from core.reports.spectrograms import write_spectrograms
@@ -59,8 +59,8 @@ def draw_spectrograms(run: RunFolder, features: FeatureSet, between: Callable[[]
     def pictures() -> Iterator[tuple[str, str, npt.NDArray[np.uint8]]]:
         for i in drawn:
             between()
-            codes_MT = features.batch([i])[0].cpu()[:, : int(features.frames[i])]
-            yield features.clips[i].genre, features.clips[i].name, codes_MT.numpy()
+            quantised_MT = features.batch([i])[0].cpu()[:, : int(features.frames[i])]
+            yield features.clips[i].genre, features.clips[i].name, quantised_MT.numpy()
 
     count = write_spectrograms(run.spectrograms_path, pictures())
     yield ArtefactSaved(path=run.spectrograms_path.name, what="spectrograms", count=count)
@@ -130,8 +130,8 @@ def conclude(
 def limits(
     validation: Evaluation, temperature: float, features: FeatureSet, train: Tensor, valid: Tensor
 ) -> dict[str, Any]:
-    """See `core.models.ood.thresholds.fit_limits`; ``train`` and ``valid`` are indices of clips [N]."""
-    return fit_limits(
+    """See `core.models.ood.thresholds.fit_thresholds`; ``train`` and ``valid`` are indices of clips [N]."""
+    return fit_thresholds(
         validation.probabilities(temperature),
         validation.labels,
         _windows(features, train),
@@ -144,8 +144,8 @@ def _windows(features: FeatureSet, clips: Tensor) -> Iterator[Tensor]:
     """The windows that inference would see of some evenly chosen clips, [W, M, T] in dB, clip after clip."""
     frames = features.settings.frames_in(WINDOW_SECONDS)
     for i in clips[:: -(-len(clips) // LIMIT_CLIPS)].tolist():
-        codes_MT = features.batch([i])[0].cpu()[:, : int(features.frames[i])]
-        yield cut(features.as_decibels(codes_MT), frames)
+        quantised_MT = features.batch([i])[0].cpu()[:, : int(features.frames[i])]
+        yield cut(features.as_decibels(quantised_MT), frames)
 
 
 def _test_finished(assessment: Assessment, best_epoch: int) -> TestFinished:

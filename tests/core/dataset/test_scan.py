@@ -102,13 +102,13 @@ def test_a_second_scan_decodes_only_what_changed(tmp_path: Path, monkeypatch: py
     (root / "a" / "bad.wav").write_bytes(b"nothing")
     first = scan(root)
     examined: list[str] = []
-    examine = scan_module.examine
+    inspect_file = scan_module.inspect_file
 
     def counted(path: Path) -> object:
         examined.append(path.name)
-        return examine(path)
+        return inspect_file(path)
 
-    monkeypatch.setattr(scan_module, "examine", counted)
+    monkeypatch.setattr(scan_module, "inspect_file", counted)
     assert scan(root) == first
     assert examined == []
     changed = root / "a" / "a.00001.au"

@@ -8,7 +8,7 @@ import soundfile
 import torch
 
 from core.features.augment_effects import EFFECTS, effects_of, range_of
-from core.features.augment_preview import audition, audition_of_mel
+from core.features.augment_preview import augment_preview, augment_preview_of_mel
 from core.features.log_mel import FrontEnd
 from core.features.settings import AugmentationSettings, FrontEndSettings
 from core.util.errors import UserError
@@ -26,7 +26,7 @@ def music(seconds: float = 2.0) -> np.ndarray:  # type: ignore[type-arg]
 
 
 def test_every_effect_is_heard_by_itself_and_then_all() -> None:
-    heard = audition(music(), FRONT_END, AugmentationSettings(), ["pitch_shift", "equaliser"])
+    heard = augment_preview(music(), FRONT_END, AugmentationSettings(), ["pitch_shift", "equaliser"])
     assert [trial.effect for trial in heard] == ["original", "pitch_shift", "equaliser", "all"]
     for trial in heard[1:]:
         assert (trial.mel_MT - heard[0].mel_MT).abs().max() > 0.5
@@ -38,8 +38,8 @@ def test_every_effect_is_heard_by_itself_and_then_all() -> None:
 def test_a_stored_spectrogram_shows_the_same_as_its_sound() -> None:
     settings = AugmentationSettings(pitch_shift_range=1.0)
     mel_MT = FrontEnd(FRONT_END)(torch.from_numpy(music())[None])[0]
-    stored = audition_of_mel(mel_MT, FRONT_END, settings, ["pitch_shift", "tilt"], seed=3)
-    sounded = audition(music(), FRONT_END, settings, ["pitch_shift", "tilt"], seed=3)
+    stored = augment_preview_of_mel(mel_MT, FRONT_END, settings, ["pitch_shift", "tilt"], seed=3)
+    sounded = augment_preview(music(), FRONT_END, settings, ["pitch_shift", "tilt"], seed=3)
     assert [trial.effect for trial in stored] == [trial.effect for trial in sounded]
     for one, other in zip(stored, sounded, strict=True):
         torch.testing.assert_close(one.mel_MT, other.mel_MT)
@@ -53,7 +53,7 @@ def test_every_effect_has_its_range_in_words() -> None:
 
 
 def test_sound_has_about_the_spectrogram_that_is_shown() -> None:
-    (original,) = audition(music(), FRONT_END, AugmentationSettings(), [])
+    (original,) = augment_preview(music(), FRONT_END, AugmentationSettings(), [])
     again = FrontEnd(FRONT_END)(torch.from_numpy(original.sound())[None])[0]
     frames = min(again.shape[1], original.mel_MT.shape[1])
     pair = torch.stack([again[:, :frames].flatten(), original.mel_MT[:, :frames].flatten()])
@@ -62,7 +62,7 @@ def test_sound_has_about_the_spectrogram_that_is_shown() -> None:
 
 def test_a_wide_hop_is_narrowed_since_phases_need_overlap() -> None:
     wide = FrontEndSettings(hop_length=1709, mel_scale="slaney", mel_norm="slaney", top_db=80.0)
-    (original,) = audition(music(), wide, AugmentationSettings(), [])
+    (original,) = augment_preview(music(), wide, AugmentationSettings(), [])
     assert original.mel_MT.shape[1] == 2 * 22_050 // 512 + 1
 
 
@@ -92,10 +92,10 @@ def test_an_unknown_effect_is_named(tmp_path: Path, capsys: pytest.CaptureFixtur
 
 def test_sound_as_short_as_a_window_can_be_heard_and_shorter_sound_is_refused() -> None:
     shortest = music()[: FRONT_END.n_fft]
-    for trial in audition(shortest, FRONT_END, AugmentationSettings(), EFFECTS):
+    for trial in augment_preview(shortest, FRONT_END, AugmentationSettings(), EFFECTS):
         assert np.isfinite(trial.sound()).all()
     with pytest.raises(UserError, match=r"only 0.093 s of sound to show: take at least 0.1 s"):
-        audition(shortest[:-1], FRONT_END, AugmentationSettings(), [])
+        augment_preview(shortest[:-1], FRONT_END, AugmentationSettings(), [])
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from core.features.log_mel import FrontEnd
-from core.features.quantise import to_codes, to_decibels
+from core.features.quantise import dequantise, quantise
 from core.features.settings import FrontEndSettings
 from core.features.torchaudio_import import torchaudio
 from tests.support.sounds import sweep
@@ -98,12 +98,12 @@ def test_autocast_around_it_changes_nothing() -> None:
 @pytest.mark.parametrize("top_db", [80.0, 100.0])
 def test_bytes_are_right_to_half_a_step(top_db: float) -> None:
     mel = FrontEnd(FrontEndSettings(top_db=top_db))(clips())
-    codes = to_codes(mel, top_db)
+    codes = quantise(mel, top_db)
     assert codes.dtype == torch.uint8
-    back = to_decibels(codes, top_db)
+    back = dequantise(codes, top_db)
     assert (back - mel).abs().max() <= top_db / 255 / 2 + 1e-4
     assert (back.min(), back.max()) == (-top_db, 0)
-    np.testing.assert_array_equal(to_codes(back, top_db), codes)
+    np.testing.assert_array_equal(quantise(back, top_db), codes)
 
 
 @pytest.mark.parametrize("name", ["sample_rate", "n_fft", "hop_length", "n_mels", "power", "top_db", "seconds"])

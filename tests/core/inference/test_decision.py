@@ -11,8 +11,8 @@ SURE = np.array([9.0] + [0.0] * 9)
 VAGUE = np.zeros(10)
 
 
-def window(logits: np.ndarray = SURE, *, level_db: float = -12.0, unlikeness: float = 0.5, start: float = 0) -> Window:
-    return Window(start, start + 3, logits, level_db, unlikeness)
+def window(logits: np.ndarray = SURE, *, level_db: float = -12.0, ood_score: float = 0.5, start: float = 0) -> Window:
+    return Window(start, start + 3, logits, level_db, ood_score)
 
 
 @pytest.fixture
@@ -31,8 +31,8 @@ def test_a_clear_window_is_believed(judge: DecisionRule) -> None:
     ("kept", "reason"),
     [
         ({"level_db": -61.0}, Reason.SILENCE),
-        ({"unlikeness": 1.01}, Reason.UNKNOWN),
-        ({"level_db": -200.0, "unlikeness": 9.0}, Reason.SILENCE),
+        ({"ood_score": 1.01}, Reason.UNKNOWN),
+        ({"level_db": -200.0, "ood_score": 9.0}, Reason.SILENCE),
     ],
 )
 def test_what_is_no_music_is_flattened_however_sure_the_network_is(
@@ -64,7 +64,7 @@ def test_the_whole_is_judged_by_its_music(judge: DecisionRule) -> None:
 
 
 def test_the_whole_is_no_music_where_most_of_it_is_none(judge: DecisionRule) -> None:
-    quiet, strange = window(level_db=-90), window(unlikeness=2)
+    quiet, strange = window(level_db=-90), window(ood_score=2)
     assert judge.whole([quiet, quiet, window()]).reason is Reason.SILENCE
     assert judge.whole([strange, strange, quiet, window()]).reason is Reason.UNKNOWN
 

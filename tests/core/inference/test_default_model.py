@@ -8,7 +8,7 @@ import torch
 
 from core.audio.files.decode import decode
 from core.features.log_mel import FrontEnd
-from core.features.quantise import to_decibels
+from core.features.quantise import dequantise
 from core.inference.classifier import Classifier
 from core.inference.find_model import default_model
 from core.training.checkpoint import load_model
@@ -53,7 +53,7 @@ def test_audio_and_archive_give_the_same_predictions(path: Path) -> None:
             # The archive's first column lies a little after the clip's beginning; its last ones are of a longer clip.
             heard = front_end(torch.from_numpy(wave[512:])[None])[0]
             frames = heard.shape[1] - 2
-            stored = to_decibels(torch.from_numpy(archive["X"][rows[file.stem]]), trained.front_end.top_db)[:, :frames]
+            stored = dequantise(torch.from_numpy(archive["X"][rows[file.stem]]), trained.front_end.top_db)[:, :frames]
             heard = heard[:, :frames]
             with torch.no_grad():
                 both = trained.model(torch.stack([stored, heard])).argmax(1)

@@ -90,9 +90,9 @@ def test_no_mistakes_are_told_too() -> None:
 
 
 def test_a_spectrogram_stands_upright(tmp_path: Path) -> None:
-    codes_MT = np.zeros((16, 40), np.uint8)
-    codes_MT[2, :] = 255  # a loud low band
-    write_spectrogram(tmp_path / "s.png", codes_MT)
+    quantised_MT = np.zeros((16, 40), np.uint8)
+    quantised_MT[2, :] = 255  # a loud low band
+    write_spectrogram(tmp_path / "s.png", quantised_MT)
     with Image.open(tmp_path / "s.png") as picture:
         assert picture.size == (40, 16) and picture.mode == "P"
         brightness = np.asarray(picture.convert("L"))
@@ -101,15 +101,15 @@ def test_a_spectrogram_stands_upright(tmp_path: Path) -> None:
 
 
 def test_pictures_replace_a_former_set_as_a_whole(tmp_path: Path) -> None:
-    codes_MT = np.zeros((4, 4), np.uint8)
+    quantised_MT = np.zeros((4, 4), np.uint8)
     folder = tmp_path / "Spectrograms"
-    assert write_spectrograms(folder, [("jazz", "one", codes_MT), ("jazz", "two", codes_MT)]) == 2
-    assert write_spectrograms(folder, [("rock", "a/b", codes_MT), ("rock", "é" * 200, codes_MT)]) == 2
+    assert write_spectrograms(folder, [("jazz", "one", quantised_MT), ("jazz", "two", quantised_MT)]) == 2
+    assert write_spectrograms(folder, [("rock", "a/b", quantised_MT), ("rock", "é" * 200, quantised_MT)]) == 2
     names = sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*.png"))
     assert names == ["rock/a_b.png", f"rock/{'é' * 100}.png"]
 
     def broken() -> object:
-        yield "rock", "c", codes_MT
+        yield "rock", "c", quantised_MT
         raise KeyError("by the test")
 
     with pytest.raises(KeyError):

@@ -13,10 +13,10 @@ from core.dataset.load import load_dataset
 from core.dataset.scan import scan
 from core.dataset.split_settings import SplitSettings
 from core.dataset.store import extract as features_module
-from core.dataset.store.disk_rows import StoredRows
+from core.dataset.store.disk_array import DiskArray
 from core.dataset.store.extract import compute_features, in_batches
 from core.dataset.store.feature_set import FeatureSet
-from core.dataset.store.feature_store import FeatureStore, writing
+from core.dataset.store.feature_store import FeatureStore, async_writer
 from core.features.log_mel import FrontEnd
 from core.features.settings import FrontEndSettings
 from core.util.errors import UserError
@@ -41,7 +41,7 @@ def test_a_spectrogram_is_the_front_ends(tmp_path: Path) -> None:
     found = scan(mixed_folder(tmp_path))
     features, excluded = compute_features(found.clips, SETTINGS)
     assert excluded == []
-    assert isinstance(features.mel, StoredRows)
+    assert isinstance(features.mel, DiskArray)
     assert features.mel.shape == (8, 32, SETTINGS.frames)
     assert features.genres == ["a", "b"]
     assert features.labels.tolist() == [0] * 4 + [1] * 4
@@ -127,11 +127,11 @@ class Reluctant(FeatureStore):
     limit = 1_000
     go = threading.Event()
 
-    def put(self, content: str, codes_MT: torch.Tensor) -> None:
+    def put(self, content: str, quantised_MT: torch.Tensor) -> None:
         self.go.wait(30)
         if len(self) + len(self._waiting) >= self.limit:
             raise UserError("the disk is full")
-        super().put(content, codes_MT)
+        super().put(content, quantised_MT)
 
 
 def test_a_store_that_cannot_be_written_ends_the_work_soon(tmp_path: Path) -> None:
@@ -139,7 +139,7 @@ def test_a_store_that_cannot_be_written_ends_the_work_soon(tmp_path: Path) -> No
     store.limit, given = 3, 0
     store.go.set()
     codes = torch.ones(SETTINGS.n_mels, 5, dtype=torch.uint8)
-    with pytest.raises(UserError, match="the disk is full"), writing(store) as put:
+    with pytest.raises(UserError, match="the disk is full"), async_writer(store) as put:
         for given in range(100_000):
             put(f"{given:032x}", codes)
     assert given < 1_000
@@ -152,7 +152,7 @@ def test_what_is_computed_is_kept_when_somebody_stops(tmp_path: Path) -> None:
     codes = torch.ones(SETTINGS.n_mels, 5, dtype=torch.uint8)
 
     def stopped_while_ten_wait() -> None:
-        with writing(store) as put:
+        with async_writer(store) as put:
             for number in range(10):
                 put(f"{number:032x}", codes)
             store.go.set()

@@ -5,7 +5,7 @@ import torch
 from torch import nn
 
 from core.models.catalog import MODEL_NAMES
-from core.models.layers.batch_norm import fold_batch_norms
+from core.models.layers.batch_norm import fuse_batch_norm
 from core.models.registry import build_model
 
 
@@ -19,6 +19,6 @@ def test_a_folded_network_says_the_same(name: str) -> None:
     model.eval()
     with torch.inference_mode():
         before = model(mel).clone()
-        fold_batch_norms(model)
+        fuse_batch_norm(model)
         torch.testing.assert_close(model(mel), before, atol=1e-4, rtol=1e-4)
     assert not any(isinstance(module, nn.BatchNorm1d | nn.BatchNorm2d) for module in model.modules())

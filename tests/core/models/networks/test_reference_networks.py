@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from core.models.catalog import MODEL_NAMES, MODELS
-from core.models.layers.batch_norm import settle_batch_norm
+from core.models.layers.batch_norm import init_batch_norm_stats
 from core.models.layers.conv import FullyConnected
 from core.models.layers.standardise import Standardise, fit_standardisation
 from core.models.registry import GIVEN, LIMITS, NETWORKS, build_model
@@ -152,9 +152,9 @@ def test_settled_normalisation_judges_the_batch_as_training_does() -> None:
     with torch.no_grad():
         unsettled = model.eval()(windows)
         before = {name: weights.clone() for name, weights in model.named_parameters()}
-        settle_batch_norm(model, windows)
+        init_batch_norm_stats(model, windows)
         trained = model.train()(windows)
-        settle_batch_norm(model, windows)
+        init_batch_norm_stats(model, windows)
         settled = model.eval()(windows)
     assert float((settled - trained).abs().max()) < 0.1 * float((unsettled - trained).abs().max())
     assert all(torch.equal(weights, before[name]) for name, weights in model.named_parameters())

@@ -7,7 +7,7 @@ import torch
 
 from core.dataset.scan import scan
 from core.dataset.store.extract import compute_features
-from core.features.quantise import to_decibels
+from core.features.quantise import dequantise
 from core.runs.folder import RunFolder
 from core.runs.journal import events as ev
 from core.training.loop.loader import BatchLoader
@@ -42,8 +42,8 @@ def test_a_window_is_the_stretch_it_says(collection: Path) -> None:
     mel_BMT, labels_B = BatchLoader(features, 20, CPU).read(windows)
     for mel_MT, label, clip, start in zip(mel_BMT, labels_B, windows.clip, windows.start, strict=True):
         assert isinstance(features.mel, torch.Tensor)
-        codes_MT = features.mel[clip, :, start : start + 20]
-        assert torch.equal(mel_MT, to_decibels(codes_MT, lives.FRONT_END.top_db))
+        quantised_MT = features.mel[clip, :, start : start + 20]
+        assert torch.equal(mel_MT, dequantise(quantised_MT, lives.FRONT_END.top_db))
         assert label == features.labels[clip]
 
 

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 
-class StoredRows:
+class DiskArray:
     """N spectrograms of (M, T) bytes each, in a file of equal rows; any selection of them in any order.
 
     They are read with ``preadv`` and not through a mapping: pages of a mapping count as the process' own memory, and a
