@@ -1,29 +1,43 @@
-"""Files that are whole or absent, whenever they are read and whenever the writer dies."""
+"""Files that are either whole or absent, whenever they are read and whenever the writer dies."""
 
 import contextlib
+import errno
 import os
+import re
+import secrets
+import shutil
+import stat
 import tempfile
 from collections.abc import Iterator
+from contextlib import AbstractContextManager
 from pathlib import Path
+from typing import IO, Any, Literal
+
+LONGEST_STEM = 100
+"""Characters of a file's name that its temporary file repeats."""
 
 
 @contextlib.contextmanager
-def replacing(path: Path, *, sync: bool = True) -> Iterator[Path]:
-    """Gives a temporary path beside ``path`` to write to; on success it is synced and takes the place of ``path``.
+def replacing(path: Path, *, sync: bool = True, mode: int | None = None) -> Iterator[Path]:
+    """Yields a temporary path beside ``path`` to write to; on success it is synced and renamed to ``path``.
 
-    When the block raises, the temporary file is removed and ``path`` is as it was. Without ``sync`` a power cut may
-    still leave a damaged file: for caches only.
+    When the block raises, the temporary file is removed and ``path`` is as it was. For files of our own; for a file
+    that a user names, see `open_output`.
+
+    Args:
+        sync: without it a power cut may leave a damaged file: for caches only.
+        mode: permissions of the new file, by default what the umask allows.
     """
     path = Path(path)
     # The suffix is kept because many writers (PNG, for one) choose their format by it.
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.stem}-", suffix=path.suffix)
-    os.close(handle)
-    temporary = Path(name)
+    temporary = path.with_name(f".{path.stem[:LONGEST_STEM]}-{secrets.token_hex(4)}{path.suffix}")
+    os.close(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666 if mode is None else mode))
     try:
         yield temporary
+        if mode is not None:
+            temporary.chmod(mode)
         if sync:
             _sync(temporary)
-        temporary.chmod(0o666 & ~_umask())
         temporary.replace(path)
     except BaseException:
         temporary.unlink(missing_ok=True)
@@ -32,10 +46,97 @@ def replacing(path: Path, *, sync: bool = True) -> Iterator[Path]:
         _sync(path.parent)
 
 
-def write_atomic(path: Path, data: bytes, *, sync: bool = True) -> None:
+def write_atomic(path: Path, data: bytes, *, sync: bool = True, mode: int | None = None) -> None:
     """Writes ``data`` to ``path`` so that a reader sees the old content or the new, never a part."""
-    with replacing(path, sync=sync) as temporary:
+    with replacing(path, sync=sync, mode=mode) as temporary:
         temporary.write_bytes(data)
+
+
+@contextlib.contextmanager
+def open_output(path: Path, mode: Literal["w", "wb"] = "wb", *, newline: str | None = None) -> Iterator[IO[Any]]:
+    """Opens the output file that a user named, whatever lies there.
+
+    A regular file or a new name gets its content when the block ends without an error, and keeps the old content (or
+    stays absent) otherwise. A symlink is followed, and its target is what is replaced. FIFOs, devices and open
+    descriptors (``/dev/stdout``) are written to directly. Text is UTF-8.
+
+    Raises:
+        OSError: the file cannot be written to; also when the block ends, on a disk or device that is full.
+    """
+    text: dict[str, Any] = {} if mode == "wb" else {"encoding": "utf-8", "errors": "backslashreplace"}
+    target = _replaceable(path)
+    if target is None:
+        with os.fdopen(_open_in_place(path), mode, newline=newline, **text) as file:
+            yield file
+    else:
+        with _replacing_output(target) as temporary, temporary.open(mode, newline=newline, **text) as file:
+            yield file
+
+
+@contextlib.contextmanager
+def output_path(path: Path) -> Iterator[Path]:
+    """`open_output` for writers that take a path: yields the path to write to."""
+    target = _replaceable(path)
+    if target is not None:
+        with _replacing_output(target) as temporary:
+            yield temporary
+        return
+    with tempfile.TemporaryDirectory(prefix="genre-tui-") as folder:
+        staged = Path(folder) / (Path(path).name or "output")
+        yield staged
+        with staged.open("rb") as source, os.fdopen(_open_in_place(path), "wb") as file:
+            shutil.copyfileobj(source, file)
+
+
+def write_output(path: Path, data: bytes) -> None:
+    """Writes ``data`` to the output file that a user named; see `open_output`."""
+    with open_output(path, "wb") as file:
+        file.write(data)
+
+
+def _replaceable(path: Path) -> Path | None:
+    """The regular file, or the new name, that ``path`` leads to; None where it must be written to in place.
+
+    Raises:
+        OSError: there is a folder, or a file that may not be written to.
+    """
+    try:
+        status = Path(path).stat()
+    except FileNotFoundError:
+        return Path(path).resolve()
+    if stat.S_ISDIR(status.st_mode):
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), os.fspath(path))
+    target = Path(path).resolve()
+    if not stat.S_ISREG(status.st_mode) or _descriptor(path) is not None or not os.access(target.parent, os.W_OK):
+        return None
+    if not os.access(target, os.W_OK):
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), os.fspath(path))
+    return target
+
+
+def _replacing_output(target: Path) -> AbstractContextManager[Path]:
+    """As `replacing`; a file that is there keeps its permissions."""
+    mode = stat.S_IMODE(target.stat().st_mode) if target.exists() else None
+    return replacing(target, mode=mode)
+
+
+def _open_in_place(path: Path) -> int:
+    """A descriptor. One that this process has already is shared, so that what else goes there is not overwritten."""
+    descriptor = _descriptor(path)
+    return os.open(path, os.O_WRONLY | os.O_TRUNC | os.O_CLOEXEC) if descriptor is None else os.dup(descriptor)
+
+
+def _descriptor(path: Path) -> int | None:
+    """The descriptor of this process that ``path`` names, as /dev/stdout and /dev/fd/3 do."""
+    link = Path(path)
+    for _ in range(40):  # as many links as the kernel follows
+        link = link.parent.resolve() / link.name
+        if (named := re.fullmatch(rf"/proc/{os.getpid()}/(?:task/\d+/)?fd/(\d+)", str(link))) is not None:
+            return int(named[1])
+        if not link.is_symlink():
+            return None
+        link = link.parent / link.readlink()
+    return None
 
 
 def _sync(path: Path) -> None:
@@ -44,10 +145,3 @@ def _sync(path: Path) -> None:
         os.fsync(handle)
     finally:
         os.close(handle)
-
-
-def _umask() -> int:
-    # mkstemp makes files that only their owner reads; the umask can only be read by setting it.
-    mask = os.umask(0o022)
-    os.umask(mask)
-    return mask
