@@ -3,9 +3,9 @@
 import csv
 from pathlib import Path
 
-from core.audio.errors import printable
 from core.audio.files.formats import AUDIO_SUFFIXES
 from core.dataset.clip import DatasetError
+from core.util.text import printable
 
 INDEX_NAME = "index.csv"
 

@@ -15,7 +15,6 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from core.audio.errors import printable
 from core.dataset.clip import Clip, DatasetError, Excluded
 from core.dataset.metadata import read_index
 from core.dataset.pack_manifest import FEATURES, is_pack, read_pack_index, write_pack_index
@@ -24,6 +23,7 @@ from core.dataset.store.disk_array import DiskArray
 from core.dataset.store.extract import OnFeatures, compute_features
 from core.dataset.store.feature_set import FeatureSet
 from core.features.settings import FrontEndSettings
+from core.util.text import printable
 
 ARCHIVE_FRONT_END = FrontEndSettings(hop_length=1709, top_db=80.0, mel_scale="slaney", mel_norm="slaney")
 """The front end that sees audio as the gtzan-logmel archive shows it; ``seconds`` follows from the archive."""

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import msgspec
 
-from core.audio.errors import printable
 from core.dataset.clip import Clip, DatasetError
 from core.features.settings import FrontEndSettings
+from core.util.text import printable
 
 VERSION = 1
 FEATURES, INDEX, MANIFEST = "features.npy", "index.csv", "pack.json"

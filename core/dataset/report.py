@@ -6,11 +6,11 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from core.audio.errors import printable
 from core.dataset.clip import Clip, DatasetError, Excluded
 from core.dataset.scan import OnProgress, survey
 from core.dataset.split import split
 from core.dataset.split_settings import SplitSettings
+from core.util.text import printable
 
 
 @dataclass(frozen=True)

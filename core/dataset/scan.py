@@ -6,13 +6,14 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from core.audio.errors import AudioError, printable
+from core.audio.errors import AudioError
 from core.audio.files.formats import is_audio
 from core.dataset.clip import Clip, DatasetError, Excluded
 from core.dataset.inspect_file import FileInspection, ScanCache, Stamp, inspect_file, stamp_of
 from core.dataset.metadata import INDEX_NAME, read_index
 from core.dataset.pack_manifest import is_pack, read_pack_index
 from core.util.parallel import cores, ordered_map
+from core.util.text import printable
 
 OnProgress = Callable[[int, int], None]
 """Called with the number of files inspected so far, and of all."""

@@ -13,7 +13,7 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
-from core.audio.errors import AudioError, printable
+from core.audio.errors import AudioError
 from core.audio.files.decode import stream_open
 from core.audio.files.open import opened
 from core.audio.files.probe import probe_open
@@ -26,6 +26,7 @@ from core.inference.torch_backend import Network
 from core.inference.types import Prediction, Segment
 from core.inference.window_cutter import SHORTEST_REST, WindowCutter
 from core.util.errors import UserError
+from core.util.text import printable
 
 Waveform = npt.NDArray[np.float32]
 BLOCK_SECONDS = 30.0

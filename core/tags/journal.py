@@ -9,8 +9,8 @@ from typing import NamedTuple, Self
 
 import msgspec
 
-from core.audio.errors import printable
 from core.util.errors import UserError
+from core.util.text import printable
 
 UNDONE = ".undone"
 """Added to a journal's name when it has been undone."""

@@ -5,8 +5,8 @@ from typing import ClassVar
 from textual.binding import Binding
 from textual.content import Content
 
-from core.audio.errors import printable
 from core.inference.types import Prediction
+from core.util.text import printable
 from tui.classify.results import Sound
 from tui.classify.timeline import timeline_lines, windows_at
 from tui.shell.base import BaseApp

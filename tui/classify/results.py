@@ -9,8 +9,8 @@ from textual.binding import Binding
 from textual.content import Content
 from textual.message import Message
 
-from core.audio.errors import printable
 from core.inference.types import Prediction, Unreadable
+from core.util.text import printable
 from tui.text.cells import fitted
 from tui.text.numbers import DASH, clock, percent
 from tui.widgets.row_list import RowList

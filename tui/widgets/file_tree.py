@@ -8,8 +8,8 @@ from typing import ClassVar
 from textual.binding import Binding
 from textual.content import Content
 
-from core.audio.errors import printable
 from core.audio.files.formats import is_audio
+from core.util.text import printable
 from tui.widgets.row_list import RowList
 
 

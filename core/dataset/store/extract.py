@@ -17,7 +17,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from core.audio.errors import AudioError, printable
+from core.audio.errors import AudioError
 from core.audio.files.decode import decode, decode_pcm16
 from core.audio.resample import resample
 from core.dataset.clip import Clip, Excluded
@@ -29,6 +29,7 @@ from core.features.quantise import quantise
 from core.features.resample import at_one_rate, can_resample_on_device
 from core.features.settings import FrontEndSettings
 from core.util.parallel import cores, ordered_map
+from core.util.text import printable
 
 OnFeatures = Callable[[int, int, int], None]
 """Called with the clips that are done, all clips, and those of them that the store had already."""

@@ -7,13 +7,14 @@ from pathlib import Path
 import msgspec
 import torch
 
-from core.audio.errors import AudioError, printable
+from core.audio.errors import AudioError
 from core.audio.files.open import opened
 from core.inference.batch.cache import PredictionIndex
 from core.inference.batch.find_files import Found
 from core.inference.classifier import Classifier
 from core.inference.types import Result, Unreadable
 from core.util.parallel import cores, ordered_map
+from core.util.text import printable
 
 
 def classify_many(

@@ -5,9 +5,9 @@ import os
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from core.audio.errors import printable
 from core.audio.files.formats import is_audio
 from core.inference.types import Unreadable
+from core.util.text import printable
 
 Found = Path | Unreadable
 

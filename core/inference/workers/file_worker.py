@@ -15,10 +15,11 @@ from typing import Any
 
 import msgspec
 
-from core.audio.errors import AudioError, printable
+from core.audio.errors import AudioError
 from core.inference.types import Prediction, Unreadable
 from core.util.errors import UserError
 from core.util.process import tune_process
+from core.util.text import printable
 
 
 class Load(msgspec.Struct, tag="load"):

@@ -11,12 +11,13 @@ from typing import TYPE_CHECKING, Any, Protocol, Self, TextIO
 import msgspec
 from rich.cells import cell_len
 
-from core.audio.errors import AudioError, printable
+from core.audio.errors import AudioError
 from core.inference.batch.labels import Labels
 from core.inference.types import Prediction, Result, Unreadable, as_plain
 from core.tags.write import Action, TagPlan
 from core.util.atomic import replacing
 from core.util.errors import UserError
+from core.util.text import printable
 from tui.text.cells import padded
 from tui.text.numbers import count
 

@@ -4,9 +4,10 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from core.audio.errors import AudioError, printable
+from core.audio.errors import AudioError
 from core.tags.journal import TagJournal, mark_undone, newest_journal, read_journal
 from core.tags.write import Action, TagPlan, plan, take_back, write_genres
+from core.util.text import printable
 from tui.commands.common import narrate
 from tui.commands.exit_codes import DONE, FAILED
 from tui.text.numbers import count

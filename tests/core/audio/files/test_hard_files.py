@@ -9,10 +9,11 @@ import numpy as np
 import pytest
 import soundfile
 
-from core.audio.errors import AudioError, printable
+from core.audio.errors import AudioError
 from core.audio.files.decode import decode, decode_pcm16, stream
 from core.audio.files.probe import is_audio, probe
 from core.util.errors import UserError
+from core.util.text import printable
 from tests.support.sounds import SUFFIXES, au_header, sweep, wav_header, write
 
 

@@ -1,0 +1,32 @@
+"""Foreign text made safe to show: names of files, genres and models, tags, journals and errors."""
+
+import os
+import re
+
+UNSAFE = re.compile(
+    "[\x00-\x1f\x7f-\x9f"  # C0 controls with ESC, newline and tab; DEL; C1 controls, of which U+009B opens a sequence
+    "\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069"  # marks, embeddings, overrides and isolates of text direction
+    "\u2028\u2029\u2060-\u2065\u206a-\u206f\ufeff\ufff9-\ufffb"  # line separators, invisible formats
+    "\ud800-\udfff]"  # halves of surrogate pairs: bytes of file names that are not UTF-8
+)
+_UNSAFE_BUT_NEWLINE = re.compile(rf"(?!\n){UNSAFE.pattern}")
+
+
+def printable(text: str | os.PathLike[str]) -> str:
+    r"""Foreign text as one line that a terminal shows as it is: ``\n``, ``\x1b``, ``\u202e`` stand for themselves.
+
+    Bytes of a file name that are not UTF-8 become ``\xNN``. Letters of every script, emoji and spaces stay.
+    """
+    return UNSAFE.sub(_escape, str(text))
+
+
+def printable_lines(text: str) -> str:
+    """As `printable`, for text of several lines, such as a traceback or a table: newlines stay, tabs become spaces."""
+    return _UNSAFE_BUT_NEWLINE.sub(_escape, text.replace("\r\n", "\n").expandtabs())
+
+
+def _escape(match: re.Match[str]) -> str:
+    code = ord(match[0])
+    if 0xDC80 <= code <= 0xDCFF:  # Python's stand-in for a byte that is not UTF-8
+        return f"\\x{code - 0xDC00:02x}"
+    return match[0].encode("unicode_escape").decode("ascii")
