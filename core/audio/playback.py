@@ -17,10 +17,6 @@ class Player:
         self._stop = threading.Event()
         self._thread: threading.Thread | None = None
 
-    @property
-    def is_playing(self) -> bool:
-        return self._thread is not None and self._thread.is_alive()
-
     def play(self, path: Path) -> None:
         """Stop what plays and begin with ``path``; returns once the first sound is on its way.
 

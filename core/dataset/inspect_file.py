@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from core.audio.errors import AudioError
 from core.audio.files.decode import stream_open
-from core.audio.files.open import opened, peek
+from core.audio.files.open_file import open_file, peek
 from core.audio.files.pcm import read_header, read_pcm16
 from core.audio.files.probe import probe_open
 from core.audio.files.truncation import cut_off
@@ -45,7 +45,7 @@ def inspect_file(path: str | os.PathLike[str]) -> FileInspection:
     Raises:
         AudioError: it cannot be opened or read; what is wrong with its content is in ``FileInspection.reason``.
     """
-    with opened(path) as file:
+    with open_file(path) as file:
         content = content_hash(file)
         try:
             return _judge(path, file, content)

@@ -15,7 +15,7 @@ import numpy.typing as npt
 
 from core.audio.errors import AudioError
 from core.audio.files.decode import stream_open
-from core.audio.files.open import opened
+from core.audio.files.open_file import open_file
 from core.audio.files.probe import probe_open
 from core.audio.files.truncation import cut_off
 from core.audio.resample import Resampler
@@ -81,7 +81,7 @@ class Classifier:
         Raises:
             AudioError: the file cannot be read, is no audio, or is too short.
         """
-        with opened(path) as file:
+        with open_file(path) as file:
             return self.classify_open(path, file, overlap=overlap)
 
     def classify_open(self, path: str | os.PathLike[str], file: BinaryIO, *, overlap: float = 0.0) -> Prediction:

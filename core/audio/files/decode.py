@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from core.audio.errors import AudioError
 from core.audio.files.formats import sniff
-from core.audio.files.open import opened
+from core.audio.files.open_file import open_file
 from core.audio.files.pcm import PcmHeader, read_header, read_pcm16
 
 Waveform = npt.NDArray[np.float32]
@@ -30,7 +30,7 @@ def decode(path: str | os.PathLike[str], *, start: float = 0.0, duration: float 
     Raises:
         AudioError: the file cannot be read, is no audio, holds no samples there, or samples that are no numbers.
     """
-    with opened(path) as file:
+    with open_file(path) as file:
         blocks = list(_blocks(path, file, start, duration))
     if not blocks:
         raise AudioError(path, "holds no samples" + (f" at {start:g} s" if start else ""))
@@ -47,7 +47,7 @@ def stream(path: str | os.PathLike[str], block_seconds: float = 30.0) -> Iterato
     Raises:
         AudioError: as ``decode``, also half-way.
     """
-    with opened(path) as file:
+    with open_file(path) as file:
         yield from stream_open(path, file, block_seconds)
 
 
@@ -80,7 +80,7 @@ def decode_pcm16(
     Raises:
         AudioError: the file cannot be read, or holds no samples.
     """
-    with opened(path) as file:
+    with open_file(path) as file:
         header = read_header(file)
         if header is None or not header.is_plain:
             return None

@@ -4,7 +4,7 @@ import os
 from pathlib import Path
 from typing import BinaryIO
 
-from core.audio.files.open import peek
+from core.audio.files.open_file import peek
 
 AUDIO_SUFFIXES = frozenset(
     {".au", ".snd", ".wav", ".flac", ".ogg", ".oga", ".opus", ".mp3", ".m4a", ".mp4", ".aac", ".aif", ".aiff", ".wma"}

@@ -12,7 +12,7 @@ from typing import BinaryIO
 import numpy as np
 import numpy.typing as npt
 
-from core.audio.files.open import peek, size_of
+from core.audio.files.open_file import peek, size_of
 
 UNKNOWN_LENGTH = 0xFFFFFFFF
 AU_BYTES = {1: 1, 2: 1, 3: 2, 4: 3, 5: 4, 6: 4, 7: 8, 27: 1}

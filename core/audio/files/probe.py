@@ -7,7 +7,7 @@ from typing import BinaryIO
 
 from core.audio.errors import AudioError
 from core.audio.files.formats import AUDIO_SUFFIXES, is_audio, sniff
-from core.audio.files.open import opened
+from core.audio.files.open_file import open_file
 from core.audio.files.pcm import read_header
 
 __all__ = ["AUDIO_SUFFIXES", "AudioInfo", "is_audio", "probe", "probe_open"]
@@ -30,7 +30,7 @@ def probe(path: str | os.PathLike[str]) -> AudioInfo:
     Raises:
         AudioError: it cannot be read, or is no audio.
     """
-    with opened(path) as file:
+    with open_file(path) as file:
         return probe_open(path, file)
 
 

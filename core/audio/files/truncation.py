@@ -3,7 +3,7 @@
 import struct
 from typing import BinaryIO
 
-from core.audio.files.open import peek, size_of
+from core.audio.files.open_file import peek, size_of
 from core.audio.files.probe import AudioInfo
 
 SLACK = 0.01

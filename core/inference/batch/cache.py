@@ -14,7 +14,7 @@ from typing import BinaryIO
 
 import msgspec
 
-from core.audio.files.open import opened
+from core.audio.files.open_file import open_file
 from core.dataset.inspect_file import content_hash
 from core.inference.types import Prediction
 from core.util.dirs import cache_folder
@@ -77,7 +77,7 @@ class PredictionIndex:
 
     def rewritten(self, path: Path, prediction: Prediction) -> None:
         """The file's tags have changed since it was judged, and nothing else."""
-        with opened(path) as file:
+        with open_file(path) as file:
             self.remember(self._content(path, file), prediction)
 
     def close(self) -> None:

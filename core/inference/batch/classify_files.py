@@ -8,7 +8,7 @@ import msgspec
 import torch
 
 from core.audio.errors import AudioError
-from core.audio.files.open import opened
+from core.audio.files.open_file import open_file
 from core.inference.batch.cache import PredictionIndex
 from core.inference.batch.find_files import Found
 from core.inference.classifier import Classifier
@@ -59,7 +59,7 @@ def classify_many(
 def _classify(
     classifier: Classifier, path: Path, overlap: float, index: PredictionIndex | None, skip_existing: bool
 ) -> Result:
-    with opened(path) as file:
+    with open_file(path) as file:
         if index is None:
             return classifier.classify_open(path, file, overlap=overlap)
         content, known = index.known(path, file)

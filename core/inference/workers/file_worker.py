@@ -118,7 +118,7 @@ class Worker:
 
     def _classify(self, request: Classify) -> Judged:
         from core.audio.files.decode import stream_open
-        from core.audio.files.open import opened
+        from core.audio.files.open_file import open_file
         from core.features.display_spectrogram import Picture
         from core.inference.classifier import BLOCK_SECONDS
 
@@ -136,7 +136,7 @@ class Worker:
                 yield block, rate
 
         try:
-            with opened(path) as file:
+            with open_file(path) as file:
                 prediction = self._classifier.classify_blocks(seen(), overlap=request.overlap)
         except AudioError as error:
             return Judged(request.path, unreadable=Unreadable(path=printable(path), error=error.reason))

@@ -20,7 +20,7 @@ import msgspec
 
 from core.audio.errors import AudioError
 from core.audio.files.decode import stream_open
-from core.audio.files.open import opened
+from core.audio.files.open_file import open_file
 from core.audio.files.probe import probe_open
 from core.audio.files.truncation import cut_off
 
@@ -71,7 +71,7 @@ def bound(memory: int) -> None:
 def work(job: Job, answers: BinaryIO) -> None:
     try:
         seconds = 0.0
-        with opened(job.path) as file:
+        with open_file(job.path) as file:
             info = probe_open(job.path, file)
             if info.format not in ESTIMATED and info.duration_s > job.max_seconds:
                 raise TooLong(f"is {info.duration_s:,.0f} s long")

@@ -1,10 +1,9 @@
-"""Resampling, level and length of waveforms."""
+"""Resampling of waveforms."""
 
 import numpy as np
 import pytest
 import torch
 
-from core.audio.normalise import fit, peak_normalise
 from core.audio.resample import resample
 from core.features.resample import can_resample_on_device, resample_on_device
 from tests.support.sounds import sweep
@@ -44,15 +43,3 @@ def test_awkward_ratios_stay_off_the_device() -> None:
     assert can_resample_on_device(96_000, 22_050)
     assert not can_resample_on_device(44_101, 22_050)
     assert not can_resample_on_device(1_000_003, 22_050)
-
-
-def test_the_peak_becomes_one_and_silence_stays() -> None:
-    assert np.abs(peak_normalise(sweep(1, 22_050) * 1e-5)).max() == pytest.approx(1)
-    np.testing.assert_array_equal(peak_normalise(np.zeros(10, dtype=np.float32)), np.zeros(10))
-
-
-def test_fit_pads_and_trims_at_the_end() -> None:
-    y = np.arange(5, dtype=np.float32)
-    np.testing.assert_array_equal(fit(y, 3), [0, 1, 2])
-    np.testing.assert_array_equal(fit(y, 7), [0, 1, 2, 3, 4, 0, 0])
-    np.testing.assert_array_equal(fit(y, 5), y)

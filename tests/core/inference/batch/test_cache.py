@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from core.audio.files.open import opened
+from core.audio.files.open_file import open_file
 from core.inference.batch.cache import PredictionIndex, judge_key
 from core.inference.types import Prediction
 from core.util.errors import UserError
@@ -26,12 +26,12 @@ def sound(tmp_path: Path) -> Path:
 
 
 def known(index: PredictionIndex, path: Path) -> Prediction | None:
-    with opened(path) as file:
+    with open_file(path) as file:
         return index.known(path, file)[1]
 
 
 def remember(index: PredictionIndex, path: Path, said: Prediction) -> None:
-    with opened(path) as file:
+    with open_file(path) as file:
         index.remember(index.known(path, file)[0], said)
 
 

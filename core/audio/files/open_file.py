@@ -10,7 +10,7 @@ from core.audio.errors import AudioError
 
 
 @contextmanager
-def opened(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
+def open_file(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
     """The regular file at ``path``, unbuffered and positioned at its beginning.
 
     It is opened without waiting and examined afterwards, so that a named pipe or a device that bears an audio file's
