@@ -32,7 +32,7 @@ def test_a_new_run_is_named_after_time_dataset_and_model_and_holds_its_recipe(tm
 
 
 def test_runs_of_one_second_get_names_of_their_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("core.runs.folder.time.strftime", lambda form: "2026-11-22_14-03-11")
+    monkeypatch.setattr("core.runs.directory.time.strftime", lambda form: "2026-11-22_14-03-11")
     names = [make(tmp_path).name for _ in range(3)]
     stem = "2026-11-22_14-03-11_gtzan-mini_seed-cnn"
     assert names == [stem, f"{stem}-2", f"{stem}-3"]

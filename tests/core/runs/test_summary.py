@@ -86,8 +86,8 @@ def test_a_renamed_run_has_its_new_name(tmp_path: Path) -> None:
     write_journal(run.journal_path, whole_run())
     RunWatcher(run).summary()
     renamed = run.rename("after")
-    assert renamed.summary().name == "after"
-    assert renamed.summary().path == str(renamed.path)
+    assert RunWatcher(renamed).summary().name == "after"
+    assert RunWatcher(renamed).summary().path == str(renamed.path)
 
 
 @pytest.mark.parametrize("content", [b"", b"{}", b"\xff", b'{"version":0}'])

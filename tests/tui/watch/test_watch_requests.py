@@ -83,7 +83,7 @@ async def test_extend_asks_how_far_and_is_acknowledged(start: Start) -> None:
         await pilot.press("e")
         await until_shown(pilot, "of 20 epochs done. How many in all?")
         await pilot.press(*["backspace"] * 3, "x", "enter")
-        await until_shown(pilot, "write a number of epochs")
+        await until_shown(pilot, "epochs must be a number")
         await pilot.press("backspace", *"+12", "enter")
         await until_shown(pilot, "✓ extend: extended", "/32")
 
