@@ -7,7 +7,7 @@ from core.features.torchaudio_import import torchaudio
 
 Waveform = npt.NDArray[np.float32]
 Columns = npt.NDArray[np.uint8]
-BANDS = 64
+LIVE_BANDS = 64
 LOWEST_HZ, HIGHEST_HZ = 30.0, 11_000.0
 RANGE_DB = 80.0
 """Below full scale: what is drawn darkest."""
@@ -18,7 +18,7 @@ WINDOW = 4096
 class Spectrum:
     """Levels of bands that are equally wide to the ear (mel scale), by the loudest frequency in each."""
 
-    def __init__(self, rate: int, bands: int = BANDS) -> None:
+    def __init__(self, rate: int, bands: int = LIVE_BANDS) -> None:
         self.rate, self.bands = rate, bands
         self.samples = 1 << round(np.log2(WINDOW * rate / 44_100))
         """Samples that a column looks at."""

@@ -4,7 +4,7 @@ import math
 
 from core.audio.live.devices import Device
 from core.audio.live.source import State
-from core.features.display_spectrogram import BANDS
+from core.features.display_spectrogram import LIVE_BANDS
 from core.inference.live.events import Heard, Level, SourceChanged
 from core.inference.types import Reason
 from core.inference.workers.live_worker import Answer, DevicesFound, Opened
@@ -20,7 +20,8 @@ def column(at: int) -> bytes:
     beat = 200 if at % 10 < 2 else 90
     melody = 18 + round(10 * math.sin(at / 17))
     return bytes(
-        max(0, beat - 14 * band) if band < 12 else max(0, 210 - 30 * abs(band - melody) - band) for band in range(BANDS)
+        max(0, beat - 14 * band) if band < 12 else max(0, 210 - 30 * abs(band - melody) - band)
+        for band in range(LIVE_BANDS)
     )
 
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from core.features.display_spectrogram import BANDS, LiveSpectrum, Spectrum
+from core.features.display_spectrogram import LIVE_BANDS, LiveSpectrum, Spectrum
 
 RATE = 22_050
 
@@ -16,7 +16,7 @@ def test_a_sine_at_full_scale_is_0_db_in_its_own_band() -> None:
     spectrum = Spectrum(RATE)
     low, high = (spectrum.decibels(sine(f, 1)[None, : spectrum.samples])[0] for f in (200, 4000))
     assert low.max() == pytest.approx(0, abs=1.5)
-    assert 0 <= low.argmax() < high.argmax() < BANDS
+    assert 0 <= low.argmax() < high.argmax() < LIVE_BANDS
 
 
 @pytest.mark.parametrize("size", [100, 4410, 100_000])
