@@ -9,6 +9,7 @@ from typing import NamedTuple, Self
 
 import msgspec
 
+from core.util.dirs import state_folder
 from core.util.errors import UserError
 from core.util.text import printable
 
@@ -36,8 +37,7 @@ class _Line(msgspec.Struct):
 
 def journals_folder() -> Path:
     """``$XDG_STATE_HOME/genre-tui/tags``, or the same in ``~/.local/state``."""
-    state = os.environ.get("XDG_STATE_HOME")
-    return (Path(state) if state else Path.home() / ".local" / "state") / "genre-tui" / "tags"
+    return state_folder() / "tags"
 
 
 class TagJournal:

@@ -5,7 +5,6 @@ source, so the two cannot differ.
 """
 
 import ast
-import os
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
@@ -14,7 +13,9 @@ from typing import Annotated, Literal
 import msgspec
 
 from core.training.presets import DEFAULT_PRESET, PRESETS
+from core.util.dirs import config_folder
 from core.util.errors import UserError
+from core.util.files import read_small
 
 
 class SettingsError(UserError):
@@ -65,10 +66,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     """Binding = "key" or "key,key". The names and what they are by default stand below; ? shows what is in force."""
 
 
-def settings_file(environment: Mapping[str, str] = os.environ) -> Path:
+def settings_file() -> Path:
     """``$XDG_CONFIG_HOME/genre-tui/config.toml``."""
-    folder = environment.get("XDG_CONFIG_HOME") or Path(environment.get("HOME") or ".") / ".config"
-    return Path(folder) / "genre-tui" / "config.toml"
+    return config_folder() / "config.toml"
 
 
 def read_settings(path: Path) -> Settings:
@@ -78,7 +78,7 @@ def read_settings(path: Path) -> Settings:
         SettingsError: the file cannot be read, is no TOML, or holds an unknown setting or a wrong value.
     """
     try:
-        settings = msgspec.convert(tomllib.loads(path.read_text(encoding="utf-8")), Settings)
+        settings = msgspec.convert(tomllib.loads(read_small(path).decode()), Settings)
     except FileNotFoundError:
         return Settings()
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError, msgspec.ValidationError) as mistake:

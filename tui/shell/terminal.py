@@ -15,6 +15,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import FrameType
 
+from core.util.dirs import state_folder
 from core.util.errors import UserError
 
 LOG_LIMIT = 1_000_000
@@ -54,10 +55,9 @@ def check_terminal(environment: Mapping[str, str] = os.environ) -> None:
         )
 
 
-def log_path(environment: Mapping[str, str] = os.environ) -> Path:
+def log_path() -> Path:
     """Where the viewer's log lies: what native libraries print, and tracebacks."""
-    state = environment.get("XDG_STATE_HOME") or Path(environment.get("HOME") or ".") / ".local" / "state"
-    return Path(state) / "genre-tui" / "viewer.log"
+    return state_folder() / "viewer.log"
 
 
 @contextmanager

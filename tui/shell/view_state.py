@@ -6,13 +6,13 @@ version, or a damaged one, gives what can be understood of it and defaults for t
 
 import contextlib
 import hashlib
-import os
 from pathlib import Path
 from typing import TypeVar
 
 import msgspec
 
 from core.util.atomic import write_atomic
+from core.util.dirs import state_folder
 
 View = TypeVar("View", bound=msgspec.Struct)
 
@@ -41,6 +41,5 @@ def save(run: Path, view: msgspec.Struct) -> None:
 
 
 def _place(run: Path) -> Path:
-    state = os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state"
     path = str(Path(run).resolve())
-    return Path(state) / "genre-tui" / "views" / f"{Path(run).name}-{hashlib.sha1(path.encode()).hexdigest()[:8]}.json"
+    return state_folder() / "views" / f"{Path(run).name}-{hashlib.sha1(path.encode()).hexdigest()[:8]}.json"

@@ -61,9 +61,9 @@ def test_bytes_that_are_no_text_are_a_mistake_too(tmp_path: Path) -> None:
         read_settings(tmp_path / "config.toml")
 
 
-def test_where_the_file_lies() -> None:
-    assert settings_file({"XDG_CONFIG_HOME": "/x", "HOME": "/h"}) == Path("/x/genre-tui/config.toml")
-    assert settings_file({"HOME": "/h"}) == Path("/h/.config/genre-tui/config.toml")
+def test_where_the_file_lies(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_CONFIG_HOME", "/x")
+    assert settings_file() == Path("/x/genre-tui/config.toml")
 
 
 def test_the_template_names_every_setting_with_its_default() -> None:
