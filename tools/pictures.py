@@ -1,4 +1,4 @@
-"""The pictures in the README, made from real runs: ``python scripts/pictures.py DATA [--out docs] [--epochs 20]``.
+"""The pictures in the README, made from real runs: ``python tools/pictures.py DATA [--out docs] [--epochs 20]``.
 
 Two runs are trained on DATA (a folder of genres); the app looks at the second while it works and when it is done, at
 both beside each other, at the list of runs, and at a clip that its model got. Needs ``rsvg-convert`` (librsvg).
