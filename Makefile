@@ -11,7 +11,7 @@ PIP_OPTIONS := --quiet --disable-pip-version-check --no-compile
 # Processes that share the tests. Many tests wait for a process of their own: one more than two cores is no loss.
 WORKERS ?= 3
 
-.PHONY: run test bench lint format clean
+.PHONY: run test bench lint format constraints clean
 
 run: $(VENV)/.installed
 	@$(BIN)/genre-tui $(ARGS)
@@ -26,10 +26,15 @@ lint: $(VENV)/.installed-dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/lint-imports
 
 format: $(VENV)/.installed-dev
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+
+# The versions that this machine's tests ran with: what `pip install -c constraints.txt` installs again.
+constraints: $(VENV)/.installed-bench
+	$(BIN)/python -m pip freeze --exclude-editable | grep -v '^genre-tui' > constraints.txt
 
 # Runs and cached features stay; what can be made again goes.
 clean:
