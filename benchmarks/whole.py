@@ -16,7 +16,7 @@ from core.training.checkpoint import network_of
 from core.training.presets import preset
 from core.training.recipe import Recipe
 from core.util.device import choose_device
-from tui.text.numbers import count
+from tui.text.formatting import count
 
 CLIPS = 1_000
 REFERENCE_EPOCH = 16.6

@@ -34,16 +34,16 @@ def run_app(runs_dir: Path, attach: str | None = None, *, ascii: bool = False, t
     if not in_browser:
         check_terminal()
     watch = None if attach is None else find(runs_dir, attach or None).path
-    complaint = ""
+    warning = ""
     try:
         settings = read_settings(settings_file())
     except SettingsError as mistake:
-        settings, complaint = Settings(), str(mistake)
+        settings, warning = Settings(), str(mistake)
     if theme is not None:
         settings = msgspec.structs.replace(settings, theme=theme)
     log = log_path()
     with drawing_on_a_duplicate(log) as screen, os.fdopen(os.dup(2), "w") as errors:
-        app = GenreApp(runs_dir, settings=settings, watch=watch, ascii=ascii, complaint=complaint)
+        app = GenreApp(runs_dir, settings=settings, watch=watch, ascii=ascii, warning=warning)
         app.error_console = Console(file=errors, width=120)
         if not in_browser:
             leave_with_the_terminal(screen, app.leave_soon)
@@ -60,7 +60,7 @@ def goodbye(runs_dir: Path) -> list[str]:
     """What leaving does not end: a line for every run with a living trainer, with the command that comes back to it."""
     place = [] if runs_dir == default_runs_dir() else ["--runs", str(runs_dir)]
     return [
-        f"Training goes on: {run.name} ({shlex.join(['genre-tui', *place, 'attach', run.name])})"
+        f"Training continues: {run.name} ({shlex.join(['genre-tui', *place, 'attach', run.name])})"
         for run in list_runs(runs_dir)
         if run.is_alive()
     ]

@@ -25,13 +25,13 @@ def range_of(effect: str, settings: AugmentationSettings) -> str:
     """How far an effect may go: ``±2 semitones``."""
     quietest, loudest = settings.noise_snr
     return {
-        "time_stretch": f"tempo ±{settings.time_stretch_range * 100:g} %",
+        "time_stretch": f"tempo ±{settings.time_stretch_range * 100:g}%",
         "pitch_shift": f"±{settings.pitch_shift_range:g} semitones",
         "noise": f"{quietest:g}–{loudest:g} dB below the sound",
         "gain": f"±{settings.gain_range:g} dB",
         "tilt": f"±{settings.tilt_range:g} dB, lowest to highest band",
         "equaliser": f"±{settings.equaliser_range:g} dB",
         "roll": "by any amount",
-        "time_mask": f"0–{settings.time_mask_fraction * 100:g} % of the time",
+        "time_mask": f"0–{settings.time_mask_fraction * 100:g}% of the time",
         "frequency_mask": f"0–{settings.frequency_mask_bands} bands",
     }[effect]

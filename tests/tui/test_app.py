@@ -70,7 +70,7 @@ async def test_help_lists_the_keys_of_the_screen(runs: Path) -> None:
         await until_shown(pilot, "first")
         await pilot.press("?")
         await until_shown(
-            pilot, "Filter as you type", "Leave the app. Training goes on.", "Everywhere", "Watch the run"
+            pilot, "Filter as you type", "Quit the app; training continues", "Everywhere", "Watch the run"
         )
         await pilot.press("escape")
         await until_gone(pilot, "Everywhere")
@@ -164,9 +164,9 @@ def test_without_colour_no_colour_is_sent(runs: Path, tmp_path: Path) -> None:
 def test_leaving_names_what_goes_on(runs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert goodbye(runs) == []
     with RunLock(runs / "first" / "run.lock"):
-        assert goodbye(runs) == [f"Training goes on: first (genre-tui --runs {runs} attach first)"]
+        assert goodbye(runs) == [f"Training continues: first (genre-tui --runs {runs} attach first)"]
         monkeypatch.setenv("GENRE_TUI_RUNS", str(runs))
-        assert goodbye(runs) == ["Training goes on: first (genre-tui attach first)"]
+        assert goodbye(runs) == ["Training continues: first (genre-tui attach first)"]
 
 
 async def test_at_20_by_5_nothing_fails(runs: Path) -> None:

@@ -86,7 +86,7 @@ def test_new_run(
     snap_compare: Compare, tmp_path: Path, size: tuple[int, int], ascii: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # A completion comes from a thread, before the picture or after it.
-    monkeypatch.setattr("tui.new_run.path_input.complete_folder", lambda text: None)
+    monkeypatch.setattr("tui.new_run.fields.complete_folder", lambda text: None)
     folder = make_demo(tmp_path, clips_per_genre=10, seconds=0.5)
     (folder / "broken").mkdir()
     (folder / "organ-hymn" / "empty.wav").touch()

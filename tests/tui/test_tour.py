@@ -50,7 +50,7 @@ def test_from_a_folder_to_a_verdict(tmp_path: Path) -> None:
 
         # Leaving ends nothing.
         tmux.press("q")
-        tmux.wait_for("Training goes on", run.name)
+        tmux.wait_for("Training continues", run.name)
         assert run.is_alive()
         done = run.state().epochs_done
         wait_until(lambda: run.state().epochs_done > done, "training to go on with nobody watching", TRAINING)
@@ -70,7 +70,7 @@ def test_from_a_folder_to_a_verdict(tmp_path: Path) -> None:
 
         tmux.press("q")
         tmux.wait_for("left with 0")
-        assert "Training goes on" not in tmux.screen()
+        assert "Training continues" not in tmux.screen()
     wait_until(lambda: not _alive(run.path), "every process to be gone")
 
 

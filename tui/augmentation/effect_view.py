@@ -36,11 +36,11 @@ class EffectPicture(Widget, can_focus=True):
             self.refresh()
 
     def about(self) -> str:
-        """``50 %, ±2 semitones``."""
+        """``50%, ±2 semitones``."""
         if self.effect not in EFFECTS:
             return "of them at once" if self.effect == "all" else "as it is"
         probability = getattr(self._settings, self.effect)
-        text = f"{probability * 100:g} %, {range_of(self.effect, self._settings)}"
+        text = f"{probability * 100:g}%, {range_of(self.effect, self._settings)}"
         return text.replace("±", "+/-") if self.app.ascii else text
 
     def render(self) -> Content:

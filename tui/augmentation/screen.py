@@ -135,7 +135,7 @@ class AugmentationScreen(ModeScreen):
             return self._why_another()
         text = "% is how often in training."
         if self.settings.mixup:
-            text += f" Mixup ({self.settings.mixup * 100:g} %) takes two clips and is not shown."
+            text += f" Mixup ({self.settings.mixup * 100:g}%) takes two clips and is not shown."
         return Content.styled(text, "$text-muted")
 
     def _why_another(self) -> Content:

@@ -2,12 +2,14 @@
 
 from bisect import bisect_left
 from collections.abc import Sequence
-from dataclasses import dataclass, field
-from math import inf, isfinite, log10, nan
+from dataclasses import dataclass
+from math import isfinite, log10, nan
 
+from tui.charts.data import Bounds, ChartData, Line
 from tui.charts.decimation import Points, decimate, smooth
 from tui.charts.plot import Axis, Canvas, Curve, draw, plot_columns
 from tui.charts.ticks import integer_ticks, log_ticks, value_range, value_ticks
+from tui.charts.view import View
 
 FAINT = 100
 """Added to a line's tag for its raw values behind the smoothed line."""
@@ -17,49 +19,6 @@ SELECTION = 98
 
 LARGEST = 1e30
 """A value from here on is drawn as a gap, as an infinite one is: beside it nothing else could be seen."""
-
-
-@dataclass(frozen=True)
-class Line:
-    """A named line. ``xs`` ascends; a NaN or infinite value is a gap."""
-
-    name: str
-    tag: int
-    xs: Sequence[float]
-    ys: Sequence[float]
-    ascii_marker: str = "*"
-    """What draws the line where braille cannot be had."""
-    sign: str = ""
-    """A character set on values of the line, at most every ``sign_every`` columns, to tell it from others."""
-    sign_every: int = 4
-    spread: tuple[Sequence[float], Sequence[float]] | None = None
-    """For each x the lowest and highest of the values that y is the mean of."""
-
-    def nearest(self, x: float) -> int | None:
-        """The index of the value closest to ``x``."""
-        if not self.xs:
-            return None
-        right = bisect_left(self.xs, x)
-        near = range(max(0, right - 1), min(len(self.xs), right + 1))
-        return min(near, key=lambda i: abs(self.xs[i] - x))
-
-
-@dataclass(frozen=True)
-class View:
-    """How lines are looked at."""
-
-    smoothing: float = 0.0
-    logarithmic: bool = False
-    zoom: tuple[float, float] | None = None
-    cursor: float | None = None
-    anchor: float | None = None
-    """The other end of a selected range, whose one end is the cursor."""
-
-    @property
-    def selection(self) -> tuple[float, float] | None:
-        if self.cursor is None or self.anchor is None or self.cursor == self.anchor:
-            return None
-        return min(self.cursor, self.anchor), max(self.cursor, self.anchor)
 
 
 @dataclass(frozen=True)
@@ -84,33 +43,6 @@ class Picture:
         """The x in the middle of a column of the plot's area."""
         share = (column + 0.5) / self.canvas.columns
         return self.x.low + share * (self.x.high - self.x.low)
-
-
-@dataclass(frozen=True)
-class Bounds:
-    """Limits of the vertical axis that the data never leave, such as 0 and 100 %."""
-
-    low: float = -inf
-    high: float = inf
-
-
-@dataclass(frozen=True)
-class Marker:
-    """A point that is pointed out."""
-
-    x: float
-    y: float
-    tag: int
-
-
-@dataclass(frozen=True)
-class ChartData:
-    """What a chart is about."""
-
-    title: str
-    lines: Sequence[Line]
-    bounds: Bounds = field(default_factory=Bounds)
-    stars: Sequence[Marker] = ()
 
 
 def picture(subject: ChartData, view: View, width: int, height: int, *, ascii_only: bool = False) -> Picture:

@@ -4,10 +4,12 @@ from collections.abc import Sequence
 from html import escape
 from math import isfinite
 
+from tui.charts.data import ChartData
 from tui.charts.decimation import Points
 from tui.charts.plot import Axis
-from tui.charts.render import ChartData, View, curve_points, vertical_axis, x_range
+from tui.charts.render import curve_points, vertical_axis, x_range
 from tui.charts.ticks import integer_ticks
+from tui.charts.view import View
 
 WIDTH, HEIGHT = 720, 400
 LEFT, RIGHT, TOP, BOTTOM = 64, 16, 44, 48

@@ -10,7 +10,7 @@ from core.util.text import printable
 from tui.classify.results import Sound
 from tui.classify.timeline import timeline_lines, windows_at
 from tui.shell.base import BaseApp
-from tui.text.numbers import clock, percent
+from tui.text.formatting import clock, percent
 from tui.widgets.probability_bars import probability_bars
 from tui.widgets.row_list import LinesView
 from tui.widgets.spectrogram_view import shading_of, spectrogram_lines
@@ -91,7 +91,7 @@ class SoundDetail(LinesView):
 
 
 def _verdict(prediction: Prediction, model: str, width: int) -> Content:
-    """``jazz 81 % · 00:30``, or what it may be and why that is not sure, with what else fits into ``width``."""
+    """``jazz 81% · 00:30``, or what it may be and why that is not sure, with what else fits into ``width``."""
     tail = f" · {clock(prediction.duration_s)}"
     if prediction.model != model:
         tail += f" · by {prediction.model}"

@@ -12,7 +12,7 @@ from textual.message import Message
 from core.inference.types import Prediction, Unreadable
 from core.util.text import printable
 from tui.text.cells import fitted
-from tui.text.numbers import DASH, clock, percent
+from tui.text.formatting import DASH, clock, percent
 from tui.widgets.row_list import RowList
 from tui.widgets.spectrogram_view import Image
 

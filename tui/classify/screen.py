@@ -24,7 +24,7 @@ from tui.classify.queue import Sounds
 from tui.classify.results import ORDERS, ResultList
 from tui.dialogs.model_picker import pick_model
 from tui.shell.mode_screen import ModeScreen
-from tui.text.numbers import count
+from tui.text.formatting import count
 from tui.widgets.file_tree import AudioTree
 from tui.widgets.pane_tabs import PaneTabs
 from tui.widgets.row_list import RowList

@@ -3,7 +3,7 @@
 from textual.content import Content
 
 from core.inference.types import MergedSegment, Prediction
-from tui.text.numbers import clock, percent
+from tui.text.formatting import clock, percent
 
 UNCERTAIN = "?"
 

@@ -13,7 +13,7 @@ from typing import Self
 
 from core.runs.directory import default_runs_dir, find
 from core.runs.folder import RunFolder
-from tui.text.numbers import clock
+from tui.text.formatting import clock
 
 
 def add_runs_option(parser: argparse.ArgumentParser) -> None:

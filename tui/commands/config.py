@@ -15,12 +15,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    from tui.shell.keymap import all_bindings, check_keys  # every screen, and Textual with them
+    from tui.app import all_bindings  # imports every screen
+    from tui.shell.keymap import check_keys
 
-    print(template(all_bindings()), end="")
+    known = all_bindings()
+    print(template(known), end="")
     path = settings_file()
     if path.exists():
-        check_keys(read_settings(path).keys)
+        check_keys(read_settings(path).keys, known)
         narrate(f"{path} is there and in force")
     else:
         narrate(f"there is none yet: mkdir -p {path.parent} && genre-tui config > {path}")

@@ -12,7 +12,7 @@ from tui.commands.common import add_runs_option, narrate, runs_dir
 from tui.commands.exit_codes import DONE, UsageError
 from tui.commands.feed import stated_rate
 from tui.listen.routes import routes
-from tui.text.numbers import clock
+from tui.text.formatting import clock
 
 if TYPE_CHECKING:
     from core.audio.live.source import Source

@@ -14,13 +14,12 @@ from textual.message import Message
 from core.runs.folder import RunFolder
 from core.runs.journal.state import RunState
 from core.runs.tail import RunTail
-from tui.charts.curve_keys import CurveKeys, curve_bindings
-from tui.charts.curves_widget import Curves
-from tui.charts.render import View
+from tui.charts.curves import CurveKeys, Curves, curve_bindings
+from tui.charts.view import View
 from tui.compare.curves import ComparedCurves
 from tui.compare.tables import difference_lines, result_lines
 from tui.shell.base import BaseApp
-from tui.shell.key_bar import KeyBar
+from tui.shell.mode_screen import KeyBar
 from tui.widgets.pane_tabs import PaneTabs
 from tui.widgets.row_list import LinesView
 from tui.widgets.text_lines import TextLines

@@ -8,10 +8,10 @@ from rich.cells import cell_len
 from textual.content import Content
 
 from core.runs.journal.state import RunState
-from tui.compare.series import LETTERS, differences
+from tui.compare.curves import LETTERS, differences
 from tui.text.cells import fitted
-from tui.text.marks import MARKS
-from tui.text.numbers import clock, loss, percent
+from tui.text.formatting import clock, loss, percent
+from tui.text.status_symbols import STATUS_SYMBOLS
 
 HEAD = "$text-muted"
 
@@ -68,7 +68,7 @@ def result_lines(
     head = " " * (5 + names) + "".join(f"{column.title:>{column.width}}" for column in columns)
     lines = [Content.styled(head, HEAD)]
     for letter, colour, run in zip(LETTERS, colours, runs, strict=False):
-        mark, style = MARKS[run.status]
+        mark, style = STATUS_SYMBOLS[run.status]
         line = Content.assemble((letter, f"bold {colour}"), " ", (mark, style), f" {fitted(run.name, names)} ")
         for column, best in zip(columns, winners, strict=True):
             text = f"{'★ ' if run in best else ''}{column.text(run)}"

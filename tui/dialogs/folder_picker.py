@@ -14,7 +14,7 @@ from textual.screen import ModalScreen
 from textual.widgets import Static
 
 from core.audio.files.formats import is_audio
-from tui.text.numbers import count
+from tui.text.formatting import count
 from tui.widgets.file_tree import AudioTree, Node
 
 MOST_GENRES = 200

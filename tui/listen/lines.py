@@ -9,7 +9,7 @@ from textual.content import Content
 from core.audio.live.source import State
 from tui.listen.routes import Route
 from tui.listen.state import Hearing, Verdict
-from tui.text.numbers import clock, percent
+from tui.text.formatting import clock, percent
 
 MARKS = {
     State.WAITING: ("◌", "$faint"),

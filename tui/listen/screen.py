@@ -29,7 +29,7 @@ from tui.listen.source_picker import SourcePicker
 from tui.listen.spectrogram import ScrollView, strip_chart
 from tui.listen.state import Hearing, Verdict
 from tui.shell.mode_screen import ModeScreen
-from tui.text.numbers import clock
+from tui.text.formatting import clock
 from tui.widgets.probability_bars import probability_bars
 from tui.widgets.row_list import LinesView, RowList
 from tui.widgets.text_lines import TextLines

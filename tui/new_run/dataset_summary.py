@@ -8,7 +8,7 @@ from pathlib import Path
 from textual.content import Content
 
 from core.dataset.split_settings import SplitSettings
-from tui.text.numbers import count
+from tui.text.formatting import count
 
 MOST_EXCLUDED = 4
 """Files left out that are named; the others are counted."""

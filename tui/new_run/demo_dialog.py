@@ -12,7 +12,7 @@ from textual.screen import ModalScreen
 from textual.widgets import Input, Static
 
 from core.util.errors import UserError
-from tui.new_run.path_input import PathInput
+from tui.new_run.fields import PathInput
 
 
 class DemoScreen(ModalScreen[Path | None]):

@@ -1,5 +1,6 @@
 """The New run form as texts, and the recipe that they stand for."""
 
+import sys
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Self
@@ -115,3 +116,24 @@ class RecipeForm:
                 f"The learning rate {text!r} will not do: write a small number, such as 0.001 or 1e-3.",
             )
         return rate
+
+
+def device_choices() -> dict[str, str]:
+    """Name for ``--device`` → what it is. The trainer has the last word: PyTorch may be built without CUDA."""
+    choices = {"auto": "the GPU where there is one, else the processor", "cpu": "the processor"}
+    for number, name in enumerate(_nvidia_gpus()):
+        choices[f"cuda:{number}"] = name
+    if sys.platform == "darwin":
+        choices["mps"] = "Apple's GPU"
+    return choices
+
+
+def _nvidia_gpus() -> list[str]:
+    import pynvml
+
+    try:
+        pynvml.nvmlInit()
+        handles = [pynvml.nvmlDeviceGetHandleByIndex(i) for i in range(pynvml.nvmlDeviceGetCount())]
+        return [str(pynvml.nvmlDeviceGetName(handle)) for handle in handles]
+    except pynvml.NVMLError:
+        return []  # no driver, no GPU

@@ -21,10 +21,8 @@ from core.training.recipe import to_dict
 from core.util.errors import UserError
 from tui.new_run.dataset_process import Found, LookProcess, Message, Progress, Refused
 from tui.new_run.dataset_summary import DatasetLook, look_lines
-from tui.new_run.devices import device_choices
-from tui.new_run.form import FieldError, RecipeForm
-from tui.new_run.option_spinner import Choice
-from tui.new_run.path_input import PathInput
+from tui.new_run.fields import Choice, PathInput
+from tui.new_run.form import FieldError, RecipeForm, device_choices
 from tui.shell.mode_screen import ModeScreen
 from tui.widgets.text_input import TextInput
 

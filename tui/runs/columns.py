@@ -7,9 +7,9 @@ from dataclasses import dataclass, replace
 from textual.content import Content
 
 from tui.runs.row import RunRow
-from tui.text import numbers as figures
+from tui.text import formatting
 from tui.text.cells import fitted
-from tui.text.marks import state_label
+from tui.text.status_symbols import state_label
 
 STATES = ("running", "paused", "created", "lost", "failed", "stopped", "finished")
 """In the order in which they ask for attention."""
@@ -42,7 +42,7 @@ class Placed:
 
 def _started(row: RunRow) -> str:
     if row.started is None:
-        return figures.DASH
+        return formatting.DASH
     then = time.localtime(row.started)
     form = "%d %b %H:%M" if then.tm_year == time.localtime().tm_year else "%d %b %Y"
     return time.strftime(form, then)
@@ -51,14 +51,14 @@ def _started(row: RunRow) -> str:
 def _started_briefly(row: RunRow) -> str:
     """The time of a run of today, or the day of an older one."""
     if row.started is None:
-        return figures.DASH
+        return formatting.DASH
     then = time.localtime(row.started)
     return time.strftime("%H:%M" if then[:3] == time.localtime()[:3] else "%d %b", then)
 
 
 def _epochs(row: RunRow) -> str:
     if not row.epochs:
-        return figures.DASH
+        return formatting.DASH
     count = f"{row.epochs_done}/{row.epochs}"
     return count if len(count) <= COUNT else f"{row.progress:.0%}"
 
@@ -76,10 +76,10 @@ NAME = Column("name", "name", lambda row: row.name, lambda row: row.name.casefol
 MODEL = Column("model", "model", lambda row: row.model, lambda row: row.model, 13)
 DATASET = Column("dataset", "dataset", lambda row: row.dataset, lambda row: row.dataset.casefold())
 PROGRESS = Column("progress", "progress", _bar, lambda row: row.progress, BAR + 1 + COUNT)
-VAL = Column("val", "val acc", lambda row: figures.percent(row.val), lambda row: row.val, 8, right=True)
-TEST = Column("test", "test acc", lambda row: figures.percent(row.test), lambda row: row.test, 9, right=True)
+VAL = Column("val", "val acc", lambda row: formatting.percent(row.val), lambda row: row.val, 8, right=True)
+TEST = Column("test", "test acc", lambda row: formatting.percent(row.test), lambda row: row.test, 9, right=True)
 STARTED = Column("started", "started", _started, lambda row: row.started, 12, right=True)
-TIME = Column("time", "time", lambda row: figures.clock(row.seconds), lambda row: row.seconds, 9, right=True)
+TIME = Column("time", "time", lambda row: formatting.clock(row.seconds), lambda row: row.seconds, 9, right=True)
 
 WIDE = (STATE, NAME, MODEL, DATASET, PROGRESS, VAL, TEST, STARTED, TIME)
 NARROW = (

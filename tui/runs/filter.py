@@ -125,7 +125,7 @@ def _number_test(field: str, operator: str, text: str) -> Test:
 def _number(field: str, text: str) -> tuple[float, float, float]:
     """Lowest and highest value that is meant, and how far from it is still equal: half of the last digit written.
 
-    What the table shows as 71.0 % is so found by ``val=71.0%`` and by ``val=71%``.
+    What the table shows as 71.0% is so found by ``val=71.0%`` and by ``val=71%``.
     """
     match = re.fullmatch(r"([0-9]*(?:\.([0-9]*))?)(%|[a-z]*)", text.lower())
     if not match or not match[1].strip("."):

@@ -11,7 +11,7 @@ from core.runs.folder import RunFolder
 from core.runs.journal.state import RunState
 from core.runs.tail import RunTail
 from tui.shell.base import BaseApp
-from tui.text import numbers as figures
+from tui.text import formatting
 from tui.text.cells import shown
 from tui.widgets.run_header import run_header
 from tui.widgets.text_lines import TextLines
@@ -28,15 +28,15 @@ def preview(state: RunState, now: float, width: int) -> list[Content]:
     optimiser = recipe.get("optimiser", {})
     facts = [
         str(recipe.get("preset", "")),
-        f"batch {recipe.get('batch_size', figures.DASH)}",
-        f"lr {figures.learning_rate(optimiser.get('learning_rate'))}",
+        f"batch {recipe.get('batch_size', formatting.DASH)}",
+        f"lr {formatting.learning_rate(optimiser.get('learning_rate'))}",
         f"seed {recipe.get('seed', 0)}",
         state.device_name or state.device or str(recipe.get("device", "")),
     ]
     asked = Content.styled(" · ".join(fact for fact in facts if fact), "$text-muted")
     course = sparkline([row.val_accuracy for row in state.history], max(1, min(24, width // 4)))
     if course:
-        last = figures.percent(state.history[-1].val_accuracy)
+        last = formatting.percent(state.history[-1].val_accuracy)
         asked = Content.assemble("val ", (course, "$val"), f" {last}   ") + asked
     return [line.truncate(max(1, width), ellipsis=True) for line in (head, asked)]
 

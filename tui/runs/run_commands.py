@@ -9,13 +9,12 @@ from core.runs import actions
 from core.runs.actions import total_epochs
 from core.runs.folder import TRASH, RunFolder, checked_name
 from core.util.errors import UserError
-from tui.dialogs.confirm import ConfirmScreen, stop_question
-from tui.dialogs.prompt import PromptScreen
+from tui.dialogs.questions import ConfirmScreen, PromptScreen, stop_question
 from tui.runs.columns import STATES
 from tui.runs.row import RunRow
 from tui.shell.mode_screen import ModeScreen
 from tui.text.cells import shown
-from tui.text.numbers import count
+from tui.text.formatting import count
 
 POSSIBLE = {
     "stop": {"running", "paused"},

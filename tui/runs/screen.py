@@ -17,7 +17,7 @@ from tui.runs.row import RunRow
 from tui.runs.run_commands import RunCommands
 from tui.runs.table import RunTable, RunTableHeader
 from tui.text.cells import shown
-from tui.text.numbers import count
+from tui.text.formatting import count
 from tui.widgets.text_input import FilterInput
 
 LOOK_SECONDS = 1.0

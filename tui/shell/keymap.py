@@ -1,38 +1,25 @@
-"""The key map: every binding by its id, and what the settings make of it.
+"""The key map: every binding by its id, and the changes that the settings make.
 
 Ids are ``SCREEN.ACTION``. Those of ``app`` and ``mode`` work on every screen.
 """
 
-from collections.abc import Iterator, Mapping
-from importlib import import_module
+from collections.abc import Iterable, Iterator, Mapping
 
 from textual.binding import Binding
 from textual.dom import DOMNode
 
 from tui.shell.settings import SettingsError
 
-PLACES = {
-    "tui.app": ("GenreApp",),
-    "tui.runs.screen": ("RunsScreen",),
-    "tui.runs.table": ("RunTable",),
-    "tui.new_run.screen": ("NewRunScreen",),
-    "tui.watch.screen": ("WatchScreen",),
-    "tui.compare.screen": ("CompareScreen",),
-    "tui.classify.screen": ("ClassifyScreen",),
-    "tui.listen.screen": ("ListenScreen",),
-}
-"""Where the bindings that a user may change are defined."""
 EVERYWHERE = {"app", "mode"}
 
 
-def all_bindings() -> dict[str, tuple[str, str]]:
-    """Binding id → (default key, what it does). Imports every screen."""
-    found: dict[str, tuple[str, str]] = {}
-    for module, names in PLACES.items():
-        for name in names:
-            for binding in own_bindings(getattr(import_module(module), name)):
-                found[binding.id or ""] = (binding.key, binding.tooltip or binding.description)
-    return found
+def bindings_of(owners: Iterable[type[DOMNode]]) -> dict[str, tuple[str, str]]:
+    """Binding id → (default key, description) of the bindings that these classes define."""
+    return {
+        binding.id or "": (binding.key, binding.tooltip or binding.description)
+        for owner in owners
+        for binding in own_bindings(owner)
+    }
 
 
 def own_bindings(owner: type[DOMNode]) -> Iterator[Binding]:
@@ -42,15 +29,16 @@ def own_bindings(owner: type[DOMNode]) -> Iterator[Binding]:
             yield binding
 
 
-def check_keys(keys: Mapping[str, str]) -> None:
-    """Refuse a key map that names no binding or gives one key to two bindings of a screen.
+def check_keys(keys: Mapping[str, str], known: Mapping[str, tuple[str, str]]) -> None:
+    """Refuse a key map that names an unknown binding or gives one key to two bindings of a screen.
+
+    Args:
+        keys: binding id → key, from the settings.
+        known: all bindings, from `bindings_of`.
 
     Raises:
-        SettingsError: the sentence names the binding.
+        SettingsError: names the binding.
     """
-    if not keys:
-        return
-    known = all_bindings()
     for name in keys:
         if name not in known:
             raise SettingsError(f"There is no key binding {name!r}; `genre-tui config` lists them all.")
@@ -61,10 +49,10 @@ def check_keys(keys: Mapping[str, str]) -> None:
     for key, names in taken.items():
         for name in names:
             for other in names:
-                if name < other and _meet(name, other) and (name in keys or other in keys):
-                    raise SettingsError(f"The key {key!r} is given to both {name} and {other}; give one another key.")
+                if name < other and _share_a_screen(name, other) and (name in keys or other in keys):
+                    raise SettingsError(f"The key {key!r} is given to both {name} and {other}; change one of them.")
 
 
-def _meet(name: str, other: str) -> bool:
-    places = {name.partition(".")[0], other.partition(".")[0]}
-    return len(places) == 1 or bool(places & EVERYWHERE)
+def _share_a_screen(name: str, other: str) -> bool:
+    screens = {name.partition(".")[0], other.partition(".")[0]}
+    return len(screens) == 1 or bool(screens & EVERYWHERE)

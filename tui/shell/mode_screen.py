@@ -1,16 +1,132 @@
-"""What the four modes share: the bar of modes on top, the keys below, and a polling that rests with the screen."""
+"""What the four modes share: the mode bar at the top, the key bar at the bottom, and polling while in view."""
 
 from collections.abc import Callable
 from typing import ClassVar
 
 from textual import events
 from textual.app import ComposeResult
+from textual.binding import Binding
+from textual.content import Content
+from textual.dom import DOMNode
 from textual.screen import Screen
 from textual.timer import Timer
+from textual.widget import Widget
 
 from tui.shell.base import BaseApp
-from tui.shell.key_bar import KeyBar
-from tui.shell.mode_bar import ModeBar
+from tui.shell.keymap import own_bindings
+from tui.text.cells import shown
+
+TITLES = {"runs": "Runs", "watch": "Watch", "classify": "Classify", "listen": "Listen"}
+
+
+class ModeBar(Widget):
+    app: BaseApp
+    can_focus = False
+
+    def __init__(self, mode: str) -> None:
+        super().__init__()
+        self.mode = mode
+        self._ends: list[tuple[int, str]] = []
+
+    def render(self) -> Content:
+        self._ends = []
+        bar = Content("")
+        for mode, title in TITLES.items():
+            key = self.app.key_for(f"mode.{mode}")
+            # Brackets and not colour alone say where one is.
+            before, after, style = ("[", "]", "bold") if mode == self.mode else (" ", " ", "$text-muted")
+            bar += Content.assemble(before, (key, "bold $footer-key-foreground"), (f" {title}", style), after, " ")
+            self._ends.append((bar.cell_length, mode))
+        room = self.size.width - bar.cell_length - 2
+        if room < 12:
+            return bar
+        return bar + Content.styled(f"{shown(self.app.runs_dir, room):>{room}} ", "$text-muted")
+
+    async def on_click(self, event: events.Click) -> None:
+        for end, mode in self._ends:
+            if event.x < end:
+                await self.app.show_mode(mode)
+                return
+
+
+LAST = ("app.help", "app.leave")
+"""Binding ids that stand at the end and are never left out."""
+
+Entry = tuple[str, str, str]
+"""The key as shown, what it does, the action."""
+
+
+def fitting(entries: list[Entry], last: list[Entry], width: int) -> list[Entry]:
+    """The entries that fit into ``width`` cells, in order; those of ``last`` always."""
+    room = width - sum(cells(entry) for entry in last)
+    kept = []
+    for entry in entries:
+        if cells(entry) <= room:
+            room -= cells(entry)
+            kept.append(entry)
+    return [*kept, *last]
+
+
+def cells(entry: Entry) -> int:
+    key, description, _ = entry
+    return len(key) + len(description) + 3
+
+
+def in_order(screen: Screen[object]) -> list[Binding]:
+    """The enabled bindings to be shown as their owners list them: the key map puts a changed one at the end."""
+    owners: dict[DOMNode, list[Binding]] = {}
+    for node, binding, enabled, _ in screen.active_bindings.values():
+        if binding.show and enabled:
+            owners.setdefault(node, []).append(binding)
+    ordered = []
+    for node, bindings in owners.items():
+        places = {binding.id: place for place, binding in enumerate(own_bindings(type(node)))}
+        ordered += sorted(bindings, key=lambda binding: places.get(binding.id, -1))
+    return ordered
+
+
+class KeyBar(Widget):
+    app: BaseApp
+    can_focus = False
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._shown: list[Entry] = []
+
+    def on_mount(self) -> None:
+        self.screen.bindings_updated_signal.subscribe(self, self._bindings_changed)
+
+    def _bindings_changed(self, screen: Screen[object]) -> None:
+        if screen is self.screen and self.entries() != self._shown:
+            self.refresh()
+
+    def entries(self) -> list[Entry]:
+        """Every enabled binding that asks to be shown, once an action, as far as the line has room."""
+        entries: dict[str, Entry] = {}
+        last: dict[str, Entry] = {}
+        for binding in in_order(self.screen):
+            entry = (self.app.get_key_display(binding), binding.description, binding.action)
+            if binding.id in LAST:
+                last[binding.id] = entry
+            else:
+                entries.setdefault(binding.action, entry)
+        return fitting(list(entries.values()), [last[name] for name in LAST if name in last], self.size.width)
+
+    def render(self) -> Content:
+        self._shown = self.entries()
+        parts = []
+        for key, description, _ in self._shown:
+            parts += [(f" {key}", "bold $footer-key-foreground"), (f" {description} ", "$text-muted")]
+        return Content.assemble(*parts)
+
+    async def on_click(self, event: events.Click) -> None:
+        """A click on an entry does what its key does."""
+        end = 0
+        for entry in self._shown:
+            end += cells(entry)
+            if event.x < end:
+                await self.app.run_action(entry[2], self.screen.focused or self.screen)
+                return
 
 
 class ModeScreen(Screen[None]):

@@ -1,4 +1,4 @@
-"""Texts in the cells of a terminal, of which some characters (Chinese, Japanese, Korean, emoji) take two."""
+"""Text in terminal cells, where some characters (Chinese, Japanese, Korean, emoji) take two."""
 
 from pathlib import Path
 
@@ -6,24 +6,30 @@ from rich.cells import cell_len, set_cell_size
 
 
 def padded(text: str, width: int) -> str:
-    """With spaces behind it up to ``width`` cells."""
+    """``text`` padded on the right to ``width`` cells."""
     return text + " " * max(0, width - cell_len(text))
 
 
 def shortened(text: str, width: int) -> str:
-    """The beginning of what takes more than ``width`` cells, and an ellipsis."""
+    """``text`` cut to ``width`` cells, with an ellipsis where something is missing."""
     return text if cell_len(text) <= width else set_cell_size(text, width - 1) + "…"
 
 
 def fitted(text: str, width: int, *, right: bool = False) -> str:
-    """Exactly ``width`` cells of it."""
+    """``text`` cut or padded to exactly ``width`` cells."""
     short = shortened(text, width)
     space = " " * (width - cell_len(short))
     return space + short if right else short + space
 
 
 def shown(path: Path, width: int | None = None) -> str:
-    """Below the home folder with a tilde; of a path that is too long the end, which says more than its beginning."""
+    """A path with ``~`` for the home folder; one that is too long keeps its end, which says more than its beginning."""
     home = Path.home()
     text = f"~/{path.relative_to(home)}" if path.is_relative_to(home) else str(path)
     return text if width is None or len(text) <= width else "…" + text[len(text) - max(0, width - 1) :]
+
+
+def bar(share: float, width: int) -> str:
+    """A bar of ``share`` (0 to 1) of ``width`` cells, in steps of half a cell; without the rest of its width."""
+    whole, half = divmod(round(min(1.0, max(0.0, share)) * width * 2), 2)
+    return "━" * whole + "╸" * half

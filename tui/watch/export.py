@@ -6,10 +6,9 @@ from pathlib import Path
 from core.runs.journal.history import history_csv, history_json
 from core.runs.journal.state import RunState
 from core.util.atomic import write_atomic
-from tui.charts.history_columns import Columns
-from tui.charts.render import View
-from tui.charts.run_series import accuracy_subject, loss_subject
+from tui.charts.data import Columns, accuracy_subject, loss_subject
 from tui.charts.svg import svg
+from tui.charts.view import View
 
 
 def export(state: RunState, view: View, *, steps: bool, folder: Path) -> list[Path]:

@@ -10,19 +10,12 @@ from textual.message import Message
 from textual.widget import Widget
 
 from core.runs.journal.state import RunState
-from tui.charts.curves_widget import Curves
-from tui.charts.history_columns import Columns
-from tui.charts.render import ChartData
-from tui.charts.run_series import accuracy_subject, loss_subject
+from tui.charts.curves import Curves
+from tui.charts.data import ChartData, Columns, accuracy_subject, loss_subject
 from tui.shell.base import BaseApp
-from tui.watch.epoch_table import EpochHead, EpochRows
-from tui.watch.genre_bars import genre_bars, validation_in_words
-from tui.watch.log_pane import LogPane
-from tui.watch.misclassified import Mistakes
-from tui.watch.progress import progress_line
-from tui.watch.setup import setup_lines
-from tui.watch.test_report import report_lines
-from tui.widgets.confusion_grid import Shading, confusion_grid
+from tui.watch.genres import Shading, confusion_grid, genre_bars, report_lines, validation_in_words
+from tui.watch.row_panes import EpochHead, EpochRows, LogPane, Mistakes
+from tui.watch.setup import progress_line, setup_lines
 from tui.widgets.pane_tabs import PaneTabs
 from tui.widgets.row_list import LinesView, RowList
 from tui.widgets.text_lines import TextLines

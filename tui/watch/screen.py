@@ -21,17 +21,15 @@ from core.runs.folder import RunFolder
 from core.runs.journal.state import RunState
 from core.runs.tail import RunTail
 from core.util.errors import UserError
-from tui.charts.curve_keys import CurveKeys, curve_bindings
-from tui.charts.curves_widget import Curves
-from tui.charts.render import View
-from tui.dialogs.confirm import ConfirmScreen, stop_question
-from tui.dialogs.prompt import PromptScreen
-from tui.shell import view_state as view_settings
+from tui.charts.curves import CurveKeys, Curves, curve_bindings
+from tui.charts.view import View
+from tui.dialogs.questions import ConfirmScreen, PromptScreen, stop_question
 from tui.shell.mode_screen import ModeScreen
 from tui.text.cells import shown
-from tui.watch.misclassified import Mistakes
+from tui.watch import view_state as view_settings
 from tui.watch.panes import Panes
-from tui.watch.pending_request import CONSEQUENCES, Requests
+from tui.watch.requests import CONSEQUENCES, Requests
+from tui.watch.row_panes import Mistakes
 from tui.widgets.row_list import RowList
 from tui.widgets.run_header import run_header
 from tui.widgets.text_lines import TextLines

@@ -25,7 +25,7 @@ def probability_bars(probabilities: Mapping[str, float], width: int, rows: int, 
             Content.assemble(
                 (f"{name:<{names}} ", "bold" if strong else ""),
                 (f"{'━' * whole + '╸' * half:<{bar}}", "$val" if strong else "$train"),
-                (f" {probability * 100:5.1f} %", "bold" if strong else ""),
+                (f" {probability * 100:5.1f}%", "bold" if strong else ""),
             )
         )
     return lines

@@ -4,15 +4,15 @@ from textual.content import Content
 
 from core.runs.journal.events import DeviceSample
 from core.runs.journal.state import RunState
-from tui.text.marks import state_label
-from tui.text.numbers import clock, gigabytes, percent
+from tui.text.formatting import clock, gigabytes, percent
+from tui.text.status_symbols import state_label
 
 HOT = 85.0
 """Degrees Celsius from which a GPU's temperature is pointed out: common cards throttle soon after."""
 
 
 def device_strip(sample: DeviceSample | None, room: int) -> Content:
-    """``GPU 87 %  1.9/24 GB  212 W  54 °C``, or the processor's where there is no GPU, in at most ``room`` cells.
+    """``GPU 87%  1.9/24 GB  212 W  54 °C``, or the processor's where there is no GPU, in at most ``room`` cells.
 
     What does not fit is left out from the right, figure by figure.
     """
@@ -28,13 +28,13 @@ def device_strip(sample: DeviceSample | None, room: int) -> Content:
 def _figures(sample: DeviceSample) -> list[Content]:
     if sample.gpu_percent is None and sample.gpu_memory_used is None:
         return [
-            Content.assemble(("CPU ", "$text-muted"), f"{sample.cpu_percent:.0f} %"),
+            Content.assemble(("CPU ", "$text-muted"), f"{sample.cpu_percent:.0f}%"),
             Content.assemble(("memory ", "$text-muted"), gigabytes(sample.rss)),
             Content.assemble(("RAM ", "$text-muted"), gigabytes(sample.ram_used, sample.ram_total)),
         ]
     figures = []
     if sample.gpu_percent is not None:
-        figures.append(Content.assemble(("GPU ", "$text-muted"), f"{sample.gpu_percent:.0f} %"))
+        figures.append(Content.assemble(("GPU ", "$text-muted"), f"{sample.gpu_percent:.0f}%"))
     if sample.gpu_memory_used is not None:
         figures.append(Content(gigabytes(sample.gpu_memory_used, sample.gpu_memory_total)))
     if sample.gpu_power is not None:

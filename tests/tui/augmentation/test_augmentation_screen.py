@@ -55,7 +55,7 @@ async def test_a_clip_is_seen_under_each_effect_and_written(genres: Path, tmp_pa
         await open_pictures(pilot)
         await until_shown(pilot, "PyTorch is being loaded", *NAMES)
         await until_shown(pilot, "arpeggio-bells.00000 · 1 of 30 · first 1 s · best · seed 0", "▀▀▀▀")
-        await until_shown(pilot, "time mask 50 %, 0–15 % of the time", "frequency mask 50 %")
+        await until_shown(pilot, "time mask 50%, 0–15% of the time", "frequency mask 50%")
         await pilot.press("n", "s")
         await until_shown(pilot, "bass-pulse.00000 · 2 of 30", "seed 1")
         await pilot.press("w")

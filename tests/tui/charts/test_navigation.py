@@ -1,5 +1,4 @@
-from tui.charts.navigation import back, move_cursor, put_cursor, zoom_in
-from tui.charts.render import View
+from tui.charts.view import View, back, move_cursor, put_cursor, zoom_in
 
 EPOCHS = list(range(1, 21))
 

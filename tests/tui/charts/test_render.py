@@ -4,7 +4,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tui.charts.render import CURSOR, FAINT, Bounds, ChartData, Line, Marker, Picture, View, picture
+from tui.charts.data import Bounds, ChartData, Line, Marker
+from tui.charts.render import CURSOR, FAINT, Picture, picture
+from tui.charts.view import View
 
 EPOCHS = list(range(1, 21))
 TRAIN = Line("train", 1, EPOCHS, [2 / epoch for epoch in EPOCHS], ascii_marker="*")

@@ -5,11 +5,10 @@ import pytest
 from core.runs.journal.reducer import fold
 from core.runs.journal.state import EpochRow, RunState
 from tests.support import example_run as made_up_run
-from tui.charts.history_columns import Columns
-from tui.charts.render import View
-from tui.charts.run_series import accuracy_subject, loss_subject
+from tui.charts.data import Columns, accuracy_subject, loss_subject
 from tui.charts.svg import svg
-from tui.compare.series import compared_accuracy, compared_loss, differences
+from tui.charts.view import View
+from tui.compare.curves import compared_accuracy, compared_loss, differences
 
 
 def folded(done: int = 5) -> RunState:

@@ -13,7 +13,7 @@ from tests.support import example_run as made_up_run
 from tests.support.event_sequences import numbered
 from tests.support.pilot import text, until, until_gone, until_shown
 from tui.app import GenreApp
-from tui.charts.curves_widget import Curves
+from tui.charts.curves import Curves
 from tui.compare.tables import difference_lines, result_lines
 from tui.shell.themes import DARK
 

@@ -17,7 +17,7 @@ from tui.app import GenreApp
 from tui.dialogs.folder_picker import describe
 from tui.new_run import screen as new_run
 from tui.new_run.dataset_process import LookProcess, Message
-from tui.new_run.path_input import complete_folder
+from tui.new_run.fields import complete_folder
 from tui.shell.settings import NewRunSettings, Settings
 
 SIZE = (120, 40)

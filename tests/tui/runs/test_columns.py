@@ -27,8 +27,8 @@ def test_no_essential_figure_and_no_title_is_cut(width: int) -> None:
     columns = layout(width)
     shown = line(BEST, columns).plain
     for figure in (
-        "100.0 %",
-        "99.8 %",
+        "100.0%",
+        "99.8%",
         "100/100",
         "✓ finished",
         "residual_cnn",

@@ -59,7 +59,7 @@ async def go_to(pilot: Pilot[None], name: str) -> None:
 
 async def test_all_runs_with_their_figures(runs: Path) -> None:
     async with GenreApp(runs).run_test(notifications=True, size=SIZE) as pilot:
-        await until_shown(pilot, "alpha", "✓ finished", "✗ failed", "? lost", "20/20", "7/20", "78.0 %")
+        await until_shown(pilot, "alpha", "✓ finished", "✗ failed", "? lost", "20/20", "7/20", "78.0%")
         assert set(names(pilot)) == {"alpha", "beta", "gamma", "delta"}
 
 

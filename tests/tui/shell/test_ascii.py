@@ -10,7 +10,7 @@ from rich.cells import cell_len
 
 from tests.support import example_run as made_up_run
 from tests.support.pseudo_terminal import CONTROL, PseudoTerminal
-from tui.shell.ascii import to_ascii
+from tui.shell.line_filters import to_ascii
 
 
 @given(st.text(alphabet=st.characters(exclude_categories=["Cc", "Cs", "Mn", "Me", "Cf", "Mc", "Cn"]), max_size=20))

@@ -220,7 +220,7 @@ def test_leaving_says_what_goes_on(busy: Path, tmp_path: Path) -> None:
         terminal.type("q")
         assert terminal.wait() == 0
         after = terminal.output.rpartition(b"\x1b[?1049l")[2]
-        assert b"Training goes on: busy" in after
+        assert b"Training continues: busy" in after
 
 
 def _stalls(terminal: PseudoTerminal) -> bool:

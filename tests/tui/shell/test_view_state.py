@@ -5,7 +5,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from tui.shell.view_state import load, save
+from tui.watch.view_state import load, save
 
 
 class View(msgspec.Struct):

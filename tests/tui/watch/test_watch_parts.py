@@ -11,13 +11,10 @@ from core.runs.journal.state import RunState, Validation
 from tests.support import example_run as made_up_run
 from tests.support.event_sequences import numbered
 from tests.support.example_run import GENRES
-from tui.text import numbers as figures
-from tui.watch.epoch_table import columns_for
-from tui.watch.genre_bars import genre_bars, worst_pairs
-from tui.watch.progress import progress_line
-from tui.watch.setup import setup_lines
-from tui.watch.test_report import report_lines
-from tui.widgets.confusion_grid import Shading, confusion_grid
+from tui.text import formatting
+from tui.watch.genres import Shading, confusion_grid, genre_bars, report_lines, worst_pairs
+from tui.watch.row_panes import columns_for
+from tui.watch.setup import progress_line, setup_lines
 from tui.widgets.run_header import device_strip, run_header
 
 HEAT = ("#000000", "#ffffff")
@@ -39,7 +36,7 @@ def plain(lines: list[Content]) -> str:
 def test_the_header_names_the_run_its_state_and_its_device() -> None:
     state = folded(made_up_run.midway())
     (line,) = run_header(state, state.time, 118)
-    for part in ("gtzan-mini · seed_cnn · ● running · epoch 8/20", "GPU 87 %", "1.9/80 GB", "212 W", "54 °C"):
+    for part in ("gtzan-mini · seed_cnn · ● running · epoch 8/20", "GPU 87%", "1.9/80 GB", "212 W", "54 °C"):
         assert part in line.plain
     assert line.cell_length == 118
 
@@ -70,8 +67,8 @@ def test_a_tiny_terminal_has_the_state_first() -> None:
 
 def test_a_finished_run_says_what_it_reached() -> None:
     state = folded(made_up_run.whole(), alive=False)
-    assert "best 90.0 %" in plain(run_header(state, 0.0, 118))
-    assert "test 78.0 %" in plain(run_header(state, 0.0, 118))
+    assert "best 90.0%" in plain(run_header(state, 0.0, 118))
+    assert "test 78.0%" in plain(run_header(state, 0.0, 118))
 
 
 # Device
@@ -79,18 +76,18 @@ def test_a_finished_run_says_what_it_reached() -> None:
 
 def test_without_a_gpu_the_strip_is_of_the_processor() -> None:
     sample = ev.DeviceSample(cpu_percent=187.4, rss=1_200_000_000, ram_used=3_000_000_000, ram_total=8_000_000_000)
-    assert device_strip(sample, 80).plain == "CPU 187 %  memory 1.2 GB  RAM 3.0/8 GB"
+    assert device_strip(sample, 80).plain == "CPU 187%  memory 1.2 GB  RAM 3.0/8 GB"
 
 
 def test_the_strip_leaves_out_whole_figures_and_cuts_none() -> None:
-    assert device_strip(made_up_run.sample(7), 20).plain == "GPU 87 %  1.9/80 GB"
+    assert device_strip(made_up_run.sample(7), 20).plain == "GPU 87%  1.9/80 GB"
     assert device_strip(made_up_run.sample(7), 3).plain == ""
     assert device_strip(None, 80).plain == ""
 
 
 def test_figures_that_a_gpu_does_not_tell_are_left_out() -> None:
     sample = ev.DeviceSample(cpu_percent=1, rss=1, ram_used=1, ram_total=2, gpu_percent=50.0, gpu_temperature=90.0)
-    assert device_strip(sample, 80).plain == "GPU 50 %  90 °C!"
+    assert device_strip(sample, 80).plain == "GPU 50%  90 °C!"
 
 
 # Progress
@@ -128,7 +125,7 @@ def test_every_genre_has_its_bar_its_share_and_its_counts() -> None:
     lines = [line.plain for line in genre_bars(folded(made_up_run.midway()), 50)]
     assert [line.split()[0] for line in lines[:10]] == GENRES
     assert all(len(line) <= 50 for line in lines[:10])
-    assert "80 %" in lines[0] and "8/10" in lines[0]
+    assert "80%" in lines[0] and "8/10" in lines[0]
     assert "3 of 10 classical taken for country" in lines
     assert lines[-1] == "validation of epoch 7"
 
@@ -175,7 +172,7 @@ def test_columns_of_genres_that_begin_alike_are_headed_differently() -> None:
 def test_the_report_has_every_genre_both_averages_and_the_tests_confusion() -> None:
     state = folded(made_up_run.whole(), alive=False)
     shown = plain(report_lines(state, 50, COLOUR))
-    assert "test accuracy 78.0 % · model of epoch 20" in shown
+    assert "test accuracy 78.0% · model of epoch 20" in shown
     for name in (*GENRES, "macro avg", "weighted avg", "precision", "recall", "F1", "support"):
         assert name in shown
     assert "2 of 10 blues taken for classical" in shown
@@ -225,15 +222,19 @@ def test_before_the_dataset_was_looked_at_there_is_the_recipe() -> None:
     [(0, "00:00"), (41.4, "00:41"), (59.7, "01:00"), (3600, "1:00:00"), (90_000, "1 d 01:00"), (-3, "00:00")],
 )
 def test_clock(seconds: float, text: str) -> None:
-    assert figures.clock(seconds) == text
+    assert formatting.clock(seconds) == text
 
 
 def test_what_is_not_known_is_a_dash() -> None:
-    assert [figures.loss(None), figures.loss(float("nan")), figures.percent(float("inf"))] == ["–"] * 3
+    assert [formatting.loss(None), formatting.loss(float("nan")), formatting.percent(float("inf"))] == ["–"] * 3
 
 
 def test_losses_keep_their_size() -> None:
-    assert [figures.loss(0.17143), figures.loss(1234567.8), figures.loss(0.0)] == ["0.1714", "1.235e+06", "0.0000"]
+    assert [formatting.loss(0.17143), formatting.loss(1234567.8), formatting.loss(0.0)] == [
+        "0.1714",
+        "1.235e+06",
+        "0.0000",
+    ]
 
 
 def test_epoch_columns_are_given_up_from_the_right() -> None:

@@ -18,7 +18,7 @@ from tests.support.paths import ROOT
 from tests.support.pilot import text, until, until_gone, until_shown
 from tests.support.waiting import wait_until
 from tui.app import GenreApp
-from tui.watch import pending_request as requests
+from tui.watch import requests
 
 SIZE = (120, 40)
 Start = Callable[..., Path]
@@ -73,7 +73,7 @@ async def test_stop_keeps_the_model_and_is_acknowledged(start: Start) -> None:
         await until_gone(pilot, "Stop alpha?")
         assert "● running" in text(pilot)
         await pilot.press("s", "y")
-        await until_shown(pilot, "✓ stop: stopping", "■ stopped", "test 78.0 %")
+        await until_shown(pilot, "✓ stop: stopping", "■ stopped", "test 78.0%")
         await until_gone(pilot, "s stop")
 
 

@@ -13,11 +13,10 @@ from core.runs.tail import RunTail
 from tests.support import example_run as made_up_run
 from tests.support.pilot import text, until, until_gone, until_shown
 from tui.app import GenreApp
-from tui.charts.curves_widget import Curves
+from tui.charts.curves import Curves
 from tui.shell.settings import Settings
 from tui.shell.themes import DARK, LIGHT
-from tui.watch.epoch_table import EpochRows
-from tui.watch.log_pane import LogPane
+from tui.watch.row_panes import EpochRows, LogPane
 
 SIZE = (120, 40)
 SMALL = (80, 24)
@@ -97,7 +96,7 @@ async def test_the_cursor_reads_values_and_follows_again_beyond_the_end(running:
     async with app_on(running).run_test(size=SIZE) as pilot:
         await until_shown(pilot, "train 0.5855", "val 1.1985")
         await pilot.press("left", "left")
-        await until_shown(pilot, "Loss epoch 6", "train 0.7244", "val 1.3634", "train 71.8 %")
+        await until_shown(pilot, "Loss epoch 6", "train 0.7244", "val 1.3634", "train 71.8%")
         await pilot.press("right", "right")
         await until_shown(pilot, "train 0.5855")
         await until_gone(pilot, "Loss epoch")
@@ -181,10 +180,10 @@ async def test_the_clip_that_was_got_wrong_opens_in_classify(runs: Path, monkeyp
     test = msgspec.structs.replace(test, misclassified=[*test.misclassified, surest])
     run = made_up_run.write_run(runs / "alpha", [start, *made_up_run.whole(3)[1:-4], test])
     async with app_on(run).run_test(size=SIZE) as pilot:
-        await until_shown(pilot, "test 78.0 %")
+        await until_shown(pilot, "test 78.0%")
         while "[mistakes]" not in text(pilot):
             await pilot.press("tab")
-        await until_shown(pilot, "pop.00001.au", "pop       → metal      99 %")
+        await until_shown(pilot, "pop.00001.au", "pop       → metal      99%")
         await pilot.press("enter")
         await until(pilot, lambda: opened == [([clip], run / "best_model.pth")])
 
@@ -192,7 +191,7 @@ async def test_the_clip_that_was_got_wrong_opens_in_classify(runs: Path, monkeyp
 async def test_a_clip_whose_audio_is_gone_says_so(runs: Path) -> None:
     run = made_up_run.write_run(runs / "alpha", made_up_run.whole(3))
     async with app_on(run).run_test(size=SIZE, notifications=True) as pilot:
-        await until_shown(pilot, "test 78.0 %")
+        await until_shown(pilot, "test 78.0%")
         while "[mistakes]" not in text(pilot):
             await pilot.press("tab")
         await pilot.press("enter")
@@ -309,7 +308,7 @@ async def test_values_that_are_no_numbers_are_gaps_and_dashes(runs: Path) -> Non
     ]
     run = made_up_run.write_run(runs / "alpha", broken)
     async with app_on(run).run_test(size=SIZE) as pilot:
-        await until_shown(pilot, "train –", "val –", "train 76.0 %")
+        await until_shown(pilot, "train –", "val –", "train 76.0%")
         await pilot.press("l", "m", "left", "left")
         await until_shown(pilot, "train 0.7244")
 

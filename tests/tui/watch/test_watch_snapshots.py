@@ -60,20 +60,20 @@ def test_running_in_ascii(snap_compare: Compare, running: Path, size: tuple[int,
 @pytest.mark.parametrize("size", SIZES)
 def test_finished(snap_compare: Compare, finished: Path, size: tuple[int, int]) -> None:
     app = GenreApp(Path("runs"), watch=finished)
-    assert snap_compare(app, terminal_size=size, run_before=shown("test 78.0 %", "train 0.1065"))
+    assert snap_compare(app, terminal_size=size, run_before=shown("test 78.0%", "train 0.1065"))
 
 
 @pytest.mark.parametrize("theme", ["light", "colour-blind", "16-colour"])
 def test_themes(snap_compare: Compare, finished: Path, theme: str) -> None:
     app = GenreApp(Path("runs"), watch=finished, settings=Settings(theme=theme))
     keys = "m left left shift+left shift+left tab"
-    assert snap_compare(app, terminal_size=(120, 40), run_before=shown("test 78.0 %", "train 0.1065", keys=keys))
+    assert snap_compare(app, terminal_size=(120, 40), run_before=shown("test 78.0%", "train 0.1065", keys=keys))
 
 
 def test_without_colour(snap_compare: Compare, finished: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("NO_COLOR", "1")
     app = GenreApp(Path("runs"), watch=finished)
-    assert snap_compare(app, terminal_size=(120, 40), run_before=shown("test 78.0 %", keys="tab tab"))
+    assert snap_compare(app, terminal_size=(120, 40), run_before=shown("test 78.0%", keys="tab tab"))
 
 
 @pytest.mark.parametrize("pane", ["epochs", "genres", "confusion", "mistakes", "report", "setup", "log"])
@@ -81,7 +81,7 @@ def test_panes_on_a_small_terminal(snap_compare: Compare, finished: Path, pane: 
     panes = ("epochs", "genres", "confusion", "mistakes", "report", "setup", "log")
     keys = "tab " * (panes.index(pane) + 1)
     app = GenreApp(Path("runs"), watch=finished)
-    assert snap_compare(app, terminal_size=(80, 24), run_before=shown("test 78.0 %", keys=keys))
+    assert snap_compare(app, terminal_size=(80, 24), run_before=shown("test 78.0%", keys=keys))
 
 
 def test_failed(snap_compare: Compare) -> None:

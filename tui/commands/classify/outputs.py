@@ -19,7 +19,7 @@ from core.util.atomic import replacing
 from core.util.errors import UserError
 from core.util.text import printable
 from tui.text.cells import padded
-from tui.text.numbers import count
+from tui.text.formatting import count
 
 if TYPE_CHECKING:
     from core.inference.batch.playlists import Playlists

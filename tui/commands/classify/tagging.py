@@ -10,7 +10,7 @@ from core.tags.write import Action, TagPlan, plan, take_back, write_genres
 from core.util.text import printable
 from tui.commands.common import narrate
 from tui.commands.exit_codes import DONE, FAILED
-from tui.text.numbers import count
+from tui.text.formatting import count
 
 
 class Tagger:

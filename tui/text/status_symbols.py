@@ -1,8 +1,8 @@
-"""Marks and colours for the states of a run, so that each is told from the others without colour."""
+"""Symbols and colours for the states of a run; the symbols alone tell the states apart."""
 
 from textual.content import Content
 
-MARKS = {
+STATUS_SYMBOLS = {
     "created": ("○", "$faint"),
     "running": ("●", "$train"),
     "paused": ("◆", "$warn"),
@@ -11,10 +11,10 @@ MARKS = {
     "failed": ("✗", "$bad"),
     "lost": ("?", "$bad"),
 }
-"""State → mark, colour variable."""
+"""State → symbol, colour variable."""
 
 
 def state_label(state: str) -> Content:
     """``● running``"""
-    mark, colour = MARKS.get(state, ("?", "$faint"))
-    return Content.assemble((f"{mark} ", colour), state)
+    symbol, colour = STATUS_SYMBOLS.get(state, ("?", "$faint"))
+    return Content.assemble((f"{symbol} ", colour), state)

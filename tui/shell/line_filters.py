@@ -1,7 +1,8 @@
-"""``--ascii``: every glyph that leaves for the terminal is ASCII, whatever a widget drew.
+"""Every line's last stop before the terminal: unsafe characters are dropped, and ``--ascii`` translates the rest.
 
-Widgets draw with Unicode and need not know; those that look poor in translation (charts) ask ``app.ascii`` and draw
-otherwise. A glyph that is not in the table and occupies one cell becomes ``?``, so a row never changes its width.
+Widgets draw whatever names, tags and journals contain. With ``--ascii`` they may still draw Unicode; widgets that look
+poor in translation (charts) ask ``app.ascii`` and draw differently. No filter changes the width of a row: a glyph
+without a translation becomes one ``?`` per cell.
 """
 
 import unicodedata
@@ -11,6 +12,8 @@ from rich.cells import cell_len
 from rich.segment import Segment
 from textual.color import Color
 from textual.filter import LineFilter
+
+from core.util.text import UNSAFE
 
 _TABLE = {
     "-": "─━═╌┄┈╍╴╶╸╺╼╾–—−‐‑",
@@ -54,8 +57,26 @@ def _one(char: str) -> str:
     return base if width == 1 and base.isascii() else "?" * width
 
 
+@lru_cache(4096)
+def safe(text: str) -> str:
+    """``text`` without characters that a terminal obeys, as many cells wide as before.
+
+    They take no cells, so they go; only halves of surrogate pairs, which cannot be encoded, are laid out with one.
+    """
+    if text.isascii() and text.isprintable():
+        return text
+    return UNSAFE.sub(lambda match: "\ufffd" * cell_len(match[0]), text)
+
+
+class SafeFilter(LineFilter):
+    """Lets no escape sequence, control character or bidirectional override of any text reach the terminal."""
+
+    def apply(self, segments: list[Segment], background: Color) -> list[Segment]:
+        return [Segment(text if control else safe(text), style, control) for text, style, control in segments]
+
+
 class AsciiFilter(LineFilter):
-    """The last stop of every line on its way to the terminal."""
+    """Translates every glyph into ASCII."""
 
     def apply(self, segments: list[Segment], background: Color) -> list[Segment]:
         return [Segment(to_ascii(text), style, control) for text, style, control in segments]

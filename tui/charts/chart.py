@@ -10,9 +10,11 @@ from textual.strip import Strip
 from textual.style import Style
 from textual.widget import Widget
 
-from tui.charts.render import CURSOR, FAINT, SELECTION, ChartData, Line, Picture, View, picture
+from tui.charts.data import ChartData, Line
+from tui.charts.render import CURSOR, FAINT, SELECTION, Picture, picture
+from tui.charts.view import View
 from tui.shell.base import BaseApp
-from tui.widgets.cells import Cell, cells, difference, strip
+from tui.widgets.text_lines import Cell, cells, difference, strip
 
 SMALLEST = (16, 5)
 """Columns and rows below which there is no room for curves and only the title is shown."""

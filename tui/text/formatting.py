@@ -1,4 +1,4 @@
-"""How figures are written on the screens: one place for each unit, with a dash for what is not known."""
+"""How numbers are written for people: one function per unit, with a dash for an unknown value."""
 
 from math import isfinite
 
@@ -6,15 +6,15 @@ DASH = "–"
 
 
 def loss(value: float | None) -> str:
-    """``0.1714``; four significant places however large it is."""
+    """``0.1714``; four significant digits when it is large."""
     if value is None or not isfinite(value):
         return DASH
     return f"{value:.4f}" if abs(value) < 100 else f"{value:.4g}"
 
 
 def percent(fraction: float | None, decimals: int = 1) -> str:
-    """0.71 → ``71.0 %``."""
-    return DASH if fraction is None or not isfinite(fraction) else f"{fraction * 100:.{decimals}f} %"
+    """0.71 → ``71.0%``."""
+    return DASH if fraction is None or not isfinite(fraction) else f"{fraction * 100:.{decimals}f}%"
 
 
 def clock(seconds: float) -> str:
@@ -29,7 +29,7 @@ def clock(seconds: float) -> str:
 
 
 def gigabytes(count: float, total: float | None = None) -> str:
-    """``1.9 GB``, or ``1.9/24 GB`` with what there is in all."""
+    """``1.9 GB``, or ``1.9/24 GB`` with the total."""
     size = f"{count / 1e9:.1f}"
     return f"{size} GB" if total is None else f"{size}/{total / 1e9:.0f} GB"
 

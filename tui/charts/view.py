@@ -2,9 +2,26 @@
 
 from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
-from tui.charts.render import View
+
+@dataclass(frozen=True)
+class View:
+    """How lines are looked at."""
+
+    smoothing: float = 0.0
+    logarithmic: bool = False
+    zoom: tuple[float, float] | None = None
+    cursor: float | None = None
+    anchor: float | None = None
+    """The other end of a selected range, whose one end is the cursor."""
+
+    @property
+    def selection(self) -> tuple[float, float] | None:
+        if self.cursor is None or self.anchor is None or self.cursor == self.anchor:
+            return None
+        return min(self.cursor, self.anchor), max(self.cursor, self.anchor)
+
 
 NARROWEST = 1.0
 """Epochs or steps from the first to the last of a zoomed range at least."""

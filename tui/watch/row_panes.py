@@ -1,0 +1,182 @@
+"""The epochs as a table, the best one marked."""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from rich.cells import cell_len
+from textual.content import Content
+from textual.geometry import Region
+from textual.widget import Widget
+
+from core.runs.journal.events import Misclassified
+from core.runs.journal.log_lines import LogLine
+from core.runs.journal.state import EpochRow, RunState
+from tui.text import formatting
+from tui.text.cells import fitted, padded
+from tui.text.formatting import percent
+from tui.widgets.row_list import MARGINS, RowList
+
+
+@dataclass(frozen=True)
+class Column:
+    title: str
+    width: int
+    value: Callable[[EpochRow], str]
+
+
+COLUMNS = (
+    Column("epoch", 6, lambda row: str(row.epoch)),
+    Column("train loss", 12, lambda row: formatting.loss(row.train_loss)),
+    Column("train acc", 11, lambda row: formatting.percent(row.train_accuracy)),
+    Column("val loss", 11, lambda row: formatting.loss(row.val_loss)),
+    Column("val acc", 10, lambda row: formatting.percent(row.val_accuracy)),
+    Column("lr", 9, lambda row: formatting.learning_rate(row.learning_rate)),
+    Column("s", 6, lambda row: f"{row.seconds:.1f}"),
+    Column("clips/s", 9, lambda row: f"{row.clips_per_second:,.0f}"),
+)
+"""In the order in which they are given up where there is little room, last first."""
+
+
+def columns_for(width: int) -> list[Column]:
+    """The columns that fit into ``width`` cells beside the mark."""
+    kept: list[Column] = []
+    for column in COLUMNS:
+        width -= column.width
+        if width < 0 and kept:
+            break
+        kept.append(column)
+    return kept
+
+
+class EpochRows(RowList):
+    """Follows the last epoch while the cursor is on it."""
+
+    has_cursor = True
+
+    def __init__(self, *, id: str | None = None) -> None:
+        super().__init__(id=id)
+        self.history: list[EpochRow] = []
+        self._best: EpochRow | None = None
+
+    def show(self, state: RunState) -> None:
+        self.history, self._best = state.history, state.best
+        self.rows_changed()
+
+    def row_count(self) -> int:
+        return len(self.history)
+
+    def row(self, index: int, width: int) -> Content:
+        row = self.history[index]
+        best = self._best is not None and row.epoch == self._best.epoch
+        cells = "".join(f"{column.value(row):>{column.width}}" for column in columns_for(width - 1))
+        return Content.assemble(("★", "$warn"), (cells, "bold")) if best else Content(" " + cells)
+
+
+class EpochHead(Widget):
+    """The columns' titles, above the rows."""
+
+    can_focus = False
+
+    def render(self) -> Content:
+        columns = columns_for(self.size.width - 4)
+        return Content.styled("   " + "".join(f"{column.title:>{column.width}}" for column in columns), "$text-muted")
+
+    def on_resize(self) -> None:
+        self.refresh(Region(0, 0, self.size.width, 1))
+
+
+class Mistakes(RowList):
+    """The surest mistakes first. Posts `RowList.Chosen`."""
+
+    def __init__(self, *, id: str | None = None) -> None:
+        super().__init__(id=id)
+        self.clips: list[Misclassified] = []
+        self._hint = ""
+
+    def show(self, state: RunState) -> None:
+        wrong = state.test.misclassified if state.test is not None else []
+        self.clips = sorted(wrong, key=lambda clip: -clip.probability)
+        self._hint = (
+            "The best model got every test clip right."
+            if state.test is not None
+            else ("Comes with the test, after the last epoch.")
+        )
+        self.has_cursor = bool(self.clips)
+        self.rows_changed()
+
+    def follows(self) -> bool:
+        return False
+
+    def row_count(self) -> int:
+        return max(1, len(self.clips))
+
+    def row(self, index: int, width: int) -> Content:
+        if not self.clips:
+            return Content.styled(self._hint, "$text-muted")
+        clip = self.clips[index]
+        genres = max(max(cell_len(c.genre), cell_len(c.predicted)) for c in self.clips)
+        verdict = f"{padded(clip.genre, genres)} → {padded(clip.predicted, genres)} {percent(clip.probability, 0):>5}"
+        room = max(8, width - cell_len(verdict) - 2)
+        return Content.assemble(f"{fitted(Path(clip.path).name, room)}  ", (verdict, ""))
+
+
+MARKS = {"info": " ", "good": "✓", "warning": "!", "error": "✗"}
+STYLES = {"info": "", "good": "$good", "warning": "$warn", "error": "$bad"}
+INDENT = 11
+"""Cells before the text of a line: the time and the mark."""
+
+
+LIMIT = 4000
+"""Laid-out lines that are kept."""
+
+
+class LogPane(RowList):
+    """Follows the end while the end is in view. Long lines go on below themselves."""
+
+    def __init__(self, *, id: str | None = None) -> None:
+        super().__init__(id=id)
+        self._log: list[LogLine] = []
+        self._end = 0
+        self._width = 0
+        self._rows: list[Content] = []
+
+    def show(self, state: RunState) -> None:
+        """Show the log of ``state``; of a log that only grew, only the new lines are laid out."""
+        new = state.log_dropped + len(state.log) - self._end
+        kept = len(state.log) - new
+        if not 0 < kept <= len(state.log) or not self._log or self._log[-1] != state.log[kept - 1]:
+            self._rows, new = [], len(state.log)  # the log of another run, or all of it is new
+        self._log, self._end = state.log, state.log_dropped + len(state.log)
+        self._lay_out(new)
+        self.rows_changed()
+
+    def _lay_out(self, new: int) -> None:
+        """Lay out the last ``new`` lines, or all of them where the width is another."""
+        if self.size.width != self._width:
+            self._width, self._rows, new = self.size.width, [], len(self._log)
+        for line in self._log[len(self._log) - new :]:
+            self._rows += _laid_out(line, self._width)
+        if len(self._rows) > 2 * LIMIT:
+            surplus = len(self._rows) - LIMIT
+            del self._rows[:surplus]
+            self.top -= surplus
+
+    def row_count(self) -> int:
+        return len(self._rows)
+
+    def row(self, index: int, width: int) -> Content:
+        return self._rows[index]
+
+    def on_resize(self) -> None:
+        self._lay_out(0)
+        super().on_resize()
+
+
+def _laid_out(line: LogLine, width: int) -> list[Content]:
+    at = time.strftime("%H:%M:%S", time.localtime(line.time))
+    text = Content.styled(line.text.expandtabs(4), STYLES[line.level])
+    pieces = text.wrap(max(8, width - MARGINS - INDENT)) or [text]
+    head = Content.assemble((at, "$text-muted"), " ", (MARKS[line.level], STYLES[line.level]), " ")
+    return [head + pieces[0], *(Content(" " * INDENT) + piece for piece in pieces[1:])]
