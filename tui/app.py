@@ -40,8 +40,8 @@ rest is translated to ASCII. Where the translation is poor (charts, heat maps) a
 (modes), ?, q, ctrl+p, ctrl+z, ctrl+q, ctrl+c. Avoid ctrl+a, ctrl+b, ctrl+s, ctrl+j, ctrl+o: multiplexers use them.
 Keys take effect in the order in which they were pressed (``tui.shell.ordered_keys``).
 
-**Settings.** ``app.settings`` (``tui.shell.settings.Settings``: add documented fields there). Changes to the view of one
-run are kept by ``tui.watch.view_state``.
+**Settings.** ``app.settings`` (``tui.shell.settings.Settings``: add documented fields there). A user's changes to
+the view of one run are kept by ``tui.watch.view_state``.
 
 **Errors.** Show a ``core.util.errors.UserError`` with ``app.notify(str(error), severity="error")``, which takes plain
 text, or in place as ``Content(str(error))``: a plain string given to a ``Static`` is markup, and paths may contain
