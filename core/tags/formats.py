@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 import mutagen
+from mutagen._vorbis import VCommentDict
 from mutagen.aiff import AIFF
 from mutagen.apev2 import APEv2File
-from mutagen._vorbis import VCommentDict
 from mutagen.asf import ASFTags
 from mutagen.id3 import ID3, TCON
 from mutagen.mp3 import MP3
@@ -84,20 +84,16 @@ def _open(path: Path) -> Any:
 
 
 def _genres_of(path: Path, file: Any) -> list[str]:
+    tags: Any = file.tags
     try:
-        stored: list[str] = []
-        if isinstance(file.tags, ID3):
+        if not isinstance(tags, ID3) and not isinstance(file, (MP3, TrueAudio)):
+            return [] if tags is None else [str(value) for value in tags.get(_key(tags), [])]
+        stored = [] if tags is None else [genre for frame in tags.getall("TCON") for genre in frame.genres]
+        if isinstance(file, (MP3, TrueAudio)) and (not stored or tags.version < (2, 0)):
             # An ID3v1 genre counts only where no other tag has one.
-            frames = file.tags.getall("TCON") if file.tags.version >= (2, 0) else []
-            stored = [genre for frame in frames for genre in frame.genres]
-        elif file.tags is not None and not isinstance(file, (MP3, TrueAudio)):
-            stored = [str(value) for value in file.tags.get(_key(file.tags), [])]
-        if not stored and isinstance(file, (MP3, TrueAudio)):
             with path.open("rb") as opened:
                 ape = find_ape_tag(opened)
-            stored = ape.genres if ape else []
-            if not stored and file.tags is not None:
-                stored = [genre for frame in file.tags.getall("TCON") for genre in frame.genres]
+            stored = (ape.genres if ape else []) or stored
         return stored
     except Exception as error:  # as in `_open`
         raise AudioError(path, f"its tags cannot be read ({_words(error)})") from error

@@ -148,7 +148,8 @@ def _extended_header(body: bytes, version: int) -> bytes:
     """The extended header; nothing where the flag is set but a frame follows, as some programs write it."""
     if re.match(rb"[A-Z][A-Z0-9]{3}", body):
         return b""
-    size = 4 + int.from_bytes(body[:4], "big") if version == 3 else _synchsafe(body[:4])
+    start = body[:4].ljust(4, b"\0")
+    size = 4 + int.from_bytes(start, "big") if version == 3 else _synchsafe(start)
     if not 6 <= size <= len(body):
         raise TagError("its ID3 tag is damaged")
     return body[:size]

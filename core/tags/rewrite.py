@@ -18,9 +18,9 @@ from typing import Protocol
 import msgspec
 
 from core.audio.errors import AudioError
-from core.util.text import printable
 from core.tags.journal import journals_folder
 from core.util.errors import UserError
+from core.util.text import printable
 
 _NOTES = "*.pending"
 
@@ -68,6 +68,8 @@ def rewriting(path: Path) -> Iterator[Path]:
                 copy.replace(target)
                 with contextlib.suppress(OSError):  # some network file systems sync no folders
                     _sync(target.parent)
+    except AudioError as error:
+        raise AudioError(path, error.reason) from error  # about the copy, whose name says nothing to the user
     except OSError as error:
         raise AudioError(path, f"its tags cannot be written ({(error.strerror or str(error)).lower()})") from error
 
