@@ -9,9 +9,8 @@ from core.tags.journal import TagJournal, mark_undone, newest_journal, read_jour
 from core.tags.rewrite import recover
 from core.tags.write import Action, TagPlan, Undone, plan, write_genres
 from core.tags.write import undo as undo_change
-from core.util.text import printable
-from tui.commands.common import narrate
 from tui.commands.exit_codes import DONE, FAILED
+from tui.shell.printing import print_line, print_note
 from tui.text.formatting import count
 
 
@@ -66,21 +65,20 @@ def undo(journal: Path | None) -> int:
             done = undo_change(change)
         except AudioError as error:
             failed += 1
-            narrate(f"genre-tui: {error}")
+            print_note(f"genre-tui: {error}")
             continue
         if done is Undone.NOTHING:
             continue
         undone += 1
-        print(f"{printable(change.path)}: {_named(change.after)} → {_named(change.before)}")
+        print_line(f"{change.path}: {_named(change.after)} → {_named(change.before)}")
         if done is Undone.GENRE_ONLY:
             inexact += 1
-            narrate(f"genre-tui: {printable(change.path)}: {_INEXACT}")
+            print_note(f"genre-tui: {change.path}: {_INEXACT}")
     if not failed:
         mark_undone(path)
     exact = ", byte for byte" if undone and not inexact else f"; {inexact} in the genre only" if inexact else ""
-    narrate(
-        f"undid {count(undone, 'change')} of {printable(path)}{exact}"
-        + (f"; {failed} could not be undone" if failed else "")
+    print_note(
+        f"undid {count(undone, 'change')} of {path}{exact}" + (f"; {failed} could not be undone" if failed else "")
     )
     return FAILED if failed else DONE
 
@@ -91,7 +89,7 @@ _INEXACT = "has changed since in other ways, so only its genre is restored, not 
 def _recover() -> None:
     """Finishes or removes what a killed command left."""
     for trouble in recover():
-        narrate(f"genre-tui: {trouble}")
+        print_note(f"genre-tui: {trouble}")
 
 
 def _named(genres: list[str]) -> str:
