@@ -12,11 +12,9 @@ import numpy as np
 import numpy.typing as npt
 
 from core.audio.errors import AudioError
-from core.audio.files.decode import stream_open
+from core.audio.files.decode import AudioReader
 from core.audio.files.open_file import open_file, peek
 from core.audio.files.pcm import read_header, read_pcm16
-from core.audio.files.probe import probe_open
-from core.audio.files.truncation import cut_off
 from core.util.atomic import write_atomic
 from core.util.dirs import cache_folder
 
@@ -54,13 +52,14 @@ def inspect_file(path: str | os.PathLike[str]) -> FileInspection:
 
 
 def _judge(path: str | os.PathLike[str], file: BinaryIO, content: str) -> FileInspection:
-    info = probe_open(path, file)
+    reader = AudioReader(path, file)
+    info = reader.info
     samples, rate, low, high = 0, info.rate, np.inf, -np.inf
-    for block, rate, full_scale in _blocks(path, file):  # noqa: B007 - a decoder knows the rate better than the header
+    for block, rate, full_scale in _blocks(reader):  # noqa: B007 - a decoder knows the rate better than the header
         samples += len(block)
         low, high = min(low, block.min() / full_scale), max(high, block.max() / full_scale)
-    seconds = samples / rate
-    reason = cut_off(file, info, seconds)
+    reader.seconds = seconds = samples / rate
+    reason = reader.damage
     if reason is None and seconds < SHORTEST:
         reason = f"is too short ({seconds:.2f} s)"
     elif reason is None and high - low < SILENCE:
@@ -68,16 +67,16 @@ def _judge(path: str | os.PathLike[str], file: BinaryIO, content: str) -> FileIn
     return FileInspection(content, info.format, rate, info.channels, seconds, reason)
 
 
-def _blocks(path: str | os.PathLike[str], file: BinaryIO) -> Iterator[tuple[npt.NDArray[Any], int, float]]:
+def _blocks(reader: AudioReader) -> Iterator[tuple[npt.NDArray[Any], int, float]]:
     """Samples, their rate, and the number that is full scale; 16-bit samples are looked at as they are."""
-    header = read_header(file)
+    header = read_header(reader.file)
     if header is None or not header.is_plain:
-        yield from ((block, rate, 1.0) for block, rate in stream_open(path, file))
+        yield from ((block, rate, 1.0) for block, rate in reader.blocks())
         return
     for start in range(0, header.frames, SAMPLES_AT_ONCE):
-        yield read_pcm16(file, header, start, SAMPLES_AT_ONCE), header.rate, 32768.0
+        yield read_pcm16(reader.file, header, start, SAMPLES_AT_ONCE), header.rate, 32768.0
     if not header.frames:
-        raise AudioError(path, "holds no samples")
+        raise AudioError(reader.path, "holds no samples")
 
 
 def content_hash(file: BinaryIO) -> str:

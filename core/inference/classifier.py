@@ -14,10 +14,8 @@ import numpy as np
 import numpy.typing as npt
 
 from core.audio.errors import AudioError
-from core.audio.files.decode import stream_open
+from core.audio.files.decode import AudioReader
 from core.audio.files.open_file import open_file
-from core.audio.files.probe import probe_open
-from core.audio.files.truncation import cut_off
 from core.audio.resample import Resampler
 from core.inference.backend import Backend
 from core.inference.decision import DecisionRule, Window, relative_entropy, stretches
@@ -87,14 +85,13 @@ class Classifier:
     def classify_open(self, path: str | os.PathLike[str], file: BinaryIO, *, overlap: float = 0.0) -> Prediction:
         """The same for a file that is open already."""
         try:
-            info = probe_open(path, file)
-            prediction = self.classify_blocks(stream_open(path, file, BLOCK_SECONDS), overlap=overlap)
+            reader = AudioReader(path, file)
+            prediction = self.classify_blocks(reader.blocks(BLOCK_SECONDS), overlap=overlap)
         except AudioError:
             raise
         except UserError as error:
             raise AudioError(path, str(error)) from error
-        warning = cut_off(file, info, prediction.duration_s)
-        return msgspec.structs.replace(prediction, path=printable(path), warning=warning)
+        return msgspec.structs.replace(prediction, path=printable(path), warning=reader.warning)
 
     def classify_array(self, y: Waveform, rate: int, *, overlap: float = 0.0) -> Prediction:
         """The same for a mono waveform (samples,) with full scale at 1, at ``rate`` Hz.

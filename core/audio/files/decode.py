@@ -1,81 +1,253 @@
 """Audio files → mono waveforms.
 
-libsndfile and FFmpeg share the formats out between them (``formats.sniff`` says why); plain 16-bit AU and WAV need
-neither.
+libsndfile and FFmpeg share the formats (``formats`` says which decodes what); plain 16-bit AU and WAV need neither.
+Shapes: C channels, N samples.
 """
 
 import os
 from collections.abc import Iterator
-from typing import BinaryIO
+from functools import cached_property
+from typing import TYPE_CHECKING, BinaryIO
 
 import numpy as np
 import numpy.typing as npt
 
+from core.audio.downmix import Downmix, Waveform
 from core.audio.errors import AudioError
-from core.audio.files.formats import sniff
-from core.audio.files.open_file import open_file
+from core.audio.files.formats import BY_NAME, sniff
+from core.audio.files.ogg import OggPages, read_pages
+from core.audio.files.open_file import FileView, open_file, size_of
 from core.audio.files.pcm import PcmHeader, read_header, read_pcm16
+from core.audio.files.probe import AudioInfo, probe_open
+from core.audio.files.truncation import container_promise, lost, missing, tag_bytes
+from core.audio.resample import Resampler
 
-Waveform = npt.NDArray[np.float32]
+if TYPE_CHECKING:  # loading FFmpeg takes a tenth of a second, and plain samples do not need it
+    from core.audio.files.ffmpeg import Losses
+
 PCM_SECONDS = 30.0
 """Length of a block read from plain 16-bit samples."""
+DECISION_SECONDS = 20.0
+DECISION_SAMPLES = 1 << 23
+"""How much sound, and samples of all channels at most, shows whether channels cancel."""
+Block = tuple[npt.NDArray[np.float32], int]
+"""Samples, (C, N) or (N,), and their rate in Hz."""
+
+
+class AudioReader:
+    """One open audio file: its header, its sound, and what is wrong with it.
+
+    >>> with open_file("song.mp3") as file:              # doctest: +SKIP
+    ...     reader = AudioReader("song.mp3", file)
+    ...     for block, rate in reader.blocks(): ...
+    ...     print(reader.warning)
+
+    Attributes:
+        seconds: length of what has been decoded so far.
+    """
+
+    def __init__(self, path: str | os.PathLike[str], file: BinaryIO) -> None:
+        self.path, self.file = path, file
+        self.seconds = 0.0
+        self._downmix = Downmix()
+        self._losses: Losses | None = None
+        self._format = sniff(file)
+        self._header = read_header(file)
+        self._pages: OggPages | None = None
+
+    @cached_property
+    def info(self) -> AudioInfo:
+        """What the header says.
+
+        Raises:
+            AudioError: the file is not audio.
+        """
+        return probe_open(self.path, self.file)
+
+    def blocks(self, block_seconds: float = 30.0) -> Iterator[Block]:
+        """The whole file as mono blocks (N,) of ``block_seconds``, the last one shorter, each with the rate.
+
+        One block is in memory at a time, however long the file is.
+
+        Raises:
+            AudioError: the file is not audio, holds no samples, or NaN or infinite ones; also half-way.
+        """
+        parts: list[Waveform] = []
+        held = rate = 0
+        for piece, rate in self.pieces():
+            size = max(1, round(block_seconds * rate))
+            while held + len(piece) >= size:
+                cut = size - held
+                yield np.concatenate([*parts, piece[:cut]]) if parts else piece[:cut], rate
+                parts, held, piece = [], 0, piece[cut:]
+            if len(piece):
+                parts.append(piece)
+                held += len(piece)
+        if parts:
+            yield np.concatenate(parts) if len(parts) > 1 else parts[0], rate
+        if not rate:
+            raise AudioError(self.path, "holds no samples")
+
+    def pieces(self, start: float = 0.0, duration: float | None = None) -> Iterator[Block]:
+        """Mono pieces (N,), of any length, from ``start`` for ``duration`` seconds."""
+        if self._header is not None and self._header.is_plain:
+            pieces = _pcm_pieces(self.file, self._header, start, duration)
+        else:
+            pieces = self._mono(_one_rate(self._decoded(start, duration)))
+        for piece, rate in pieces:
+            self.seconds += len(piece) / rate
+            yield piece, rate
+
+    @property
+    def damage(self) -> str | None:
+        """What is missing from the file, in words, once all of it has been decoded; None where it is whole."""
+        header = self._header
+        if header is not None and header.promised_size > header.size:
+            return missing(self.seconds * header.promised_size / max(1, header.size), self.seconds)
+        if header is not None and header.frame_bytes:
+            return missing(header.promised_s, self.seconds)
+        if self._pages is not None:
+            return missing(self._pages.seconds, self.seconds) or self._pages.defect
+        form = BY_NAME.get(self.info.format)
+        stated = self.info.duration_s if form is not None and form.states_length and header is None else None
+        promise = container_promise(self.file, self.info.format, stated)
+        found = missing(promise.seconds, self.seconds) or promise.defect
+        return found or lost(self._lost_seconds(bare=promise.seconds is None and stated is None), self.seconds)
+
+    @property
+    def note(self) -> str | None:
+        """What else there is to say about how the file was read."""
+        return self._downmix.note
+
+    @property
+    def warning(self) -> str | None:
+        """Damage and note together."""
+        return "; ".join(text for text in (self.damage, self.note) if text) or None
+
+    def _lost_seconds(self, *, bare: bool) -> float:
+        """What the decoder left out, as an estimate. ``bare``: what is not a packet is not sound, either."""
+        losses = self._losses
+        if losses is None or not losses.decoded:
+            return 0.0
+        seconds = losses.bad * self.seconds / losses.decoded + losses.gap_s
+        if bare and losses.packet_bytes and self.info.format in BY_NAME and not BY_NAME[self.info.format].states_length:
+            skipped = size_of(self.file) - tag_bytes(self.file) - losses.packet_bytes
+            seconds += max(0, skipped) / losses.packet_bytes * self.seconds
+        return seconds
+
+    def _decoded(self, start: float, duration: float | None) -> Iterator[Block]:
+        """Blocks (C, N) as they come out of the decoder that suits the file."""
+        if self._format is BY_NAME["ogg"]:
+            yield from self._ogg_links(start, duration)
+            return
+        header = self._header
+        source: BinaryIO | FileView = self.file
+        if header is not None and header.patches:
+            source = FileView(self.file, patches=header.patches)
+        if self._format is not None and self._format.sndfile and (header is None or header.size):
+            yield from self._sndfile_first(source, start, duration)
+        elif self._format is None or header is None:
+            yield from self._ffmpeg(source, start, duration)
+
+    def _sndfile_first(self, source: BinaryIO | FileView, start: float, duration: float | None) -> Iterator[Block]:
+        """By libsndfile as far as it goes, and by FFmpeg from there: it passes over damage, and knows more codecs."""
+        from core.audio.files.sndfile import sndfile_blocks
+
+        done, rate = 0, 0
+        try:
+            for block_CN, rate in sndfile_blocks(self.path, source, start, duration):
+                yield block_CN, rate
+                done += block_CN.shape[1]
+        except AudioError as error:
+            skip = round(start * rate) + done
+            left = None if duration is None else duration - done / max(1, rate)
+            try:
+                yield from self._ffmpeg(source, 0.0 if done else start, left, skip if done else 0)
+            except AudioError:
+                if not done:
+                    raise error from None
+
+    def _ogg_links(self, start: float, duration: float | None) -> Iterator[Block]:
+        """The streams that are chained in an Ogg file, one after the other."""
+        self._pages = pages = read_pages(self.file)
+        sounding = [link for link in pages.links if link.sound]
+        if len(sounding) == 1 and sounding[0].codec == "vorbis" and len(sounding[0].streams) == 1 and pages.is_intact:
+            yield from self._sndfile_first(self.file, start, duration)
+            return
+        if len(sounding) <= 1:
+            yield from self._ffmpeg(self.file, start, duration)
+            return
+        end = None if duration is None else start + duration
+        for link in sounding:
+            if start < link.seconds and (end is None or end > 0):
+                view = FileView(self.file, link.begin, link.end)
+                yield from self._ffmpeg(view, max(0.0, start), None if end is None else end - max(0.0, start))
+            start -= link.seconds
+            end = None if end is None else end - link.seconds
+
+    def _ffmpeg(
+        self, source: BinaryIO | FileView, start: float, duration: float | None, skip: int = 0
+    ) -> Iterator[Block]:
+        from core.audio.files.ffmpeg import Losses, ffmpeg_blocks
+
+        self._losses = self._losses or Losses()
+        yield from ffmpeg_blocks(self.path, source, start, duration, self._losses, skip)
+
+    def _mono(self, blocks: Iterator[Block]) -> Iterator[Block]:
+        """One channel. What it is made of is decided by the first sound, which is held back for it."""
+        held: list[npt.NDArray[np.float32]] = []
+        samples = rate = 0
+        for block_CN, rate in blocks:
+            held.append(block_CN)
+            samples += block_CN.shape[1]
+            enough = samples >= DECISION_SECONDS * rate or samples * len(block_CN) >= DECISION_SAMPLES
+            if enough or (self._downmix.decided and samples >= rate):
+                yield self._checked(held), rate
+                held, samples = [], 0
+        if held:
+            yield self._checked(held), rate
+
+    def _checked(self, held: list[npt.NDArray[np.float32]]) -> Waveform:
+        channels = min(len(block_CN) for block_CN in held)
+        if len(held) > 1:
+            held = [np.concatenate([block_CN[:channels] for block_CN in held], axis=1)]
+        mono = self._downmix(held[0])
+        if not np.isfinite(mono).all():
+            raise AudioError(self.path, "holds samples that are NaN or infinite")
+        return mono
 
 
 def decode(path: str | os.PathLike[str], *, start: float = 0.0, duration: float | None = None) -> tuple[Waveform, int]:
-    """The mono waveform, (samples,) float32 with full scale at 1, and its rate in Hz.
+    """The mono waveform, (N,) float32 with full scale at 1, and its rate in Hz.
 
-    ``start`` and ``duration`` are in seconds. What lies before ``start`` is sought over, not decoded; what is missing
-    at the end is not made up: the waveform is shorter then.
+    ``start`` and ``duration`` are in seconds. What comes before ``start`` is sought over, not decoded; where the file
+    ends earlier, the waveform is shorter.
 
     Raises:
-        AudioError: the file cannot be read, is no audio, holds no samples there, or samples that are no numbers.
+        AudioError: the file cannot be read, is not audio, holds no samples there, or NaN or infinite ones.
     """
     with open_file(path) as file:
-        blocks = list(_blocks(path, file, start, duration))
-    if not blocks:
+        pieces = list(AudioReader(path, file).pieces(start, duration))
+    if not pieces:
         raise AudioError(path, "holds no samples" + (f" at {start:g} s" if start else ""))
-    rate = blocks[0][1]
-    y = blocks[0][0] if len(blocks) == 1 else np.concatenate([block for block, _ in blocks])
-    return np.ascontiguousarray(y), rate
+    y = pieces[0][0] if len(pieces) == 1 else np.concatenate([piece for piece, _ in pieces])
+    return np.ascontiguousarray(y), pieces[0][1]
 
 
-def stream(path: str | os.PathLike[str], block_seconds: float = 30.0) -> Iterator[tuple[Waveform, int]]:
-    """The whole file as blocks of ``block_seconds`` (the last one shorter), each (samples,) with its rate.
-
-    One block is in memory at a time, however long the file is.
+def stream(path: str | os.PathLike[str], block_seconds: float = 30.0) -> Iterator[Block]:
+    """The whole file as ``AudioReader.blocks``.
 
     Raises:
         AudioError: as ``decode``, also half-way.
     """
     with open_file(path) as file:
-        yield from stream_open(path, file, block_seconds)
-
-
-def stream_open(
-    path: str | os.PathLike[str], file: BinaryIO, block_seconds: float = 30.0
-) -> Iterator[tuple[Waveform, int]]:
-    """The same from a file that is open already."""
-    parts: list[Waveform] = []
-    held = rate = 0
-    for piece, rate in _blocks(path, file, 0.0, None):
-        size = max(1, round(block_seconds * rate))
-        while held + len(piece) >= size:
-            cut = size - held
-            yield np.concatenate([*parts, piece[:cut]]) if parts else piece[:cut], rate
-            parts, held, piece = [], 0, piece[cut:]
-        if len(piece):
-            parts.append(piece)
-            held += len(piece)
-    if parts:
-        yield np.concatenate(parts) if len(parts) > 1 else parts[0], rate
-    if not rate:
-        raise AudioError(path, "holds no samples")
+        yield from AudioReader(path, file).blocks(block_seconds)
 
 
 def decode_pcm16(
     path: str | os.PathLike[str], *, duration: float | None = None
 ) -> tuple[npt.NDArray[np.int16], int] | None:
-    """The beginning of a mono file of plain 16-bit samples, (samples,) int16, and its rate; None for any other file.
+    """The beginning of a mono file of plain 16-bit samples, (N,) int16, and its rate; None for any other file.
 
     Raises:
         AudioError: the file cannot be read, or holds no samples.
@@ -90,31 +262,39 @@ def decode_pcm16(
     return samples, header.rate
 
 
-def _blocks(
-    path: str | os.PathLike[str], file: BinaryIO, start: float, duration: float | None
-) -> Iterator[tuple[Waveform, int]]:
-    """Mono blocks as they come out of the file's decoder."""
-    header = read_header(file)
-    if header is not None and header.is_plain:
-        yield from _pcm_blocks(file, header, start, duration)
-        return
-    # Neither library is loaded, a tenth of a second together, for who has only plain samples.
-    if sniff(file):
-        from core.audio.files.sndfile import sndfile_blocks as blocks
-    else:
-        from core.audio.files.ffmpeg import ffmpeg_blocks as blocks
-    for block, rate in blocks(path, file, start, duration):
-        if not np.isfinite(block).all():
-            raise AudioError(path, "holds samples that are no numbers (NaN or infinite)")
-        yield block, rate
-
-
-def _pcm_blocks(
-    file: BinaryIO, header: PcmHeader, start: float, duration: float | None
-) -> Iterator[tuple[Waveform, int]]:
+def _pcm_pieces(file: BinaryIO, header: PcmHeader, start: float, duration: float | None) -> Iterator[Block]:
     position = round(start * header.rate)
     end = header.frames if duration is None else min(header.frames, position + round(duration * header.rate))
     size = max(1, round(PCM_SECONDS * header.rate))
     while position < end and len(samples := read_pcm16(file, header, position, min(size, end - position))):
         position += len(samples)
         yield np.multiply(samples, np.float32(1 / 32768), dtype=np.float32), header.rate
+
+
+def _one_rate(blocks: Iterator[Block]) -> Iterator[Block]:
+    """The blocks at the rate of the first: a chain of streams may change it."""
+    first = current = 0
+    resamplers: list[Resampler] = []
+    for block_CN, rate in blocks:
+        first = first or rate
+        if rate != current or len(resamplers) not in (0, len(block_CN)):
+            yield from _flush(resamplers, first)
+            current = rate
+            resamplers = [] if rate == first else [Resampler(rate, first) for _ in block_CN]
+        if resamplers:
+            block_CN = _resampled(resamplers, block_CN)
+        if block_CN.shape[1]:
+            yield block_CN, first
+    yield from _flush(resamplers, first)
+
+
+def _flush(resamplers: list[Resampler], rate: int) -> Iterator[Block]:
+    if resamplers:
+        rest = np.zeros((len(resamplers), 0), dtype=np.float32)
+        yield _resampled(resamplers, rest, last=True), rate
+
+
+def _resampled(
+    resamplers: list[Resampler], block_CN: npt.NDArray[np.float32], *, last: bool = False
+) -> npt.NDArray[np.float32]:
+    return np.stack([r.push(channel_N, last=last) for r, channel_N in zip(resamplers, block_CN, strict=True)])

@@ -1,144 +1,222 @@
-"""Blocks of samples through FFmpeg's libraries (PyAV): MP3, M4A, AAC, Opus, WMA and what libsndfile leaves."""
+"""Blocks of samples through FFmpeg's libraries (PyAV): MP3, M4A, AAC, Opus, WMA and whatever libsndfile rejects.
+
+Shapes: C channels, N samples.
+"""
 
 import os
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any, BinaryIO
 
 import av
 import numpy as np
 import numpy.typing as npt
+from av.stream import Disposition
 
 from core.audio.errors import AudioError
+from core.audio.files.formats import BY_DEMUXER
+from core.audio.files.open_file import FileView
 
-FORMATS = "mp3,aac,mov,asf,ogg,wav,w64,aiff,au,flac,matroska"
-"""Demuxers that may be chosen. Playlists are not among them: they would have FFmpeg open other files and addresses."""
+DEMUXERS = ",".join(BY_DEMUXER)
+"""Playlists are not among them: they would have FFmpeg open other files and addresses."""
 PREROLL = 0.5
 """Seconds decoded and dropped before a place that was sought: MP3 and Opus frames lean on those before them."""
 PLANES = 8
 """Channels in planes of their own that PyAV can read."""
 FULL_SCALE = {"u1": 128.0, "i2": 32768.0, "i4": 2147483648.0}
+STALL_SECONDS = 8.0
+"""Time without a decoded frame after which a file is given up: gigabytes of zeros are searched for a first frame."""
+SMALLEST_GAP = 0.02
+"""Seconds between time stamps that are a gap: some containers round them to milliseconds."""
+ZEROS = bytes(64)
+LOSSLESS = ("pcm", "adpcm", "dsd", "alac", "g72")
+"""Beginnings of the names of codecs in which a packet of zeros is sound."""
+
+
+@dataclass
+class Losses:
+    """What a decoder left out, for ``truncation``."""
+
+    decoded: int = 0
+    """Frames that came out."""
+    bad: int = 0
+    """Packets or frames that do not decode."""
+    packet_bytes: int = 0
+    """In all packets that the container gave."""
+    gap_s: float = 0.0
+    """Seconds that the time stamps leave out."""
+    broke_off: bool = False
+    """Whether the container ended in an error."""
 
 
 class _Source:
     """An open file as FFmpeg sees it. Damaged files send it to impossible places: PyAV would print that as an error."""
 
-    def __init__(self, file: BinaryIO) -> None:
-        self.read = file.read
-        self.tell = file.tell
-        self._seek = file.seek
+    def __init__(self, file: BinaryIO | FileView) -> None:
+        self._read, self.tell, self._seek = file.read, file.tell, file.seek
+        self.stalled = False
+        self.progress()
+
+    def progress(self) -> None:
+        self._deadline = time.monotonic() + STALL_SECONDS
+
+    def read(self, count: int) -> bytes:
+        if time.monotonic() > self._deadline:
+            self.stalled = True
+        return b"" if self.stalled else self._read(count) or b""
 
     def seek(self, offset: int, whence: int) -> int:
         try:
             return self._seek(offset, whence)
-        except (OSError, OverflowError):
+        except (OSError, OverflowError, KeyError):
             return -1
 
 
 @contextmanager
-def open_ffmpeg(path: str | os.PathLike[str], file: BinaryIO) -> Iterator[tuple[Any, Any]]:
-    """The container and its first audio stream. FFmpeg reads through the open file and never sees its name.
+def open_ffmpeg(path: str | os.PathLike[str], file: BinaryIO | FileView) -> Iterator[tuple[Any, Any, _Source]]:
+    """The container, its default audio stream, and the source that it reads through.
+
+    FFmpeg reads through the open file and never sees its name.
 
     Raises:
-        AudioError: it is no audio that FFmpeg knows, or holds no audio stream.
+        AudioError: it is not audio that FFmpeg knows, has no audio stream, or nothing is found in it for too long.
     """
     file.seek(0)
+    source = _Source(file)
     try:
-        with av.open(_Source(file), options={"format_whitelist": FORMATS}, metadata_errors="replace") as container:
-            if not container.streams.audio:
-                raise AudioError(path, "holds no audio")
-            stream = container.streams.audio[0]
-            if stream.codec_context is None:
-                raise AudioError(path, "is of a kind of audio for which there is no decoder")
+        with av.open(source, options={"format_whitelist": DEMUXERS}, metadata_errors="replace") as container:
+            stream = _default_stream(path, container)
             stream.codec_context.thread_count = 1  # clips are decoded in parallel, not parts of them
-            yield container, stream
+            stream.codec_context.options = {"err_detect": "crccheck"}
+            yield container, stream, source
     except av.FFmpegError as error:
-        raise AudioError(path, "is not audio, or its beginning is damaged") from error
+        raise AudioError(path, _stalled() if source.stalled else "is not audio, or its beginning is damaged") from error
+    if source.stalled:
+        raise AudioError(path, _stalled())
+
+
+def _stalled() -> str:
+    return f"was given up: nothing in it could be decoded for {STALL_SECONDS:.0f} s"
+
+
+def _default_stream(path: str | os.PathLike[str], container: Any) -> Any:
+    """The stream flagged as default, or the first, of those that can be decoded."""
+    streams = container.streams.audio
+    if not streams:
+        raise AudioError(path, "has no audio")
+    decodable = [stream for stream in streams if stream.codec_context is not None]
+    if not decodable:
+        raise AudioError(path, "holds a kind of audio for which there is no decoder")
+    return next((stream for stream in decodable if stream.disposition & Disposition.default), decodable[0])
 
 
 def ffmpeg_blocks(
-    path: str | os.PathLike[str], file: BinaryIO, start: float, duration: float | None
+    path: str | os.PathLike[str],
+    file: BinaryIO | FileView,
+    start: float,
+    duration: float | None,
+    losses: Losses,
+    skip: int = 0,
 ) -> Iterator[tuple[npt.NDArray[np.float32], int]]:
-    """Mono blocks, (samples,), and the rate, from ``start`` for ``duration`` seconds.
+    """Blocks (C, N), full scale at 1, and the rate, from ``start`` for ``duration`` seconds.
 
-    What does not decode, or decodes to another rate, is skipped, as players do.
+    What does not decode is skipped, as players do, and counted in ``losses``.
+
+    Args:
+        skip: samples to decode and drop, without seeking.
 
     Raises:
-        AudioError: as ``open_ffmpeg``; or that is more than half of it.
+        AudioError: as ``open_ffmpeg``; or more than half of it does not decode.
     """
-    with open_ffmpeg(path, file) as (container, stream):
+    with open_ffmpeg(path, file) as (container, stream, source):
         origin = Fraction(0)
         if start > PREROLL:
             origin = _first_time(container, stream)
             container.seek(int((start - PREROLL + origin) / stream.time_base), stream=stream)
-        rate, position, first, end = 0, 0, 0, None
-        good = bad = 0
-        for packet in _packets(container, stream):
+        rate, position, first, end = 0, 0, skip, None
+        expected: float | None = None
+        tick = float(stream.time_base)
+        for frame in _frames(container, stream, losses):
+            source.progress()
             try:
-                frames = packet.decode()
+                block_CN = _channels(frame)
             except av.FFmpegError:
-                bad += 1
+                losses.bad += 1
                 continue
-            for frame in frames:
+            losses.decoded += 1
+            if frame.sample_rate != rate:
                 if not rate:
-                    rate = frame.sample_rate
-                    first = round(start * rate)
-                    end = None if duration is None else first + round(duration * rate)
+                    first = skip or round(start * frame.sample_rate)
+                    end = None if duration is None else first + round(duration * frame.sample_rate)
                     if start > PREROLL and frame.pts is not None:
-                        position = max(0, round((frame.pts * frame.time_base - origin) * rate))
-                if frame.sample_rate != rate:
-                    bad += 1
-                    continue
-                try:
-                    samples = _mono(frame)
-                except av.FFmpegError:
-                    bad += 1
-                    continue
-                good += 1
-                block = samples[max(0, first - position) : None if end is None else max(0, end - position)]
-                position += frame.samples
-                if len(block):
-                    yield block, rate
+                        position = max(0, round((frame.pts * frame.time_base - origin) * frame.sample_rate))
+                rate = frame.sample_rate
+            samples: int = frame.samples
+            if (pts := frame.pts) is not None:
+                now = pts * tick
+                if expected is not None and now - expected > SMALLEST_GAP:
+                    losses.gap_s += now - expected
+                expected = now + samples / rate
+            if position < first or end is not None:
+                block_CN = block_CN[:, max(0, first - position) : None if end is None else max(0, end - position)]
+            position += samples
+            if block_CN.shape[1]:
+                yield block_CN, rate
+                source.progress()
             if end is not None and position >= end:
                 return
-        if bad > good:
-            raise AudioError(path, f"is damaged ({bad} of {bad + good} pieces do not decode)")
+        if losses.bad > losses.decoded:
+            raise AudioError(path, f"is damaged ({losses.bad} of {losses.bad + losses.decoded} pieces do not decode)")
+
+
+def _frames(container: Any, stream: Any, losses: Losses) -> Iterator[Any]:
+    """Decoded frames; a container that breaks off in the middle ends there."""
+    packets = container.demux(stream)
+    zeros_are_sound = stream.codec_context.name.startswith(LOSSLESS)
+    while True:
+        try:
+            packet = next(packets, None)
+        except av.FFmpegError:
+            losses.broke_off = True
+            return
+        if packet is None:
+            return
+        losses.packet_bytes += packet.size
+        if packet.size >= len(ZEROS) and not zeros_are_sound and bytes(memoryview(packet)[: len(ZEROS)]) == ZEROS:
+            losses.bad += 1
+            continue
+        try:
+            yield from packet.decode()
+        except av.FFmpegError:
+            losses.bad += 1
 
 
 def _first_time(container: Any, stream: Any) -> Fraction:
     """The time stamp of the first samples that come out: decoders start later than the stream says, by their delay."""
-    for packet in _packets(container, stream):
+    for packet in container.demux(stream):
         with suppress(av.FFmpegError):
             for frame in packet.decode():
                 return Fraction((frame.pts or 0) * frame.time_base)
     return Fraction(0)
 
 
-def _packets(container: Any, stream: Any) -> Iterator[Any]:
-    """The stream's packets; a container that breaks off in the middle ends there."""
-    packets = container.demux(stream)
-    while True:
-        try:
-            packet = next(packets, None)
-        except av.FFmpegError:
-            return
-        if packet is None:
-            return
-        yield packet
-
-
-def _mono(frame: Any) -> npt.NDArray[np.float32]:
-    """The mean of a frame's channels, (samples,), full scale at 1."""
-    if frame.format.is_planar and len(frame.layout.channels) > PLANES:
+def _channels(frame: Any) -> npt.NDArray[np.float32]:
+    """A frame's samples, (C, N), full scale at 1."""
+    if frame.layout.nb_channels > PLANES and frame.format.is_planar:
         frame = _packed(frame)
     samples = frame.to_ndarray()
-    channels_CN = samples if frame.format.is_planar else samples.reshape(-1, len(frame.layout.channels)).T
-    mono: npt.NDArray[np.float32] = channels_CN.mean(axis=0, dtype=np.float32)
+    block_CN = samples if frame.format.is_planar else samples.reshape(-1, frame.layout.nb_channels).T
     kind = samples.dtype.str[1:]
+    scaled: npt.NDArray[np.float32] = block_CN.astype(np.float32, copy=False)
+    if kind not in FULL_SCALE:
+        return scaled
     if kind == "u1":
-        mono -= 128.0
-    return mono / np.float32(FULL_SCALE[kind]) if kind in FULL_SCALE else mono
+        scaled -= 128.0
+    scaled /= np.float32(FULL_SCALE[kind])
+    return scaled
 
 
 def _packed(frame: Any) -> Any:

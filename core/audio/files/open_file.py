@@ -1,10 +1,11 @@
-"""Opening a file that somebody else has made, whatever it turns out to be."""
+"""Opening a file of unknown origin, and parts of it as files of their own."""
 
+import io
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 from core.audio.errors import AudioError
 
@@ -13,11 +14,11 @@ from core.audio.errors import AudioError
 def open_file(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
     """The regular file at ``path``, unbuffered and positioned at its beginning.
 
-    It is opened without waiting and examined afterwards, so that a named pipe or a device that bears an audio file's
-    name neither blocks nor slips in between a check and the opening.
+    It is opened without blocking and checked afterwards, so that a named pipe or device with an audio file's name
+    neither blocks nor slips in between a check and the opening.
 
     Raises:
-        AudioError: it is missing, empty, a folder, a pipe, or not permitted.
+        AudioError: the file is missing, empty, a folder, a pipe, or not permitted.
     """
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
@@ -49,10 +50,55 @@ def _reason(error: OSError) -> str:
 
 
 def size_of(file: BinaryIO) -> int:
-    """Bytes in an open file."""
+    """Size in bytes of an open file."""
     return os.fstat(file.fileno()).st_size
 
 
 def peek(file: BinaryIO, count: int, offset: int = 0) -> bytes:
-    """Up to ``count`` bytes at ``offset``; the file's position stays where it is."""
+    """Up to ``count`` bytes at ``offset``; the file's position does not move."""
     return os.pread(file.fileno(), count, offset)
+
+
+class FileView(io.RawIOBase):
+    """Bytes ``begin`` to ``end`` of an open file as a file of their own, with some bytes replaced.
+
+    Reading does not move the position of the file itself.
+    """
+
+    def __init__(
+        self, file: BinaryIO, begin: int = 0, end: int | None = None, patches: Sequence[tuple[int, bytes]] = ()
+    ) -> None:
+        """Args:
+        patches: (offset in the file, bytes to read there instead).
+        """
+        self._file, self._begin, self._patches = file, begin, patches
+        self._size = (size_of(file) if end is None else end) - begin
+        self._at = 0
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return True
+
+    def tell(self) -> int:
+        return self._at
+
+    def seek(self, offset: int, whence: int = os.SEEK_SET, /) -> int:
+        target = offset + {os.SEEK_SET: 0, os.SEEK_CUR: self._at, os.SEEK_END: self._size}[whence]
+        if not 0 <= target < 1 << 63:
+            raise OSError("seek outside the file")
+        self._at = target
+        return target
+
+    def readinto(self, buffer: Any, /) -> int:
+        view = memoryview(buffer).cast("B")
+        count = min(len(view), max(0, self._size - self._at))
+        position = self._begin + self._at
+        read = os.preadv(self._file.fileno(), [view[:count]], position)
+        for offset, patch in self._patches:
+            for at, byte in enumerate(patch, start=offset - position):
+                if 0 <= at < read:
+                    view[at] = byte
+        self._at += read
+        return read

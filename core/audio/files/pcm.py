@@ -1,27 +1,43 @@
-"""The headers of Sun AU, WAV and AIFF, and 16-bit samples straight from behind them.
+"""Headers of AU, WAV, RF64, Wave64, AIFF, AIFF-C and CAF, and 16-bit samples read without a decoder.
 
-The header is read here, and not by libsndfile, for two reasons: libsndfile silently shortens a length that the file
-does not keep, which hides that a file was cut off; and plain 16-bit samples need no decoder at all.
+The header is read here, and not by a decoder, for three reasons: decoders silently shorten a length that the file does
+not keep, which hides that it was cut off; they play nothing where a program that wrote to a pipe could not fill in the
+length; and plain 16-bit samples need no decoder at all.
 """
 
 import struct
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from functools import partial
 from typing import BinaryIO
 
 import numpy as np
 import numpy.typing as npt
 
+from core.audio.files.chunks import CAF, FLOAT, IFF, PCM, RIFF, WAVE64, Chunk, ChunkLayout, WaveFormat, chunks
 from core.audio.files.open_file import peek, size_of
 
-UNKNOWN_LENGTH = 0xFFFFFFFF
 AU_BYTES = {1: 1, 2: 1, 3: 2, 4: 3, 5: 4, 6: 4, 7: 8, 27: 1}
-"""AU encoding → bytes in a sample: µ-law, linear of 8 to 32 bits, float, double, A-law."""
-AU_PCM16, WAV_PCM, WAV_EXTENSIBLE = 3, 1, 0xFFFE
-WAV_UNCOMPRESSED = (WAV_PCM, 3, 6, 7)
-"""Integers, floats, A-law, µ-law."""
-MOST_CHUNKS = 1000
-"""Chunks that are looked at: a file of zeros is a chain of empty ones."""
+"""AU encoding → bytes per sample: µ-law, linear of 8 to 32 bits, float, double, A-law."""
+AU_PCM16 = 3
+A_LAW, MU_LAW = 6, 7
+AIFC_BYTES = {
+    **dict.fromkeys((b"raw ", b"ulaw", b"ULAW", b"alaw", b"ALAW"), 1),
+    **dict.fromkeys((b"fl32", b"FL32", b"in32", b"23ni"), 4),
+    **dict.fromkeys((b"fl64", b"FL64"), 8),
+    b"in24": 3,
+}
+"""AIFF-C compression → bytes per sample, where they are not those of the bits per sample."""
+AIFC_FRAMES = {b"ima4": (34, 64), b"GSM ": (33, 160)}
+"""AIFF-C compression → bytes per packet of one channel and the samples in it."""
+STREAMED_LENGTHS = (
+    range(1),  # never filled in
+    range(0x7F00_0000 - 0x1000, 0x7F00_0000 + 0x1000),  # sox, AIFF
+    range(0x7FFF_0000, 0x8000_1000),  # sox, arecord
+    range(0xFFFF_0000, 0x1_0000_0000),  # FFmpeg
+    range((1 << 63) - 0x1_0000, 1 << 64),
+)
+"""Sizes in bytes that programs write that stream and do not know the length."""
 
 
 @dataclass(frozen=True)
@@ -30,12 +46,30 @@ class PcmHeader:
     channels: int
     offset: int
     """Byte at which the samples begin."""
-    frames: int
-    """Frames that are in the file."""
-    promised: int
-    """Frames that the header says are in the file; equal to ``frames`` where it does not say."""
-    dtype: str | None
+    size: int
+    """Bytes of samples in the file."""
+    promised_size: int
+    """Bytes of samples that the header says are in the file; equal to ``size`` where it does not say."""
+    byte_rate: float
+    """Bytes per second; approximate where the samples are compressed at a variable rate."""
+    frame_bytes: int | None
+    """Bytes per frame; None where the samples are compressed."""
+    dtype: str | None = None
     """numpy's type of a sample where that is a 16-bit integer."""
+    patches: tuple[tuple[int, bytes], ...] = ()
+    """(offset, bytes) that put right a length that is not known, for decoders that insist on one."""
+
+    @property
+    def frames(self) -> int:
+        """Frames of uncompressed samples in the file."""
+        return self.size // self.frame_bytes if self.frame_bytes else 0
+
+    @property
+    def promised_s(self) -> float:
+        """Seconds that the header says are in the file."""
+        if self.frame_bytes:
+            return self.promised_size // self.frame_bytes / self.rate
+        return self.promised_size / self.byte_rate
 
     @property
     def is_plain(self) -> bool:
@@ -44,84 +78,174 @@ class PcmHeader:
 
 
 def read_header(file: BinaryIO) -> PcmHeader | None:
-    """The header of an AU, WAV or AIFF file of uncompressed samples; None for every other file."""
+    """The header of an AU, WAV, RF64, Wave64, AIFF, AIFF-C or CAF file; None for any other file."""
     head = peek(file, 24)
-    if len(head) == 24 and head[:4] == b".snd":
+    if len(head) < 24:
+        return None
+    if head[:4] == b".snd":
         return _au(file, head)
-    if len(head) == 24 and head[:4] == b"RIFF" and head[8:12] == b"WAVE":
-        return _wav(file)
-    if len(head) == 24 and head[:4] == b"FORM" and head[8:12] == b"AIFF":
+    if head[:4] in (b"RIFF", b"RF64", b"BW64") and head[8:12] == b"WAVE":
+        return _wave(file, 12, RIFF, "<")
+    if head[:4] == b"RIFX" and head[8:12] == b"WAVE":
+        return _wave(file, 12, IFF, ">")
+    if head[:4] == b"riff":
+        return _wave(file, 40, WAVE64, "<")
+    if head[:4] == b"FORM" and head[8:12] in (b"AIFF", b"AIFC"):
         return _aiff(file)
-    return None
+    return _caf(file) if head[:4] == b"caff" else None
 
 
 def _au(file: BinaryIO, head: bytes) -> PcmHeader | None:
     offset, size, encoding, rate, channels = struct.unpack(">5I", head[4:24])
     width = AU_BYTES.get(encoding, 0) * channels
+    if not (rate and width and offset >= 24):
+        return None
     dtype = ">i2" if encoding == AU_PCM16 else None
-    return _header(file, offset, size, width, rate, channels, dtype) if offset >= 24 else None
+    return _header(file, rate, channels, offset, size, rate * width, width, dtype, ((8, ">I", 0),))
 
 
-def _wav(file: BinaryIO) -> PcmHeader | None:
-    form = b""
-    for name, position, size in _chunks(file, "<I"):
-        if name == b"fmt ":
-            form = peek(file, min(size, 40), position)
-        elif name == b"data" and len(form) >= 16:
-            code, channels, rate, _, width, bits = struct.unpack("<HHIIHH", form[:16])
-            if code == WAV_EXTENSIBLE and len(form) >= 26:
-                code = struct.unpack("<H", form[24:26])[0]
-            if code not in WAV_UNCOMPRESSED:
+def _wave(file: BinaryIO, start: int, layout: ChunkLayout, order: str) -> PcmHeader | None:
+    form: WaveFormat | None = None
+    long_size, long_field = 0, 0
+    found = chunks(partial(peek, file), start, layout)
+    for chunk in found:
+        if chunk.name == b"ds64":
+            long_field = chunk.offset + 8
+            long_size = struct.unpack("<Q", peek(file, 8, long_field).ljust(8, b"\0"))[0]
+        elif chunk.name == b"fmt ":
+            form = WaveFormat.parse(peek(file, min(chunk.size, 40), chunk.offset), order)
+        elif chunk.name == b"data" and form is not None:
+            if not (form.rate and form.channels):
                 return None
-            dtype = "<i2" if code == WAV_PCM and bits == 16 and width == 2 * channels else None
-            # A writer that could not seek back leaves a length of nothing or of everything.
-            return _header(file, position, size or UNKNOWN_LENGTH, width, rate, channels, dtype)
+            size = chunk.size
+            fields = [(chunk.size_offset, layout.size_format, 24 if layout is WAVE64 else 0)]
+            if long_field:
+                fields.append((long_field, "<Q", 0))
+                size = long_size if size == 0xFFFF_FFFF else size
+            plain = form.code in (PCM, FLOAT, A_LAW, MU_LAW) and form.frame_bytes > 0
+            dtype = f"{order}i2" if (form.code, form.bits, form.frame_bytes) == (PCM, 16, 2 * form.channels) else None
+            width = form.frame_bytes if plain else None
+            byte_rate = form.rate * width if width else form.byte_rate
+            if not byte_rate:
+                return None
+            if size == 0 and _is_chunk_chain(file, found):
+                return PcmHeader(form.rate, form.channels, chunk.offset, 0, 0, byte_rate, width, dtype)
+            return _header(file, form.rate, form.channels, chunk.offset, size, byte_rate, width, dtype, fields)
     return None
+
+
+def _is_chunk_chain(file: BinaryIO, rest: Iterable[Chunk]) -> bool:
+    """Whether chunks with names lead to the very end of the file: an empty data chunk is meant then."""
+    end = -1
+    for chunk in rest:
+        if not (chunk.name.isascii() and chunk.name.decode().isprintable()):
+            return False
+        end = chunk.offset + chunk.size
+    return size_of(file) in (end, end + 1)
 
 
 def _aiff(file: BinaryIO) -> PcmHeader | None:
-    form = b""
-    for name, position, size in _chunks(file, ">I"):
-        if name == b"COMM":
-            form = peek(file, min(size, 18), position)
-        elif name == b"SSND" and len(form) == 18:
-            channels, frames, bits, exponent, mantissa = struct.unpack(">HIHHQ", form)
-            shift = 16446 - exponent  # the rate is a float of 80 bits
-            if not 0 <= shift < 64 or any(peek(file, 4, position)):  # samples that begin later than they could
-                return None
-            width = channels * ((bits + 7) // 8)
-            dtype = ">i2" if bits == 16 else None
-            return _header(file, position + 8, frames * width, width, mantissa >> shift, channels, dtype)
+    common: Chunk | None = None
+    sound: Chunk | None = None
+    for chunk in chunks(partial(peek, file), 12, IFF):
+        if chunk.name == b"COMM":
+            common = chunk
+        elif chunk.name == b"SSND":
+            sound = chunk
+        if common and sound:
+            return _aiff_header(file, common, sound)
     return None
 
 
-def _chunks(file: BinaryIO, length: str) -> Iterator[tuple[bytes, int, int]]:
-    """Name, place and size of the content of each chunk of a RIFF or IFF file."""
-    position = 12
-    for _ in range(MOST_CHUNKS):
-        head = peek(file, 8, position)
-        if len(head) < 8:
-            return
-        size = struct.unpack(length, head[4:])[0]
-        yield head[:4], position + 8, size
-        position += 8 + size + size % 2
+def _aiff_header(file: BinaryIO, common: Chunk, sound: Chunk) -> PcmHeader | None:
+    form = peek(file, min(common.size, 22), common.offset)
+    skipped = peek(file, 4, sound.offset)
+    if len(form) < 18 or len(skipped) < 4:
+        return None
+    channels, frames, bits, exponent, mantissa = struct.unpack(">HIHHQ", form[:18])
+    shift = 16446 - exponent  # the rate is a float of 80 bits
+    rate = mantissa >> shift if 0 <= shift < 64 else 0
+    offset = sound.offset + 8 + struct.unpack(">I", skipped)[0]
+    if not (rate and channels):
+        return None
+    kind = form[18:22] or b"NONE"
+    fields = [(sound.size_offset, ">I", 8)]
+    size = max(0, sound.size - 8)
+    if kind not in AIFC_BYTES and kind not in (b"NONE", b"twos", b"sowt"):
+        packet = AIFC_FRAMES.get(kind)
+        if packet is None:
+            return None
+        return _header(file, rate, channels, offset, size, packet[0] / packet[1] * rate * channels, None, None, fields)
+    width = channels * AIFC_BYTES.get(kind, (bits + 7) // 8)
+    if not width:
+        return None
+    dtype = {b"NONE": ">i2", b"twos": ">i2", b"sowt": "<i2"}.get(kind) if bits == 16 else None
+    if frames and not _streamed(frames * width):
+        size = frames * width
+    header = _header(file, rate, channels, offset, size, rate * width, width, dtype, fields)
+    # The number of frames is a second length.
+    patches = (*header.patches, (common.offset + 2, struct.pack(">I", header.frames))) if header.patches else ()
+    return replace(header, patches=patches)
+
+
+def _caf(file: BinaryIO) -> PcmHeader | None:
+    described: tuple[float, bytes, int, int, int, int, int] | None = None
+    for chunk in chunks(partial(peek, file), 8, CAF):
+        if chunk.name == b"desc":
+            form = peek(file, 32, chunk.offset)
+            if len(form) < 32:
+                return None
+            described = struct.unpack(">d4sIIIII", form)
+        elif chunk.name == b"data" and described is not None:
+            rate, kind, flags, packet_bytes, packet_frames, channels, bits = described
+            if not (1 <= rate < 1 << 31 and packet_bytes and packet_frames and channels):
+                return None  # packets of variable size, which FFmpeg counts by their table
+            plain = kind in (b"lpcm", b"ulaw", b"alaw") and packet_frames == 1
+            little, is_float = bool(flags & 2), bool(flags & 1)
+            is_16 = kind == b"lpcm" and not is_float and (bits, packet_bytes) == (16, 2 * channels)
+            dtype = ("<i2" if little else ">i2") if is_16 else None
+            size = chunk.size if chunk.size < 4 or _streamed(chunk.size) else chunk.size - 4
+            byte_rate = rate * packet_bytes / packet_frames
+            width = packet_bytes if plain else None
+            fields = [(chunk.size_offset, ">Q", 4)]
+            return _header(file, int(rate), channels, chunk.offset + 4, size, byte_rate, width, dtype, fields)
+    return None
+
+
+def _streamed(size: int) -> bool:
+    return any(size in lengths for lengths in STREAMED_LENGTHS)
 
 
 def _header(
-    file: BinaryIO, offset: int, size: int, width: int, rate: int, channels: int, dtype: str | None
-) -> PcmHeader | None:
-    if not (width and rate and channels):
-        return None
-    frames = max(0, size_of(file) - offset) // width
-    # Lengths at the very top of the range are written by programs that stream.
-    promised = frames if size >= UNKNOWN_LENGTH - 0xFFFF else size // width
-    return PcmHeader(rate, channels, offset, min(frames, promised), promised, dtype)
+    file: BinaryIO,
+    rate: int,
+    channels: int,
+    offset: int,
+    size: int,
+    byte_rate: float,
+    frame_bytes: int | None,
+    dtype: str | None,
+    fields: Iterable[tuple[int, str, int]],
+) -> PcmHeader:
+    """The header with its length checked against the file.
+
+    ``fields`` are where the header says the length: offset, struct format, and what is added to the bytes of samples.
+    """
+    present = max(0, size_of(file) - offset)
+    if (size > present and _streamed(size)) or size == 0:
+        whole = present - present % frame_bytes if frame_bytes else present
+        patches = tuple(
+            (field, struct.pack(form, min(whole + extra, (1 << 8 * struct.calcsize(form)) - 1)))
+            for field, form, extra in fields
+        )
+        return PcmHeader(rate, channels, offset, whole, whole, byte_rate, frame_bytes, dtype, patches)
+    return PcmHeader(rate, channels, offset, min(size, present), size, byte_rate, frame_bytes, dtype)
 
 
 def read_pcm16(file: BinaryIO, header: PcmHeader, start: int = 0, count: int | None = None) -> npt.NDArray[np.int16]:
     """Samples of a mono 16-bit file, (samples,), in the machine's byte order.
 
-    ``start`` and ``count`` are in samples; what lies past the end is not returned.
+    ``start`` and ``count`` are in samples; samples past the end are not returned.
     """
     assert header.is_plain
     left = max(0, header.frames - start)

@@ -6,16 +6,14 @@ from pathlib import Path
 from typing import BinaryIO
 
 from core.audio.errors import AudioError
-from core.audio.files.formats import AUDIO_SUFFIXES, is_audio, sniff
-from core.audio.files.open_file import open_file
+from core.audio.files.formats import BY_DEMUXER, BY_NAME, sniff
+from core.audio.files.open_file import FileView, open_file
 from core.audio.files.pcm import read_header
-
-__all__ = ["AUDIO_SUFFIXES", "AudioInfo", "is_audio", "probe", "probe_open"]
 
 
 @dataclass(frozen=True)
 class AudioInfo:
-    """``duration_s`` is what the header promises (for MP3 and AAC without a table of contents: FFmpeg's estimate)."""
+    """``duration_s`` is what the header promises, or FFmpeg's estimate for formats that do not state their length."""
 
     path: Path
     format: str
@@ -25,10 +23,10 @@ class AudioInfo:
 
 
 def probe(path: str | os.PathLike[str]) -> AudioInfo:
-    """The header's account of a file.
+    """What the header of a file says.
 
     Raises:
-        AudioError: it cannot be read, or is no audio.
+        AudioError: it cannot be read, or is not audio.
     """
     with open_file(path) as file:
         return probe_open(path, file)
@@ -36,28 +34,36 @@ def probe(path: str | os.PathLike[str]) -> AudioInfo:
 
 def probe_open(path: str | os.PathLike[str], file: BinaryIO) -> AudioInfo:
     """The same for a file that is open already."""
-    name = sniff(file)
+    form = sniff(file)
     header = read_header(file)
-    if name and header:
-        return AudioInfo(Path(path), name, header.rate, header.channels, header.promised / header.rate)
-    if name:
+    if form and header:
+        return AudioInfo(Path(path), form.name, header.rate, header.channels, header.promised_s)
+    if form and form.sndfile:
         from core.audio.files.sndfile import open_sndfile  # asking for AUDIO_SUFFIXES alone must load no decoder
 
-        with open_sndfile(path, file) as sound:
-            return AudioInfo(Path(path), name, sound.samplerate, sound.channels, sound.frames / sound.samplerate)
+        try:
+            with open_sndfile(path, file) as sound:
+                return AudioInfo(
+                    Path(path), form.name, sound.samplerate, sound.channels, sound.frames / sound.samplerate
+                )
+        except AudioError:
+            pass  # FFmpeg may know it
+    return _probe_ffmpeg(path, file)
+
+
+def _probe_ffmpeg(path: str | os.PathLike[str], file: BinaryIO | FileView) -> AudioInfo:
     from core.audio.files.ffmpeg import open_ffmpeg
 
-    with open_ffmpeg(path, file) as (container, stream):
+    with open_ffmpeg(path, file) as (container, stream, _):
         if stream.duration is not None:
             seconds = float(stream.duration * stream.time_base)
         else:
             seconds = (container.duration or 0) / 1e6
         if not stream.rate:
             raise AudioError(path, "does not say its sample rate")
-        name = _FFMPEG_NAMES.get(container.format.name.split(",")[0], container.format.name.split(",")[0])
-        if stream.codec_context.name == "opus":
-            name = "opus"
+        demuxer = container.format.name.split(",")[0]
+        form = BY_DEMUXER.get(demuxer)
+        name = form.name if form else demuxer
+        if name == "ogg" and stream.codec_context.name == "opus":
+            name = BY_NAME["opus"].name
         return AudioInfo(Path(path), name, stream.rate, stream.channels, seconds)
-
-
-_FFMPEG_NAMES = {"mov": "m4a", "asf": "wma"}

@@ -1,4 +1,7 @@
-"""Blocks of samples through libsndfile: AU, WAV, FLAC, Ogg Vorbis and AIFF."""
+"""Blocks of samples through libsndfile: AU, WAV, RF64, Wave64, AIFF, CAF, FLAC and Ogg Vorbis.
+
+Shapes: C channels, N samples.
+"""
 
 import os
 from collections.abc import Iterator
@@ -10,30 +13,35 @@ import numpy.typing as npt
 import soundfile
 
 from core.audio.errors import AudioError
+from core.audio.files.open_file import FileView
 
 READ_SAMPLES = 1 << 21
 """Samples of all channels together in one read, so that many channels need no more memory than one."""
+UNKNOWN_FRAMES = 1 << 60
 
 
 @contextmanager
-def open_sndfile(path: str | os.PathLike[str], file: BinaryIO) -> Iterator[Any]:
-    """libsndfile's view of an open file. It gets a descriptor and no name, so that it judges by content alone.
+def open_sndfile(path: str | os.PathLike[str], file: BinaryIO | FileView) -> Iterator[Any]:
+    """libsndfile's view of an open file. It gets no name, so that it goes by content alone.
 
     Raises:
         AudioError: libsndfile does not understand it, then or later.
     """
     file.seek(0)
     try:
-        with soundfile.SoundFile(file.fileno(), closefd=False) as sound:
+        source = file if isinstance(file, FileView) else file.fileno()
+        with soundfile.SoundFile(source, closefd=False) as sound:
+            if sound.frames > UNKNOWN_FRAMES:
+                raise AudioError(path, "does not say its length")
             yield sound
     except soundfile.SoundFileError as error:
         raise AudioError(path, f"is damaged ({str(error).rsplit(': ', 1)[-1].strip(' .').lower()})") from error
 
 
 def sndfile_blocks(
-    path: str | os.PathLike[str], file: BinaryIO, start: float, duration: float | None
+    path: str | os.PathLike[str], file: BinaryIO | FileView, start: float, duration: float | None
 ) -> Iterator[tuple[npt.NDArray[np.float32], int]]:
-    """Mono blocks, (samples,), and the rate, from ``start`` for ``duration`` seconds."""
+    """Blocks (C, N), full scale at 1, and the rate, from ``start`` for ``duration`` seconds."""
     with open_sndfile(path, file) as sound:
         rate: int = sound.samplerate
         first = round(start * rate)
@@ -46,4 +54,4 @@ def sndfile_blocks(
             if not len(block):
                 return
             left -= len(block)
-            yield (block[:, 0] if block.shape[1] == 1 else block.mean(axis=1, dtype=np.float32)), rate
+            yield block.T, rate

@@ -1,62 +1,201 @@
-"""Whether a file is all there: decoders play a file that was cut off without a word."""
+"""How long a container says that its sound is, and whether the container itself is whole.
+
+Decoders play a file that was cut off, and pass over holes, without a word. What they leave out is measured against what
+the container promises: its count of samples or time, or the sizes of its boxes, pages and packets.
+"""
 
 import struct
-from typing import BinaryIO
+from collections.abc import Callable
+from typing import Any, BinaryIO, NamedTuple
 
-from core.audio.files.open_file import peek, size_of
-from core.audio.files.probe import AudioInfo
+from core.audio.files.open_file import FileView, peek, size_of
 
 SLACK = 0.01
-"""Fraction of its promised length, beside 0.1 s, that a file may lack: encoders pad, and count in whole frames."""
-LARGEST_OGG_PAGE = 65_307
+"""Fraction of a file that may be missing: encoders pad, and count in whole frames."""
+SLACK_SECONDS, ESTIMATE_SECONDS = 0.05, 0.1
+"""Seconds that may be missing of the shortest file, where the container counts them, and where they are estimated."""
+MOST_BOXES = 200_000
+ASF_HEADER = bytes.fromhex("3026B2758E66CF11A6D900AA0062CE6C")
+ASF_FILE_PROPERTIES = bytes.fromhex("A1DCAB8C47A9CF118EE400C00C205365")
+ASF_DATA = bytes.fromhex("3626B2758E66CF11A6D900AA0062CE6C")
+EBML_SEGMENT, EBML_INFO, EBML_CLUSTER = 0x18538067, 0x1549A966, 0x1F43B675
+EBML_TIMESTAMP_SCALE, EBML_DURATION = 0x2AD7B1, 0x4489
 
 
-def cut_off(file: BinaryIO, info: AudioInfo, seconds: float) -> str | None:
-    """What is missing from a file of which ``seconds`` could be decoded, in words; None where nothing is.
+class Promise(NamedTuple):
+    seconds: float | None = None
+    """None where the container does not say."""
+    defect: str | None = None
+    """What of the container is missing, in words."""
 
-    AU, WAV, AIFF, FLAC, M4A and WMA state their length in the header, MP3 in the table that most encoders write into
-    the first frame; Ogg counts its samples and ends with a whole page. Bare AAC, and MP3 without that table, promise
-    nothing.
-    """
-    promised: float | None = info.duration_s
-    if info.format in ("ogg", "opus") and not _ends_with_whole_ogg_page(file):
-        return "is cut off: its last page is incomplete"
-    if info.format == "mp3":
-        promised = _seconds_in_mp3_table(file)
-    elif info.format == "aac":
-        promised = None
-    if promised is None or seconds >= promised * (1 - SLACK) - 0.1:
+
+def missing(promised: float | None, decoded: float) -> str | None:
+    """What is missing of ``promised`` seconds where ``decoded`` could be, in words."""
+    if promised is None or promised - decoded <= max(SLACK * promised, SLACK_SECONDS):
         return None
-    return f"is cut off or damaged: it should last {promised:.1f} s, and {seconds:.1f} s can be decoded"
+    return f"is cut off or damaged: it should last {promised:.1f} s, and {decoded:.1f} s can be decoded"
 
 
-def _ends_with_whole_ogg_page(file: BinaryIO) -> bool:
+def lost(seconds: float, decoded: float) -> str | None:
+    """The same where the seconds that were left out are estimated."""
+    if seconds <= max(SLACK * (decoded + seconds), ESTIMATE_SECONDS):
+        return None
+    return f"is damaged or cut off: about {seconds:.1f} s of it cannot be decoded"
+
+
+def container_promise(file: BinaryIO, name: str, stated: float | None) -> Promise:
+    """What the container of the format ``name`` promises; ``stated`` is what its decoder says, for the others."""
+    read = _PROMISES.get(name)
+    return read(file, stated) if read else Promise(stated)
+
+
+def _flac(file: BinaryIO, stated: float | None) -> Promise:
+    info = peek(file, 26)
+    if len(info) < 26 or info[:4] != b"fLaC" or info[4] & 127:
+        return Promise(stated)  # it begins with a tag of another kind
+    packed = int.from_bytes(info[18:26], "big")
+    rate, samples = packed >> 44, packed & (1 << 36) - 1
+    return Promise(samples / rate if rate and samples else None)
+
+
+def _mp3(file: BinaryIO, stated: float | None) -> Promise:
+    """By the Xing or Info header that most encoders write into the first frame."""
+    from mutagen.mp3 import HeaderNotFoundError, MPEGInfo
+    from mutagen.mp3 import _util as header
+
+    xing: Any = header.XingHeader  # has no types
+    view = FileView(file)
+    try:
+        info = MPEGInfo(view)
+        view.seek(info.frame_offset + xing.get_offset(info))
+        frames = xing(view).frames
+    except (HeaderNotFoundError, header.XingHeaderError, OSError):
+        return Promise()
+    return Promise(info.length if frames > 0 else None)
+
+
+def _mp4(file: BinaryIO, stated: float | None) -> Promise:
+    """The boxes follow each other to the end; a file in fragments does not say its length."""
+    size, position, fragments, kind = size_of(file), 0, False, b""
+    for _ in range(MOST_BOXES):
+        head = peek(file, 16, position)
+        if len(head) < 8:
+            break
+        length, kind = struct.unpack(">I4s", head[:8])
+        if length == 1 and len(head) == 16:
+            length = struct.unpack(">Q", head[8:])[0]
+        elif length == 0 and kind.isalnum():
+            length = size - position
+        if length < 8 or not all(byte >= 32 for byte in kind):
+            return Promise(None if fragments else stated, "is damaged: a part of its container is unreadable")
+        fragments |= kind == b"moof"
+        position += length
+        if position > size:
+            return Promise(None if fragments else stated, "is cut off: the last part of its container is incomplete")
+    if fragments and kind == b"moof":
+        return Promise(None, "is cut off: its last fragment is missing")
+    return Promise(None if fragments else stated)
+
+
+def _asf(file: BinaryIO, stated: float | None) -> Promise:
+    """The header counts the packets of equal size; FFmpeg's length is an estimate where the writer left it open."""
+    head = peek(file, 30)
+    if head[:16] != ASF_HEADER or len(head) < 30:
+        return Promise()
+    objects, position, packets, packet_bytes = struct.unpack("<I", head[24:28])[0], 30, 0, 0
+    for _ in range(min(objects, 1000)):
+        part = peek(file, 104, position)
+        if len(part) < 24:
+            break
+        length = struct.unpack("<Q", part[16:24])[0]
+        if part[:16] == ASF_FILE_PROPERTIES and len(part) == 104:
+            packets = struct.unpack("<Q", part[56:64])[0]
+            flags, smallest, packet_bytes = struct.unpack("<III", part[88:100])
+            if flags & 1 or smallest != packet_bytes:  # a broadcast
+                return Promise()
+        position += max(24, length)
+    position = struct.unpack("<Q", head[16:24])[0]
+    if not (packets and packet_bytes) or peek(file, 16, position) != ASF_DATA:
+        return Promise()
+    present = max(0, size_of(file) - position - 50) // packet_bytes
+    if present >= packets:
+        return Promise()
+    return Promise(None, f"is cut off: {present:,} of its {packets:,} packets are there")
+
+
+def _matroska(file: BinaryIO, stated: float | None) -> Promise:
+    size, seconds = size_of(file), None
+    head = _element(file, 0)
+    segment = _element(file, head[1] + head[2]) if head and head[2] is not None else None
+    if segment is None or segment[0] != EBML_SEGMENT:
+        return Promise()
+    position = segment[1]
+    end = size if segment[2] is None else position + segment[2]
+    while position < min(end, size):
+        element = _element(file, position)
+        if element is None or (element[0] >> 24 == 0 and element[0] != 0xEC):
+            return Promise(seconds, "is damaged: a part of its container is unreadable")
+        identity, position, length = element
+        if length is None:  # a stream that was recorded as it came
+            return Promise(seconds)
+        if identity == EBML_INFO:
+            seconds = _matroska_seconds(file, position, position + length)
+        position += length
+    if max(position, end) > size:
+        return Promise(seconds, "is cut off: the last part of its container is incomplete")
+    return Promise(seconds)
+
+
+def _matroska_seconds(file: BinaryIO, position: int, end: int) -> float | None:
+    scale, duration = 1_000_000, None
+    while position < end and (element := _element(file, position)) is not None:
+        identity, position, length = element
+        if length is None:
+            break
+        if identity == EBML_TIMESTAMP_SCALE:
+            scale = int.from_bytes(peek(file, length & 15, position), "big")
+        elif identity == EBML_DURATION and length in (4, 8):
+            data = peek(file, length, position)
+            duration = struct.unpack(">f" if length == 4 else ">d", data)[0] if len(data) == length else None
+        position += length
+    return duration * scale / 1e9 if duration and duration > 0 else None
+
+
+def _element(file: BinaryIO, position: int) -> tuple[int, int, int | None] | None:
+    """Identity, place of the content and size of an EBML element; the size is None where the writer left it open."""
+    head = peek(file, 12, position)
+    if not head or head[0] < 16:
+        return None
+    width = 9 - head[0].bit_length()
+    if len(head) <= width or not head[width]:
+        return None
+    size_width = 9 - head[width].bit_length()
+    field = head[width : width + size_width]
+    size = int.from_bytes(field, "big") & (1 << 7 * size_width) - 1
+    unknown = size == (1 << 7 * size_width) - 1
+    return int.from_bytes(head[:width], "big"), position + width + size_width, None if unknown else size
+
+
+_PROMISES: dict[str, Callable[[BinaryIO, float | None], Promise]] = {
+    "flac": _flac,
+    "mp3": _mp3,
+    "m4a": _mp4,
+    "wma": _asf,
+    "matroska": _matroska,
+}
+
+
+def tag_bytes(file: BinaryIO) -> int:
+    """Bytes of the ID3 and APE tags around bare frames."""
     size = size_of(file)
-    begin = max(0, size - 2 * LARGEST_OGG_PAGE)
-    tail = peek(file, size - begin, begin)
-    page = tail.rfind(b"OggS")
-    if page < 0 or len(tail) < page + 27:
-        return False
-    segments = tail[page + 26]
-    table = tail[page + 27 : page + 27 + segments]
-    return len(table) == segments and len(tail) >= page + 27 + segments + sum(table)
-
-
-def _seconds_in_mp3_table(file: BinaryIO) -> float | None:
-    """The length in the Xing or Info header, which counts the frames of MPEG layer III audio."""
     begin = 0
-    tag = peek(file, 10)
-    if tag[:3] == b"ID3":
-        begin = 10 + (tag[6] << 21 | tag[7] << 14 | tag[8] << 7 | tag[9])
-    head = peek(file, 4096, begin)
-    at = max(head.find(b"Xing"), head.find(b"Info"))
-    # The table follows the four bytes of the frame's header and its side information: 9, 17 or 32 bytes of nothing.
-    frame = head.rfind(b"\xff", 0, max(0, at))
-    if at < 0 or frame < 0 or len(head) < at + 12:
-        return None
-    version, rate_index = head[frame + 1] >> 3 & 3, head[frame + 2] >> 2 & 3
-    flags, frames = struct.unpack(">II", head[at + 4 : at + 12])
-    if not flags & 1 or rate_index == 3 or version == 1:
-        return None
-    rate = (44_100, 48_000, 32_000)[rate_index] >> {3: 0, 2: 1, 0: 2}[version]
-    return float(frames * (1152 if version == 3 else 576) / rate)
+    while (tag := peek(file, 10, begin))[:3] == b"ID3" and len(tag) == 10:
+        begin += 10 + (tag[6] << 21 | tag[7] << 14 | tag[8] << 7 | tag[9]) + (10 if tag[5] & 16 else 0)
+    end = size
+    if peek(file, 3, max(0, end - 128)) == b"TAG":
+        end -= 128
+    footer = peek(file, 32, max(0, end - 32))
+    if footer[:8] == b"APETAGEX":
+        length, _, flags = struct.unpack("<III", footer[12:24])
+        end -= length + (32 if flags >> 31 else 0)
+    return min(size, begin + size - end)

@@ -117,7 +117,7 @@ class Worker:
         return Loaded(found.model, found.genres, found.window_seconds, found.device)
 
     def _classify(self, request: Classify) -> Judged:
-        from core.audio.files.decode import stream_open
+        from core.audio.files.decode import AudioReader
         from core.audio.files.open_file import open_file
         from core.features.display_spectrogram import Picture
         from core.inference.classifier import BLOCK_SECONDS
@@ -130,14 +130,16 @@ class Worker:
         def seen() -> Iterator[Any]:
             """The blocks that are judged, drawn as they pass."""
             nonlocal picture
-            for block, rate in stream_open(path, file, BLOCK_SECONDS):
+            for block, rate in reader.blocks(BLOCK_SECONDS):
                 picture = picture or Picture(rate)
                 picture.push(block)
                 yield block, rate
 
         try:
             with open_file(path) as file:
+                reader = AudioReader(path, file)
                 prediction = self._classifier.classify_blocks(seen(), overlap=request.overlap)
+                warning = reader.warning
         except AudioError as error:
             return Judged(request.path, unreadable=Unreadable(path=printable(path), error=error.reason))
         except UserError as error:
@@ -145,7 +147,7 @@ class Worker:
         image = b"" if picture is None else picture.image()
         return Judged(
             request.path,
-            result=msgspec.structs.replace(prediction, path=printable(path)),
+            result=msgspec.structs.replace(prediction, path=printable(path), warning=warning),
             bands=len(image),
             image=base64.b64encode(bytes(image)).decode(),
         )

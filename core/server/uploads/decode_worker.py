@@ -19,18 +19,15 @@ from typing import BinaryIO
 import msgspec
 
 from core.audio.errors import AudioError
-from core.audio.files.decode import stream_open
+from core.audio.files.decode import AudioReader
+from core.audio.files.formats import BY_NAME
 from core.audio.files.open_file import open_file
-from core.audio.files.probe import probe_open
-from core.audio.files.truncation import cut_off
 
 HEADER = struct.Struct("<4sII")
 BLOCK, END, UNREADABLE, TOO_LONG = b"blok", b"end.", b"bad.", b"long"
 BLOCK_SECONDS = 30.0
 BLOCK_SAMPLES = 48_000 * 30
 """A block at a very high rate is shorter in time."""
-ESTIMATED = ("mp3", "aac")
-"""Formats whose header says no length: FFmpeg guesses one from the first frames, and may be ten times out."""
 KILLED_WITH_PARENT = 1
 """PR_SET_PDEATHSIG of prctl(2)."""
 
@@ -72,16 +69,18 @@ def work(job: Job, answers: BinaryIO) -> None:
     try:
         seconds = 0.0
         with open_file(job.path) as file:
-            info = probe_open(job.path, file)
-            if info.format not in ESTIMATED and info.duration_s > job.max_seconds:
+            reader = AudioReader(job.path, file)
+            info = reader.info
+            form = BY_NAME.get(info.format)
+            if form and form.states_length and info.duration_s > job.max_seconds:
                 raise TooLong(f"is {info.duration_s:,.0f} s long")
-            for block, rate in stream_open(job.path, file, min(BLOCK_SECONDS, BLOCK_SAMPLES / info.rate)):
+            for block, rate in reader.blocks(min(BLOCK_SECONDS, BLOCK_SAMPLES / info.rate)):
                 seconds += len(block) / rate
                 # A header says little about what follows it.
                 if seconds > job.max_seconds:
                     raise TooLong(f"is longer than {job.max_seconds:,.0f} s")
                 send(answers, BLOCK, rate, block.tobytes())
-            warning = cut_off(file, info, seconds)
+            warning = reader.warning
         send(answers, END, 0, (warning or "").encode())
     except AudioError as error:
         send(answers, UNREADABLE, 0, error.reason.encode())

@@ -7,9 +7,8 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from core.runs.journal.log_lines import percent
-from tui.commands.common import Progress, add_runs_option, runs_dir
+from tui.commands.common import Progress, add_runs_option, narrate, runs_dir
 from tui.commands.exit_codes import DONE
-from tui.shell.printing import print_json, print_lines, print_note
 
 if TYPE_CHECKING:
     from core.dataset.clip import Excluded
@@ -45,7 +44,7 @@ def run(args: argparse.Namespace) -> int:
     from core.reports.metrics import Assessment, as_text
     from core.training.evaluation.evaluate import evaluate
 
-    print_note(f"evaluating {path}" + (f" against {against}" if against else ""))
+    narrate(f"evaluating {path}" + (f" against {against}" if against else ""))
     figures = evaluate(
         path,
         args.data,
@@ -54,21 +53,21 @@ def run(args: argparse.Namespace) -> int:
         split_column=args.split_column,
         index=args.index,
         device=args.device,
-        on_scanning=Progress("files scanned"),
+        on_scanning=Progress("files looked at"),
         on_features=Progress("spectrograms"),
         on_excluded=tell_excluded,
     )
     if args.json:
-        print_json(figures)
+        print(msgspec.json.encode(figures).decode())
     else:
         heading = f"{figures['model']} on {figures['dataset']}: {figures['protocol']}"
         comparison = _comparison(figures) if against else ""
-        print_lines(as_text(msgspec.convert(figures, Assessment), heading, comparison))
+        print(as_text(msgspec.convert(figures, Assessment), heading, comparison), end="")
     return DONE
 
 
 def tell_excluded(file: "Excluded") -> None:
-    print_note(f"left out {file.path}: {file.reason}")
+    narrate(f"left out {file.path}: {file.reason}")
 
 
 def _comparison(figures: dict[str, Any]) -> str:

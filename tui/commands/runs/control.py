@@ -1,30 +1,12 @@
-"""``attach``, ``stop``, ``pause``, ``resume`` and ``extend``: actions on a run."""
+"""``stop``, ``pause``, ``resume`` and ``extend``: what is asked of a run, and of its trainer while it has one."""
 
 import argparse
 import shlex
 
 from core.runs.folder import RunFolder
 from core.runs.journal.events import RequestAnswered
-from tui.commands.common import add_run_arguments, add_runs_option, run_folder, runs_dir
+from tui.commands.common import add_run_arguments, narrate, run_folder
 from tui.commands.exit_codes import DONE, FAILED, UsageError
-from tui.shell.printing import print_data, print_note
-
-
-def add_attach_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "run", metavar="RUN", nargs="?", default="", help="a run's folder, name or beginning of the name (the newest)"
-    )
-    parser.add_argument("--ascii", action="store_true", default=argparse.SUPPRESS, help="draw with ASCII only")
-    parser.add_argument(
-        "--theme", metavar="NAME", default=argparse.SUPPRESS, help="colours, instead of the settings' theme"
-    )
-    add_runs_option(parser)
-
-
-def attach(args: argparse.Namespace) -> int:
-    from tui.launch import run_app
-
-    return run_app(runs_dir(args), attach=args.run, ascii=args.ascii, theme=args.theme)
 
 
 def add_resume_arguments(parser: argparse.ArgumentParser) -> None:
@@ -34,11 +16,13 @@ def add_resume_arguments(parser: argparse.ArgumentParser) -> None:
 
 def add_extend_arguments(parser: argparse.ArgumentParser) -> None:
     add_resume_arguments(parser)
-    parser.add_argument("--epochs", metavar="N", required=True, help="the new total, or +N for N more than now")
+    parser.add_argument(
+        "--epochs", metavar="N", required=True, help="the new total; +N for that many more than asked for"
+    )
 
 
 def run(args: argparse.Namespace) -> int:
-    """Performs the action that the command is named after.
+    """Does to the run what the command's name says.
 
     Raises:
         UserError: the run cannot do it now, or its trainer did not answer in time.
@@ -60,16 +44,16 @@ def run(args: argparse.Namespace) -> int:
                 raise UsageError(str(error)) from error
     if isinstance(outcome, actions.Launched):
         return _follow(folder, outcome.after, detach=args.detach)
-    print_note(f"{folder.name}: {outcome.message}")
+    narrate(f"{folder.name}: {outcome.message}")
     return DONE if outcome.accepted else FAILED
 
 
 def _follow(folder: RunFolder, after: int, *, detach: bool) -> int:
-    """Follows a run whose trainer was started again, from the event after number ``after`` on."""
+    """Follows a run whose trainer was started again, from the events after number ``after``."""
     from tui.commands.runs.follow import follow
 
     if detach:
-        print_data(folder.name)
-        print_note(f"training resumes; watch it with: genre-tui attach {shlex.quote(folder.name)}")
+        print(folder.name)
+        narrate(f"training resumes; watch it with: genre-tui attach {shlex.quote(folder.name)}")
         return DONE
     return follow(folder, after=after)

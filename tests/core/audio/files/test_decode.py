@@ -67,19 +67,19 @@ def test_a_part_from_the_middle_is_not_decoded_from_the_beginning(
     minute = np.tile(sweep(10, rate), 6)
     path = write(tmp_path / f"x{suffix}", minute, rate)
     decoded = 0
-    mono, read = ffmpeg._mono, sndfile.soundfile.SoundFile.read
+    channels, read = ffmpeg._channels, sndfile.soundfile.SoundFile.read
 
-    def counted_mono(frame: object) -> np.ndarray:
+    def counted_channels(frame: object) -> np.ndarray:
         nonlocal decoded
         decoded += frame.samples  # type: ignore[attr-defined]
-        return mono(frame)
+        return channels(frame)
 
     def counted_read(self: object, frames: int, **options: object) -> np.ndarray:
         nonlocal decoded
         decoded += frames
         return read(self, frames, **options)
 
-    monkeypatch.setattr(ffmpeg, "_mono", counted_mono)
+    monkeypatch.setattr(ffmpeg, "_channels", counted_channels)
     monkeypatch.setattr(sndfile.soundfile.SoundFile, "read", counted_read)
     y, _ = decode(path, start=40, duration=3)
     assert len(y) == 3 * rate

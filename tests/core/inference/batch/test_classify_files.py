@@ -69,7 +69,7 @@ def make_bad_files(folder: Path) -> dict[str, str]:
         "empty.wav": "empty",
         "text.mp3": "not audio",
         "header-only.wav": "",
-        "nan.wav": "no numbers",
+        "nan.wav": "NaN or infinite",
         "one-hertz.wav": "1 Hz",
         "garbage.au": "",
         "pipe.wav": "not a regular file",

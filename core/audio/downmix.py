@@ -1,0 +1,83 @@
+"""Several channels → one. Channels that cancel are not mixed: the loudest is used alone.
+
+Shapes: C channels, N samples.
+"""
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+Waveform = npt.NDArray[np.float32]
+CANCELLED = 0.01
+"""Power of the mix over that of the loudest channel, below which the channels cancel: 20 dB."""
+SPARSE = 0.25
+"""Of the power that unrelated channels would give: one loud channel among many is weak in the mix, not cancelled."""
+SILENT_POWER = 1e-9
+"""-90 dB of full scale: says nothing about cancelling."""
+MOST_SAMPLES = 1 << 16
+"""Samples that are measured of a block."""
+
+
+def mix(block_CN: npt.NDArray[np.float32]) -> Waveform:
+    """The mean of the channels, (N,)."""
+    mono: Waveform = block_CN[0]
+    if len(block_CN) == 1:
+        return mono
+    mono = mono + block_CN[1]
+    for channel_N in block_CN[2:]:
+        mono += channel_N
+    mono *= np.float32(1 / len(block_CN))
+    return mono
+
+
+def cancelled_channel(mix_power: float, power_C: npt.NDArray[np.float64]) -> int | None:
+    """The channel to use alone where the mix has lost the sound; None where the mix is fit."""
+    loudest = int(power_C.argmax())
+    unrelated = float(power_C.sum()) / len(power_C) ** 2
+    if mix_power < CANCELLED * power_C[loudest] and mix_power < SPARSE * unrelated:
+        return loudest
+    return None
+
+
+class Downmix:
+    """Mixes the blocks of one sound. Decides at the first block that is not silent, and keeps to it.
+
+    Attributes:
+        channel: the channel that is used alone; None for the mix of all.
+        decided: whether a block with sound has come.
+    """
+
+    def __init__(self) -> None:
+        self.channel: int | None = None
+        self.decided = False
+        self._channels = 0
+
+    def __call__(self, block_CN: npt.NDArray[np.float32]) -> Waveform:
+        """(C, N) → (N,)."""
+        self._channels = len(block_CN)
+        if self._channels == 1:
+            self.decided = True
+        elif not self.decided:
+            self._decide(block_CN)
+        # A stream may change its number of channels.
+        used: Any = slice(None) if self.channel is None or self.channel >= len(block_CN) else [self.channel]
+        return mix(block_CN[used])
+
+    def _decide(self, block_CN: npt.NDArray[np.float32]) -> None:
+        step = max(1, block_CN.shape[1] // MOST_SAMPLES)
+        some_CN = np.ascontiguousarray(block_CN[:, ::step], dtype=np.float64)
+        # The variance, for a constant offset is no sound.
+        power_C = some_CN.var(axis=1) if some_CN.shape[1] else np.zeros(len(some_CN))
+        if power_C.max() > SILENT_POWER:
+            self.decided = True
+            self.channel = cancelled_channel(float(some_CN.mean(axis=0).var()), power_C)
+
+    @property
+    def note(self) -> str | None:
+        """What was done about channels that cancel, in words."""
+        if self.channel is None:
+            return None
+        names = {(2, 0): "the left one", (2, 1): "the right one"}
+        used = names.get((self._channels, self.channel), f"channel {self.channel + 1}")
+        return f"its channels cancel when mixed, so {used} was used alone"

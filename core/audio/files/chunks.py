@@ -1,0 +1,73 @@
+"""Chunks of RIFF, IFF, Wave64 and CAF files, from a file or from bytes that have arrived so far."""
+
+import struct
+from collections.abc import Callable, Iterator
+from typing import NamedTuple
+
+Read = Callable[[int, int], bytes]
+"""Returns up to so many bytes at an offset."""
+MOST_CHUNKS = 1000
+"""Chunks that are looked at: a file of zeros is a chain of empty ones."""
+PCM, FLOAT, EXTENSIBLE = 1, 3, 0xFFFE
+
+
+class ChunkLayout(NamedTuple):
+    name_bytes: int
+    size_format: str
+    size_counts_header: bool = False
+    alignment: int = 1
+
+
+RIFF = ChunkLayout(4, "<I", alignment=2)
+IFF = ChunkLayout(4, ">I", alignment=2)
+CAF = ChunkLayout(4, ">Q")
+WAVE64 = ChunkLayout(16, "<Q", size_counts_header=True, alignment=8)
+
+
+class Chunk(NamedTuple):
+    name: bytes
+    """The first four bytes of its name, which say all there is to say."""
+    offset: int
+    """Of the content, in bytes."""
+    size: int
+    """Of the content, in bytes, as the header has it: not checked against the file."""
+    size_offset: int
+    """Of the size field."""
+
+
+def chunks(read: Read, start: int, layout: ChunkLayout) -> Iterator[Chunk]:
+    """The chunks from byte ``start`` on, as far as their headers can be read."""
+    width = struct.calcsize(layout.size_format)
+    header = layout.name_bytes + width
+    position = start
+    for _ in range(MOST_CHUNKS):
+        head = read(header, position)
+        if len(head) < header:
+            return
+        size = struct.unpack(layout.size_format, head[layout.name_bytes :])[0]
+        if layout.size_counts_header:
+            size = max(0, size - header)
+        yield Chunk(head[:4], position + header, size, position + layout.name_bytes)
+        position += header + size + -size % layout.alignment
+
+
+class WaveFormat(NamedTuple):
+    """The ``fmt`` chunk of WAV and Wave64."""
+
+    code: int
+    channels: int
+    rate: int
+    byte_rate: int
+    frame_bytes: int
+    """Bytes of one frame, or of one block of compressed samples."""
+    bits: int
+
+    @classmethod
+    def parse(cls, form: bytes, order: str = "<") -> "WaveFormat | None":
+        """The content of the chunk; None where it is too short. An extensible format gives the code inside it."""
+        if len(form) < 16:
+            return None
+        code, *rest = struct.unpack(f"{order}HHIIHH", form[:16])
+        if code == EXTENSIBLE and len(form) >= 26:
+            code = struct.unpack(f"{order}H", form[24:26])[0]
+        return cls(code, *rest)
