@@ -14,7 +14,7 @@ COPY pyproject.toml README.md LICENSE ./
 COPY core core
 COPY tui tui
 RUN if [ "$TORCH" = cpu ]; then \
-        pip install --no-cache-dir "torch>=2.11,<2.14" --index-url https://download.pytorch.org/whl/cpu; \
+        pip install --no-cache-dir "torch>=2.11,<2.15" --index-url https://download.pytorch.org/whl/cpu; \
     fi \
  && pip install --no-cache-dir ".[serve,export]" \
  && useradd --create-home --uid 1000 genre

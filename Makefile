@@ -7,7 +7,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 ARGS ?=
 # Python compiles what it imports, once; pip would compile all of PyTorch, which takes as long as to unpack it.
-PIP_OPTIONS := --quiet --disable-pip-version-check --no-compile
+# The versions in constraints.txt are those that the tests passed with.
+PIP_OPTIONS := --quiet --disable-pip-version-check --no-compile --constraint constraints.txt
 # Processes that share the tests. Many tests wait for a process of their own: one more than two cores is no loss.
 WORKERS ?= 3
 
@@ -32,9 +33,13 @@ format: $(VENV)/.installed-dev
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-# The versions that this machine's tests ran with: what `pip install -c constraints.txt` installs again.
-constraints: $(VENV)/.installed-bench
-	$(BIN)/python -m pip freeze --exclude-editable | grep -v '^genre-tui' > constraints.txt
+# The newest versions that pyproject.toml allows, into a new environment; then run the tests and commit constraints.txt.
+# Triton is left out: each build of PyTorch brings its own.
+constraints:
+	$(PYTHON) -m venv --clear build/constraints
+	build/constraints/bin/python -m pip install $(filter-out --constraint constraints.txt,$(PIP_OPTIONS)) -e '.[dev,bench]'
+	build/constraints/bin/python -m pip freeze --exclude-editable \
+		| sed -e 's/+cpu$$//' -e '/^triton==/d' -e '/^nvidia-[^m]/d' -e '/^cuda-/d' >constraints.txt
 
 # Runs and cached features stay; what can be made again goes.
 clean:
@@ -47,16 +52,16 @@ $(BIN)/python:
 	$(PYTHON) -m venv $(VENV)
 
 # The stamps are younger than pyproject.toml: a change of the dependencies installs them again.
-$(VENV)/.installed: pyproject.toml | $(BIN)/python
+$(VENV)/.installed: pyproject.toml constraints.txt | $(BIN)/python
 	@echo "Installing the project and PyTorch into $(VENV); the first time takes minutes"
 	$(BIN)/python -m pip install $(PIP_OPTIONS) -e .
 	@touch $@
 
-$(VENV)/.installed-dev: pyproject.toml | $(BIN)/python
+$(VENV)/.installed-dev: pyproject.toml constraints.txt | $(BIN)/python
 	@echo "Installing the project, PyTorch and the test tools into $(VENV); the first time takes minutes"
 	$(BIN)/python -m pip install $(PIP_OPTIONS) -e '.[dev]'
 	@touch $(VENV)/.installed $@
 
-$(VENV)/.installed-bench: pyproject.toml | $(VENV)/.installed-dev
+$(VENV)/.installed-bench: pyproject.toml constraints.txt | $(VENV)/.installed-dev
 	$(BIN)/python -m pip install $(PIP_OPTIONS) -e '.[bench]'
 	@touch $@

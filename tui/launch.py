@@ -1,8 +1,7 @@
-"""The app from its start in a terminal or browser to its end, and what it leaves behind on the terminal."""
+"""Runs the app in a terminal or browser, then says which runs are still training."""
 
 import os
 import shlex
-import sys
 from pathlib import Path
 
 import msgspec
@@ -10,12 +9,13 @@ from rich.console import Console
 
 from core.runs.directory import default_runs_dir, find, list_runs
 from tui.app import GenreApp
+from tui.shell.printing import print_line, print_note
 from tui.shell.settings import Settings, SettingsError, read_settings, settings_file
 from tui.shell.terminal import check_terminal, drawing_on_a_duplicate, leave_with_the_terminal, log_path
 
 
 def run_app(runs_dir: Path, attach: str | None = None, *, ascii: bool = False, theme: str | None = None) -> int:
-    """Show the app until it is left, then say on standard output what goes on training.
+    """Shows the app until it is left, then prints which runs are still training.
 
     Args:
         runs_dir: where the runs live.
@@ -29,7 +29,7 @@ def run_app(runs_dir: Path, attach: str | None = None, *, ascii: bool = False, t
     Raises:
         UserError: there is no terminal to draw on, or no such run.
     """
-    # textual-serve gives the app pipes for a terminal, and a driver of Textual's for them.
+    # textual-serve connects the app to pipes instead of a terminal, with a driver of Textual for them.
     in_browser = "TEXTUAL_DRIVER" in os.environ
     if not in_browser:
         check_terminal()
@@ -49,15 +49,15 @@ def run_app(runs_dir: Path, attach: str | None = None, *, ascii: bool = False, t
             leave_with_the_terminal(screen, app.leave_soon)
         app.run(mouse=settings.mouse)
     if app.return_code == 1:
-        print(f"genre-tui: the app ended in a way that should not have been; see {log}", file=sys.stderr)
+        print_note(f"genre-tui: the app ended with an internal error; see {log}")
     if not in_browser:
         for line in goodbye(runs_dir):
-            print(line)
+            print_line(line)
     return app.return_code or 0
 
 
 def goodbye(runs_dir: Path) -> list[str]:
-    """What leaving does not end: a line for every run with a living trainer, with the command that comes back to it."""
+    """A line for each run that is still training, with the command that attaches to it."""
     place = [] if runs_dir == default_runs_dir() else ["--runs", str(runs_dir)]
     return [
         f"Training continues: {run.name} ({shlex.join(['genre-tui', *place, 'attach', run.name])})"

@@ -1,106 +1,209 @@
-"""The genre among a file's tags, in each format's own way: ID3 (MP3, WAV, AIFF), Vorbis comments, MP4, ASF."""
+"""The genre among a file's tags, in each format's own way: ID3 (MP3, WAV, AIFF), APEv2, Vorbis comments, MP4, ASF.
 
+ID3 and APE tags are changed byte by byte, in the version that the file has; what a library would translate or drop
+stays. The other formats have one version, and mutagen keeps what it does not know.
+"""
+
+import os
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import mutagen
+from mutagen._vorbis import VCommentDict
+from mutagen.aiff import AIFF
+from mutagen.apev2 import APEv2File
 from mutagen.asf import ASFTags
 from mutagen.id3 import ID3, TCON
+from mutagen.mp3 import MP3
 from mutagen.mp4 import MP4Tags
+from mutagen.trueaudio import TrueAudio
+from mutagen.wave import WAVE
 
 from core.audio.errors import AudioError
+from core.tags.ape import ID3V1_BYTES, empty_ape_tag, find_ape_tag
+from core.tags.chunks import Splice, find_id3_chunk
+from core.tags.id3 import HEADER_BYTES, TagError, new_tag, tag_size, with_genres
 
 _MP4_GENRE, _ASF_GENRE, _VORBIS_GENRE = "\xa9gen", "WM/Genre", "genre"
-_UTF8 = 3
-_genre_frame: Any = TCON  # mutagen has no types
+_NO_GENRE = 255
+_BLOCK = 1 << 20
 
 
 def read_genres(path: Path) -> list[str]:
-    """The genres that the tags name; none where there are no tags.
+    """The genres that the tags name; none if there are no tags.
 
     Raises:
         AudioError: the file cannot be read, or its format has no tags.
     """
-    tags = _open(path).tags
-    if tags is None:
-        return []
-    if _is_id3(tags):
-        return [genre for frame in tags.getall("TCON") for genre in frame.genres]
-    return [str(value) for value in tags.get(_key(tags), [])]
+    return _genres_of(path, _open(path))
 
 
-def has_tags(path: Path) -> bool:
-    """Whether there are any tags at all.
-
-    Raises:
-        AudioError: as ``read_genres``.
-    """
-    return _open(path).tags is not None
+def same_genres(stored: list[str], wanted: list[str]) -> bool:
+    """Whether tags that read as ``stored`` hold ``wanted``; a number such as 17 or (17) stands for its ID3 name."""
+    return stored == wanted or stored == _genre_frame(encoding=3, text=wanted).genres
 
 
-def set_genres(path: Path, genres: list[str], *, drop_tags: bool = False) -> None:
+_genre_frame: Any = TCON  # mutagen has no types
+
+
+def set_genres(path: Path, genres: list[str]) -> None:
     """Writes the genres into the file as it lies there, and leaves every other tag alone.
 
     Killed in the middle, this may leave half a file: see ``core.tags.write``.
 
     Args:
         genres: none removes the genre.
-        drop_tags: remove all tags instead, where the genre was the only one.
 
     Raises:
         AudioError: as ``read_genres``, or the file cannot be written.
     """
     file = _open(path)
     try:
-        if file.tags is None:
-            if not genres:
-                return
-            file.add_tags()
-        _put(file.tags, genres)
-        if drop_tags and not _names(file.tags):
-            file.delete()
-        elif _is_id3(file.tags) and file.tags.version[:2] == (2, 3):
-            # mutagen works on 2.4 and would leave the file so; players of the age of 2.3 do not read it.
-            file.tags.update_to_v23()
-            file.save(v2_version=3)
+        if isinstance(file, (MP3, TrueAudio)):
+            _splice(path, _front_splices(path, file, genres))
+        elif isinstance(file, (WAVE, AIFF)):
+            _splice(path, _chunk_splices(path, genres))
+        elif isinstance(file, APEv2File):
+            _splice(path, _ape_splices(path, genres))
         else:
-            file.save()
-    except mutagen.MutagenError as error:
+            _save(path, file, genres)
+    except OSError:
+        raise
+    except Exception as error:  # a damaged file can raise anything in the library's parsers
         raise AudioError(path, f"its tags cannot be written ({_words(error)})") from error
 
 
 def _open(path: Path) -> Any:
     try:
         file = mutagen.File(path)
-    except mutagen.MutagenError as error:
+    except Exception as error:  # a damaged file can raise anything in the library's parsers
         raise AudioError(path, f"its tags cannot be read ({_words(error)})") from error
     if file is None or not hasattr(file, "add_tags") or type(file).__name__ == "AAC":
-        raise AudioError(path, f"{path.suffix.lower() or 'this format'} has no place for tags")
+        raise AudioError(path, f"{path.suffix.lower() or 'this format'} files have no place for tags")
     return file
 
 
-def _put(tags: Any, genres: list[str]) -> None:
-    if _is_id3(tags):
-        tags.delall("TCON")
-        if genres:
-            tags.add(_genre_frame(encoding=_UTF8, text=genres))
-    elif genres:
-        tags[_key(tags)] = genres
-    elif _key(tags) in tags:
-        del tags[_key(tags)]
+def _genres_of(path: Path, file: Any) -> list[str]:
+    tags: Any = file.tags
+    try:
+        if not isinstance(tags, ID3) and not isinstance(file, (MP3, TrueAudio)):
+            return [] if tags is None else [str(value) for value in tags.get(_key(tags), [])]
+        stored = [] if tags is None else [genre for frame in tags.getall("TCON") for genre in frame.genres]
+        if isinstance(file, (MP3, TrueAudio)) and (not stored or tags.version < (2, 0)):
+            # An ID3v1 genre counts only where no other tag has one.
+            with path.open("rb") as opened:
+                ape = find_ape_tag(opened)
+            stored = (ape.genres if ape else []) or stored
+        return stored
+    except Exception as error:  # as in `_open`
+        raise AudioError(path, f"its tags cannot be read ({_words(error)})") from error
 
 
-def _is_id3(tags: Any) -> bool:
-    return isinstance(tags, ID3)
+def _front_splices(path: Path, file: Any, genres: list[str]) -> list[Splice]:
+    """ID3v2 at the beginning, APEv2 and ID3v1 at the end: each that is there gets the genre.
+
+    Without ID3v2 and APEv2 an ID3v2 tag is added, with the fields of the ID3v1 tag so that no player misses them.
+    """
+    splices = []
+    with path.open("rb") as opened:
+        size = tag_size(opened.read(HEADER_BYTES))
+        opened.seek(0)
+        tag = opened.read(size)
+        ape, length = find_ape_tag(opened), opened.seek(0, 2)
+        opened.seek(max(0, length - ID3V1_BYTES))
+        has_v1 = opened.read(3) == b"TAG"
+    if tag:
+        splices.append(Splice(0, size, with_genres(tag, genres)))
+    elif ape is None and genres:
+        splices.append(Splice(0, 0, new_tag(genres, file.tags)))
+    if ape is not None and (ape.genres or not tag):
+        splices.append(Splice(ape.at, len(ape.data), ape.with_genres(genres)))
+    if has_v1:
+        number = TCON.GENRES.index(genres[0]) if genres and genres[0] in TCON.GENRES else _NO_GENRE
+        splices.append(Splice(length - 1, 1, bytes([number])))
+    return splices
+
+
+def _chunk_splices(path: Path, genres: list[str]) -> list[Splice]:
+    with path.open("rb") as opened:
+        chunk = find_id3_chunk(opened)
+    size = tag_size(chunk.tag)
+    if not size:
+        return chunk.splices(new_tag(genres)) if genres else []
+    if size > len(chunk.tag):
+        raise TagError("its ID3 tag is cut off")
+    return chunk.splices(with_genres(chunk.tag[:size], genres) + chunk.tag[size:])
+
+
+def _ape_splices(path: Path, genres: list[str]) -> list[Splice]:
+    with path.open("rb") as opened:
+        ape, length = find_ape_tag(opened), opened.seek(0, os.SEEK_END)
+        opened.seek(max(0, length - ID3V1_BYTES))
+        end = length - ID3V1_BYTES if opened.read(3) == b"TAG" else length
+    if ape is None:
+        return [Splice(end, 0, empty_ape_tag(end).with_genres(genres))] if genres else []
+    return [Splice(ape.at, len(ape.data), ape.with_genres(genres))]
+
+
+def _splice(path: Path, splices: list[Splice]) -> None:
+    """Replaces parts of a file, the last one first."""
+    with path.open("r+b") as file:
+        for at, length, data in sorted(splices, reverse=True):
+            if len(data) != length:
+                _move_tail(file, at + length, at + len(data))
+            file.seek(at)
+            file.write(data)
+
+
+def _move_tail(file: BinaryIO, start: int, to: int) -> None:
+    """Moves everything from ``start`` on, block by block, in the order in which none is overwritten unread."""
+    length = file.seek(0, os.SEEK_END)
+    blocks = range(start, length, _BLOCK)
+    for at in reversed(blocks) if to > start else blocks:
+        file.seek(at)
+        data = file.read(min(_BLOCK, length - at))
+        file.seek(at + to - start)
+        file.write(data)
+    if to < start:
+        file.truncate(length + to - start)
+
+
+def _save(path: Path, file: Any, genres: list[str]) -> None:
+    """Through mutagen.
+
+    Raises:
+        TagError: another tag does not read as before.
+    """
+    if file.tags is None:
+        if not genres:
+            return
+        file.add_tags()
+    key, others = _key(file.tags), _others(file.tags)
+    if isinstance(file.tags, VCommentDict) and any("\ufffd" in value for _, value in file.tags):
+        raise TagError("a comment is not valid UTF-8 and would be altered")
+    if genres:
+        file.tags[key] = genres
+    elif key in file.tags:
+        del file.tags[key]
+    file.save()
+    if _others(mutagen.File(path).tags) != others:
+        raise TagError("another tag would be altered")
+
+
+def _others(tags: Any) -> list[tuple[str, str]]:
+    """All tags but the genre, for comparison."""
+    key = _key(tags).lower()
+    return sorted((name, repr(value)) for name, value in dict(tags).items() if name.lower() != key)
 
 
 def _key(tags: Any) -> str:
     return _MP4_GENRE if isinstance(tags, MP4Tags) else _ASF_GENRE if isinstance(tags, ASFTags) else _VORBIS_GENRE
 
 
-def _names(tags: Any) -> list[str]:
-    return list(tags.keys())
-
-
 def _words(error: Exception) -> str:
-    return " ".join(str(error).split()) or type(error).__name__
+    text = " ".join(str(error).split())
+    return (
+        text
+        if text and isinstance(error, (TagError, mutagen.MutagenError))
+        else f"{type(error).__name__} {text}".strip()
+    )

@@ -1,14 +1,14 @@
-"""What was done to files' tags, so that it can be undone: one JSON line a file, written before the file is."""
+"""What was done to the tags of files, so that it can be undone: one JSON line per file, written before the file is."""
 
-import base64
 import os
 import time
 from pathlib import Path
 from types import TracebackType
-from typing import NamedTuple, Self
+from typing import Self
 
 import msgspec
 
+from core.tags.difference import Piece
 from core.util.dirs import state_folder
 from core.util.errors import UserError
 from core.util.text import printable
@@ -17,22 +17,31 @@ UNDONE = ".undone"
 """Added to a journal's name when it has been undone."""
 
 
-class Change(NamedTuple):
+class Change(msgspec.Struct, frozen=True, kw_only=True):
+    """One file's new genres, and how to get its earlier bytes back."""
+
     path: Path
     before: list[str]
     after: list[str]
-    had_tags: bool
+    earlier: str
+    """`core.tags.difference.digest` of the file before the change; empty in journals of version 0.1."""
+    now: str
+    """The digest after it."""
+    pieces: list[Piece]
+    """What gives the earlier content from the new one."""
 
 
 class _Line(msgspec.Struct):
     path: str
     """For people."""
-    path_bytes: str
-    """The name's bytes in base64: a name need not be text."""
+    path_bytes: bytes
+    """A file name need not be text."""
     before: list[str]
     after: list[str]
-    had_tags: bool
     time: float
+    earlier: str = ""
+    now: str = ""
+    pieces: list[Piece] = []
 
 
 def journals_folder() -> Path:
@@ -54,26 +63,39 @@ class TagJournal:
         """Appends a line and waits until it is on the disk.
 
         Raises:
-            UserError: it cannot be written; no file must be changed then.
+            UserError: it cannot be written; the file must not be changed then.
         """
         line = _Line(
             path=printable(change.path),
-            path_bytes=base64.b64encode(os.fsencode(change.path)).decode(),
+            path_bytes=os.fsencode(change.path),
             before=change.before,
             after=change.after,
-            had_tags=change.had_tags,
             time=time.time(),
+            earlier=change.earlier,
+            now=change.now,
+            pieces=change.pieces,
         )
         try:
             if self._handle is None:
                 self.path.parent.mkdir(parents=True, exist_ok=True)
                 self._handle = os.open(self.path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
-            os.write(self._handle, msgspec.json.encode(line) + b"\n")
-            os.fsync(self._handle)
+            self._append(self._handle, msgspec.json.encode(line) + b"\n")
         except OSError as error:
             raise UserError(
-                f"the journal {self.path} cannot be written ({error.strerror}); no tag is changed"
+                f"the journal {printable(self.path)} cannot be written ({error.strerror}), so no tag is changed"
             ) from error
+
+    def _append(self, handle: int, line: bytes) -> None:
+        """All of the line or nothing: the rest of one, on a full disk, would make the next unreadable."""
+        length = os.lseek(handle, 0, os.SEEK_END)
+        try:
+            rest = memoryview(line)
+            while rest:
+                rest = rest[os.write(handle, rest) :]
+            os.fsync(handle)
+        except OSError:
+            os.ftruncate(handle, length)
+            raise
 
     def close(self) -> None:
         if self._handle is not None:
@@ -91,20 +113,28 @@ def read_journal(path: Path) -> list[Change]:
     """The changes, in the order in which they were made. A last line that was cut off changed no file.
 
     Raises:
-        UserError: the file cannot be read, or is no such journal.
+        UserError: the file cannot be read, or is not such a journal.
     """
     try:
         lines = path.read_bytes().split(b"\n")
     except OSError as error:
-        raise UserError(f"the journal {path} cannot be read: {error.strerror}") from error
+        raise UserError(f"the journal {printable(path)} cannot be read: {error.strerror}") from error
     changes = []
-    for number, line in enumerate(lines[:-1], start=1):
+    for number, text in enumerate(lines[:-1], start=1):
         try:
-            found = msgspec.json.decode(line, type=_Line)
+            line = msgspec.json.decode(text, type=_Line)
         except msgspec.DecodeError as error:
-            raise UserError(f"{path} is no journal of tags: line {number}: {error}") from error
-        name = Path(os.fsdecode(base64.b64decode(found.path_bytes)))
-        changes.append(Change(name, found.before, found.after, found.had_tags))
+            raise UserError(f"{printable(path)} is not a journal of tags: line {number}: {error}") from error
+        changes.append(
+            Change(
+                path=Path(os.fsdecode(line.path_bytes)),
+                before=line.before,
+                after=line.after,
+                earlier=line.earlier,
+                now=line.now,
+                pieces=line.pieces,
+            )
+        )
     return changes
 
 
@@ -116,7 +146,7 @@ def newest_journal() -> Path:
     """
     journals = sorted(journals_folder().glob("*.jsonl"), key=lambda path: path.stat().st_mtime_ns)
     if not journals:
-        raise UserError(f"there is nothing to undo: no journal in {journals_folder()}")
+        raise UserError(f"there is nothing to undo: no journal in {printable(journals_folder())}")
     return journals[-1]
 
 

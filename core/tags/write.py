@@ -1,28 +1,25 @@
-"""Changing the genre in a file so that the file is whole whenever the program dies."""
+"""Planning, writing and undoing the genre of a file."""
 
-import contextlib
-import os
-import shutil
-import tempfile
-from collections.abc import Iterator
 from enum import StrEnum
 from pathlib import Path
 
 import msgspec
 
 from core.audio.errors import AudioError
-from core.tags.formats import has_tags, read_genres, set_genres
+from core.tags.difference import difference, digest, restore
+from core.tags.formats import read_genres, same_genres, set_genres
 from core.tags.journal import Change, TagJournal
+from core.tags.rewrite import rewriting
 
 
 class Action(StrEnum):
-    """What becomes of a file's genre tag."""
+    """What happens to a file's genre tag."""
 
     WRITE = "write"
     KEEP = "keep"
-    """There is a genre, and it was not to be replaced."""
+    """The file has a genre, which is not to be replaced."""
     SAME = "same"
-    """The genre stands there already."""
+    """The file has this genre already."""
 
 
 class TagPlan(msgspec.Struct, frozen=True, kw_only=True):
@@ -40,81 +37,84 @@ def plan(path: Path, genres: list[str], *, force: bool) -> TagPlan:
         force: replace the genres that are there.
 
     Raises:
-        AudioError: the file cannot be read, or has no place for tags.
+        AudioError: the file cannot be read, or its format has no tags.
     """
     before = read_genres(path)
-    if before == genres:
+    if same_genres(before, genres):
         return TagPlan(action=Action.SAME, before=before, after=before)
     if before and not force:
         return TagPlan(action=Action.KEEP, before=before, after=before)
     return TagPlan(action=Action.WRITE, before=before, after=genres)
 
 
-def write_genres(path: Path, genres: list[str], journal: TagJournal) -> None:
-    """Gives a file other genres, with a line in the journal first.
+class Undone(StrEnum):
+    """How far a change was undone."""
 
-    A copy is changed, synced and put in the file's place, with its permissions and owner; where ``path`` is a symbolic
-    link, in the place of the file it leads to.
+    EXACT = "exact"
+    """The file is byte for byte what it was."""
+    GENRE_ONLY = "genre_only"
+    """The file has changed since in other ways, so only its genre is what it was."""
+    NOTHING = "nothing"
+    """The file already is as it was."""
+
+
+def write_genres(path: Path, genres: list[str], journal: TagJournal) -> None:
+    """Gives a file's tags the genres, after the change has been written to the journal.
 
     Raises:
         AudioError: the file cannot be read or written; it is as it was.
+        UserError: the journal cannot be written; the file is as it was.
     """
-    with _rewriting(path) as copy:
-        change = Change(path=path.absolute(), before=read_genres(copy), after=genres, had_tags=has_tags(copy))
+    with rewriting(path) as copy:
+        before = read_genres(copy)
         set_genres(copy, genres)
-        if read_genres(copy) != genres:
+        if not same_genres(read_genres(copy), genres):
             raise AudioError(path, "its tags did not take the genre")
-        journal.record(change)
+        journal.record(
+            Change(
+                path=path.absolute(),
+                before=before,
+                after=genres,
+                earlier=digest(path),
+                now=digest(copy),
+                pieces=difference(path, copy),
+            )
+        )
 
 
-def take_back(change: Change) -> bool:
-    """Undoes one change; returns whether there was anything to undo.
+def undo(change: Change) -> Undone:
+    """Gives the file back the bytes that it had before the change, or at least the genre.
 
     Raises:
-        AudioError: the file cannot be read or written, or has got other genres since.
+        AudioError: the file cannot be read or written, or has other genres by now; it is left alone.
     """
-    now = read_genres(change.path)
-    if now == change.before:
-        return False
-    if now != change.after:
-        raise AudioError(change.path, f"has got other genres since ({', '.join(now) or 'none'}); left alone")
-    with _rewriting(change.path) as copy:
-        set_genres(copy, change.before, drop_tags=not change.had_tags)
-    return True
+    if change.earlier:
+        now = _digest(change.path)
+        if now == change.earlier:
+            return Undone.NOTHING
+        if now == change.now:
+            _restore(change)
+            return Undone.EXACT
+    genres = read_genres(change.path)
+    if genres == change.before:
+        return Undone.NOTHING
+    if not same_genres(genres, change.after):
+        raise AudioError(change.path, f"has other genres by now ({', '.join(genres) or 'none'}); left alone")
+    with rewriting(change.path) as copy:
+        set_genres(copy, change.before)
+    return Undone.GENRE_ONLY
 
 
-@contextlib.contextmanager
-def _rewriting(path: Path) -> Iterator[Path]:
-    """A copy beside the file, which takes its place when the block has done its work."""
-    copy = None
+def _restore(change: Change) -> None:
+    with rewriting(change.path) as copy:
+        with copy.open("wb") as file:
+            restore(change.path, change.pieces, file)
+        if digest(copy) != change.earlier:
+            raise AudioError(change.path, "the journal does not give its earlier bytes; left alone")
+
+
+def _digest(path: Path) -> str:
     try:
-        target = path.resolve(strict=True)
-        if not os.access(target, os.W_OK):
-            raise PermissionError(None, "no permission to write it")
-        handle, name = tempfile.mkstemp(dir=target.parent, prefix=".tags-", suffix=target.suffix)
-        os.close(handle)
-        copy = Path(name)
-        shutil.copyfile(target, copy)
-        yield copy
-        status = target.stat()
-        with contextlib.suppress(PermissionError):  # only root may give a file away
-            os.chown(copy, status.st_uid, status.st_gid)
-        shutil.copymode(target, copy)
-        with copy.open("rb") as file:
-            os.fsync(file.fileno())
-        copy.replace(target)
+        return digest(path)
     except OSError as error:
-        raise AudioError(path, f"its tags cannot be written ({(error.strerror or str(error)).lower()})") from error
-    finally:
-        if copy is not None:
-            copy.unlink(missing_ok=True)
-    with contextlib.suppress(OSError):  # some network file systems sync no folders
-        _sync(target.parent)
-
-
-def _sync(folder: Path) -> None:
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
+        raise AudioError(path, f"cannot be read ({(error.strerror or str(error)).lower()})") from error

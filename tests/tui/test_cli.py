@@ -244,7 +244,7 @@ def test_an_unexpected_error_is_one_sentence_and_a_log(
     def broken(_args: object) -> int:
         raise ZeroDivisionError("by\nnought")
 
-    monkeypatch.setattr(import_module("tui.commands.runs.list"), "run", broken)
+    monkeypatch.setattr(import_module("tui.commands.runs.show"), "list_runs", broken)
     assert cli.main(["runs"]) == FAILED
     (line,) = capsys.readouterr().err.splitlines()
     assert "ZeroDivisionError: by nought" in line
@@ -257,7 +257,7 @@ def test_an_interrupt(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFix
     def interrupted(_args: object) -> int:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(import_module("tui.commands.runs.list"), "run", interrupted)
+    monkeypatch.setattr(import_module("tui.commands.runs.show"), "list_runs", interrupted)
     assert cli.main(["runs"]) == INTERRUPTED
     assert capsys.readouterr().err == "genre-tui: interrupted\n"
 

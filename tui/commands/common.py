@@ -1,4 +1,4 @@
-"""What several commands share."""
+"""Options and progress bars that several commands share."""
 
 import argparse
 import contextlib
@@ -13,17 +13,19 @@ from typing import Self
 
 from core.runs.directory import default_runs_dir, find
 from core.runs.folder import RunFolder
+from core.util.errors import UserError
+from tui.shell.printing import print_note, write_notes
 from tui.text.formatting import clock
 
 
 def add_runs_option(parser: argparse.ArgumentParser) -> None:
-    # The same option stands before the command; what is said there holds unless it is said again.
+    # The same option stands before the command; its value there holds unless it is given again.
     parser.add_argument(
         "--runs",
         type=Path,
         metavar="DIR",
         default=argparse.SUPPRESS,
-        help="where the runs live (GENRE_TUI_RUNS, or ./runs)",
+        help="folder with the runs (GENRE_TUI_RUNS, or ./runs)",
     )
 
 
@@ -31,6 +33,17 @@ def add_run_arguments(parser: argparse.ArgumentParser) -> None:
     """RUN and --runs."""
     parser.add_argument("run", metavar="RUN", help="a run's folder, its name, or a unique beginning of the name")
     add_runs_option(parser)
+
+
+def add_device_option(parser: argparse.ArgumentParser, *, default: str | None = "auto") -> None:
+    parser.add_argument(
+        "--device", default=default, metavar="auto|cpu|cuda[:N]|mps", help="device that the network runs on (auto)"
+    )
+
+
+def add_settings_option(parser: argparse.ArgumentParser, help: str) -> None:
+    """``--set FIELD=VALUE``, repeatable; `tui.commands.runs.train.recipe_from` reads it."""
+    parser.add_argument("--set", action="append", default=[], metavar="FIELD=VALUE", dest="settings", help=help)
 
 
 def runs_dir(args: argparse.Namespace) -> Path:
@@ -42,44 +55,29 @@ def run_folder(args: argparse.Namespace) -> RunFolder:
     """The run that the arguments name.
 
     Raises:
-        UserError: there is none, or there are several.
+        UserError: there is no such run, or there are several.
     """
     return find(runs_dir(args), args.run)
 
 
-def narrate(text: str) -> None:
-    print(text, file=sys.stderr, flush=True)
+@contextlib.contextmanager
+def writing(path: Path) -> Iterator[None]:
+    """Turns a failure to write ``path``, an output that the user named, into one sentence.
 
-
-class Progress:
-    """``progress(done, total)`` narrates now and then: a line that is rewritten on a terminal, lines elsewhere."""
-
-    PATIENCE = 2.0
-    """Seconds before the first word, and between two on what is no terminal."""
-
-    def __init__(self, what: str) -> None:
-        self._what = what
-        self._told = time.monotonic()
-        self._open = False
-
-    def __call__(self, done: int, total: int, *_: int) -> None:
-        if done < total and time.monotonic() - self._told < (0.2 if self._open else self.PATIENCE):
-            return
-        self._told = time.monotonic()
-        if sys.stderr.isatty():
-            if done < total or self._open:
-                print(f"\r{done:,} of {total:,} {self._what}\x1b[K", end="", file=sys.stderr, flush=True)
-                self._open = True
-            if done >= total and self._open:
-                print("\r\x1b[K", end="", file=sys.stderr, flush=True)
-                self._open = False
-        elif done < total:
-            narrate(f"{done:,} of {total:,} {self._what}")
+    Raises:
+        UserError: instead of an OSError.
+    """
+    try:
+        yield
+    except BrokenPipeError:  # the reader of standard output has gone
+        raise
+    except OSError as error:
+        raise UserError(f"{path} cannot be written ({(error.strerror or str(error)).lower()})") from error
 
 
 @contextlib.contextmanager
 def without_collecting() -> Iterator[None]:
-    """For imports: they make a million objects and no garbage, and looking for it takes a sixth of torch's time."""
+    """Pauses the garbage collector during imports, which create a million objects: saves a sixth of torch's time."""
     gc.disable()
     try:
         yield
@@ -88,57 +86,65 @@ def without_collecting() -> Iterator[None]:
         gc.enable()
 
 
-def add_settings_option(parser: argparse.ArgumentParser, help: str) -> None:
-    """``--set FIELD=VALUE``, as often as wanted; `tui.commands.runs.train.recipe_from` reads it."""
-    parser.add_argument("--set", action="append", default=[], metavar="FIELD=VALUE", dest="settings", help=help)
-
-
 REDRAW_SECONDS = 0.1
+"""Between two drawings of a bar on a terminal."""
+LINE_SECONDS = 5.0
+"""Between two lines in a log or pipe."""
 PATIENCE_SECONDS = 0.5
-"""Work that is done by then shows no bar."""
+"""Work that is done by then shows no progress."""
+BAR_CELLS = 40
 
 
-class ProgressBar:
-    def __init__(self, total: int, noun: str) -> None:
-        self._total, self._noun = total, noun
-        self._done = 0
-        self._began = self._drawn = time.monotonic()
-        self._shown = False
-        self._terminal = sys.stderr.isatty()
+class Progress:
+    """Progress on standard error: a bar on a terminal, a line every few seconds elsewhere.
+
+    Call it with the number done, and the total where the constructor was not told it.
+    """
+
+    def __init__(self, noun: str, total: int = 0) -> None:
+        self._noun, self._total, self._done = noun, total, 0
+        self._start = time.monotonic()
+        self._shown_at = self._start
+        self._drawn = False
+        self._terminal = sys.stderr is not None and sys.stderr.isatty()
+
+    def __call__(self, done: int, total: int | None = None, *_: int) -> None:
+        self._done, self._total = done, self._total if total is None else total
+        if done >= self._total:
+            self._erase()
+            return
+        now = time.monotonic()
+        interval = REDRAW_SECONDS if self._terminal else LINE_SECONDS
+        if now - self._start < PATIENCE_SECONDS or now - self._shown_at < interval:
+            return
+        self._shown_at = now
+        if self._terminal:
+            self._draw(now - self._start)
+        else:
+            print_note(f"{done:,} of {self._total:,} {self._noun}")
 
     def advance(self) -> None:
-        self._done += 1
-        now = time.monotonic()
-        patient = now - self._began < PATIENCE_SECONDS or now - self._drawn < REDRAW_SECONDS
-        if self._terminal and not patient and self._done < self._total:
-            self._drawn = now
-            self._draw(self._text(now - self._began))
+        self(self._done + 1)
 
     @contextlib.contextmanager
     def aside(self) -> Iterator[None]:
-        """The bar makes room for what is printed inside."""
+        """Removes the bar for what is printed in the block."""
         self._erase()
         yield
 
-    def _text(self, seconds: float) -> str:
+    def _draw(self, seconds: float) -> None:
         rate = self._done / seconds
-        figures = (
-            f" {self._done:,}/{self._total:,} {self._noun} · {rate:.1f}/s · "
-            f"{clock((self._total - self._done) / rate)} left"
-        )
-        width = min(40, shutil.get_terminal_size().columns - len(figures) - 1)
-        filled = round(width * self._done / self._total) if width > 0 else 0
-        return "━" * filled + "─" * max(0, width - filled) + figures
-
-    def _draw(self, text: str) -> None:
-        sys.stdout.flush()
-        print(f"\r{text}\x1b[K", end="", file=sys.stderr, flush=True)
-        self._shown = True
+        left = clock((self._total - self._done) / rate) if rate else "–"
+        figures = f" {self._done:,}/{self._total:,} {self._noun} · {rate:.1f}/s · {left} left"
+        width = max(0, min(BAR_CELLS, shutil.get_terminal_size().columns - len(figures) - 1))
+        filled = round(width * self._done / self._total)
+        write_notes(f"\r{'━' * filled}{'─' * (width - filled)}{figures}\x1b[K")
+        self._drawn = True
 
     def _erase(self) -> None:
-        if self._shown:
-            print("\r\x1b[K", end="", file=sys.stderr, flush=True)
-            self._shown = False
+        if self._drawn:
+            write_notes("\r\x1b[K")
+            self._drawn = False
 
     def __enter__(self) -> Self:
         return self

@@ -2,8 +2,8 @@
 
 import argparse
 
-from tui.commands.common import narrate
 from tui.commands.exit_codes import DONE
+from tui.shell.printing import print_data, print_note
 from tui.shell.settings import read_settings, settings_file, template
 
 
@@ -19,11 +19,11 @@ def run(args: argparse.Namespace) -> int:
     from tui.shell.keymap import check_keys
 
     known = all_bindings()
-    print(template(known), end="")
+    print_data(template(known), end="")
     path = settings_file()
     if path.exists():
         check_keys(read_settings(path).keys, known)
-        narrate(f"{path} is there and in force")
+        print_note(f"{path} is there and in force")
     else:
-        narrate(f"there is none yet: mkdir -p {path.parent} && genre-tui config > {path}")
+        print_note(f"there is none yet: mkdir -p {path.parent} && genre-tui config > {path}")
     return DONE

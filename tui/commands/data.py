@@ -9,8 +9,9 @@ import msgspec
 from core.features.settings import FrontEndSettings
 from core.training.presets import DEFAULT_PRESET, PRESETS, preset
 from tui.commands import data_preview as preview
-from tui.commands.common import Progress, narrate
+from tui.commands.common import Progress
 from tui.commands.exit_codes import DONE, FAILED, UsageError
+from tui.shell.printing import print_data, print_json, print_lines, print_note
 
 FRONT_END = {
     "sample_rate": ("HZ", int),
@@ -62,8 +63,11 @@ def run(args: argparse.Namespace) -> int:
 def _check(args: argparse.Namespace) -> int:
     from core.dataset.report import check
 
-    report = check(args.folder, on_progress=Progress("files looked at"))
-    print(msgspec.json.encode(report.as_dict()).decode() if args.json else report.as_text())
+    report = check(args.folder, on_progress=Progress("files scanned"))
+    if args.json:
+        print_json(report.as_dict())
+    else:
+        print_lines(report.as_text())
     return FAILED if report.excluded or report.refused else DONE
 
 
@@ -73,8 +77,8 @@ def _demo(args: argparse.Namespace) -> int:
     if args.clips < 1 or not 0 < args.seconds < math.inf:
         raise UsageError("--clips and --seconds must be above 0")
     genres = make_demo(args.out, clips_per_genre=args.clips, seconds=args.seconds, seed=args.seed)
-    print(genres)
-    narrate(f"synthetic sounds, no music; train on them with: genre-tui train {genres}")
+    print_data(genres)
+    print_note(f"synthetic sounds, no music; train on them with: genre-tui train {genres}")
     return DONE
 
 
@@ -88,12 +92,12 @@ def _pack(args: argparse.Namespace) -> int:
         args.out,
         settings,
         device=choose_device(args.device),
-        on_scanning=Progress("files looked at"),
+        on_scanning=Progress("files scanned"),
         on_features=Progress("spectrograms"),
     )
     for clip in excluded:
-        narrate(f"left out {clip.path}: {clip.reason}")
-    print(args.out)
+        print_note(f"left out {clip.path}: {clip.reason}")
+    print_data(args.out)
     return FAILED if excluded else DONE
 
 
@@ -101,8 +105,8 @@ def _import(args: argparse.Namespace) -> int:
     from core.dataset.pack import ARCHIVE_FRONT_END, import_archive
 
     features = import_archive(args.archive, args.out, args.index, _front_end(args, ARCHIVE_FRONT_END))
-    print(args.out)
-    narrate(f"{len(features):,} clips of {len(features.genres)} genres")
+    print_data(args.out)
+    print_note(f"{len(features):,} clips of {len(features.genres)} genres")
     return DONE
 
 

@@ -10,9 +10,10 @@ from core.features.augment_effects import EFFECTS, effects_of
 from core.training.presets import PRESETS
 from core.training.recipe import HIGHEST_SEED, Recipe
 from core.util.errors import UserError
-from tui.commands.common import add_settings_option, narrate
+from tui.commands.common import add_settings_option
 from tui.commands.exit_codes import DONE, UsageError
 from tui.commands.runs.train import FLAGS, recipe_from
+from tui.shell.printing import print_data, print_note
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -50,20 +51,20 @@ def run(args: argparse.Namespace) -> int:
     try:
         args.out.mkdir(parents=True, exist_ok=True)
         for trial in heard:
-            print(write_picture(args.out, trial))
-            print(write_sound(args.out, trial))
+            print_data(write_picture(args.out, trial))
+            print_data(write_sound(args.out, trial))
     except BrokenPipeError:  # that is standard output, and no file
         raise
     except OSError as error:
         raise UserError(f"{args.out} cannot be written: {error.strerror}.") from error
     told_of = f"the preset {args.preset}" + (" with these settings" if args.settings else "")
     if not effects:
-        narrate(f"{told_of} changes nothing; name an --effect: {', '.join(EFFECTS)}")
+        print_note(f"{told_of} changes nothing; name an --effect: {', '.join(EFFECTS)}")
     settings = msgspec.to_builtins(recipe.augmentation)
     for effect in effects:
         ranges = {key: value for key, value in settings.items() if key.startswith(f"{effect}_")}
         told = ", ".join(f"{key} {value}" for key, value in ranges.items())
-        narrate(f"{effect}: probability {settings[effect]:g} in {told_of}" + (f"; {told}" if told else ""))
+        print_note(f"{effect}: probability {settings[effect]:g} in {told_of}" + (f"; {told}" if told else ""))
     return DONE
 
 

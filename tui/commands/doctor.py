@@ -10,10 +10,9 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Literal, NamedTuple
 
-import msgspec
-
 from core.runs.directory import default_runs_dir
 from tui.commands.exit_codes import DONE, FAILED
+from tui.shell.printing import print_json, print_lines
 
 Verdict = Literal["ok", "note", "missing"]
 ROOM_GIB = 2.0
@@ -38,7 +37,10 @@ def run(args: argparse.Namespace) -> int:
     for check in CHECKS:
         for finding in _careful(check):
             missing = missing or finding.verdict == "missing"
-            print(msgspec.json.encode(finding._asdict()).decode() if args.json else _line(finding), flush=True)
+            if args.json:
+                print_json(finding._asdict())
+            else:
+                print_lines(_line(finding))
     return FAILED if missing else DONE
 
 

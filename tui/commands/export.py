@@ -1,11 +1,13 @@
-"""``export MODEL OUT``: a model for other programs and other machines."""
+"""``export MODEL OUT`` and ``import ARCHIVE OUT``: models for other programs and other machines."""
 
 import argparse
 from pathlib import Path
 
 from core.inference.find_model import find_model
-from tui.commands.common import add_runs_option, narrate, runs_dir
+from core.util.atomic import output_path
+from tui.commands.common import add_runs_option, runs_dir, writing
 from tui.commands.exit_codes import DONE, UsageError
+from tui.shell.printing import print_note
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -14,7 +16,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "out",
         metavar="OUT",
         type=Path,
-        help="what to write; NAME.onnx: the whole path from waveform to probabilities; NAME.zip: weights",
+        help="file to write; NAME.onnx: the whole path from waveform to probabilities; NAME.zip: weights and recipe",
     )
     add_runs_option(parser)
 
@@ -28,6 +30,26 @@ def run(args: argparse.Namespace) -> int:
         from core.export.onnx_file import export_onnx as export
     else:
         from core.export.archive import write_archive as export
-    export(model, args.out.stem, args.out)
-    narrate(f"{args.out} written ({args.out.stat().st_size / 1e6:,.1f} MB)")
+    with writing(args.out), output_path(args.out) as path:
+        export(model, args.out.stem, path)
+        size = path.stat().st_size
+    print_note(f"wrote {args.out} ({size / 1e6:,.1f} MB)")
+    return DONE
+
+
+def add_import_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("archive", metavar="ARCHIVE", type=Path, help="a .zip that genre-tui export has written")
+    parser.add_argument("out", metavar="OUT", type=Path, help="model file to write, NAME.pth, for --model")
+
+
+def run_import(args: argparse.Namespace) -> int:
+    if args.out.exists():
+        raise UsageError(f"{args.out} exists already; choose another name")
+    from core.export.archive import import_archive
+
+    with writing(args.out), output_path(args.out) as path:
+        manifest = import_archive(args.archive, path)
+    print_note(
+        f"wrote {args.out}: {manifest.recipe.model}, {len(manifest.genres)} genres: {', '.join(manifest.genres)}"
+    )
     return DONE

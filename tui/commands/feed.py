@@ -4,8 +4,8 @@ import argparse
 import sys
 from pathlib import Path
 
-from tui.commands.common import narrate
 from tui.commands.exit_codes import DONE, UsageError
+from tui.shell.printing import print_note
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -26,8 +26,8 @@ def run(args: argparse.Namespace) -> int:
     if sys.stdin.isatty():
         raise UsageError("feed takes sound from standard input; try: arecord -q -f S16_LE -t wav | genre-tui feed")
     path = args.socket or default_socket()
-    sent = feed(sys.stdin.fileno(), path, stated_rate(args), on_message=lambda text: narrate(f"genre-tui: {text}"))
-    narrate(f"fed {sent:,} bytes to {path}")
+    sent = feed(sys.stdin.fileno(), path, stated_rate(args), on_message=lambda text: print_note(f"genre-tui: {text}"))
+    print_note(f"fed {sent:,} bytes to {path}")
     return DONE
 
 

@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING
 from core.util.errors import UserError
 from core.util.process import tune_process
 from tui.commands.classify.classify import add_model_options
-from tui.commands.common import add_runs_option, narrate, runs_dir
+from tui.commands.common import add_runs_option, runs_dir
 from tui.commands.exit_codes import DONE, UsageError
 from tui.commands.feed import stated_rate
 from tui.listen.routes import routes
+from tui.shell.printing import print_json, print_line, print_note, print_notes
 from tui.text.formatting import clock
 
 if TYPE_CHECKING:
@@ -53,7 +54,6 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _listen(args: argparse.Namespace, source: "Source") -> int:
-    import msgspec
 
     from core.inference.find_model import find_model
 
@@ -64,7 +64,7 @@ def _listen(args: argparse.Namespace, source: "Source") -> int:
     from core.inference.live.live_classifier import Listening, overlap_for
 
     classifier = Classifier.load(model, args.compute)
-    narrate(f"model {classifier.model} on {classifier.device}; windows of {classifier.window_seconds:g} s")
+    print_note(f"model {classifier.model} on {classifier.device}; windows of {classifier.window_seconds:g} s")
     overlap = overlap_for(classifier.window_seconds) if args.overlap is None else args.overlap
     listening = Listening(source, classifier, overlap=overlap, keep_up=not args.stdin)
     lines = _Lines()
@@ -72,7 +72,7 @@ def _listen(args: argparse.Namespace, source: "Source") -> int:
         if isinstance(event, SourceChanged):
             lines.source(event)
         elif isinstance(event, Heard) and args.json:
-            print(msgspec.json.encode(event).decode(), flush=True)
+            print_json(event)
         elif isinstance(event, Heard):
             lines.heard(event)
     return DONE
@@ -95,7 +95,7 @@ def _open(args: argparse.Namespace) -> "Source":
         return DeviceSource(args.device)
     except UserError:
         for route in routes():
-            narrate(f"{route.purpose} ({route.where}):\n   {route.command}")
+            print_notes(f"{route.purpose} ({route.where}):\n   {route.command}")
         raise
 
 
@@ -104,7 +104,7 @@ def _list_devices() -> int:
 
     for device in input_devices():
         mark = "*" if device.is_default else " "
-        print(f"{mark} {device.number:>3}  {device.name}  {device.rate:,} Hz, {device.channels} channels")
+        print_line(f"{mark} {device.number:>3}  {device.name}  {device.rate:,} Hz, {device.channels} channels")
     return DONE
 
 
@@ -123,7 +123,7 @@ class _Lines:
         ranked = sorted(heard.smoothed.items(), key=lambda item: -item[1])[:3]
         others = ", ".join(f"{genre} {p:.0%}" for genre, p in ranked)
         named = heard.verdict or f"uncertain ({heard.reason or 'no clear genre'})"
-        print(f"{clock(heard.end_s)}  {named}  {others}", flush=True)
+        print_line(f"{clock(heard.end_s)}  {named}  {others}")
 
     def source(self, changed: "SourceChanged") -> None:
         lost = f"; sound lost {changed.overruns} times" if changed.overruns else ""
@@ -131,5 +131,5 @@ class _Lines:
         # A stall counts its seconds; one line about it is enough.
         kind = said.split(" for ")[0]
         if said and kind != self._source:
-            narrate(said)
+            print_note(said)
         self._source = kind

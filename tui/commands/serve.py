@@ -12,8 +12,9 @@ from core.server.bind import bind
 from core.server.limits import MIB, Limits
 from core.util.errors import UserError
 from tui.commands.classify.classify import add_model_options
-from tui.commands.common import add_runs_option, narrate, runs_dir
+from tui.commands.common import add_runs_option, runs_dir
 from tui.commands.exit_codes import DONE
+from tui.shell.printing import print_note
 
 NEEDED = ("fastapi", "uvicorn", "python_multipart", "websockets", "prometheus_client")
 """What `genre-tui[serve]` installs."""
@@ -57,7 +58,7 @@ def run(args: argparse.Namespace) -> int:
         classifier = Classifier.load(model, args.device)
         service = Service(classifier, runs_dir(args), limits, args.spool)
         address = address_of(args.host, listener.getsockname()[1], token)
-        run_server(service, listener, token, lambda: narrate(f"serving {classifier.model} on {address}"))
+        run_server(service, listener, token, lambda: print_note(f"serving {classifier.model} on {address}"))
     return DONE
 
 
@@ -74,6 +75,6 @@ def require(modules: tuple[str, ...], extra: str) -> None:
 def address_of(host: str, port: int, token: str | None) -> str:
     """What to open in a browser; with the token, which the page then keeps."""
     if not is_loopback(host) and token is None:
-        narrate("warning: anybody who reaches this address may use the server")
+        print_note("warning: anybody who reaches this address may use the server")
     name = f"[{host}]" if ":" in host else host
     return f"http://{name}:{port}/" + (f"?token={token}" if token else "")

@@ -4,9 +4,10 @@ import argparse
 
 from core.server.auth import choose_token
 from core.server.bind import bind
-from tui.commands.common import add_runs_option, narrate, runs_dir
+from tui.commands.common import add_runs_option, runs_dir
 from tui.commands.exit_codes import DONE
 from tui.commands.serve import add_address_options, address_of, require
+from tui.shell.printing import print_note
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -24,5 +25,5 @@ def run(args: argparse.Namespace) -> int:
     app = ["--runs", str(runs_dir(args).absolute())]
     with bind(args.host, args.port) as listener:
         address = address_of(args.host, listener.getsockname()[1], token)
-        WebServer(listener, token, app).run(lambda: narrate(f"the app is on {address} until ctrl-c"))
+        WebServer(listener, token, app).run(lambda: print_note(f"the app is on {address} until ctrl-c"))
     return DONE

@@ -3,7 +3,7 @@
 import pytest
 from rich.cells import cell_len
 
-from tui.commands.runs.list import table
+from tui.commands.runs.show import table
 from tui.text.cells import fitted, padded, shortened
 
 

@@ -2,7 +2,6 @@
 
 import argparse
 import contextlib
-import sys
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -10,8 +9,9 @@ from typing import TYPE_CHECKING
 
 from core.util.errors import UserError
 from tui.commands.classify.shards import add_shard_options, classify_in_processes, share
-from tui.commands.common import ProgressBar, add_runs_option, narrate, runs_dir, without_collecting
+from tui.commands.common import Progress, add_runs_option, runs_dir, without_collecting
 from tui.commands.exit_codes import DONE, FAILED, UsageError
+from tui.shell.printing import print_note, print_notes
 
 if TYPE_CHECKING:
     from core.inference.batch.cache import PredictionIndex
@@ -89,7 +89,7 @@ def run(args: argparse.Namespace) -> int:
 
         classifier = Classifier.load(model, args.device)
     labels.check(classifier.genres)
-    narrate(f"model {classifier.model} ({_origin(args.model, model)}) on {classifier.device}")
+    print_note(f"model {classifier.model} ({_origin(args.model, model)}) on {classifier.device}")
     playlists = Playlists(args.playlists) if args.playlists else None
     tally, began = Tally(), time.monotonic()
     jobs = max(1, min(args.jobs or cores(), len(found)))
@@ -97,7 +97,7 @@ def run(args: argparse.Namespace) -> int:
         index = stack.enter_context(_index(args, model))
         outputs = [stack.enter_context(output) for output in _outputs(args, classifier.genres, found)]
         tagger = stack.enter_context(_tagger(args)) if args.write_tags else None
-        bar = stack.enter_context(ProgressBar(len(found), "files"))
+        bar = stack.enter_context(Progress("files", len(found)))
         results = classify_many(
             classifier,
             found,
@@ -105,7 +105,7 @@ def run(args: argparse.Namespace) -> int:
             overlap=args.overlap,
             index=index,
             skip_existing=args.skip_existing,
-            on_defect=lambda story: print(story, file=sys.stderr),
+            on_defect=print_notes,
         )
         for path, result in zip(found, stack.enter_context(contextlib.closing(results)), strict=True):
             said = tally.add(path, result, labels, tagger, playlists)
@@ -115,15 +115,15 @@ def run(args: argparse.Namespace) -> int:
                 for output in outputs:
                     output.put(said)
                 for line in said.narration():
-                    narrate(line)
+                    print_note(line)
             bar.advance()
         if playlists is not None:
-            narrate(_written(playlists.save()))
+            print_note(_written(playlists.save()))
     if index is not None and index.trouble:
-        narrate(f"the index could not be written: {index.trouble}")
-    narrate(tally.summary(time.monotonic() - began))
+        print_note(f"the index could not be written: {index.trouble}")
+    print_note(tally.summary(time.monotonic() - began))
     if tagger is not None:
-        narrate(tagger.summary())
+        print_note(tagger.summary())
     return FAILED if tally.failed else DONE
 
 

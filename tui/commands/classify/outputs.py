@@ -18,6 +18,7 @@ from core.tags.write import Action, TagPlan
 from core.util.atomic import replacing
 from core.util.errors import UserError
 from core.util.text import printable
+from tui.shell.printing import print_json, print_line
 from tui.text.cells import padded
 from tui.text.formatting import count
 
@@ -116,7 +117,7 @@ class JsonOutput(contextlib.AbstractContextManager["JsonOutput"]):
         self._top = top
 
     def put(self, said: Said) -> None:
-        print(msgspec.json.encode(said.plain(self._top)).decode(), flush=True)
+        print_json(said.plain(self._top))
 
     def __exit__(self, *error: object) -> None:
         pass
@@ -183,7 +184,7 @@ class TableOutput(contextlib.AbstractContextManager["TableOutput"]):
         prediction = said.result
         if isinstance(prediction, Unreadable):
             return
-        print(self.line(said, prediction), flush=True)
+        print_line(self.line(said, prediction))
 
     def line(self, said: Said, prediction: Prediction) -> str:
         ranked = [f"{genre} {p:.0%}" for genre, p in prediction.top(self._top)]

@@ -6,10 +6,11 @@ from typing import Self
 
 from core.audio.errors import AudioError
 from core.tags.journal import TagJournal, mark_undone, newest_journal, read_journal
-from core.tags.write import Action, TagPlan, plan, take_back, write_genres
-from core.util.text import printable
-from tui.commands.common import narrate
+from core.tags.rewrite import recover
+from core.tags.write import Action, TagPlan, Undone, plan, write_genres
+from core.tags.write import undo as undo_change
 from tui.commands.exit_codes import DONE, FAILED
+from tui.shell.printing import print_line, print_note
 from tui.text.formatting import count
 
 
@@ -20,11 +21,12 @@ class Tagger:
         self.write, self._force = write, force
         self._journal = TagJournal()
         self._changed = 0
+        _recover()
 
     def tag(self, path: Path, genres: list[str]) -> TagPlan:
         """
         Raises:
-            AudioError: the file has no place for tags, or cannot be read or written.
+            AudioError: the file's format has no tags, or it cannot be read or written.
             UserError: the journal cannot be written.
         """
         planned = plan(path, genres, force=self._force)
@@ -55,20 +57,39 @@ def undo(journal: Path | None) -> int:
     Raises:
         UserError: there is none, or it cannot be read.
     """
+    _recover()
     path = journal or newest_journal()
-    undone = failed = 0
+    undone = failed = inexact = 0
     for change in reversed(read_journal(path)):
         try:
-            if take_back(change):
-                undone += 1
-                print(f"{printable(change.path)}: {_named(change.after)} → {_named(change.before)}")
+            done = undo_change(change)
         except AudioError as error:
             failed += 1
-            narrate(f"genre-tui: {error}")
+            print_note(f"genre-tui: {error}")
+            continue
+        if done is Undone.NOTHING:
+            continue
+        undone += 1
+        print_line(f"{change.path}: {_named(change.after)} → {_named(change.before)}")
+        if done is Undone.GENRE_ONLY:
+            inexact += 1
+            print_note(f"genre-tui: {change.path}: {_INEXACT}")
     if not failed:
         mark_undone(path)
-    narrate(f"undid {count(undone, 'change')} of {path}" + (f"; {failed} could not be undone" if failed else ""))
+    exact = ", byte for byte" if undone and not inexact else f"; {inexact} in the genre only" if inexact else ""
+    print_note(
+        f"undid {count(undone, 'change')} of {path}{exact}" + (f"; {failed} could not be undone" if failed else "")
+    )
     return FAILED if failed else DONE
+
+
+_INEXACT = "has changed since in other ways, so only its genre is restored, not its earlier bytes"
+
+
+def _recover() -> None:
+    """Finishes or removes what a killed command left."""
+    for trouble in recover():
+        print_note(f"genre-tui: {trouble}")
 
 
 def _named(genres: list[str]) -> str:

@@ -1,7 +1,6 @@
 """``crossval DATA --protocol random|grouped|split``: how good a recipe is, by a protocol that has a name."""
 
 import argparse
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -10,12 +9,13 @@ from core.models.catalog import MODELS
 from core.runs.journal.log_lines import percent
 from core.training.presets import PRESETS
 from core.training.recipe import to_dict
-from tui.commands.common import Progress, add_settings_option, narrate
+from tui.commands.common import Progress, add_settings_option
 from tui.commands.evaluation.baseline import check_comparable, compare, read_earlier
 from tui.commands.evaluation.crossval_report import facts_of, text_of
 from tui.commands.evaluation.evaluate import tell_excluded
 from tui.commands.exit_codes import DONE, UsageError
 from tui.commands.runs.train import FLAGS, recipe_from
+from tui.shell.printing import print_json, print_lines, print_note
 
 if TYPE_CHECKING:
     from core.dataset.store.feature_set import FeatureSet
@@ -77,7 +77,7 @@ def run(args: argparse.Namespace) -> int:
         args.data,
         recipe,
         index=args.index,
-        on_scanning=Progress("files looked at"),
+        on_scanning=Progress("files scanned"),
         on_features=Progress("spectrograms"),
         on_excluded=tell_excluded,
     )
@@ -87,11 +87,16 @@ def run(args: argparse.Namespace) -> int:
     outcomes = []
     for outcome in cross_validate(recipe, features, rounds, _tell_epoch):
         outcomes.append(outcome)
-        narrate(f"{outcome.round.name}: {percent(outcome.evaluation.accuracy)} of {len(outcome.round.measured)} clips")
+        print_note(
+            f"{outcome.round.name}: {percent(outcome.evaluation.accuracy)} of {len(outcome.round.measured)} clips"
+        )
     facts = facts_of(outcomes, features, protocol, args.groups) | {"recipe": to_dict(recipe)}
     if earlier is not None:
         facts["mcnemar"] = compare(facts, earlier)
-    print(json.dumps(facts) if args.json else text_of(facts))
+    if args.json:
+        print_json(facts)
+    else:
+        print_lines(text_of(facts))
     return DONE
 
 
@@ -153,4 +158,4 @@ def _rounds(args: argparse.Namespace, features: "FeatureSet") -> tuple[list["Fol
 
 def _tell_epoch(one: "Fold", done: int, epochs: int) -> None:
     if done % 10 == 0 or done == epochs:
-        narrate(f"{one.name}: epoch {done} of {epochs}")
+        print_note(f"{one.name}: epoch {done} of {epochs}")

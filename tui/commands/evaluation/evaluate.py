@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from core.runs.journal.log_lines import percent
-from tui.commands.common import Progress, add_runs_option, narrate, runs_dir
+from tui.commands.common import Progress, add_runs_option, runs_dir
 from tui.commands.exit_codes import DONE
+from tui.shell.printing import print_json, print_lines, print_note
 
 if TYPE_CHECKING:
     from core.dataset.clip import Excluded
@@ -44,7 +45,7 @@ def run(args: argparse.Namespace) -> int:
     from core.reports.metrics import Assessment, as_text
     from core.training.evaluation.evaluate import evaluate
 
-    narrate(f"evaluating {path}" + (f" against {against}" if against else ""))
+    print_note(f"evaluating {path}" + (f" against {against}" if against else ""))
     figures = evaluate(
         path,
         args.data,
@@ -53,21 +54,21 @@ def run(args: argparse.Namespace) -> int:
         split_column=args.split_column,
         index=args.index,
         device=args.device,
-        on_scanning=Progress("files looked at"),
+        on_scanning=Progress("files scanned"),
         on_features=Progress("spectrograms"),
         on_excluded=tell_excluded,
     )
     if args.json:
-        print(msgspec.json.encode(figures).decode())
+        print_json(figures)
     else:
         heading = f"{figures['model']} on {figures['dataset']}: {figures['protocol']}"
         comparison = _comparison(figures) if against else ""
-        print(as_text(msgspec.convert(figures, Assessment), heading, comparison), end="")
+        print_lines(as_text(msgspec.convert(figures, Assessment), heading, comparison))
     return DONE
 
 
 def tell_excluded(file: "Excluded") -> None:
-    narrate(f"left out {file.path}: {file.reason}")
+    print_note(f"left out {file.path}: {file.reason}")
 
 
 def _comparison(figures: dict[str, Any]) -> str:

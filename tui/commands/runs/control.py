@@ -1,12 +1,30 @@
-"""``stop``, ``pause``, ``resume`` and ``extend``: what is asked of a run, and of its trainer while it has one."""
+"""``attach``, ``stop``, ``pause``, ``resume`` and ``extend``: actions on a run."""
 
 import argparse
 import shlex
 
 from core.runs.folder import RunFolder
 from core.runs.journal.events import RequestAnswered
-from tui.commands.common import add_run_arguments, narrate, run_folder
+from tui.commands.common import add_run_arguments, add_runs_option, run_folder, runs_dir
 from tui.commands.exit_codes import DONE, FAILED, UsageError
+from tui.shell.printing import print_data, print_note
+
+
+def add_attach_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "run", metavar="RUN", nargs="?", default="", help="a run's folder, name or beginning of the name (the newest)"
+    )
+    parser.add_argument("--ascii", action="store_true", default=argparse.SUPPRESS, help="draw with ASCII only")
+    parser.add_argument(
+        "--theme", metavar="NAME", default=argparse.SUPPRESS, help="colours, instead of the settings' theme"
+    )
+    add_runs_option(parser)
+
+
+def attach(args: argparse.Namespace) -> int:
+    from tui.launch import run_app
+
+    return run_app(runs_dir(args), attach=args.run, ascii=args.ascii, theme=args.theme)
 
 
 def add_resume_arguments(parser: argparse.ArgumentParser) -> None:
@@ -16,13 +34,11 @@ def add_resume_arguments(parser: argparse.ArgumentParser) -> None:
 
 def add_extend_arguments(parser: argparse.ArgumentParser) -> None:
     add_resume_arguments(parser)
-    parser.add_argument(
-        "--epochs", metavar="N", required=True, help="the new total; +N for that many more than asked for"
-    )
+    parser.add_argument("--epochs", metavar="N", required=True, help="the new total, or +N for N more than now")
 
 
 def run(args: argparse.Namespace) -> int:
-    """Does to the run what the command's name says.
+    """Performs the action that the command is named after.
 
     Raises:
         UserError: the run cannot do it now, or its trainer did not answer in time.
@@ -44,16 +60,16 @@ def run(args: argparse.Namespace) -> int:
                 raise UsageError(str(error)) from error
     if isinstance(outcome, actions.Launched):
         return _follow(folder, outcome.after, detach=args.detach)
-    narrate(f"{folder.name}: {outcome.message}")
+    print_note(f"{folder.name}: {outcome.message}")
     return DONE if outcome.accepted else FAILED
 
 
 def _follow(folder: RunFolder, after: int, *, detach: bool) -> int:
-    """Follows a run whose trainer was started again, from the events after number ``after``."""
+    """Follows a run whose trainer was started again, from the event after number ``after`` on."""
     from tui.commands.runs.follow import follow
 
     if detach:
-        print(folder.name)
-        narrate(f"training resumes; watch it with: genre-tui attach {shlex.quote(folder.name)}")
+        print_data(folder.name)
+        print_note(f"training resumes; watch it with: genre-tui attach {shlex.quote(folder.name)}")
         return DONE
     return follow(folder, after=after)

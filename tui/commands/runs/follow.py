@@ -15,8 +15,8 @@ from core.runs.journal.journal import JournalReader
 from core.runs.journal.log_lines import duration, narrate
 from core.runs.journal.reducer import fold
 from core.runs.journal.state import RunState
-from tui.commands import common
 from tui.commands.exit_codes import DONE, FAILED, INTERRUPTED
+from tui.shell.printing import print_line, print_lines, print_note, write_controls
 
 POLL_SECONDS = 0.1
 SIGN_OF_LIFE_SECONDS = 10.0
@@ -49,10 +49,10 @@ def follow(run: RunFolder, *, after: int = -1, bell: bool = False) -> int:
                 _obey(run, obeyed)
             if time.monotonic() - told > SIGN_OF_LIFE_SECONDS:
                 told = time.monotonic()
-                common.narrate(progress_line(run.placed(state, alive), time.time()))
+                print_note(progress_line(run.placed(state, alive), time.time()))
             time.sleep(POLL_SECONDS)
     if bell:
-        print("\a", end="", flush=True)
+        write_controls("\a")
     return _outcome(run, run.placed(state, alive), interrupted=obeyed > 0)
 
 
@@ -92,19 +92,19 @@ def _tell(event: ev.Event) -> None:
     for line in narrate(event):
         text = f"{time.strftime('%H:%M:%S', time.localtime(line.time))} {line.text}"
         if isinstance(event, ev.EpochFinished | ev.TestFinished):
-            print(text, flush=True)
+            print_line(text)
         else:
-            common.narrate(text)
+            print_note(text)
     if isinstance(event, ev.TestFinished):
-        print(event.report_text.rstrip(), flush=True)
+        print_lines(event.report_text)
 
 
 def _obey(run: RunFolder, interrupt: int) -> None:
     if interrupt == 1:
         request(run.path, "stop")
-        common.narrate("stopping at the next batch; the model is kept (Ctrl-C again ends at once)")
+        print_note("stopping at the next batch; the model is kept (Ctrl-C again ends at once)")
         return
-    common.narrate("ending at once; the last checkpoint is kept")
+    print_note("ending at once; the last checkpoint is kept")
     # A trainer ends at once on its second signal; one that is deaf, inside a long native call, is killed.
     for number, patience in ((signal.SIGTERM, 0.2), (signal.SIGTERM, LAST_WORDS_SECONDS), (signal.SIGKILL, 1.0)):
         if not run.is_alive() or (owner := lock.holder(run.lock_path)) is None:
@@ -117,11 +117,11 @@ def _obey(run: RunFolder, interrupt: int) -> None:
 
 
 def _outcome(run: RunFolder, state: RunState, *, interrupted: bool) -> int:
-    common.narrate(f"run {run.name}: {state.status}, in {run.path}")
+    print_note(f"run {run.name}: {state.status}, in {run.path}")
     if state.status == "failed":
-        common.narrate(f"genre-tui: training failed: {state.end_message} (the whole story: {run.training_log_path})")
+        print_note(f"genre-tui: training failed: {state.end_message} (the whole story: {run.training_log_path})")
     elif state.status == "lost" and not interrupted:
-        common.narrate(f"genre-tui: the trainer ended without a word; see {run.trainer_log_path}")
+        print_note(f"genre-tui: the trainer ended without a word; see {run.trainer_log_path}")
     if interrupted:
         return INTERRUPTED
     return DONE if state.status in ("finished", "stopped") else FAILED

@@ -1,4 +1,4 @@
-"""``show RUN``: a run in plain text, for pipes and for terminals too small or too poor for the app."""
+"""``runs`` and ``show RUN``: the runs as a table, and one run in plain text, as JSON or as CSV."""
 
 import argparse
 import math
@@ -6,69 +6,107 @@ import shutil
 import sys
 import time
 
-import msgspec
+from rich.cells import cell_len, set_cell_size
 
 from core.runs.journal.history import history_csv
 from core.runs.journal.log_lines import duration, percent
 from core.runs.journal.state import EpochRow, RunState
+from core.runs.summary import RunList, Summary
 from core.runs.tail import RunTail
-from tui.commands.common import add_run_arguments, run_folder
+from core.util.text import printable, printable_lines
+from tui.commands.common import add_run_arguments, add_runs_option, run_folder, runs_dir
 from tui.commands.exit_codes import DONE
-from tui.commands.runs.list import table
+from tui.shell.printing import print_data, print_json, print_lines, print_note, write_controls
+from tui.text.cells import padded
+
+HEADINGS = ("name", "state", "epochs", "best val", "test", "model", "dataset", "started", "time")
 
 REDRAW_SECONDS = 1.0
+ROWS = 12
+"""Epochs shown: the last ones, and the best."""
+SILENCE_SECONDS = 30.0
+"""A trainer that has written nothing for longer is called silent."""
+LOG_LINES = 6
+BAR_CELLS = 40
+
+
+def add_list_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--json", action="store_true", help="one JSON object per line and run")
+    add_runs_option(parser)
+
+
+def list_runs(args: argparse.Namespace) -> int:
+    folder = runs_dir(args)
+    summaries = RunList(folder).refresh()
+    if args.json:
+        for summary in summaries:
+            print_json(summary)
+    elif summaries:
+        print_lines(table([HEADINGS, *map(_cells, summaries)]))
+    else:
+        print_note(f"no runs in {folder}; start one with: genre-tui train FOLDER")
+    return DONE
+
+
+def table(rows: list[tuple[str, ...]]) -> str:
+    """Columns as wide as they need to be; what a cell holds is made safe to show."""
+    safe = [[printable(cell) for cell in row] for row in rows]
+    widths = [max(map(cell_len, column)) for column in zip(*safe, strict=True)]
+    lines = ("  ".join(padded(cell, width) for cell, width in zip(row, widths, strict=True)) for row in safe)
+    return "\n".join(line.rstrip() for line in lines)
+
+
+def _cells(run: Summary) -> tuple[str, ...]:
+    started = "–" if run.started is None else time.strftime("%Y-%m-%d %H:%M", time.localtime(run.started))
+    return (
+        run.name,
+        run.state,
+        f"{run.epochs_done}/{run.epochs}",
+        percent(run.best_val_accuracy),
+        percent(run.test_accuracy),
+        run.model,
+        run.dataset,
+        started,
+        duration(run.seconds),
+    )
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_run_arguments(parser)
     form = parser.add_mutually_exclusive_group()
-    form.add_argument("--once", action="store_true", help="one frame, also where a running run would be followed")
-    form.add_argument("--json", action="store_true", help="everything that is known about the run, as one object")
-    form.add_argument("--csv", action="store_true", help="the history, one row an epoch")
+    form.add_argument("--once", action="store_true", help="print one frame, even of a run that is running")
+    form.add_argument("--json", action="store_true", help="everything that is known about the run, as one JSON object")
+    form.add_argument("--csv", action="store_true", help="the history, one row per epoch")
 
 
 def run(args: argparse.Namespace) -> int:
-
     tail = RunTail(run_folder(args))
     tail.poll()
     if args.json:
-        print(msgspec.json.encode(tail.state.as_dict(time.time())).decode())
+        print_json(tail.state.as_dict(time.time()))
     elif args.csv:
-        print(history_csv(tail.state), end="")
+        print_data(history_csv(tail.state), end="")
     elif args.once or not sys.stdout.isatty():
-        print(frame(tail.state, time.time()))
+        print_lines(frame(tail.state, time.time()))
     else:
         _live(tail)
     return DONE
 
 
 def _live(tail: RunTail) -> None:
-    """Draws a frame in the place of the former one until the run ends."""
-
+    """Redraws the frame in place until the run ends."""
     while True:
         size = shutil.get_terminal_size()
-        lines = frame(tail.state, time.time()).splitlines()
-        shown = [line[: size.columns - 1] for line in lines[: size.lines - 1]] if _living(tail.state) else lines
-        # Home, each line cleared to its end, then everything below: no flicker, unlike clearing first.
-        print("\x1b[H" + "".join(f"{line}\x1b[K\n" for line in shown) + "\x1b[J", end="", flush=True)
-        if not _living(tail.state):
+        lines = printable_lines(frame(tail.state, time.time())).split("\n")
+        living = tail.state.status in ("running", "paused")
+        if living:
+            lines = [set_cell_size(line, min(cell_len(line), size.columns - 1)) for line in lines[: size.lines - 1]]
+        # Home, each line cleared to its end, then everything below: clearing first would flicker.
+        write_controls("\x1b[H" + "".join(f"{line}\x1b[K\n" for line in lines) + "\x1b[J")
+        if not living:
             return
         time.sleep(REDRAW_SECONDS)
         tail.poll()
-
-
-def _living(state: RunState) -> bool:
-    return state.status in ("running", "paused")
-
-
-ROWS = 12
-"""Epochs shown: the last ones, and the best."""
-
-SILENCE = 30.0
-"""Seconds without a sign of life after which that is said."""
-
-LOG_LINES = 6
-BAR = 40
 
 
 def frame(state: RunState, now: float) -> str:
@@ -92,9 +130,9 @@ def _header(state: RunState, now: float) -> str:
         f"epoch {state.epoch}/{state.epochs}",
         f"{duration(state.seconds(now))} worked",
         "" if left is None else f"{duration(left)} left",
-        f"silent for {duration(silence)}" if silence > SILENCE and not state.paused else "",
+        f"silent for {duration(silence)}" if silence > SILENCE_SECONDS and not state.paused else "",
     ]
-    return "\n".join(" · ".join(fact for fact in facts if fact) for facts in (where, how))
+    return "\n".join(" · ".join(printable(fact) for fact in facts if fact) for facts in (where, how))
 
 
 def _progress(state: RunState) -> str:
@@ -106,9 +144,9 @@ def _progress(state: RunState) -> str:
         done, total, what = state.batch, state.batches, f"{state.phase}, batch"
     else:
         return ""
-    filled = round(BAR * done / total)
+    filled = round(BAR_CELLS * done / total)
     pace = f", {state.clips_per_second:,.0f} clips/s" if state.clips_per_second else ""
-    return f"[{'#' * filled}{'.' * (BAR - filled)}] {what} {done:,} of {total:,}{pace}"
+    return f"[{'#' * filled}{'.' * (BAR_CELLS - filled)}] {what} {done:,} of {total:,}{pace}"
 
 
 def _epochs(state: RunState) -> str:
@@ -144,4 +182,6 @@ def _percent(value: float) -> str:
 
 
 def _log(state: RunState) -> str:
-    return "\n".join(line.text for line in state.log[-LOG_LINES:] if state.failure is None or line.level != "error")
+    return "\n".join(
+        printable(line.text) for line in state.log[-LOG_LINES:] if state.failure is None or line.level != "error"
+    )

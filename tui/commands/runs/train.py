@@ -11,8 +11,9 @@ from core.models.catalog import MODELS
 from core.training.presets import DEFAULT_PRESET, PRESETS, preset
 from core.training.recipe import Recipe, from_dict, to_dict
 from core.util.errors import UserError
-from tui.commands.common import Progress, add_runs_option, add_settings_option, narrate, runs_dir
+from tui.commands.common import Progress, add_runs_option, add_settings_option, runs_dir
 from tui.commands.exit_codes import DONE, UsageError
+from tui.shell.printing import print_data, print_note
 
 FLAGS = {
     "model": "model",
@@ -77,15 +78,15 @@ def run(args: argparse.Namespace) -> int:
     if args.webhook:
         write_webhook(folder, args.webhook)
     if args.prepare:
-        print(folder.path)
-        narrate(f"start it with: genre-tui resume {shlex.quote(folder.name)}, or with torchrun on several machines")
+        print_data(folder.path)
+        print_note(f"start it with: genre-tui resume {shlex.quote(folder.name)}, or with torchrun on several machines")
         return DONE
     launch(folder)
     if args.detach:
-        print(folder.name)
-        narrate(f"training in {folder.path}; watch it with: genre-tui attach {shlex.quote(folder.name)}")
+        print_data(folder.name)
+        print_note(f"training in {folder.path}; watch it with: genre-tui attach {shlex.quote(folder.name)}")
         return DONE
-    narrate(f"run {folder.name}")
+    print_note(f"run {folder.name}")
     return follow(folder, bell=args.bell)
 
 
@@ -99,7 +100,7 @@ def _check(data: Path, recipe: Recipe) -> None:
     from core.dataset.scan import scan
     from core.dataset.split import split
 
-    split(scan(data, on_progress=Progress("files looked at")).clips, recipe.split)
+    split(scan(data, on_progress=Progress("files scanned")).clips, recipe.split)
     if recipe.device not in ("auto", "cpu"):
         from core.util.device import choose_device
 

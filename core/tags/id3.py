@@ -1,0 +1,183 @@
+"""The genre frame of an ID3v2 tag, changed without touching any other byte that need not move.
+
+A tag keeps its version (2.2, 2.3 or 2.4). Frames are not interpreted: what this program does not know, or what a
+library would translate, stays as it is. See https://id3.org/Developer%20Information for the three layouts.
+"""
+
+import io
+import re
+import struct
+import zlib
+from collections.abc import Callable
+from typing import NamedTuple
+
+from mutagen.id3 import ID3
+
+HEADER_BYTES = 10
+PADDING_BYTES = 1024
+"""Left free when a tag has to grow, so that the next change fits."""
+UNSYNCHRONISED, EXTENDED, FOOTER = 0x80, 0x40, 0x10
+_GENRE = {2: b"TCO", 3: b"TCON", 4: b"TCON"}
+_CHECKSUM = 0x8000
+LATIN_1, UTF_16, UTF_8 = 0, 1, 3
+
+
+class TagError(Exception):
+    """A tag that cannot be changed safely; the text says why."""
+
+
+def tag_size(head: bytes) -> int:
+    """The bytes of the ID3v2 tag that ``head`` (10 bytes or more) begins with; 0 if it does not begin with one."""
+    if len(head) < HEADER_BYTES or head[:3] != b"ID3" or max(head[6:10]) > 127:
+        return 0
+    footer = HEADER_BYTES if head[3] == 4 and head[5] & FOOTER else 0
+    return HEADER_BYTES + _synchsafe(head[6:10]) + footer
+
+
+def new_tag(genres: list[str], earlier: ID3 | None = None) -> bytes:
+    """An ID3v2.4 tag with the genres and, where an ID3v1 tag has been read, its fields."""
+    tags, data = earlier if earlier is not None else ID3(), io.BytesIO()  # type: ignore[no-untyped-call]
+    tags.delall("TCON")  # type: ignore[no-untyped-call]
+    tags.save(data, v1=0, v2_version=4, padding=lambda _: PADDING_BYTES)
+    return with_genres(data.getvalue(), genres)
+
+
+def with_genres(tag: bytes, genres: list[str]) -> bytes:
+    """The tag with other genres (none: without any), in the same size where its padding suffices.
+
+    Args:
+        tag: a whole tag, from its header to the end of its padding or footer.
+
+    Raises:
+        TagError: the tag is damaged, or of a kind that cannot be changed safely.
+    """
+    version, flags = tag[3], tag[5]
+    if version not in _GENRE:
+        raise TagError(f"ID3v2.{version} is not known")
+    has_footer = version == 4 and bool(flags & FOOTER)
+    body = tag[HEADER_BYTES : len(tag) - HEADER_BYTES if has_footer else len(tag)]
+    unsynchronised = version < 4 and bool(flags & UNSYNCHRONISED)
+    if unsynchronised:
+        body = body.replace(b"\xff\x00", b"\xff")
+    if version == 2 and flags & EXTENDED:
+        raise TagError("its ID3v2.2 tag is compressed")
+    extended = _extended_header(body, version) if flags & EXTENDED else b""
+    frames = _frames(body[len(extended) :], version)
+    content = b"".join(_exchanged(frames, version, genres))
+    room = len(body) - len(extended) - len(content)
+    if has_footer:
+        room = 0  # the standard allows no padding before a footer
+    elif room < 0:
+        room = PADDING_BYTES
+    new_body = _extended_for(extended, version, content, room) + content + bytes(room)
+    if unsynchronised:
+        new_body = _unsynchronise(new_body)
+    header = tag[:6] + _to_synchsafe(len(new_body))
+    return header + new_body + (b"3DI" + header[3:] if has_footer else b"")
+
+
+class _Frame(NamedTuple):
+    name: bytes
+    data: bytes
+    """With its header."""
+
+
+def _exchanged(frames: list[_Frame], version: int, genres: list[str]) -> list[bytes]:
+    """The frames' bytes, the new genre in the place of the first old one."""
+    name = _GENRE[version]
+    new = _genre_frame(version, genres) if genres else b""
+    at = next((number for number, frame in enumerate(frames) if frame.name == name), len(frames))
+    before = [frame.data for frame in frames[:at]]
+    return [*before, new, *[frame.data for frame in frames[at:] if frame.name != name]]
+
+
+def _genre_frame(version: int, genres: list[str]) -> bytes:
+    """Several values are separated by NUL: so it is defined for 2.4, and so programs write and read it in 2.2 and 2.3.
+
+    In 2.2 and 2.3 a value that begins with a parenthesis would be a reference; a real one is doubled, a number such
+    as ``(17)`` stays one.
+    """
+    if version < 4:
+        genres = [f"({genre}" if genre.startswith("(") and not _REFERENCES.match(genre) else genre for genre in genres]
+    text = "\0".join(genres)
+    try:
+        content = bytes([LATIN_1]) + text.encode("latin-1")
+    except UnicodeEncodeError:
+        content = bytes([UTF_8]) + text.encode() if version == 4 else bytes([UTF_16]) + text.encode("utf-16")
+    if version == 2:
+        return b"TCO" + struct.pack(">I", len(content))[1:] + content
+    size = _to_synchsafe(len(content)) if version == 4 else struct.pack(">I", len(content))
+    return b"TCON" + size + b"\0\0" + content
+
+
+_REFERENCES = re.compile(r"(\((\d{1,3}|RX|CR)\))+")
+
+
+def _frames(data: bytes, version: int) -> list[_Frame]:
+    """All frames up to the padding.
+
+    Raises:
+        TagError: their sizes do not add up.
+    """
+    if version == 2:
+        found = _walk(data, 6, lambda head: int.from_bytes(head[3:6], "big"), 3)
+    elif version == 3:
+        found = _walk(data, 10, lambda head: int.from_bytes(head[4:8], "big"), 4)
+    else:
+        found = _walk(data, 10, lambda head: _synchsafe(head[4:8]), 4)
+        if found is None:  # old versions of iTunes wrote ordinary numbers
+            found = _walk(data, 10, lambda head: int.from_bytes(head[4:8], "big"), 4)
+    if found is None:
+        raise TagError("its ID3 tag is damaged")
+    return found
+
+
+def _walk(data: bytes, head: int, size_of: Callable[[bytes], int], name_bytes: int) -> list[_Frame] | None:
+    found, at = [], 0
+    while at + head <= len(data) and data[at : at + name_bytes].strip(b"\0"):
+        name = data[at : at + name_bytes]
+        end = at + head + size_of(data[at : at + head])
+        if end > len(data) or not re.fullmatch(rb"[A-Z][A-Z0-9]+[ \0]?", name):
+            return None
+        found.append(_Frame(name, data[at:end]))
+        at = end
+    return None if data[at:].strip(b"\0") else found
+
+
+def _extended_header(body: bytes, version: int) -> bytes:
+    """The extended header; nothing where the flag is set but a frame follows, as some programs write it."""
+    if re.match(rb"[A-Z][A-Z0-9]{3}", body):
+        return b""
+    start = body[:4].ljust(4, b"\0")
+    size = 4 + int.from_bytes(start, "big") if version == 3 else _synchsafe(start)
+    if not 6 <= size <= len(body):
+        raise TagError("its ID3 tag is damaged")
+    return body[:size]
+
+
+def _extended_for(extended: bytes, version: int, content: bytes, room: int) -> bytes:
+    """The extended header for other frames: the padding that it states, and its checksum."""
+    if version == 3 and len(extended) >= 10:
+        flags = int.from_bytes(extended[4:6], "big")
+        checksum = struct.pack(">I", zlib.crc32(content)) if flags & _CHECKSUM and len(extended) >= 14 else b""
+        return extended[:6] + struct.pack(">I", room) + checksum + extended[10 + len(checksum) :]
+    if version == 4 and extended and extended[5] & 0x20:
+        raise TagError("its ID3v2.4 tag has a checksum, which this program does not renew")
+    return extended
+
+
+def _unsynchronise(data: bytes) -> bytes:
+    """A zero after each 0xFF that could be taken for the beginning of MPEG audio, or for such a zero."""
+    data = re.sub(rb"\xff(?=[\xe0-\xff\x00])", b"\xff\x00", data)
+    return data + b"\0" if data.endswith(b"\xff") else data
+
+
+def _synchsafe(data: bytes) -> int:
+    """Seven bits per byte. A size with a higher bit set is read as it stands, and so leads out of the tag."""
+    return sum(byte << shift for byte, shift in zip(data, (21, 14, 7, 0), strict=True))
+
+
+def _to_synchsafe(number: int) -> bytes:
+    if number >= 1 << 28:
+        raise TagError("its ID3 tag is too large")
+    return bytes(number >> shift & 0x7F for shift in (21, 14, 7, 0))

@@ -1,0 +1,185 @@
+"""Rewriting a file so that it is whole whenever the program dies, and stays the same file to everybody else.
+
+The new content is written to a copy beside the file, which then takes the file's place; permissions, owner, access
+lists and extended attributes go with it. A file of several hard links is written in place, from the finished copy. What
+is under way is noted in the journals' folder, so that the next command removes a copy that a killed one left, or
+finishes what it began in place.
+"""
+
+import contextlib
+import fcntl
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Protocol
+
+import msgspec
+
+from core.audio.errors import AudioError
+from core.tags.journal import journals_folder
+from core.util.errors import UserError
+from core.util.text import printable
+
+_NOTES = "*.pending"
+
+
+class _Note(msgspec.Struct):
+    """What is under way, as it stands in a file that is locked while its process lives."""
+
+    copy: bytes
+    target: bytes
+    inode: int
+    in_place: bool
+    """Whether the copy is finished, and the target being overwritten from it."""
+
+
+@contextlib.contextmanager
+def rewriting(path: Path) -> Iterator[Path]:
+    """A copy beside the file to be edited, which takes its place when the block has done its work.
+
+    If ``path`` is a symbolic link, this rewrites the file that it leads to.
+
+    Raises:
+        AudioError: the file cannot be read or written; it is as it was.
+    """
+    try:
+        target = path.resolve(strict=True)
+        if not os.access(target, os.W_OK):
+            raise PermissionError(None, "no permission to write it")
+        with _noted(target) as (copy, note):
+            os.close(os.open(copy, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
+            shutil.copyfile(target, copy)
+            yield copy
+            if target.stat().st_nlink > 1:
+                _sync(copy)
+                note(in_place=True)
+                try:
+                    _reserve(target, copy.stat().st_size)
+                except OSError:
+                    note(in_place=False)
+                    raise
+                _overwrite(target, copy)
+                note(in_place=False)
+            else:
+                _take_attributes(target, copy)
+                _sync(copy)
+                copy.replace(target)
+                with contextlib.suppress(OSError):  # some network file systems sync no folders
+                    _sync(target.parent)
+    except AudioError as error:
+        raise AudioError(path, error.reason) from error  # about the copy, whose name says nothing to the user
+    except OSError as error:
+        raise AudioError(path, f"its tags cannot be written ({(error.strerror or str(error)).lower()})") from error
+
+
+def recover() -> list[str]:
+    """Puts in order what killed commands left, and returns a line about each file that could not be.
+
+    Copies are removed; a file that was being overwritten gets its new content.
+    """
+    troubles = []
+    for path in journals_folder().glob(_NOTES):
+        with contextlib.suppress(FileNotFoundError), path.open("r+b") as file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except OSError:
+                continue  # its command is at work
+            try:
+                _finish(msgspec.json.decode(file.read(), type=_Note))
+            except msgspec.DecodeError:
+                pass  # killed before there was a copy
+            except OSError as error:
+                troubles.append(f"{path.name}: a rewrite that was interrupted cannot be completed: {error}")
+                continue
+            path.unlink(missing_ok=True)
+    return troubles
+
+
+def _finish(note: _Note) -> None:
+    copy, target = Path(os.fsdecode(note.copy)), Path(os.fsdecode(note.target))
+    if note.in_place and copy.exists() and target.exists() and target.stat().st_ino == note.inode:
+        _overwrite(target, copy)
+    copy.unlink(missing_ok=True)
+
+
+class _Noting(Protocol):
+    def __call__(self, *, in_place: bool) -> None: ...
+
+
+@contextlib.contextmanager
+def _noted(target: Path) -> Iterator[tuple[Path, _Noting]]:
+    """A name for the copy, noted before the copy is there; both are gone afterwards.
+
+    An error while the target is being overwritten leaves both for `recover`.
+    """
+    folder = journals_folder()
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        handle, name = tempfile.mkstemp(dir=folder, suffix=_NOTES[1:])
+    except OSError as error:
+        raise UserError(f"{printable(folder)} cannot be written ({error.strerror}), so no tag is changed") from error
+    path = Path(name)
+    copy = target.with_name(f".tags-{path.stem}{target.suffix}")
+    overwriting = False
+
+    def note(*, in_place: bool) -> None:
+        nonlocal overwriting
+        line = msgspec.json.encode(_Note(os.fsencode(copy), os.fsencode(target), target.stat().st_ino, in_place))
+        os.pwrite(handle, line + b" ", 0)  # "true" is shorter than "false"
+        os.fsync(handle)
+        overwriting = in_place
+
+    try:
+        with contextlib.suppress(OSError):  # a file system without locks
+            fcntl.flock(handle, fcntl.LOCK_EX)
+        note(in_place=False)
+        yield copy, note
+    finally:
+        if not overwriting:
+            copy.unlink(missing_ok=True)
+            path.unlink(missing_ok=True)
+        os.close(handle)
+
+
+def _reserve(target: Path, size: int) -> None:
+    """Makes sure that the file can grow to ``size``, or leaves it as it is."""
+    with target.open("r+b") as file:
+        now = os.fstat(file.fileno()).st_size
+        if size <= now or not hasattr(os, "posix_fallocate"):
+            return
+        try:
+            os.posix_fallocate(file.fileno(), 0, size)
+        except OSError:
+            file.truncate(now)
+            raise
+
+
+def _overwrite(target: Path, copy: Path) -> None:
+    with copy.open("rb") as source, target.open("r+b") as out:
+        shutil.copyfileobj(source, out, 1 << 20)
+        out.truncate()
+        out.flush()
+        os.fsync(out.fileno())
+
+
+def _take_attributes(target: Path, copy: Path) -> None:
+    """Gives the copy the owner, permissions, access lists and extended attributes of the file that it replaces."""
+    status = target.stat()
+    with contextlib.suppress(OSError):  # only root may give a file away, and some file systems know no owners
+        os.chown(copy, status.st_uid, status.st_gid)
+    shutil.copystat(target, copy)
+    os.utime(copy)  # players look at the time to see that a file has changed
+    if hasattr(os, "listxattr"):
+        with contextlib.suppress(OSError):  # a file system without them
+            for name in {*os.listxattr(copy)} - {*os.listxattr(target)}:  # from the folder's default access list
+                os.removexattr(copy, name)
+
+
+def _sync(path: Path) -> None:
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

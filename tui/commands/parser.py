@@ -1,0 +1,228 @@
+"""The grammar of the command line: its commands, one line and examples for each, and suggestions for what is mistyped.
+
+A command's module is imported only when the command is named, so that ``--help`` is instant.
+"""
+
+import argparse
+from collections.abc import Iterable, Sequence
+from importlib import import_module
+from pathlib import Path
+from typing import Any, NamedTuple, NoReturn
+
+from tui.shell.printing import print_note
+
+PROGRAM = "genre-tui"
+EPILOG = "Without a command the app opens on its Runs screen. genre-tui COMMAND --help explains a command."
+
+
+class Command(NamedTuple):
+    help: str
+    module: str
+    examples: tuple[str, ...]
+    """Arguments, without the program's name."""
+    arguments: str = "add_arguments"
+    """The module's function that adds the command's options."""
+    run: str = "run"
+    """The module's function that runs the command and returns the exit status."""
+
+    def call(self, args: argparse.Namespace) -> int:
+        status: int = getattr(import_module(f"tui.commands.{self.module}"), self.run)(args)
+        return status
+
+
+COMMANDS = {
+    "train": Command(
+        "train a model; Ctrl-C stops and keeps it, --detach returns at once",
+        "runs.train",
+        ("train genres", "train genres --preset best --epochs 40 --detach", "train genres --set optimiser.warmup=0.1"),
+    ),
+    "attach": Command(
+        "open the Watch screen of a run, by default the newest",
+        "runs.control",
+        ("attach", "attach 2026-11"),
+        "add_attach_arguments",
+        "attach",
+    ),
+    "runs": Command(
+        "list the runs", "runs.show", ("runs", "runs --json | jq -r .name"), "add_list_arguments", "list_runs"
+    ),
+    "show": Command(
+        "show a run as plain text, as JSON, or its history as CSV",
+        "runs.show",
+        ("show 2026-11", "show 2026-11 --csv > history.csv"),
+    ),
+    "stop": Command(
+        "end a run at its next batch, with evaluation and report",
+        "runs.control",
+        ("stop 2026-11",),
+        "add_run_arguments",
+    ),
+    "pause": Command("pause a run at its next batch", "runs.control", ("pause 2026-11",), "add_run_arguments"),
+    "resume": Command(
+        "resume a paused, stopped, failed or lost run exactly where it was",
+        "runs.control",
+        ("resume 2026-11", "resume 2026-11 --detach"),
+        "add_resume_arguments",
+    ),
+    "extend": Command(
+        "train a run for more epochs",
+        "runs.control",
+        ("extend 2026-11 --epochs 40", "extend 2026-11 --epochs +20"),
+        "add_extend_arguments",
+    ),
+    "evaluate": Command(
+        "evaluate a model on a labelled dataset",
+        "evaluation.evaluate",
+        ("evaluate 2026-11 genres", "evaluate new.pth genres --against default --json"),
+    ),
+    "crossval": Command(
+        "cross-validate a recipe: train it anew on several splits of a dataset",
+        "evaluation.crossval",
+        ("crossval genres --protocol random --seeds 5", "crossval genres --protocol grouped --groups artist"),
+    ),
+    "classify": Command(
+        "classify files and folders",
+        "classify.classify",
+        ("classify song.mp3", "classify ~/Music --csv genres.csv --skip-existing", "classify ~/Music --write-tags"),
+    ),
+    "listen": Command(
+        "classify live sound",
+        "listen",
+        ("listen", "listen --list-devices", "arecord -t wav | genre-tui listen --stdin"),
+    ),
+    "feed": Command(
+        "send standard input to the socket that the Listen screen reads",
+        "feed",
+        ("arecord -q -f S16_LE -t wav | genre-tui feed",),
+    ),
+    "data": Command(
+        "check a dataset, make a synthetic one, preview augmentation, pack and import features",
+        "data",
+        ("data check genres", "data demo", "data pack genres packed", "data ACTION --help"),
+    ),
+    "serve": Command(
+        "serve the classifier over HTTP, with a page for browsers",
+        "serve",
+        ("serve", "serve --host 0.0.0.0 --token-file token.txt"),
+    ),
+    "web": Command("serve this app to browsers", "web", ("web", "web --port 9000")),
+    "export": Command(
+        "export a model for other programs (ONNX) or other machines (archive of weights)",
+        "export",
+        ("export default model.onnx", "export 2026-11 model.zip"),
+    ),
+    "import": Command(
+        "import a model from an archive of weights",
+        "export",
+        ("import model.zip model.pth",),
+        "add_import_arguments",
+        "run_import",
+    ),
+    "config": Command(
+        "print the settings file of the app, with every setting explained",
+        "config",
+        ("config", "genre-tui config > ~/.config/genre-tui/config.toml"),
+    ),
+    "doctor": Command(
+        "report what this machine has: GPU, PyTorch, decoders, audio devices, terminal",
+        "doctor",
+        ("doctor", "doctor --json"),
+    ),
+    "completion": Command(
+        "print a script that completes commands, options, runs and files in a shell",
+        "completion",
+        ("genre-tui completion bash > ~/.local/share/bash-completion/completions/genre-tui",),
+    ),
+}
+
+
+class Parser(argparse.ArgumentParser):
+    """argparse with suggestions, whose messages are safe to show."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**{"formatter_class": _HelpFormatter, **options})
+
+    def parse(self, arguments: Sequence[str]) -> argparse.Namespace:
+        """The arguments' values.
+
+        Raises:
+            SystemExit: help was printed, or the usage is wrong and a sentence says why.
+        """
+        parsed, unknown = self.parse_known_args(arguments)
+        if unknown:
+            parser = self._innermost(parsed)
+            options = [option for option in parser._option_string_actions if option.startswith("--")]
+            suggestion = did_you_mean(unknown[0].partition("=")[0], options)
+            parser.error(f"unrecognized arguments: {' '.join(unknown)}{suggestion}")
+        return parsed
+
+    def _innermost(self, parsed: argparse.Namespace) -> argparse.ArgumentParser:
+        """The parser of the command, and of the command's action, that the arguments name."""
+        parser: argparse.ArgumentParser = self
+        for action in self._actions:
+            if isinstance(action, argparse._SubParsersAction):
+                parser = action.choices.get(getattr(parsed, action.dest, None) or "", self)
+                if isinstance(parser, Parser) and parser is not self:
+                    return parser._innermost(parsed)
+        return parser
+
+    def _check_value(self, action: argparse.Action, value: Any) -> None:
+        if action.choices is None or value in action.choices:
+            return
+        names = [str(choice) for choice in action.choices]
+        suggestion = did_you_mean(str(value), names)
+        if isinstance(action, argparse._SubParsersAction):
+            choices = f": choose from {', '.join(names)}"
+            self.error(f"there is no {action.dest} {str(value)!r}{suggestion or choices}")
+        raise argparse.ArgumentError(action, f"there is no {value!r}{suggestion} (choose from {', '.join(names)})")
+
+    def error(self, message: str) -> NoReturn:
+        print_note(f"{self.prog}: {message} (see {self.prog} --help)")
+        raise SystemExit(2)
+
+
+class _HelpFormatter(argparse.HelpFormatter):
+    """Keeps the lines of the examples."""
+
+    def _fill_text(self, text: str, width: int, indent: str) -> str:
+        return text if "\n" in text else super()._fill_text(text, width, indent)
+
+
+def build_parser(arguments: Sequence[str]) -> Parser:
+    """The parser, with options only for the commands that ``arguments`` name: no other module is imported.
+
+    A word can name a command without being one, as the folder does in ``--runs runs train``: that costs an import.
+    """
+    parser = Parser(
+        prog=PROGRAM,
+        description="Train music-genre classifiers, watch them live, and point them at files and live sound.",
+        epilog=EPILOG,
+    )
+    parser.add_argument("--version", action="store_true", help="print the version and exit")
+    parser.add_argument("--runs", type=Path, metavar="DIR", help="folder with the runs (GENRE_TUI_RUNS, or ./runs)")
+    parser.add_argument("--ascii", action="store_true", help="draw the app with ASCII only")
+    parser.add_argument("--theme", metavar="NAME", help="colours of the app, instead of the settings' theme")
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND", title="commands")
+    for name, command in COMMANDS.items():
+        sub = commands.add_parser(
+            name,
+            help=command.help,
+            description=f"{command.help[0].upper()}{command.help[1:]}.",
+            epilog=_examples(command),
+        )
+        if name in arguments:
+            getattr(import_module(f"tui.commands.{command.module}"), command.arguments)(sub)
+    return parser
+
+
+def did_you_mean(word: str, known: Iterable[str]) -> str:
+    """``; did you mean 'train'?``, or nothing where nothing is close."""
+    import difflib
+
+    close = difflib.get_close_matches(word, list(known), n=1, cutoff=0.6)
+    return f"; did you mean {close[0]!r}?" if close else ""
+
+
+def _examples(command: Command) -> str:
+    lines = (line if PROGRAM in line else f"{PROGRAM} {line}" for line in command.examples)
+    return "examples:\n" + "\n".join(f"  {line}" for line in lines)
