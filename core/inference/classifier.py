@@ -5,9 +5,9 @@ through the very stream that live sound goes through, so both give the same segm
 """
 
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, Protocol
 
 import msgspec
 import numpy as np
@@ -29,8 +29,19 @@ from core.util.text import printable
 Waveform = npt.NDArray[np.float32]
 BLOCK_SECONDS = 30.0
 """Sound in memory at a time, however long a file is."""
+Block = tuple[Waveform, int]
+"""Mono samples (samples,) with full scale at 1, and their rate in Hz."""
 SHORTEST_SECONDS = 0.25
 LARGEST_OVERLAP = 0.99
+
+
+class Sound(Protocol):
+    """What `core.audio.files.decode.AudioReader` gives; ``warning`` is known after the last block."""
+
+    @property
+    def warning(self) -> str | None: ...
+
+    def blocks(self, block_seconds: float) -> Iterator[Block]: ...
 
 
 class Classifier:
@@ -71,27 +82,59 @@ class Classifier:
         return cls(network, _model_name(path))
 
     def classify_file(self, path: str | os.PathLike[str], *, overlap: float = 0.0) -> Prediction:
-        """The verdict on an audio file of any format, and on each of its windows.
+        """The genre of an audio file of any format, and of each of its windows.
 
         Args:
-            overlap: how much of a window the next one repeats, from 0 to 0.99.
+            overlap: fraction of a window that the next one repeats, from 0 to 0.99.
 
         Raises:
-            AudioError: the file cannot be read, is no audio, or is too short.
+            AudioError: the file cannot be read, is not audio, or is too short.
         """
         with open_file(path) as file:
             return self.classify_open(path, file, overlap=overlap)
 
-    def classify_open(self, path: str | os.PathLike[str], file: BinaryIO, *, overlap: float = 0.0) -> Prediction:
-        """The same for a file that is open already."""
+    def classify_open(
+        self,
+        path: str | os.PathLike[str],
+        file: BinaryIO,
+        *,
+        overlap: float = 0.0,
+        on_block: Callable[[Waveform, int], object] | None = None,
+    ) -> Prediction:
+        """As `classify_file`, for a file that is open already."""
         try:
-            reader = AudioReader(path, file)
-            prediction = self.classify_blocks(reader.blocks(BLOCK_SECONDS), overlap=overlap)
+            return self.classify_sound(AudioReader(path, file), printable(path), overlap=overlap, on_block=on_block)
         except AudioError:
             raise
         except UserError as error:
             raise AudioError(path, str(error)) from error
-        return msgspec.structs.replace(prediction, path=printable(path), warning=reader.warning)
+
+    def classify_sound(
+        self,
+        sound: Sound,
+        name: str,
+        *,
+        overlap: float = 0.0,
+        on_block: Callable[[Waveform, int], object] | None = None,
+    ) -> Prediction:
+        """The prediction for decoded sound, with its warning: every path from a file to a prediction ends here.
+
+        Args:
+            name: what the prediction says in ``path``.
+            on_block: called with each block and its rate before it is classified; for a spectrogram, say.
+
+        Raises:
+            UserError: the sound is too short.
+        """
+
+        def tapped() -> Iterator[Block]:
+            for block, rate in sound.blocks(BLOCK_SECONDS):
+                if on_block is not None:
+                    on_block(block, rate)
+                yield block, rate
+
+        prediction = self.classify_blocks(tapped(), overlap=overlap)
+        return msgspec.structs.replace(prediction, path=name, warning=sound.warning)
 
     def classify_array(self, y: Waveform, rate: int, *, overlap: float = 0.0) -> Prediction:
         """The same for a mono waveform (samples,) with full scale at 1, at ``rate`` Hz.
@@ -150,7 +193,7 @@ class Classifier:
             model=self.model,
         )
 
-    def classify_blocks(self, blocks: Iterable[tuple[Waveform, int]], *, overlap: float = 0.0) -> Prediction:
+    def classify_blocks(self, blocks: Iterable[Block], *, overlap: float = 0.0) -> Prediction:
         """The same for mono blocks of one sound, each (samples,) with its rate, however they come."""
         live: Stream | None = None
         windows: list[Window] = []

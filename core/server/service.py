@@ -8,8 +8,6 @@ from functools import partial
 from pathlib import Path
 from typing import ParamSpec, TypeVar
 
-import msgspec
-
 from core.audio.errors import AudioError
 from core.inference.classifier import Classifier
 from core.inference.types import Result, Unreadable
@@ -89,5 +87,4 @@ class Service:
 
     def _classify(self, upload: Upload) -> Result:
         with self._decoders.decoding(upload.file.path, upload.name) as sound:
-            prediction = self.classifier.classify_blocks(sound)
-        return msgspec.structs.replace(prediction, path=upload.name, warning=sound.warning)
+            return self.classifier.classify_sound(sound, upload.name)

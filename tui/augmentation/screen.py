@@ -10,8 +10,9 @@ from textual.timer import Timer
 
 from core.features.augment_effects import effects_of
 from core.training.presets import preset
+from core.util.jsonl_process import JsonlProcess, Refused, path_to_json
 from tui.augmentation.effect_view import EffectGrid, EffectPicture
-from tui.augmentation.protocol import Answer, Augmentations, Play, Playing, Refused, Show, Shown, Write, Written
+from tui.augmentation.worker import Answer, Play, Playing, Request, Show, Shown, Write, Written
 from tui.shell.mode_screen import ModeScreen
 from tui.text.cells import shown
 from tui.widgets.spectrogram_view import Image
@@ -56,8 +57,12 @@ class AugmentationScreen(ModeScreen):
         self._shown: Shown | None = None
         self._saying = Content("")
         self._silence: Timer | None = None
-        self._process = Augmentations(
-            data, Path.cwd() / "preview", lambda answer: self.call_later(self._answered, answer)
+        self._process = JsonlProcess[Request, Answer](
+            "tui.augmentation.worker",
+            Answer,
+            lambda answer, request: self.call_later(self._answered, answer),
+            arguments=[path_to_json(data), path_to_json(Path("preview"))],
+            crashed="the preview process has ended unexpectedly; ask again",
         )
 
     def compose_body(self) -> ComposeResult:
@@ -73,7 +78,7 @@ class AugmentationScreen(ModeScreen):
         self._ask_for_clip("PyTorch is being loaded, which takes some seconds …")
 
     def on_unmount(self) -> None:
-        self._process.end()
+        self._process.close()
 
     # What the process says
 
@@ -81,7 +86,7 @@ class AugmentationScreen(ModeScreen):
         self._say(Content.styled(meanwhile, "$text-muted"))
         self._process.ask(Show(self._place, self.preset, self._seed))
 
-    def _answered(self, answer: Answer) -> None:
+    def _answered(self, answer: Answer | Refused) -> None:
         match answer:
             case Shown():
                 self._shown = answer
@@ -95,8 +100,8 @@ class AugmentationScreen(ModeScreen):
             case Written(folder, files):
                 told = f"✓ {files} files in "
                 self._say(Content.styled(told + shown(Path(folder), self.size.width - len(told) - 4), "$good"))
-            case Refused(reason):
-                self._say(Content.styled(f"! {reason}", "$warn"))
+            case Refused(error):
+                self._say(Content.styled(f"! {error}", "$warn"))
 
     def _picture(self, effect: str) -> EffectPicture:
         return next(picture for picture in self.query(EffectPicture) if picture.effect == effect)

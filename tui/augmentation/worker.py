@@ -1,13 +1,11 @@
 """``python -m tui.augmentation.worker DATA OUT``: shows, plays and writes what an augmentation does.
 
-Questions come as lines of JSON on standard input, each gets one answer on standard output, and the process ends with
-its input: see `tui.augmentation.protocol`.
+``DATA`` is a folder of genres or a feature pack, ``OUT`` where `Write` makes a folder; both as `path_to_json` gives
+them. The protocol is that of `core.util.jsonl_process`.
 """
 
-import os
 import sys
 import tempfile
-import traceback
 from itertools import chain, zip_longest
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,34 +15,92 @@ import msgspec
 from core.features.augment_effects import effects_of
 from core.training.presets import preset
 from core.util.errors import UserError
+from core.util.jsonl_process import WorkerChannel, path_from_json
 from core.util.process import tune_process
-from tui.augmentation.protocol import Answer, Picture, Play, Playing, Refused, Request, Show, Shown, Write, Written
 
 if TYPE_CHECKING:
     from core.dataset.clip import Clip
     from core.features.augment_preview import AugmentPreview
     from core.training.recipe import Recipe
 
+
+class Show(msgspec.Struct, frozen=True, tag_field="kind", tag="show"):
+    """A clip under each effect of a preset."""
+
+    place: int
+    """The first clip of every genre, then the second of every genre, …; beyond the last, the first again."""
+    preset: str
+    seed: int
+
+
+class Play(msgspec.Struct, frozen=True, tag_field="kind", tag="play"):
+    """Play what was shown last, after one effect; an empty name stops."""
+
+    effect: str
+
+
+class Write(msgspec.Struct, frozen=True, tag_field="kind", tag="write"):
+    """Write pictures and sounds of what was shown last."""
+
+
+Request = Show | Play | Write
+
+
+class Picture(msgspec.Struct, frozen=True):
+    """``levels`` is [bands, frames] bytes, low bands first."""
+
+    effect: str
+    bands: int
+    levels: bytes
+
+
+class Shown(msgspec.Struct, frozen=True, tag_field="kind", tag="shown"):
+    request: Show
+    clip: str
+    """Its name, with its genre."""
+    clips: int
+    seconds: float
+    has_sound: bool
+    """False for a feature pack, which holds no audio."""
+    pictures: list[Picture]
+
+
+class Playing(msgspec.Struct, frozen=True, tag_field="kind", tag="playing"):
+    effect: str
+    seconds: float
+
+
+class Written(msgspec.Struct, frozen=True, tag_field="kind", tag="written"):
+    folder: str
+    files: int
+
+
+Answer = Shown | Playing | Written
+
 SECONDS = 8.0
 """Shown of a clip where the recipe trains on whole ones."""
 
 
-class Auditions:
+class AugmentationWorker:
     """Answers one question after the other."""
 
     def __init__(self, data: Path, out: Path) -> None:
-        from core.dataset.pack_manifest import is_pack
-        from core.dataset.scan import scan
-
-        found = scan(data)
-        genres = [[(i, clip) for i, clip in enumerate(found.clips) if clip.genre == genre] for genre in found.genres]
-        self.clips: list[tuple[int, Clip]] = [pair for pair in chain(*zip_longest(*genres)) if pair]
-        """With their places in the dataset, each genre's first, then each genre's second, …"""
-        self.pack = data if is_pack(data) else None
-        self.out = out
+        self.data, self.out = data, out
+        self.clips: list[tuple[int, Clip]] = []
+        """With their indices in the dataset: the first clip of each genre, then the second of each genre, …"""
+        self.pack: Path | None = None
         self.shown: dict[str, AugmentPreview] = {}
         self.folder = out
         self._player: Any = None
+
+    def _scan(self) -> None:
+        from core.dataset.pack_manifest import is_pack
+        from core.dataset.scan import scan
+
+        found = scan(self.data)
+        genres = [[(i, clip) for i, clip in enumerate(found.clips) if clip.genre == genre] for genre in found.genres]
+        self.clips = [pair for pair in chain(*zip_longest(*genres)) if pair]
+        self.pack = self.data if is_pack(self.data) else None
 
     def answer(self, request: Request) -> Answer:
         match request:
@@ -58,6 +114,8 @@ class Auditions:
     def _show(self, request: Show) -> Shown:
         from core.features.quantise import quantise
 
+        if not self.clips:
+            self._scan()
         index, clip = self.clips[request.place % len(self.clips)]
         recipe = preset(request.preset, "")
         seconds = min(recipe.crop_seconds or SECONDS, clip.duration_s)
@@ -122,26 +180,11 @@ class Auditions:
         return Written(str(self.folder), len(files))
 
 
-def main(data: Path, out: Path) -> None:
+def main() -> None:
     tune_process()
-    # Native libraries print where they like; the answers keep standard output for themselves.
-    answers = os.fdopen(os.dup(1), "wb", buffering=0)
-    os.dup2(2, 1)
-    requests = msgspec.json.Decoder(Request)
-    auditions: Auditions | None = None
-    for line in sys.stdin.buffer:
-        answer: Answer
-        try:
-            auditions = auditions or Auditions(data, out)
-            answer = auditions.answer(requests.decode(line))
-        except UserError as error:
-            answer = Refused(str(error))
-        except Exception as error:
-            # A defect of the program must cost this question only; its traceback goes to the viewer's log.
-            traceback.print_exc()
-            answer = Refused(f"{type(error).__name__}: {error}")
-        answers.write(msgspec.json.encode(answer) + b"\n")
+    data, out = map(path_from_json, sys.argv[1:])
+    WorkerChannel().serve(Request, AugmentationWorker(data, out).answer)
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), Path(sys.argv[2]))
+    main()

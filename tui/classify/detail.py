@@ -69,9 +69,9 @@ class SoundDetail(LinesView):
             return [name, Content.assemble(("✗ ", "$bad"), sound.unreadable.error)]
         if sound.prediction is None:
             return [name, Content.styled(sound.state, "$text-muted")]
-        return [name, *self._judged(sound, sound.prediction, width)]
+        return [name, *self._prediction(sound, sound.prediction, width)]
 
-    def _judged(self, sound: Sound, prediction: Prediction, width: int) -> list[Content]:
+    def _prediction(self, sound: Sound, prediction: Prediction, width: int) -> list[Content]:
         window = None if self._window is None else prediction.segments[self._window]
         seen = window or prediction
         lines = [

@@ -1,24 +1,35 @@
-"""The sounds that were given to the classifier, and what it has said about each so far."""
+"""The files that were given to the classifier, and its predictions so far."""
 
-import base64
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from core.inference.types import Unreadable
-from core.inference.workers.file_worker import Classify, Judged, Refused, as_path, as_text
-from tui.classify.classifier_client import ClassifierProcess
+from core.inference.workers.file_worker import Answer, Classified, Classify, Load, Request
+from core.util.jsonl_process import JsonlProcess, Refused, path_from_json, path_to_json
 from tui.classify.results import Sound
 from tui.widgets.spectrogram_view import Image
 
 PICTURES = 300
-"""Spectrograms that are kept; the oldest give way, and come back when the file is judged again."""
+"""Spectrograms that are kept; the oldest are dropped, and come back when the file is classified again."""
+
+
+def classifier_process(
+    on_message: Callable[[Answer | Refused, Request | None], object],
+) -> JsonlProcess[Request, Answer]:
+    return JsonlProcess(
+        "core.inference.workers.file_worker",
+        Answer,
+        on_message,
+        crashed="the decoder or the network crashed on it; see the viewer's log",
+    )
 
 
 class Sounds:
     """In the order in which they were given; those that wait are requests of the process."""
 
-    def __init__(self, process: ClassifierProcess) -> None:
+    def __init__(self, process: JsonlProcess[Request, Answer]) -> None:
         self._process = process
+        self._model: Load | None = None
         self._sounds: dict[Path, Sound] = {}
         self._pictured: dict[Path, Sound] = {}
 
@@ -32,8 +43,22 @@ class Sounds:
     def waiting(self) -> int:
         return sum(sound.state == "waiting" for sound in self)
 
+    @property
+    def stale(self) -> list[Sound]:
+        """Those whose prediction is by another model than the one in use."""
+        return [sound for sound in self if sound.is_stale]
+
+    def use(self, model: Load) -> None:
+        """Classify with this model from now on, what waits included; earlier predictions become stale."""
+        self._model = model
+        self._withdraw(lambda request: False)
+        for sound in self:
+            sound.is_stale = sound.prediction is not None and sound.model != model.model
+            if sound.state == "waiting":
+                self._ask(sound)
+
     def give(self, found: Sequence[Path | Unreadable]) -> Sound | None:
-        """Have these judged, those anew that have been judged already; the first of them."""
+        """Classifies these, again if they have been classified already; returns the first of them."""
         first: Sound | None = None
         for item in found:
             path = Path(item.path) if isinstance(item, Unreadable) else item.absolute()
@@ -43,35 +68,42 @@ class Sounds:
             if isinstance(item, Unreadable):
                 sound.state, sound.unreadable = "unreadable", item
             elif fresh or sound.state != "waiting":
-                sound.state, sound.prediction, sound.unreadable = "waiting", None, None
-                self._process.ask(Classify(as_text(path)))
+                sound.state, sound.prediction, sound.unreadable, sound.is_stale = "waiting", None, None, False
+                self._ask(sound)
         return first
 
-    def judged(self, answer: Judged) -> None:
-        sound = self._sounds.get(as_path(answer.path))
+    def classified(self, request: Classify, answer: Classified | Refused) -> None:
+        sound = self._sounds.get(path_from_json(request.path))
         if sound is None:
-            return  # dropped while it was judged
-        sound.prediction, sound.unreadable = answer.result, answer.unreadable
-        sound.state = "judged" if answer.result is not None else "unreadable"
-        sound.image = Image(answer.bands, base64.b64decode(answer.image))
+            return  # dropped in the meantime
+        if isinstance(answer, Refused):
+            sound.state, sound.unreadable = "unreadable", Unreadable(path=str(sound.path), error=answer.error)
+            return
+        sound.state, sound.prediction = "classified", answer.prediction
+        sound.model = request.model.model
+        sound.is_stale = self._model is not None and sound.model != self._model.model
+        sound.image = Image(answer.bands, answer.image)
         self._pictured[sound.path] = sound
         while len(self._pictured) > PICTURES:
             self._pictured.pop(next(iter(self._pictured))).image = None
 
-    def refused(self, refusal: Refused) -> None:
-        """The classifier could not even try."""
-        self.judged(Judged(refusal.path, unreadable=Unreadable(path=refusal.path, error=refusal.error)))
-
     def drop(self, path: Path) -> None:
         self._sounds.pop(path, None)
         self._pictured.pop(path, None)
-        self._process.withdraw(lambda request: not (isinstance(request, Classify) and as_path(request.path) == path))
+        self._withdraw(lambda request: path_from_json(request.path) != path)
 
     def clear(self) -> None:
-        """What waits is taken back; with nothing waiting, all are dropped."""
+        """Takes back what waits; with nothing waiting, drops everything."""
         if self.waiting:
-            self._process.withdraw(lambda request: not isinstance(request, Classify))
+            self._withdraw(lambda request: False)
             self._sounds = {path: sound for path, sound in self._sounds.items() if sound.state != "waiting"}
         else:
             self._sounds.clear()
             self._pictured.clear()
+
+    def _ask(self, sound: Sound) -> None:
+        if self._model is not None:
+            self._process.ask(Classify(path_to_json(sound.path), self._model))
+
+    def _withdraw(self, keep: Callable[[Classify], bool]) -> None:
+        self._process.withdraw(lambda request: not isinstance(request, Classify) or keep(request))

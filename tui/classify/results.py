@@ -16,7 +16,9 @@ from tui.text.formatting import DASH, clock, percent
 from tui.widgets.row_list import RowList
 from tui.widgets.spectrogram_view import Image
 
-State = Literal["waiting", "judged", "unreadable"]
+State = Literal["waiting", "classified", "unreadable"]
+STALE = "~"
+"""Before a genre that another model has predicted."""
 
 
 @dataclass(eq=False)
@@ -28,6 +30,10 @@ class Sound:
     prediction: Prediction | None = None
     unreadable: Unreadable | None = None
     image: Image | None = None
+    model: str = ""
+    """The file of the model that the prediction is by."""
+    is_stale: bool = False
+    """Whether another model is in use now."""
 
     @property
     def verdict(self) -> str:
@@ -45,14 +51,14 @@ ORDERS: dict[str, Callable[[Sound], str | float]] = {
     "given": lambda sound: 0.0,
     "file": lambda sound: sound.path.name.casefold(),
     "genre": lambda sound: sound.verdict,
-    "sure": _probability,
+    "confidence": _probability,
     "length": lambda sound: sound.prediction.duration_s if sound.prediction is not None else -1.0,
 }
 """Order → key. Sorting is stable: within equals the order of giving stays."""
 
 
 class ResultList(RowList):
-    """One row a file; the one under the cursor is shown in full beside it."""
+    """One row per file; the one under the cursor is shown in full beside it."""
 
     BINDING_GROUP_TITLE = "The results"
     BINDINGS: ClassVar = [Binding("delete,d", "drop", "drop", show=False, tooltip="Take the file off the list")]
@@ -106,20 +112,21 @@ class ResultList(RowList):
         sound = self.sounds[index]
         verdict, style, figures = sound.verdict, "$text-muted", ""
         if sound.prediction is not None:
-            style = "$warn" if sound.prediction.uncertain else ""
-            figures = f"{percent(sound.prediction.probability, 0):>6} {clock(sound.prediction.duration_s):>7}"
+            style = "$text-muted" if sound.is_stale else "$warn" if sound.prediction.uncertain else ""
+            verdict = f"{STALE} {verdict}" if sound.is_stale else verdict
+            figures = f"{percent(sound.prediction.probability, 0):>11} {clock(sound.prediction.duration_s):>7}"
         elif sound.unreadable is not None:
-            verdict, style, figures = "✗ unreadable", "$bad", f"{DASH:>6} {DASH:>7}"
-        room = max(8, width - 14 - 15)
+            verdict, style, figures = "✗ unreadable", "$bad", f"{DASH:>11} {DASH:>7}"
+        room = max(8, width - 14 - 20)
         name = fitted(printable(sound.path.name), room)
-        return Content.assemble(f"{name} ", (fitted(verdict, 13), style), f" {figures:<14}")
+        return Content.assemble(f"{name} ", (fitted(verdict, 13), style), f" {figures:<19}")
 
     def header(self) -> Content:
         """Titles over the columns; the one that is sorted by has an arrow."""
-        room = max(8, self.row_width - 14 - 15)
+        room = max(8, self.row_width - 14 - 20)
         arrow = "▼" if self.descending else "▲"
         titles = {name: f"{name}{arrow if name == self.order else ''}" for name in ORDERS}
-        text = f"  {titles['file']:<{room}} {titles['genre']:<13} {titles['sure']:>6} {titles['length']:>7}"
+        text = f"  {titles['file']:<{room}} {titles['genre']:<13} {titles['confidence']:>11} {titles['length']:>7}"
         return Content.styled(text, "$text-muted")
 
     def action_drop(self) -> None:

@@ -15,13 +15,13 @@ from textual.widgets import Input, Static
 from core.inference.batch.find_files import collect
 from core.inference.find_model import find_model
 from core.inference.types import Unreadable
-from core.inference.workers.file_worker import Answer, Judged, Load, Loaded, Play, Playing, Refused, as_text
+from core.inference.workers.file_worker import Answer, Classified, Classify, Load, Loaded, Play, Playing, Request
 from core.runs.folder import RunFolder
 from core.util.errors import UserError
-from tui.classify.classifier_client import ClassifierProcess
+from core.util.jsonl_process import Refused, path_to_json
 from tui.classify.detail import SoundDetail
-from tui.classify.queue import Sounds
-from tui.classify.results import ORDERS, ResultList
+from tui.classify.queue import Sounds, classifier_process
+from tui.classify.results import ORDERS, STALE, ResultList
 from tui.dialogs.model_picker import pick_model
 from tui.shell.mode_screen import ModeScreen
 from tui.text.formatting import count
@@ -45,6 +45,7 @@ class ClassifyScreen(ModeScreen):
         Binding("slash", "filter", "filter", key_display="/", id="classify.filter", tooltip="Filter files by name"),
         Binding("m", "model", "model", id="classify.model", tooltip="Choose the model"),
         Binding("p", "play", "play", id="classify.play", tooltip="Play the file on this machine's output, or stop"),
+        Binding("r", "again", "again", id="classify.again", tooltip="Classify again what another model has classified"),
         Binding("w", "wrong", "mistakes", id="classify.wrong", tooltip="The test clips that the model's run got wrong"),
         Binding("tab", "pane(1)", "pane", id="classify.next_pane", tooltip="The next pane"),
         Binding("shift+tab", "pane(-1)", "pane before", show=False, id="classify.previous_pane"),
@@ -59,13 +60,13 @@ class ClassifyScreen(ModeScreen):
     class Answered(Message):
         """From the classifier's process."""
 
-        def __init__(self, answer: Answer) -> None:
+        def __init__(self, answer: Answer | Refused, request: Request | None) -> None:
             super().__init__()
-            self.answer = answer
+            self.answer, self.request = answer, request
 
     def __init__(self) -> None:
         super().__init__()
-        self._process = ClassifierProcess(lambda answer: self.post_message(self.Answered(answer)))
+        self._process = classifier_process(lambda answer, request: self.post_message(self.Answered(answer, request)))
         self._sounds = Sounds(self._process)
         self._model: Path | None = None
         self._loaded: Loaded | None = None
@@ -124,7 +125,10 @@ class ClassifyScreen(ModeScreen):
         if found == self._model and self._loaded is not None:
             return
         self._model, self._loaded, self._trouble = found, None, ""
-        self._process.ask(Load(as_text(found)), first=True)
+        load = Load(path_to_json(found))
+        self._process.withdraw(lambda request: not isinstance(request, Load))
+        self._process.ask(load, first=True)
+        self._sounds.use(load)
         self._show()
 
     @work
@@ -151,6 +155,13 @@ class ClassifyScreen(ModeScreen):
         paths = list(tree.marked) or ([tree.current.path] if tree.current is not None else [])
         tree.clear_marks()
         self._give(paths)
+
+    def action_again(self) -> None:
+        """What is stale, or else the file under the cursor."""
+        current = self.query_one(ResultList).current
+        again = self._sounds.stale or ([current] if current is not None else [])
+        self._sounds.give([sound.path for sound in again])
+        self._show()
 
     def action_wrong(self) -> None:
         run = None if self._model is None else RunFolder(self._model.parent)
@@ -186,19 +197,18 @@ class ClassifyScreen(ModeScreen):
 
     @on(Answered)
     def take_answer(self, message: Answered) -> None:
-        match message.answer:
-            case Loaded() as loaded:
-                self._loaded, self._trouble = loaded, ""
-            case Judged() as judged:
-                self._sounds.judged(judged)
-            case Playing() as playing:
+        match message.answer, message.request:
+            case Loaded() as loaded, Load(model):
+                if self._model is not None and model == path_to_json(self._model):  # another may be wanted by now
+                    self._loaded, self._trouble = loaded, ""
+            case (Classified() | Refused()) as answer, Classify() as request:
+                self._sounds.classified(request, answer)
+            case Playing() as playing, _:
                 self._playing = bool(playing.path)
-            case Refused(request="classify") as refusal:
-                self._sounds.refused(refusal)
-            case Refused(request="load") as refusal:
-                self._trouble = refusal.error
-            case Refused() as refusal:
-                self.app.notify(refusal.error, severity="warning")
+            case Refused(error), Load():
+                self._trouble = error
+            case Refused(error), _:
+                self.app.notify(error, severity="warning")
         self._show()
 
     @on(ResultList.Dropped)
@@ -226,7 +236,9 @@ class ClassifyScreen(ModeScreen):
             "model ", (loaded.model, "bold"), f" · {count(len(loaded.genres), 'genre')} · {loaded.device}"
         )
         if self._sounds:
-            line = Content.assemble(line, f" · {done} of {count(len(self._sounds), 'file')} judged")
+            line = Content.assemble(line, f" · {done} of {count(len(self._sounds), 'file')} classified")
+        if stale := len(self._sounds.stale):
+            line = Content.assemble(line, (f" · {STALE} {stale} by another model: r classifies again", "$warn"))
         return Content.assemble(line, " · ▶ playing" if self._playing else "")
 
     def _show_sounds(self) -> None:
@@ -279,7 +291,7 @@ class ClassifyScreen(ModeScreen):
         on_files = self.query_one(AudioTree).has_focus and node is not None and not node.is_folder
         path = node.path if on_files and node is not None else sound.path if sound is not None else None
         if self._playing or path is not None:
-            self._process.ask(Play("" if self._playing or path is None else as_text(path)), first=True)
+            self._process.ask(Play("" if self._playing or path is None else path_to_json(path)), first=True)
 
     # The tree
 

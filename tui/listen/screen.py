@@ -17,12 +17,22 @@ from textual.message import Message
 from core.audio.live.devices import Device
 from core.audio.live.socket_path import default_socket
 from core.inference.find_model import find_model
-from core.inference.workers.live_worker import Answer, Close, FindDevices, OpenDevice, OpenFeed, Pause, Refused, Save
+from core.inference.workers.live_worker import (
+    Answer,
+    Close,
+    Failed,
+    FindDevices,
+    OpenDevice,
+    OpenFeed,
+    Pause,
+    Request,
+    Save,
+)
 from core.util.errors import UserError
+from core.util.jsonl_process import JsonlProcess, Refused
 from tui.dialogs.model_picker import pick_model
 from tui.listen.level_meter import level_line
 from tui.listen.lines import figures_line, history_lines, source_line, verdict_line
-from tui.listen.live_client import ListenProcess
 from tui.listen.routes import routes
 from tui.listen.routes_panel import RoutesPanel
 from tui.listen.source_picker import SourcePicker
@@ -36,6 +46,8 @@ from tui.widgets.text_lines import TextLines
 
 LOOK_SECONDS = 0.1
 SPECTRUM_SECONDS = 0.4
+GRACE_SECONDS = 1.0
+"""Time for the process to end in good order."""
 RETRY_SECONDS = 3.0
 """Between attempts at a feed socket that somebody else holds."""
 
@@ -61,14 +73,19 @@ class ListenScreen(ModeScreen):
     class Answered(Message):
         """From the listening process."""
 
-        def __init__(self, answer: Answer) -> None:
+        def __init__(self, answer: Answer | Refused) -> None:
             super().__init__()
             self.answer = answer
 
     def __init__(self) -> None:
         super().__init__()
         self.hearing = Hearing()
-        self._process = ListenProcess(lambda answer: self.post_message(self.Answered(answer)))
+        self._process = JsonlProcess[Request, Answer](
+            "core.inference.workers.live_worker",
+            Answer,
+            self._forward,
+            crashed="the listening process has ended unexpectedly; see the viewer's log",
+        )
         self._socket = default_socket()
         self._device: Device | None = None
         self._model: Path | None = None
@@ -98,7 +115,13 @@ class ListenScreen(ModeScreen):
         self._show_routes()
 
     def on_unmount(self) -> None:
-        self._process.close()
+        self._process.close(GRACE_SECONDS)
+
+    def _forward(self, message: Answer | Refused, request: Request | None) -> None:
+        """Every refusal but that of saving ends the listening. In the thread that reads the process."""
+        if isinstance(message, Refused) and not isinstance(request, Save):
+            message = Failed(message.error)
+        self.post_message(self.Answered(message))
 
     # Where the sound comes from
 
@@ -164,7 +187,7 @@ class ListenScreen(ModeScreen):
     def on_listen_screen_answered(self, message: Answered) -> None:
         first = self.hearing.devices is None
         self.hearing.take(message.answer, time.time())
-        if isinstance(message.answer, Refused):
+        if isinstance(message.answer, Failed):
             self._tried_at = time.monotonic()
         if first and self.hearing.devices is not None:
             self._choose_first()

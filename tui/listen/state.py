@@ -6,7 +6,8 @@ from typing import NamedTuple
 from core.audio.live.source import State
 from core.inference.live.events import Heard, Level, SourceChanged
 from core.inference.types import Reason
-from core.inference.workers.live_worker import Answer, DevicesFound, Opened, Refused, Saved
+from core.inference.workers.live_worker import Answer, DevicesFound, Failed, Opened, Saved
+from core.util.jsonl_process import Refused
 
 CLIP_SECONDS = 2.0
 """How long clipping is pointed out."""
@@ -62,7 +63,7 @@ class Hearing:
         """Whether there is sound to show."""
         return self.level is not None and self.source is not None and self.source.state is not State.WAITING
 
-    def take(self, answer: Answer, now: float) -> None:
+    def take(self, answer: Answer | Refused, now: float) -> None:
         """``now`` in Unix seconds."""
         match answer:
             case Level():
@@ -75,7 +76,7 @@ class Hearing:
                 self.opened, self.trouble = answer, ""
             case DevicesFound():
                 self.devices = answer
-            case Refused(request="open_device" | "open_feed" | "process"):
+            case Failed():
                 self.begin()
                 self.trouble = answer.error
             case Saved() | Refused():

@@ -19,7 +19,8 @@ from core.runs.launch import launch
 from core.training.presets import PRESETS, preset
 from core.training.recipe import to_dict
 from core.util.errors import UserError
-from tui.new_run.dataset_process import Found, LookProcess, Message, Progress, Refused
+from core.util.jsonl_process import JsonlProcess, Refused, path_to_json
+from tui.new_run.dataset_process import Found, Message, Progress, Scan
 from tui.new_run.dataset_summary import DatasetLook, look_lines
 from tui.new_run.fields import Choice, PathInput
 from tui.new_run.form import FieldError, RecipeForm, device_choices
@@ -76,7 +77,7 @@ class NewRunScreen(ModeScreen):
         settings = self.app.settings.new_run
         self.form = RecipeForm.begun(settings, str(data or settings.data or self._likely_data()))
         self.dataset: DatasetLook | None = None
-        self._process: LookProcess | None = None
+        self._process: JsonlProcess[Scan, Message] | None = None
         self._soon: Timer | None = None
         self._start_when_found = False
 
@@ -159,24 +160,26 @@ class NewRunScreen(ModeScreen):
             self._tell([Content.styled(str(mistake), "$text-muted")])
             return
         self._tell([Content.styled("Looking at the files …", "$text-muted")])
-        self._process = LookProcess(folder, preset(self.form.preset, str(folder)).split)
-        self._listen(self._process)
+        process: JsonlProcess[Scan, Message] = JsonlProcess(
+            "tui.new_run.dataset_process",
+            Message,
+            lambda message, request: self.call_later(self._heard, process, message),
+            crashed="the files could not be scanned: the process has ended unexpectedly",
+        )
+        self._process = process
+        process.ask(Scan(path_to_json(folder), preset(self.form.preset, str(folder)).split))
 
-    @work(thread=True)
-    def _listen(self, process: LookProcess) -> None:
-        for message in process.messages():
-            self.call_later(self._heard, process, message)
-
-    def _heard(self, process: LookProcess, message: Message) -> None:
+    def _heard(self, process: JsonlProcess[Scan, Message], message: Message | Refused) -> None:
         if process is not self._process:
             return
         match message:
             case Progress(done, total):
                 self._tell([Content.styled(f"Looking at the files … {done:,} of {total:,}", "$text-muted")])
-            case Refused(reason):
-                self._process = None
-                self._tell([Content.styled(reason, "$bad")])
+            case Refused(error):
+                self._end_look()
+                self._tell([Content.styled(error, "$bad")])
             case Found(look):
+                self._end_look()
                 self.dataset = look
                 self.query_one("#mistake", Static).update("")
                 self._show_look()
@@ -185,7 +188,7 @@ class NewRunScreen(ModeScreen):
 
     def _end_look(self) -> None:
         if self._process is not None:
-            self._process.end()
+            self._process.close()
             self._process = None
 
     def on_unmount(self) -> None:

@@ -1,14 +1,14 @@
 """``python -m core.inference.workers.live_worker``: live sound and a classifier in a process of their own.
 
-The app starts it, so that sound is captured whatever the app is busy with, and torch is loaded where no key waits for
-it. A request is one line of JSON on standard input; what is heard, and answers, are lines on standard output. It ends
-with its input.
+Sound is captured whatever the app is busy with, and torch loads without blocking a key. The protocol is that of
+`core.util.jsonl_process`; `Opened`, `Failed` and what is heard are events.
 """
 
 import os
 import sys
 import threading
 import traceback
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,7 @@ from core.audio.live.devices import Device, input_devices, rescan
 from core.audio.live.source import Source
 from core.inference.live.events import Heard, Level, SourceChanged
 from core.util.errors import UserError
+from core.util.jsonl_process import WorkerChannel
 from core.util.process import tune_process
 
 
@@ -79,52 +80,42 @@ class Saved(msgspec.Struct, tag_field="kind", tag="saved"):
     seconds: float
 
 
-class Refused(msgspec.Struct, tag_field="kind", tag="refused"):
-    """A request could not be done. ``request`` is its kind."""
+class Failed(msgspec.Struct, frozen=True, tag_field="kind", tag="failed"):
+    """Listening ended, or could not begin."""
 
-    request: str
     error: str
 
 
-Answer = DevicesFound | Opened | Saved | Refused | Heard | Level | SourceChanged
+Answer = DevicesFound | Opened | Saved | Failed | Heard | Level | SourceChanged
 
 
-class ListenWorker:
-    """One source at a time, heard in a thread; requests are answered meanwhile."""
+class LiveWorker:
+    """One source at a time, read in a thread; requests are answered meanwhile."""
 
-    def __init__(self, descriptor: int) -> None:
-        self._out, self._turn = descriptor, threading.Lock()
+    def __init__(self, send: Callable[[Answer], object]) -> None:
+        self._send = send
         self._classifier: Any = None
         self._model = ("", "")
         self._listening: Any = None
         self._thread: threading.Thread | None = None
         self._closing = threading.Event()
 
-    def say(self, answer: Answer) -> None:
-        line = memoryview(msgspec.json.encode(answer) + b"\n")
-        with self._turn:
-            while line:
-                line = line[os.write(self._out, line) :]
-
-    def do(self, request: Request) -> None:
-        kind = request.__struct_config__.tag
-        try:
-            match request:
-                case FindDevices():
-                    self.say(self._find_devices())
-                case OpenDevice() | OpenFeed():
-                    self._open(request)
-                case Pause():
-                    if self._listening is not None:
-                        self._listening.pause(request.paused)
-                case Save():
-                    if self._listening is None:
-                        raise UserError("nothing is listened to")
-                    self.say(Saved(request.path, self._listening.save(Path(request.path))))
-                case Close():
-                    self._close()
-        except UserError as error:
-            self.say(Refused(str(kind), str(error)))
+    def answer(self, request: Request) -> Answer | None:
+        match request:
+            case FindDevices():
+                return self._find_devices()
+            case OpenDevice() | OpenFeed():
+                self._open(request)
+            case Pause():
+                if self._listening is not None:
+                    self._listening.pause(request.paused)
+            case Save():
+                if self._listening is None:
+                    raise UserError("there is nothing to save: listening has not started")
+                return Saved(request.path, self._listening.save(Path(request.path)))
+            case Close():
+                self.close()
+        return None
 
     def _find_devices(self) -> DevicesFound:
         try:
@@ -135,13 +126,13 @@ class ListenWorker:
             return DevicesFound([], str(error))
 
     def _open(self, request: OpenDevice | OpenFeed) -> None:
-        self._close()
+        self.close()
         source = _source(request)
         self._closing = threading.Event()
         self._thread = threading.Thread(target=self._listen, args=(request, source, self._closing), daemon=True)
         self._thread.start()
 
-    def _close(self) -> None:
+    def close(self) -> None:
         self._closing.set()
         if self._listening is not None:
             self._listening.stop()
@@ -150,7 +141,6 @@ class ListenWorker:
         self._thread = self._listening = None
 
     def _listen(self, request: OpenDevice | OpenFeed, source: Source, closing: threading.Event) -> None:
-        kind = str(request.__struct_config__.tag)
         try:
             # The source captures from now on, and the model is loaded meanwhile.
             self._load(request.model, request.compute)
@@ -160,17 +150,15 @@ class ListenWorker:
             self._listening = Listening(
                 source, classifier, overlap=overlap_for(classifier.window_seconds), keep_up=True
             )
-            self.say(Opened(classifier.model, classifier.genres, classifier.window_seconds, classifier.device))
+            self._send(Opened(classifier.model, classifier.genres, classifier.window_seconds, classifier.device))
             if not closing.is_set():
                 for event in self._listening.events():
-                    self.say(event)
+                    self._send(event)
         except UserError as error:
-            self.say(Refused(kind, str(error)))
-        except BrokenPipeError:
-            os._exit(0)  # the app has gone
+            self._send(Failed(str(error)))
         except Exception as error:
             traceback.print_exc()
-            self.say(Refused(kind, f"{type(error).__name__}: {error}"))
+            self._send(Failed(f"{type(error).__name__}: {error}"))
         finally:
             source.close()
 
@@ -195,13 +183,10 @@ def _source(request: OpenDevice | OpenFeed) -> Source:
 
 def main() -> int:
     tune_process()
-    # Native libraries print where they like; the answers keep standard output for themselves.
-    worker = ListenWorker(os.dup(1))
-    os.dup2(2, 1)
-    requests = msgspec.json.Decoder(Request)
-    for line in sys.stdin.buffer:
-        worker.do(requests.decode(line))
-    worker.do(Close())
+    channel = WorkerChannel()
+    worker = LiveWorker(channel.send)
+    channel.serve(Request, worker.answer)
+    worker.close()
     # Threads of sound libraries must not hold up the end.
     os._exit(0)
 

@@ -4,7 +4,6 @@ import os
 import queue
 import select
 import subprocess
-import sys
 import time
 from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
@@ -14,11 +13,11 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
-import core
 from core.audio.errors import AudioError
 from core.server.limits import Limits
 from core.server.problems import Problem
 from core.server.uploads.decode_worker import BLOCK, END, HEADER, TOO_LONG, Job
+from core.util.jsonl_process import PACKAGES, start_worker
 
 Waveform = npt.NDArray[np.float32]
 LARGEST_FRAME = 64 * 1024 * 1024
@@ -84,7 +83,8 @@ class Sound:
         self._frames = frames
         self.on_end: Callable[[], None] = lambda: None
 
-    def __iter__(self) -> Iterator[tuple[Waveform, int]]:
+    def blocks(self, block_seconds: float = 0.0) -> Iterator[tuple[Waveform, int]]:
+        """The worker decides how long a block is."""
         block = self._next()
         while block is not None:
             following = self._next()
@@ -107,17 +107,14 @@ class _Worker:
         self._process = self._start()
 
     def _start(self) -> subprocess.Popen[bytes]:
-        return subprocess.Popen(
-            [sys.executable, "-m", "core.server.uploads.decode_worker", str(self._memory)],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
+        return start_worker(
+            "core.server.uploads.decode_worker",
+            [str(self._memory)],
             stderr=subprocess.DEVNULL,
-            start_new_session=True,
-            bufsize=0,
-            # Nothing of the server's environment, a token least of all; and one thread a process.
+            # Nothing of the server's environment, a token least of all; and one thread per process.
             env={
                 "PATH": os.environ.get("PATH", ""),
-                "PYTHONPATH": str(Path(core.__file__).parents[1]),
+                "PYTHONPATH": str(PACKAGES),
                 "OPENBLAS_NUM_THREADS": "1",
                 "OMP_NUM_THREADS": "1",
             },

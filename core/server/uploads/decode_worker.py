@@ -1,13 +1,12 @@
-"""The process that decodes what strangers send: bounded in memory, and nothing is lost when it dies.
+"""The process that decodes uploads: bounded in memory, and nothing is lost when it dies.
 
     python -m core.server.uploads.decode_worker MEMORY_BYTES
 
-Reads one job a line from standard input, ``{"path", "max_seconds"}``, and answers on standard output with frames: a
-kind, a rate and a length, then so many bytes. ``BLOCK``: mono float32 samples at the rate; then ``END``, with what is
-wrong with the file as text, if anything is. ``UNREADABLE`` and ``TOO_LONG`` end a job too, with the reason as text.
+Reads one job per line from standard input, ``{"path", "max_seconds"}``. It answers with binary frames, since samples
+as JSON would cost more than decoding: kind, rate and length, then that many bytes. ``BLOCK`` holds mono float32
+samples; ``END`` holds the warning, if there is one; ``UNREADABLE`` and ``TOO_LONG`` end a job with the reason.
 """
 
-import ctypes
 import gc
 import os
 import resource
@@ -22,14 +21,14 @@ from core.audio.errors import AudioError
 from core.audio.files.decode import AudioReader
 from core.audio.files.formats import BY_NAME
 from core.audio.files.open_file import open_file
+from core.util.jsonl_process import claim_stdout
+from core.util.process import die_with_parent
 
 HEADER = struct.Struct("<4sII")
 BLOCK, END, UNREADABLE, TOO_LONG = b"blok", b"end.", b"bad.", b"long"
 BLOCK_SECONDS = 30.0
 BLOCK_SAMPLES = 48_000 * 30
 """A block at a very high rate is shorter in time."""
-KILLED_WITH_PARENT = 1
-"""PR_SET_PDEATHSIG of prctl(2)."""
 
 
 class Job(msgspec.Struct):
@@ -44,9 +43,7 @@ class TooLong(Exception):
 def main() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     bound(int(sys.argv[1]))
-    answers = os.fdopen(os.dup(sys.stdout.fileno()), "wb")
-    # Native decoders print: whatever they say must not get in between the frames.
-    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
+    answers = os.fdopen(claim_stdout(), "wb")
     for line in sys.stdin.buffer:
         try:
             work(msgspec.json.decode(line, type=Job), answers)
@@ -61,13 +58,11 @@ def bound(memory: int) -> None:
     resource.setrlimit(resource.RLIMIT_AS, (memory, memory))
     resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(KILLED_WITH_PARENT, signal.SIGKILL)
+    die_with_parent()
 
 
 def work(job: Job, answers: BinaryIO) -> None:
     try:
-        seconds = 0.0
         with open_file(job.path) as file:
             reader = AudioReader(job.path, file)
             info = reader.info
@@ -75,9 +70,8 @@ def work(job: Job, answers: BinaryIO) -> None:
             if form and form.states_length and info.duration_s > job.max_seconds:
                 raise TooLong(f"is {info.duration_s:,.0f} s long")
             for block, rate in reader.blocks(min(BLOCK_SECONDS, BLOCK_SAMPLES / info.rate)):
-                seconds += len(block) / rate
                 # A header says little about what follows it.
-                if seconds > job.max_seconds:
+                if reader.seconds > job.max_seconds:
                     raise TooLong(f"is longer than {job.max_seconds:,.0f} s")
                 send(answers, BLOCK, rate, block.tobytes())
             warning = reader.warning

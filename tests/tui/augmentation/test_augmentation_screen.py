@@ -21,7 +21,7 @@ from tests.support.pilot import text, until, until_gone, until_shown
 from tui.app import GenreApp
 from tui.augmentation import screen as augmentation
 from tui.augmentation.effect_view import EffectPicture
-from tui.augmentation.protocol import Answer, Picture, Playing, Request, Show, Shown
+from tui.augmentation.worker import Answer, Picture, Playing, Request, Show, Shown
 from tui.shell.settings import NewRunSettings, Settings
 
 NAMES = ("original", "time mask", "frequency mask", "all")
@@ -87,10 +87,10 @@ async def test_a_process_that_dies_is_said_and_begun_again(genres: Path) -> None
         process = screen._process._process
         assert process is not None
         os.kill(process.pid, signal.SIGKILL)
-        await until_shown(pilot, "ended with status -9")
+        await until_shown(pilot, "ended unexpectedly", "exit status -9")
         await pilot.press("n")
         await until_shown(pilot, "2 of 30")
-        await until_gone(pilot, "ended with status")
+        await until_gone(pilot, "ended unexpectedly")
 
 
 async def test_there_is_nothing_to_show_without_a_dataset(tmp_path: Path) -> None:
@@ -106,7 +106,9 @@ async def test_there_is_nothing_to_show_without_a_dataset(tmp_path: Path) -> Non
 class MadeUp:
     """Answers at once: a slope, brighter to the right, with a hole for each effect."""
 
-    def __init__(self, data: Path, out: Path, on_answer: Callable[[Answer], object]) -> None:
+    def __init__(
+        self, module: str, answers: object, on_answer: Callable[[Answer, Request | None], object], **_: object
+    ) -> None:
         self._on_answer = on_answer
         self.asked: list[Request] = []
 
@@ -114,9 +116,9 @@ class MadeUp:
         self.asked.append(request)
         if isinstance(request, Show):
             pictures = [Picture(name.replace(" ", "_"), 16, _slope(hole)) for hole, name in enumerate(MANY)]
-            self._on_answer(Shown(request, "jazz.00007", 30, 7.5, True, pictures))
+            self._on_answer(Shown(request, "jazz.00007", 30, 7.5, True, pictures), request)
         elif (effect := getattr(request, "effect", None)) is not None:
-            self._on_answer(Playing(effect, 60.0))
+            self._on_answer(Playing(effect, 60.0), request)
 
     def end(self) -> None: ...
 
@@ -147,7 +149,7 @@ def made_up(monkeypatch: pytest.MonkeyPatch) -> None:
         return msgspec.structs.replace(best(data), augmentation=effects)
 
     monkeypatch.setitem(PRESETS, "best", rich)
-    monkeypatch.setattr(augmentation, "Augmentations", MadeUp)
+    monkeypatch.setattr(augmentation, "JsonlProcess", MadeUp)
 
 
 async def test_arrows_choose_what_is_played(genres: Path, made_up: None) -> None:

@@ -13,12 +13,13 @@ from core.dataset.synthetic import make_demo
 from core.features.augment_effects import effects_of
 from core.features.settings import FrontEndSettings
 from core.training.presets import preset
-from tui.augmentation.protocol import Answer, Augmentations, Play, Refused, Request, Show, Shown, Write, Written
+from core.util.jsonl_process import JsonlProcess, Refused, path_to_json
+from tui.augmentation.worker import Answer, Play, Request, Show, Shown, Write, Written
 
 PATIENCE = 120.0
 EFFECTS = ["original", *effects_of(preset("best", "").augmentation), "all"]
 
-Ask = Callable[[Request], Answer]
+Ask = Callable[[Request], Answer | Refused]
 
 
 @pytest.fixture(scope="module")
@@ -29,21 +30,28 @@ def genres(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def begin(tmp_path: Path) -> Iterator[Callable[[Path], Ask]]:
     """What a question to a process for a dataset is answered."""
-    begun: list[Augmentations] = []
+    begun: list[JsonlProcess[Request, Answer]] = []
 
     def begin(data: Path) -> Ask:
-        answers: queue.Queue[Answer] = queue.Queue()
-        begun.append(Augmentations(data, tmp_path / "out", answers.put))
+        answers: queue.Queue[Answer | Refused] = queue.Queue()
+        process: JsonlProcess[Request, Answer] = JsonlProcess(
+            "tui.augmentation.worker",
+            Answer,
+            lambda answer, request: answers.put(answer),
+            arguments=[path_to_json(data), path_to_json(tmp_path / "out")],
+            crashed="it died",
+        )
+        begun.append(process)
 
-        def ask(request: Request) -> Answer:
-            begun[-1].ask(request)
+        def ask(request: Request) -> Answer | Refused:
+            process.ask(request)
             return answers.get(timeout=PATIENCE)
 
         return ask
 
     yield begin
     for process in begun:
-        process.end()
+        process.close()
 
 
 def test_a_clip_is_shown_under_each_effect_and_written(genres: Path, begin: Callable[[Path], Ask]) -> None:
@@ -97,7 +105,7 @@ def test_a_file_that_is_gone_costs_one_question(genres: Path, tmp_path: Path, be
     gone.unlink()
     refused = ask(Show(1, "best", 0))
     assert isinstance(refused, Refused)
-    assert gone.name in refused.reason
+    assert gone.name in refused.error
     assert isinstance(ask(Show(2, "best", 0)), Shown)
 
 
@@ -107,10 +115,10 @@ def test_what_cannot_be_written_is_one_sentence(genres: Path, tmp_path: Path, be
     ask(Show(0, "best", 0))
     refused = ask(Write())
     assert isinstance(refused, Refused)
-    assert "cannot be written: not a directory" in refused.reason
+    assert "cannot be written: not a directory" in refused.error
 
 
 def test_no_dataset_is_one_sentence(tmp_path: Path, begin: Callable[[Path], Ask]) -> None:
     refused = begin(tmp_path / "none")(Show(0, "best", 0))
     assert isinstance(refused, Refused)
-    assert "There is no folder" in refused.reason
+    assert "There is no folder" in refused.error

@@ -8,7 +8,8 @@ from pathlib import Path
 import psutil
 import pytest
 
-from core.inference.workers.file_worker import Classify, as_path, as_text
+from core.inference.workers.file_worker import Classify
+from core.util.jsonl_process import path_from_json, path_to_json
 from tests.support.pilot import text, until, until_gone, until_shown
 from tests.support.small_model import GENRES, a_sound, shared_model
 from tui.app import GenreApp
@@ -53,7 +54,7 @@ async def test_a_file_of_the_tree_is_judged_in_full(tmp_path: Path, music: Path)
         await until_shown(pilot, "known/", "broken.mp3", "model a-run")
         assert "notes.txt" not in text(pilot)
         await pilot.press("down", "enter", "down", "down", "enter")  # open the folder, the second file in it
-        await until_shown(pilot, f"{GENRES[1]}.au", "1 of 1 file judged")
+        await until_shown(pilot, f"{GENRES[1]}.au", "1 of 1 file classified")
         sound = app.screen.query_one(ResultList).current
         assert sound is not None and sound.prediction is not None and sound.image is not None
         assert sound.prediction.genre == GENRES[1]
@@ -68,9 +69,9 @@ async def test_what_is_marked_is_judged_and_what_cannot_be_read_is_named(tmp_pat
         await pilot.press("3")
         await until_shown(pilot, "broken.mp3")
         await pilot.press("down", "space", "space", "a")
-        await until_shown(pilot, "5 of 5 files judged", "✗ unreadable")
+        await until_shown(pilot, "5 of 5 files classified", "✗ unreadable")
         results = app.screen.query_one(ResultList)
-        assert [sound.state for sound in results.sounds] == ["judged"] * 4 + ["unreadable"]
+        assert [sound.state for sound in results.sounds] == ["classified"] * 4 + ["unreadable"]
         assert {sound.path.stem: sound.prediction.genre for sound in results.sounds if sound.prediction} == {
             genre: genre for genre in GENRES
         }
@@ -88,7 +89,7 @@ async def test_titles_stand_over_their_columns_in_every_size(tmp_path: Path, mus
         await pilot.press("3")
         await until_shown(pilot, "broken.mp3")
         await app.classify_paths([music / "known"])
-        await until_shown(pilot, "4 of 4 files judged")
+        await until_shown(pilot, "4 of 4 files classified")
         await pilot.resize_terminal(80, 24)  # room for one pane: the results are hidden meanwhile
         await until(pilot, lambda: app.screen.has_class("-one-pane"), "one pane")
         await pilot.press("shift+tab")
@@ -106,7 +107,7 @@ async def test_the_cursor_reads_the_windows_of_a_track(tmp_path: Path, music: Pa
     app = an_app(tmp_path)
     async with app.run_test(size=SIZE) as pilot:
         await app.classify_paths([music / "known" / f"{GENRES[0]}.au"])
-        await until_shown(pilot, "1 of 1 file judged")
+        await until_shown(pilot, "1 of 1 file classified")
         assert app.screen.query_one(SoundDetail).has_focus
         await pilot.press("right")
         await until_shown(pilot, "00:00–00:03")
@@ -121,18 +122,18 @@ async def test_a_crash_costs_one_file(tmp_path: Path, music: Path) -> None:
     app = an_app(tmp_path)
     async with app.run_test(size=SIZE) as pilot:
         await app.classify_paths([music / "known" / f"{GENRES[0]}.au"])
-        await until_shown(pilot, "1 of 1 file judged")
+        await until_shown(pilot, "1 of 1 file classified")
         (process,) = children(os.getpid())
         # Stopped, it cannot answer; killed, it never will: the crash of a decoder as the app sees it.
         process.send_signal(signal.SIGSTOP)
         await app.classify_paths([music / "known" / f"{genre}.au" for genre in GENRES[1:3]])
         screen = app.screen
         assert isinstance(screen, ClassifyScreen)
-        await until_shown(pilot, "1 of 3 files judged")
+        await until_shown(pilot, "1 of 3 files classified")
         process.send_signal(signal.SIGKILL)
-        await until_shown(pilot, "3 of 3 files judged", "✗ unreadable")
+        await until_shown(pilot, "3 of 3 files classified", "✗ unreadable")
         states = [sound.state for sound in screen.query_one(ResultList).sounds]
-        assert states == ["judged", "unreadable", "judged"]
+        assert states == ["classified", "unreadable", "classified"]
         assert "crashed" in str(screen.query_one(ResultList).sounds[1].unreadable)
 
 
@@ -177,11 +178,11 @@ async def test_a_narrow_terminal_shows_one_pane_at_a_time(tmp_path: Path, music:
 async def test_names_of_any_bytes_reach_the_process(tmp_path: Path, music: Path) -> None:
     odd = music / os.fsdecode(b"caf\xe9\n.au")
     shutil.copy(a_sound(GENRES[2]), odd)
-    assert as_path(as_text(odd)) == odd
+    assert path_from_json(path_to_json(odd)) == odd
     app = an_app(tmp_path)
     async with app.run_test(size=SIZE) as pilot:
         await app.classify_paths([odd])
-        await until_shown(pilot, "1 of 1 file judged", "caf\\xe9\\n.au")
+        await until_shown(pilot, "1 of 1 file classified", "caf\\xe9\\n.au")
         sound = app.screen.query_one(ResultList).current
         assert sound is not None and sound.prediction is not None and sound.prediction.genre == GENRES[2]
 
@@ -190,15 +191,15 @@ async def test_what_waits_can_be_taken_back(tmp_path: Path, music: Path) -> None
     app = an_app(tmp_path)
     async with app.run_test(size=SIZE) as pilot:
         await app.classify_paths([music / "known" / f"{GENRES[0]}.au"])
-        await until_shown(pilot, "1 of 1 file judged")
+        await until_shown(pilot, "1 of 1 file classified")
         (process,) = children(os.getpid())
         process.send_signal(signal.SIGSTOP)
         await app.classify_paths([music / "known" / f"{genre}.au" for genre in GENRES[1:]])
-        await until_shown(pilot, "1 of 4 files judged")
+        await until_shown(pilot, "1 of 4 files classified")
         screen = app.screen
         assert isinstance(screen, ClassifyScreen)
-        await until(pilot, lambda: len(screen._process._waiting) == 2, "the first file to be handed over")
+        await until(pilot, lambda: len(screen._process.waiting) == 2, "the first file to be handed over")
         await pilot.press("x")
-        assert not any(isinstance(request, Classify) for request in screen._process._waiting)
+        assert not any(isinstance(request, Classify) for request in screen._process.waiting)
         process.send_signal(signal.SIGCONT)
         await until_gone(pilot, "waiting")

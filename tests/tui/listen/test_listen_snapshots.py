@@ -23,13 +23,13 @@ FEED = "arecord -q -f S16_LE -c 1 -r 22050 -t wav | ssh me@gpu-box /home/me/genr
 
 
 class MadeUpProcess:
-    def __init__(self, on_answer: object) -> None:
+    def __init__(self, *_: object, **__: object) -> None:
         self.asked: list[object] = []
 
     def ask(self, request: object) -> None:
         self.asked.append(request)
 
-    def close(self) -> None:
+    def close(self, grace_seconds: float = 0.0) -> None:
         pass
 
 
@@ -37,7 +37,7 @@ class MadeUpProcess:
 def made_up_process(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     Path("best.pth").touch()
-    monkeypatch.setattr("tui.listen.screen.ListenProcess", MadeUpProcess)
+    monkeypatch.setattr("tui.listen.screen.JsonlProcess", MadeUpProcess)
     monkeypatch.setattr("tui.listen.screen.find_model", lambda name, runs: Path("best.pth"))
     listed = [Route("a  feed this screen", THERE, FEED), Route("b  listen without a screen", THERE, "arecord | ssh")]
     monkeypatch.setattr("tui.listen.screen.routes", lambda: listed)

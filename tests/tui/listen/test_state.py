@@ -3,7 +3,8 @@
 from core.audio.live.source import State
 from core.inference.live.events import Level, SourceChanged
 from core.inference.types import Reason
-from core.inference.workers.live_worker import Refused, Saved
+from core.inference.workers.live_worker import Failed, Saved
+from core.util.jsonl_process import Refused
 from tests.support import example_sound as made_up
 from tui.listen.state import Hearing
 
@@ -60,7 +61,7 @@ def test_a_new_sound_begins_an_empty_picture_and_keeps_the_history() -> None:
 
 
 def test_a_source_that_cannot_be_opened_is_trouble_until_it_can() -> None:
-    hearing = hearing_of(made_up.opened(), level(1), Refused("open_device", "it has gone"))
+    hearing = hearing_of(made_up.opened(), level(1), Failed("it has gone"))
     assert hearing.trouble == "it has gone"
     assert hearing.level is None
     hearing.take(made_up.opened(), 0)
@@ -68,7 +69,7 @@ def test_a_source_that_cannot_be_opened_is_trouble_until_it_can() -> None:
 
 
 def test_answers_to_the_user_are_told_once() -> None:
-    hearing = hearing_of(Saved("/x.wav", 60.0), Refused("save", "the disk is full"))
+    hearing = hearing_of(Saved("/x.wav", 60.0), Refused("the disk is full"))
     assert [type(news) for news in hearing.news] == [Saved, Refused]
 
 

@@ -1,6 +1,7 @@
 """The New run screen: from a folder to a detached trainer."""
 
 import shutil
+import subprocess
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
@@ -11,12 +12,13 @@ import pytest
 from core.dataset.synthetic import make_demo
 from core.runs.directory import list_runs
 from core.runs.folder import RunFolder
+from core.util.jsonl_process import JsonlProcess
 from tests.support import example_run as made_up_run
 from tests.support.pilot import text, type_text, until, until_gone, until_shown
 from tui.app import GenreApp
 from tui.dialogs.folder_picker import describe
 from tui.new_run import screen as new_run
-from tui.new_run.dataset_process import LookProcess, Message
+from tui.new_run.dataset_process import Message, Scan
 from tui.new_run.fields import complete_folder
 from tui.shell.settings import NewRunSettings, Settings
 
@@ -106,12 +108,12 @@ def look_may_end(monkeypatch: pytest.MonkeyPatch) -> Iterator[Event]:
     """The look at the dataset says nothing before this is set."""
     may_end = Event()
 
-    class Held(LookProcess):
-        def messages(self) -> Iterator[Message]:
+    class Held(JsonlProcess[Scan, Message]):
+        def _read(self, process: subprocess.Popen[bytes]) -> None:
             may_end.wait()
-            yield from super().messages()
+            super()._read(process)
 
-    monkeypatch.setattr(new_run, "LookProcess", Held)
+    monkeypatch.setattr(new_run, "JsonlProcess", Held)
     yield may_end
     may_end.set()
 
