@@ -57,7 +57,7 @@ class AugmentationScreen(ModeScreen):
         self._shown: Shown | None = None
         self._saying = Content("")
         self._silence: Timer | None = None
-        self._process = JsonlProcess[Request, Answer](
+        self._process: JsonlProcess[Request, Answer] = JsonlProcess(
             "tui.augmentation.worker",
             Answer,
             lambda answer, request: self.call_later(self._answered, answer),

@@ -80,7 +80,7 @@ class ListenScreen(ModeScreen):
     def __init__(self) -> None:
         super().__init__()
         self.hearing = Hearing()
-        self._process = JsonlProcess[Request, Answer](
+        self._process: JsonlProcess[Request, Answer] = JsonlProcess(
             "core.inference.workers.live_worker",
             Answer,
             self._forward,
