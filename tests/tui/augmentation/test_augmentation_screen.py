@@ -120,7 +120,7 @@ class MadeUp:
         elif (effect := getattr(request, "effect", None)) is not None:
             self._on_answer(Playing(effect, 60.0), request)
 
-    def end(self) -> None: ...
+    def close(self) -> None: ...
 
 
 def _slope(hole: int) -> bytes:
