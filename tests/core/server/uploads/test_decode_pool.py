@@ -38,7 +38,7 @@ def workers(pool: DecodePool) -> list[psutil.Process]:
 
 def read(pool: DecodePool, path: Path) -> tuple[np.ndarray, str | None]:
     with pool.decoding(path, "song") as sound:
-        blocks = [block for block, rate in sound if rate]
+        blocks = [block for block, rate in sound.blocks() if rate]
     return np.concatenate(blocks), sound.warning
 
 
@@ -115,7 +115,7 @@ def test_a_crash_costs_one_file(pools: MakePool, song: Path) -> None:
         (worker,) = workers(pool)
         with pytest.raises(AudioError, match="made the decoder fail"), pool.decoding(song, "song") as sound:
             worker.send_signal(signal.SIGSEGV)
-            list(sound)
+            list(sound.blocks())
         assert crashes == [1]
         assert len(read(pool, song)[0]) == 40 * RATE
     finally:
@@ -136,7 +136,7 @@ def test_a_decoder_that_hangs_is_replaced(pools: MakePool, song: Path) -> None:
 def test_a_listener_who_leaves_early_leaves_a_working_pool(pools: MakePool, song: Path) -> None:
     pool = pools()
     with pool.decoding(song, "song") as sound:
-        next(iter(sound))
+        next(sound.blocks())
     assert len(read(pool, song)[0]) == 40 * RATE
 
 
