@@ -12,17 +12,16 @@ import torch
 from torch import Tensor
 
 from benchmarks.bench import Bench
-from benchmarks.epoch import Silent
 from benchmarks.table import Figure
 from core.dataset.scan import scan
 from core.dataset.store.extract import compute_features
 from core.dataset.store.feature_set import FeatureSet
 from core.models.layers.conv import ConvBlock
-from core.training.loop.init import augmentation, begin
+from core.training.loop.init import augmentation, init_train_state
 from core.training.loop.loader import BatchLoader
 from core.training.loop.sampler import Windows, random_windows
-from core.training.loop.step import Augmentation, Step, step_of
-from core.training.loop.train import train_epoch
+from core.training.loop.step import Augmentation, Step, build_step
+from core.training.loop.train import Callbacks, train_epoch
 from core.training.loop.train_state import TrainState
 from core.training.presets import preset
 from core.training.recipe import Recipe
@@ -33,7 +32,7 @@ WARM = 4
 """Steps that are not counted: the first compiles, others fill caches."""
 
 
-class StepClock(Silent):
+class StepClock(Callbacks):
     """Takes the time at every step, and the loss, which waits for the device."""
 
     def __init__(self) -> None:
@@ -60,7 +59,7 @@ def measure(bench: Bench) -> Iterator[Figure]:
     for recipe in (preset("quick", "."), preset("best", ".")):
         features, _ = compute_features(scan(bench.collection(100)).clips, recipe.front_end)
         features = features.to(device)
-        ours = _steps(recipe, features, step_of)
+        ours = _steps(recipe, features, build_step)
         if device.type == "cuda":
             kernels = _steps(recipe, features, Step)
             what = f"a step of {recipe.model} on cuda, as one CUDA graph"
@@ -75,10 +74,10 @@ def measure(bench: Bench) -> Iterator[Figure]:
 
 
 def _steps(recipe: Recipe, features: FeatureSet, make: Callable[[TrainState, Augmentation | None], Step]) -> StepClock:
-    reader = BatchLoader(features, recipe.input_frames, features.device)
-    step = make(begin(recipe, reader, torch.arange(len(features.clips))), augmentation(recipe))
+    loader = BatchLoader(features, recipe.input_frames, features.device)
+    step = make(init_train_state(recipe, loader, torch.arange(len(features.clips))), augmentation(recipe))
     clock = StepClock()
-    train_epoch(step, reader.batches(_windows(recipe, reader), recipe.batch_size), clock)
+    train_epoch(step, loader.batches(_windows(recipe, loader), recipe.batch_size), clock)
     return clock
 
 
@@ -91,9 +90,9 @@ def _compiled(train_state: TrainState, augment: Augmentation | None, *, mode: st
     return Step(train_state, augment)
 
 
-def _windows(recipe: Recipe, reader: BatchLoader) -> Windows:
+def _windows(recipe: Recipe, loader: BatchLoader) -> Windows:
     """As many as `STEPS` whole batches take."""
-    clips = torch.arange(len(reader.frames))
+    clips = torch.arange(len(loader.frames))
     turns = -(-STEPS * recipe.batch_size // len(clips))
-    windows = random_windows(clips, reader.frames, reader.width, turns, recipe.seed, epoch=1)
+    windows = random_windows(clips, loader.frames, loader.width, turns, recipe.seed, epoch=1)
     return windows.part(0, STEPS * recipe.batch_size)

@@ -7,15 +7,14 @@ import torch
 
 from benchmarks.bench import Bench
 from benchmarks.clock import seconds
-from benchmarks.epoch import Silent
 from benchmarks.table import Figure
 from core.dataset.load import load_dataset
 from core.dataset.store.feature_store import FeatureStore
-from core.training.loop.init import begin
+from core.training.loop.init import init_train_state
 from core.training.loop.loader import BatchLoader
 from core.training.loop.sampler import random_windows
-from core.training.loop.step import step_of
-from core.training.loop.train import train_epoch
+from core.training.loop.step import build_step
+from core.training.loop.train import Callbacks, train_epoch
 from core.training.presets import preset
 from core.util.device import choose_device
 
@@ -59,15 +58,15 @@ def _costs(bench: Bench, clips: int) -> tuple[float, float, float]:
 
     features: list = []  # type: ignore[type-arg]
     whole = seconds(load)
-    reader = BatchLoader(features[0], recipe.input_frames, device)
+    loader = BatchLoader(features[0], recipe.input_frames, device)
     train = torch.arange(clips)
-    train_state = begin(recipe, reader, train)
-    step = step_of(train_state)
+    train_state = init_train_state(recipe, loader, train)
+    step = build_step(train_state)
 
     def epoch() -> None:
-        windows = random_windows(train, reader.frames, reader.width, 1, recipe.seed, 1)
-        train_epoch(step, reader.batches(windows, recipe.batch_size), Silent())
-        train_state.train_scores()
+        windows = random_windows(train, loader.frames, loader.width, 1, recipe.seed, 1)
+        train_epoch(step, loader.batches(windows, recipe.batch_size), Callbacks())
+        train_state.train_metrics()
 
     epoch()
     return marks[0] / clips, (whole - marks[0]) / clips, seconds(epoch) / clips

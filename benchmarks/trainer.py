@@ -26,7 +26,7 @@ from core.runs.journal.events import (
 )
 from core.runs.journal.journal import JournalReader
 from core.runs.launch import launch
-from core.training.checkpoint import network_of
+from core.training.checkpoint import build_network
 from core.training.presets import preset
 from core.training.recipe import Recipe, to_dict
 from core.util.device import choose_device
@@ -136,7 +136,7 @@ def _reference(bench: Bench, recipe: Recipe, epochs: int) -> float:
     files = sorted(path for path in bench.music.rglob("*") if path.suffix in {".au", ".wav"})
     files = files[: round(len(files) * 0.8)]
     genres = len({file.parent.name for file in files})
-    model = network_of(recipe, genres).to(device)
+    model = build_network(recipe, genres).to(device)
     optimiser = torch.optim.Adam(model.parameters(), lr=1e-3, weight_decay=1e-5)
     dataset = reference.AudioFiles(files, recipe.front_end, recipe.input_frames)
     return seconds(lambda: [reference.train_epoch(model, optimiser, dataset, device) for _ in range(epochs)])

@@ -12,7 +12,7 @@ import torch
 from benchmarks.bench import Bench
 from benchmarks.table import Figure
 from benchmarks.trainer import live
-from core.training.checkpoint import network_of
+from core.training.checkpoint import build_network
 from core.training.presets import preset
 from core.training.recipe import Recipe
 from core.util.device import choose_device
@@ -50,7 +50,7 @@ def measure(bench: Bench) -> Iterator[Figure]:
 
 def _floor(recipe: Recipe, device: torch.device) -> float:
     """Seconds that moving the weights of one step takes, at the rate at which this device copies memory."""
-    weights = sum(parameter.numel() for parameter in network_of(recipe, 10).parameters())
+    weights = sum(parameter.numel() for parameter in build_network(recipe, 10).parameters())
     source = torch.empty(1 << 28, device=device)
     target = torch.empty_like(source)
     begin, end = torch.cuda.Event(enable_timing=True), torch.cuda.Event(enable_timing=True)

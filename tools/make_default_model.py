@@ -23,8 +23,15 @@ from core.dataset.clip import Clip
 from core.dataset.split import Split, column_values
 from core.dataset.store.feature_set import FeatureSet
 from core.reports.metrics import classification_report
-from core.training.checkpoint import save_best
-from core.training.evaluation.crossval import FoldResult, cross_validate, grouped_rounds, groups_of, load, train_blind
+from core.training.checkpoint import ModelCheckpoint, write_model
+from core.training.evaluation.crossval import (
+    FoldResult,
+    cross_validate,
+    grouped_folds,
+    groups_of,
+    load,
+    train_all_epochs,
+)
 from core.training.evaluation.significance import interval_of_groups
 from core.training.loop.calibration import calibrate, calibration_error, calibration_noise, fit_temperature
 from core.training.loop.evaluation import Evaluation
@@ -32,8 +39,8 @@ from core.training.loop.loader import BatchLoader
 from core.training.loop.train_state import weights_of
 from core.training.presets import preset
 from core.training.recipe import Recipe
-from core.training.run.final_report import limits
-from core.training.training_set import provenance
+from core.training.run.final_report import ood_thresholds
+from core.training.training_set import training_set
 from core.util.errors import UserError
 
 HERE = Path(__file__).resolve().parents[1] / "core" / "inference"
@@ -63,29 +70,29 @@ def make(args: argparse.Namespace) -> None:
     features, recipe = load(args.pack, preset("best", args.pack))
     clips = features.clips
     usable = _without_copies(clips, _chosen(clips, args.only))
-    rounds = grouped_rounds([clips[i] for i in usable], FOLDS, "artist")
+    rounds = grouped_folds([clips[i] for i in usable], FOLDS, "artist")
     outcomes = []
     for outcome in cross_validate(recipe, features, [_renumbered(one, usable) for one in rounds]):
         outcomes.append(outcome)
-        print(f"{outcome.round.name}: {outcome.evaluation.accuracy:.1%}", file=sys.stderr, flush=True)
+        print(f"{outcome.fold.name}: {outcome.evaluation.accuracy:.1%}", file=sys.stderr, flush=True)
     held_out = _joined([outcome.evaluation for outcome in outcomes])
     calibration: dict[str, Any] = calibrate(held_out)
-    last = outcomes[-1].round
-    calibration |= limits(
-        held_out, calibration["temperature"], features, torch.tensor(last.train), torch.tensor(last.measured)
+    last = outcomes[-1].fold
+    calibration |= ood_thresholds(
+        held_out, calibration["temperature"], features, torch.tensor(last.train), torch.tensor(last.test)
     )
-    reader = BatchLoader(features, recipe.input_frames, features.device)
-    learner = train_blind(recipe, reader, torch.tensor(usable))
-    save_best(
-        args.out,
-        weights_of(learner.judged),
+    loader = BatchLoader(features, recipe.input_frames, features.device)
+    learner = train_all_epochs(recipe, loader, torch.tensor(usable))
+    model = ModelCheckpoint(
+        weights=weights_of(learner.eval_model),
         recipe=msgspec.structs.replace(recipe, data="gtzan-logmel"),
         genres=features.genres,
         calibration=calibration,
-        epoch=learner.place.epoch,
+        epoch=learner.progress.epoch,
         val_accuracy=held_out.accuracy,
-        dataset=provenance("GTZAN, 709 clips", "gtzan-logmel.npz", clips, Split(usable, [], [])),
+        dataset=training_set("GTZAN, 709 clips", "gtzan-logmel.npz", clips, Split(usable, [], [])),
     )
+    write_model(args.out, model)
     card = args.card or (args.out.with_name("model_card.md") if args.out.parent == HERE else None)
     if card is not None:
         card.write_text(model_card(recipe, features, usable, outcomes, learner.model), encoding="utf-8")
@@ -125,7 +132,7 @@ def _renumbered(one: Any, usable: list[int]) -> Any:
     """A round over the usable clips as one over all clips."""
     from dataclasses import replace
 
-    return replace(one, train=[usable[i] for i in one.train], measured=[usable[i] for i in one.measured])
+    return replace(one, train=[usable[i] for i in one.train], test=[usable[i] for i in one.test])
 
 
 def _joined(evaluations: list[Evaluation]) -> Evaluation:
@@ -146,7 +153,7 @@ def model_card(
 ) -> str:
     held_out = _joined([outcome.evaluation for outcome in outcomes])
     accuracies = [outcome.evaluation.accuracy for outcome in outcomes]
-    measured = [features.clips[i] for outcome in outcomes for i in outcome.round.measured]
+    measured = [features.clips[i] for outcome in outcomes for i in outcome.fold.test]
     right = (held_out.predictions == held_out.labels).tolist()
     interval = interval_of_groups(right, groups_of(measured, "artist"))
     assert interval is not None

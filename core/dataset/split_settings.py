@@ -24,3 +24,16 @@ class SplitSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     """For ``grouped``: ``INDEX.csv:COLUMN``, or a column of the dataset's own index."""
     folds: int = 5
     fold: int = 0
+
+    def describe(self) -> str:
+        """The split in words, such as ``random stratified split 80/10/10, seed 0``."""
+        match self.protocol:
+            case "random":
+                shares = "/".join(f"{100 * fraction:g}" for fraction in self.fractions)
+                return f"random stratified split {shares}, seed {self.seed}"
+            case "column":
+                parts = "/".join(part or "none" for part in self.parts)
+                return f"split by the column {self.column} ({parts})"
+            case "grouped":
+                by = self.groups or "recording"
+                return f"fold {self.fold + 1} of {self.folds} grouped by {by}, seed {self.seed}"

@@ -18,8 +18,9 @@ from torch import Tensor
 from core.inference.calibration import Calibration
 from core.inference.onnx_metadata import FORMAT, VERSION, check_header
 from core.models.registry import build_model
-from core.training.checkpoint import all_finite, load_model, save_best
+from core.training.checkpoint import ModelCheckpoint, all_finite, load_model, write_model
 from core.training.recipe import Recipe
+from core.training.training_set import TrainingSet
 from core.util.atomic import replacing
 from core.util.errors import UserError
 
@@ -40,7 +41,7 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     calibration: dict[str, Any] | None
     epoch: int
     val_accuracy: float
-    dataset: dict[str, Any]
+    dataset: TrainingSet
     sha256: str
 
 
@@ -59,7 +60,7 @@ def write_archive(model_path: Path, name: str, out: Path) -> None:
         calibration=trained.calibration,
         epoch=trained.epoch,
         val_accuracy=trained.val_accuracy,
-        dataset={key: value for key, value in trained.dataset.items() if key != "path"},
+        dataset=msgspec.structs.replace(trained.dataset, path=""),
         sha256=hashlib.sha256(weights).hexdigest(),
     )
     try:
@@ -79,9 +80,8 @@ def import_archive(path: Path, out: Path) -> Manifest:
     manifest, weights = _read(path)
     _check(path, manifest, weights)
     try:
-        save_best(
-            out,
-            weights,
+        model = ModelCheckpoint(
+            weights=weights,
             recipe=manifest.recipe,
             genres=manifest.genres,
             calibration=manifest.calibration,
@@ -89,6 +89,7 @@ def import_archive(path: Path, out: Path) -> Manifest:
             val_accuracy=manifest.val_accuracy,
             dataset=manifest.dataset,
         )
+        write_model(out, model)
     except OSError as error:
         raise UserError(f"{out} cannot be written: {error.strerror or error}") from error
     return manifest

@@ -44,18 +44,19 @@ class ControlReader:
     """The trainer's end."""
 
     def __init__(self, folder: Path) -> None:
-        self._path = Path(folder) / CONTROL
+        self.folder = Path(folder)
         self._seen = ""
         self._stamp: tuple[int, int] | None = None
 
     def poll(self) -> Request | None:
         """A request that was not returned before, or None. Costs one ``stat`` while nothing changes."""
         try:
-            status = self._path.stat()
+            path = self.folder / CONTROL
+            status = path.stat()
             if (stamp := (status.st_ino, status.st_mtime_ns)) == self._stamp:
                 return None
             self._stamp = stamp
-            asked = msgspec.json.decode(self._path.read_bytes(), type=Request)
+            asked = msgspec.json.decode(path.read_bytes(), type=Request)
         except (OSError, msgspec.DecodeError, UnicodeDecodeError):
             return None  # none yet, or written by hand: there is nobody to answer to
         if asked.id == self._seen:

@@ -6,8 +6,8 @@ from pathlib import Path
 from core.runs.folder import RunFolder
 from core.runs.journal.events import RunFinished, RunStopped
 from core.runs.webhook import run_ended
-from core.training.distributed.ranks import by_torchrun, ranks
-from core.training.run.trainer import has_ended, run_trainer
+from core.training.distributed.dist_info import dist_info, under_torchrun
+from core.training.run.trainer import has_ended, run_ddp_worker, run_trainer
 from core.util.errors import UserError
 from core.util.process import die_with_parent, tune_process
 
@@ -18,16 +18,14 @@ def main() -> int:
         print("usage: python -m core.training RUN_FOLDER", file=sys.stderr)
         return 2
     tune_process()
-    folder, place = Path(sys.argv[1]), ranks()
-    if by_torchrun():
+    folder, info = Path(sys.argv[1]), dist_info()
+    if under_torchrun():
         die_with_parent()
-        if place.restarts and has_ended(RunFolder(folder)):
-            return 0  # it was no accident, and is not to be repeated
+        if info.restarts and has_ended(RunFolder(folder)):
+            return 0  # it ended on purpose, and must not be repeated
     try:
-        if not place.leads:
-            from core.training.run.worker import run_peer
-
-            run_peer(folder)
+        if not info.is_leader:
+            run_ddp_worker(folder)
             return 0
         ending = run_trainer(folder)
     except UserError as error:

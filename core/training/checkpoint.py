@@ -1,43 +1,46 @@
-"""The two files of weights: best_model.pth, a finished model for anyone, and last.pth, a training to go on with.
+"""The two files of weights: best_model.pth, a finished model, and last.pth, the state a training resumes from.
 
-Both hold tensors and plain Python values only, are loaded with ``weights_only=True``, so loading one never executes
-code, and are written whole or not at all.
+Each is one typed struct with one reader and one writer. Both files hold tensors and plain Python values only, are
+loaded with ``weights_only=True`` so that loading one never executes code, and are written whole or not at all.
 """
 
-from dataclasses import dataclass
+import math
+import zipfile
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, TypeVar
 
 import msgspec
 import torch
+from msgspec import Meta
 from torch import Tensor, nn
 
 from core.features.settings import FrontEndSettings
 from core.models.registry import build_model
-from core.runs.folder import RunFolder
-from core.training.recipe import Recipe, from_dict, to_dict
+from core.training.errors import is_out_of_memory
+from core.training.recipe import Recipe
+from core.training.training_set import TrainingSet
 from core.util.atomic import replacing
 from core.util.errors import UserError
 
 FORMAT = 1
 
+Count = Annotated[int, Meta(ge=0)]
+CheckpointT = TypeVar("CheckpointT", "ModelCheckpoint", "TrainCheckpoint")
 
-@dataclass(frozen=True)
-class TrainedModel:
-    """What best_model.pth holds, with the network built. Logits are in the order of ``genres``."""
 
-    model: nn.Module
+class ModelCheckpoint(msgspec.Struct, kw_only=True):
+    """The content of best_model.pth. Logits are in the order of ``genres``."""
+
+    weights: dict[str, Tensor]
     recipe: Recipe
-    genres: list[str]
+    genres: Annotated[list[Annotated[str, Meta(min_length=1)]], Meta(min_length=2)]
     calibration: dict[str, Any] | None
-    """``temperature``, by which logits are divided before the softmax; see `core.training.loop.calibration`, and
-    `core.models.ood.thresholds` for what a run that came to its end adds."""
-    epoch: int
-    """The epoch whose weights these are; 0 for a run that was stopped in its first."""
+    """``temperature``, which logits are divided by before the softmax (see `core.training.loop.calibration`), and the
+    out-of-distribution thresholds that the final report adds (see `core.models.ood.thresholds`)."""
+    epoch: Count
+    """The epoch these weights are from; 0 for a run that was stopped in its first."""
     val_accuracy: float
-    dataset: dict[str, Any]
-    """What it was trained on; see `core.training.training_set`."""
-    path: Path
+    dataset: TrainingSet
 
     @property
     def front_end(self) -> FrontEndSettings:
@@ -48,80 +51,161 @@ class TrainedModel:
         return float((self.calibration or {}).get("temperature", 1.0))
 
 
-def save_best(
-    path: Path,
-    weights: dict[str, Tensor],
-    *,
-    recipe: Recipe,
-    genres: list[str],
-    calibration: dict[str, Any] | None,
-    epoch: int,
-    val_accuracy: float,
-    dataset: dict[str, Any],
-) -> None:
-    """Writes best_model.pth; see `TrainedModel` for the fields."""
-    plain = to_dict(recipe)
-    _save(
-        path,
-        {
-            "format": FORMAT,
-            "weights": weights,
-            "recipe": plain,
-            "genres": genres,
-            "front_end": plain["front_end"],
-            "calibration": calibration,
-            "epoch": epoch,
-            "val_accuracy": val_accuracy,
-            "dataset": dataset,
-        },
-    )
+class TrainedModel(ModelCheckpoint, kw_only=True):
+    """A `ModelCheckpoint` with its network built and loaded; ``weights`` is empty, the network holds them."""
+
+    model: nn.Module
+    path: Path
 
 
-def read_best(path: Path) -> dict[str, Any]:
-    """The plain content of best_model.pth, tensors on the CPU, without building the network.
+class EpochMetrics(msgspec.Struct, frozen=True):
+    """One finished epoch, as the curves show it."""
+
+    epoch: Count
+    train_loss: float
+    train_accuracy: float
+    val_loss: float
+    val_accuracy: float
+    learning_rate: float
+
+
+class BestEpoch(msgspec.Struct, frozen=True):
+    """The epoch with the highest validation accuracy so far; between equals, the one with the lower loss."""
+
+    epoch: Count
+    val_accuracy: float
+    val_loss: float
+    calibration: dict[str, float]
+
+    def beats(self, other: "BestEpoch | None") -> bool:
+        return other is None or (self.val_accuracy, -self.val_loss) > (other.val_accuracy, -other.val_loss)
+
+
+class TrainProgress(msgspec.Struct):
+    """How far training has come."""
+
+    epochs: Count
+    """Epochs to train, extensions included."""
+    planned: Count
+    """Epochs of the recipe when training began; the warm-up is a fraction of these."""
+    epoch: Count = 0
+    """Whole epochs done."""
+    batch: Count = 0
+    """Batches done in the current epoch."""
+    clips: Count = 0
+    """Windows trained on in the current epoch."""
+    step: Count = 0
+    """Optimiser steps since the start."""
+    seconds: float = 0.0
+    """Time spent on training in the current epoch, at the last save."""
+    patient_from: Count = 0
+    """The epoch that patience counts from, after a run that had run out of it was extended."""
+    best: BestEpoch | None = None
+    history: list[EpochMetrics] = []
+
+
+class OptimiserState(msgspec.Struct):
+    """``torch.optim.Optimizer.state_dict()``."""
+
+    state: dict[int, dict[str, Any]]
+    param_groups: Annotated[list[dict[str, Any]], Meta(min_length=1)]
+
+
+class AverageState(msgspec.Struct):
+    """The moving average of the weights, and how often it was updated."""
+
+    weights: dict[str, Tensor]
+    updates: Count
+
+
+class RandomState(msgspec.Struct):
+    """States of the random number generators; ``cuda`` is None where training ran on another device."""
+
+    cpu: Tensor
+    cuda: Tensor | None
+    augmentation: Tensor
+
+
+class TrainCheckpoint(msgspec.Struct, kw_only=True):
+    """The content of last.pth: everything that an exact resume needs."""
+
+    weights: dict[str, Tensor]
+    optimiser: OptimiserState
+    average: AverageState | None
+    random: RandomState
+    sums: Tensor
+    """Loss and number of correct predictions of the current epoch, summed [2]."""
+    progress: TrainProgress = msgspec.field(name="place")
+
+
+def read_model(path: Path) -> ModelCheckpoint:
+    """The content of best_model.pth, tensors on the CPU, without building the network.
 
     Raises:
-        UserError: the file is not there, is no model, is damaged, or is of a newer version.
+        UserError: the file is missing, damaged, not a model or of a newer version, or holds values no model has.
     """
-    return _load(path, "a model of genre-tui")
+    model = _read(path, ModelCheckpoint, "a model of genre-tui")
+    if len(set(model.genres)) != len(model.genres):
+        raise UserError(f"{path} is damaged: it names a genre twice.")
+    try:
+        temperature = model.temperature
+    except (TypeError, ValueError):
+        temperature = math.nan
+    if not 0 < temperature < math.inf:
+        raise UserError(f"{path} is damaged: its temperature must be a positive number.")
+    return model
 
 
-def write_best(path: Path, content: dict[str, Any]) -> None:
-    """Writes best_model.pth anew from what `read_best` gave, changed."""
-    _save(path, content)
+def write_model(path: Path, model: ModelCheckpoint) -> None:
+    """Writes best_model.pth.
+
+    Raises:
+        OSError: the disk is full or gone; the file is as it was.
+    """
+    content = to_plain(model)
+    _write(path, content | {"front_end": content["recipe"]["front_end"]})  # where version 0.1 looks for it, too
+
+
+def read_training(path: Path) -> TrainCheckpoint:
+    """The content of last.pth, tensors on the CPU.
+
+    Raises:
+        UserError: the file is missing, damaged, not a checkpoint, or of a newer version.
+    """
+    return _read(path, TrainCheckpoint, "a checkpoint")
+
+
+def write_training(path: Path, state: TrainCheckpoint) -> None:
+    """Writes last.pth.
+
+    Raises:
+        OSError: the disk is full or gone; the file is as it was.
+    """
+    _write(path, to_plain(state))
 
 
 def load_model(path: Path, device: torch.device) -> TrainedModel:
     """The model in a best_model.pth, ready for evaluation on ``device``.
 
     Raises:
-        UserError: the file is not there, is no model, is damaged, or is of a newer version.
+        UserError: as `read_model`, or its weights do not fit the network its recipe describes.
     """
-    saved = read_best(path)
+    saved = read_model(path)
     try:
-        recipe = from_dict(saved["recipe"])
-        model = network_of(recipe, len(saved["genres"]))
-        model.load_state_dict(saved["weights"])
-        return TrainedModel(
-            model=model.to(device).eval(),
-            recipe=recipe,
-            genres=list(saved["genres"]),
-            calibration=saved["calibration"],
-            epoch=saved["epoch"],
-            val_accuracy=saved["val_accuracy"],
-            dataset=saved["dataset"],
-            path=path,
-        )
-    except RuntimeError as error:  # torch lists every weight whose shape is another
+        network = build_network(saved.recipe, len(saved.genres))
+        network.load_state_dict(saved.weights)
+    except RuntimeError as error:  # torch lists every weight of another shape
+        if is_out_of_memory(error):
+            raise UserError(f"{path} needs more memory than there is: {_first_line(error)}") from error
         raise UserError(
             f"{path} holds weights that do not fit this version's networks: use the version of genre-tui that made it, "
-            "or train it anew."
+            "or train it again."
         ) from error
-    except (KeyError, TypeError, msgspec.ValidationError) as error:
-        raise UserError(f"{path} holds no model that this version can build: {error}") from error
+    fields = {name: getattr(saved, name) for name in saved.__struct_fields__} | {"weights": {}}
+    return TrainedModel(**fields, model=network.to(device).eval(), path=path)
 
 
-def network_of(recipe: Recipe, genres: int) -> nn.Module:
+def build_network(recipe: Recipe, genres: int) -> nn.Module:
     """The recipe's network, freshly initialised.
 
     Raises:
@@ -136,49 +220,66 @@ def network_of(recipe: Recipe, genres: int) -> nn.Module:
     )
 
 
-def save_last(path: Path, state: dict[str, Any]) -> None:
-    """Writes last.pth: a train_state's state."""
-    _save(path, {"format": FORMAT, **state})
-
-
-def load_last(path: Path) -> dict[str, Any]:
-    """The train_state's state in a last.pth, on the CPU.
-
-    Raises:
-        UserError: the file is damaged, or is of a newer version.
-    """
-    return _load(path, "a checkpoint")
-
-
-def remove_unfinished(run: RunFolder) -> None:
-    """Removes what a life that was killed in the middle of a save has left behind: gigabytes, for a large network."""
-    for final in (run.last_path, run.best_model_path):
-        for left in run.path.glob(f".{final.stem}-*{final.suffix}"):
-            left.unlink(missing_ok=True)
-
-
 def all_finite(weights: dict[str, Tensor]) -> bool:
     """Whether no weight is NaN or infinite; one answer is read back from the device."""
-    return bool(torch.stack([torch.isfinite(w).all() for w in weights.values() if w.is_floating_point()]).all())
+    finite = [torch.isfinite(w).all() for w in weights.values() if w.is_floating_point()]
+    return not finite or bool(torch.stack(finite).all())
 
 
-def _save(path: Path, content: dict[str, Any]) -> None:
-    with replacing(path) as temporary:
-        torch.save(content, temporary)
+def to_plain(value: Any) -> Any:
+    """Structs as dicts, all the way down; tensors and everything else as they are."""
+    if isinstance(value, Recipe):
+        return msgspec.to_builtins(value)
+    if isinstance(value, msgspec.Struct):
+        names = zip(value.__struct_encode_fields__, value.__struct_fields__, strict=True)
+        return {stored: to_plain(getattr(value, name)) for stored, name in names}
+    if isinstance(value, dict):
+        return {key: to_plain(item) for key, item in value.items()}
+    return [to_plain(item) for item in value] if isinstance(value, list) else value
 
 
-def _load(path: Path, what: str) -> dict[str, Any]:
+def _write(path: Path, content: dict[str, Any]) -> None:
     try:
+        with replacing(path) as temporary:
+            torch.save({"format": FORMAT, **content}, temporary)
+    except RuntimeError as error:  # torch's writer says so of a full disk
+        raise OSError(_first_line(error)) from error
+
+
+def _read(path: Path, kind: type[CheckpointT], what: str) -> CheckpointT:
+    try:
+        _check_sums(path)
         saved = torch.load(path, map_location="cpu", weights_only=True)
     except FileNotFoundError:
-        raise UserError(f"{path} is not there.") from None
+        raise UserError(f"{path} does not exist.") from None
     except Exception as error:  # a damaged archive raises whatever its damage leads to
+        if is_out_of_memory(error):
+            raise UserError(f"{path} needs more memory than there is.") from error
         raise UserError(f"{path} is damaged, or is not {what} ({_first_line(error)}).") from error
-    if not isinstance(saved, dict) or "format" not in saved:
+    if not isinstance(saved, dict) or not isinstance(saved.get("format"), int):
         raise UserError(f"{path} is not {what}.")
     if saved["format"] > FORMAT:
         raise UserError(f"{path} was written by a newer version of genre-tui (format {saved['format']}).")
-    return saved
+    try:
+        content = msgspec.convert(saved, kind)
+    except (msgspec.ValidationError, RecursionError) as error:
+        raise UserError(f"{path} is damaged, or is not {what}: {_first_line(error)}.") from error
+    if not all_finite(content.weights):
+        raise UserError(f"{path} is damaged: some of its weights are NaN or infinite.")
+    return content
+
+
+def _check_sums(path: Path) -> None:
+    """Reads the whole zip against its checksums, which ``torch.load`` does not look at.
+
+    Raises:
+        zipfile.BadZipFile: a member is damaged or compressed; torch stores them as they are.
+    """
+    with zipfile.ZipFile(path) as archive:
+        if any(member.compress_type != zipfile.ZIP_STORED for member in archive.infolist()):
+            raise zipfile.BadZipFile("it is compressed")
+        if (damaged := archive.testzip()) is not None:
+            raise zipfile.BadZipFile(f"the checksum of {damaged} is wrong")
 
 
 def _first_line(error: Exception) -> str:

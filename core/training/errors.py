@@ -7,9 +7,21 @@ class Diverged(UserError):
     """The loss, or a weight, is NaN or infinite."""
 
 
+class RunFolderGone(UserError):
+    """The run folder was deleted, or moved to where the trainer cannot follow."""
+
+
 class StopRequested(Exception):
-    """Somebody asked for a stop: checkpoint, evaluation and report come next."""
+    """A stop was requested: checkpoint, evaluation and report come next."""
 
 
 class EndedAtOnce(BaseException):
-    """A second signal: no checkpoint, no report. Not an `Exception`, so that nothing on the way takes it for one."""
+    """A second signal: no checkpoint, no report. A `BaseException`, so that no handler on the way swallows it."""
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether ``error`` says that memory, of the machine or of a GPU, ran out. Torch raises it as a RuntimeError."""
+    text = str(error).lower()
+    return isinstance(error, MemoryError) or any(
+        phrase in text for phrase in ("can't allocate memory", "out of memory", "cannot allocate memory")
+    )

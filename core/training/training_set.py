@@ -1,44 +1,47 @@
-"""What a model was trained on, as plain values in its file: so that nobody tests it on that without knowing."""
+"""What a model was trained on, stored in its file so that it is never tested on those clips unnoticed."""
 
 from collections.abc import Sequence
-from typing import Any
+
+import msgspec
 
 from core.dataset.clip import Clip
 from core.dataset.split import PARTS, Split
 
 
-def provenance(name: str, path: str, clips: Sequence[Clip], split: Split) -> dict[str, Any]:
-    """The dataset's name and place, and its parts: train, valid, test → ``content`` and ``name`` of their clips.
+class PartClips(msgspec.Struct, frozen=True):
+    """The clips of one part, by ``content`` hash and by ``genre/name``.
 
-    A clip is known again by its content; by its name where a pack of spectrograms and the audio itself have to be
-    recognised as the same collection.
+    The name recognises a collection whose audio and feature pack have different content hashes.
     """
+
+    content: list[str] = []
+    name: list[str] = []
+
+
+class TrainingSet(msgspec.Struct, frozen=True, kw_only=True):
+    """The dataset's name and path, and the clips of its parts train, valid and test."""
+
+    name: str = ""
+    path: str = ""
+    parts: dict[str, PartClips] = {}
+
+    def parts_of(self, clips: Sequence[Clip]) -> list[str | None]:
+        """The part each clip had in training: train, valid, test, or None for a clip that is new to the model."""
+        known: dict[str, str] = {}
+        # A name that occurs in several parts counts as the first one: a clip trained on is not held out.
+        for part in reversed(PARTS):
+            listed = self.parts.get(part, PartClips())
+            known |= dict.fromkeys([*listed.content, *listed.name], part)
+        return [known.get(clip.content) or known.get(_full_name(clip)) for clip in clips]
+
+
+def training_set(name: str, path: str, clips: Sequence[Clip], split: Split) -> TrainingSet:
+    """The training set of a dataset called ``name`` at ``path``, whose ``clips`` are divided by ``split``."""
     parts = {
-        part: {
-            "content": [clips[i].content for i in indices],
-            "name": [_full_name(clips[i]) for i in indices],
-        }
+        part: PartClips([clips[i].content for i in indices], [_full_name(clips[i]) for i in indices])
         for part, indices in split.parts().items()
     }
-    return {"name": name, "path": path, "parts": parts}
-
-
-class Seen:
-    """Looks up which part a clip had in a model's training."""
-
-    def __init__(self, dataset: dict[str, Any]) -> None:
-        """Args:
-        dataset: what `provenance` has made.
-        """
-        # Of a clip that is in several parts by its name, the first one counts: what was trained on is not held out.
-        self._parts: dict[str, str] = {}
-        for part in reversed(PARTS):
-            keys = dataset.get("parts", {}).get(part, {})
-            self._parts |= dict.fromkeys([*keys.get("content", []), *keys.get("name", [])], part)
-
-    def part(self, clip: Clip) -> str | None:
-        """train, valid, test, or None for a clip that is new to the model."""
-        return self._parts.get(clip.content) or self._parts.get(_full_name(clip))
+    return TrainingSet(name=name, path=path, parts=parts)
 
 
 def _full_name(clip: Clip) -> str:

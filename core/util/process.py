@@ -5,6 +5,8 @@ import os
 import signal
 import sys
 
+from core.util.parallel import affinity, cores
+
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3
 """Parameters of glibc's mallopt."""
 
@@ -22,6 +24,7 @@ def tune_process() -> None:
     """Makes CUDA repeatable and the processor's threads good neighbours.
 
     - CUDA's matrix products are repeatable only with a fixed workspace.
+    - Libraries start as many threads as the CPU affinity allows; a container's CPU quota may allow fewer.
     - OpenMP's threads wait for each other asleep instead of spinning: with two cores and a viewer beside the trainer
       the spinning took half of the processor time that a batch needed.
     - Freed memory is kept for the next batch. Given back, as glibc does with large blocks, it has to be zeroed by the
@@ -29,6 +32,8 @@ def tune_process() -> None:
     """
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    if cores() < affinity():
+        os.environ.setdefault("OMP_NUM_THREADS", str(cores()))
     if sys.platform.startswith("linux"):
         mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
         if mallopt is not None:  # another libc has none

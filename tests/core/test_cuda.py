@@ -20,12 +20,13 @@ from core.inference.classifier import Classifier
 from core.inference.find_model import default_model
 from core.models.registry import NETWORKS
 from core.runs.journal import events as ev
-from core.training.loop.init import augmentation, begin
+from core.training.checkpoint import to_plain
+from core.training.loop.init import augmentation, init_train_state
 from core.training.loop.loader import BatchLoader
 from core.training.loop.precision import triton_works
 from core.training.loop.sampler import random_windows
-from core.training.loop.step import Step, step_of
-from core.training.loop.train import train_epoch
+from core.training.loop.step import Step, build_step
+from core.training.loop.train import Callbacks, train_epoch
 from core.training.loop.train_state import TrainState
 from core.training.recipe import Recipe
 from tests.core.dataset.store.test_extract import SETTINGS, mixed_folder
@@ -47,8 +48,8 @@ UNEVEN = {"batch_size": 7, "crops_per_clip": 3}
 """Batches of two sizes."""
 
 
-class Losses:
-    """A listener that keeps every loss without reading it."""
+class Losses(Callbacks):
+    """Keeps every loss without reading it."""
 
     def __init__(self) -> None:
         self.kept: list[Tensor] = []
@@ -67,16 +68,16 @@ def features(collection: Path) -> FeatureSet:
 
 
 def learner_of(recipe: Recipe, features: FeatureSet) -> tuple[TrainState, BatchLoader]:
-    reader = BatchLoader(features, recipe.input_frames, CUDA)
-    return begin(recipe, reader, torch.arange(len(features))), reader
+    loader = BatchLoader(features, recipe.input_frames, CUDA)
+    return init_train_state(recipe, loader, torch.arange(len(features))), loader
 
 
-def epoch(step: Step, reader: BatchLoader, number: int, listener: Any) -> None:
+def epoch(step: Step, loader: BatchLoader, number: int, callbacks: Any) -> None:
     recipe = step.train_state.recipe
     windows = random_windows(
-        torch.arange(len(reader.frames)), reader.frames, reader.width, recipe.crops_per_clip, recipe.seed, number
+        torch.arange(len(loader.frames)), loader.frames, loader.width, recipe.crops_per_clip, recipe.seed, number
     )
-    train_epoch(step, reader.batches(windows, recipe.batch_size), listener)
+    train_epoch(step, loader.batches(windows, recipe.batch_size), callbacks)
 
 
 def test_the_front_end_is_the_cpus(tmp_path: Path) -> None:
@@ -138,13 +139,13 @@ def test_a_recorded_step_does_what_its_kernels_do(collection: Path, features: Fe
         optimiser=lives.EVERYTHING["optimiser"], augmentation=EVERY_EFFECT,
     )  # fmt: skip
     outcomes = []
-    for make in (Step, step_of):
-        train_state, reader = learner_of(recipe, on_gpu)
-        assert train_state.graphed
-        step, listener = make(train_state, augmentation(recipe)), Losses()
+    for make in (Step, build_step):
+        train_state, loader = learner_of(recipe, on_gpu)
+        assert train_state.cuda_graph
+        step, callbacks = make(train_state, augmentation(recipe)), Losses()
         for number in (1, 2):
-            epoch(step, reader, number, listener)
-        outcomes.append((listener.values, train_state.state_dict()))
+            epoch(step, loader, number, callbacks)
+        outcomes.append((callbacks.values, to_plain(train_state.checkpoint())))
     (by_kernels, one), (recorded, other) = outcomes
     assert len(by_kernels) == 2 * train_state.batches and len(set(by_kernels)) > 20
     assert recorded == by_kernels
@@ -153,15 +154,15 @@ def test_a_recorded_step_does_what_its_kernels_do(collection: Path, features: Fe
 
 def test_an_epoch_does_not_wait_for_the_device(collection: Path, features: FeatureSet) -> None:
     recipe = lives.recipe(collection, precision="bfloat16", device="cuda", augmentation=EVERY_EFFECT, **UNEVEN)
-    train_state, reader = learner_of(recipe, features.to(CUDA))
-    step, listener = step_of(train_state, augmentation(recipe)), Losses()
-    epoch(step, reader, 1, listener)  # recording waits, once for each size
+    train_state, loader = learner_of(recipe, features.to(CUDA))
+    step, callbacks = build_step(train_state, augmentation(recipe)), Losses()
+    epoch(step, loader, 1, callbacks)  # recording waits, once for each size
     torch.cuda.set_sync_debug_mode("error")
     try:
-        epoch(step, reader, 2, listener)
+        epoch(step, loader, 2, callbacks)
     finally:
         torch.cuda.set_sync_debug_mode("default")
-    assert all(value > 0 for value in listener.values)
+    assert all(value > 0 for value in callbacks.values)
 
 
 def test_windows_from_disk_are_those_in_memory(features: FeatureSet) -> None:

@@ -16,10 +16,11 @@ from core.features.settings import FrontEndSettings
 from core.models.layers.standardise import fit_standardisation
 from core.models.ood.thresholds import WINDOW_SECONDS, cut, fit_thresholds
 from core.models.registry import build_model
-from core.training.checkpoint import save_best
+from core.training.checkpoint import ModelCheckpoint, write_model
 from core.training.loop.calibration import calibrate
 from core.training.loop.evaluation import Evaluation
 from core.training.recipe import Recipe
+from core.training.training_set import TrainingSet
 
 GENRES = ["bass-pulse", "drums-fast", "organ-hymn", "saw-wall"]
 FRONT_END = FrontEndSettings(sample_rate=11_025, n_fft=1024, hop_length=512, n_mels=32, seconds=12.0)
@@ -95,16 +96,16 @@ def make_model(genres: Path, path: Path, *, model: str = "small_cnn") -> Path:
         FRONT_END,
     )
     path.parent.mkdir(parents=True, exist_ok=True)
-    save_best(
-        path,
-        network.state_dict(),
+    content = ModelCheckpoint(
+        weights=network.state_dict(),
         recipe=recipe,
         genres=GENRES,
         calibration={**calibration, **limits},
         epoch=EPOCHS,
         val_accuracy=validation.accuracy,
-        dataset={"name": "demo", "path": str(genres), "parts": {}},
+        dataset=TrainingSet(name="demo", path=str(genres)),
     )
+    write_model(path, content)
     return path
 
 

@@ -61,8 +61,8 @@ def of_kind(run: RunFolder, kind: type[ev.Event]) -> list[Any]:
 
 def wait_for(run: RunFolder, what: Callable[[ev.AnyEvent], bool], name: str, seconds: float = 60.0) -> None:
     """Waits until the journal has an event for which ``what`` holds."""
-    reader = JournalReader(run.journal_path)
-    wait_until(lambda: any(what(event) for event in reader.read()), name, seconds)
+    loader = JournalReader(run.journal_path)
+    wait_until(lambda: any(what(event) for event in loader.read()), name, seconds)
 
 
 def change_recipe(run: RunFolder, **changes: Any) -> None:

@@ -1,58 +1,83 @@
-"""The journal: events in a file, one a line, append-only, with one writer and any number of readers."""
+"""The journal: events in a file, one per line, append-only, with one writer and any number of readers."""
 
 import os
+import re
 import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import msgspec
 
-from core.runs.journal.events import SCHEMA, AnyEvent, Event, decode, encode
+from core.runs.journal.events import (
+    SCHEMA,
+    AnyEvent,
+    BatchProgress,
+    DeviceSample,
+    Event,
+    FeaturesProgress,
+    decode,
+    encode,
+)
+from core.util.disk import AppendFile
 
 BLOCK = 64 * 1024
 
 EventT = TypeVar("EventT", bound=Event)
+ValueT = TypeVar("ValueT")
+
+
+PROGRESS = (BatchProgress, DeviceSample, FeaturesProgress)
+"""Events that are not kept while the disk is full: the next one of the kind says as much."""
 
 
 class Journal:
     """The writer's end. Safe to use from several threads of one process.
 
     Opening a journal whose last line a killed writer left unfinished ends that line (a reader counts it as bad) and
-    goes on with the next sequence number.
+    continues with the next sequence number.
+
+    Attributes:
+        file: says whether the last write failed, and how often.
     """
 
     def __init__(self, path: Path) -> None:
-        self.path = Path(path)
+        """
+        Raises:
+            UserError: the file cannot be opened.
+        """
+        self.file = AppendFile(path)
         self._lock = threading.Lock()
-        self._descriptor = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o666)
-        size = os.fstat(self._descriptor).st_size
-        self._torn = size > 0 and os.pread(self._descriptor, 1, size - 1) != b"\n"
-        self._next_seq = 1 + max((_seq(line) for line in _last_lines(self._descriptor, size)), default=-1)
+        descriptor = self.file.descriptor
+        size = os.fstat(descriptor).st_size
+        if size > 0 and os.pread(descriptor, 1, size - 1) != b"\n":
+            self.file.write(b"\n")
+        self._next_seq = 1 + max((_seq(line) for line in _last_lines(descriptor, size)), default=-1)
 
     def write(self, event: EventT) -> EventT:
-        """Appends ``event`` in a single write and returns it as written, with its sequence number and time.
+        """Appends ``event`` and returns it as written, with its sequence number and time.
 
-        Raises:
-            OSError: the disk is full or gone. The next write then begins on a line of its own.
+        Never raises for a full disk: the line is written, byte for byte, as soon as there is room. Until then further
+        progress events are dropped, and the sequence numbers of the others stay without gaps.
         """
         with self._lock:
             event = msgspec.structs.replace(event, seq=self._next_seq, time=time.time())
-            line = (b"\n" if self._torn else b"") + encode(event)
-            self._torn = True
-            written = os.write(self._descriptor, line)
-            if written < len(line):
-                raise OSError(f"{self.path}: only {written} of {len(line)} bytes of an event could be written")
-            self._torn = False
+            try:
+                line = encode(event)
+            except UnicodeEncodeError:  # a file name that is not UTF-8
+                event = msgspec.convert(readable(msgspec.to_builtins(event)), type(event))
+                line = encode(event)
+            if isinstance(event, PROGRESS) and not self.file.flush():
+                return event
+            self.file.write(line)
             self._next_seq += 1
         return event
 
     def close(self) -> None:
         """Syncs the journal to disk and closes it."""
         with self._lock:
-            os.fsync(self._descriptor)
-            os.close(self._descriptor)
+            self.file.close()
 
 
 class JournalReader:
@@ -146,6 +171,20 @@ def _header(line: bytes) -> _Header:
         return _headers.decode(line)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return _Header()
+
+
+def readable(value: ValueT) -> ValueT:
+    """Plain values with each byte that is not UTF-8 (a lone surrogate, in Python) as a replacement character."""
+
+    def repaired(value: Any) -> Any:
+        if isinstance(value, str):
+            return re.sub("[\ud800-\udfff]", "\ufffd", value)
+        if isinstance(value, dict):
+            return {repaired(key): repaired(item) for key, item in value.items()}
+        return [repaired(item) for item in value] if isinstance(value, list | tuple) else value
+
+    repaired_value: ValueT = repaired(value)
+    return repaired_value
 
 
 def _schema(line: bytes) -> int:

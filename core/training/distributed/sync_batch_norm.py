@@ -1,40 +1,22 @@
-"""Batch normalisation by the statistics of the whole batch, where several processes have a part of it each.
+"""Batch normalisation by the statistics of the whole batch, where several processes have a shard of it each.
 
-``torch.nn.SyncBatchNorm`` does this on GPUs only. Suffixes: B batch, C channels; x may have more dimensions behind.
+``torch.nn.SyncBatchNorm`` does this on GPUs only. Suffixes: B batch, C channels; x may have more dimensions after C.
 """
 
-from typing import Any
-
 import torch
-import torch.distributed as dist
 from torch import Tensor, nn
+from torch.distributed.nn.functional import all_reduce
 from torch.nn.modules.batchnorm import _BatchNorm
 
 
-class _Summed(torch.autograd.Function):
-    """The sum over all processes; so is its gradient."""
-
-    @staticmethod
-    def forward(ctx: Any, values: Tensor) -> Tensor:
-        values = values.clone()
-        dist.all_reduce(values)
-        return values
-
-    @staticmethod
-    def backward(ctx: Any, gradient: Tensor) -> Tensor:
-        gradient = gradient.clone()
-        dist.all_reduce(gradient)
-        return gradient
-
-
-class SyncedBatchNorm(_BatchNorm):
-    """In evaluation as any batch normalisation; weights and buffers have the same names, too."""
+class SyncBatchNorm(_BatchNorm):
+    """In evaluation like any batch normalisation; weights and buffers have the same names, too."""
 
     def _check_input_dim(self, input: Tensor) -> None:
         """Any number of dimensions."""
 
     def forward(self, input: Tensor) -> Tensor:
-        """(B, C, ...) → the same shape. Every process must have its part, of one window at least."""
+        """(B, C, ...) → the same shape. Every process must have a shard of at least one window."""
         if not self.training:
             return super().forward(input)
         x = input.float()
@@ -43,11 +25,11 @@ class SyncedBatchNorm(_BatchNorm):
         count = torch.full((1,), x.numel() // x.shape[1], dtype=torch.float64, device=x.device)
         # Sums in float64: a variance is a small difference of large numbers.
         sums = torch.cat([count, count * mean_C.double(), count * (var_C.double() + mean_C.double().square())])
-        sums = _Summed.apply(sums)  # type: ignore[no-untyped-call]
+        sums = all_reduce(sums)  # type: ignore[no-untyped-call]  # sums its gradient, too
         total = sums[0]
         mean_C, square_C = (sums[1:] / total).chunk(2)
         var_C = square_C - mean_C.square()
-        self._follow(mean_C.detach(), (var_C * (total / (total - 1))).detach())
+        self._update_running_stats(mean_C.detach(), (var_C * (total / (total - 1))).detach())
         scale_C = self.weight * torch.rsqrt(var_C + self.eps).float()
         shift_C = self.bias - mean_C.float() * scale_C
         shape = [1, -1] + [1] * (x.dim() - 2)
@@ -55,8 +37,8 @@ class SyncedBatchNorm(_BatchNorm):
         return normalised.to(input.dtype)
 
     @torch.no_grad()
-    def _follow(self, mean_C: Tensor, var_C: Tensor) -> None:
-        """The running statistics, by the unbiased variance as everywhere."""
+    def _update_running_stats(self, mean_C: Tensor, var_C: Tensor) -> None:
+        """``var_C`` is unbiased, as in ``torch.nn.BatchNorm2d``."""
         assert self.running_mean is not None and self.running_var is not None and self.num_batches_tracked is not None
         assert self.momentum is not None
         self.num_batches_tracked += 1
@@ -64,12 +46,12 @@ class SyncedBatchNorm(_BatchNorm):
         self.running_var.lerp_(var_C.float(), self.momentum)
 
 
-def synced(module: nn.Module) -> None:
+def convert_sync_batch_norm(module: nn.Module) -> None:
     """Replaces every batch normalisation inside ``module``, in place."""
     for name, child in module.named_children():
         if isinstance(child, _BatchNorm):
-            ours = SyncedBatchNorm(child.num_features, eps=child.eps, momentum=child.momentum)
-            ours.load_state_dict(child.state_dict())
-            setattr(module, name, ours.to(next(child.parameters()).device))
+            synced = SyncBatchNorm(child.num_features, eps=child.eps, momentum=child.momentum)
+            synced.load_state_dict(child.state_dict())
+            setattr(module, name, synced.to(next(child.parameters()).device))
         else:
-            synced(child)
+            convert_sync_batch_norm(child)

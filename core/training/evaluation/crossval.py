@@ -1,14 +1,15 @@
-"""Cross-validation: the same recipe trained anew on several divisions of a dataset, each measured on what it never saw.
+"""Cross-validation: one recipe trained on several splits of a dataset, each evaluated on clips it never saw.
 
-Nothing is chosen by the clips that are measured: every training goes through all of its epochs, and its last weights
-count. Three protocols: random stratified splits over several seeds; folds by group, so that no artist stands on both
-sides; a published split, over several training seeds.
+Nothing is selected by the test clips: every training runs for all of its epochs, and its last weights are evaluated.
+Three protocols: random stratified splits over several seeds; folds by group, so that no artist is on both sides; a
+published split, over several training seeds.
 """
 
 import os
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import msgspec
@@ -22,12 +23,11 @@ from core.dataset.split import column_values, split, union_find
 from core.dataset.split_settings import SplitSettings
 from core.dataset.store.extract import OnFeatures
 from core.dataset.store.feature_set import FeatureSet
+from core.training.checkpoint import EpochMetrics
 from core.training.loop.evaluation import Evaluation
-from core.training.loop.init import augmentation, begin, sampling_weights
+from core.training.loop.init import augmentation, init_train_state, sampling_weights
 from core.training.loop.loader import BatchLoader
-from core.training.loop.sampler import random_windows
-from core.training.loop.step import step_of
-from core.training.loop.train import evaluate_model, train_epoch
+from core.training.loop.train import Callbacks, evaluate_model, train_model
 from core.training.loop.train_state import TrainState
 from core.training.recipe import Recipe
 from core.util.device import choose_device
@@ -36,31 +36,31 @@ from core.util.errors import UserError
 
 @dataclass(frozen=True)
 class Fold:
-    """One training of a cross-validation: what it trains on, what it is measured on, its seed."""
+    """One training of a cross-validation: indices of its training and test clips, and its seed."""
 
     name: str
     seed: int
     train: list[int]
-    measured: list[int]
+    test: list[int]
 
 
 @dataclass(frozen=True)
 class FoldResult:
-    """``evaluation`` is of the clips ``round.measured``, in that order."""
+    """``evaluation`` is of the clips ``fold.test``, in that order."""
 
-    round: Fold
+    fold: Fold
     evaluation: Evaluation
     seconds: float
 
 
-def random_rounds(clips: Sequence[Clip], seeds: int) -> list[Fold]:
-    """Stratified splits 80/10/10: trained on the eight tenths, measured on the last; the other tenth goes unused."""
+def random_folds(clips: Sequence[Clip], seeds: int) -> list[Fold]:
+    """Stratified 80/10/10 splits: trained on 80%, evaluated on the last 10%; the other 10% is unused."""
     parts = [split(clips, SplitSettings(seed=seed)) for seed in range(seeds)]
     return [Fold(f"seed {seed}", seed, part.train, part.test) for seed, part in enumerate(parts)]
 
 
-def grouped_rounds(clips: Sequence[Clip], folds: int, groups: str | None, seed: int = 0) -> list[Fold]:
-    """Every clip is measured once, by a network that has heard nothing of its group (of its recording, without groups).
+def grouped_folds(clips: Sequence[Clip], folds: int, groups: str | None, seed: int = 0) -> list[Fold]:
+    """Every clip is tested once, by a network that was trained on nothing of its group (or recording, without groups).
 
     Args:
         groups: a column of the clips, or ``INDEX.csv:COLUMN``.
@@ -69,16 +69,16 @@ def grouped_rounds(clips: Sequence[Clip], folds: int, groups: str | None, seed: 
         UserError: there is no such column, there are too few groups, or a fold leaves one genre to train on.
     """
     settings = SplitSettings(protocol="grouped", groups=groups, folds=folds, seed=seed, fractions=(1.0, 0.0, 0.0))
-    rounds = []
+    result = []
     for fold in range(folds):
         parts = split(clips, msgspec.structs.replace(settings, fold=fold))
         _check_genres(clips, parts.train, f"what fold {fold + 1} leaves to train on")
-        rounds.append(Fold(f"fold {fold + 1}", seed, parts.train, parts.test))
-    return rounds
+        result.append(Fold(f"fold {fold + 1}", seed, parts.train, parts.test))
+    return result
 
 
 def groups_of(clips: Sequence[Clip], groups: str) -> list[int]:
-    """A number for each clip, equal for those that `grouped_rounds` keeps together: one group, or copies of one clip.
+    """A number per clip, equal for clips that `grouped_folds` keeps together: one group, or copies of one clip.
 
     Args:
         groups: a column of the clips, or ``INDEX.csv:COLUMN``; a clip without a value there is a group of its own.
@@ -96,14 +96,16 @@ def groups_of(clips: Sequence[Clip], groups: str) -> list[int]:
     )
 
 
-def column_rounds(clips: Sequence[Clip], column: str, part: str, seeds: int, train: str = "train") -> list[Fold]:
-    """The split that a column gives, trained on one of its parts and measured on another, once a seed.
+def column_folds(clips: Sequence[Clip], column: str, part: str, seeds: int, train: str = "train") -> list[Fold]:
+    """The split that a column gives, trained on one of its parts and evaluated on another, once per seed.
 
     Raises:
-        UserError: there is no such column or part, both are one, or all clips to train on are of one genre.
+        UserError: there is no such column or part, both parts are the same, or all training clips have one genre.
     """
     if part == train:
-        raise UserError(f"A training on {train!r} cannot be measured on {part!r} as well: name two different parts.")
+        raise UserError(
+            f"A model trained on {train!r} cannot be evaluated on {part!r} as well: name two different parts."
+        )
     parts = split(clips, SplitSettings(protocol="column", column=column, parts=(train, "", part)))
     _check_genres(clips, parts.train, f"{train!r} in the column {column!r}")
     return [Fold(f"seed {seed}", seed, parts.train, parts.test) for seed in range(seeds)]
@@ -114,7 +116,7 @@ def _check_genres(clips: Sequence[Clip], train: list[int], what: str) -> None:
     if len(genres) < 2:
         raise UserError(
             f"A classifier needs clips of two genres or more, and {what} is all of {', '.join(genres)}: choose another "
-            "division."
+            "split."
         )
 
 
@@ -131,10 +133,10 @@ def load(
 
     Args:
         on_scanning, on_features: see `core.dataset.load.load_dataset`.
-        on_excluded: called with every file that is left out, and why.
+        on_excluded: called with every file that is left out, and the reason.
 
     Raises:
-        UserError: the dataset or the device cannot be used, it holds a single genre, or the recipe does not fit it.
+        UserError: the dataset or the device cannot be used, it has only one genre, or the recipe does not fit it.
     """
     device = choose_device(recipe.device)
     found = scan(data, index=index, on_progress=on_scanning)
@@ -153,69 +155,59 @@ def load(
 def cross_validate(
     recipe: Recipe,
     features: FeatureSet,
-    rounds: Sequence[Fold],
+    folds: Sequence[Fold],
     on_epoch: Callable[[Fold, int, int], None] | None = None,
 ) -> Iterator[FoldResult]:
-    """Trains and measures round after round.
+    """Trains and evaluates fold after fold.
 
     Args:
-        recipe: its front end is the features' own; a round's seed goes before the recipe's.
-        on_epoch: called with the round, the epochs done and their number.
+        recipe: its front end is that of the features; a fold's seed replaces the recipe's.
+        on_epoch: called with the fold, the epochs done and their total.
 
     Raises:
         Diverged: a loss became NaN or infinite.
         UserError: the network cannot be built.
     """
-    reader = BatchLoader(features, recipe.input_frames, features.device)
-    for one in rounds:
+    loader = BatchLoader(features, recipe.input_frames, features.device)
+    for fold in folds:
         began = time.monotonic()
-        train_state = train_blind(
-            msgspec.structs.replace(recipe, seed=one.seed),
-            reader,
-            torch.tensor(one.train),
-            (lambda done, epochs, one=one: on_epoch(one, done, epochs)) if on_epoch else None,  # type: ignore[misc]
+        report = partial(on_epoch, fold) if on_epoch else None
+        train_state = train_all_epochs(
+            msgspec.structs.replace(recipe, seed=fold.seed), loader, torch.tensor(fold.train), report
         )
         evaluation = evaluate_model(
-            train_state.judged,
-            reader,
-            torch.tensor(one.measured),
+            train_state.eval_model,
+            loader,
+            torch.tensor(fold.test),
             crops=recipe.test_crops,
             precision=train_state.precision,
         )
-        yield FoldResult(one, evaluation, time.monotonic() - began)
+        yield FoldResult(fold, evaluation, time.monotonic() - began)
 
 
-def train_blind(
-    recipe: Recipe, reader: BatchLoader, train: Tensor, on_epoch: Callable[[int, int], None] | None = None
+def train_all_epochs(
+    recipe: Recipe, loader: BatchLoader, train: Tensor, on_epoch: Callable[[int, int], None] | None = None
 ) -> TrainState:
-    """Trains for all of the recipe's epochs without looking at any other clip.
+    """Trains for all of the recipe's epochs, without validation.
 
     Args:
         train: indices of the clips, int64 [N].
-        on_epoch: called with the epochs done and their number.
+        on_epoch: called with the epochs done and their total.
 
     Raises:
         Diverged: the loss is NaN or infinite.
         UserError: the network cannot be built.
     """
-    train_state = begin(recipe, reader, train)
-    weights = sampling_weights(reader.features.clips, train, recipe.balance)
-    step = step_of(train_state, augmentation(recipe))
-    place = train_state.place
-    while place.epoch < place.epochs:
-        windows = random_windows(
-            train, reader.frames, reader.width, recipe.crops_per_clip, recipe.seed, place.epoch + 1, weights
-        )
-        train_epoch(step, reader.batches(windows, recipe.batch_size), _Nobody())
-        train_state.train_scores()
-        train_state.sums.zero_()
-        place.epoch, place.batch, place.clips = place.epoch + 1, 0, 0
-        if on_epoch:
-            on_epoch(place.epoch, place.epochs)
+    train_state = init_train_state(recipe, loader, train)
+    weights = sampling_weights(loader.features.clips, train, recipe.balance)
+    train_model(train_state, loader, train, None, _EpochCallback(on_epoch), augmentation(recipe), weights)
     return train_state
 
 
-class _Nobody:
-    """A listener that follows no training: `train_epoch` tells of batches only."""
+class _EpochCallback(Callbacks):
+    def __init__(self, on_epoch: Callable[[int, int], None] | None) -> None:
+        self._on_epoch = on_epoch
 
-    def batch_trained(self, train_state: TrainState, loss: Tensor, clips: int) -> None: ...
+    def epoch_finished(self, train_state: TrainState, metrics: EpochMetrics, validation: Evaluation | None) -> None:
+        if self._on_epoch:
+            self._on_epoch(metrics.epoch, train_state.progress.epochs)

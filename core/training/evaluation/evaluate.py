@@ -1,4 +1,4 @@
-"""A trained model on a dataset: the figures of ``genre-tui evaluate``, with the protocol they hold for."""
+"""Evaluation of a trained model on a dataset: the metrics of ``genre-tui evaluate``, and the clips they are of."""
 
 import os
 from collections.abc import Callable, Sequence
@@ -18,7 +18,7 @@ from core.features.settings import FrontEndSettings
 from core.reports.metrics import Assessment, assess
 from core.runs.folder import dataset_name
 from core.training.checkpoint import TrainedModel, load_model
-from core.training.evaluation.clip_selection import choose_clips
+from core.training.evaluation.clip_selection import select_clips
 from core.training.evaluation.significance import interval_of_share, mcnemar
 from core.training.loop.calibration import calibration_error, calibration_noise
 from core.training.loop.evaluation import Evaluation
@@ -42,16 +42,16 @@ def evaluate(
     on_features: OnFeatures | None = None,
     on_excluded: Callable[[Excluded], None] | None = None,
 ) -> dict[str, Any]:
-    """How good the model file ``model`` is on the folder of genres, or feature pack, at ``data``.
+    """Evaluates the model file ``model`` on the folder of genres, or feature pack, at ``data``.
 
     Args:
-        against: another model file, judged on exactly the same clips: those of genres that both know.
-        part: ``all``; or ``train``, ``valid`` or ``test``, the clips that were so in the model's own training; or,
-            with ``split_column``, a value of that column. By default every clip that the model (and the other one)
-            has neither been trained on nor been chosen by.
+        against: another model file, evaluated on exactly the same clips: those of genres that both know.
+        part: ``all``; or ``train``, ``valid`` or ``test``, the parts of the model's own training; or, with
+            ``split_column``, a value of that column. By default every clip that neither the model nor the other one
+            was trained on or selected by.
         split_column: a column of the dataset's index, or of ``index``.
         on_scanning, on_features: see `core.dataset.load.load_dataset`.
-        on_excluded: called with every file that is left out, and why.
+        on_excluded: called with every file that is left out, and the reason.
 
     Returns:
         The fields of `core.reports.metrics.Assessment`, and ``model``, ``dataset`` and ``protocol``; with
@@ -69,22 +69,26 @@ def evaluate(
         for one in found.excluded + excluded:
             on_excluded(one)
     clips, other = sets[0].clips, models[1] if against is not None else None
-    choice = choose_clips(clips, models[0], against=other, part=part, split_column=split_column)
-    known = [i for i in choice.clips if all(clips[i].genre in trained.genres for trained in models)]
+    selection = select_clips(clips, models[0], against=other, part=part, split_column=split_column)
+    known = [i for i in selection.clips if all(clips[i].genre in trained.genres for trained in models)]
     who = "the model knows" if against is None else "both models know"
     if not known:
-        raise UserError(f"None of the clips ({choice.protocol}) is of a genre that {who}: give clips of such genres.")
-    judged = [_judge(trained, features, known) for trained, features in zip(models, sets, strict=True)]
-    assessment = assessment_of(judged[0], [str(clips[i].path) for i in known], models[0].genres, models[0].temperature)
-    protocol = choice.protocol
-    if strangers := len(choice.clips) - len(known):
+        raise UserError(
+            f"None of the clips ({selection.description}) is of a genre that {who}: give clips of such genres."
+        )
+    evaluations = [_evaluate(trained, features, known) for trained, features in zip(models, sets, strict=True)]
+    assessment = assessment_of(
+        evaluations[0], [str(clips[i].path) for i in known], models[0].genres, models[0].temperature
+    )
+    protocol = selection.description
+    if strangers := len(selection.clips) - len(known):
         unknown = "the model does not know" if against is None else "one model or the other does not know"
         protocol += f"; {strangers} clips of genres that {unknown} left out"
     facts: dict[str, Any] = {"model": str(model), "dataset": dataset_name(Path(data)), "protocol": protocol}
     facts |= msgspec.to_builtins(assessment)
     if against is not None:
-        facts["against"] = {"model": str(against), "accuracy": judged[1].accuracy}
-        test = mcnemar(*((one.predictions == one.labels).tolist() for one in judged))
+        facts["against"] = {"model": str(against), "accuracy": evaluations[1].accuracy}
+        test = mcnemar(*((one.predictions == one.labels).tolist() for one in evaluations))
         counts = {"clips": len(known), "only_this": test.only_first, "only_other": test.only_second}
         facts["mcnemar"] = counts | {"p": test.p}
     return facts
@@ -93,7 +97,7 @@ def evaluate(
 def _features(
     found: Scan, models: Sequence[TrainedModel], on: torch.device, on_features: OnFeatures | None
 ) -> tuple[list[FeatureSet], list[Excluded]]:
-    """The features that each model wants, of the same clips, and the clips that one of them could not use."""
+    """The features that each model needs, of the same clips, and the clips that one of them could not use."""
     sets: dict[FrontEndSettings, FeatureSet] = {}
     excluded: list[Excluded] = []
     for trained in models:
@@ -102,11 +106,11 @@ def _features(
         features, failed = load_features(found, trained.front_end, device=on, on_features=on_features)
         excluded += failed
         if not features.clips:
-            raise UserError(f"None of the clips can be used: {failed[0].path} {failed[0].reason}; give others.")
+            raise UserError(f"None of the clips can be used: {failed[0].path} {failed[0].reason}; choose others.")
         found = replace(found, clips=features.clips)
         sets[trained.front_end] = features
     for settings, features in sets.items():
-        if len(features) > len(found.clips):  # what a later front end could not use is taken from an earlier one
+        if len(features) > len(found.clips):  # an earlier front end's set loses what a later one could not use
             sets[settings] = load_features(found, settings, device=on)[0]
     for trained in models:
         _check_front_end(sets[trained.front_end], trained)
@@ -114,7 +118,7 @@ def _features(
 
 
 def _check_front_end(features: FeatureSet, trained: TrainedModel) -> None:
-    """A pack's spectrograms cannot be made anew for the model: they have to be the model's, and as long as its window.
+    """A pack's spectrograms cannot be recomputed: they must be of the model's front end, and as long as its window.
 
     Raises:
         UserError: they are not.
@@ -130,13 +134,13 @@ def _check_front_end(features: FeatureSet, trained: TrainedModel) -> None:
     if made.frames < recipe.input_frames:
         window = wanted.seconds if recipe.crop_seconds is None else recipe.crop_seconds
         raise UserError(
-            f"The feature pack's clips last {made.seconds:g} s, and {trained.path} judges windows of {window:g} s: "
+            f"The feature pack's clips last {made.seconds:g} s, and {trained.path} needs windows of {window:g} s: "
             "evaluate on the audio, or on a pack of longer clips."
         )
 
 
-def _judge(trained: TrainedModel, features: FeatureSet, clips: list[int]) -> Evaluation:
-    """What the model makes of the clips, all of genres that it knows; labels are places in its own genres."""
+def _evaluate(trained: TrainedModel, features: FeatureSet, clips: list[int]) -> Evaluation:
+    """The model's evaluation on the clips, all of genres it knows; labels are indices into its own genres."""
     on = next(trained.model.parameters()).device
     evaluation = evaluate_model(
         trained.model,
@@ -152,9 +156,9 @@ def _judge(trained: TrainedModel, features: FeatureSet, clips: list[int]) -> Eva
 def assessment_of(
     evaluation: Evaluation, paths: Sequence[str], genres: Sequence[str], temperature: float
 ) -> Assessment:
-    """The evaluation's figures for a report.
+    """The metrics of an evaluation, for a report.
 
-    The loss is that of the plain logits, as in training; probabilities and calibration error are the calibrated ones.
+    The loss is that of the uncalibrated logits, as in training; probabilities and calibration error are calibrated.
     """
     probabilities_NC = evaluation.probabilities(temperature)
     interval = interval_of_share(evaluation.accuracy, len(evaluation.labels))

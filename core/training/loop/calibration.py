@@ -1,4 +1,4 @@
-"""Probabilities that mean what they say: temperature scaling and the expected calibration error."""
+"""Calibration of probabilities: temperature scaling and the expected calibration error."""
 
 import math
 
@@ -12,15 +12,15 @@ BINS = 15
 DRAWS = 1000
 
 LOWEST, HIGHEST = 0.5, 5.0
-"""Bounds of the temperature: a handful of validation clips, all of them right, would ask for zero."""
+"""Bounds of the temperature: a handful of validation clips, all predicted correctly, would drive it to zero."""
 
 
 def calibrate(validation: Evaluation) -> dict[str, float]:
-    """The temperature that makes a network's probabilities fit the validation clips (Guo et al. 2017), and the errors.
+    """Fits the temperature to the validation clips (Guo et al. 2017) and measures the calibration error.
 
     Returns:
         ``temperature``; ``ece_valid`` and ``nll_valid``, calibration error and mean cross-entropy with it;
-        ``ece_uncalibrated``, the error without it; ``clips``, how many it was fitted to.
+        ``ece_uncalibrated``, the error without it; ``clips``, the number of clips.
     """
     temperature = fit_temperature(validation.logits, validation.labels)
     return {
@@ -33,28 +33,20 @@ def calibrate(validation: Evaluation) -> dict[str, float]:
 
 
 def fit_temperature(logits_NC: Tensor, labels_N: Tensor) -> float:
-    """The temperature with the lowest cross-entropy, by golden-section search over its logarithm.
+    """The temperature with the lowest cross-entropy, which is convex in 1 / temperature and so has one minimum."""
+    from scipy.optimize import minimize_scalar  # type: ignore[import-untyped]
 
-    The cross-entropy is convex in 1 / temperature, so it has one minimum, and there is nothing to get stuck in.
-    """
     logits_NC = logits_NC.double()
 
     def loss(log_temperature: float) -> float:
         return float(F.cross_entropy(logits_NC / math.exp(log_temperature), labels_N))
 
-    low, high = math.log(LOWEST), math.log(HIGHEST)
-    shrink = (math.sqrt(5) - 1) / 2
-    while high - low > 1e-4:
-        left, right = high - shrink * (high - low), low + shrink * (high - low)
-        if loss(left) < loss(right):
-            high = right
-        else:
-            low = left
-    return math.exp((low + high) / 2)
+    bounds = (math.log(LOWEST), math.log(HIGHEST))
+    return math.exp(float(minimize_scalar(loss, bounds=bounds, method="bounded", options={"xatol": 1e-4}).x))
 
 
 def calibration_error(probabilities_NC: Tensor, labels_N: Tensor, bins: int = BINS) -> float:
-    """Expected calibration error: how far confidence and accuracy lie apart, over bins of equal width.
+    """Expected calibration error: mean distance between confidence and accuracy, over bins of equal width.
 
     Naeini, Cooper & Hauskrecht 2015; 0 is perfect, in [0, 1].
     """
@@ -65,16 +57,16 @@ def calibration_error(probabilities_NC: Tensor, labels_N: Tensor, bins: int = BI
 def calibration_noise(probabilities_NC: Tensor, bins: int = BINS) -> float:
     """The calibration error that a perfectly calibrated model with these probabilities shows on average.
 
-    It is not 0 on a finite number of clips: each bin's accuracy is a draw (Bröcker & Smith 2007). The mean over `DRAWS`
-    sets of verdicts drawn from the probabilities themselves.
+    It is not 0 on a finite number of clips: each bin's accuracy is random (Bröcker & Smith 2007). The mean over
+    `DRAWS` sets of outcomes drawn from the probabilities themselves.
     """
     confidence_N = probabilities_NC.double().amax(1)
     chances_DN = torch.rand(DRAWS, len(confidence_N), dtype=torch.float64, generator=torch.Generator().manual_seed(0))
     return float(_gaps(confidence_N, (chances_DN < confidence_N.cpu()).double(), bins).mean())
 
 
-def _gaps(confidence_N: Tensor, right_DN: Tensor, bins: int) -> Tensor:
-    """Mean distance of confidence and accuracy over bins of equal width [D], for D sets of verdicts."""
+def _gaps(confidence_N: Tensor, correct_DN: Tensor, bins: int) -> Tensor:
+    """Mean distance of confidence and accuracy over bins of equal width [D], for D sets of outcomes."""
     bin_N = (confidence_N * bins).long().clamp_max(bins - 1)
-    gap_DB = torch.zeros(len(right_DN), bins, dtype=torch.float64).index_add_(1, bin_N, right_DN - confidence_N)
+    gap_DB = torch.zeros(len(correct_DN), bins, dtype=torch.float64).index_add_(1, bin_N, correct_DN - confidence_N)
     return gap_DB.abs().sum(1) / len(confidence_N)

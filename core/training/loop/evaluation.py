@@ -1,4 +1,4 @@
-"""What a network made of a set of labelled clips. N clips, C genres."""
+"""Logits and labels of a set of clips, and the metrics that follow from them. N clips, C genres."""
 
 from dataclasses import dataclass
 
@@ -9,7 +9,7 @@ from torch import Tensor
 
 @dataclass(frozen=True)
 class Evaluation:
-    """Logits [N, C] and labels [N] on the CPU, and what follows from them."""
+    """Logits [N, C] and labels [N], on the CPU."""
 
     logits: Tensor
     labels: Tensor
@@ -30,14 +30,14 @@ class Evaluation:
 
     @property
     def confusion(self) -> Tensor:
-        """[C, C] counts; rows: truth, columns: prediction."""
+        """[C, C] counts; rows: true genre, columns: predicted genre."""
         genres = self.logits.shape[1]
         cells = torch.bincount(self.labels * genres + self.predictions, minlength=genres * genres)
         return cells.reshape(genres, genres)
 
     @property
     def genre_accuracy(self) -> list[float | None]:
-        """The share of each genre's clips that was recognised; None for a genre without clips."""
+        """Recall per genre; None for a genre without clips."""
         confusion = self.confusion
         rows = zip(confusion.diag().tolist(), confusion.sum(1).tolist(), strict=True)
         return [right / clips if clips else None for right, clips in rows]

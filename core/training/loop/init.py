@@ -1,4 +1,4 @@
-"""A train_state at the beginning: its network built, and fitted to the training set where that takes no training."""
+"""A new train state: network built, and those of its parts fitted to the training set that need no training."""
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -13,8 +13,8 @@ from core.features.settings import AugmentationSettings
 from core.models.layers.batch_norm import init_batch_norm_stats
 from core.models.layers.standardise import fit_standardisation
 from core.models.networks.lda_expert import ClipWindows, fit_experts
-from core.training.checkpoint import network_of
-from core.training.distributed.group import ALONE, ProcessGroup
+from core.training.checkpoint import build_network
+from core.training.distributed.group import SINGLE, ProcessGroup
 from core.training.loop.loader import BatchLoader
 from core.training.loop.precision import choose_precision, make_deterministic
 from core.training.loop.sampler import batch_bounds, random_windows, spaced_windows
@@ -27,59 +27,61 @@ from core.util.errors import UserError
 STANDARDISE_WINDOWS = 256
 """Windows of the training set that the network's standardisation is fitted to."""
 EXPERT_WINDOWS = 8
-"""Windows of each training clip that a discriminant is fitted to."""
+"""Windows of each training clip that an expert is fitted to."""
 EXPERT_CLIPS = 3_000
-"""Training clips that it is fitted to at most, chosen evenly: more would only take memory."""
+"""Most training clips an expert is fitted to, evenly chosen: more would only take memory."""
 EXPERT_BATCH = 64
 PRESETS_BALANCE = {make("").balance for make in PRESETS.values()}
-"""Columns that presets even out where there are any; a dataset need not have them."""
+"""Columns that presets balance by where they exist; a dataset need not have them."""
 
 
-def begin(recipe: Recipe, reader: BatchLoader, train: Tensor, team: ProcessGroup = ALONE) -> TrainState:
+def init_train_state(recipe: Recipe, loader: BatchLoader, train: Tensor, group: ProcessGroup = SINGLE) -> TrainState:
     """A train_state whose network is freshly initialised from the recipe's seed, on the reader's device.
 
     Args:
         train: indices of the training clips in the reader's feature set, int64 [N].
-        team: who shares every batch; each begins alike.
+        group: the processes that share every batch; all begin with the same weights.
 
     Raises:
-        UserError: there is no such network, it lacks the options, it cannot train on batches of one, or a batch is too
-            small to be shared.
+        UserError: there is no such network, it has no such options, it cannot train on batches of one, or a batch is
+            too small to be shared.
     """
-    make_deterministic(recipe, reader.device)
-    genres = len(reader.features.genres)
-    # A processor alone takes a second to draw 169 M weights, and another to bring them to a GPU. But the GPUs of a team
-    # may be of different kinds, and draw different ones.
-    home = reader.device if reader.device.type == "cuda" and team.place.alone else torch.device("cpu")
+    make_deterministic(recipe, loader.device)
+    genres = len(loader.features.genres)
+    # Initialising 169 M weights takes about 1 s on a CPU, and copying them to a GPU another. But the GPUs of a group
+    # may be of different kinds, which draw different random numbers.
+    home = loader.device if loader.device.type == "cuda" and group.info.is_single else torch.device("cpu")
     with home:
-        model = network_of(recipe, genres)
+        model = build_network(recipe, genres)
     if recipe.batch_size == 1 and any(isinstance(module, nn.BatchNorm1d) for module in model.modules()):
-        raise UserError(f"{recipe.model} cannot train on batches of one clip: take a batch size of 2 or more.")
-    windows = random_windows(train, reader.frames, reader.width, 1, recipe.seed, epoch=0)
-    fit_standardisation(model, reader.read(windows.part(0, STANDARDISE_WINDOWS)).mel_BMT.to(home))
-    init_batch_norm_stats(model, reader.read(windows.part(0, max(2, recipe.batch_size))).mel_BMT.to(home))
-    fit_experts(model, for_experts(recipe, reader, train, home))
+        raise UserError(f"{recipe.model} cannot train on batches of one clip: choose a batch size of 2 or more.")
+    windows = random_windows(train, loader.frames, loader.width, 1, recipe.seed, epoch=0)
+    fit_standardisation(model, loader.read(windows.part(0, STANDARDISE_WINDOWS)).mel_BMT.to(home))
+    init_batch_norm_stats(model, loader.read(windows.part(0, max(2, recipe.batch_size))).mel_BMT.to(home))
+    fit_experts(model, expert_windows(recipe, loader, train, home))
     bounds = batch_bounds(len(train) * recipe.crops_per_clip, recipe.batch_size)
     smallest = min(last - first for first, last in bounds)
-    if smallest < team.place.size:
-        raise UserError(f"A batch of {smallest} leaves some of {team.place.size} processes nothing: take larger ones.")
-    precision = choose_precision(recipe, reader.device)
-    return TrainState(model, recipe, precision, genres=genres, batches=len(bounds), team=team)
+    if smallest < group.info.size:
+        raise UserError(
+            f"A batch of {smallest} is too small for {group.info.size} processes: choose a larger batch size."
+        )
+    precision = choose_precision(recipe, loader.device)
+    return TrainState(model, recipe, precision, genres=genres, batches=len(bounds), group=group)
 
 
-def for_experts(recipe: Recipe, reader: BatchLoader, train: Tensor, device: torch.device) -> Iterator[ClipWindows]:
-    """Windows of the training clips, and each once more as the recipe's augmentation could have made it sound.
+def expert_windows(recipe: Recipe, loader: BatchLoader, train: Tensor, device: torch.device) -> Iterator[ClipWindows]:
+    """Windows of the training clips, each plain and once augmented as the recipe says.
 
-    Some clips at a time, [I, W, M, T] on ``device``: the windows as they are first, then the others in the same order.
+    Some clips at a time, [I, W, M, T] on ``device``: the plain windows first, then the augmented in the same order.
     """
     chosen = torch.linspace(0, len(train) - 1, min(len(train), EXPERT_CLIPS)).round().long()
-    reader = BatchLoader(reader.features, recipe.fit_frames, reader.device)
-    windows = spaced_windows(train[chosen], reader.frames, reader.width, EXPERT_WINDOWS)
+    loader = BatchLoader(loader.features, recipe.fit_frames, loader.device)
+    windows = spaced_windows(train[chosen], loader.frames, loader.width, EXPERT_WINDOWS)
     augment = _augment(recipe, recipe.augmentation.of_sound)
     generator = torch.Generator(device).manual_seed(recipe.seed)
     per_batch = EXPERT_BATCH // EXPERT_WINDOWS * EXPERT_WINDOWS  # a clip's windows stay together
     for first in range(0, len(windows), per_batch):
-        batch = reader.read(windows.part(first, first + per_batch))
+        batch = loader.read(windows.part(first, first + per_batch))
         mel_BMT, labels_B = batch.mel_BMT.to(device), batch.labels_B.to(device)
         kinds = [mel_BMT]
         if augment is not None:
@@ -89,7 +91,7 @@ def for_experts(recipe: Recipe, reader: BatchLoader, train: Tensor, device: torc
 
 
 def augmentation(recipe: Recipe) -> Augmentation | None:
-    """What the recipe does to training batches, or None for nothing."""
+    """The recipe's augmentation of training batches; None where there is none."""
     return _augment(recipe, recipe.augmentation)
 
 
@@ -98,12 +100,12 @@ def _augment(recipe: Recipe, settings: AugmentationSettings) -> Augment | None:
 
 
 def sampling_weights(clips: Sequence[Clip], train: Tensor, column: str | None) -> Tensor | None:
-    """How often each training clip is to be drawn, as the recipe's ``balance`` says: [N], or None for all alike.
+    """How often each training clip is drawn, as the recipe's ``balance`` says: [N], or None for all alike.
 
     A clip of a group (an artist, say) of n clips in its genre counts 1 / √n, and all genres count the same.
 
     Raises:
-        UserError: no clip has the column. One that a preset asks for may be missing: presets are for any dataset.
+        UserError: no clip has the column. A column that a preset asks for may be missing: presets suit any dataset.
     """
     if column is None:
         return None

@@ -1,4 +1,4 @@
-"""Windows of a feature set as batches on the device. Suffixes: B batch, M mel bands, T frames."""
+"""Batches of windows from a feature set, on the device. Suffixes: B batch, M mel bands, T frames."""
 
 from collections.abc import Iterator
 from typing import NamedTuple
@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from core.dataset.store.feature_set import FeatureSet
-from core.training.distributed.group import ALONE, ProcessGroup
+from core.training.distributed.group import SINGLE, ProcessGroup
 from core.training.loop.sampler import Windows, batch_bounds
 
 
@@ -15,11 +15,11 @@ class Batch(NamedTuple):
     mel_BMT: Tensor
     """Log-mel in dB, float32, on the device."""
     labels_B: Tensor
-    """Places in the feature set's genres, int64, on the device."""
+    """Indices into the feature set's genres, int64, on the device."""
 
 
 class BatchLoader:
-    """Cuts windows of one width out of a feature set, wherever that lies, and puts them on the device."""
+    """Cuts windows of one width out of a feature set, on disk or in memory, and puts them on the device."""
 
     def __init__(self, features: FeatureSet, width: int, device: torch.device) -> None:
         self.features = features
@@ -31,18 +31,23 @@ class BatchLoader:
         self._labels_on_device = features.labels.to(device)
         self._gathers = isinstance(features.mel, Tensor) and features.mel.device.type != "cpu"
 
-    def batches(self, windows: Windows, batch_size: int, first: int = 0, team: ProcessGroup = ALONE) -> Iterator[Batch]:
-        """All windows in batches of about ``batch_size`` (see `batch_bounds`), from batch ``first`` (from 0) on.
+    def batches(
+        self, windows: Windows, batch_size: int, first: int = 0, group: ProcessGroup = SINGLE
+    ) -> Iterator[Batch]:
+        """All windows in batches of about ``batch_size`` (see `batch_bounds`), beginning with batch ``first`` (from 0).
 
-        Of every batch this process gets its share of the ``team``'s.
+        Of every batch this process gets its shard of the ``group``'s.
         """
         if self._gathers:
-            windows = windows.to(self.device)  # once an epoch, so that no batch waits for a copy
-        parts = [team.share(windows.part(*bounds)) for bounds in batch_bounds(len(windows), batch_size)[first:]]
-        for number, part in enumerate(parts, start=1):
-            for following in parts[number : number + 1]:
+            windows = windows.to(self.device)  # once per epoch, so that no batch waits for a copy
+        shards = []
+        for begin, end in batch_bounds(len(windows), batch_size)[first:]:
+            first_own, last_own = group.shard(end - begin)
+            shards.append(windows.part(begin + first_own, begin + last_own))
+        for number, shard in enumerate(shards, start=1):
+            for following in shards[number : number + 1]:
                 self.features.will_need(following.clip)
-            yield self.read(part)
+            yield self.read(shard)
 
     def read(self, windows: Windows) -> Batch:
         """The windows as one batch, in their order."""
@@ -56,7 +61,7 @@ class BatchLoader:
         return Batch(self.features.as_decibels(quantised_BMT), labels_B)
 
     def _copy(self, windows: Windows) -> Tensor:
-        """The windows' codes, from disk or ordinary memory, in one piece."""
+        """The windows' quantised spectrograms, from disk or main memory, in one tensor."""
         mel = self.features.mel
         whole_BMT = [mel[i] for i in windows.clip.tolist()] if isinstance(mel, Tensor) else mel[windows.clip]
         starts = windows.start.tolist()
@@ -66,7 +71,7 @@ class BatchLoader:
         return quantised_BMT.pin_memory() if self.device.type == "cuda" else quantised_BMT
 
     def _gather(self, windows: Windows) -> Tensor:
-        """The windows' codes out of a set that lies on the device, in one kernel and without waiting for it."""
+        """The windows of a set on the device, in one kernel and without waiting for it."""
         assert isinstance(self.features.mel, Tensor)
         frame_BT = windows.start[:, None] + torch.arange(self.width, device=self.device)
         band_M = torch.arange(self.features.mel.shape[1], device=self.device)

@@ -1,4 +1,4 @@
-"""The optimiser of a recipe, without the compiler that torch's optimisers bring along."""
+"""Optimiser, learning-rate schedule and weight average of a recipe, without importing torch's compiler."""
 
 import copy
 import inspect
@@ -17,11 +17,11 @@ OPTIMISERS: dict[str, type[torch.optim.Adam]] = {"adam": torch.optim.Adam, "adam
 def build_optimiser(
     settings: OptimiserSettings, parameters: Iterable[nn.Parameter], *, fused: bool, capturable: bool = False
 ) -> Optimizer:
-    """Adam or AdamW over ``parameters``.
+    """The optimiser of `OPTIMISERS` that ``settings`` name, over ``parameters``.
 
     Args:
         fused: whether all weights are updated in one kernel.
-        capturable: whether a step may be recorded in a CUDA graph.
+        capturable: whether a step may be captured in a CUDA graph.
     """
     kind = _without_compiler(OPTIMISERS[settings.name])
     return kind(
@@ -34,11 +34,11 @@ def build_optimiser(
 
 
 def _without_compiler(kind: type[torch.optim.Adam]) -> type[torch.optim.Adam]:
-    """The same optimiser, but torch._dynamo is not imported for it: 1.5 of the 4 s before a trainer's first step.
+    """The same optimiser without its import of torch._dynamo, 1.5 of the 4 s before a trainer's first step.
 
-    Torch wraps an optimiser's methods to keep its compiler out of them, and imports the compiler to tell it so. Nothing
-    is compiled here. ``step`` is taken out of its wrapping; the other methods are marked as told. Where torch no longer
-    wraps them so, this changes nothing.
+    Torch wraps an optimiser's methods to keep its compiler out of them, and imports the compiler to do so. Nothing is
+    compiled here: ``step`` is unwrapped, the other methods are marked as wrapped already. Where torch no longer wraps
+    them this way, this changes nothing.
     """
     for name in ("state_dict", "load_state_dict", "zero_grad", "add_param_group"):
         plain = getattr(getattr(Optimizer, name), "__wrapped__", None)
@@ -50,9 +50,9 @@ def _without_compiler(kind: type[torch.optim.Adam]) -> type[torch.optim.Adam]:
 def learning_rate(settings: OptimiserSettings, step: int, steps: int, warmup_steps: int) -> float:
     """The rate of optimiser step ``step`` (from 0) of ``steps``.
 
-    Rises linearly over the first ``warmup_steps``, then stays, or falls to zero along half a cosine (Loshchilov &
-    Hutter 2017, without restarts). When a run is extended, ``steps`` grows and the rate goes on at the place it would
-    have on the longer cosine, so it jumps up and falls again from there; the warm-up stays as long as it was.
+    Rises linearly over the first ``warmup_steps``, then stays constant or falls to zero along half a cosine (Loshchilov
+    & Hutter 2017, without restarts). When a run is extended, ``steps`` grows and the rate continues from the same step
+    of the longer cosine, so it jumps up and falls again; the warm-up keeps its length.
     """
     if step < warmup_steps:
         return settings.learning_rate * (step + 1) / warmup_steps
@@ -63,9 +63,9 @@ def learning_rate(settings: OptimiserSettings, step: int, steps: int, warmup_ste
 
 
 class WeightAverage:
-    """Exponential moving average of a network's parameters; its floating-point buffers alike.
+    """Exponential moving average of a network's parameters and floating-point buffers.
 
-    Early on the decay is lower, (1 + n) / (10 + n) after n updates, so that the initial weights are soon forgotten.
+    Early on the decay is lower, (1 + n) / (10 + n) after n updates, so that the initial weights soon lose influence.
     """
 
     def __init__(self, model: nn.Module, decay: float) -> None:

@@ -20,15 +20,15 @@ class Precision:
     channels_last: bool
     fused: bool
     """Whether the optimiser updates all weights in one kernel."""
-    graphed: bool
-    """Whether a step is recorded as a CUDA graph and replayed."""
+    cuda_graph: bool
+    """Whether a step is captured as a CUDA graph and replayed."""
     own_kernels: bool
     """Whether convolution blocks use the kernels of `core.models.layers.triton_kernels`."""
 
     def autocast(self) -> contextlib.AbstractContextManager[object]:
         return torch.autocast(self.device.type, torch.bfloat16, enabled=self.bfloat16)
 
-    def place(self, model: nn.Module) -> nn.Module:
+    def to_device(self, model: nn.Module) -> nn.Module:
         """The network on the device, in the memory format."""
         for module in model.modules():
             if isinstance(module, ConvBlock):
@@ -40,23 +40,23 @@ class Precision:
 
 
 def choose_precision(recipe: Recipe, device: torch.device) -> Precision:
-    """What ``recipe`` asks for, as far as ``device`` has it: bfloat16 only where the hardware computes in it."""
+    """What ``recipe`` asks for, as far as ``device`` supports it: bfloat16 only where the hardware computes in it."""
     if recipe.plain:
-        return Precision(device, bfloat16=False, channels_last=False, fused=False, graphed=False, own_kernels=False)
+        return Precision(device, bfloat16=False, channels_last=False, fused=False, cuda_graph=False, own_kernels=False)
     bfloat16 = recipe.precision == "bfloat16" and has_bfloat16(device)
     return Precision(
         device,
         bfloat16=bfloat16,
         channels_last=device.type != "mps",
         fused=device.type != "mps",
-        graphed=device.type == "cuda",
+        cuda_graph=device.type == "cuda",
         own_kernels=triton_works(device),
     )
 
 
 @functools.cache
 def triton_works(device: torch.device) -> bool:
-    """Whether kernels in Triton run on the device. It is tried: they need a C compiler and Python's headers, too."""
+    """Whether Triton kernels run on the device. One is tried: they also need a C compiler and Python's headers."""
     if device.type != "cuda" or torch.version.hip is not None or torch.cuda.get_device_capability(device) < (8, 0):
         return False
     try:
@@ -64,14 +64,14 @@ def triton_works(device: torch.device) -> bool:
 
         x_BCHW = torch.ones(1, 16, 2, 2, device=device).contiguous(memory_format=torch.channels_last)
         norm_pool_relu(x_BCHW, nn.BatchNorm2d(16).to(device))
-    except Exception as error:  # whatever a compiler, a driver or a home that cannot be written comes up with
-        warnings.warn(f"Triton cannot run kernels here, so cuDNN's take their place: {error}", stacklevel=1)
+    except Exception as error:  # anything a compiler, a driver or a read-only home directory raises
+        warnings.warn(f"Triton cannot run kernels here, using cuDNN instead: {error}", stacklevel=1)
         return False
     return True
 
 
 def has_bfloat16(device: torch.device) -> bool:
-    """Whether the device has bfloat16 arithmetic of its own; an emulated one is slower than float32."""
+    """Whether the device has native bfloat16 arithmetic; an emulated one is slower than float32."""
     if device.type == "cuda":
         return bool(torch.cuda.is_bf16_supported(including_emulation=False))
     if device.type == "cpu":
@@ -80,21 +80,21 @@ def has_bfloat16(device: torch.device) -> bool:
 
 
 def make_deterministic(recipe: Recipe, device: torch.device) -> None:
-    """Seeds torch and asks for kernels that give the same result every time."""
+    """Seeds torch and selects deterministic kernels."""
     torch.manual_seed(recipe.seed)
     if device.type == "cuda":
-        take_deterministic_kernels()
+        use_deterministic_kernels()
         torch.set_float32_matmul_precision("highest" if recipe.plain else "high")
         torch.backends.cudnn.allow_tf32 = not recipe.plain
 
 
-def take_deterministic_kernels() -> None:
-    """Has CUDA compute the same every time."""
-    # Kernels without a deterministic form say so in trainer.log instead of ending the run. The function that is known
-    # better, use_deterministic_algorithms, imports torch's compiler: a second.
+def use_deterministic_kernels() -> None:
+    """Makes CUDA repeatable."""
+    # Kernels without a deterministic form warn in trainer.log instead of ending the run. The better-known function,
+    # use_deterministic_algorithms, imports torch's compiler, which takes a second.
     torch.set_deterministic_debug_mode("warn")
     torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
     torch.backends.cudnn.benchmark = False
-    # These two kinds of attention have no deterministic gradient that would be taken of itself.
+    # These two attention backends do not choose their deterministic gradient by themselves.
     torch.backends.cuda.enable_cudnn_sdp(False)
     torch.backends.cuda.enable_mem_efficient_sdp(False)

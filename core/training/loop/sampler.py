@@ -1,6 +1,6 @@
-"""Which stretches of which clips an epoch takes, and in what order: drawn from the seed alone, on the CPU.
+"""Which windows of which clips an epoch trains on, and in what order: drawn from the seed alone, on the CPU.
 
-The same windows come out on every device, and after a resume in the middle of an epoch, without a state to save.
+The windows are the same on every device, and after a resume in the middle of an epoch, without a state to save.
 """
 
 from dataclasses import dataclass
@@ -23,7 +23,7 @@ class Windows:
         return Windows(self.clip[first:last], self.start[first:last])
 
     def to(self, device: torch.device) -> "Windows":
-        """The same there; a GPU is not waited for."""
+        """The same windows on ``device``, without waiting for a GPU."""
         if device.type == "cuda" and self.clip.device.type == "cpu":
             return Windows(
                 self.clip.pin_memory().to(device, non_blocking=True),
@@ -41,13 +41,13 @@ def random_windows(
     epoch: int,
     weights: Tensor | None = None,
 ) -> Windows:
-    """``per_clip`` random windows of every clip, all shuffled; with ``weights`` as many in all, of clips drawn by them.
+    """``per_clip`` random windows of every clip, shuffled; with ``weights`` as many in all, of clips drawn by weight.
 
     Args:
         clips: [N] indices into the feature set.
-        frames: frames that hold sound, of every clip of the feature set; windows lie inside them where they fit.
+        frames: frames with sound of every clip in the feature set; windows stay inside them where they fit.
         width: frames of a window.
-        weights: [N] how often each clip is drawn, in proportion.
+        weights: [N] relative frequency of each clip.
     """
     generator = torch.Generator().manual_seed(_epoch_seed(seed, epoch))
     count = per_clip * len(clips)
@@ -56,13 +56,13 @@ def random_windows(
     else:
         clip_K = clips[torch.multinomial(weights, count, replacement=True, generator=generator)]
     room_K = (frames[clip_K] - width).clamp_min(0)
-    # A float64 fraction reaches every start of clips of any length; torch draws no integers with a bound for each.
+    # A float64 fraction reaches every start of a clip of any length; torch cannot draw integers with individual bounds.
     start_K = (torch.rand(len(clip_K), generator=generator, dtype=torch.float64) * (room_K + 1)).long()
     return Windows(clip_K, start_K)
 
 
 def spaced_windows(clips: Tensor, frames: Tensor, width: int, per_clip: int) -> Windows:
-    """``per_clip`` evenly spaced windows of every clip, one clip's after the other; a single one lies in the middle."""
+    """``per_clip`` evenly spaced windows of every clip, clip after clip; a single window is centred."""
     room_N = (frames[clips] - width).clamp_min(0)
     fractions = torch.linspace(0, 1, per_clip, dtype=torch.float64) if per_clip > 1 else torch.tensor([0.5])
     start_NK = (room_N[:, None] * fractions).round().long()
@@ -70,10 +70,10 @@ def spaced_windows(clips: Tensor, frames: Tensor, width: int, per_clip: int) -> 
 
 
 def batch_bounds(windows: int, batch_size: int) -> list[tuple[int, int]]:
-    """Where batches begin and end: as few as hold ``windows``, of sizes that differ by one at most.
+    """First and one past the last window of each batch: as few batches as possible, whose sizes differ by at most one.
 
-    Even sizes leave no last batch of a single window, which batch normalisation could not take; where batches of two
-    would, they become larger by one.
+    Even sizes leave no last batch of a single window, which batch normalisation cannot use; where batches of two would,
+    they become larger by one.
     """
     batches = -(-windows // batch_size)
     if batch_size > 1 and windows // batches == 1:
@@ -82,5 +82,5 @@ def batch_bounds(windows: int, batch_size: int) -> list[tuple[int, int]]:
 
 
 def _epoch_seed(seed: int, epoch: int) -> int:
-    """Well apart for neighbouring seeds and epochs, which a sum of the two would not be."""
+    """Far apart for neighbouring seeds and epochs, which their sum would not be."""
     return (seed * 0x9E3779B97F4A7C15 + epoch * 0xD1B54A32D192ED03 + 1) % 2**63

@@ -1,140 +1,150 @@
-"""Training and evaluation, as in the textbook. Suffixes: B batch, M mel bands, T frames, C genres, N clips, K crops."""
+"""The training loop and the evaluation. Suffixes: B batch, M mel bands, T frames, C genres, N clips, K crops."""
 
+import math
 from collections.abc import Callable, Iterator
-from typing import Protocol
 
 import torch
 from torch import Tensor, nn
 
-from core.training.distributed.group import ALONE, ProcessGroup
+from core.training.checkpoint import BestEpoch, EpochMetrics
+from core.training.distributed.group import SINGLE, ProcessGroup
 from core.training.loop.calibration import calibrate
 from core.training.loop.evaluation import Evaluation
 from core.training.loop.loader import Batch, BatchLoader
 from core.training.loop.precision import Precision
 from core.training.loop.sampler import batch_bounds, random_windows, spaced_windows
-from core.training.loop.step import Augmentation, Step, step_of
-from core.training.loop.train_state import BestEpoch, EpochMetrics, TrainState
+from core.training.loop.step import Augmentation, Step, build_step
+from core.training.loop.train_state import TrainState
 
 EVALUATION_FRAMES = 16 * 1292
-"""Frames that go through the network at once in an evaluation, whatever the windows' length: bounds its memory."""
+"""Frames per forward pass in an evaluation, whatever the length of the windows: bounds its memory."""
 EVALUATION_FRAMES_CUDA = 64 * 1292
-"""The same on a GPU, which fewer would keep waiting."""
+"""The same on a GPU, which fewer would leave idle."""
 
 
-class StepCallbacks(Protocol):
-    """Follows an epoch. Whatever it raises ends the training; the train_state can be saved at every call."""
+class Callbacks:
+    """Hooks of the training loop; each does nothing unless overridden.
 
-    def batch_trained(self, train_state: TrainState, loss: Tensor, clips: int) -> None:
-        """After every optimiser step. ``loss`` is this process' share of the batch's, on the device until the next
-        step: to read it is to wait for the device. ``clips`` is the size of the whole batch."""
-
-
-class Callbacks(StepCallbacks, Protocol):
-    """Follows a training, likewise."""
+    An exception raised in a hook ends the training; the train state can be saved in every one of them.
+    """
 
     def epoch_started(self, train_state: TrainState) -> None: ...
 
+    def batch_trained(self, train_state: TrainState, loss: Tensor, clips: int) -> None:
+        """After every optimiser step. ``loss`` is that of this process's shard, on the device and valid until the next
+        step: reading it waits for the device. ``clips`` is the global batch size."""
+
     def epoch_trained(self, train_state: TrainState) -> None:
-        """After the last step of an epoch, when the device has done it."""
+        """After the last step of an epoch, when the device has finished it."""
 
     def batch_validated(self, train_state: TrainState, batch: int, batches: int) -> None: ...
 
-    def epoch_finished(self, train_state: TrainState, score: EpochMetrics, validation: Evaluation) -> None:
-        """After the validation, when ``train_state.place`` includes the epoch."""
+    def epoch_finished(self, train_state: TrainState, metrics: EpochMetrics, validation: Evaluation | None) -> None:
+        """At the end of an epoch, when ``train_state.progress`` includes it."""
 
 
 def train_model(
     train_state: TrainState,
-    reader: BatchLoader,
+    loader: BatchLoader,
     train_clips: Tensor,
-    valid_clips: Tensor,
-    listener: Callbacks,
+    valid_clips: Tensor | None,
+    callbacks: Callbacks,
     augment: Augmentation | None = None,
     weights: Tensor | None = None,
 ) -> None:
-    """Trains until the train_state has finished: an epoch over the training clips, an evaluation, and so on.
+    """Trains until the train state has finished: an epoch over the training clips, a validation, and so on.
 
-    Goes on in the middle of an epoch where the train_state's place says so.
+    Resumes in the middle of an epoch where the train state's progress says so.
 
     Args:
-        train_clips, valid_clips: indices into the reader's feature set, int64 [N].
+        train_clips, valid_clips: indices into the loader's feature set, int64 [N]. Without ``valid_clips`` every epoch
+            is trained, no epoch counts as the best, and the validation metrics are NaN.
         augment: applied to every training batch, on the device.
         weights: how often each training clip is drawn; see `random_windows`.
 
     Raises:
         Diverged: the loss is NaN or infinite.
     """
-    recipe, place = train_state.recipe, train_state.place
-    step = step_of(train_state, augment)
+    recipe, progress = train_state.recipe, train_state.progress
+    step = build_step(train_state, augment)
     while not train_state.finished:
-        listener.epoch_started(train_state)
-        epoch = place.epoch + 1
+        callbacks.epoch_started(train_state)
+        epoch = progress.epoch + 1
         windows = random_windows(
-            train_clips, reader.frames, reader.width, recipe.crops_per_clip, recipe.seed, epoch, weights
+            train_clips, loader.frames, loader.width, recipe.crops_per_clip, recipe.seed, epoch, weights
         )
-        batches = reader.batches(windows, recipe.batch_size, place.batch, train_state.team)
-        train_epoch(step, batches, listener)
-        train_loss, train_accuracy = train_state.train_scores()
-        listener.epoch_trained(train_state)
+        batches = loader.batches(windows, recipe.batch_size, progress.batch, train_state.group)
+        train_epoch(step, batches, callbacks)
+        train_loss, train_accuracy = train_state.train_metrics()
+        callbacks.epoch_trained(train_state)
 
-        validation = evaluate_model(
-            train_state.judged,
-            reader,
-            valid_clips,
-            crops=recipe.test_crops,
-            precision=train_state.precision,
-            team=train_state.team,
-            on_batch=lambda batch, batches: listener.batch_validated(train_state, batch, batches),
+        validation, best = None, None
+        if valid_clips is not None:
+            validation = evaluate_model(
+                train_state.eval_model,
+                loader,
+                valid_clips,
+                crops=recipe.test_crops,
+                precision=train_state.precision,
+                group=train_state.group,
+                on_batch=lambda batch, batches: callbacks.batch_validated(train_state, batch, batches),
+            )
+            train_state.check_loss(validation.loss, f"The validation loss became {validation.loss} in epoch {epoch}")
+            best = BestEpoch(epoch, validation.accuracy, validation.loss, calibrate(validation))
+        metrics = EpochMetrics(
+            epoch=epoch,
+            train_loss=train_loss,
+            train_accuracy=train_accuracy,
+            val_loss=math.nan if validation is None else validation.loss,
+            val_accuracy=math.nan if validation is None else validation.accuracy,
+            learning_rate=train_state.last_learning_rate,
         )
-        score = EpochMetrics(
-            epoch, train_loss, train_accuracy, validation.loss, validation.accuracy, train_state.rate_of_last_step
-        )
-        train_state.close_epoch(score, BestEpoch(epoch, validation.accuracy, validation.loss, calibrate(validation)))
-        listener.epoch_finished(train_state, score, validation)
+        train_state.end_epoch(metrics, best)
+        callbacks.epoch_finished(train_state, metrics, validation)
 
 
-def train_epoch(step: Step, batches: Iterator[Batch], listener: StepCallbacks) -> None:
-    """One optimiser step a batch."""
+def train_epoch(step: Step, batches: Iterator[Batch], callbacks: Callbacks) -> None:
+    """One optimiser step per batch."""
     train_state = step.train_state
-    train_state.parallel.train()
+    train_state.parallel_model.train()
     for batch in batches:
-        whole = train_state.team.total(len(batch.labels_B))  # windows of the batch over all processes
-        loss = step(batch, whole)
-        listener.batch_trained(train_state, loss, whole)
+        global_batch_size = train_state.group.sum_count(len(batch.labels_B))
+        loss = step(batch, global_batch_size)
+        callbacks.batch_trained(train_state, loss, global_batch_size)
 
 
 @torch.no_grad()
 def evaluate_model(
     model: nn.Module,
-    reader: BatchLoader,
+    loader: BatchLoader,
     clips: Tensor,
     *,
     crops: int,
     precision: Precision,
-    team: ProcessGroup = ALONE,
+    group: ProcessGroup = SINGLE,
     on_batch: Callable[[int, int], None] | None = None,
 ) -> Evaluation:
-    """The network's judgement of clips: the mean of its logits over ``crops`` evenly spaced windows of each.
+    """The network's logits of clips: for each clip the mean over ``crops`` evenly spaced windows.
 
     Args:
-        clips: indices into the reader's feature set, int64 [N].
-        team: who shares the windows; every process gets the whole judgement.
-        on_batch: called with the number of batches done and of all.
+        clips: indices into the loader's feature set, int64 [N].
+        group: the processes that share the windows; every process gets the whole evaluation.
+        on_batch: called with the number of batches done and their total.
     """
     model.eval()
-    windows = spaced_windows(clips, reader.frames, reader.width, crops)
-    at_once = EVALUATION_FRAMES_CUDA if reader.device.type == "cuda" else EVALUATION_FRAMES
-    batch_size = max(2 * team.place.size, at_once // reader.width)
-    if len(windows) < team.place.size:
-        team = ALONE  # some would have nothing to do: everyone does everything
+    windows = spaced_windows(clips, loader.frames, loader.width, crops)
+    frames = EVALUATION_FRAMES_CUDA if loader.device.type == "cuda" else EVALUATION_FRAMES
+    batch_size = max(2 * group.info.size, frames // loader.width)
+    if len(windows) < group.info.size:
+        group = SINGLE  # too few to share: every process evaluates all of them
     bounds = batch_bounds(len(windows), batch_size)
     logits_by_batch = []
-    for done, (mel_BMT, _) in enumerate(reader.batches(windows, batch_size, team=team), start=1):
+    for done, (mel_BMT, _) in enumerate(loader.batches(windows, batch_size, group=group), start=1):
         with precision.autocast():
             logits_BC = model(mel_BMT).float()
         first, last = bounds[done - 1]
-        logits_by_batch.append(team.joined(logits_BC, last - first))
+        logits_by_batch.append(group.all_gather(logits_BC, last - first))
         if on_batch is not None:
             on_batch(done, len(bounds))
     logits_NKC = torch.cat(logits_by_batch).view(len(clips), crops, -1)
-    return Evaluation(logits_NKC.mean(1).cpu(), reader.labels[clips])
+    return Evaluation(logits_NKC.mean(1).cpu(), loader.labels[clips])

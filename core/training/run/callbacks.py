@@ -1,4 +1,4 @@
-"""What surrounds a training in a trainer: events, requests and checkpoints, between two batches."""
+"""What the trainer does around the training loop: events, requests and checkpoints, between two batches."""
 
 import time
 from collections.abc import Callable
@@ -6,138 +6,150 @@ from collections.abc import Callable
 from torch import Tensor
 
 from core.runs.journal.events import BatchProgress, EpochFinished, EpochStarted, Event
+from core.training.checkpoint import EpochMetrics
 from core.training.errors import StopRequested
 from core.training.loop.evaluation import Evaluation
-from core.training.loop.train_state import EpochMetrics, TrainState
+from core.training.loop.train import Callbacks
+from core.training.loop.train_state import TrainState
 from core.training.run.checkpointing import CheckpointManager
 from core.training.run.control import ControlHandler
 
 SHORTEST, LONGEST = 0.1, 1.0
-"""Seconds between two reports: ten a second at first, later one a second, so that a week's journal stays small."""
+"""Seconds between two progress events: ten per second at first, later one, so that a week's journal stays small."""
 
 SHARE = 1e-3
-"""A report may come after this share of the time since the beginning."""
+"""A progress event may follow after this share of the time since the beginning."""
 
 
 class Throttle:
-    """Says when the next report of progress is due."""
+    """Says when the next progress event is due."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
         self._began = clock()
-        self._told = -LONGEST
+        self._last = -LONGEST
 
     def due(self) -> bool:
-        """Whether it is time; a yes begins the next wait."""
+        """Whether it is time; if so, the next wait begins."""
         now = self._clock()
-        if now - self._told < min(LONGEST, max(SHORTEST, SHARE * (now - self._began))):
+        if now - self._last < min(LONGEST, max(SHORTEST, SHARE * (now - self._began))):
             return False
-        self._told = now
+        self._last = now
         return True
 
 
 class Timer:
-    """Seconds since it was started, without those that were spent waiting for people."""
+    """Seconds since it was started, without pauses."""
 
-    def __init__(self, waited: Callable[[], float]) -> None:
+    def __init__(self, paused_seconds: Callable[[], float]) -> None:
         """Args:
-        waited: seconds that were spent waiting since the process began.
+        paused_seconds: total time paused since the process began.
         """
-        self._waited = waited
+        self._paused_seconds = paused_seconds
         self.start()
 
     def start(self, seconds: float = 0.0) -> None:
-        """Begins anew, at ``seconds``."""
-        self._zero = time.perf_counter() - self._waited() - seconds
+        """Restarts at ``seconds``."""
+        self._zero = time.perf_counter() - self._paused_seconds() - seconds
 
     @property
     def seconds(self) -> float:
-        return time.perf_counter() - self._waited() - self._zero
+        return time.perf_counter() - self._paused_seconds() - self._zero
 
 
-class TrainerCallbacks:
-    """A `Callbacks` that tells, asks and saves. Training and validation are timed apart, pauses left out."""
+class TrainerCallbacks(Callbacks):
+    """Reports, answers and saves. Training and validation are timed separately, without pauses.
+
+    On non-zero ranks logger, control and checkpoints do nothing, and what rank 0 decides is received.
+    """
 
     def __init__(
-        self, emit: Callable[[Event], object], requests: ControlHandler, checkpoints: CheckpointManager
+        self, emit: Callable[[Event], object], control: ControlHandler, checkpoints: CheckpointManager
     ) -> None:
         self._emit = emit
-        self._requests = requests
+        self._control = control
         self._checkpoints = checkpoints
-        self._pace = Throttle()
-        self._watch = Timer(lambda: requests.paused_seconds)
+        self._throttle = Throttle()
+        self._timer = Timer(lambda: control.paused_seconds)
         self._train_seconds = 0.0
         self._clips = 0
 
     def epoch_started(self, train_state: TrainState) -> None:
-        self._emit(EpochStarted(epoch=train_state.place.epoch + 1, batches=train_state.batches))
-        self._tell(train_state, stop=False)
-        self._watch.start(train_state.place.seconds)
+        self._emit(EpochStarted(epoch=train_state.progress.epoch + 1, batches=train_state.batches))
+        self._synchronise(train_state, stop=False)
+        self._timer.start(train_state.progress.seconds)
 
     def batch_trained(self, train_state: TrainState, loss: Tensor, clips: int) -> None:
-        place = train_state.place
-        place.seconds = self._watch.seconds
-        if self._pace.due():
-            _, accuracy = train_state.train_scores()
+        progress = train_state.progress
+        progress.seconds = self._timer.seconds
+        if self._throttle.due():
+            _, accuracy = train_state.train_metrics()
             self._emit(
                 BatchProgress(
-                    epoch=place.epoch + 1,
-                    batch=place.batch,
+                    epoch=progress.epoch + 1,
+                    batch=progress.batch,
                     batches=train_state.batches,
-                    step=place.step,
+                    step=progress.step,
                     loss=float(loss),
                     accuracy=accuracy,
-                    learning_rate=train_state.rate_of_last_step,
-                    clips_per_second=place.clips / place.seconds,
+                    learning_rate=train_state.last_learning_rate,
+                    clips_per_second=progress.clips / progress.seconds,
                 )
             )
         self._checkpoints.batch_trained()
         self._check(train_state)
 
     def epoch_trained(self, train_state: TrainState) -> None:
-        self._train_seconds, self._clips = self._watch.seconds, train_state.place.clips
-        train_state.place.seconds = self._train_seconds
-        self._watch.start()
+        self._train_seconds, self._clips = self._timer.seconds, train_state.progress.clips
+        train_state.progress.seconds = self._train_seconds
+        self._timer.start()
 
     def batch_validated(self, train_state: TrainState, batch: int, batches: int) -> None:
-        if self._pace.due():
-            place = train_state.place
-            progress = BatchProgress(
-                epoch=place.epoch + 1, batch=batch, batches=batches, step=place.step, phase="validate"
+        if self._throttle.due():
+            progress = train_state.progress
+            self._emit(
+                BatchProgress(
+                    epoch=progress.epoch + 1, batch=batch, batches=batches, step=progress.step, phase="validate"
+                )
             )
-            self._emit(progress)
         self._check(train_state)
 
-    def epoch_finished(self, train_state: TrainState, score: EpochMetrics, validation: Evaluation) -> None:
-        best = train_state.place.best
+    def epoch_finished(self, train_state: TrainState, metrics: EpochMetrics, validation: Evaluation | None) -> None:
+        assert validation is not None, "a run always has validation clips"
+        best = train_state.progress.best
         self._emit(
             EpochFinished(
-                epoch=score.epoch,
-                train_loss=score.train_loss,
-                train_accuracy=score.train_accuracy,
-                val_loss=score.val_loss,
-                val_accuracy=score.val_accuracy,
-                learning_rate=score.learning_rate,
+                epoch=metrics.epoch,
+                train_loss=metrics.train_loss,
+                train_accuracy=metrics.train_accuracy,
+                val_loss=metrics.val_loss,
+                val_accuracy=metrics.val_accuracy,
+                learning_rate=metrics.learning_rate,
                 train_seconds=self._train_seconds,
-                val_seconds=self._watch.seconds,
+                val_seconds=self._timer.seconds,
                 clips_per_second=self._clips / self._train_seconds,
-                is_best=best is not None and best.epoch == score.epoch,
+                is_best=best is not None and best.epoch == metrics.epoch,
                 genre_accuracy=validation.genre_accuracy,
                 confusion=validation.confusion.tolist(),
             )
         )
         self._checkpoints.epoch_finished()
-        self._requests.look_next_time()  # what was asked in this epoch is answered before the next one is far on
+        self._control.look_next_time()  # requests made in this epoch are answered before the next one is far on
 
     def _check(self, train_state: TrainState) -> None:
-        """Answers requests, and tells the other processes of a team what comes of them."""
+        """Answers requests, on rank 0, and carries them out on all ranks."""
         try:
-            self._requests.check(before_waiting=self._checkpoints.save)
+            self._control.check(before_waiting=self._checkpoints.save)
         except StopRequested:
-            self._tell(train_state, stop=True)
-            raise
-        self._tell(train_state, stop=False)
+            self._synchronise(train_state, stop=True)
+        else:
+            self._synchronise(train_state, stop=False)
 
-    def _tell(self, train_state: TrainState, *, stop: bool) -> None:
-        train_state.place.epochs = self._requests.epochs
-        train_state.team.told(int(stop), train_state.place.epochs)
+    def _synchronise(self, train_state: TrainState, *, stop: bool) -> None:
+        """
+        Raises:
+            StopRequested: rank 0 was asked to stop.
+        """
+        stopped, train_state.progress.epochs = train_state.group.broadcast(int(stop), self._control.epochs)
+        if stopped:
+            raise StopRequested

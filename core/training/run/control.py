@@ -1,55 +1,64 @@
-"""What people ask of a trainer at work: the control file and the signals, answered between two batches."""
+"""What is asked of a running trainer: control file and signals, answered between two batches; and its folder's fate."""
 
+import fcntl
+import os
 import signal
+import sys
 import threading
 import time
 from collections.abc import Callable
+from pathlib import Path
 from types import FrameType, TracebackType
 from typing import Any
 
 from core.runs.control import MOST_EPOCHS, ControlReader, Request
 from core.runs.folder import RunFolder
-from core.runs.journal.events import RequestAnswered
-from core.training.errors import StopRequested
-from core.training.run.event_logger import EventLogger
+from core.runs.journal.events import RequestAnswered, Warned
+from core.training.errors import RunFolderGone, StopRequested
+from core.training.run.event_logger import EventLogger, Logger
 
 LOOK_SECONDS = 0.1
-"""How often the control file is looked at."""
+"""How often the control file is checked."""
 
-LAST_THINGS = "training is over; test and report are at work"
+FINISHING = "training is over; the final report is being made"
+F_GETPATH = 50
+"""macOS: fcntl command for the path of a descriptor."""
 
 
 class ControlHandler:
     """A context manager that also takes SIGINT and SIGTERM as requests to stop, in the main thread.
 
     Attributes:
-        epochs: how many epochs the run is to have, set by its owner; a request to extend raises it.
-        paused: whether the trainer is waiting to be told to go on.
-        paused_seconds: how long it has waited altogether.
-        concluding: training is over, and what can still be asked for is nothing.
+        epochs: epochs the run is to have, set by its owner; a request to extend raises it.
+        paused: whether the trainer is waiting for a request to resume.
+        paused_seconds: total time spent waiting.
+        finishing: training is over and no request can change the run any more.
     """
 
-    def __init__(self, run: RunFolder, logger: EventLogger) -> None:
+    def __init__(self, run: RunFolder, logger: Logger) -> None:
+        """With a `NullLogger`, on non-zero ranks, nothing is asked: rank 0 passes on what was requested."""
         self.epochs = 0
         self.paused = False
         self.paused_seconds = 0.0
-        self.concluding = False
+        self.finishing = False
         self._run = run
+        self._logger = logger
         self._control = ControlReader(run.path)
-        self._chronicle = logger
+        self._folder = _FolderWatch(run) if isinstance(logger, EventLogger) else None
         self._looked = 0.0
         self._signals: list[int] = []
         self._stopping = False
         self._replaced: dict[int, Any] = {}
 
-    def check(self, before_waiting: Callable[[], None] | None = None) -> None:
-        """Answers what was asked since the last call; waits here while the run is paused.
+    def check(self, before_waiting: Callable[[], object] | None = None) -> None:
+        """Answers what was requested since the last call; blocks here while the run is paused.
 
         Args:
             before_waiting: called once when a pause begins.
 
         Raises:
             StopRequested: the run is to stop.
+            RunFolderGone: the run folder was deleted.
         """
         now = time.monotonic()
         if now - self._looked >= LOOK_SECONDS:
@@ -61,7 +70,7 @@ class ControlHandler:
             self._wait()
 
     def look_next_time(self) -> None:
-        """The next check looks, however short ago the last one was: for moments after which people expect an answer."""
+        """Makes the next `check` look, however recent the last one: for moments when people expect an answer."""
         self._looked = 0.0
 
     def _wait(self) -> None:
@@ -74,14 +83,19 @@ class ControlHandler:
             self.paused_seconds += time.monotonic() - began
 
     def _look(self) -> None:
+        if self._folder is None:
+            return
+        if self._folder.moved():
+            self._control.folder = self._run.path
+            self._logger.emit(Warned(message=f"The run folder was moved to {self._run.path}; the run continues there"))
         if self._signals and not self._stopping:
             self._stop(signal.Signals(self._signals[0]).name)
         if (asked := self._control.poll()) is not None:
             self._answer(asked)
 
     def _answer(self, asked: Request) -> None:
-        if self.concluding:
-            self._reply(asked, asked.request == "stop", LAST_THINGS)
+        if self.finishing:
+            self._reply(asked, asked.request == "stop", FINISHING)
             return
         match asked.request:
             case "pause":
@@ -89,7 +103,7 @@ class ControlHandler:
                 self.paused = True
                 self._reply(asked, accepted, message)
             case "resume":
-                accepted, message = self.paused, "goes on" if self.paused else "the run is not paused"
+                accepted, message = self.paused, "resumed" if self.paused else "the run is not paused"
                 self.paused = False
                 self._reply(asked, accepted, message)
             case "extend":
@@ -104,27 +118,31 @@ class ControlHandler:
         if asked.epochs > MOST_EPOCHS:
             self._reply(asked, False, f"a run has at most {MOST_EPOCHS:,} epochs")
             return
+        try:
+            # When the run is resumed, it takes its number of epochs from there.
+            self._run.write_recipe(self._run.read_recipe() | {"epochs": asked.epochs})
+        except OSError as error:
+            self._reply(asked, False, f"recipe.json cannot be written ({error.strerror or error}); ask again")
+            return
         self.epochs = asked.epochs
-        # A later life of the run takes its number of epochs from there.
-        self._run.write_recipe(self._run.read_recipe() | {"epochs": asked.epochs})
-        self._reply(asked, True, f"the run goes on to epoch {asked.epochs}")
+        self._reply(asked, True, f"the run continues to epoch {asked.epochs}")
 
     def _stop(self, identity: str) -> None:
         self.paused, self._stopping = False, True
-        message = LAST_THINGS if self.concluding else "stopping: the model is kept; test and report follow"
-        self._chronicle.emit(RequestAnswered(request="stop", id=identity, accepted=True, message=message))
-        if not self.concluding:
+        message = FINISHING if self.finishing else "stopping: the model is kept; test and report follow"
+        self._logger.emit(RequestAnswered(request="stop", id=identity, accepted=True, message=message))
+        if not self.finishing:
             raise StopRequested
 
     def _reply(self, asked: Request, accepted: bool, message: str) -> None:
         epochs = self.epochs if asked.request == "extend" else None
-        self._chronicle.emit(
+        self._logger.emit(
             RequestAnswered(request=asked.request, id=asked.id, accepted=accepted, message=message, epochs=epochs)
         )
 
     def _on_signal(self, number: int, frame: FrameType | None) -> None:
-        if self._signals:
-            self._chronicle.interrupt()
+        if self._signals and isinstance(self._logger, EventLogger):
+            self._logger.interrupt()
         self._signals.append(number)
 
     def __enter__(self) -> "ControlHandler":
@@ -139,3 +157,44 @@ class ControlHandler:
     ) -> None:
         for number, handler in self._replaced.items():
             signal.signal(number, handler)
+        if self._folder is not None:
+            self._folder.close()
+
+
+class _FolderWatch:
+    """Follows the run folder, through an open descriptor, when it is moved under its trainer."""
+
+    def __init__(self, run: RunFolder) -> None:
+        self._run = run
+        self._descriptor = os.open(run.path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+
+    def moved(self) -> bool:
+        """Whether the folder was moved since the last call; ``run.path`` is then where it is now.
+
+        Raises:
+            RunFolderGone: it was deleted, or nothing says where it is.
+        """
+        if self._is_at(self._run.path):
+            return False
+        path = self._path()
+        if path is None or not self._is_at(path):
+            raise RunFolderGone(f"The run folder {self._run.path} was deleted while the run was being trained.")
+        self._run.path = path
+        return True
+
+    def _is_at(self, path: Path) -> bool:
+        try:
+            return os.path.samestat(path.stat(), os.fstat(self._descriptor))
+        except OSError:
+            return False
+
+    def _path(self) -> Path | None:
+        try:
+            if sys.platform == "darwin":
+                return Path(os.fsdecode(fcntl.fcntl(self._descriptor, F_GETPATH, b"\0" * 1024).rstrip(b"\0")))
+            return Path(f"/proc/self/fd/{self._descriptor}").readlink()
+        except OSError:
+            return None
+
+    def close(self) -> None:
+        os.close(self._descriptor)

@@ -1,11 +1,10 @@
-"""What a run trains on: spectrograms on the device, divided once and for all."""
+"""What a run trains on: spectrograms on the device, split once and for all."""
 
 import csv
 import io
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import torch
 from torch import Tensor
@@ -20,13 +19,15 @@ from core.runs.journal.events import DatasetScanned, ExcludedClip, FeaturesProgr
 from core.training.recipe import Recipe
 from core.training.run.callbacks import Throttle, Timer
 from core.training.run.control import ControlHandler
-from core.training.run.event_logger import EventLogger
-from core.training.training_set import provenance
+from core.training.run.event_logger import Logger
+from core.training.run.write_guard import WriteGuard
+from core.training.training_set import TrainingSet, training_set
 from core.util.atomic import write_atomic
 from core.util.errors import UserError
 
 SPLIT = "split.csv"
 """In the run folder: part, genre, name and content hash of every clip."""
+COLUMNS = ("part", "genre", "name", "content")
 
 
 @dataclass(frozen=True)
@@ -36,66 +37,78 @@ class TrainData:
     """Indices into ``features``, int64 on the CPU; likewise the other two."""
     valid: Tensor
     test: Tensor
-    provenance: dict[str, Any]
-    """The dataset as plain values, for the model file; see `core.training.training_set`."""
+    training_set: TrainingSet
+    """For the model file."""
 
     def on(self, device: torch.device) -> "TrainData":
-        """The same with its spectrograms in the device's memory, or still on disk where there is no room for them."""
+        """The same with its spectrograms in the device's memory, or still on disk where they do not fit."""
         return replace(self, features=self.features.to(device))
 
 
-def prepare(
+def prepare_data(
     run: RunFolder,
     recipe: Recipe,
     device: torch.device,
-    logger: EventLogger,
-    requests: ControlHandler,
+    logger: Logger,
+    control: ControlHandler,
+    guard: WriteGuard,
     *,
     resuming: bool,
 ) -> TrainData:
-    """Scans, divides and computes what the feature store lacks; writes split.csv, or holds a resumed run to it.
+    """Scans and splits the dataset and computes missing features; writes split.csv, or holds a resumed run to it.
 
-    The spectrograms are left on disk; ``device`` computes what is missing.
+    The spectrograms are left on disk; ``device`` computes the missing ones.
+
+    Args:
+        resuming: whether the run has a split already, which then must be there.
 
     Raises:
         UserError: the dataset cannot be trained on, or is no longer the one that the run began with.
-        StopRequested: somebody asked for it.
+        StopRequested: a stop was requested.
     """
-    pace = Throttle()
-    watch = Timer(lambda: requests.paused_seconds)
+    throttle = Throttle()
+    timer = Timer(lambda: control.paused_seconds)
 
     def on_scanned(scan: Scan, split: Split) -> None:
         logger.emit(_scanned(scan, split))
-        watch.start()
+        timer.start()
 
     def on_features(done: int, total: int, cached: int) -> None:
-        if pace.due() or done == total:
-            rate = (done - cached) / watch.seconds
+        if throttle.due() or done == total:
+            rate = (done - cached) / timer.seconds
             logger.emit(FeaturesProgress(done=done, total=total, cached=cached, clips_per_second=rate))
-        requests.check()
+        control.check()
 
     path = run.path / SPLIT
-    divided = resuming and path.exists()
     loaded = load_dataset(
         recipe.data,
         recipe.front_end,
         recipe.split,
-        divide=partial(_as_before, path=path, logger=logger) if divided else None,
+        divide=partial(_first_split, rows=_read_split(path), logger=logger) if resuming else None,
         device=device,
-        on_scanning=lambda done, total: requests.check(),
+        on_scanning=lambda done, total: control.check(),
         on_scanned=on_scanned,
         on_features=on_features,
     )
-    split = loaded.split
-    if not divided:
-        write_atomic(path, _split_csv(loaded.features.clips, split))
+    clips, split = loaded.features.clips, loaded.split
     if not split.valid:
         raise UserError(
-            "The split leaves no clips for validation, by which the best weights are chosen: name a part for it, "
-            "or give it a fraction above 0."
+            "The split leaves no clips for validation, which chooses the best weights: name a part for it, or give "
+            "it a fraction above 0."
+        )
+    genres = {clips[i].genre for i in split.train}
+    if len(genres) < 2:
+        raise UserError(
+            f"Only {len(genres)} genre{'' if len(genres) == 1 else 's'} can be trained on"
+            f"{' (' + ', '.join(genres) + ')' if genres else ''}, because the other clips are left out: see the log "
+            "for the reasons, and add clips of another genre."
+        )
+    if not resuming and not guard.attempt(SPLIT, lambda: write_atomic(path, _split_csv(clips, split)), patiently=True):
+        raise UserError(
+            f"{path} cannot be written, and the run could not be resumed without it: make room on the disk."
         )
     train, valid, test = (torch.tensor(part, dtype=torch.int64) for part in (split.train, split.valid, split.test))
-    origin = provenance(dataset_name(Path(recipe.data)), recipe.data, loaded.features.clips, split)
+    origin = training_set(dataset_name(Path(recipe.data)), recipe.data, clips, split)
     return TrainData(loaded.features, train, valid, test, origin)
 
 
@@ -112,19 +125,39 @@ def _scanned(scan: Scan, split: Split) -> DatasetScanned:
 def _split_csv(clips: list[Clip], split: Split) -> bytes:
     text = io.StringIO()
     writer = csv.writer(text)
-    writer.writerow(["part", "genre", "name", "content"])
+    writer.writerow(COLUMNS)
     for part, indices in split.parts().items():
         writer.writerows([part, clips[i].genre, clips[i].name, clips[i].content] for i in indices)
-    return text.getvalue().encode()
+    return text.getvalue().encode("utf-8", "surrogateescape")  # file names need not be UTF-8
 
 
-def _as_before(clips: list[Clip], path: Path, logger: EventLogger) -> Split:
-    """The split that the run began with, of the clips as they are numbered now."""
-    with path.open(newline="", encoding="utf-8") as file:
-        rows = list(csv.DictReader(file))
-    places = {(clip.genre, clip.name, clip.content): i for i, clip in enumerate(clips)}
+def _read_split(path: Path) -> list[dict[str, str]]:
+    """
+    Raises:
+        UserError: the file is missing or damaged.
+    """
+    hint = "put back the file, or start a new run"
+    try:
+        with path.open(newline="", encoding="utf-8", errors="surrogateescape") as file:
+            rows = list(csv.DictReader(file, strict=True))
+    except OSError as error:
+        raise UserError(
+            f"{path}, the split that this run began with, cannot be read ({error.strerror}): {hint}."
+        ) from None
+    except csv.Error as error:
+        raise UserError(f"{path}, the split that this run began with, is damaged ({error}): {hint}.") from error
+    if not rows or any(
+        row.get("part") not in PARTS or set(row) != set(COLUMNS) or None in row.values() for row in rows
+    ):
+        raise UserError(f"{path}, the split that this run began with, is damaged: {hint}.")
+    return rows
+
+
+def _first_split(clips: list[Clip], rows: list[dict[str, str]], logger: Logger) -> Split:
+    """The split that the run began with, as indices into ``clips``."""
+    indices = {(clip.genre, clip.name, clip.content): i for i, clip in enumerate(clips)}
     wanted = [(row["genre"], row["name"], row["content"]) for row in rows]
-    missing = [key for key in wanted if key not in places]
+    missing = [key for key in wanted if key not in indices]
     if missing or {genre for genre, _, _ in wanted} != {clip.genre for clip in clips}:
         example = f", {missing[0][0]}/{missing[0][1]} for one" if missing else ""
         raise UserError(
@@ -132,8 +165,9 @@ def _as_before(clips: list[Clip], path: Path, logger: EventLogger) -> Split:
             f"gone or changed{example}): put it back, or start a new run."
         )
     if surplus := len(clips) - len(rows):
-        logger.emit(Warned(message=f"{surplus} clips came to the dataset after the run began; they take no part"))
+        came = "1 clip was" if surplus == 1 else f"{surplus} clips were"
+        logger.emit(Warned(message=f"{came} added to the dataset after the run began, and not used"))
     parts: dict[str, list[int]] = {name: [] for name in PARTS}
     for row, key in zip(rows, wanted, strict=True):
-        parts[row["part"]].append(places[key])
-    return Split(**{name: sorted(indices) for name, indices in parts.items()})
+        parts[row["part"]].append(indices[key])
+    return Split(**{name: sorted(part) for name, part in parts.items()})

@@ -1,4 +1,4 @@
-"""A thread that tells about once a second how busy the device is."""
+"""A thread that samples once a second how busy the device is."""
 
 import contextlib
 import threading
@@ -15,7 +15,7 @@ INTERVAL = 1.0
 
 
 class DeviceMonitor:
-    """Emits a `DeviceSample` every second while it is entered, unless ``idle()``. A context manager."""
+    """A context manager that emits a `DeviceSample` every second, except while ``idle()``."""
 
     def __init__(self, device: torch.device, emit: Callable[[Event], object], idle: Callable[[], bool]) -> None:
         self._emit = emit
@@ -36,7 +36,7 @@ class DeviceMonitor:
         )
 
     def _run(self) -> None:
-        psutil.cpu_percent()  # the first call has no interval to speak of
+        psutil.cpu_percent()  # the first call only starts the interval
         while not self._over.wait(INTERVAL):
             if not self._idle():
                 self._emit(self.sample())
@@ -53,7 +53,7 @@ class DeviceMonitor:
 
 
 class _Gpu:
-    """One CUDA device as NVML sees it; what the driver does not tell stays None."""
+    """One CUDA device as NVML sees it; what the driver does not report stays None."""
 
     def __init__(self, device: torch.device) -> None:
         import pynvml

@@ -1,7 +1,9 @@
-"""Where the trainer tells what happens: the journal, the training log, and whoever listens in this process."""
+"""Where the trainer reports what happens: the journal, the training log, and a callback in this process."""
 
+import contextlib
 import os
 import socket
+import sys
 import threading
 import time
 from collections.abc import Callable
@@ -12,31 +14,50 @@ from typing import TypeVar
 import msgspec
 
 from core.runs.folder import RunFolder, dataset_name
-from core.runs.journal.events import Event, RunStarted
+from core.runs.journal.events import Event, RunStarted, Warned
 from core.runs.journal.journal import Journal
 from core.runs.journal.log_lines import log_lines
 from core.training.errors import EndedAtOnce
 from core.training.recipe import Recipe
+from core.util.disk import AppendFile, free_space
 
 EventT = TypeVar("EventT", bound=Event)
 OnEvent = Callable[[Event], None]
 
 
+class NullLogger:
+    """The logger of non-zero ranks: rank 0 reports for all."""
+
+    seconds = 0.0
+
+    def emit(self, event: EventT) -> EventT:
+        return event
+
+
 class EventLogger:
-    """Writes events, from any thread, in one order everywhere. A context manager."""
+    """Writes events, from any thread, in the same order everywhere. A context manager.
+
+    A full disk delays what is written to files and loses nothing; see `AppendFile`.
+    """
 
     def __init__(self, run: RunFolder, on_event: OnEvent | None = None) -> None:
+        """
+        Raises:
+            UserError: the run folder cannot be written to.
+        """
+        self._run = run
         self._journal = Journal(run.journal_path)
-        self._log = run.training_log_path.open("a", encoding="utf-8")
+        self._log = AppendFile(run.training_log_path)
         self._on_event = on_event
         self._lock = threading.Lock()
+        self._failures = 0
         self._writing = False
         self._interrupted = False
         self._began = time.monotonic()
 
     @property
     def seconds(self) -> float:
-        """Since this life of the run began."""
+        """Since this trainer process began with the run."""
         return time.monotonic() - self._began
 
     def emit(self, event: EventT) -> EventT:
@@ -45,18 +66,33 @@ class EventLogger:
         self._writing = self._writing or in_main_thread
         try:
             with self._lock:
-                event = self._journal.write(event)
-                if lines := log_lines(event):
-                    self._log.write(lines)
-                    self._log.flush()
-                if self._on_event is not None:
-                    self._on_event(event)
+                event = self._write(event)
+                self._watch_disk()
         finally:
             self._writing = self._writing and not in_main_thread
         if in_main_thread and self._interrupted:
             self._interrupted = False
             raise EndedAtOnce
         return event
+
+    def _write(self, event: EventT) -> EventT:
+        event = self._journal.write(event)
+        self._log.write(log_lines(event).encode("utf-8", "replace"))
+        if self._on_event is not None:
+            self._on_event(event)
+        return event
+
+    def _watch_disk(self) -> None:
+        """Says once that journal or log cannot be written, and once that they can be again."""
+        error, failures = self._journal.file.error or self._log.error, self._failures
+        self._failures = self._journal.file.failed_writes + self._log.failed_writes if error else 0
+        if error and not failures:
+            message = f"The journal cannot be written ({error.strerror or error}; {free_space(self._run.path)})"
+            self._write(Warned(message=f"{message}; events are kept in memory until there is room"))
+            with contextlib.suppress(OSError):  # it may be on the same disk
+                print(message, file=sys.stderr)
+        elif failures and not error:
+            self._write(Warned(message=f"The journal can be written again, after {failures} failed writes"))
 
     def interrupt(self) -> None:
         """Ends the main thread's work with `EndedAtOnce`, but never in the middle of an event. For signal handlers."""
@@ -73,6 +109,9 @@ class EventLogger:
     ) -> None:
         self._journal.close()
         self._log.close()
+
+
+Logger = EventLogger | NullLogger
 
 
 def run_started(recipe: Recipe, device: str, device_name: str, resumed_from: int | None = None) -> RunStarted:

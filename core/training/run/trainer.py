@@ -1,9 +1,12 @@
-"""The life of a trainer around its work: lock, journal, signals, and a last word whatever happens.
+"""The trainer process around a run: lock, journal, signals, and a last event whatever happens.
 
-Imports no torch: its first event is out, and a stop is heard, before the heavy libraries are there.
+Imports no torch: the first event is written, and a stop is heard, before the heavy libraries are loaded.
 """
 
 import os
+import re
+import shutil
+import signal
 import traceback
 from contextlib import ExitStack
 from pathlib import Path
@@ -15,13 +18,18 @@ from core.runs.folder import RunFolder
 from core.runs.journal.events import Event, RunFailed, RunFinished, RunStopped, Warned
 from core.runs.journal.journal import JournalReader
 from core.runs.lock import INHERITED, RunLock
-from core.training.distributed.ranks import ranks
-from core.training.errors import EndedAtOnce
+from core.training.distributed.dist_info import dist_info
+from core.training.errors import Diverged, EndedAtOnce, is_out_of_memory
 from core.training.recipe import Recipe, from_dict, to_dict
 from core.training.run.control import ControlHandler
-from core.training.run.event_logger import EventLogger, OnEvent, run_started
+from core.training.run.event_logger import EventLogger, Logger, NullLogger, OnEvent, run_started
+from core.training.run.write_guard import WriteGuard
 from core.util.device import is_surely_cpu, processor_name
 from core.util.errors import UserError
+
+OUTPUTS = ("last", "best_model", "recipe", "split", "report", "Spectrograms", "Plots")
+"""Stems of what only the trainer writes into its run folder, under a temporary name at first."""
+TEMPORARY = re.compile(rf"\.(?:{'|'.join(OUTPUTS)})-[0-9a-z_]{{8}}(?:\.\w+)?")
 
 
 def run_trainer(folder: Path | str, on_event: OnEvent | None = None) -> Event:
@@ -34,74 +42,111 @@ def run_trainer(folder: Path | str, on_event: OnEvent | None = None) -> Event:
         The last event: `RunFinished`, `RunStopped`, or `RunFailed` for whatever went wrong.
 
     Raises:
-        UserError: the run is at work in another process, or there is no such run; nothing has been written then.
+        UserError: another process is training the run, or there is no such run; nothing has been written then.
     """
     run = RunFolder(Path(folder))
     if not run.exists():
-        raise UserError(f"{run.path} is no run: it holds no recipe.json.")
+        raise UserError(f"{run.path} is not a run: it holds no recipe.json.")
     with ExitStack() as stack:
         launched = INHERITED in os.environ
         lock = RunLock(run.lock_path)
         if not lock.acquire():
             raise UserError(f"{run.name} is running already")
         stack.callback(lock.release)
-        if not launched:  # a launcher has dropped the requests to an earlier life; one to this life may be there by now
+        if not launched:  # a launcher drops earlier requests itself; there may be a new one by now
             run.control_path.unlink(missing_ok=True)
+        remove_leftovers(run)
         logger = stack.enter_context(EventLogger(run, on_event))
-        with ControlHandler(run, logger) as requests:
-            ending = _ending(run, logger, requests)
-        return logger.emit(ending)  # no longer a moment to be interrupted in
+        with ControlHandler(run, logger) as control:
+            ending = _ending(run, logger, control)
+        return logger.emit(ending)  # from here on no signal interrupts
 
 
-def _ending(run: RunFolder, logger: EventLogger, requests: ControlHandler) -> Event:
-    """Does the work; whatever becomes of it, there is a last event to tell."""
+def run_ddp_worker(folder: Path) -> None:
+    """Trains with rank 0 until rank 0 has finished training.
+
+    Raises:
+        RuntimeError: another process died; torchrun then restarts all of them.
+    """
+    # torchrun passes signals on to all ranks; rank 0 answers for them.
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_IGN)
+    run, logger = RunFolder(folder), NullLogger()
     try:
-        return _work(run, logger, requests)
-    except EndedAtOnce:
-        message = "ended at once, without test and report; resume goes on from what was saved last"
-        return RunStopped(seconds=logger.seconds, message=message)
-    except UserError as error:
-        return RunFailed(error=str(error), traceback="")
-    except Exception as error:
-        if ranks().restarts_left:
-            logger.emit(Warned(message=f"all processes start again from what was saved last ({_in_short(error)})"))
+        _train(run, logger, ControlHandler(run, logger))
+    except Diverged:
+        pass  # on rank 0, too, which reports it
+    except Exception:
+        if not has_ended(run):
             raise
-        return RunFailed(error=_in_short(error), traceback=traceback.format_exc())
-
-
-def _in_short(error: Exception) -> str:
-    said, name = str(error).strip().splitlines(), type(error).__name__
-    return f"{name}: {said[0]}" if said else name
 
 
 def has_ended(run: RunFolder) -> bool:
-    """Whether the journal ends with the end of a life."""
+    """Whether the journal ends with a last event, or is gone with its folder."""
+    if not run.path.exists():
+        return True
     reader, last = JournalReader(run.journal_path), None
     while events := reader.read():
         last = events[-1]
     return isinstance(last, RunFinished | RunStopped | RunFailed)
 
 
-def _work(run: RunFolder, logger: EventLogger, requests: ControlHandler) -> Event:
-    recipe = _recipe(run)
-    requests.epochs = recipe.epochs
+def remove_leftovers(run: RunFolder) -> None:
+    """Removes what a trainer that was killed in the middle of a write left behind: gigabytes, for a large network."""
+    for path in [*run.path.glob(".*"), *run.plots_path.glob(".*")]:
+        if TEMPORARY.fullmatch(path.name) or path.parent == run.plots_path:
+            if path.is_dir() and not path.is_symlink():
+                shutil.rmtree(path, ignore_errors=True)
+            else:
+                path.unlink(missing_ok=True)
+
+
+def _ending(run: RunFolder, logger: EventLogger, control: ControlHandler) -> Event:
+    """Trains; whatever happens, there is a last event."""
+    try:
+        return _train(run, logger, control)
+    except EndedAtOnce:
+        message = "ended at once, without test and report; resume continues from the last checkpoint"
+        return RunStopped(seconds=logger.seconds, message=message)
+    except UserError as error:
+        return RunFailed(error=str(error), traceback="")
+    except Exception as error:
+        if dist_info().restarts_left:
+            logger.emit(Warned(message=f"all processes restart from the last checkpoint ({_first_line(error)})"))
+            raise
+        if is_out_of_memory(error):
+            hint = "close other programs, or choose a smaller batch size or model"
+            return RunFailed(error=f"There is not enough memory ({_first_line(error)}): {hint}.", traceback="")
+        return RunFailed(error=_first_line(error), traceback=traceback.format_exc())
+
+
+def _first_line(error: Exception) -> str:
+    text, name = str(error).strip().splitlines(), type(error).__name__
+    return f"{name}: {text[0]}" if text else name
+
+
+def _train(run: RunFolder, logger: Logger, control: ControlHandler) -> Event:
+    guard = WriteGuard(run, logger.emit)
+    recipe = _recipe(run, guard)
+    control.epochs = recipe.epochs
     announced = not run.last_path.exists() and is_surely_cpu(recipe.device)
     if announced:
         logger.emit(run_started(recipe, "cpu", processor_name()))
-    from core.training.run.run import Run  # torch comes with it
+    from core.training.run.run import Run  # imports torch
 
-    return Run(run, recipe, logger, requests).follow(announced=announced)
+    return Run(run, recipe, logger, control, guard).train(announced=announced)
 
 
-def _recipe(run: RunFolder) -> Recipe:
-    """The run's recipe. A feature pack was made by a front end of its own, which then is the recipe's too."""
+def _recipe(run: RunFolder, guard: WriteGuard) -> Recipe:
+    """The run's recipe. A feature pack has a front end of its own, which replaces the recipe's."""
     try:
         recipe = from_dict(run.read_recipe())
         data = Path(recipe.data)
         if not is_pack(data) or (front_end := read_pack_index(data).front_end) == recipe.front_end:
             return recipe
         recipe = from_dict(to_dict(recipe) | {"front_end": msgspec.to_builtins(front_end)})
-    except msgspec.ValidationError as error:
-        raise UserError(f"{run.recipe_path} is no recipe: {error}") from error
-    run.write_recipe(to_dict(recipe))
+    except (msgspec.ValidationError, RecursionError) as error:
+        raise UserError(f"{run.recipe_path} is not a valid recipe: {error}") from error
+    if dist_info().is_leader:
+        guard.attempt(run.recipe_path.name, lambda: run.write_recipe(to_dict(recipe)), patiently=True)
     return recipe

@@ -2,14 +2,13 @@
 
 import threading
 from pathlib import Path
-from typing import Any
 
 import pytest
 import torch
 
 from core.runs.journal import events as ev
 from core.runs.journal.journal import JournalReader
-from core.training.checkpoint import save_last
+from core.training.checkpoint import TrainCheckpoint, write_training
 from core.training.errors import EndedAtOnce
 from core.training.run import checkpointing as checkpoints
 from core.training.run.device_monitor import DeviceMonitor
@@ -44,9 +43,9 @@ def test_the_best_is_written_before_the_last(collection: Path, tmp_path: Path) -
 def test_a_full_disk_costs_a_checkpoint_and_not_the_run(
     collection: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    real, failures = save_last, 0
+    real, failures = write_training, 0
 
-    def full_once(path: Path, state: dict[str, Any]) -> None:
+    def full_once(path: Path, state: TrainCheckpoint) -> None:
         nonlocal failures
         failures += 1
         if failures == 1:
@@ -54,7 +53,7 @@ def test_a_full_disk_costs_a_checkpoint_and_not_the_run(
         real(path, state)
 
     monkeypatch.setattr(checkpoints, "OVERHEAD", 1e9)
-    monkeypatch.setattr(checkpoints, "save_last", full_once)
+    monkeypatch.setattr(checkpoints, "write_training", full_once)
     run = lives.new_run(tmp_path, collection, epochs=3)
     assert isinstance(lives.train(run), ev.RunFinished)
     assert "No space left" in lives.of_kind(run, ev.Warned)[0].message

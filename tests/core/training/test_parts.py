@@ -149,14 +149,14 @@ def test_an_evaluation_counts() -> None:
 
 def test_reports_come_ten_a_second_and_fewer_in_a_long_run() -> None:
     now = 0.0
-    pace = Throttle(lambda: now)
+    throttle = Throttle(lambda: now)
 
     def reports(seconds: float) -> int:
         nonlocal now
         count = 0
         for _ in range(round(seconds * 100)):
             now += 0.01
-            count += pace.due()
+            count += throttle.due()
         return count
 
     assert 9 <= reports(1.0) <= 10

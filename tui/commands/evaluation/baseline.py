@@ -1,12 +1,12 @@
 """An earlier result of ``crossval --json``, and McNemar's test of a new one against it."""
 
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import msgspec
 
-from core.training.evaluation.protocol import same_protocol
 from core.training.evaluation.significance import mcnemar
 from core.util.errors import UserError
 from tui.commands.exit_codes import UsageError
@@ -78,6 +78,19 @@ def check_comparable(path: Path, earlier: Earlier, protocol: str, measured: list
     now = [Verdict(name=c.name, genre=c.genre, predicted=[c.genre], content=content_of(c)) for c in measured]
     if not _pairs_of(now, earlier.predictions):
         raise UserError(f"{path} is of other data, for it has none of the clips measured now: name a result of them.")
+
+
+def same_protocol(one: str, other: str) -> bool:
+    """Whether two results of cross-validation may be compared, by their protocols in words.
+
+    The number of trainings does not matter: the first training that tests a clip is the same one. The number of folds
+    does, because it decides how much there is to train on.
+    """
+
+    def without_trainings(protocol: str) -> str:
+        return re.sub(r"^\d+ (random stratified split|training)s?", r"\1", protocol)
+
+    return without_trainings(one) == without_trainings(other)
 
 
 def compare(facts: dict[str, Any], earlier: Earlier) -> dict[str, Any]:

@@ -83,13 +83,11 @@ def run(args: argparse.Namespace) -> int:
     )
     rounds, protocol = _rounds(args, features)
     if earlier is not None:
-        check_comparable(args.against, earlier, protocol, [features.clips[i] for one in rounds for i in one.measured])
+        check_comparable(args.against, earlier, protocol, [features.clips[i] for one in rounds for i in one.test])
     outcomes = []
     for outcome in cross_validate(recipe, features, rounds, _tell_epoch):
         outcomes.append(outcome)
-        print_note(
-            f"{outcome.round.name}: {percent(outcome.evaluation.accuracy)} of {len(outcome.round.measured)} clips"
-        )
+        print_note(f"{outcome.fold.name}: {percent(outcome.evaluation.accuracy)} of {len(outcome.fold.test)} clips")
     facts = facts_of(outcomes, features, protocol, args.groups) | {"recipe": to_dict(recipe)}
     if earlier is not None:
         facts["mcnemar"] = compare(facts, earlier)
@@ -134,22 +132,22 @@ def _as_for_train(args: argparse.Namespace) -> argparse.Namespace:
 
 def _rounds(args: argparse.Namespace, features: "FeatureSet") -> tuple[list["Fold"], str]:
     """What to train, and the protocol in words."""
-    from core.training.evaluation.crossval import column_rounds, grouped_rounds, random_rounds
+    from core.training.evaluation.crossval import column_folds, grouped_folds, random_folds
 
     clips, plural = features.clips, "" if args.seeds == 1 else "s"
     if args.protocol == "random":
-        return random_rounds(clips, args.seeds), (
+        return random_folds(clips, args.seeds), (
             f"{args.seeds} random stratified split{plural} 80/10/10, measured on the last tenth; copies stay together"
         )
     if args.protocol == "grouped" and args.groups is None:
         from core.dataset.near_duplicates import COLUMN, with_recordings
 
-        rounds = grouped_rounds(with_recordings(features).clips, args.folds, COLUMN)
+        rounds = grouped_folds(with_recordings(features).clips, args.folds, COLUMN)
         return rounds, f"{args.folds} folds, clips that sound like one recording together (artists unknown)"
     if args.protocol == "grouped":
         groups = args.groups.rpartition(":")[2]
-        return grouped_rounds(clips, args.folds, args.groups), f"{args.folds} folds grouped by {groups}"
-    rounds = column_rounds(clips, args.split_column, args.part, args.seeds, args.train_part)
+        return grouped_folds(clips, args.folds, args.groups), f"{args.folds} folds grouped by {groups}"
+    rounds = column_folds(clips, args.split_column, args.part, args.seeds, args.train_part)
     return rounds, (
         f"{args.seeds} training{plural} on {args.train_part!r} of the column {args.split_column}, "
         f"measured on {args.part!r}"

@@ -27,9 +27,9 @@ def facts_of(outcomes: list["FoldResult"], features: "FeatureSet", protocol: str
         fitted = calibrate(evaluation)
         runs.append(
             {
-                "name": outcome.round.name,
-                "trained_on": len(outcome.round.train),
-                "clips": len(outcome.round.measured),
+                "name": outcome.fold.name,
+                "trained_on": len(outcome.fold.train),
+                "clips": len(outcome.fold.test),
                 "accuracy": evaluation.accuracy,
                 "macro_f1": table.macro_f1,
                 "loss": evaluation.loss,
@@ -43,7 +43,7 @@ def facts_of(outcomes: list["FoldResult"], features: "FeatureSet", protocol: str
                 "seconds": outcome.seconds,
             }
         )
-        for clip, genre in zip(outcome.round.measured, evaluation.predictions.tolist(), strict=True):
+        for clip, genre in zip(outcome.fold.test, evaluation.predictions.tolist(), strict=True):
             predicted.setdefault(clip, []).append(genre)
     confusion = sum(outcome.evaluation.confusion for outcome in outcomes)
     interval, interval_by = _interval(outcomes, features.clips, groups)
@@ -90,7 +90,7 @@ def _interval(outcomes: list["FoldResult"], clips: list["Clip"], groups: str | N
     else:
         number = groups_of(clips, groups)
         right = [hit for one in outcomes for hit in (one.evaluation.predictions == one.evaluation.labels).tolist()]
-        of = [number[i] for one in outcomes for i in one.round.measured]
+        of = [number[i] for one in outcomes for i in one.fold.test]
         interval = interval_of_groups(right, of)
         by = f"{len(set(of))} whole groups of {groups.rpartition(':')[2]}, resampled {DRAWS:,} times"
     return (None if interval is None else [interval.low, interval.high]), by

@@ -1,3 +1,4 @@
+import errno
 import os
 import signal
 import subprocess
@@ -190,17 +191,83 @@ def test_a_loss_that_is_no_number_is_read_as_missing(path: Path) -> None:
     assert event.train_loss is None
 
 
-def test_a_full_disk_is_an_error_and_the_next_line_is_whole(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("room", [0, 1, 10, 200])
+def test_a_full_disk_delays_events_and_loses_none(path: Path, monkeypatch: pytest.MonkeyPatch, room: int) -> None:
     journal = Journal(path)
-    real = os.write
-    monkeypatch.setattr(os, "write", lambda descriptor, data: real(descriptor, data[:10]))
-    with pytest.raises(OSError, match="only 10 of"):
-        journal.write(ev.Warned(message="lost"))
-    monkeypatch.undo()
-    kept = journal.write(ev.Warned(message="kept"))
+    first = journal.write(ev.Warned(message="before"))
+    real, left = os.write, room
+
+    def full(descriptor: int, data: bytes) -> int:
+        nonlocal left
+        written = real(descriptor, bytes(data[:left])) if left else 0
+        left -= written
+        if not written:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        return written
+
+    monkeypatch.setattr(os, "write", full)
+    kept = [journal.write(ev.Warned(message=f"kept {i}")) for i in range(3)]
+    journal.write(ev.BatchProgress(epoch=1, batch=1, batches=2, step=1))  # the next one will say as much
+    assert journal.file.error is not None and journal.file.failed_writes > 0
     reader = JournalReader(path)
-    assert reader.read() == [kept]
-    assert reader.bad_lines == 1
+    early = reader.read()
+    monkeypatch.undo()
+    last = journal.write(ev.Warned(message="after"))
+    assert journal.file.error is None
+    read = early + reader.read()
+    assert [event.seq for event in read] == list(range(5))
+    assert read == [first, *kept, last] and reader.bad_lines == 0
+    assert JournalReader(path).read() == read
+
+
+@pytest.mark.parametrize("room", [0, 10])
+def test_a_full_disk_at_the_end_leaves_a_journal_that_continues(
+    path: Path, monkeypatch: pytest.MonkeyPatch, room: int
+) -> None:
+    journal = Journal(path)
+    first = journal.write(ev.Warned(message="kept"))
+    real, left = os.write, room
+
+    def full(descriptor: int, data: bytes) -> int:
+        nonlocal left
+        if not left:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        written, left = real(descriptor, bytes(data[:left])), 0
+        return written
+
+    monkeypatch.setattr(os, "write", full)
+    journal.write(ev.Warned(message="lost"))
+    journal.close()
+    monkeypatch.undo()
+    again = Journal(path)
+    second = again.write(ev.Warned(message="kept, too"))
+    again.close()
+    assert JournalReader(path).read() == [first, second]
+    assert second.seq == 1
+
+
+def test_a_name_that_is_not_utf8_is_written_readably(path: Path) -> None:
+    mistake = ev.Misclassified(path="caf\udce9.wav", genre="a\udcff", predicted="b", probability=0.5)
+    scanned = ev.DatasetScanned(
+        genres=["a\udcff"],
+        clips={"a\udcff": 1},
+        parts={},
+        hours=1.0,
+        excluded=[ev.ExcludedClip(path="caf\udce9.wav", reason="is silent")],
+    )
+    journal = Journal(path)
+    written = [journal.write(scanned), journal.write(with_mistakes([mistake]))]
+    journal.close()
+    assert JournalReader(path).read() == written
+    assert isinstance(written[0], ev.DatasetScanned) and written[0].excluded[0].path == "caf\ufffd.wav"
+    assert written[0].clips == {"a\ufffd": 1}
+
+
+def with_mistakes(mistakes: list[ev.Misclassified]) -> ev.TestFinished:
+    return ev.TestFinished(
+        loss=1.0, accuracy=0.5, macro_f1=0.5, calibration_error=None, report={}, report_text="", confusion=[],
+        genres=[], best_epoch=1, misclassified=mistakes,
+    )  # fmt: skip
 
 
 WRITER = """

@@ -8,13 +8,13 @@ import numpy as np
 import pytest
 
 from core.dataset.pack import import_archive
-from core.training.evaluation.crossval import column_rounds, grouped_rounds, groups_of, load, random_rounds
-from core.training.evaluation.protocol import same_protocol
+from core.training.evaluation.crossval import column_folds, grouped_folds, groups_of, load, random_folds
 from core.training.evaluation.significance import interval_of_groups, interval_of_mean, interval_of_share, mcnemar
 from core.training.presets import preset
 from core.util.errors import UserError
 from tests.core.training.conftest import make_collection
 from tui.cli import main
+from tui.commands.evaluation.baseline import same_protocol
 from tui.commands.exit_codes import FAILED, USAGE
 
 GENRES = ("drums", "flute")
@@ -49,27 +49,27 @@ def clips(pack: Path) -> list:  # type: ignore[type-arg]
 
 
 def test_folds_measure_every_clip_once_and_keep_artists_apart(clips: list) -> None:  # type: ignore[type-arg]
-    rounds = grouped_rounds(clips, 5, "artist")
-    assert sorted(i for one in rounds for i in one.measured) == list(range(40))
+    rounds = grouped_folds(clips, 5, "artist")
+    assert sorted(i for one in rounds for i in one.test) == list(range(40))
     for one in rounds:
         heard = {clips[i].columns["artist"] for i in one.train}
         # The copy of clip00 ties two artists together.
-        assert heard.isdisjoint(clips[i].columns["artist"] for i in one.measured)
-        assert {clips[i].content for i in one.train}.isdisjoint(clips[i].content for i in one.measured)
-        assert len(one.train) + len(one.measured) == 40
+        assert heard.isdisjoint(clips[i].columns["artist"] for i in one.test)
+        assert {clips[i].content for i in one.train}.isdisjoint(clips[i].content for i in one.test)
+        assert len(one.train) + len(one.test) == 40
 
 
 def test_random_splits_differ_and_keep_copies_together(clips: list) -> None:  # type: ignore[type-arg]
-    rounds = random_rounds(clips, 10)
-    assert len({tuple(one.measured) for one in rounds}) > 5
+    rounds = random_folds(clips, 10)
+    assert len({tuple(one.test) for one in rounds}) > 5
     for one in rounds:
-        assert {clips[i].content for i in one.train}.isdisjoint(clips[i].content for i in one.measured)
+        assert {clips[i].content for i in one.train}.isdisjoint(clips[i].content for i in one.test)
 
 
 def test_a_column_gives_one_split_for_every_seed(clips: list) -> None:  # type: ignore[type-arg]
-    rounds = column_rounds(clips, "part", "valid", 3)
+    rounds = column_folds(clips, "part", "valid", 3)
     assert [one.seed for one in rounds] == [0, 1, 2]
-    assert {tuple(one.measured) for one in rounds} == {tuple(range(28, 40))}
+    assert {tuple(one.test) for one in rounds} == {tuple(range(28, 40))}
     assert all(max(one.train) < 28 for one in rounds)
 
 
@@ -211,7 +211,7 @@ def test_a_part_is_not_measured_on_itself(pack: Path, clips: list, capsys: pytes
     assert main(["crossval", str(pack), "--protocol", "split", *column]) == USAGE
     assert "--part and --train-part are both 'train'" in capsys.readouterr().err
     with pytest.raises(UserError, match="two different parts"):
-        column_rounds(clips, "part", "train", 1)
+        column_folds(clips, "part", "train", 1)
 
 
 def test_a_single_genre_is_nothing_to_tell_apart(
@@ -225,9 +225,9 @@ def test_a_single_genre_is_nothing_to_tell_apart(
 
     halved = [replace(clip, columns=row) for clip, row in zip(clips, rows, strict=True)]
     with pytest.raises(UserError, match="two genres or more, and 'drums' in the column 'half' is all of drums"):
-        column_rounds(halved, "half", "flute", 1, "drums")
+        column_folds(halved, "half", "flute", 1, "drums")
     with pytest.raises(UserError, match="two genres or more, and what fold 1 leaves to train on"):
-        grouped_rounds(halved, 2, "half")
+        grouped_folds(halved, 2, "half")
 
 
 def test_a_folder_of_audio_names_what_it_leaves_out_and_knows_its_files_again(

@@ -12,9 +12,10 @@ from core.dataset.pack import pack
 from core.runs.folder import RunFolder
 from core.runs.journal import events as ev
 from core.runs.journal.log_lines import percent
-from core.training.checkpoint import read_best, write_best
+from core.training.checkpoint import read_model, write_model
 from core.training.evaluation.evaluate import evaluate
 from core.training.evaluation.significance import interval_of_share
+from core.training.training_set import PartClips
 from core.util.errors import UserError
 from tests.core.training.conftest import GENRES, make_collection
 from tests.support import trainer_runs as lives
@@ -52,9 +53,9 @@ def test_the_test_part_gives_the_figures_of_the_run(trained: RunFolder, collecti
 def test_by_default_nothing_that_was_learnt_from(trained: RunFolder, collection: Path) -> None:
     result = evaluate(trained.best_model_path, collection, device="cpu")
     assert result["clips"] == 3
-    assert "27 that the model was trained on or chosen by are left out" in result["protocol"]
+    assert "27 that the model was trained on or selected by are left out" in result["protocol"]
     everything = evaluate(trained.best_model_path, collection, part="all", device="cpu")
-    assert everything["clips"] == 30 and "trained on or chosen by 27 of them" in everything["protocol"]
+    assert everything["clips"] == 30 and "trained on or selected by 27 of them" in everything["protocol"]
 
 
 def test_a_pack_of_the_same_collection_is_recognised(trained: RunFolder, collection: Path, tmp_path: Path) -> None:
@@ -80,7 +81,7 @@ def test_a_column_and_genres_that_the_model_does_not_know(trained: RunFolder, tm
 def test_what_cannot_be_evaluated_says_why(trained: RunFolder, collection: Path, tmp_path: Path) -> None:
     with pytest.raises(UserError, match="no part 'best'"):
         evaluate(trained.best_model_path, collection, part="best", device="cpu")
-    with pytest.raises(UserError, match="is not there"):
+    with pytest.raises(UserError, match="does not exist"):
         evaluate(tmp_path / "none.pth", collection, device="cpu")
     torch.save({"other": 1}, tmp_path / "other.pth")
     with pytest.raises(UserError, match="not a model of genre-tui"):
@@ -92,7 +93,7 @@ def test_two_models_are_judged_on_the_same_clips_each_by_its_own_front_end(
 ) -> None:
     result = evaluate(trained.best_model_path, collection, against=other.best_model_path, part="all", device="cpu")
     assert result["clips"] == result["mcnemar"]["clips"] == 30
-    assert "the model was trained on or chosen by 27 of them, the other model was trained on" in result["protocol"]
+    assert "the model was trained on or selected by 27 of them, the other model was trained on" in result["protocol"]
     alone = evaluate(other.best_model_path, collection, part="all", device="cpu")
     assert result["against"] == {"model": str(other.best_model_path), "accuracy": alone["accuracy"]}
     # The two differ in as many clips as their mistakes do.
@@ -103,25 +104,26 @@ def test_two_models_are_judged_on_the_same_clips_each_by_its_own_front_end(
 
 
 def test_what_either_model_knows_is_left_out(trained: RunFolder, collection: Path, tmp_path: Path) -> None:
-    content = read_best(trained.best_model_path)
-    parts = content["dataset"]["parts"]
-    parts["train"] = {key: names + parts["test"][key][:1] for key, names in parts["train"].items()}
-    parts["test"] = {key: names[1:] for key, names in parts["test"].items()}
-    write_best(tmp_path / "knows_more.pth", content)
+    content = read_model(trained.best_model_path)
+    parts = content.dataset.parts
+    train, test = parts["train"], parts["test"]
+    parts["train"] = PartClips(train.content + test.content[:1], train.name + test.name[:1])
+    parts["test"] = PartClips(test.content[1:], test.name[1:])
+    write_model(tmp_path / "knows_more.pth", content)
     result = evaluate(trained.best_model_path, collection, against=tmp_path / "knows_more.pth", device="cpu")
     assert result["clips"] == result["mcnemar"]["clips"] == 2
-    assert "28 that one model or the other was trained on or chosen by are left out" in result["protocol"]
+    assert "28 that one model or the other was trained on or selected by are left out" in result["protocol"]
     assert result["mcnemar"] == {"clips": 2, "only_this": 0, "only_other": 0, "p": 1.0}
-    with pytest.raises(UserError, match="One model or the other was trained on, or chosen by, every one"):
-        learnt = read_best(trained.best_model_path)
-        learnt["dataset"]["parts"]["valid"] = learnt["dataset"]["parts"]["test"]
-        write_best(tmp_path / "knows_the_rest.pth", learnt)
+    with pytest.raises(UserError, match="One model or the other was trained on or selected by every one"):
+        learnt = read_model(trained.best_model_path)
+        learnt.dataset.parts["valid"] = learnt.dataset.parts["test"]
+        write_model(tmp_path / "knows_the_rest.pth", learnt)
         evaluate(trained.best_model_path, collection, against=tmp_path / "knows_the_rest.pth", device="cpu")
     asked = evaluate(
         trained.best_model_path, collection, against=tmp_path / "knows_more.pth", part="test", device="cpu"
     )
     assert asked["clips"] == 3
-    assert "(the other model was trained on or chosen by 1 of them: no measure of accuracy)" in asked["protocol"]
+    assert "(the other model was trained on or selected by 1 of them: not a measure of accuracy)" in asked["protocol"]
 
 
 def test_two_models_are_judged_on_genres_that_both_know(trained: RunFolder, tmp_path: Path) -> None:
@@ -167,7 +169,7 @@ def test_a_pack_that_does_not_fit_says_what_is_the_matter(
     with pytest.raises(UserError, match=r"another front end than that of .*hop_length 256 and not 300.*n_mels 32"):
         evaluate(trained.best_model_path, tmp_path / "pack", against=other.best_model_path, part="all", device="cpu")
     pack(collection, tmp_path / "short", replace(lives.FRONT_END, seconds=0.5))
-    with pytest.raises(UserError, match=r"clips last 0.5 s, and .* judges windows of 1 s"):
+    with pytest.raises(UserError, match=r"clips last 0.5 s, and .* needs windows of 1 s"):
         evaluate(trained.best_model_path, tmp_path / "short", part="all", device="cpu")
 
 

@@ -13,8 +13,8 @@ from core.dataset.store.extract import compute_features
 from core.features.settings import AugmentationSettings
 from core.models.networks.lda_expert import FORGOTTEN, REMEMBERED, StatisticsExpert
 from core.models.registry import build_model
-from core.training.loop import init as begin
-from core.training.loop.init import EXPERT_BATCH, EXPERT_WINDOWS, augmentation, for_experts, sampling_weights
+from core.training.loop import init
+from core.training.loop.init import EXPERT_BATCH, EXPERT_WINDOWS, augmentation, expert_windows, sampling_weights
 from core.training.loop.loader import BatchLoader
 from core.training.loop.sampler import random_windows
 from core.training.presets import PRESETS, preset
@@ -159,15 +159,15 @@ def test_experts_hear_each_window_as_it_is_and_as_it_could_have_sounded(
     collection: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     features = compute_features(scan(collection).clips, lives.FRONT_END)[0].to("cpu")
-    reader = BatchLoader(features, 20, torch.device("cpu"))
+    loader = BatchLoader(features, 20, torch.device("cpu"))
     tricks = AugmentationSettings(time_mask=1.0, frequency_mask=1.0, mixup=1.0, roll=1.0)
     sound = AugmentationSettings(equaliser=1.0, mixup=1.0)
     seconds = lives.FRONT_END.seconds_at(40)
     alike = Recipe(data=str(collection), front_end=lives.FRONT_END, augmentation=tricks, fit_seconds=seconds)
     changed = structs.replace(alike, augmentation=sound)
     train = torch.arange(len(features))
-    (mel, labels), *_ = for_experts(alike, reader, train, reader.device)
-    (twice, same_labels), *_ = for_experts(changed, reader, train, reader.device)
+    (mel, labels), *_ = expert_windows(alike, loader, train, loader.device)
+    (twice, same_labels), *_ = expert_windows(changed, loader, train, loader.device)
     assert mel.shape == (EXPERT_BATCH // EXPERT_WINDOWS, EXPERT_WINDOWS, 32, 40)
     assert twice.shape == (EXPERT_BATCH // EXPERT_WINDOWS, 2 * EXPERT_WINDOWS, 32, 40)
     assert torch.equal(labels, features.labels[: len(labels)]) and torch.equal(labels, same_labels)
@@ -176,9 +176,9 @@ def test_experts_hear_each_window_as_it_is_and_as_it_could_have_sounded(
     added = twice[:, EXPERT_WINDOWS:] - mel
     assert (added.std(3) < 1e-4).all() and added.abs().max() > 1
     whole = structs.replace(alike, fit_seconds=1000.0)
-    assert next(for_experts(whole, reader, train, reader.device))[0].shape[3] == lives.FRONT_END.frames
-    monkeypatch.setattr(begin, "EXPERT_CLIPS", 3)
-    few = torch.cat([labels for _, labels in for_experts(alike, reader, train, reader.device)])
+    assert next(expert_windows(whole, loader, train, loader.device))[0].shape[3] == lives.FRONT_END.frames
+    monkeypatch.setattr(init, "EXPERT_CLIPS", 3)
+    few = torch.cat([labels for _, labels in expert_windows(alike, loader, train, loader.device)])
     assert few.tolist() == features.labels[[0, (len(train) - 1) // 2, len(train) - 1]].tolist()
 
 

@@ -49,13 +49,13 @@ def test_a_window_is_the_stretch_it_says(collection: Path) -> None:
 
 def test_going_on_in_the_middle_gives_the_rest(collection: Path) -> None:
     features = compute_features(scan(collection).clips, lives.FRONT_END)[0].to("cpu")
-    reader = BatchLoader(features, 20, CPU)
+    loader = BatchLoader(features, 20, CPU)
     windows = random_windows(torch.arange(30), features.frames, 20, 1, seed=0, epoch=1)
-    whole = list(reader.batches(windows, 4))
-    rest = list(reader.batches(windows, 4, first=5))
+    whole = list(loader.batches(windows, 4))
+    rest = list(loader.batches(windows, 4, first=5))
     assert len(rest) == len(whole) - 5
     assert all(torch.equal(a.mel_BMT, b.mel_BMT) for a, b in zip(whole[5:], rest, strict=True))
-    assert list(reader.batches(windows, 4, first=len(whole))) == []
+    assert list(loader.batches(windows, 4, first=len(whole))) == []
 
 
 def losses(run: RunFolder) -> list[float]:

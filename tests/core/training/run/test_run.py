@@ -175,7 +175,7 @@ def test_a_dataset_that_changed_since_is_refused_and_a_grown_one_is_not(tmp_path
     shutil.copy(data / "hum" / "hum.00000.wav", data / "hum" / "another.wav")
     lives.change_recipe(run, epochs=2)
     assert isinstance(lives.train(run), ev.RunFinished)
-    assert "1 clips came to the dataset" in lives.of_kind(run, ev.Warned)[0].message
+    assert "1 clip was added to the dataset" in lives.of_kind(run, ev.Warned)[0].message
     lives.assert_same(lives.load(whole.last_path)["weights"], lives.load(run.last_path)["weights"])
     (data / "tone" / "tone.00001.wav").unlink()
     lives.change_recipe(run, epochs=3)
