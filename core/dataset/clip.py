@@ -1,16 +1,20 @@
-"""One clip of a dataset, and one file that is none."""
+"""A clip of a dataset, and a file that was left out of it."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from core.util.errors import UserError
+
+OnNote = Callable[[str], None]
+"""Called with what a user should know about a dataset, one sentence at a time."""
 
 
 @dataclass(frozen=True)
 class Clip:
     """A usable recording and what is known about it.
 
-    ``name`` is its file name without the suffix (``blues.00000``), by which an index finds it; ``content`` is a hash
+    ``name`` is its file name without the suffix (``blues.00000``); ``content`` is a hash
     of the file (of the spectrogram, in a feature pack), by which the feature store finds it. Texts are fit for people
     and JSON: whatever cannot be printed in a file name is escaped in them, never in ``path``.
     """

@@ -1,4 +1,4 @@
-"""One file of a dataset: what it is, its hash, and whether it is fit for training."""
+"""What one file of a dataset holds: format, length, content hash, and whether it can be trained on."""
 
 import contextlib
 import hashlib
@@ -19,15 +19,15 @@ from core.util.atomic import write_atomic
 from core.util.dirs import cache_folder
 
 SILENCE = 1e-4
-"""Range of samples, from the lowest to the highest, below which a clip is silent: about -86 dB of full scale."""
+"""Difference of the highest and the lowest sample below which sound counts as silence: about -86 dB of full scale."""
 SHORTEST = 0.5
-"""Seconds."""
+"""Seconds of the shortest usable clip."""
 
 SAMPLES_AT_ONCE = 1 << 20
 
 
 class FileInspection(msgspec.Struct, frozen=True):
-    """What a look at a file's content found. ``reason`` says why it is unfit; it is None for a fit one."""
+    """What a file holds. ``reason`` says why no part of it can be used; None if it can."""
 
     content: str = ""
     format: str = ""
@@ -35,6 +35,14 @@ class FileInspection(msgspec.Struct, frozen=True):
     channels: int = 0
     duration_s: float = 0.0
     reason: str | None = None
+    silent_s: float = 0.0
+    """Seconds of silence that it begins with."""
+
+    def rejection(self, seconds: float) -> str | None:
+        """Why its first ``seconds``, the part that is used, cannot be trained on; None if they can."""
+        if self.reason is None and self.silent_s >= seconds:
+            return f"is silent in its first {seconds:g} s"
+        return self.reason
 
 
 def inspect_file(path: str | os.PathLike[str]) -> FileInspection:
@@ -46,29 +54,50 @@ def inspect_file(path: str | os.PathLike[str]) -> FileInspection:
     with open_file(path) as file:
         content = content_hash(file)
         try:
-            return _judge(path, file, content)
+            return _inspect_open(path, file, content)
         except AudioError as error:
             return FileInspection(content=content, reason=error.reason)
 
 
-def _judge(path: str | os.PathLike[str], file: BinaryIO, content: str) -> FileInspection:
+def _inspect_open(path: str | os.PathLike[str], file: BinaryIO, content: str) -> FileInspection:
     reader = AudioReader(path, file)
     info = reader.info
-    samples, rate, low, high = 0, info.rate, np.inf, -np.inf
+    samples, rate, silent = 0, info.rate, _LeadingSilence()
     for block, rate, full_scale in _blocks(reader):  # noqa: B007 - a decoder knows the rate better than the header
         samples += len(block)
-        low, high = min(low, block.min() / full_scale), max(high, block.max() / full_scale)
+        silent.push(block, full_scale)
     reader.seconds = seconds = samples / rate
     reason = reader.damage
     if reason is None and seconds < SHORTEST:
         reason = f"is too short ({seconds:.2f} s)"
-    elif reason is None and high - low < SILENCE:
+    elif reason is None and not silent.is_over:
         reason = "is silent"
-    return FileInspection(content, info.format, rate, info.channels, seconds, reason)
+    return FileInspection(content, info.format, rate, info.channels, seconds, reason, silent.samples / rate)
+
+
+class _LeadingSilence:
+    """Counts the samples before a sound's range reaches `SILENCE`."""
+
+    def __init__(self) -> None:
+        self.samples, self.is_over = 0, False
+        self._low, self._high = np.inf, -np.inf
+
+    def push(self, block_N: npt.NDArray[Any], full_scale: float) -> None:
+        if self.is_over or not len(block_N):
+            return
+        low, high = min(self._low, block_N.min() / full_scale), max(self._high, block_N.max() / full_scale)
+        self.is_over = high - low >= SILENCE
+        if self.is_over:
+            lows_N = np.minimum(np.minimum.accumulate(block_N) / full_scale, self._low)
+            highs_N = np.maximum(np.maximum.accumulate(block_N) / full_scale, self._high)
+            self.samples += int(np.argmax(highs_N - lows_N >= SILENCE))
+        else:
+            self.samples += len(block_N)
+        self._low, self._high = low, high
 
 
 def _blocks(reader: AudioReader) -> Iterator[tuple[npt.NDArray[Any], int, float]]:
-    """Samples, their rate, and the number that is full scale; 16-bit samples are looked at as they are."""
+    """Blocks of samples, their rate, and the value of full scale; 16-bit samples are not converted."""
     header = read_header(reader.file)
     if header is None or not header.is_plain:
         yield from ((block, rate, 1.0) for block, rate in reader.blocks())
@@ -90,9 +119,9 @@ def content_hash(file: BinaryIO) -> str:
 
 
 Stamp = tuple[int, int, int]
-"""Size, time of the last change to the content and to the inode, in ns. The second notices a file whose time was set
-back."""
-VERSION = 1
+"""Size, and times of the last change to the content and to the inode, in ns. The inode's time shows when the other was
+set back."""
+VERSION = 2
 
 
 class _Saved(msgspec.Struct):
@@ -101,9 +130,9 @@ class _Saved(msgspec.Struct):
 
 
 class ScanCache:
-    """The findings for one dataset folder: file name relative to it → stamp and finding.
+    """Inspections of one dataset folder by relative file name, valid while a file's stamp is unchanged.
 
-    It is a convenience: what cannot be read is scanned again, and a cache that cannot be written is done without.
+    A cache that cannot be read is ignored, and one that cannot be written is not kept.
     """
 
     def __init__(self, root: Path) -> None:
@@ -123,7 +152,7 @@ class ScanCache:
         self._new[key] = (stamp, inspection)
 
     def save(self) -> None:
-        """Keeps what was put since the cache was opened, and nothing of files that are gone."""
+        """Keeps what was put since the cache was opened; entries of files that are gone are dropped."""
         if self._new == self._old:
             return
         with contextlib.suppress(OSError):

@@ -1,4 +1,4 @@
-"""A dataset, ready for training: scanned, divided, and its spectrograms computed."""
+"""Loading a dataset for training: scanned, split, and its spectrograms computed."""
 
 import os
 from collections.abc import Callable
@@ -8,16 +8,18 @@ from pathlib import Path
 
 import torch
 
-from core.dataset.clip import Clip, Excluded
+from core.dataset.clip import Clip, DatasetError, Excluded, OnNote
 from core.dataset.pack import open_pack
 from core.dataset.pack_manifest import is_pack
-from core.dataset.scan import OnProgress, Scan, scan
+from core.dataset.scan import OnProgress, Scan, check_genres, scan
 from core.dataset.split import Split, split
 from core.dataset.split_settings import SplitSettings
+from core.dataset.store.disk_array import DiskArray
 from core.dataset.store.extract import OnFeatures, compute_features
 from core.dataset.store.feature_set import FeatureSet
 from core.dataset.store.feature_store import FeatureStore
 from core.features.settings import FrontEndSettings
+from core.util.text import printable
 
 Divide = Callable[[list[Clip]], Split]
 OnScanned = Callable[[Scan, Split], None]
@@ -46,6 +48,7 @@ def load_dataset(
     on_scanning: OnProgress | None = None,
     on_scanned: OnScanned | None = None,
     on_features: OnFeatures | None = None,
+    on_note: OnNote | None = None,
 ) -> Dataset:
     """The folder of genres or the feature pack at ``data``.
 
@@ -53,19 +56,26 @@ def load_dataset(
     ``front_end`` is not looked at: ``dataset.features.settings`` is the one that a model trained on it must have.
     ``divide`` gives the split instead of ``split_settings``, for clips that were divided before.
     ``device`` computes what the store lacks. ``index`` is a CSV file with more columns for the clips. Progress goes
-    to ``on_scanning(done, total)``, then ``on_scanned(scan, split)``, then ``on_features(done, total, cached)``.
+    to ``on_scanning(done, total)``, then ``on_scanned(scan, split)``, then ``on_features(done, total, cached)``; what a
+    user should know about the data besides goes to ``on_note``.
 
     Raises:
         DatasetError: it cannot be trained on (see ``scan`` and ``split``).
         UserError: the feature store cannot be written.
     """
-    found = scan(data, index=index, on_progress=on_scanning)
+    found = scan(data, index=index, seconds=front_end.seconds, on_progress=on_scanning)
     divide = divide or partial(split, settings=split_settings or SplitSettings())
     divided = divide(found.clips)
     if on_scanned:
         on_scanned(found, divided)
-    features, failed = load_features(found, front_end, device=device, store=store, on_features=on_features)
+    if on_note:
+        for note in [*found.notes, *divided.notes]:
+            on_note(note)
+    features, failed = load_features(
+        found, front_end, device=device, store=store, on_features=on_features, on_note=on_note
+    )
     if failed:
+        check_genres(features.genres, printable(found.root))
         found = replace(found, clips=features.clips, excluded=found.excluded + failed, genres=features.genres)
         divided = divide(found.clips)
         if on_scanned:
@@ -80,6 +90,7 @@ def load_features(
     device: torch.device | str = "cpu",
     store: FeatureStore | None = None,
     on_features: OnFeatures | None = None,
+    on_note: OnNote | None = None,
 ) -> tuple[FeatureSet, list[Excluded]]:
     """The spectrograms of a folder that was scanned, or those of a pack under the pack's own front end.
 
@@ -90,5 +101,13 @@ def load_features(
         UserError: the feature store cannot be written.
     """
     if is_pack(found.root):
-        return replace(open_pack(found.root), clips=found.clips), []
-    return compute_features(found.clips, front_end, device=device, store=store, on_progress=on_features)
+        features = replace(open_pack(found.root), clips=found.clips)
+        if isinstance(features.mel, DiskArray) and (damaged := features.mel.damaged()):
+            raise DatasetError(
+                f"The feature pack {printable(found.root)} is damaged: the checksums of {len(damaged)} of its "
+                f"{len(features)} spectrograms are wrong, {found.clips[damaged[0]].name}'s first; make it again."
+            )
+        return features, []
+    return compute_features(
+        found.clips, front_end, device=device, store=store, on_progress=on_features, on_note=on_note
+    )

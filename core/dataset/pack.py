@@ -1,8 +1,10 @@
 """Feature packs: spectrograms that travel without their audio."""
 
 import hashlib
+import math
 import os
 import shutil
+import struct
 import zipfile
 import zlib
 from collections.abc import Iterator
@@ -13,21 +15,25 @@ from typing import Any
 import msgspec
 import numpy as np
 import numpy.typing as npt
+import psutil
 import torch
 
-from core.dataset.clip import Clip, DatasetError, Excluded
-from core.dataset.metadata import read_index
+from core.dataset.clip import Clip, DatasetError, Excluded, OnNote
+from core.dataset.metadata import match, read_table
 from core.dataset.pack_manifest import FEATURES, is_pack, read_pack_index, write_pack_index
 from core.dataset.scan import OnProgress, scan
 from core.dataset.store.disk_array import DiskArray
 from core.dataset.store.extract import OnFeatures, compute_features
 from core.dataset.store.feature_set import FeatureSet
 from core.features.settings import FrontEndSettings
+from core.util.file_names import name_fault
 from core.util.text import printable
 
 ARCHIVE_FRONT_END = FrontEndSettings(hop_length=1709, top_db=80.0, mel_scale="slaney", mel_norm="slaney")
 """The front end that sees audio as the gtzan-logmel archive shows it; ``seconds`` follows from the archive."""
 ROWS_A_COPY = 256
+ARCHIVE_ERRORS = (OSError, EOFError, KeyError, ValueError, RuntimeError, struct.error, zipfile.BadZipFile, zlib.error)
+"""What zipfile and numpy raise for a damaged archive."""
 
 
 def pack(
@@ -62,7 +68,9 @@ def pack(
         for begin in range(0, len(features), ROWS_A_COPY):
             mel[begin : begin + ROWS_A_COPY] = features.mel[slice(begin, begin + ROWS_A_COPY)].numpy()
         mel.flush()
-        write_pack_index(making, settings, features.clips, features.frames.tolist(), printable(found.root))
+        checksums = [zlib.crc32(row.data) for row in mel]
+        frames = features.frames.tolist()
+        write_pack_index(making, settings, features.clips, frames, checksums, printable(found.root))
         open_pack(making)  # what cannot be read again is not put in place
     return found.excluded + failed
 
@@ -72,6 +80,8 @@ def import_archive(
     out: str | os.PathLike[str],
     index: str | os.PathLike[str] | None = None,
     settings: FrontEndSettings = ARCHIVE_FRONT_END,
+    *,
+    on_note: OnNote | None = None,
 ) -> FeatureSet:
     """Makes the pack ``out`` of an ``.npz`` with ``X`` (N, M, T) uint8, ``name`` and ``genre``, and opens it.
 
@@ -90,22 +100,39 @@ def import_archive(
     if mel.shape[1] != settings.n_mels:
         raise DatasetError(f"{printable(archive)} has {mel.shape[1]} mel bands, and the front end {settings.n_mels}.")
     settings = _lasting(settings, mel.shape[2])
-    columns = read_index(Path(index)) if index else {}
-    if index and columns.keys().isdisjoint(map(str, names)):
-        example = f", such as {next(iter(columns))!r}" if columns else ""
-        raise DatasetError(
-            f"The index {printable(index)} names none of the archive's clips: its names{example}, should be those of "
-            f"the archive, such as {str(names[0])!r}."
-        )
+    columns = _columns(index, [f"{genre}/{name}" for name, genre in zip(names, genres, strict=True)], on_note)
     clips = [
-        _archived(str(name), str(genre), row, settings, columns)
-        for name, genre, row in zip(names, genres, mel, strict=True)
+        _archived(str(name), str(genre), row, settings, own)
+        for name, genre, row, own in zip(names, genres, mel, columns, strict=True)
     ]
     with _new_folder(Path(out)) as making:
-        np.save(making / FEATURES, mel)
-        write_pack_index(making, settings, clips, [mel.shape[2]] * len(clips), printable(archive))
+        np.save(making / FEATURES, np.ascontiguousarray(mel))
+        checksums = [zlib.crc32(np.ascontiguousarray(row).data) for row in mel]
+        write_pack_index(making, settings, clips, [mel.shape[2]] * len(clips), checksums, printable(archive))
         open_pack(making)  # what cannot be read again is not put in place
     return open_pack(out)
+
+
+def _columns(index: str | os.PathLike[str] | None, files: list[str], on_note: OnNote | None) -> list[dict[str, str]]:
+    """The row of ``index`` for each clip of an archive; empty where there is none.
+
+    Raises:
+        DatasetError: the index names none of them.
+    """
+    if index is None:
+        return [{}] * len(files)
+    metadata = match(read_table(Path(index)), files)
+    if not any(metadata.rows):
+        strangers = metadata.unmatched + metadata.ambiguous
+        example = f", such as {strangers[0]!r}," if strangers else ""
+        raise DatasetError(
+            f"The index {printable(index)} names none of the archive's clips: its names{example} should be those of "
+            f"the archive, such as {files[0].rpartition('/')[2]!r}."
+        )
+    if on_note:
+        for note in metadata.notes:
+            on_note(note)
+    return metadata.rows
 
 
 def open_pack(folder: str | os.PathLike[str]) -> FeatureSet:
@@ -117,7 +144,13 @@ def open_pack(folder: str | os.PathLike[str]) -> FeatureSet:
     folder = Path(folder)
     index = read_pack_index(folder)
     expected = (len(index.clips), index.front_end.n_mels, index.front_end.frames)
-    mel = DiskArray(folder / FEATURES, expected[1:], range(len(index.clips)), offset=_offset(folder, expected))
+    mel = DiskArray(
+        folder / FEATURES,
+        expected[1:],
+        range(len(index.clips)),
+        offset=_offset(folder, expected),
+        checksums=index.checksums,
+    )
     genres = sorted({clip.genre for clip in index.clips})
     labels = torch.tensor([genres.index(clip.genre) for clip in index.clips])
     return FeatureSet(mel, torch.tensor(index.frames), labels, genres, index.clips, index.front_end)
@@ -132,7 +165,7 @@ def _offset(folder: Path, expected: tuple[int, int, int]) -> int:
             offset, size = file.tell(), file.seek(0, os.SEEK_END)
     except (OSError, ValueError) as error:
         raise DatasetError(f"The feature pack {printable(folder)} is damaged: {error}.") from error
-    if shape != expected or fortran or dtype != np.uint8 or size < offset + int(np.prod(expected)):
+    if shape != expected or fortran or dtype != np.uint8 or size < offset + math.prod(expected):
         raise DatasetError(f"The feature pack {printable(folder)} is damaged: {FEATURES} is not what the index says.")
     return offset
 
@@ -151,10 +184,17 @@ def _read_archive(archive: Path) -> tuple[npt.NDArray[np.uint8], npt.NDArray[Any
             f"{told} is no .npz archive: make one with numpy.savez(path, X=mel, name=names, genre=genres)."
         )
     try:
+        with zipfile.ZipFile(archive) as parts:
+            for key in ("X", "name", "genre"):
+                _check_member(parts, f"{key}.npy")
+            if (damaged := parts.testzip()) is not None:  # numpy compares no checksums
+                raise ValueError(f"{damaged} is damaged: its checksum is wrong")
         with np.load(archive, allow_pickle=False) as arrays:
             mel, names, genres = (np.asarray(arrays[key]) for key in ("X", "name", "genre"))
-    except (OSError, EOFError, KeyError, ValueError, RuntimeError, zipfile.BadZipFile, zlib.error) as error:
-        raise DatasetError(f"{told} is no archive of X, name and genre: {_first_line(error)}.") from error
+    except ARCHIVE_ERRORS as error:
+        raise DatasetError(f"{told} is not an archive of X, name and genre: {_first_line(error)}.") from error
+    except MemoryError as error:
+        raise DatasetError(f"{told} does not fit into memory.") from error
     if mel.dtype != np.uint8 or mel.ndim != 3:
         raise DatasetError(f"{told} should hold X as bytes of [clips, mels, frames], and not {mel.dtype} {mel.shape}.")
     if 0 in mel.shape:
@@ -164,7 +204,28 @@ def _read_archive(archive: Path) -> tuple[npt.NDArray[np.uint8], npt.NDArray[Any
             raise DatasetError(
                 f"{told} should hold {key} as {len(mel)} texts, one for each clip, and not {texts.dtype} {texts.shape}."
             )
+        for text in map(str, texts):
+            if fault := name_fault(text):
+                raise DatasetError(f"{told} cannot be imported: the {key} {printable(text)!r} {fault}.")
     return mel, names, genres
+
+
+def _check_member(archive: zipfile.ZipFile, name: str) -> None:
+    """
+    Raises:
+        ValueError: the array's shape does not fit its bytes, or they do not fit into memory.
+    """
+    size = archive.getinfo(name).file_size
+    with archive.open(name) as file:
+        version = np.lib.format.read_magic(file)
+        read_header = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
+        shape, _, dtype = read_header(file)
+        # From Python's whole numbers, which do not overflow as numpy's do.
+        held, expected = size - file.tell(), math.prod(map(int, shape)) * dtype.itemsize
+    if min(shape, default=0) < 0 or (held != expected and not dtype.hasobject):
+        raise ValueError(f"{name} says it is {dtype} {shape} and has {held:,} bytes")
+    if size > psutil.virtual_memory().available:
+        raise ValueError(f"{name} takes {size / 1e9:,.1f} GB of memory, which are not free")
 
 
 def _first_line(error: Exception) -> str:
@@ -188,7 +249,7 @@ def _lasting(settings: FrontEndSettings, frames: int) -> FrontEndSettings:
 
 
 def _archived(
-    name: str, genre: str, mel: npt.NDArray[np.uint8], settings: FrontEndSettings, columns: dict[str, dict[str, str]]
+    name: str, genre: str, mel: npt.NDArray[np.uint8], settings: FrontEndSettings, columns: dict[str, str]
 ) -> Clip:
     return Clip(
         path=Path(name),
@@ -199,7 +260,7 @@ def _archived(
         channels=1,
         format="log-mel",
         duration_s=settings.seconds,
-        columns=columns.get(name, {}),
+        columns=columns,
     )
 
 

@@ -1,6 +1,6 @@
-"""What lies in a feature pack, without its spectrograms. Imports no torch.
+"""The contents of a feature pack, without its spectrograms. Imports no torch.
 
-A pack is a folder with three files: ``features.npy``, (N, M, T) uint8; ``index.csv``, a row for each of the N in the
+A pack is a folder with three files: ``features.npy``, (N, M, T) uint8; ``index.csv``, one row for each of the N in the
 same order; and ``pack.json``, which names the front end and is written last.
 """
 
@@ -12,11 +12,12 @@ import msgspec
 
 from core.dataset.clip import Clip, DatasetError
 from core.features.settings import FrontEndSettings
+from core.util.file_names import name_fault
 from core.util.text import printable
 
 VERSION = 1
 FEATURES, INDEX, MANIFEST = "features.npy", "index.csv", "pack.json"
-OWN_COLUMNS = ("name", "genre", "content", "frames", "rate", "channels", "format", "duration_s")
+OWN_COLUMNS = ("name", "genre", "content", "frames", "rate", "channels", "format", "duration_s", "crc32")
 KEPT = "index:"
 """Stands before a column of the dataset's index that is called like one of the pack's own."""
 
@@ -34,6 +35,8 @@ class PackIndex:
     clips: list[Clip]
     frames: list[int]
     """Valid frames of each clip."""
+    checksums: list[int] | None
+    """CRC-32 of each spectrogram; None for a pack of an earlier version, which has none."""
 
 
 def is_pack(folder: Path) -> bool:
@@ -57,24 +60,31 @@ def read_pack_index(folder: Path) -> PackIndex:
         if not rows:
             raise ValueError(f"{INDEX} names no clips")
         clips = [_clip(folder, row) for row in rows]
-        return PackIndex(manifest.front_end, clips, [_frames(row, manifest.front_end) for row in rows])
+        frames = [_frames(row, manifest.front_end) for row in rows]
+        checksums = [int(row["crc32"]) for row in rows] if "crc32" in rows[0] else None
+        return PackIndex(manifest.front_end, clips, frames, checksums)
     except (OSError, KeyError, ValueError, csv.Error) as error:
         raise DatasetError(f"The feature pack {printable(folder)} is damaged: {error}.") from error
 
 
 def write_pack_index(
-    folder: Path, front_end: FrontEndSettings, clips: list[Clip], frames: list[int], source: str
+    folder: Path,
+    front_end: FrontEndSettings,
+    clips: list[Clip],
+    frames: list[int],
+    checksums: list[int],
+    source: str,
 ) -> None:
     """Index and manifest of a pack whose spectrograms are written already."""
-    # The index has found its rows by the name, so that column is the pack's own.
+    # The column "name" of the dataset's index says the same as the pack's own.
     extra = list(dict.fromkeys(column for clip in clips for column in clip.columns if column != "name"))
     with (folder / INDEX).open("w", newline="", encoding="utf-8") as file:
         writer = csv.DictWriter(file, [*OWN_COLUMNS, *map(_written, extra)])
         writer.writeheader()
-        for clip, count in zip(clips, frames, strict=True):
-            own = {column: getattr(clip, column) for column in OWN_COLUMNS if column != "frames"}
+        for clip, count, checksum in zip(clips, frames, checksums, strict=True):
+            own = {column: getattr(clip, column) for column in OWN_COLUMNS if column not in ("frames", "crc32")}
             kept = {_written(column): clip.columns.get(column, "") for column in extra}
-            writer.writerow(own | {"frames": count} | kept)
+            writer.writerow(own | {"frames": count, "crc32": checksum} | kept)
     manifest = Manifest(VERSION, front_end, source)
     (folder / MANIFEST).write_bytes(msgspec.json.format(msgspec.json.encode(manifest)))
 
@@ -87,10 +97,13 @@ def _written(column: str) -> str:
 def _clip(folder: Path, row: dict[str, str]) -> Clip:
     """
     Raises:
-        ValueError: the row has more or fewer fields than the header.
+        ValueError: the row has more or fewer fields than the header, or a name that is not fit for a file.
     """
     if None in row or None in row.values():
         raise ValueError(f"the row of {row['name']} in {INDEX} is not as long as the header")
+    for column in ("name", "genre"):
+        if fault := name_fault(row[column]):
+            raise ValueError(f"the {column} {printable(row[column])!r} in {INDEX} {fault}")
     columns = {column.removeprefix(KEPT): value for column, value in row.items() if column not in OWN_COLUMNS}
     return Clip(
         path=folder / row["name"],

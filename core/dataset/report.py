@@ -1,13 +1,12 @@
-"""A look at a dataset before anything is trained on it."""
+"""A report about a dataset, before anything is trained on it."""
 
 import os
 from collections import defaultdict
-from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from core.dataset.clip import Clip, DatasetError, Excluded
-from core.dataset.scan import OnProgress, survey
+from core.dataset.scan import OnProgress, Scan, check_genres, survey
 from core.dataset.split import split
 from core.dataset.split_settings import SplitSettings
 from core.util.text import printable
@@ -37,11 +36,13 @@ class DataReport:
     duplicates: list[list[str]]
     across_genres: list[list[str]]
     refused: str | None
-    """Why training would not begin with it; None if it would."""
+    """Why training would refuse it; None if it would not."""
+    notes: list[str]
+    """What else a user should know: genres without usable clips, rows of the metadata that match no clip."""
 
     @property
     def is_clean(self) -> bool:
-        return not (self.excluded or self.duplicates or self.refused)
+        return not (self.excluded or self.duplicates or self.refused or self.notes)
 
     def as_dict(self) -> dict[str, object]:
         """Plain values for JSON."""
@@ -52,7 +53,7 @@ class DataReport:
         }
 
     def as_text(self) -> str:
-        """A table of the genres, then whatever is wrong, a line each."""
+        """A table of the genres, then whatever is wrong, one line each."""
         rows: list[tuple[str, ...]] = [("genre", "clips", "hours", "seconds", "formats", "rates", "left out")]
         rows += [_row(genre) for genre in self.genres]
         widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
@@ -65,8 +66,9 @@ class DataReport:
         lines += _listed("the same sound under different genres", [" = ".join(g) for g in self.across_genres])
         within = [group for group in self.duplicates if group not in self.across_genres]
         lines += _listed("the same sound more than once", [" = ".join(group) for group in within])
+        lines += self.notes
         if self.is_clean:
-            lines.append("nothing unreadable, silent, cut off or twice")
+            lines.append("no unreadable, silent, truncated or duplicate files")
         return "\n".join(lines)
 
 
@@ -92,14 +94,16 @@ def check(folder: str | os.PathLike[str], *, on_progress: OnProgress | None = No
         excluded=found.excluded,
         duplicates=[_names(found.root, clips) for clips in copies],
         across_genres=[_names(found.root, clips) for clips in copies if len({clip.genre for clip in clips}) > 1],
-        refused=_refusal(found.clips),
+        refused=_refusal(found),
+        notes=found.notes,
     )
 
 
-def _refusal(clips: Sequence[Clip]) -> str | None:
-    """What a run with the split that runs begin with would say."""
+def _refusal(found: Scan) -> str | None:
+    """What a run with the default split would say."""
     try:
-        split(clips, SplitSettings())
+        check_genres(found.genres, printable(found.root))
+        split(found.clips, SplitSettings())
     except DatasetError as error:
         return str(error)
     return None

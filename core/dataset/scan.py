@@ -1,22 +1,23 @@
-"""A folder of genres → its usable clips, and every other file with the reason why it was left out."""
+"""Scanning a folder of genres: its usable clips, and every other file with the reason why it was left out."""
 
 import os
 from collections import Counter
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from core.audio.errors import AudioError
 from core.audio.files.formats import is_audio
 from core.dataset.clip import Clip, DatasetError, Excluded
 from core.dataset.inspect_file import FileInspection, ScanCache, Stamp, inspect_file, stamp_of
-from core.dataset.metadata import INDEX_NAME, read_index
+from core.dataset.metadata import INDEX_NAME, Matching, match, match_clips, read_table
 from core.dataset.pack_manifest import is_pack, read_pack_index
+from core.features.settings import FrontEndSettings
 from core.util.parallel import cores, ordered_map
 from core.util.text import printable
 
 OnProgress = Callable[[int, int], None]
-"""Called with the number of files inspected so far, and of all."""
+"""Called with the number of files inspected so far and the total."""
 
 
 @dataclass(frozen=True)
@@ -27,33 +28,58 @@ class Scan:
     clips: list[Clip]
     excluded: list[Excluded]
     genres: list[str]
+    notes: list[str] = field(default_factory=list)
+    """What a user should know about it, one sentence each."""
 
     @property
     def hours(self) -> float:
         return sum(clip.duration_s for clip in self.clips) / 3600
 
 
-def scan(folder: str | os.PathLike[str], *, index: Path | None = None, on_progress: OnProgress | None = None) -> Scan:
-    """Every clip in ``folder/<genre>/*``, or ``folder/genres/<genre>/*`` where that is there.
+def scan(
+    folder: str | os.PathLike[str],
+    *,
+    index: Path | None = None,
+    seconds: float = FrontEndSettings().seconds,
+    on_progress: OnProgress | None = None,
+) -> Scan:
+    """Every usable clip in ``folder/<genre>/*``, or in ``folder/genres/<genre>/*`` if that exists.
 
-    Files without an audio suffix are passed over; files that are no good are excluded. Columns come from ``index``,
-    else from ``index.csv`` in the folder. Files are hashed and decoded once; a later scan looks only at changed ones.
-    A feature pack is as good as a folder, and its clips keep their order.
+    Files without an audio suffix are passed over; unusable ones are excluded, each with its reason. Columns come from
+    the table ``index``, otherwise from ``index.csv`` in the folder. Files are hashed and decoded once; a later scan
+    inspects only those that changed. A feature pack is accepted too, and its clips keep their order.
+
+    Args:
+        seconds: length of the part that is used, from the beginning; a clip that is silent there is excluded.
 
     Raises:
-        DatasetError: there is no such folder, it holds no audio, or a single genre.
+        DatasetError: there is no such folder, it holds no usable audio, or fewer than two genres of it.
     """
-    found = survey(folder, index=index, on_progress=on_progress)
-    if len(found.genres) < 2:
-        raise DatasetError(
-            f"{printable(found.root)} holds a single genre, {found.genres[0]}: "
-            "a classifier needs clips of at least two, each genre in a folder of its own."
-        )
+    found = survey(folder, index=index, seconds=seconds, on_progress=on_progress)
+    check_genres(found.genres, printable(found.root))
     return found
 
 
-def survey(folder: str | os.PathLike[str], *, index: Path | None = None, on_progress: OnProgress | None = None) -> Scan:
-    """The same for a folder that is looked at and not trained on: a single genre will do."""
+def check_genres(genres: Sequence[str], name: str) -> None:
+    """
+    Raises:
+        DatasetError: there are fewer than two.
+    """
+    if len(genres) < 2:
+        raise DatasetError(
+            f"{name} has only one genre with usable clips, {genres[0]}: "
+            "a classifier needs clips of at least two, each genre in a folder of its own."
+        )
+
+
+def survey(
+    folder: str | os.PathLike[str],
+    *,
+    index: Path | None = None,
+    seconds: float = FrontEndSettings().seconds,
+    on_progress: OnProgress | None = None,
+) -> Scan:
+    """The same for a folder that is only looked at: one genre is enough."""
     excluded: list[Excluded] = []
     try:
         root = _root(Path(folder))
@@ -68,17 +94,21 @@ def survey(folder: str | os.PathLike[str], *, index: Path | None = None, on_prog
         raise DatasetError(
             f"{printable(root)} holds no audio: it should have a folder for each genre, with that genre's clips inside."
         )
-    columns = _columns((Path(folder), root), index)
+    relative = [printable(path.relative_to(root)) for path in files]
+    metadata = _metadata((Path(folder), root), index, relative)
+    columns = metadata.rows if metadata else [{}] * len(files)
     names = Counter((path.parent.name, path.stem) for path in files)
     clips: list[Clip] = []
     cache = ScanCache(root)
-    for done, (path, finding) in enumerate(_inspected(root, files, cache), start=1):
-        if isinstance(finding, str):
-            excluded.append(Excluded(printable(path.relative_to(root)), finding))
+    for done, (path, row, finding) in enumerate(
+        zip(files, columns, _inspected(files, relative, cache), strict=True), start=1
+    ):
+        reason = finding if isinstance(finding, str) else finding.rejection(seconds)
+        if isinstance(finding, str) or reason is not None:
+            excluded.append(Excluded(relative[done - 1], reason or ""))
         else:
             unique = names[path.parent.name, path.stem] == 1
-            name = printable(path.stem if unique else path.name)
-            clips.append(_clip(path, name, finding, columns.get(printable(path.stem), {})))
+            clips.append(_clip(path, printable(path.stem if unique else path.name), finding, row))
         if on_progress:
             on_progress(done, len(files))
     cache.save()
@@ -86,7 +116,10 @@ def survey(folder: str | os.PathLike[str], *, index: Path | None = None, on_prog
         raise DatasetError(
             f"None of the {len(files)} audio files in {printable(root)} can be used: {_reasons(excluded)}."
         )
-    return Scan(root, clips, excluded, sorted({clip.genre for clip in clips}))
+    genres = sorted({clip.genre for clip in clips})
+    lost = sorted({printable(path.parent.name) for path in files} - set(genres))
+    notes = [f"The genre {genre} has no usable clip and is left out." for genre in lost]
+    return Scan(root, clips, excluded, genres, notes + (metadata.notes if metadata else []))
 
 
 def _root(folder: Path) -> Path:
@@ -122,28 +155,24 @@ def _listed(folder: Path) -> list[Path]:
     return sorted(folder.iterdir(), key=lambda path: os.fsencode(path.name))
 
 
-def _inspected(root: Path, files: list[Path], cache: ScanCache) -> Iterator[tuple[Path, FileInspection | str]]:
-    """Each file in order with what was found, or with the reason against it; decoded in one thread a core."""
+def _inspected(files: list[Path], keys: list[str], cache: ScanCache) -> Iterator[FileInspection | str]:
+    """What each file holds, in order, or why it cannot be read; one file per thread. ``keys`` are the cache's."""
 
-    def look(path: Path) -> tuple[Stamp | None, FileInspection | str]:
+    def inspect(file: tuple[Path, str]) -> tuple[Stamp | None, FileInspection | str]:
+        path, key = file
         try:
             stamp = stamp_of(path)
-            return stamp, cache.get(key(path), stamp) or inspect_file(path)
+            return stamp, cache.get(key, stamp) or inspect_file(path)
         except AudioError as error:
             return None, error.reason
         except OSError as error:
             return None, f"cannot be read ({(error.strerror or str(error)).lower()})"
 
-    def key(path: Path) -> str:
-        return printable(path.relative_to(root))
-
-    for path, (stamp, finding) in zip(files, ordered_map(look, files, cores()), strict=True):
-        if isinstance(finding, str):
-            yield path, finding
-            continue
-        if stamp:
-            cache.put(key(path), stamp, finding)
-        yield path, finding.reason or finding
+    pairs = list(zip(files, keys, strict=True))
+    for (_, key), (stamp, finding) in zip(pairs, ordered_map(inspect, pairs, cores()), strict=True):
+        if stamp and not isinstance(finding, str):
+            cache.put(key, stamp, finding)
+        yield finding
 
 
 def _clip(path: Path, name: str, finding: FileInspection, columns: dict[str, str]) -> Clip:
@@ -162,18 +191,20 @@ def _clip(path: Path, name: str, finding: FileInspection, columns: dict[str, str
 
 def _packed(root: Path, index: Path | None) -> Scan:
     """The clips of a feature pack, with the columns of ``index`` beside its own."""
-    clips = read_pack_index(root).clips
+    clips, notes = read_pack_index(root).clips, []
     if index:
-        columns = read_index(index)
-        clips = [replace(clip, columns={**clip.columns, **columns.get(clip.name, {})}) for clip in clips]
-    return Scan(root, clips, [], sorted({clip.genre for clip in clips}))
+        metadata = match_clips(read_table(index), clips)
+        notes = metadata.notes
+        rows = zip(clips, metadata.rows, strict=True)
+        clips = [replace(clip, columns={**clip.columns, **row}) for clip, row in rows]
+    return Scan(root, clips, [], sorted({clip.genre for clip in clips}), notes)
 
 
-def _columns(folders: tuple[Path, Path], index: Path | None) -> dict[str, dict[str, str]]:
-    """Those of ``index``, else of an ``index.csv`` in the folder that was named or beside the genres."""
+def _metadata(folders: tuple[Path, Path], index: Path | None, files: list[str]) -> Matching | None:
+    """The rows of ``index``, otherwise those of an ``index.csv`` in the named folder or beside the genres."""
     own = next((folder / INDEX_NAME for folder in folders if (folder / INDEX_NAME).is_file()), None)
     chosen = index or own
-    return read_index(chosen) if chosen else {}
+    return match(read_table(chosen), files) if chosen else None
 
 
 def _reasons(excluded: list[Excluded]) -> str:

@@ -2,14 +2,15 @@
 
 from collections import Counter
 from collections.abc import Hashable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import numpy.typing as npt
 
 from core.dataset.clip import Clip, DatasetError
-from core.dataset.metadata import column_of, read_index
+from core.dataset.metadata import column_of, match_clips, read_table
 from core.dataset.split_settings import SplitSettings
+from core.util.text import printable
 
 
 def union_find(keys: Sequence[Sequence[Hashable | None]]) -> list[int]:
@@ -42,6 +43,8 @@ class Split:
     train: list[int]
     valid: list[int]
     test: list[int]
+    notes: list[str] = field(default_factory=list, compare=False)
+    """What a user should know about the column that it was made by, one sentence each."""
 
     def parts(self) -> dict[str, list[int]]:
         return {"train": self.train, "valid": self.valid, "test": self.test}
@@ -59,7 +62,12 @@ def split(clips: Sequence[Clip], settings: SplitSettings) -> Split:
     if settings.protocol == "column":
         return _by_column(clips, recordings, settings)
     _check(settings)
-    units = recordings if settings.protocol == "random" else _grouped(clips, recordings, settings.groups)
+    units, notes = recordings, list[str]()
+    if settings.protocol == "grouped":
+        groups = column_values(clips, settings.groups) if settings.groups else [""] * len(clips)
+        units = _grouped(recordings, groups)
+        if settings.groups:
+            notes = _coverage(settings.groups, groups, "each of the others is a group of its own")
     genres, labels = np.unique([clip.genre for clip in clips], return_inverse=True)
     counts_UG = np.zeros((max(units) + 1, len(genres)))
     np.add.at(counts_UG, (np.array(units), labels), 1)
@@ -69,7 +77,8 @@ def split(clips: Sequence[Clip], settings: SplitSettings) -> Split:
     else:
         part_U = _fold(counts_UG, settings, rng)
     part = part_U[units]
-    return Split(*(np.flatnonzero(part == k).tolist() for k in range(3)))
+    train, valid, test = (np.flatnonzero(part == k).tolist() for k in range(3))
+    return Split(train, valid, test, notes)
 
 
 def _recordings(clips: Sequence[Clip]) -> list[int]:
@@ -77,10 +86,17 @@ def _recordings(clips: Sequence[Clip]) -> list[int]:
     return union_find([[("content", clip.content), ("group", clip.group) if clip.group else None] for clip in clips])
 
 
-def _grouped(clips: Sequence[Clip], recordings: list[int], groups: str | None) -> list[int]:
+def _grouped(recordings: list[int], groups: list[str]) -> list[int]:
     """A number for each clip; clips of one group, or copies of one recording, share theirs."""
-    names = column_values(clips, groups) if groups else [""] * len(clips)
-    return union_find([[("r", r), ("g", name) if name else None] for r, name in zip(recordings, names, strict=True)])
+    return union_find([[("r", r), ("g", name) if name else None] for r, name in zip(recordings, groups, strict=True)])
+
+
+def _coverage(column: str, values: list[str], otherwise: str) -> list[str]:
+    """A note where a column has values for a part of the clips only."""
+    known = sum(map(bool, values))
+    if known == len(values):
+        return []
+    return [f"The column {printable(column)!r} covers {known:,} of {len(values):,} clips; {otherwise}."]
 
 
 def column_values(clips: Sequence[Clip], column: str) -> list[str]:
@@ -90,11 +106,7 @@ def column_values(clips: Sequence[Clip], column: str) -> list[str]:
         DatasetError: there is no such column.
     """
     path, name = column_of(column)
-    if path is None:
-        rows = [clip.columns for clip in clips]
-    else:
-        index = read_index(path)
-        rows = [index.get(clip.name, {}) for clip in clips]
+    rows = [clip.columns for clip in clips] if path is None else match_clips(read_table(path), clips).rows
     if not any(name in row for row in rows):
         known = sorted({key for row in rows for key in row})
         has = f"has {', '.join(known)}" if known else "names none of these clips" if path else "is missing"
@@ -117,7 +129,7 @@ def _by_column(clips: Sequence[Clip], recordings: list[int], settings: SplitSett
         raise DatasetError(
             f"The column {settings.column!r} gives no clips to train on or none to test on ({wanted}): it has {has}."
         )
-    return Split(**parts)
+    return Split(**parts, notes=_coverage(settings.column, values, "the others are left out"))
 
 
 def _check(settings: SplitSettings) -> None:

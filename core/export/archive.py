@@ -23,6 +23,7 @@ from core.training.recipe import Recipe
 from core.training.training_set import TrainingSet
 from core.util.atomic import replacing
 from core.util.errors import UserError
+from core.util.file_names import name_fault
 
 SUFFIX = ".zip"
 MANIFEST, WEIGHTS = "manifest.json", "weights.safetensors"
@@ -147,6 +148,9 @@ def _check(path: Path, manifest: Manifest, weights: dict[str, Tensor]) -> None:
         UserError: the manifest and the weights do not belong together, or the weights are no numbers.
     """
     recipe = manifest.recipe
+    for genre in manifest.genres:
+        if fault := name_fault(genre):
+            raise UserError(f"the manifest in {path} is damaged: the genre {genre!r} {fault}")
     if len(manifest.genres) < 2 or len(set(manifest.genres)) != len(manifest.genres):
         raise UserError(f"the manifest in {path} is damaged: it names no two different genres")
     Calibration.of(manifest.calibration).ood_detector(recipe.front_end)

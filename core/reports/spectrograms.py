@@ -2,6 +2,7 @@
 
 import shutil
 import tempfile
+from collections import defaultdict
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -12,9 +13,7 @@ from PIL import Image
 
 from core.features.augment_preview import AugmentPreview
 from core.features.quantise import quantise
-
-LONGEST_NAME = 200
-"""Bytes of a file's name, leaving room for the suffix."""
+from core.util.file_names import FileNames, inside
 
 _PALETTE = (colormaps["magma"](np.arange(256))[:, :3] * 255).round().astype(np.uint8).tobytes()
 
@@ -29,14 +28,17 @@ def write_spectrogram(path: Path, quantised_MT: npt.NDArray[np.uint8]) -> None:
 def write_spectrograms(folder: Path, clips: Iterable[tuple[str, str, npt.NDArray[np.uint8]]]) -> int:
     """Writes ``folder/<genre>/<clip>.png`` for every (genre, clip, quantised_MT) and returns how many.
 
-    The folder takes its place when all of its pictures are there, instead of each being synced by itself.
+    The folder takes its place when all of its pictures are there, instead of each being synced by itself. Names are
+    made fit for files, and different names stay different.
     """
     making = Path(tempfile.mkdtemp(dir=folder.parent, prefix=f".{folder.name}-"))
     count = 0
+    folders, names = FileNames(), defaultdict[str, FileNames](FileNames)
     try:
         for genre, clip, quantised_MT in clips:
-            (making / genre).mkdir(exist_ok=True)
-            write_spectrogram(making / genre / f"{_file_name(clip)}.png", quantised_MT)
+            path = inside(making, folders[genre], f"{names[genre][clip]}.png")
+            path.parent.mkdir(exist_ok=True)
+            write_spectrogram(path, quantised_MT)
             count += 1
         making.chmod(0o755)
         shutil.rmtree(folder, ignore_errors=True)
@@ -44,11 +46,6 @@ def write_spectrograms(folder: Path, clips: Iterable[tuple[str, str, npt.NDArray
     finally:
         shutil.rmtree(making, ignore_errors=True)
     return count
-
-
-def _file_name(clip: str) -> str:
-    """A clip's name as a file's: at most `LONGEST_NAME` bytes, without a separator."""
-    return clip.replace("/", "_").encode()[:LONGEST_NAME].decode(errors="ignore")
 
 
 def write_picture(folder: Path, seen: AugmentPreview) -> Path:

@@ -104,7 +104,8 @@ def _pack(args: argparse.Namespace) -> int:
 def _import(args: argparse.Namespace) -> int:
     from core.dataset.pack import ARCHIVE_FRONT_END, import_archive
 
-    features = import_archive(args.archive, args.out, args.index, _front_end(args, ARCHIVE_FRONT_END))
+    settings = _front_end(args, ARCHIVE_FRONT_END)
+    features = import_archive(args.archive, args.out, args.index, settings, on_note=print_note)
     print_data(args.out)
     print_note(f"{len(features):,} clips of {len(features.genres)} genres")
     return DONE

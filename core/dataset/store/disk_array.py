@@ -1,6 +1,7 @@
 """Spectrograms that stay on disk and are read when they are asked for."""
 
 import os
+import zlib
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -8,6 +9,8 @@ import numpy as np
 import numpy.typing as npt
 import torch
 from torch import Tensor
+
+from core.util.parallel import cores, ordered_map
 
 
 class DiskArray:
@@ -17,11 +20,24 @@ class DiskArray:
     collection larger than memory would push everything else out. The system's page cache keeps what fits either way.
     """
 
-    def __init__(self, path: Path, shape: tuple[int, int], rows: Sequence[int], *, offset: int = 0) -> None:
-        """``rows`` are the places in the file of rows 0..N-1; the first of the file begins at byte ``offset``."""
+    def __init__(
+        self,
+        path: Path,
+        shape: tuple[int, int],
+        rows: Sequence[int],
+        *,
+        offset: int = 0,
+        checksums: Sequence[int] | None = None,
+    ) -> None:
+        """
+        Args:
+            rows: the places in the file of rows 0..N-1; the first of the file begins at byte ``offset``.
+            checksums: CRC-32 of rows 0..N-1, for `damaged`.
+        """
         self._file = path.open("rb", buffering=0)
         self._rows = np.asarray(rows, dtype=np.int64)
         self._offset = offset
+        self._checksums = checksums
         self.shape = (len(self._rows), *shape)
 
     def __len__(self) -> int:
@@ -42,6 +58,20 @@ class DiskArray:
         for row, place in zip(rows, places, strict=True):
             _read(self._file.fileno(), row.data.cast("B"), int(place))
         return torch.from_numpy(rows)
+
+    def damaged(self) -> list[int]:
+        """Reads every row and returns those that are cut off or whose checksum is another; none without checksums."""
+        if self._checksums is None:
+            return []
+        places = self._places(slice(None))
+        checked = ordered_map(self._checksum, places.tolist(), cores())
+        pairs = zip(checked, self._checksums, strict=True)
+        return [row for row, (found, expected) in enumerate(pairs) if found != expected]
+
+    def _checksum(self, place: int) -> int | None:
+        """Of the row at byte ``place``; None where the file ends before."""
+        data = os.pread(self._file.fileno(), self.row_bytes, place)
+        return zlib.crc32(data) if len(data) == self.row_bytes else None
 
     def will_need(self, indices: Sequence[int] | Tensor | slice) -> None:
         """Has the system read these rows ahead, so that reading them soon does not wait for the disk."""

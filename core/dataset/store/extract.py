@@ -20,7 +20,7 @@ from torch import Tensor
 from core.audio.errors import AudioError
 from core.audio.files.decode import decode, decode_pcm16
 from core.audio.resample import resample
-from core.dataset.clip import Clip, Excluded
+from core.dataset.clip import Clip, Excluded, OnNote
 from core.dataset.inspect_file import SILENCE
 from core.dataset.store.feature_set import FeatureSet, free_memory
 from core.dataset.store.feature_store import FeatureStore, async_writer
@@ -48,16 +48,20 @@ def compute_features(
     device: torch.device | str = "cpu",
     store: FeatureStore | None = None,
     on_progress: OnFeatures | None = None,
+    on_note: OnNote | None = None,
 ) -> tuple[FeatureSet, list[Excluded]]:
     """The spectrograms of all clips, on disk (``FeatureSet.to`` loads them), and the clips that have none after all.
 
-    Only what the store lacks is computed. A clip is its first ``settings.seconds``; one whose beginning is silent, or
-    whose file has gone since the scan, is excluded.
+    Only what the store lacks is computed, and again what is damaged there, which ``on_note`` is told. A clip is its
+    first ``settings.seconds``; one whose beginning is silent, or whose file has gone since the scan, is excluded.
 
     Raises:
         UserError: the store cannot be written.
     """
     store = FeatureStore(settings) if store is None else store  # an empty one is false
+    damaged = store.drop_damaged([clip.content for clip in clips if clip.content in store])
+    if damaged and on_note:
+        on_note(f"Damaged spectrograms in the feature store, which are computed again: {len(damaged):,}.")
     missing = {clip.content: clip for clip in clips if clip.content not in store}
     cached = sum(clip.content in store for clip in clips)
     failed: dict[str, str] = {}

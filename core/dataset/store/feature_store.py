@@ -4,7 +4,8 @@ One folder for each front end holds two append-only files. ``rows.bin`` has a ro
 (``core.features.quantise`` says why bytes); ``index.bin`` has a record for each row in the same order. A row is found
 by the hash of its audio file, so that a renamed file is known and a changed one is not. Writers take turns under a
 lock and sync rows before they append records; a process killed in between leaves a row without a record, which the
-next writer overwrites.
+next writer overwrites. Every row has a checksum: ``drop_damaged`` drops rows that do not match theirs, and the next
+spectrogram of the same content is appended in their stead.
 """
 
 import fcntl
@@ -17,6 +18,7 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
+from typing import NamedTuple
 
 import msgspec
 import numpy as np
@@ -28,11 +30,20 @@ from core.features.settings import FrontEndSettings
 from core.util.dirs import cache_folder
 from core.util.errors import UserError
 
-VERSION = 1
-RECORD = struct.Struct("<16sII")
-"""Content hash, valid frames, and the CRC-32 of these two: a power cut can leave a file's end full of zeros."""
+VERSION = 2
+RECORD = struct.Struct("<16sIII")
+"""Content hash, valid frames, CRC-32 of the row, and CRC-32 of these three: a power cut can leave a file's end full of
+zeros."""
 BYTES_A_WRITE = 32 << 20
 """Rows that wait for each other, so that a disk that syncs slowly is asked seldom."""
+
+
+class Row(NamedTuple):
+    """Where a spectrogram is."""
+
+    place: int
+    frames: int
+    checksum: int
 
 
 class FeatureStore:
@@ -49,8 +60,9 @@ class FeatureStore:
         described = msgspec.json.encode(settings)
         key = hashlib.blake2b(b"%d %s" % (VERSION, described), digest_size=8).hexdigest()
         self.folder = (folder or cache_folder() / "features") / key
-        self._places: dict[bytes, tuple[int, int]] = {}
+        self._rows: dict[bytes, Row] = {}
         self._read = 0
+        self._verified: set[str] = set()
         self._waiting: list[tuple[bytes, npt.NDArray[np.uint8]]] = []
         with self._writing():
             self.folder.mkdir(parents=True, exist_ok=True)
@@ -60,10 +72,10 @@ class FeatureStore:
         self.refresh()
 
     def __contains__(self, content: str) -> bool:
-        return bytes.fromhex(content) in self._places
+        return bytes.fromhex(content) in self._rows
 
     def __len__(self) -> int:
-        return len(self._places)
+        return len(self._rows)
 
     def refresh(self) -> None:
         """Learns of rows that other processes have added."""
@@ -71,9 +83,9 @@ class FeatureStore:
             file.seek(self._read * RECORD.size)
             records = file.read()
         for at in range(0, len(records) - RECORD.size + 1, RECORD.size):
-            content, frames, checksum = RECORD.unpack_from(records, at)
+            content, frames, row_checksum, checksum = RECORD.unpack_from(records, at)
             if checksum == zlib.crc32(records[at : at + RECORD.size - 4]):
-                self._places[content] = (self._read, frames)
+                self._rows[content] = Row(self._read, frames, row_checksum)
             self._read += 1
 
     def put(self, content: str, quantised_MT: Tensor) -> None:
@@ -92,12 +104,12 @@ class FeatureStore:
             return
         with self._writing(), _locked(self.folder / "lock"):
             self.refresh()
-            new = {content: codes for content, codes in self._waiting if content not in self._places}
+            new = {content: codes for content, codes in self._waiting if content not in self._rows}
             rows = np.zeros((len(new), *self.shape), dtype=np.uint8)
             records = b""
             for row, (content, codes) in zip(rows, new.items(), strict=True):
                 row[:, : codes.shape[1]] = codes
-                record = RECORD.pack(content, codes.shape[1], 0)[:-4]
+                record = RECORD.pack(content, codes.shape[1], zlib.crc32(row.data), 0)[:-4]
                 records += record + struct.pack("<I", zlib.crc32(record))
             _write(self.folder / "rows.bin", rows.ravel().data, self._read * self.shape[0] * self.shape[1])
             _write(self.folder / "index.bin", records, self._read * RECORD.size)
@@ -110,9 +122,21 @@ class FeatureStore:
         Raises:
             KeyError: one is not in the store.
         """
-        places = [self._places[bytes.fromhex(content)] for content in contents]
-        stored = DiskArray(self.folder / "rows.bin", self.shape, [place for place, _ in places])
-        return stored, [frames for _, frames in places]
+        rows = [self._rows[bytes.fromhex(content)] for content in contents]
+        places, frames, checksums = ([row[k] for row in rows] for k in range(3))
+        return DiskArray(self.folder / "rows.bin", self.shape, places, checksums=checksums), frames
+
+    def drop_damaged(self, contents: Sequence[str]) -> list[str]:
+        """Reads the rows of these contents, forgets those that are damaged or cut off, and returns whose they were.
+
+        Rows that this object has verified before are not read again.
+        """
+        unverified = [content for content in dict.fromkeys(contents) if content not in self._verified]
+        damaged = [unverified[row] for row in self.rows(unverified)[0].damaged()]
+        for content in damaged:
+            del self._rows[bytes.fromhex(content)]
+        self._verified.update(set(unverified) - set(damaged))
+        return damaged
 
     @contextmanager
     def _writing(self) -> Iterator[None]:

@@ -139,7 +139,7 @@ def load(
         UserError: the dataset or the device cannot be used, it has only one genre, or the recipe does not fit it.
     """
     device = choose_device(recipe.device)
-    found = scan(data, index=index, on_progress=on_scanning)
+    found = scan(data, index=index, seconds=recipe.front_end.seconds, on_progress=on_scanning)
     features, failed = load_features(found, recipe.front_end, device=device, on_features=on_features)
     if on_excluded:
         for one in found.excluded + failed:

@@ -63,7 +63,9 @@ def evaluate(
     """
     on = choose_device(device)
     models = [load_model(Path(file), on) for file in (model, against) if file is not None]
-    found = survey(data, index=index, on_progress=on_scanning)
+    found = survey(
+        data, index=index, seconds=max(trained.front_end.seconds for trained in models), on_progress=on_scanning
+    )
     sets, excluded = _features(found, models, on, on_features)
     if on_excluded:
         for one in found.excluded + excluded:

@@ -79,6 +79,9 @@ def prepare_data(
             logger.emit(FeaturesProgress(done=done, total=total, cached=cached, clips_per_second=rate))
         control.check()
 
+    def on_note(note: str) -> None:
+        logger.emit(Warned(message=note))
+
     path = run.path / SPLIT
     loaded = load_dataset(
         recipe.data,
@@ -89,6 +92,7 @@ def prepare_data(
         on_scanning=lambda done, total: control.check(),
         on_scanned=on_scanned,
         on_features=on_features,
+        on_note=on_note,
     )
     clips, split = loaded.features.clips, loaded.split
     if not split.valid:
@@ -170,4 +174,5 @@ def _first_split(clips: list[Clip], rows: list[dict[str, str]], logger: Logger) 
     parts: dict[str, list[int]] = {name: [] for name in PARTS}
     for row, key in zip(rows, wanted, strict=True):
         parts[row["part"]].append(indices[key])
-    return Split(**{name: sorted(part) for name, part in parts.items()})
+    train, valid, test = (sorted(parts[name]) for name in PARTS)
+    return Split(train, valid, test)

@@ -1,6 +1,9 @@
 """Feature packs: made from audio or from an archive, and as good as a folder of audio."""
 
+import csv
+import io
 import json
+import zipfile
 from pathlib import Path
 
 import msgspec
@@ -101,8 +104,8 @@ NAMES, GENRES, MEL = np.array(["p", "q"]), np.array(["x", "y"]), np.zeros((2, 16
 @pytest.mark.parametrize(
     ("arrays", "sentence"),
     [
-        ({"Y": MEL}, "no archive of X, name and genre"),
-        ({"X": np.array([{}]), "name": NAMES, "genre": GENRES}, "no archive of X, name and genre"),
+        ({"Y": MEL}, "is not an archive of X, name and genre"),
+        ({"X": np.array([{}]), "name": NAMES, "genre": GENRES}, "is not an archive of X, name and genre"),
         ({"X": MEL.astype(float), "name": NAMES, "genre": GENRES}, "should hold X as bytes"),
         ({"X": MEL[0], "name": NAMES, "genre": GENRES}, "should hold X as bytes"),
         ({"X": MEL[:0], "name": NAMES[:0], "genre": GENRES[:0]}, "holds no clips"),
@@ -139,7 +142,7 @@ def test_an_archive_that_was_cut_off_is_refused(tmp_path: Path) -> None:
     whole = bytearray((tmp_path / "x.npz").read_bytes())
     whole[200:400] = bytes(200)
     (tmp_path / "x.npz").write_bytes(whole)
-    assert_refused(tmp_path / "x.npz", "no archive of X, name and genre")
+    assert_refused(tmp_path / "x.npz", "is not an archive of X, name and genre")
 
 
 def assert_refused(path: Path, sentence: str) -> None:
@@ -301,3 +304,62 @@ def test_a_folder_needs_its_front_end_to_be_packed_twice(tmp_path: Path) -> None
         pack(root, tmp_path / str(n_mels), settings)
         computed, _ = compute_features(scan(root).clips, settings)
         assert torch.equal(open_pack(tmp_path / str(n_mels)).batch(range(6)), computed.batch(range(6)))
+
+
+@pytest.mark.parametrize("key", ["name", "genre"])
+@pytest.mark.parametrize("text", ["../../evil", "/etc/evil", "..", "", "ro\x1b[2Jck"])
+def test_names_that_lead_out_of_a_folder_are_refused(key: str, text: str, tmp_path: Path) -> None:
+    arrays = {"X": MEL, "name": NAMES, "genre": GENRES}
+    arrays[key] = np.array(["fine", text])
+    np.savez(tmp_path / "x.npz", **arrays)
+    assert_refused(tmp_path / "x.npz", f"cannot be imported: the {key}")
+    np.savez(tmp_path / "y.npz", X=MEL, name=NAMES, genre=GENRES)
+    import_archive(tmp_path / "y.npz", tmp_path / "pack", settings=SETTINGS)
+    index = (tmp_path / "pack" / "index.csv").read_text()
+    (tmp_path / "pack" / "index.csv").write_text(
+        index.replace("q,y," if key == "name" else ",y,", {"name": f'"{text}",y,', "genre": f',"{text}",'}[key])
+    )
+    with pytest.raises(DatasetError, match="is damaged"):
+        open_pack(tmp_path / "pack")
+
+
+def header(shape: tuple[int, ...], dtype: str = "|u1") -> bytes:
+    file = io.BytesIO()
+    np.lib.format.write_array_header_1_0(file, {"descr": dtype, "fortran_order": False, "shape": shape})
+    return file.getvalue()
+
+
+@pytest.mark.parametrize(
+    "shape", [(10**12, 10**6, 10**6), (2**62, 4, 1), (2, 16, 10), (2, -16, -9), (10**9, 128, 1292)]
+)
+def test_absurd_shapes_are_refused_in_a_sentence(shape: tuple[int, ...], tmp_path: Path) -> None:
+    np.savez(tmp_path / "x.npz", name=NAMES, genre=GENRES)
+    with zipfile.ZipFile(tmp_path / "x.npz", "a") as file:
+        file.writestr("X.npy", header(shape) + MEL.tobytes())
+    assert_refused(tmp_path / "x.npz", "X.npy says it is uint8")
+
+
+def test_one_changed_byte_in_an_archive_is_noticed(tmp_path: Path) -> None:
+    np.savez(tmp_path / "x.npz", X=MEL, name=NAMES, genre=GENRES)
+    data = bytearray((tmp_path / "x.npz").read_bytes())
+    data[200] ^= 1  # among the bytes of X
+    (tmp_path / "x.npz").write_bytes(data)
+    assert_refused(tmp_path / "x.npz", "is not an archive of X, name and genre")
+
+
+def test_a_hole_in_a_pack_is_noticed_and_an_earlier_pack_without_checksums_opens(tmp_path: Path) -> None:
+    archive(tmp_path / "x.npz")
+    import_archive(tmp_path / "x.npz", tmp_path / "pack", settings=FrontEndSettings(n_mels=16))
+    features = tmp_path / "pack" / "features.npy"
+    data = bytearray(features.read_bytes())
+    data[200:300] = bytes(100)
+    features.write_bytes(data)
+    with pytest.raises(DatasetError, match="the checksums of 1 of its 12 spectrograms are wrong"):
+        load_dataset(tmp_path / "pack", SETTINGS)
+    with (tmp_path / "pack" / "index.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    with (tmp_path / "pack" / "index.csv").open("w", newline="") as file:
+        writer = csv.DictWriter(file, [column for column in rows[0] if column != "crc32"], extrasaction="ignore")
+        writer.writeheader()
+        writer.writerows(rows)
+    assert len(load_dataset(tmp_path / "pack", SETTINGS).features) == 12

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from core.dataset.clip import Clip, DatasetError
-from core.dataset.metadata import read_index
+from core.dataset.metadata import read_table
 from core.dataset.split import Split, split
 from core.dataset.split_settings import SplitSettings
 from tests.support.paths import GTZAN_LOGMEL
@@ -196,8 +196,8 @@ def test_clips_of_unknown_artists_are_groups_of_their_own() -> None:
 
 @pytest.mark.skipif(not GTZAN_LOGMEL.is_dir(), reason="gtzan-logmel is not here")
 def test_the_published_artists_never_stand_on_two_sides() -> None:
-    rows = read_index(GTZAN_LOGMEL / "index.csv")
-    collection = [replace(clip(row["genre"], n), columns=row) for n, row in enumerate(rows.values())]
+    rows = read_table(GTZAN_LOGMEL / "index.csv").rows
+    collection = [replace(clip(row["genre"], n), columns=row) for n, row in enumerate(rows)]
     for fold in range(5):
         divided = split(collection, SplitSettings(protocol="grouped", groups="artist", fold=fold))
         assert all(len(parts) == 1 for parts in sides(collection, divided, "artist").values())

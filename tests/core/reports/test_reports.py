@@ -106,7 +106,7 @@ def test_pictures_replace_a_former_set_as_a_whole(tmp_path: Path) -> None:
     assert write_spectrograms(folder, [("jazz", "one", quantised_MT), ("jazz", "two", quantised_MT)]) == 2
     assert write_spectrograms(folder, [("rock", "a/b", quantised_MT), ("rock", "é" * 200, quantised_MT)]) == 2
     names = sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*.png"))
-    assert names == ["rock/a_b.png", f"rock/{'é' * 100}.png"]
+    assert names == ["rock/a-b.png", f"rock/{'é' * 100}.png"]
 
     def broken() -> object:
         yield "rock", "c", quantised_MT
@@ -142,3 +142,13 @@ def test_the_log_tells_what_people_want_to_know() -> None:
     assert line.endswith("  careful\n") and line[:4].isdecimal()
     two = log_lines(ev.RunFailed(error="it broke", traceback="Traceback\n  here", time=0.0)).splitlines()
     assert len(two) == 3 and "it broke" in two[0]
+
+
+def test_no_name_leads_a_picture_out_of_its_folder(tmp_path: Path) -> None:
+    folder = tmp_path / "run" / "Spectrograms"
+    folder.parent.mkdir()
+    names = ["../../evil", "/etc/evil", "..", ".", "", "a/b", "a-b", "A-B", "x\0y"]
+    pictures = [(genre, clip, np.zeros((4, 4), np.uint8)) for genre in names for clip in names]
+    assert write_spectrograms(folder, pictures) == len(pictures)
+    assert len(list(folder.glob("*/*.png"))) == len(pictures)
+    assert [path.name for path in tmp_path.iterdir()] == ["run"]

@@ -165,7 +165,7 @@ async def test_a_name_that_is_taken_is_said(tmp_path: Path, genres: Path, launch
     [
         (lambda folder: None, "There is no folder"),
         (lambda folder: folder.mkdir(), "should have a folder for each genre"),
-        (lambda folder: three_genres(folder, clips=2, genres=1), "a single genre"),
+        (lambda folder: three_genres(folder, clips=2, genres=1), "only one genre"),
         (lambda folder: three_genres(folder, clips=1), "needs 3 or more"),
     ],
     ids=["no folder", "empty", "one genre", "too few clips"],

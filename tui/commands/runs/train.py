@@ -100,7 +100,8 @@ def _check(data: Path, recipe: Recipe) -> None:
     from core.dataset.scan import scan
     from core.dataset.split import split
 
-    split(scan(data, on_progress=Progress("files scanned")).clips, recipe.split)
+    found = scan(data, seconds=recipe.front_end.seconds, on_progress=Progress("files scanned"))
+    split(found.clips, recipe.split)
     if recipe.device not in ("auto", "cpu"):
         from core.util.device import choose_device
 

@@ -1,5 +1,6 @@
 """From files to spectrograms: computed once, the same on every path."""
 
+import shutil
 import threading
 from pathlib import Path
 
@@ -10,7 +11,9 @@ import torch
 from core.audio.files.decode import decode
 from core.audio.resample import resample
 from core.dataset.load import load_dataset
-from core.dataset.scan import scan
+from core.dataset.report import check
+from core.dataset.scan import Scan, scan
+from core.dataset.split import Split
 from core.dataset.split_settings import SplitSettings
 from core.dataset.store import extract as features_module
 from core.dataset.store.disk_array import DiskArray
@@ -225,14 +228,17 @@ def test_a_dataset_is_loaded_with_its_split(tmp_path: Path) -> None:
 
 
 def test_a_clip_that_fails_after_the_split_leaves_a_whole_split(tmp_path: Path) -> None:
-    root = genre_folder(tmp_path, {"a": 10, "b": 10})
-    late = np.concatenate([np.zeros(3 * 22_050, np.float32), sweep(1, 22_050)])
-    write(root / "a" / "a.late.wav", late, 22_050)
+    root = genre_folder(tmp_path, {"a": 11, "b": 10})
     counts: list[int] = []
-    dataset = load_dataset(root, SETTINGS, on_scanned=lambda found, divided: counts.append(len(found.clips)))
+
+    def on_scanned(found: Scan, _divided: Split) -> None:
+        counts.append(len(found.clips))
+        (root / "a" / "a.00003.au").unlink(missing_ok=True)
+
+    dataset = load_dataset(root, SETTINGS, on_scanned=on_scanned)
     assert counts == [21, 20]
     assert sorted(dataset.split.train + dataset.split.valid + dataset.split.test) == list(range(20))
-    assert [item.reason for item in dataset.excluded] == ["is silent in its first 2 s"]
+    assert [item.reason for item in dataset.excluded] == ["no such file"]
 
 
 def test_too_few_clips_are_said_before_anything_is_computed(tmp_path: Path) -> None:
@@ -250,3 +256,49 @@ def test_real_music_end_to_end() -> None:
     assert 640 <= int(features.frames.min()) <= int(features.frames.max()) <= 900
     loudest = features.batch(range(96)).amax((1, 2))
     assert (loudest == 255).all()
+
+
+def test_a_damaged_store_heals_itself_and_says_so(tmp_path: Path) -> None:
+    root = genre_folder(tmp_path, {"a": 3, "b": 3})
+    first, _ = compute_features(scan(root).clips, SETTINGS)
+    whole = first.batch(range(6))
+    rows = FeatureStore(SETTINGS).folder / "rows.bin"
+    with rows.open("r+b") as file:
+        file.write(bytes(100))
+        file.truncate(rows.stat().st_size - 1)
+    notes: list[str] = []
+    healed, _ = compute_features(scan(root).clips, SETTINGS, on_note=notes.append)
+    assert torch.equal(healed.batch(range(6)), whole)
+    assert notes == ["Damaged spectrograms in the feature store, which are computed again: 2."]
+    compute_features(scan(root).clips, SETTINGS, on_note=lambda note: pytest.fail(note))
+
+
+def test_the_part_that_is_used_decides_whether_a_clip_is_silent(tmp_path: Path) -> None:
+    """In the check, the scan and the training alike."""
+    root = genre_folder(tmp_path, {"a": 3, "b": 3, "c": 1})
+    late = np.concatenate([np.zeros(31 * 22_050, np.float32), sweep(1, 22_050)])
+    write(root / "a" / "late.wav", late, 22_050)
+    (root / "c" / "c.00000.au").unlink()
+    write(root / "c" / "late.flac", late * np.float32(0.5), 22_050)
+    report = check(root)
+    reason = "is silent in its first 30 s"
+    assert {item.path: item.reason for item in report.excluded} == {"a/late.wav": reason, "c/late.flac": reason}
+    assert report.notes == ["The genre c has no usable clip and is left out."]
+    notes: list[str] = []
+    dataset = load_dataset(root, FrontEndSettings(n_mels=8), on_note=notes.append)
+    assert [(item.path, item.reason) for item in report.excluded] == [
+        (item.path, item.reason) for item in dataset.excluded
+    ]
+    assert notes == report.notes
+    assert dataset.features.genres == ["a", "b"]
+    assert len(scan(root, seconds=32).clips) == 8
+    shutil.rmtree(root / "b")
+    with pytest.raises(UserError, match="only one genre with usable clips, a: a classifier needs"):
+        load_dataset(root, FrontEndSettings(n_mels=8))
+    assert "only one genre" in str(check(root).refused)
+
+
+def test_a_genre_that_is_lost_at_the_last_moment_is_no_training(tmp_path: Path) -> None:
+    root = genre_folder(tmp_path, {"a": 4, "b": 4})
+    with pytest.raises(UserError, match="only one genre with usable clips, a"):
+        load_dataset(root, SETTINGS, on_scanned=lambda *_: shutil.rmtree(root / "b", ignore_errors=True))

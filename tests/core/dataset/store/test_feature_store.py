@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from core.dataset.store.disk_array import DiskArray
 from core.dataset.store.feature_store import RECORD, FeatureStore
 from core.features.settings import FrontEndSettings
 from core.util.errors import UserError
@@ -181,3 +182,37 @@ def test_the_default_folder_is_the_cache(cache: Path) -> None:
     store = FeatureStore(SETTINGS)
     assert store.folder.parent == cache / "features"
     assert (store.folder / "settings.json").is_file()
+
+
+@pytest.mark.parametrize("damage", ["zeroed", "truncated", "emptied", "bit", "swapped"])
+def test_damaged_rows_are_dropped_and_written_again(damage: str, tmp_path: Path) -> None:
+    store = filled(tmp_path, 10)
+    rows, size = store.folder / "rows.bin", 8 * FRAMES
+    data = bytearray(rows.read_bytes())
+    if damage == "zeroed":
+        data[2 * size : 3 * size] = bytes(size)
+    elif damage == "bit":
+        data[2 * size + 5] ^= 1
+    elif damage == "swapped":
+        data[2 * size : 4 * size] = data[3 * size : 4 * size] + data[2 * size : 3 * size]
+    else:
+        del data[2 * size + 7 if damage == "truncated" else 0 :]
+    rows.write_bytes(data)
+    expected = {"zeroed": [2], "bit": [2], "swapped": [2, 3], "truncated": list(range(2, 10))}.get(damage, range(10))
+    again = FeatureStore(SETTINGS, tmp_path)
+    assert again.drop_damaged([content(n) for n in range(10)]) == [content(n) for n in expected]
+    for number in expected:
+        assert content(number) not in again
+        again.put(content(number), codes(number))
+    again.flush()
+    assert again.drop_damaged([content(n) for n in range(10)]) == []
+    healed = FeatureStore(SETTINGS, tmp_path)
+    assert healed.drop_damaged([content(n) for n in range(10)]) == []
+    assert_holds(healed, list(range(10)))
+
+
+def test_rows_are_verified_once_per_store_object(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    store = filled(tmp_path, 3)
+    assert store.drop_damaged([content(n) for n in range(3)]) == []
+    monkeypatch.setattr(DiskArray, "_checksum", lambda *_: pytest.fail("read again"))
+    assert store.drop_damaged([content(n) for n in range(3)]) == []
