@@ -34,16 +34,15 @@ def run_app(runs_dir: Path, attach: str | None = None, *, ascii: bool = False, t
     if not in_browser:
         check_terminal()
     watch = None if attach is None else find(runs_dir, attach or None).path
-    warning = ""
     try:
-        settings = read_settings(settings_file())
-    except SettingsError as mistake:
-        settings, warning = Settings(), str(mistake)
+        settings, mistakes = read_settings(settings_file())
+    except SettingsError as error:
+        settings, mistakes = Settings(), [str(error)]
     if theme is not None:
         settings = msgspec.structs.replace(settings, theme=theme)
     log = log_path()
     with drawing_on_a_duplicate(log) as screen, os.fdopen(os.dup(2), "w") as errors:
-        app = GenreApp(runs_dir, settings=settings, watch=watch, ascii=ascii, warning=warning)
+        app = GenreApp(runs_dir, settings=settings, watch=watch, ascii=ascii, warning="\n".join(mistakes))
         app.error_console = Console(file=errors, width=120)
         if not in_browser:
             leave_with_the_terminal(screen, app.leave_soon)

@@ -22,8 +22,11 @@ def run(args: argparse.Namespace) -> int:
     print_data(template(known), end="")
     path = settings_file()
     if path.exists():
-        check_keys(read_settings(path).keys, known)
-        print_note(f"{path} is there and in force")
+        settings, mistakes = read_settings(path)
+        check_keys(settings.keys, known)
+        for mistake in mistakes:
+            print_note(mistake)
+        print_note(f"{path} is in effect")
     else:
         print_note(f"there is none yet: mkdir -p {path.parent} && genre-tui config > {path}")
     return DONE

@@ -1,14 +1,14 @@
-"""The settings: one typed field each, documented below it, read from a TOML file. Imports no Textual.
+"""The settings: one typed, documented field each, read from a TOML file. Imports no Textual.
 
-``settings_file()`` says where; ``template()`` is the file with every setting, its text and its default, made from this
-source, so the two cannot differ.
+``settings_file()`` is the path; ``template()`` is a file with every setting, its description and its default, made from
+this source so that the two cannot differ.
 """
 
 import ast
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, TypeVar
 
 import msgspec
 
@@ -17,53 +17,57 @@ from core.util.dirs import config_folder
 from core.util.errors import UserError
 from core.util.files import read_small
 
+LARGEST = 1024 * 1024
+"""Bytes of a settings file."""
+T = TypeVar("T", bound=msgspec.Struct)
+
 
 class SettingsError(UserError):
-    """The settings file has a mistake; the defaults are in force."""
+    """The settings file cannot be used at all, or a key map is contradictory."""
 
 
-class NewRunSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What the New run screen begins with. What is left out comes from the preset."""
+class NewRunSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """Initial values of the New run screen. What is left out comes from the preset."""
 
     data: str = ""
-    """Folder of genres or feature pack; empty begins where the app was started."""
+    """Folder of genres or feature pack; empty for the last run's dataset or a folder named genres."""
     preset: str = DEFAULT_PRESET
-    """The recipe to begin from."""
+    """The recipe to start from."""
     device: str = "auto"
     """auto, cpu, cuda, cuda:N or mps."""
     epochs: Annotated[int, msgspec.Meta(ge=1)] | None = None
-    """Times the training part is gone through."""
+    """Passes over the training clips."""
     batch_size: Annotated[int, msgspec.Meta(ge=1)] | None = None
-    """Clips, or crops of clips, in a batch."""
+    """Clips, or crops of clips, per batch."""
     seed: int | None = None
-    """Of the split, the weights and the order of the batches."""
+    """Seed of the split, the weights and the order of the batches."""
 
 
-class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class Settings(msgspec.Struct, frozen=True, kw_only=True):
     theme: str = "auto"
     """auto, dark, light, colour-blind, 16-colour, or any theme that the command palette lists.
 
-    auto asks the terminal: sixteen colours, a light background (COLORFGBG), or else dark.
+    auto asks the terminal: 16 colours if it has no more, light on a light background (COLORFGBG), otherwise dark.
     """
     ascii: bool = False
     """Draw with ASCII only, as --ascii does."""
     mouse: bool = True
-    """Take clicks and the wheel. Without it the terminal's own selection works as usual."""
+    """Accept clicks and the wheel. When false, the terminal's own text selection works as usual."""
     bell: bool = False
-    """Ring the terminal's bell when the run in view ends."""
+    """Ring the terminal bell when the run in view ends."""
     webhook: str = ""
-    """Where the trainer of a run that was started in the app posts a summary, as JSON, when it ends; empty for none."""
-    sort: Literal["state", "name", "model", "dataset", "progress", "val", "test", "started", "time"] = "started"
-    """Column that the Runs screen is sorted by: state, name, model, dataset, progress, val, test, started or time."""
+    """http or https address to which a run started in the app posts a JSON summary when it ends; empty for none."""
+    sort: str = "started"
+    """Column by which the Runs screen is sorted: state, name, model, dataset, progress, val, test, started or time."""
     descending: bool = True
-    """Whether that order is from high to low."""
+    """Whether the runs are sorted in descending order."""
     log_loss: bool = False
-    """Whether a run that is watched for the first time shows its loss on a logarithmic scale."""
+    """Whether the loss of a run watched for the first time is shown on a logarithmic scale."""
     smoothing: Annotated[float, msgspec.Meta(ge=0, lt=1)] = 0.0
-    """Weight of the past in the smoothed curves of such a run, from 0 (none) to below 1."""
+    """Smoothing of the curves of such a run: weight of the past, from 0 (none) to below 1."""
     new_run: NewRunSettings = NewRunSettings()
     keys: dict[str, str] = {}
-    """Binding = "key" or "key,key". The names and what they are by default stand below; ? shows what is in force."""
+    """Binding = "key" or "key,key". All names and default keys follow; ? shows the keys in effect."""
 
 
 def settings_file() -> Path:
@@ -71,40 +75,71 @@ def settings_file() -> Path:
     return config_folder() / "config.toml"
 
 
-def read_settings(path: Path) -> Settings:
-    """The settings in ``path``, or the defaults where there is no such file.
+def read_settings(path: Path) -> tuple[Settings, list[str]]:
+    """Read the settings and what is wrong with them; the defaults if there is no such file.
+
+    An unknown setting is ignored and one with a wrong value keeps its default; each is one sentence of the second
+    result, and all others hold.
 
     Raises:
-        SettingsError: the file cannot be read, is no TOML, or holds an unknown setting or a wrong value.
+        SettingsError: the file cannot be read or is not TOML.
     """
     try:
-        settings = msgspec.convert(tomllib.loads(read_small(path).decode()), Settings)
+        plain = tomllib.loads(read_small(path, LARGEST).decode())
     except FileNotFoundError:
-        return Settings()
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError, msgspec.ValidationError) as mistake:
-        raise SettingsError(f"{path}: {str(mistake).rstrip('.')}. The defaults are in force.") from mistake
+        return Settings(), []
+    except (OSError, ValueError, RecursionError) as error:  # ValueError: not UTF-8, or not TOML
+        why = (error.strerror or str(error)) if isinstance(error, OSError) else str(error).rstrip(".")
+        raise SettingsError(f"{path} cannot be used: {why}. The default settings are in effect.") from error
+    settings, mistakes = convert_leniently(plain, Settings)
     if settings.webhook and not settings.webhook.startswith(("http://", "https://")):
-        raise SettingsError(f"{path}: webhook is no http or https address. The defaults are in force.")
+        mistakes.append("webhook: not an http or https address; no webhook is used.")
+        settings = msgspec.structs.replace(settings, webhook="")
     if settings.new_run.preset not in PRESETS:
-        raise SettingsError(
-            f"{path}: there is no preset {settings.new_run.preset!r} (there is {', '.join(PRESETS)}). "
-            "The defaults are in force."
-        )
-    return settings
+        mistakes.append(f"new_run.preset: there is no preset {settings.new_run.preset!r} ({', '.join(PRESETS)}).")
+        new_run = msgspec.structs.replace(settings.new_run, preset=DEFAULT_PRESET)
+        settings = msgspec.structs.replace(settings, new_run=new_run)
+    return settings, [f"{path}: {mistake}" for mistake in mistakes]
+
+
+def convert_leniently(plain: object, kind: type[T], prefix: str = "") -> tuple[T, list[str]]:
+    """Convert field by field, with the default for what is missing or wrong, and one sentence per mistake.
+
+    Args:
+        kind: a struct whose fields all have defaults.
+        prefix: put before the names of fields in the sentences.
+    """
+    if not isinstance(plain, dict):
+        return kind(), [f"{prefix.rstrip('.') or 'It'}: not a table."]
+    fields = {field.encode_name: field for field in msgspec.structs.fields(kind)}
+    mistakes = [f"{prefix}{name}: there is no such setting; it is ignored." for name in plain if name not in fields]
+    values: dict[str, object] = {}
+    for name, field in fields.items():
+        if name not in plain:
+            continue
+        if isinstance(field.type, type) and issubclass(field.type, msgspec.Struct):
+            values[field.name], inner = convert_leniently(plain[name], field.type, f"{prefix}{name}.")
+            mistakes += inner
+            continue
+        try:
+            values[field.name] = msgspec.convert(plain[name], field.type)
+        except msgspec.ValidationError as error:
+            mistakes.append(f"{prefix}{name}: {str(error).rstrip('.')}; the default is used.")
+    return kind(**values), mistakes
 
 
 def template(keys: Mapping[str, tuple[str, str]]) -> str:
-    """A settings file that changes nothing: every setting commented out, with its text and its default.
+    """A settings file that changes nothing: every setting commented out, with its description and default.
 
     Args:
-        keys: binding id → (default key, what it does).
+        keys: binding id → (default key, description).
     """
     classes = {
         node.name: node
         for node in ast.parse(Path(__file__).read_text(encoding="utf-8")).body
         if isinstance(node, ast.ClassDef)
     }
-    lines = ["# Settings of genre-tui. Every line is the default; take away the # to change one.", ""]
+    lines = ["# Settings of genre-tui. Every line shows the default; remove its # to change it.", ""]
     lines += _documented(classes["Settings"], Settings(), skip={"new_run", "keys"})
     lines += ["[new_run]", *_comment(ast.get_docstring(classes["NewRunSettings"]) or ""), ""]
     lines += _documented(classes["NewRunSettings"], NewRunSettings())

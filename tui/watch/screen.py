@@ -7,7 +7,6 @@ from time import monotonic
 from time import time as now
 from typing import ClassVar
 
-import msgspec
 from textual import on, work
 from textual.app import ComposeResult
 from textual.binding import Binding
@@ -26,10 +25,11 @@ from tui.charts.view import View
 from tui.dialogs.questions import ConfirmScreen, PromptScreen, stop_question
 from tui.shell.mode_screen import ModeScreen
 from tui.text.cells import shown
-from tui.watch import view_state as view_settings
+from tui.watch import view_state
 from tui.watch.panes import Panes
 from tui.watch.requests import CONSEQUENCES, Requests
 from tui.watch.row_panes import Mistakes
+from tui.watch.view_state import WatchView
 from tui.widgets.row_list import RowList
 from tui.widgets.run_header import run_header
 from tui.widgets.text_lines import TextLines
@@ -38,15 +38,6 @@ LOOK_SECONDS = 0.5
 """Between two looks at the journal: nothing is drawn more often, except at a key."""
 EPOCH_SECONDS = 1.0
 """Between two drawings of new epochs, which change most of the screen: a slow link has to keep up."""
-
-
-class WatchView(msgspec.Struct, frozen=True, kw_only=True):
-    """What is kept of a run's view between visits; None is what the settings say."""
-
-    smoothing: float | None = None
-    log_loss: bool | None = None
-    steps: bool = False
-    pane: str = ""
 
 
 class WatchScreen(ModeScreen, CurveKeys):
@@ -124,7 +115,7 @@ class WatchScreen(ModeScreen, CurveKeys):
         self._requests = Requests(folder)
         self._state = RunState.empty()
         self.query_one("#header", TextLines).show([Content(f"Reading the journal of {folder.name}.")])
-        kept, settings = view_settings.load(run, WatchView), self.app.settings
+        kept, settings = view_state.load(run), self.app.settings
         view = View(
             smoothing=settings.smoothing if kept.smoothing is None else kept.smoothing,
             logarithmic=settings.log_loss if kept.log_loss is None else kept.log_loss,
@@ -296,7 +287,7 @@ class WatchScreen(ModeScreen, CurveKeys):
         panes, curves = self.query_one(Panes), self.query_one(Curves)
         view = curves.view
         kept = WatchView(smoothing=view.smoothing, log_loss=view.logarithmic, steps=curves.steps, pane=panes.chosen)
-        view_settings.save(self._tail.run.path, kept)
+        view_state.save(self._tail.run.path, kept)
 
     @on(RowList.Chosen, "#epoch-rows")
     def point_to_epoch(self, event: RowList.Chosen) -> None:

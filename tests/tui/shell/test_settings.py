@@ -1,5 +1,6 @@
 """The settings file: what it may say, what it must not, and the template that documents it."""
 
+import os
 import tomllib
 from pathlib import Path
 
@@ -12,22 +13,25 @@ from tui.shell.keymap import check_keys
 from tui.shell.settings import NewRunSettings, Settings, SettingsError, read_settings, settings_file, template
 
 
-def read(tmp_path: Path, text: str) -> Settings:
+def write(tmp_path: Path, text: str) -> Path:
     path = tmp_path / "config.toml"
     path.write_text(text)
-    return read_settings(path)
+    return path
 
 
 def test_no_file_is_the_defaults(tmp_path: Path) -> None:
-    assert read_settings(tmp_path / "config.toml") == Settings()
+    assert read_settings(tmp_path / "config.toml") == (Settings(), [])
 
 
-def test_what_is_written_holds(tmp_path: Path) -> None:
-    settings = read(
-        tmp_path,
-        'theme = "light"\nascii = true\nsmoothing = 0.6\n'
-        '[new_run]\npreset = "seed"\nepochs = 5\n[keys]\n"app.help" = "h"',
+def test_what_is_written_is_in_effect(tmp_path: Path) -> None:
+    settings, mistakes = read_settings(
+        write(
+            tmp_path,
+            'theme = "light"\nascii = true\nsmoothing = 0.6\n'
+            '[new_run]\npreset = "seed"\nepochs = 5\n[keys]\n"app.help" = "h"',
+        )
     )
+    assert not mistakes
     assert settings.theme == "light"
     assert settings.ascii
     assert settings.smoothing == 0.6
@@ -38,28 +42,39 @@ def test_what_is_written_holds(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "names"),
     [
-        ("theme = ", "config.toml"),
         ("colour = 'red'", "colour"),
         ("ascii = 'yes'", "ascii"),
-        ("sort = 'beauty'", "sort"),
+        ("sort = 3", "sort"),
         ("smoothing = 1.5", "smoothing"),
+        ("smoothing = nan", "smoothing"),
         ("webhook = 'ftp://x'", "webhook"),
-        ("[new_run]\nepochs = 0", "epochs"),
+        ("new_run = 3", "new_run"),
+        ("[new_run]\nepochs = 0", "new_run.epochs"),
+        ("[new_run]\nbrightness = 0", "new_run.brightness"),
         ("[new_run]\npreset = 'worst'", "worst"),
     ],
 )
-def test_a_mistake_is_one_sentence_that_names_it(tmp_path: Path, text: str, names: str) -> None:
+def test_a_mistake_is_one_sentence_and_spoils_nothing_else(tmp_path: Path, text: str, names: str) -> None:
+    settings, mistakes = read_settings(write(tmp_path, f"bell = true\n{text}"))
+    assert len(mistakes) == 1
+    assert names in mistakes[0] and "\n" not in mistakes[0]
+    assert settings == Settings(bell=True)
+
+
+@pytest.mark.parametrize("content", [b"\xff\xfe\x00", b"theme = ", b"a = " + b"[" * 100_000, b"#" * 2_000_000])
+def test_a_file_that_cannot_be_read_is_one_sentence(tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / "config.toml"
+    path.write_bytes(content)
     with pytest.raises(SettingsError) as raised:
-        read(tmp_path, text)
-    assert names in str(raised.value)
-    assert "\n" not in str(raised.value)
-    assert "defaults" in str(raised.value)
+        read_settings(path)
+    assert "config.toml" in str(raised.value) and "\n" not in str(raised.value)
 
 
-def test_bytes_that_are_no_text_are_a_mistake_too(tmp_path: Path) -> None:
-    (tmp_path / "config.toml").write_bytes(b"\xff\xfe\x00")
-    with pytest.raises(SettingsError):
-        read_settings(tmp_path / "config.toml")
+def test_a_fifo_or_a_folder_in_its_place_does_not_block(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "fifo")
+    for path in (tmp_path / "fifo", tmp_path, Path("/dev/zero")):
+        with pytest.raises(SettingsError):
+            read_settings(path)
 
 
 def test_where_the_file_lies(monkeypatch: pytest.MonkeyPatch) -> None:
