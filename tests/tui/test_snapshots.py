@@ -67,7 +67,7 @@ def test_runs_filtered(snap_compare: Compare, runs: Path) -> None:
 
 def test_runs_without_a_run(snap_compare: Compare) -> None:
     async def drive(pilot: Pilot[None]) -> None:
-        await until_shown(pilot, "Three things to do")
+        await until_shown(pilot, "What to do next")
 
     assert snap_compare(GenreApp(Path("runs")), terminal_size=SIZES[0], run_before=drive)
 

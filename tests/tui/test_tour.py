@@ -29,7 +29,7 @@ def test_from_a_folder_to_a_verdict(tmp_path: Path) -> None:
         # A newcomer is told what to do, chooses the folder, and sees what is in it.
         tmux.type(tmux.app())
         tmux.press("Enter")
-        tmux.wait_for("No runs yet", "Three things to do")
+        tmux.wait_for("No runs yet", "What to do next")
         tmux.press("n")
         tmux.wait_for("Start training")
         tmux.press("C-t")

@@ -1,143 +1,220 @@
-"""The columns of the Runs screen: what each shows, how wide it is, and what it is sorted by."""
+"""The columns of the Runs screen, each declared once: title, cell, width, and its value for sorting and filtering."""
 
+import re
 import time
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any, Literal
 
 from textual.content import Content
 
-from tui.runs.row import RunRow
+from core.runs.summary import LIVING, Summary
 from tui.text import formatting
-from tui.text.cells import fitted
+from tui.text.cells import bar, fitted
 from tui.text.status_symbols import state_label
 
 STATES = ("running", "paused", "created", "lost", "failed", "stopped", "finished")
-"""In the order in which they ask for attention."""
+"""Sorted by how much they need attention."""
 BAR = 8
-"""Cells of the progress bar, where there is room for one."""
+"""Cells of the progress bar."""
 COUNT = 7
-"""Cells of the epochs: as many as 100/100 takes; longer ones are a percentage."""
+"""Cells of the epochs, as many as 100/100 takes; a longer count becomes a percentage."""
+AUTOMATIC_NAME = re.compile(r"\d{4}-\d\d-\d\d_\d\d-\d\d-\d\d_")
+"""Start of the name of a run that its user has not named."""
+
+Unit = Literal["text", "fraction", "count", "duration", "time"]
 
 
 @dataclass(frozen=True)
 class Column:
     key: str
+    """Its name in the filter and in the setting ``sort``."""
     title: str
-    cell: Callable[[RunRow], Content | str]
-    sort: Callable[[RunRow], object]
-    """A value to sort by; None goes to the end in either direction."""
+    unit: Unit
+    value: Callable[[Summary], str | float | None]
+    """What the filter compares; None where there is nothing."""
+    cell: Callable[[Summary], Content | str]
     width: int = 0
-    """Cells; 0 shares what the others leave."""
+    """Cells; 0 shares what the other columns leave."""
     right: bool = False
-    """Whether figures stand at the right edge, one under the other."""
+    """Whether it is right-aligned."""
+    order: Callable[[Summary], Any] | None = None
+    """Sort key, where it is not the value."""
+    narrow: Mapping[str, Any] | None = field(default_factory=dict)
+    """Attributes that differ below 100 columns; None leaves the column out."""
+
+    def sort_key(self, run: Summary) -> Any:
+        """None sorts last, in ascending and descending order."""
+        if self.order is not None:
+            return self.order(run)
+        value = self.value(run)
+        return value.casefold() if isinstance(value, str) else value
 
 
 @dataclass(frozen=True)
-class Placed:
-    """A column with the room it has."""
+class PlacedColumn:
+    """A column and the cells that it has."""
 
     column: Column
     width: int
 
 
-def _started(row: RunRow) -> str:
-    if row.started is None:
-        return formatting.DASH
-    then = time.localtime(row.started)
-    form = "%d %b %H:%M" if then.tm_year == time.localtime().tm_year else "%d %b %Y"
-    return time.strftime(form, then)
+def progress(run: Summary) -> float:
+    """Fraction of the epochs asked for."""
+    return min(1.0, run.epochs_done / run.epochs) if run.epochs else 0.0
 
 
-def _started_briefly(row: RunRow) -> str:
-    """The time of a run of today, or the day of an older one."""
-    if row.started is None:
+def is_alive(run: Summary) -> bool:
+    return run.state in LIVING
+
+
+def _started(run: Summary) -> str:
+    then = formatting.local_time(run.started)
+    if then is None:
         return formatting.DASH
-    then = time.localtime(row.started)
+    return time.strftime("%d %b %H:%M" if then.tm_year == time.localtime().tm_year else "%d %b %Y", then)
+
+
+def _started_short(run: Summary) -> str:
+    """The time of a run started today, or the day of an older one."""
+    then = formatting.local_time(run.started)
+    if then is None:
+        return formatting.DASH
     return time.strftime("%H:%M" if then[:3] == time.localtime()[:3] else "%d %b", then)
 
 
-def _epochs(row: RunRow) -> str:
-    if not row.epochs:
+def _epochs(run: Summary) -> str:
+    if not run.epochs:
         return formatting.DASH
-    count = f"{row.epochs_done}/{row.epochs}"
-    return count if len(count) <= COUNT else f"{row.progress:.0%}"
+    count = f"{run.epochs_done}/{run.epochs}"
+    return count if len(count) <= COUNT else f"{progress(run):.0%}"
 
 
-def _bar(row: RunRow) -> Content:
-    half_cells = round(row.progress * BAR * 2)
-    full, half = divmod(half_cells, 2)
-    bar = "━" * full + "╸" * half
-    colour = "$train" if row.alive else "$faint"
-    return Content.assemble((f"{bar:<{BAR}}", colour), " ", f"{_epochs(row):>{COUNT}}")
+def _progress_bar(run: Summary) -> Content:
+    colour = "$train" if is_alive(run) else "$faint"
+    return Content.assemble((f"{bar(progress(run), BAR):<{BAR}}", colour), " ", f"{_epochs(run):>{COUNT}}")
 
 
-STATE = Column("state", "state", lambda row: state_label(row.state), lambda row: _rank(row.state), 10)
-NAME = Column("name", "name", lambda row: row.name, lambda row: row.name.casefold())
-MODEL = Column("model", "model", lambda row: row.model, lambda row: row.model, 13)
-DATASET = Column("dataset", "dataset", lambda row: row.dataset, lambda row: row.dataset.casefold())
-PROGRESS = Column("progress", "progress", _bar, lambda row: row.progress, BAR + 1 + COUNT)
-VAL = Column("val", "val acc", lambda row: formatting.percent(row.val), lambda row: row.val, 8, right=True)
-TEST = Column("test", "test acc", lambda row: formatting.percent(row.test), lambda row: row.test, 9, right=True)
-STARTED = Column("started", "started", _started, lambda row: row.started, 12, right=True)
-TIME = Column("time", "time", lambda row: formatting.clock(row.seconds), lambda row: row.seconds, 9, right=True)
-
-WIDE = (STATE, NAME, MODEL, DATASET, PROGRESS, VAL, TEST, STARTED, TIME)
-NARROW = (
-    STATE,
-    MODEL,
-    # Where there is no room for names: the name that somebody gave, or else the dataset.
-    replace(DATASET, title="run", cell=lambda row: row.name if row.named else row.dataset),
-    replace(PROGRESS, title="epochs", cell=_epochs, width=COUNT, right=True),
-    replace(VAL, title="val", width=7),
-    replace(TEST, title="test", width=7),
-    replace(STARTED, title="start", cell=_started_briefly, width=6),
-    replace(TIME, width=8),
-)
-COLUMNS = {column.key: column for column in WIDE}
-"""All there are to sort by, in the order of the table."""
+def _name_or_dataset(run: Summary) -> str:
+    """Where there is no room for names: the name if the user gave one, otherwise the dataset."""
+    return run.dataset if AUTOMATIC_NAME.match(run.name) else run.name
 
 
-def _rank(state: str) -> int:
-    return STATES.index(state) if state in STATES else len(STATES)
+COLUMNS = {
+    column.key: column
+    for column in (
+        Column(
+            "state",
+            "state",
+            "text",
+            lambda run: run.state,
+            lambda run: state_label(run.state),
+            10,
+            order=lambda run: STATES.index(run.state) if run.state in STATES else len(STATES),
+        ),
+        Column("name", "name", "text", lambda run: run.name, lambda run: run.name, narrow=None),
+        Column("model", "model", "text", lambda run: run.model, lambda run: run.model, 13),
+        Column(
+            "dataset",
+            "dataset",
+            "text",
+            lambda run: run.dataset,
+            lambda run: run.dataset,
+            narrow={"title": "run", "cell": _name_or_dataset},
+        ),
+        Column(
+            "progress",
+            "progress",
+            "fraction",
+            progress,
+            _progress_bar,
+            BAR + 1 + COUNT,
+            narrow={"title": "epochs", "cell": _epochs, "width": COUNT, "right": True},
+        ),
+        Column(
+            "val",
+            "val acc",
+            "fraction",
+            lambda run: run.best_val_accuracy,
+            lambda run: formatting.percent(run.best_val_accuracy),
+            8,
+            right=True,
+            narrow={"title": "val", "width": 7},
+        ),
+        Column(
+            "test",
+            "test acc",
+            "fraction",
+            lambda run: run.test_accuracy,
+            lambda run: formatting.percent(run.test_accuracy),
+            9,
+            right=True,
+            narrow={"title": "test", "width": 7},
+        ),
+        Column(
+            "started",
+            "started",
+            "time",
+            lambda run: run.started,
+            _started,
+            12,
+            right=True,
+            narrow={"title": "start", "cell": _started_short, "width": 6},
+        ),
+        Column(
+            "time",
+            "time",
+            "duration",
+            lambda run: run.seconds,
+            lambda run: formatting.clock(run.seconds),
+            9,
+            right=True,
+            narrow={"width": 8},
+        ),
+    )
+}
+"""In the order of the table. A new column is one entry here; the filter and the setting ``sort`` know it by its key."""
 
 
-def layout(width: int) -> list[Placed]:
-    """The columns for a table of ``width`` cells, one cell apart; the texts share what the figures leave."""
+def layout(width: int) -> list[PlacedColumn]:
+    """The columns for a table of ``width`` cells, one cell apart; names and datasets share the remaining width."""
     narrow = width < 100
-    columns = NARROW if narrow else WIDE
+    columns = list(COLUMNS.values())
+    if narrow:
+        columns = [replace(column, **column.narrow) for column in columns if column.narrow is not None]
     room = width - (len(columns) - 1) - sum(column.width for column in columns)
     name = 0 if narrow else min(44, max(8, room * 2 // 3))
     flexible = {"name": name, "dataset": min(28, max(4, room - name))}
-    return [Placed(column, column.width or flexible[column.key]) for column in columns]
+    return [PlacedColumn(column, column.width or flexible[column.key]) for column in columns]
 
 
-def ordered(rows: Iterable[RunRow], key: str, descending: bool) -> list[RunRow]:
-    """The rows by a column; those without a value last, equal ones by their start, the newest first."""
+def ordered(runs: Iterable[Summary], key: str, descending: bool) -> list[Summary]:
+    """The runs sorted by a column; those without a value last, ties by start, the newest first."""
     column = COLUMNS[key]
-    newest = sorted(rows, key=lambda row: (row.started is not None, -(row.started or 0.0), row.name))
-    known = [row for row in newest if column.sort(row) is not None]
-    known.sort(key=column.sort, reverse=descending)  # type: ignore[arg-type]
-    return known + [row for row in newest if column.sort(row) is None]
+    newest = sorted(runs, key=lambda run: (run.started is not None, -(run.started or 0.0), run.name))
+    known = [run for run in newest if column.sort_key(run) is not None]
+    known.sort(key=column.sort_key, reverse=descending)
+    return known + [run for run in newest if column.sort_key(run) is None]
 
 
-def line(row: RunRow, columns: Iterable[Placed]) -> Content:
-    """The row's cells, each in its column."""
+def line(run: Summary, columns: Iterable[PlacedColumn]) -> Content:
+    """The run's cells, each in its column."""
     cells = []
-    for place in columns:
-        cell = place.column.cell(row)
+    for placed in columns:
+        cell = placed.column.cell(run)
         if isinstance(cell, str):
-            cells.append(Content(fitted(cell, place.width, right=place.column.right)))
+            cells.append(Content(fitted(cell, placed.width, right=placed.column.right)))
         else:
-            cells.append(cell.pad_right(max(0, place.width - cell.cell_length)))
+            cells.append(cell.truncate(placed.width).pad_right(max(0, placed.width - cell.cell_length)))
     return Content(" ").join(cells)
 
 
-def header(columns: Iterable[Placed], key: str, descending: bool) -> Content:
-    """The titles; the one that is sorted by has an arrow."""
+def header(columns: Iterable[PlacedColumn], key: str, descending: bool) -> Content:
+    """The titles, with an arrow on the column sorted by."""
     titles = []
-    for place in columns:
-        here = place.column.key == key
-        title = f"{place.column.title}{'▼' if descending else '▲'}" if here else place.column.title
-        text = fitted(title, place.width, right=place.column.right)
+    for placed in columns:
+        here = placed.column.key == key
+        title = f"{placed.column.title}{'▼' if descending else '▲'}" if here else placed.column.title
+        text = fitted(title, placed.width, right=placed.column.right)
         titles.append(Content.styled(text, "bold $foreground" if here else "$text-muted"))
     return Content(" ").join(titles)

@@ -1,18 +1,18 @@
-"""The filter language of the Runs screen: words with spaces between them, all of which must hold.
+"""The filter language of the Runs screen: terms separated by spaces, all of which must match.
 
 ========================  ==================================================================================
-``jazz``                  the letters occur in the run's name, model, dataset or state
+``jazz``                  occurs in the run's name, model, dataset or state
 ``"two words"``           the same, with a space in it
-``/seed_(cnn|net)/``      a regular expression finds something there
-``model=seed_cnn``        a field is that: name, model, dataset, state
-``model=/cnn/``           a regular expression finds something in the field
-``val>0.7``  ``val>70%``  a field compares: val, test, progress (fractions or %), epochs, time (90, 90s, 5m, 2h),
+``/seed_(cnn|net)/``      a regular expression that matches there
+``model=seed_cnn``        the field equals that: name, model, dataset, state
+``model=/cnn/``           a regular expression that matches in the field
+``val>0.7``  ``val>70%``  a number compares: val, test, progress (fractions or %), epochs, time (90, 90s, 5m, 2h),
                           started (2026-11-22, 2026-11-22T14:30, or today)
 ``!…``                    not
 ========================  ==================================================================================
 
-Case does not matter. ``=``, ``!=``, ``<``, ``<=``, ``>`` and ``>=`` compare; a run without the value fits
-none of them but ``!=``.
+Case does not matter. Numbers compare with ``=``, ``!=``, ``<``, ``<=``, ``>`` and ``>=``; a run without the value
+matches only ``!=``.
 """
 
 import contextlib
@@ -20,30 +20,27 @@ import re
 import time
 from collections.abc import Callable
 from datetime import datetime
+from typing import Any
 
+from core.runs.summary import Summary
 from core.util.errors import UserError
-from tui.runs.row import RunRow
+from tui.runs.columns import COLUMNS, Unit
 
-Test = Callable[[RunRow], bool]
+Test = Callable[[Summary], bool]
 
 
 class FilterError(UserError):
-    """A term that means nothing, or not yet: people see it while they type."""
+    """A term that is invalid or still incomplete; shown while the user types."""
 
 
-TEXT_FIELDS: dict[str, Callable[[RunRow], str]] = {
-    "name": lambda row: row.name,
-    "model": lambda row: row.model,
-    "dataset": lambda row: row.dataset,
-    "state": lambda row: row.state,
+TEXT_FIELDS: dict[str, Callable[[Summary], str]] = {
+    key: lambda run, read=column.value: str(read(run))  # type: ignore[misc]
+    for key, column in COLUMNS.items()
+    if column.unit == "text"
 }
-NUMBER_FIELDS: dict[str, Callable[[RunRow], float | None]] = {
-    "val": lambda row: row.val,
-    "test": lambda row: row.test,
-    "progress": lambda row: row.progress,
-    "epochs": lambda row: row.epochs_done,
-    "time": lambda row: row.seconds,
-    "started": lambda row: row.started,
+NUMBER_FIELDS: dict[str, tuple[Unit, Callable[[Summary], Any]]] = {
+    **{key: (column.unit, column.value) for key, column in COLUMNS.items() if column.unit != "text"},
+    "epochs": ("count", lambda run: run.epochs_done),
 }
 _TERM = re.compile(r"""!?(?:[a-z]+(?:[<>]=?|!?=))?(?:"[^"]*"?|/(?:\\.|[^/\\])*/?(?=\s|$)|\S+)|!""", re.IGNORECASE)
 _COMPARISON = re.compile(r"([a-z]+)([<>]=?|!?=)(.*)", re.IGNORECASE | re.DOTALL)
@@ -51,22 +48,22 @@ _SECONDS = {"": 1.0, "s": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0, "d": 86_400.
 
 
 def parse_filter(text: str) -> Test:
-    """The test that ``text`` stands for; an empty text is passed by every run.
+    """Parse a filter; every run passes an empty one.
 
     Raises:
-        FilterError: names the term, and what it lacks.
+        FilterError: names the term and what is wrong with it.
     """
     tests = [_negatable(term) for term in _TERM.findall(text)]
-    return lambda row: all(test(row) for test in tests)
+    return lambda run: all(test(run) for test in tests)
 
 
 def _negatable(term: str) -> Test:
     if not term.startswith("!"):
         return _positive(term)
     if term == "!":
-        raise FilterError("! needs something that should not be")
+        raise FilterError("! needs a term to negate")
     test = _positive(term[1:])
-    return lambda row: not test(row)
+    return lambda run: not test(run)
 
 
 def _positive(term: str) -> Test:
@@ -74,7 +71,7 @@ def _positive(term: str) -> Test:
     if comparison and not term.startswith(("/", '"')):
         return _compared(*comparison.groups())
     found = _finder(term)
-    return lambda row: any(found(read(row)) for read in TEXT_FIELDS.values())
+    return lambda run: any(found(read(run)) for read in TEXT_FIELDS.values())
 
 
 def _compared(field: str, operator: str, value: str) -> Test:
@@ -84,25 +81,25 @@ def _compared(field: str, operator: str, value: str) -> Test:
     if field in TEXT_FIELDS:
         read = TEXT_FIELDS[field]
         if operator not in {"=", "!="}:
-            raise FilterError(f"{field} is a text: use {field}={value} or {field}!={value}")
+            raise FilterError(f"{field} is text: use {field}={value} or {field}!={value}")
         if value.startswith("/"):
             fits = _finder(value)
         else:
             wanted = value.strip('"').casefold()
             fits = lambda text: text.casefold() == wanted  # noqa: E731
-        return lambda row: fits(read(row)) is (operator == "=")
+        return lambda run: fits(read(run)) is (operator == "=")
     if field in NUMBER_FIELDS:
         return _number_test(field, operator, value)
     fields = ", ".join([*TEXT_FIELDS, *NUMBER_FIELDS])
-    raise FilterError(f"no field {field}; there is {fields}")
+    raise FilterError(f"no field {field}; the fields are {fields}")
 
 
 def _number_test(field: str, operator: str, text: str) -> Test:
-    read = NUMBER_FIELDS[field]
-    low, high, slack = _day(text) if field == "started" else _number(field, text)
+    unit, read = NUMBER_FIELDS[field]
+    low, high, slack = _day(field, text) if unit == "time" else _number(field, unit, text)
 
-    def holds(row: RunRow) -> bool:
-        number = read(row)
+    def holds(run: Summary) -> bool:
+        number: float | None = read(run)
         if number is None:
             return operator == "!="
         match operator:
@@ -122,45 +119,45 @@ def _number_test(field: str, operator: str, text: str) -> Test:
     return holds
 
 
-def _number(field: str, text: str) -> tuple[float, float, float]:
-    """Lowest and highest value that is meant, and how far from it is still equal: half of the last digit written.
+def _number(field: str, kind: Unit, text: str) -> tuple[float, float, float]:
+    """Lowest and highest value meant, and the tolerance of equality: half of the last digit written.
 
-    What the table shows as 71.0% is so found by ``val=71.0%`` and by ``val=71%``.
+    A value that the table shows as 71.0% is thus found by ``val=71.0%`` and by ``val=71%``.
     """
     match = re.fullmatch(r"([0-9]*(?:\.([0-9]*))?)(%|[a-z]*)", text.lower())
     if not match or not match[1].strip("."):
-        raise FilterError(f"{field} is a number: {text} is none")
+        raise FilterError(f"{field} needs a number, not {text}")
     number, decimals, unit = float(match[1]), match[2] or "", match[3]
-    if field == "time" and unit in _SECONDS:
+    if kind == "duration" and unit in _SECONDS:
         scale = _SECONDS[unit]
-    elif field == "epochs" and not unit:
+    elif kind == "count" and not unit:
         return number, number, 0.0
-    elif field in {"val", "test", "progress"} and unit in {"", "%"}:
+    elif kind == "fraction" and unit in {"", "%"}:
         scale = 0.01 if unit else 1.0
     else:
         raise FilterError(f"{field} has no unit {unit}")
     return number * scale, number * scale, scale * 0.5 * 10.0 ** -len(decimals)
 
 
-def _day(text: str) -> tuple[float, float, float]:
-    """The first and the last moment of a day, or of a minute."""
+def _day(field: str, text: str) -> tuple[float, float, float]:
+    """The first and last moment of a day or a minute."""
     if text.lower() == "today":
         text = time.strftime("%Y-%m-%d")
     for form, length in (("%Y-%m-%d", 86_400), ("%Y-%m-%dT%H:%M", 60)):
         with contextlib.suppress(ValueError):
             start = datetime.strptime(text.upper(), form).timestamp()
             return start, start + length - 1e-3, 0.0
-    raise FilterError(f"started is a day, such as {time.strftime('%Y-%m-%d')} or today, not {text}")
+    raise FilterError(f"{field} needs a day such as {time.strftime('%Y-%m-%d')} or today, not {text}")
 
 
 def _finder(text: str) -> Callable[[str], bool]:
-    """Whether a regular expression between slashes, or a plain text, occurs somewhere."""
+    """A test for a regular expression between slashes, or for plain text."""
     if text.startswith("/"):
         body = text[1:-1] if len(text) > 1 and text.endswith("/") else text[1:]
         try:
             pattern = re.compile(body, re.IGNORECASE)
         except re.error as error:
-            raise FilterError(f"/{body}/ is no regular expression: {error}") from error
+            raise FilterError(f"/{body}/ is not a regular expression: {error}") from error
         return lambda where: pattern.search(where) is not None
     wanted = text.strip('"').casefold()
     return lambda where: wanted in where.casefold()

@@ -1,4 +1,4 @@
-"""The run under the cursor in a few lines: how it stands, what was asked, how it went."""
+"""The run under the cursor in a few lines: its status, its recipe and its validation accuracy so far."""
 
 import time
 from itertools import pairwise
@@ -20,7 +20,7 @@ STEPS = "▁▂▃▄▅▆▇█"
 
 
 def preview(state: RunState, now: float, width: int) -> list[Content]:
-    """Two lines: the state of things, and the recipe with the course of the validation accuracy."""
+    """Two lines: the status, and a sparkline of the validation accuracy with the recipe."""
     head = run_header(state, now, width)[0]
     if state.end_message and state.end == "failed":
         head = Content.assemble(("failed: ", "$bad"), state.end_message)
@@ -33,16 +33,16 @@ def preview(state: RunState, now: float, width: int) -> list[Content]:
         f"seed {recipe.get('seed', 0)}",
         state.device_name or state.device or str(recipe.get("device", "")),
     ]
-    asked = Content.styled(" · ".join(fact for fact in facts if fact), "$text-muted")
+    line = Content.styled(" · ".join(fact for fact in facts if fact), "$text-muted")
     course = sparkline([row.val_accuracy for row in state.history], max(1, min(24, width // 4)))
     if course:
         last = formatting.percent(state.history[-1].val_accuracy)
-        asked = Content.assemble("val ", (course, "$val"), f" {last}   ") + asked
-    return [line.truncate(max(1, width), ellipsis=True) for line in (head, asked)]
+        line = Content.assemble("val ", (course, "$val"), f" {last}   ") + line
+    return [line.truncate(max(1, width), ellipsis=True) for line in (head, line)]
 
 
 def sparkline(values: list[float], width: int) -> str:
-    """The course of fractions from 0 to 1, at most ``width`` cells: the mean of each stretch, a gap where it is NaN."""
+    """Fractions from 0 to 1 in at most ``width`` cells: the mean of each bin, a gap where it is NaN."""
     if len(values) > width:
         edges = [round(i * len(values) / width) for i in range(width + 1)]
         values = [sum(part) / len(part) for a, b in pairwise(edges) if (part := values[a:b])]
@@ -50,7 +50,7 @@ def sparkline(values: list[float], width: int) -> str:
 
 
 DELAY = 0.1
-"""Seconds for which the cursor rests on a run before its journal is read."""
+"""Seconds that the cursor rests on a run before its journal is read."""
 
 
 class RunPreview(TextLines):
@@ -63,7 +63,7 @@ class RunPreview(TextLines):
         self._reading: Path | None = None
 
     def show_run(self, path: Path | None) -> None:
-        """Show another run, or the same one as it is now."""
+        """Show a run, or update the one shown."""
         if path != self._path:
             self._path, self._tail = path, None
             self._describe()

@@ -1,17 +1,18 @@
-"""What can be done to the run under the cursor of the Runs screen, as far as its state allows it."""
+"""Actions on the run under the cursor of the Runs screen, as far as its state allows."""
 
 from collections.abc import Callable
 from functools import partial
+from pathlib import Path
 
 from textual import work
 
 from core.runs import actions
 from core.runs.actions import total_epochs
 from core.runs.folder import TRASH, RunFolder, checked_name
+from core.runs.summary import Summary
 from core.util.errors import UserError
 from tui.dialogs.questions import ConfirmScreen, PromptScreen, stop_question
 from tui.runs.columns import STATES
-from tui.runs.row import RunRow
 from tui.shell.mode_screen import ModeScreen
 from tui.text.cells import shown
 from tui.text.formatting import count
@@ -26,22 +27,22 @@ POSSIBLE = {
     "copy": set(STATES),
     "mark": set(STATES),
 }
-"""Action → states of the run under the cursor in which it makes sense."""
+"""Action → states of a run in which it makes sense."""
 
 
 class RunCommands(ModeScreen):
-    """A screen with a run under its cursor. The keys are the subclass's."""
+    """A screen with a run under its cursor; the subclass defines the keys."""
 
     @property
-    def current(self) -> RunRow | None:
+    def current(self) -> Summary | None:
         raise NotImplementedError
 
-    def look(self) -> None:
-        """Look at the runs again: something was done to one."""
+    def refresh_runs(self) -> None:
+        """Read the runs again: one was acted on."""
         raise NotImplementedError
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        """What makes no sense for the run under the cursor is not offered, but help still tells of it (None)."""
+        """An action that makes no sense for the run under the cursor is not offered, but help still lists it (None)."""
         if action not in POSSIBLE or not self.is_mounted:
             return True
         return (self.current is not None and self.current.state in POSSIBLE[action]) or None
@@ -61,7 +62,9 @@ class RunCommands(ModeScreen):
     @work
     async def action_extend(self) -> None:
         row = self._current()
-        question = f"{row.epochs_done} of {count(row.epochs, 'epoch')} done. How many in all? (+20 for twenty more)"
+        question = (
+            f"{row.epochs_done} of {count(row.epochs, 'epoch')} done. Train for how many in total? (+20 for 20 more)"
+        )
         answer = await self.app.push_screen_wait(
             PromptScreen(question, "+10", check=partial(total_epochs, current=row.epochs))
         )
@@ -72,36 +75,36 @@ class RunCommands(ModeScreen):
     @work
     async def action_rename(self) -> None:
         row = self._current()
-        name = await self.app.push_screen_wait(PromptScreen("The run's name", row.name, check=checked_name))
+        name = await self.app.push_screen_wait(PromptScreen("New name of the run", row.name, check=checked_name))
         if name is not None and name != row.name:
-            self._do(lambda run: f"is now called {run.rename(name).name}", row)
+            self._do(lambda run: f"renamed to {run.rename(name).name}", row)
 
     @work
     async def action_delete(self) -> None:
         row = self._current()
-        detail = f"The folder is moved to {shown(self.app.runs_dir / TRASH)}; nothing is erased."
-        if await self.app.push_screen_wait(ConfirmScreen(f"Delete {row.name}?", detail, yes="move to the trash")):
+        detail = f"The folder is moved to {shown(self.app.runs_dir / TRASH)}; no file is erased."
+        if await self.app.push_screen_wait(ConfirmScreen(f"Delete {row.name}?", detail, yes="move to trash")):
             self._do(lambda run: f"moved to {run.trash()}", row)
 
     def action_copy(self) -> None:
-        """Terminals do not say whether they took it, so the path is shown as well."""
+        """Terminals do not report whether they accepted the text, so the path is shown as well."""
         row = self._current()
-        self.app.copy_to_clipboard(str(row.path))
-        self.notify(str(row.path), title="Copied, if your terminal allows it", timeout=10)
+        self.app.copy_to_clipboard(row.path)
+        self.notify(row.path, title="Copied, if your terminal allows it", timeout=10)
 
-    def _current(self) -> RunRow:
+    def _current(self) -> Summary:
         row = self.current
-        assert row is not None, "check_action lets no action through without a run"
+        assert row is not None, "check_action disables these actions without a run"
         return row
 
     @work(thread=True)
-    def _do(self, act: Callable[[RunFolder], str], row: RunRow) -> None:
-        """Do something to a run that may take a while, and say what came of it."""
-        run = RunFolder(row.path)
+    def _do(self, act: Callable[[RunFolder], str], row: Summary) -> None:
+        """Act on a run, which may take a while, and notify of the result."""
+        run = RunFolder(Path(row.path))
         try:
             self.call_later(self.app.notify, act(run), title=run.name)
         except UserError as error:
             self.call_later(self.app.notify, str(error), severity="error", timeout=10)
         except OSError as error:
             self.call_later(self.app.notify, f"{run.name}: {error.strerror}", severity="error", timeout=10)
-        self.call_later(self.look)
+        self.call_later(self.refresh_runs)

@@ -1,5 +1,6 @@
-"""The Runs mode: all runs in a table that lives, and everything that can be done to one."""
+"""The Runs mode: a live table of all runs, and every action on them."""
 
+from pathlib import Path
 from typing import ClassVar
 
 from textual import on, work
@@ -9,62 +10,72 @@ from textual.containers import Horizontal
 from textual.content import Content
 from textual.widgets import Input, Static
 
-from core.runs.summary import RunList
-from tui.runs.columns import COLUMNS, ordered
+from core.runs.summary import RunList, Summary
+from tui.runs.columns import COLUMNS, is_alive, ordered
 from tui.runs.filter import FilterError, Test, parse_filter
 from tui.runs.preview import RunPreview
-from tui.runs.row import RunRow
 from tui.runs.run_commands import RunCommands
 from tui.runs.table import RunTable, RunTableHeader
 from tui.text.cells import shown
 from tui.text.formatting import count
 from tui.widgets.text_input import FilterInput
 
-LOOK_SECONDS = 1.0
-"""Seconds from one look at the runs' journals to the next."""
+POLL_SECONDS = 1.0
+"""Seconds between two reads of the journals."""
 COMPARED = range(2, 9)
-"""How many runs can be compared."""
+"""Numbers of runs that can be compared."""
 
 
 class RunsScreen(RunCommands):
     MODE = "runs"
     HELP = (
-        "All runs, as their journals tell. The filter takes words that must all hold: jazz  !lost  /seed_(cnn|net)/  "
-        "model=seed_cnn  val>0.7  time>1h  started=today"
+        "All runs, read from their journals. A filter consists of terms that must all match: jazz  !lost  "
+        "/seed_(cnn|net)/  model=seed_cnn  val>0.7  time>1h  started=today"
     )
     CSS_PATH = "../styles/runs.tcss"
     BINDINGS: ClassVar = [
         Binding("n", "new", "new run", id="runs.new", tooltip="Start a new run"),
         Binding("slash", "filter", "filter", key_display="/", id="runs.filter", tooltip="Filter as you type"),
-        Binding("s", "stop", "stop", id="runs.stop", tooltip="Stop at the next batch, with evaluation and report"),
-        Binding("r", "resume", "resume", id="runs.resume", tooltip="Go on, exactly where the run stands"),
+        Binding("s", "stop", "stop", id="runs.stop", tooltip="Stop at the next batch; test the best model and report"),
+        Binding("r", "resume", "resume", id="runs.resume", tooltip="Resume exactly where the run stopped"),
         Binding("e", "extend", "extend", id="runs.extend", tooltip="Train for more epochs"),
-        Binding("space", "mark", "mark", id="runs.mark", tooltip="Mark for a comparison of two to eight runs"),
+        Binding("space", "mark", "mark", id="runs.mark", tooltip="Mark the run; two to eight can be compared"),
         Binding("c", "compare", "compare", id="runs.compare", tooltip="Compare the marked runs"),
         Binding("p", "pause", "pause", id="runs.pause", tooltip="Pause at the next batch"),
         Binding("y", "copy", "copy path", id="runs.copy", tooltip="Copy the path of the run's folder"),
-        Binding("m", "rename", "rename", id="runs.rename", tooltip="Give the run a name"),
+        Binding("m", "rename", "rename", id="runs.rename", tooltip="Rename the run"),
         Binding("d,delete", "delete", "delete", id="runs.delete", tooltip="Move the run to the trash folder"),
         Binding(
-            "less_than_sign", "sort(-1)", "sort", key_display="<", id="runs.sort_left", tooltip="Sort one column left"
+            "less_than_sign",
+            "sort(-1)",
+            "sort",
+            key_display="<",
+            id="runs.sort_left",
+            tooltip="Sort by the column to the left",
         ),
         Binding(
-            "greater_than_sign", "sort(1)", "sort", show=False, id="runs.sort_right", tooltip="Sort one column right"
+            "greater_than_sign",
+            "sort(1)",
+            "sort",
+            show=False,
+            id="runs.sort_right",
+            tooltip="Sort by the column to the right",
         ),
-        Binding("o", "reverse", "reverse", id="runs.reverse", tooltip="Reverse the order"),
-        Binding("g", "demo", "demo data", id="runs.demo", tooltip="Make a small synthetic dataset to try things with"),
+        Binding("o", "reverse", "reverse", id="runs.reverse", tooltip="Reverse the sort order"),
+        Binding("g", "demo", "demo data", id="runs.demo", tooltip="Create a small synthetic dataset to try things out"),
         Binding("escape", "back", "back", show=False, id="runs.back", tooltip="Clear the filter, then the marks"),
     ]
 
     def __init__(self) -> None:
         super().__init__()
         self.runs = RunList(self.app.runs_dir)
-        self.rows: list[RunRow] = []
-        self.sort_key: str = self.app.settings.sort
+        self.rows: list[Summary] = []
+        sort = self.app.settings.sort
+        self.sort_key = sort if sort in COLUMNS else "started"
         self.descending = self.app.settings.descending
-        self.fits: Test = parse_filter("")
-        self._looking = False
-        self._looked = False
+        self.matches: Test = parse_filter("")
+        self._reading = False
+        self._read_once = False
 
     def compose_body(self) -> ComposeResult:
         with Horizontal(id="filter"):
@@ -80,15 +91,18 @@ class RunsScreen(RunCommands):
     def on_mount(self) -> None:
         self._show_filter(False)
         self.table.focus()
-        self.look()
-        self.poll(LOOK_SECONDS, self.look)
+        if self.app.settings.sort != self.sort_key:
+            columns = ", ".join(COLUMNS)
+            self.notify(f"Setting sort: there is no column {self.app.settings.sort!r} ({columns}).", severity="warning")
+        self.refresh_runs()
+        self.poll(POLL_SECONDS, self.refresh_runs)
 
     @property
     def table(self) -> RunTable:
         return self.query_one(RunTable)
 
     @property
-    def current(self) -> RunRow | None:
+    def current(self) -> Summary | None:
         return self.table.current
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
@@ -96,42 +110,42 @@ class RunsScreen(RunCommands):
             return bool(self.rows) or None
         return super().check_action(action, parameters)
 
-    # What there is
+    # The rows
 
-    def look(self) -> None:
-        """Read what is new in the journals, unless that is being done."""
-        if not self._looking:
-            self._looking = True
-            self._look()
+    def refresh_runs(self) -> None:
+        """Read what is new in the journals, unless a read is under way."""
+        if not self._reading:
+            self._reading = True
+            self._read()
 
     @work(thread=True)
-    def _look(self) -> None:
+    def _read(self) -> None:
         try:
-            rows = [RunRow.of(summary) for summary in self.runs.refresh()]
+            rows = self.runs.refresh()
         finally:
-            self._looking = False
+            self._reading = False
         self.call_later(self._take, rows)
 
-    def _take(self, rows: list[RunRow]) -> None:
-        if rows != self.rows or not self._looked:
-            self.rows, self._looked = rows, True
+    def _take(self, rows: list[Summary]) -> None:
+        if rows != self.rows or not self._read_once:
+            self.rows, self._read_once = rows, True
             self.show_rows()
-        elif (row := self.table.current) is not None and row.alive:
-            self.query_one(RunPreview).show_run(row.path)
+        elif (row := self.table.current) is not None and is_alive(row):
+            self.query_one(RunPreview).show_run(Path(row.path))
 
     def show_rows(self) -> None:
-        """The rows that fit the filter, in order."""
-        fitting = [row for row in self.rows if self.fits(row)]
-        self.table.show(ordered(fitting, self.sort_key, self.descending))
+        """Show the rows that pass the filter, in order."""
+        matching = [row for row in self.rows if self.matches(row)]
+        self.table.show(ordered(matching, self.sort_key, self.descending))
         self.set_class(not self.rows, "-empty")
         if self.rows and self.focused is None:
-            self.call_after_refresh(self.table.focus)  # it was not there to be focused
-        self.query_one("#found", Static).update(f"{len(fitting)} of {count(len(self.rows), 'run')}")
+            self.call_after_refresh(self.table.focus)  # it was not displayed before, and so not focusable
+        self.query_one("#found", Static).update(f"{len(matching)} of {count(len(self.rows), 'run')}")
 
     @on(RunTable.Moved)
     def preview_current(self) -> None:
         row = self.table.current
-        self.query_one(RunPreview).show_run(row.path if row else None)
+        self.query_one(RunPreview).show_run(Path(row.path) if row else None)
         self.refresh_bindings()
 
     # Order and filter
@@ -161,14 +175,14 @@ class RunsScreen(RunCommands):
 
     def _show_filter(self, shown: bool) -> None:
         self.set_class(shown, "-filtering")
-        # A line that nobody sees must not take the keys.
+        # A hidden field must not receive keys.
         self.query_one(FilterInput).can_focus = shown
 
     @on(Input.Changed)
     def filter_as_typed(self, event: Input.Changed) -> None:
-        """An unfinished term leaves the rows as they are, and says what it lacks."""
+        """An invalid term leaves the rows unchanged and its error beside the field."""
         try:
-            self.fits = parse_filter(event.value)
+            self.matches = parse_filter(event.value)
         except FilterError as error:
             self.query_one("#found", Static).update(Content.styled(str(error), "$warn"))
         else:
@@ -180,7 +194,7 @@ class RunsScreen(RunCommands):
         self._show_filter(bool(self.query_one(FilterInput).value))
 
     def action_back(self) -> None:
-        """Out of the filter, then away with it, then away with the marks."""
+        """Clear the filter; if there is none, clear the marks."""
         field = self.query_one(FilterInput)
         if field.has_focus or field.value:
             field.value = ""
@@ -189,11 +203,11 @@ class RunsScreen(RunCommands):
         elif self.table.marked:
             self.table.clear_marks()
 
-    # Where it leads
+    # Other screens
 
     @on(RunTable.Chosen)
     async def open_chosen(self) -> None:
-        await self.app.watch_run(self._current().path)
+        await self.app.watch_run(Path(self._current().path))
 
     def action_new(self) -> None:
         from tui.new_run.screen import NewRunScreen
@@ -201,21 +215,19 @@ class RunsScreen(RunCommands):
         self.app.push_screen(NewRunScreen())
 
     def action_mark(self) -> None:
-        row = self._current()
-        if row.path not in self.table.marked and len(self.table.marked) >= COMPARED.stop - 1:
-            self.notify(
-                f"{COMPARED.stop - 1} runs can be compared at most; take a mark away first.", severity="warning"
-            )
+        path = Path(self._current().path)
+        if path not in self.table.marked and len(self.table.marked) >= COMPARED.stop - 1:
+            self.notify(f"At most {COMPARED.stop - 1} runs can be compared; unmark one first.", severity="warning")
             return
-        self.table.toggle_mark(row.path)
+        self.table.toggle_mark(path)
 
     async def action_compare(self) -> None:
-        here = {row.path for row in self.rows}
+        here = {Path(row.path) for row in self.rows}
         marked = [path for path in self.table.marked if path in here]
         if len(marked) in COMPARED:
             await self.app.compare_runs(marked)
         else:
-            self.notify("Mark two to eight runs with space, then c compares them.", severity="warning")
+            self.notify("Mark two to eight runs with space, then compare them with c.", severity="warning")
 
     @work
     async def action_demo(self) -> None:
@@ -232,11 +244,11 @@ class RunsScreen(RunCommands):
         return Content.assemble(
             ("No runs yet", "bold"),
             (f" in {shown(self.app.runs_dir.absolute())}\n\n", "$text-muted"),
-            "Three things to do:\n\n",
+            "What to do next:\n\n",
             ("  n  ", key),
-            "Start a run on your music: a folder that holds a folder a genre.\n",
+            "Start a run on your music: a folder with one subfolder per genre.\n",
             ("  g  ", key),
-            "No music at hand? Make a small synthetic dataset to try things with.\n",
+            "No music at hand? Create a small synthetic dataset to try things out.\n",
             ("  ?  ", key),
-            "See all keys. The bottom line shows those that matter most.\n",
+            "Show all keys. The bottom line shows the most important ones.\n",
         )

@@ -1,4 +1,4 @@
-"""The table of runs: only what is in view is made, and only lines that look different are drawn."""
+"""The table of runs: only the rows in view are made, and only lines that changed are drawn."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -10,12 +10,12 @@ from textual.content import Content
 from textual.message import Message
 from textual.widget import Widget
 
-from tui.runs.columns import Placed, header, layout, line
-from tui.runs.row import RunRow
+from core.runs.summary import Summary
+from tui.runs.columns import PlacedColumn, header, layout, line
 from tui.widgets.row_list import RowList
 
 INDENT = 4
-"""Cells before a row: two for the cursor, two for its number in a comparison."""
+"""Cells before a row: two for the cursor, two for its number among the marked runs."""
 
 
 class RunTable(RowList):
@@ -28,28 +28,28 @@ class RunTable(RowList):
 
     def __init__(self, *, id: str | None = None) -> None:
         super().__init__(id=id)
-        self.rows: list[RunRow] = []
+        self.rows: list[Summary] = []
         self.marked: list[Path] = []
-        """In the order in which they were marked."""
-        self._told: RunRow | None = None
+        """Folders of the marked runs, in the order of marking."""
+        self._announced: Summary | None = None
 
     @property
-    def current(self) -> RunRow | None:
+    def current(self) -> Summary | None:
         return self.rows[self.cursor] if self.cursor < len(self.rows) else None
 
-    def show(self, rows: Sequence[RunRow]) -> None:
-        """Show these rows; the cursor stays on its run, or on its place where that is gone."""
+    def show(self, rows: Sequence[Summary]) -> None:
+        """Show these rows; the cursor stays on its run, or at its position if the run is gone."""
         on = self.current
         place = next((i for i, row in enumerate(rows) if on and row.path == on.path), min(self.cursor, len(rows) - 1))
         self.rows = list(rows)
         self.cursor = max(0, place)
         self.rows_changed()
-        self._tell()
+        self._announce()
 
     def go_to(self, path: Path) -> None:
-        """Put the cursor on a run, if it is there."""
+        """Put the cursor on a run, if it is listed."""
         for index, row in enumerate(self.rows):
-            if row.path == path:
+            if row.path == str(path):
                 self._move_cursor(index)
 
     def clear_marks(self) -> None:
@@ -64,11 +64,11 @@ class RunTable(RowList):
         self.rows_changed()
 
     @property
-    def columns(self) -> list[Placed]:
+    def columns(self) -> list[PlacedColumn]:
         return layout(self.row_width - 2)
 
     def follows(self) -> bool:
-        """Never: the cursor stays on its run, wherever that comes to lie."""
+        """Never: the cursor stays on its run, wherever the order puts it."""
         return False
 
     def row_count(self) -> int:
@@ -76,21 +76,22 @@ class RunTable(RowList):
 
     def row(self, index: int, width: int) -> Content:
         row = self.rows[index]
-        mark = str(self.marked.index(row.path) + 1) if row.path in self.marked else " "
+        path = Path(row.path)
+        mark = str(self.marked.index(path) + 1) if path in self.marked else " "
         return Content.assemble((f"{mark} ", "bold $val")) + line(row, self.columns)
 
     def _move_cursor(self, to: int) -> None:
         super()._move_cursor(to)
-        self._tell()
+        self._announce()
 
-    def _tell(self) -> None:
-        if self.current != self._told:
-            self._told = self.current
+    def _announce(self) -> None:
+        if self.current != self._announced:
+            self._announced = self.current
             self.post_message(self.Moved())
 
 
 class RunTableHeader(Widget):
-    """The titles of the table below; a click sorts by one."""
+    """The titles of the table below; a click on one sorts by it."""
 
     can_focus = False
 
@@ -114,8 +115,8 @@ class RunTableHeader(Widget):
 
     def on_click(self, event: events.Click) -> None:
         end = INDENT
-        for place in self.table.columns:
-            end += place.width + 1
+        for placed in self.table.columns:
+            end += placed.width + 1
             if event.x < end:
-                self.post_message(self.Clicked(place.column.key))
+                self.post_message(self.Clicked(placed.column.key))
                 return

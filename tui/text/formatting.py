@@ -1,8 +1,11 @@
 """How numbers are written for people: one function per unit, with a dash for an unknown value."""
 
+import time
 from math import isfinite
 
 DASH = "–"
+LONGEST = 1e9
+"""Seconds of a duration that is believed: 32 years."""
 
 
 def loss(value: float | None) -> str:
@@ -19,6 +22,8 @@ def percent(fraction: float | None, decimals: int = 1) -> str:
 
 def clock(seconds: float) -> str:
     """``00:41``, ``2:03:09``, ``3 d 02:10``."""
+    if not isfinite(seconds) or seconds > LONGEST:
+        return DASH
     whole = max(0, round(seconds))
     minutes, rest = divmod(whole, 60)
     hours, minutes = divmod(minutes, 60)
@@ -28,6 +33,16 @@ def clock(seconds: float) -> str:
     return f"{hours}:{minutes:02d}:{rest:02d}" if hours else f"{minutes:02d}:{rest:02d}"
 
 
+def local_time(seconds: float | None) -> time.struct_time | None:
+    """A moment (Unix seconds) as local time; None where it is unknown or outside the calendar."""
+    if seconds is None:
+        return None
+    try:
+        return time.localtime(seconds)
+    except (OverflowError, ValueError, OSError):
+        return None
+
+
 def gigabytes(count: float, total: float | None = None) -> str:
     """``1.9 GB``, or ``1.9/24 GB`` with the total."""
     size = f"{count / 1e9:.1f}"
@@ -35,7 +50,8 @@ def gigabytes(count: float, total: float | None = None) -> str:
 
 
 def learning_rate(rate: float | None) -> str:
-    return DASH if rate is None else f"{rate:.1e}".replace(".0e", "e")
+    """``1e-3``, ``2.5e-4``."""
+    return DASH if rate is None or not isfinite(rate) else f"{rate:.1e}".replace(".0e", "e")
 
 
 def rate(clips_per_second: float) -> str:

@@ -1,15 +1,13 @@
 """Columns: their order, their widths, and what stands in them."""
 
-from dataclasses import replace
-from pathlib import Path
-
 import pytest
+from msgspec.structs import replace
 
+from tests.support.summaries import summary
 from tui.runs.columns import COLUMNS, header, layout, line, ordered
-from tui.runs.row import RunRow
 
-ROW = RunRow(Path("/r/2026-11-22_12-00-00_gtzan_residual-cnn"), "finished", "residual_cnn", "gtzan-mini", 100, 100)
-BEST = replace(ROW, path=Path("/r/best"), val=1.0, test=0.998, started=1_700_000_000.0, seconds=100_000.0)
+ROW = summary("2026-11-22_12-00-00_gtzan_residual-cnn", model="residual_cnn", dataset="gtzan-mini", epochs=100)
+BEST = replace(ROW, name="best", best_val_accuracy=1.0, test_accuracy=0.998, started=1_700_000_000.0, seconds=100_000.0)
 
 
 @pytest.mark.parametrize("width", [76, 90, 99, 115, 156, 196])
@@ -51,16 +49,16 @@ def test_very_many_epochs_keep_to_their_column() -> None:
 def test_where_names_have_no_room_only_given_ones_are_shown() -> None:
     narrow = layout(76)
     assert "gtzan-mini" in line(ROW, narrow).plain
-    assert "my-run" in line(replace(ROW, path=Path("/r/my-run")), narrow).plain
+    assert "my-run" in line(replace(ROW, name="my-run"), narrow).plain
 
 
 @pytest.mark.parametrize("key", COLUMNS)
 @pytest.mark.parametrize("descending", [False, True])
 def test_every_column_sorts_and_what_is_missing_comes_last(key: str, descending: bool) -> None:
     rows = [
-        replace(BEST, path=Path("/r/b"), val=0.5, started=2.0, state="lost"),
-        replace(BEST, path=Path("/r/a"), val=0.9, started=3.0, state="running"),
-        replace(BEST, path=Path("/r/c"), val=None, started=None, test=None),
+        replace(BEST, name="b", best_val_accuracy=0.5, started=2.0, state="lost"),
+        replace(BEST, name="a", best_val_accuracy=0.9, started=3.0, state="running"),
+        replace(BEST, name="c", best_val_accuracy=None, started=None, test_accuracy=None),
     ]
     names = [row.name for row in ordered(rows, key, descending)]
     assert sorted(names) == ["a", "b", "c"]
@@ -71,6 +69,6 @@ def test_every_column_sorts_and_what_is_missing_comes_last(key: str, descending:
 
 
 def test_equal_runs_stand_newest_first() -> None:
-    rows = [replace(BEST, path=Path(f"/r/{n}"), started=float(n)) for n in range(5)]
+    rows = [replace(BEST, name=str(n), started=float(n)) for n in range(5)]
     assert [row.name for row in ordered(rows, "model", False)] == ["4", "3", "2", "1", "0"]
     assert [row.name for row in ordered(rows, "model", True)] == ["4", "3", "2", "1", "0"]

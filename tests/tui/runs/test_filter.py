@@ -1,26 +1,22 @@
 """The filter language, without a screen."""
 
 import time
-from dataclasses import replace
-from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
+from tests.support.summaries import summary
 from tui.runs.filter import FilterError, parse_filter
-from tui.runs.row import RunRow
 
 NOON = time.mktime((2026, 11, 22, 12, 0, 0, 0, 0, -1))
-ROW = RunRow(
-    path=Path("/runs/2026-11-22_12-00-00_gtzan-mini_seed-cnn"),
-    state="finished",
-    model="seed_cnn",
+ROW = summary(
+    "2026-11-22_12-00-00_gtzan-mini_seed-cnn",
     dataset="gtzan-mini",
     epochs_done=20,
     epochs=40,
-    val=0.7104,
-    test=None,
+    best_val_accuracy=0.7104,
     started=NOON,
     seconds=3_700.0,
 )
@@ -121,7 +117,7 @@ def test_a_term_that_means_nothing_is_named(text: str, names: str) -> None:
 
 
 def test_a_regular_expression_may_hold_spaces_and_slashes() -> None:
-    row = replace(ROW, path=Path("/runs/my own run"))
+    row = replace(ROW, name="my own run")
     assert parse_filter("/my own/ finished")(row)
     assert not parse_filter("/my other/ finished")(row)
     assert parse_filter(r"/gtzan\/x|my own/")(row)

@@ -16,6 +16,7 @@ from tests.support.paths import ROOT
 from tests.support.pilot import text, type_text, until, until_gone, until_shown
 from tests.support.pseudo_terminal import wait_until
 from tui.app import GenreApp
+from tui.runs.columns import is_alive
 from tui.runs.table import RunTable
 from tui.shell.settings import Settings
 
@@ -91,7 +92,7 @@ async def test_it_lives(runs: Path, acting: RunFolder) -> None:
     async with GenreApp(runs).run_test(notifications=True, size=SIZE) as pilot:
         await until_shown(pilot, "● running")
         await until(
-            pilot, lambda: any(row.epochs_done > 1 for row in pilot.app.screen.query_one(RunTable).rows if row.alive)
+            pilot, lambda: any(row.epochs_done > 1 for row in pilot.app.screen.query_one(RunTable).rows if is_alive(row))
         )
         shutil.rmtree(runs / "alpha")
         await until(pilot, lambda: "alpha" not in names(pilot))
