@@ -212,7 +212,7 @@ perfectly calibrated model would show {calibration_noise(probabilities_NC):.1%} 
 
 What it mistakes most often:
 
-| is | taken for | clips |
+| is | predicted as | clips |
 |---|---|---|
 {taken}
 

@@ -1,8 +1,10 @@
-"""The confusion matrix as a picture."""
+"""Confusion matrices and training curves as images."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from itertools import cycle
 from pathlib import Path
 
+import matplotlib
 import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
@@ -40,22 +42,50 @@ def plot_curves(
     validation: Sequence[float],
     best_epoch: int | None,
 ) -> None:
-    """Writes a PNG with a curve for training and one for validation; the best epoch is marked.
+    """Write the training and the validation curve over epochs, with the best epoch marked.
 
     Args:
-        axis: what the y axis says.
+        axis: label of the y axis.
+    """
+    few = len(epochs) <= 60  # markers of more epochs would overlap
+    best = best_epoch if best_epoch in epochs else None
+    curves = {"training": (epochs, train), "validation": (epochs, validation)}
+    plot_lines(path, title, "Epoch", axis, curves, markers=few, best=best)
+
+
+def plot_lines(
+    path: Path,
+    title: str,
+    x_axis: str,
+    y_axis: str,
+    lines: Mapping[str, tuple[Sequence[float], Sequence[float]]],
+    *,
+    markers: bool = False,
+    logarithmic: bool = False,
+    best: float | None = None,
+) -> None:
+    """Write named lines as an image whose format is the suffix of ``path`` (PNG, SVG); a NaN is a gap.
+
+    Args:
+        lines: name → x values, y values.
+        markers: mark every value.
+        logarithmic: logarithmic y axis.
+        best: x of the best epoch, marked with a vertical line.
     """
     figure = Figure(figsize=(8, 5), layout="constrained")
     axes = figure.subplots()
-    few = len(epochs) <= 60  # markers of more epochs would run into one another
-    axes.plot(epochs, train, marker="o" if few else "", markersize=3, label="training")
-    axes.plot(epochs, validation, marker="s" if few else "", markersize=3, linestyle="--", label="validation")
-    if best_epoch is not None and best_epoch in epochs:
-        axes.axvline(best_epoch, color="grey", linewidth=1, linestyle=":", label=f"best model (epoch {best_epoch})")
-    axes.set(title=title, xlabel="Epoch", ylabel=axis)
+    for (name, (xs, ys)), dash, marker in zip(
+        lines.items(), cycle(("-", "--", "-.", ":")), cycle("osD^"), strict=False
+    ):
+        axes.plot(xs, ys, linestyle=dash, marker=marker if markers else "", markersize=3, label=name)
+    if best is not None:
+        axes.axvline(best, color="grey", linewidth=1, linestyle=":", label=f"best model ({x_axis.lower()} {best:g})")
+    axes.set_title(title, parse_math=False)  # a run's name may contain $
+    axes.set(xlabel=x_axis, ylabel=y_axis, yscale="log" if logarithmic else "linear")
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.grid(alpha=0.3)
     axes.legend()
     path.parent.mkdir(parents=True, exist_ok=True)
-    with replacing(path) as temporary:
-        figure.savefig(temporary, dpi=110)
+    # Text stays text in an SVG, and the same chart gives the same file.
+    with replacing(path) as temporary, matplotlib.rc_context({"svg.fonttype": "none", "svg.hashsalt": "genre-tui"}):
+        figure.savefig(temporary, dpi=110, format=path.suffix[1:])

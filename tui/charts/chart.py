@@ -1,4 +1,4 @@
-"""One chart: a title that reads out its values, and below it the curves."""
+"""One chart: a title line with the values, and the curves below it."""
 
 from collections.abc import Callable, Sequence
 from math import isfinite
@@ -11,17 +11,18 @@ from textual.style import Style
 from textual.widget import Widget
 
 from tui.charts.data import ChartData, Line
-from tui.charts.render import CURSOR, FAINT, SELECTION, Picture, picture
+from tui.charts.render import CURSOR, FAINT, SELECTION, RenderedChart, render_chart
 from tui.charts.view import View
 from tui.shell.base import BaseApp
+from tui.text.formatting import DASH
 from tui.widgets.text_lines import Cell, cells, difference, strip
 
 SMALLEST = (16, 5)
-"""Columns and rows below which there is no room for curves and only the title is shown."""
+"""Columns and rows below which only the title is shown."""
 
 
 class Chart(Widget):
-    """Draws again when it is shown something new, and then only the cells that differ."""
+    """Redraws when its data or view change, and then only the cells that differ."""
 
     app: BaseApp
     can_focus = False
@@ -33,30 +34,30 @@ class Chart(Widget):
             super().__init__()
             self.x = x
 
-    def __init__(self, figure: Callable[[float], str], *, empty: str = "", id: str | None = None) -> None:
+    def __init__(self, format_value: Callable[[float], str], *, empty: str = "", id: str | None = None) -> None:
         """
         Args:
-            figure: writes a value for the title.
-            empty: said where there are no values yet.
+            format_value: formats a value for the title.
+            empty: text shown while there are no values.
         """
         super().__init__(id=id)
-        self._figure = figure
+        self._format = format_value
         self._empty = empty
-        self._subject = ChartData("", ())
+        self._data = ChartData("", ())
         self._view = View()
         self._unit = "epoch"
-        self._picture: Picture | None = None
+        self._rendered: RenderedChart | None = None
         self._rows: list[list[Cell]] = []
 
-    def show(self, subject: ChartData, view: View, unit: str) -> None:
-        """Show ``subject`` as ``view`` has it. ``unit`` is what the horizontal axis counts."""
-        self._subject, self._view, self._unit = subject, view, unit
+    def show(self, data: ChartData, view: View, unit: str) -> None:
+        """Show ``data`` under ``view``; ``unit`` is what the horizontal axis counts."""
+        self._data, self._view, self._unit = data, view, unit
         self._draw()
 
     @property
     def columns(self) -> int:
-        """Columns that the curves have."""
-        return self._picture.canvas.columns if self._picture else max(1, self.size.width - 6)
+        """Columns of the plot area."""
+        return self._rendered.canvas.columns if self._rendered else max(1, self.size.width - 6)
 
     def on_mount(self) -> None:
         self.app.theme_changed_signal.subscribe(self, lambda _: self._draw())
@@ -66,7 +67,7 @@ class Chart(Widget):
         self._draw()
 
     def _draw(self) -> None:
-        """Make the picture and mark the spans of cells in which it differs from the one on the screen."""
+        """Render the chart and refresh the spans of cells in which it differs from the screen."""
         width, height = self.size
         if not width or not height:
             return
@@ -79,14 +80,14 @@ class Chart(Widget):
         self._rows = rows
 
     def _body(self, width: int, height: int) -> list[list[Cell]]:
-        self._picture = None
+        self._rendered = None
         if width < SMALLEST[0] or height < SMALLEST[1]:
             return []
-        if not any(line.xs for line in self._subject.lines):
+        if not any(line.xs for line in self._data.lines):
             empty = Content.styled(self._empty[:width].center(width), "$text-muted")
             return [*[cells(Content(""))] * (height // 2), cells(empty)]
-        self._picture = picture(self._subject, self._view, width, height, ascii_only=self.app.ascii)
-        canvas = self._picture.canvas
+        self._rendered = render_chart(self._data, self._view, width, height, ascii_only=self.app.ascii)
+        canvas = self._rendered.canvas
         styles = {tag: Style.parse(self._style(tag)) for tag in {tag for row in canvas.tags for tag in row}}
         return [_cells(chars, tags, styles) for chars, tags in zip(canvas.rows, canvas.tags, strict=True)]
 
@@ -96,14 +97,14 @@ class Chart(Widget):
     def _title(self, width: int) -> list[Cell]:
         """``Loss log epoch 7      ⠒⠒⠒ train 0.1714  ⠒•⠒ val 0.9510`` as cells."""
         view = self._view
-        title = Content.styled(self._subject.title, "bold")
+        title = Content.styled(self._data.title, "bold")
         if view.selection:
             first, last = (f"{end:,.0f}" for end in view.selection)
             title += f" {self._unit} {first}–{last}"
         elif view.cursor is not None:
             title += f" {self._unit} {view.cursor:,.0f}"
         how = " log" * view.logarithmic + (f" smooth {view.smoothing:g}" if view.smoothing else "")
-        # What matters most stays longest: the values, then their names, then how they are looked at.
+        # Dropped first: scale and smoothing, then the names; the values stay.
         for brief, said in ((0, how), (1, how), (1, ""), (2, how), (2, "")):
             head, legend = title + Content.styled(said, "$text-muted"), self._legend(brief)
             if head.cell_length + legend.cell_length <= width:
@@ -111,23 +112,23 @@ class Chart(Widget):
         return cells(head + " " * max(0, width - head.cell_length - legend.cell_length) + legend)[:width]
 
     def _legend(self, brief: int) -> Content:
-        """How each line is drawn, its name and its value; in less room a shorter sample, and then no name."""
+        """A sample, the name and the value of each line; with less room a shorter sample, then no name."""
         legend = Content("")
-        for line in self._subject.lines:
+        for line in self._data.lines:
             if line.name:
                 sample = line.ascii_marker * 3 if self.app.ascii else f"⠒{line.sign or '⠒'}⠒"
                 sample, name = (sample, line.name) if not brief else (sample[1], line.name if brief == 1 else "")
-                value = (self._read(line), "bold")
+                value = (self._value(line), "bold")
                 legend += Content.assemble("  ", (sample, self._style(line.tag)), f" {name} " if name else " ", value)
         return legend
 
-    def _read(self, line: Line) -> str:
-        """The value under the cursor, or the last one."""
+    def _value(self, line: Line) -> str:
+        """The value at the cursor, or the last one."""
         index = len(line.xs) - 1 if self._view.cursor is None else line.nearest(self._view.cursor)
         if index is None or index < 0:
-            return "–"
+            return DASH
         value = line.ys[index]
-        return self._figure(value) if isfinite(value) else "–"
+        return self._format(value) if isfinite(value) else DASH
 
     def _style(self, tag: int) -> str:
         series = self.app.palette.series
@@ -138,14 +139,14 @@ class Chart(Widget):
         return f"{series[tag - FAINT - 1]} dim" if tag > FAINT else series[tag - 1]
 
     def on_click(self, event: "events.Click") -> None:
-        if self._picture is not None and event.y > 0:
-            column = event.x - self._picture.canvas.left
-            if 0 <= column < self._picture.canvas.columns:
-                self.post_message(self.Pointed(self._picture.abscissa(column)))
+        if self._rendered is not None and event.y > 0:
+            column = event.x - self._rendered.canvas.left
+            if 0 <= column < self._rendered.canvas.columns:
+                self.post_message(self.Pointed(self._rendered.abscissa(column)))
 
 
 def _cells(chars: Sequence[str], tags: Sequence[int], styles: dict[int, Style]) -> list[Cell]:
-    """A row of the picture. A blank has the style of what stands left of it: a change of style costs forty bytes."""
+    """A row of cells. A blank takes the style to its left: each change of style costs forty bytes."""
     row: list[Cell] = []
     for char, tag in zip(chars, tags, strict=True):
         row.append((char, row[-1][1] if char == " " and row else styles[tag]))

@@ -1,4 +1,4 @@
-"""Two charts, loss and accuracy, under one view: one cursor, one zoomed range, one smoothing."""
+"""Two charts, loss and accuracy, under one view (cursor, zoom, smoothing), and the keys of screens that show them."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -10,24 +10,23 @@ from textual.containers import Container
 from textual.message import Message
 from textual.screen import Screen
 
-from tui.charts import view as navigation
 from tui.charts.chart import Chart
 from tui.charts.data import ChartData
-from tui.charts.view import View
+from tui.charts.view import View, go_back, move_cursor, put_cursor, zoom_in
 from tui.text import formatting
 
 SMOOTHING = (0.0, 0.5, 0.8, 0.95)
-"""Weights that the key for smoothing goes through."""
+"""Smoothing weights that the key cycles through."""
 
 
 class Curves(Container):
-    """A subclass says what is drawn, and calls `refresh_curves` when it may have changed."""
+    """A subclass provides the data and calls `refresh_curves` when they may have changed."""
 
     class ViewChanged(Message):
-        """Smoothing, scale or axis were changed, which is worth keeping."""
+        """Smoothing, scale or axis were changed; the view is kept."""
 
     class Moved(Message):
-        """The cursor is elsewhere, or gone."""
+        """The cursor moved or disappeared."""
 
     def __init__(self, *, id: str | None = None) -> None:
         super().__init__(id=id)
@@ -36,41 +35,41 @@ class Curves(Container):
         self._drawn: object = None
 
     def compose(self) -> ComposeResult:
-        yield Chart(formatting.loss, empty="The first epoch draws here.", id="loss")
-        yield Chart(lambda value: f"{value:.1f}%", id="accuracy")
+        yield Chart(formatting.loss, empty="Available after the first epoch.", id="loss")
+        yield Chart(lambda value: formatting.percent(value / 100), id="accuracy")
 
     # For subclasses
 
-    def subjects(self) -> tuple[ChartData, ChartData]:
-        """Loss and accuracy."""
+    def chart_data(self) -> tuple[ChartData, ChartData]:
+        """The data of the loss chart and of the accuracy chart."""
         raise NotImplementedError
 
     def abscissas(self) -> Sequence[float]:
-        """Where the cursor can stand."""
+        """The positions of the cursor."""
         raise NotImplementedError
 
-    def stamp(self) -> object:
-        """Differs when the data to draw differ."""
+    def version(self) -> object:
+        """A value that changes when the data change."""
         raise NotImplementedError
 
     def begin(self, view: View, *, steps: bool) -> None:
-        """Other data, with their view."""
+        """Start with other data and their view."""
         self.view, self.steps, self._drawn = view, steps, None
 
     def refresh_curves(self) -> None:
-        """Draw, if anything is new that the curves show."""
-        drawn = (self.stamp(), self.view, self.steps)
+        """Draw if data or view have changed."""
+        drawn = (self.version(), self.view, self.steps)
         if drawn == self._drawn:
             return
         self._drawn = drawn
         unit = "step" if self.steps else "epoch"
-        loss, accuracy = self.subjects()
+        loss, accuracy = self.chart_data()
         self.query_one("#loss", Chart).show(loss, self.view, unit)
-        # A key that was pressed meanwhile is answered between the two.
+        # A key pressed meanwhile is handled between the two.
         second = self.query_one("#accuracy", Chart)
         self.call_later(second.show, accuracy, replace(self.view, logarithmic=False), unit)
 
-    def _look(self, view: View) -> None:
+    def _set_view(self, view: View) -> None:
         moved = view.cursor != self.view.cursor
         self.view = view
         self.refresh_curves()
@@ -81,11 +80,11 @@ class Curves(Container):
 
     def move(self, by: int, *, select: bool = False) -> None:
         columns = self.query_one("#loss", Chart).columns
-        self._look(navigation.move_cursor(self.view, self.abscissas(), columns, by, select=select))
+        self._set_view(move_cursor(self.view, self.abscissas(), columns, by, select=select))
 
     def point_to(self, x: float) -> None:
-        """The cursor to the value nearest to ``x``."""
-        self._look(navigation.put_cursor(self.view, self.abscissas(), x))
+        """Move the cursor to the value nearest to ``x``."""
+        self._set_view(put_cursor(self.view, self.abscissas(), x))
 
     @on(Chart.Pointed)
     def point(self, event: Chart.Pointed) -> None:
@@ -93,36 +92,43 @@ class Curves(Container):
         self.point_to(event.x)
 
     def zoom(self) -> None:
-        self._look(navigation.zoom_in(self.view, self.abscissas()))
+        self._set_view(zoom_in(self.view, self.abscissas()))
 
     def back(self) -> None:
-        self._look(navigation.back(self.view))
+        self._set_view(go_back(self.view))
 
     def toggle_log(self) -> None:
-        self._look(replace(self.view, logarithmic=not self.view.logarithmic))
+        self._set_view(replace(self.view, logarithmic=not self.view.logarithmic))
         self.post_message(self.ViewChanged())
 
     def smooth_more(self) -> None:
         further = [weight for weight in SMOOTHING if weight > self.view.smoothing]
-        self._look(replace(self.view, smoothing=further[0] if further else 0.0))
+        self._set_view(replace(self.view, smoothing=further[0] if further else 0.0))
         self.post_message(self.ViewChanged())
 
     def toggle_steps(self) -> None:
         self.steps = not self.steps
-        self._look(replace(self.view, zoom=None, cursor=None, anchor=None))
+        self._set_view(replace(self.view, zoom=None, cursor=None, anchor=None))
         self.post_message(self.ViewChanged())
 
 
 def curve_bindings(mode: str) -> list[Binding]:
-    """Bindings with ids of ``mode``."""
+    """The bindings of `CurveKeys`, with ids that start with ``mode``."""
     return [
-        Binding("l", "log_scale", "log", id=f"{mode}.log_scale", tooltip="Loss on a logarithmic scale"),
-        Binding("m", "smooth", "smooth", id=f"{mode}.smooth", tooltip="Smooth the curves; raw values stay, faint"),
+        Binding("l", "log_scale", "log", id=f"{mode}.log_scale", tooltip="Logarithmic scale for the loss"),
+        Binding("m", "smooth", "smooth", id=f"{mode}.smooth", tooltip="Smooth the curves; raw values stay faint"),
         Binding(
-            "x", "steps", "steps", id=f"{mode}.steps", tooltip="Steps instead of epochs; means of up to 512 stretches"
+            "x", "steps", "steps", id=f"{mode}.steps", tooltip="Steps instead of epochs, averaged into up to 512 bins"
         ),
-        Binding("z", "zoom", "zoom", id=f"{mode}.zoom", tooltip="Zoom to the selected range, or to half of it all"),
-        Binding("left", "cursor(-1)", "cursor left", show=False, id=f"{mode}.left", tooltip="Read the values there"),
+        Binding("z", "zoom", "zoom", id=f"{mode}.zoom", tooltip="Zoom to the selection, or to half of the range"),
+        Binding(
+            "left",
+            "cursor(-1)",
+            "cursor left",
+            show=False,
+            id=f"{mode}.left",
+            tooltip="Move the cursor that reads the values",
+        ),
         Binding("right", "cursor(1)", "cursor right", show=False, id=f"{mode}.right"),
         Binding("shift+left", "select(-1)", "select left", show=False, id=f"{mode}.select_left"),
         Binding("shift+right", "select(1)", "select right", show=False, id=f"{mode}.select_right"),
@@ -130,7 +136,7 @@ def curve_bindings(mode: str) -> list[Binding]:
 
 
 class CurveKeys(Screen[None]):
-    """A screen with one `Curves`."""
+    """A screen with one `Curves` widget."""
 
     def action_cursor(self, by: int) -> None:
         self.query_one(Curves).move(by)

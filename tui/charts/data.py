@@ -11,19 +11,19 @@ from core.runs.journal.state import EpochRow, RunState
 
 @dataclass(frozen=True)
 class Line:
-    """A named line. ``xs`` ascends; a NaN or infinite value is a gap."""
+    """A named line. ``xs`` ascends; a NaN or infinite y is a gap."""
 
     name: str
     tag: int
     xs: Sequence[float]
     ys: Sequence[float]
     ascii_marker: str = "*"
-    """What draws the line where braille cannot be had."""
+    """Character of the line in ASCII, where there is no braille."""
     sign: str = ""
-    """A character set on values of the line, at most every ``sign_every`` columns, to tell it from others."""
+    """Character put on the line, at most every ``sign_every`` columns, to distinguish it without colour."""
     sign_every: int = 4
     spread: tuple[Sequence[float], Sequence[float]] | None = None
-    """For each x the lowest and highest of the values that y is the mean of."""
+    """For each x the lowest and highest of the values averaged into y."""
 
     def nearest(self, x: float) -> int | None:
         """The index of the value closest to ``x``."""
@@ -36,7 +36,7 @@ class Line:
 
 @dataclass(frozen=True)
 class Bounds:
-    """Limits of the vertical axis that the data never leave, such as 0 and 100%."""
+    """Limits of the vertical axis that the data cannot exceed, such as 0 and 100%."""
 
     low: float = -inf
     high: float = inf
@@ -44,7 +44,7 @@ class Bounds:
 
 @dataclass(frozen=True)
 class Marker:
-    """A point that is pointed out."""
+    """A point with a star."""
 
     x: float
     y: float
@@ -53,16 +53,16 @@ class Marker:
 
 @dataclass(frozen=True)
 class ChartData:
-    """What a chart is about."""
+    """The content of one chart."""
 
     title: str
     lines: Sequence[Line]
     bounds: Bounds = field(default_factory=Bounds)
-    stars: Sequence[Marker] = ()
+    markers: Sequence[Marker] = ()
 
 
-class Columns:
-    """Abscissas and ordinates in the order of the history; accuracies in percent."""
+class HistoryColumns:
+    """A run's history as columns for charts, extended as the run grows; accuracies in percent."""
 
     def __init__(self) -> None:
         self.last: EpochRow | None = None
@@ -73,8 +73,8 @@ class Columns:
         self.train_accuracy: list[float] = []
         self.val_accuracy: list[float] = []
 
-    def take_in(self, history: Sequence[EpochRow]) -> None:
-        """The columns of ``history``, which need not be a longer version of the one before."""
+    def update(self, history: Sequence[EpochRow]) -> None:
+        """Take over ``history``, which is usually, but not always, a longer version of the previous one."""
         known = len(self.epochs)
         if known > len(history) or (known and history[known - 1] != self.last):
             self.__init__()  # type: ignore[misc]
@@ -90,23 +90,23 @@ class Columns:
 
 
 TRAIN, VAL = 1, 2
-"""Tags; also the places of their colours in a palette's series."""
+"""Tags; also the index of their colours in a palette's series, from 1."""
 
 
-def loss_subject(state: RunState, columns: Columns, *, steps: bool = False) -> ChartData:
-    """Training and validation loss. Over steps, training is every batch's and validation stands at its epoch's end."""
+def loss_chart(state: RunState, columns: HistoryColumns, *, steps: bool = False) -> ChartData:
+    """Training and validation loss. Over steps, training has every batch and validation the end of its epoch."""
     xs = columns.steps if steps else columns.epochs
     train = _steps(state.step_loss) if steps else _train(xs, columns.train_loss)
     return ChartData("Loss", (train, _val(xs, columns.val_loss)), Bounds(low=0.0))
 
 
-def accuracy_subject(state: RunState, columns: Columns, *, steps: bool = False) -> ChartData:
-    """Training and validation accuracy in percent, the best epoch with a star."""
+def accuracy_chart(state: RunState, columns: HistoryColumns, *, steps: bool = False) -> ChartData:
+    """Training and validation accuracy in percent; the best epoch has a star."""
     xs = columns.steps if steps else columns.epochs
     train = _steps(state.step_accuracy, 100.0) if steps else _train(xs, columns.train_accuracy)
     best = state.best
-    stars = () if best is None else (Marker(best.step if steps else best.epoch, best.val_accuracy * 100, VAL),)
-    return ChartData("Accuracy", (train, _val(xs, columns.val_accuracy)), Bounds(0.0, 100.0), stars)
+    markers = () if best is None else (Marker(best.step if steps else best.epoch, best.val_accuracy * 100, VAL),)
+    return ChartData("Accuracy", (train, _val(xs, columns.val_accuracy)), Bounds(0.0, 100.0), markers)
 
 
 def _train(xs: Sequence[float], ys: Sequence[float]) -> Line:
@@ -114,7 +114,7 @@ def _train(xs: Sequence[float], ys: Sequence[float]) -> Line:
 
 
 def _val(xs: Sequence[float], ys: Sequence[float]) -> Line:
-    """Dots on its line, and in ASCII another character: no colour is needed to tell it from the other."""
+    """Dots on the line, and another character in ASCII, distinguish it without colour."""
     return Line("val", VAL, xs, ys, ascii_marker="o", sign="•")
 
 

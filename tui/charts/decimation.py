@@ -1,4 +1,4 @@
-"""Reduction of a long curve to what a chart's width can show."""
+"""Reducing a long curve to what a chart's width can show, and smoothing it."""
 
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Sequence
@@ -6,7 +6,7 @@ from math import isfinite, nan
 from typing import Literal
 
 Points = tuple[list[float], list[float]]
-"""The abscissas and the ordinates; a NaN ordinate is a gap."""
+"""x values and y values; a NaN y is a gap."""
 
 
 def decimate(
@@ -19,9 +19,9 @@ def decimate(
 ) -> Points:
     """The points of ``low`` ≤ x ≤ ``high``, at most two for each of ``columns`` equal columns.
 
-    ``xs`` ascends. A column with several points keeps its minimum and maximum in the order in which they came, so that
-    no spike is lost, or with ``keep="mean"`` their mean. Values that are not finite are left out of a column with
-    others, and make a NaN where a column holds nothing else.
+    ``xs`` ascends. A column with several points keeps its minimum and maximum in their original order, so that no
+    spike is lost, or with ``keep="mean"`` their mean. NaN and infinite values are dropped from a column that has
+    others, and give a NaN in one that has not.
     """
     first, end = bisect_left(xs, low), bisect_right(xs, high)
     if end - first <= columns:
@@ -30,7 +30,7 @@ def decimate(
     kept_y: list[float] = []
     for start, stop in _columns(xs, first, end, low, high, columns):
         column_x, column_y = xs[start:stop], ys[start:stop]
-        if not isfinite(sum(column_y)):  # the quick way to find that all are finite
+        if not isfinite(sum(column_y)):  # fast check that all are finite
             finite = [(x, y) for x, y in zip(column_x, column_y, strict=True) if isfinite(y)]
             column_x, column_y = [x for x, _ in finite], [y for _, y in finite]
         if not column_y:
@@ -49,7 +49,7 @@ def decimate(
 def _columns(
     xs: Sequence[float], first: int, end: int, low: float, high: float, columns: int
 ) -> Iterator[tuple[int, int]]:
-    """The index ranges of the columns that hold points."""
+    """The index ranges of the columns that contain points."""
     start, width = first, (high - low) / columns
     for column in range(1, columns + 1):
         stop = end if column == columns else bisect_left(xs, low + column * width, start, end)
@@ -59,10 +59,10 @@ def _columns(
 
 
 def smooth(values: Sequence[float], weight: float) -> list[float]:
-    """Exponential moving average with its start-up bias removed, as TensorBoard's slider does it.
+    """Exponential moving average with bias correction, as TensorBoard's smoothing slider computes it.
 
-    ``weight`` in [0, 1) is how much of the past is kept; 0 returns the values themselves. A value that is not finite
-    gives NaN in its place and leaves the average as it was, so that a gap stays a gap.
+    ``weight`` in [0, 1) is the weight of the past; 0 returns the values themselves. A NaN or infinite value gives NaN
+    in its place and leaves the average unchanged, so that a gap stays a gap.
     """
     if not 0 <= weight < 1:
         raise ValueError(f"weight must be in [0, 1), not {weight}")

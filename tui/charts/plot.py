@@ -1,8 +1,8 @@
-"""Curves drawn into character cells by plotext: the one place that knows it.
+"""Curves drawn into character cells by plotext; the only module that uses it.
 
-plotext is given decimated, finite-or-NaN data, ready ticks, and a number for each curve in place of a colour; what
-comes back is plain characters with those numbers, to be styled by whoever shows them. It keeps its figure in one
-global object, so drawing is for the event loop's thread only.
+plotext gets decimated, finite-or-NaN data, ready ticks, and a number per curve in place of a colour; the result is
+plain characters with these numbers, to be styled by the caller. plotext keeps its figure in one global object, so draw
+only in the event loop's thread.
 """
 
 import re
@@ -22,13 +22,13 @@ _plot = Plot()
 
 @dataclass(frozen=True)
 class Curve:
-    """Points that are joined by a line, or not (``line=False``)."""
+    """Points joined by a line, or scattered (``line=False``)."""
 
     points: Points
     marker: str
     """``braille``, ``hd`` (quarter blocks), or a character."""
     tag: int
-    """1 to 255, given back with the cells that show this curve; a later curve covers an earlier one."""
+    """1 to 255, returned with the cells of this curve; a later curve covers an earlier one."""
     line: bool = True
 
 
@@ -41,19 +41,19 @@ class Axis:
 
 @dataclass
 class Canvas:
-    """Rows of characters, and of the tags of the curves that they show (0: axes and background)."""
+    """Rows of characters, and the tag of the curve that each shows (0: axes and background)."""
 
     rows: list[list[str]]
     tags: list[list[int]]
     left: int
-    """The first column of the plot's area, right of the vertical axis."""
+    """First column of the plot area, right of the vertical axis."""
     columns: int
-    """The columns of the plot's area."""
+    """Columns of the plot area."""
     lines: int
-    """The lines of the plot's area, from the top."""
+    """Lines of the plot area."""
 
     def put(self, column: int, line: int, character: str, tag: int, *, over: bool = True) -> None:
-        """Set one cell of the plot's area; with ``over=False`` only where it is blank."""
+        """Set one cell of the plot area; with ``over=False`` only if it is blank."""
         if 0 <= column < self.columns and 0 <= line < self.lines:
             column += self.left
             if over or self.rows[line][column] == " ":
@@ -62,12 +62,12 @@ class Canvas:
 
 
 def plot_columns(width: int, y: Axis) -> int:
-    """The columns that remain for the curves beside the vertical axis and its labels."""
+    """The columns left for the plot area beside the vertical axis and its labels."""
     return width - _left(y)
 
 
 def draw(curves: Sequence[Curve], x: Axis, y: Axis, width: int, height: int, *, ascii_only: bool = False) -> Canvas:
-    """The curves with a left and a lower axis, in ``height`` rows of ``width`` cells (at least 8 by 4)."""
+    """Draw the curves with a left and a lower axis in ``height`` rows of ``width`` cells (at least 8 by 4)."""
     points, lines = [c for c in curves if not c.line], [c for c in curves if c.line]
     canvas = _build([*points, *lines[:1]], x, y, width, height)
     for line in lines[1:]:
@@ -82,13 +82,13 @@ def _build(curves: Sequence[Curve], x: Axis, y: Axis, width: int, height: int) -
     _plot.clear_figure()
     _plot.theme("clear")
     _plot.plot_size(width, height)
-    _plot._set_size(width, height)  # plot_size cuts to the terminal that it finds, or to 80 columns
+    _plot._set_size(width, height)  # plot_size clips to the terminal it detects, or to 80 columns
     _plot.xaxes(True, False)
     _plot.yaxes(True, False)
     _plot.xlim(x.low, x.high)
     _plot.ylim(y.low, y.high)
-    _plot.xticks([place for place, _ in x.ticks], [label for _, label in x.ticks])
-    _plot.yticks([place for place, _ in y.ticks], [label.rjust(labels) for _, label in y.ticks])
+    _plot.xticks([at for at, _ in x.ticks], [label for _, label in x.ticks])
+    _plot.yticks([at for at, _ in y.ticks], [label.rjust(labels) for _, label in y.ticks])
     for curve in curves:
         if curve.points[0]:
             add = _plot.plot if curve.line else _plot.scatter
@@ -101,7 +101,7 @@ def _build(curves: Sequence[Curve], x: Axis, y: Axis, width: int, height: int) -
 
 
 def _lay_over(below: Canvas, above: Canvas) -> None:
-    """Put a curve on others. In a cell that two share, plotext lets the later hide the other; here both have dots."""
+    """Lay a curve over others. In a shared cell plotext would hide the earlier one; here both keep their dots."""
     for line, tags in enumerate(above.tags):
         for column, tag in enumerate(tags):
             if tag:

@@ -1,14 +1,14 @@
-"""Where an axis is ticked, and what is written there."""
+"""Ticks of an axis and their labels."""
 
 from collections.abc import Sequence
 from math import ceil, floor, isfinite, log10
 
 Tick = tuple[float, str]
-"""The place on the axis and its label."""
+"""Position on the axis and label."""
 
 
 def value_range(values: Sequence[float]) -> tuple[float, float]:
-    """The smallest and largest finite value, widened where they are equal; (0, 1) where there is none."""
+    """The smallest and largest finite value, widened where they are equal; (0, 1) if there is none."""
     finite = [value for value in values if isfinite(value)]
     if not finite:
         return 0.0, 1.0
@@ -20,17 +20,17 @@ def value_range(values: Sequence[float]) -> tuple[float, float]:
 
 
 def integer_ticks(low: float, high: float, at_most: int) -> list[Tick]:
-    """Whole numbers for epochs and steps: round ones, at most ``at_most`` (at least 2)."""
+    """Round integers for epochs and steps, at most ``at_most`` (at least 2)."""
     step = max(1, ceil(_round_step(high - low, at_most)))
     first = ceil(low / step) * step
     ticks = [(float(tick), short_count(tick)) for tick in range(first, floor(high) + 1, step)]
-    if ceil(low) == 1 and step > 1 and ticks:  # epochs count from 1, and 1 is where the curve begins
+    if ceil(low) == 1 and step > 1 and ticks:  # epochs count from 1, where the curve starts
         ticks.insert(0, (1.0, "1"))
     return ticks or [(float(end), short_count(end)) for end in sorted({ceil(low), floor(high)})]
 
 
 def value_ticks(low: float, high: float, at_most: int) -> list[Tick]:
-    """Round values with equally many decimals, from the last one below ``low`` to the first above ``high``."""
+    """Round values with the same number of decimals, from the last one below ``low`` to the first above ``high``."""
     step = _round_step(high - low, at_most)
     decimals = max(0, -floor(log10(step) + 1e-9))
     first, last = floor(low / step + 1e-9), ceil(high / step - 1e-9)
@@ -40,7 +40,7 @@ def value_ticks(low: float, high: float, at_most: int) -> list[Tick]:
 
 
 def log_ticks(low: float, high: float, at_most: int) -> list[Tick]:
-    """Ticks for data whose log10 runs from ``low`` to ``high``: as many mantissas a decade as there is room for."""
+    """Ticks for data whose log10 runs from ``low`` to ``high``: as many mantissas per decade as fit."""
     for mantissas in (range(1, 10), (1, 2, 5), (1, 3), (1,)):
         ticks = [
             (log10(mantissa) + exponent, _short_value(mantissa * 10.0**exponent))
@@ -54,7 +54,7 @@ def log_ticks(low: float, high: float, at_most: int) -> list[Tick]:
         ticks = ticks[:: ceil(len(ticks) / at_most)]
     if len(ticks) >= 2:
         return ticks
-    return [(value, _short_value(10**value)) for value in (low, high)]  # less than a decade's step: its ends
+    return [(value, _short_value(10**value)) for value in (low, high)]  # too narrow a range: label its ends
 
 
 def short_count(count: int) -> str:

@@ -1,4 +1,4 @@
-"""The cursor and the zoomed range of a view: keys in, another view out."""
+"""The view of a chart, and how keys change its cursor, selection and zoomed range."""
 
 from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
@@ -7,14 +7,14 @@ from dataclasses import dataclass, replace
 
 @dataclass(frozen=True)
 class View:
-    """How lines are looked at."""
+    """How lines are shown."""
 
     smoothing: float = 0.0
     logarithmic: bool = False
     zoom: tuple[float, float] | None = None
     cursor: float | None = None
     anchor: float | None = None
-    """The other end of a selected range, whose one end is the cursor."""
+    """The other end of the selection, which extends from the cursor."""
 
     @property
     def selection(self) -> tuple[float, float] | None:
@@ -24,14 +24,14 @@ class View:
 
 
 NARROWEST = 1.0
-"""Epochs or steps from the first to the last of a zoomed range at least."""
+"""Smallest zoomed range in epochs or steps."""
 
 
 def move_cursor(view: View, xs: Sequence[float], columns: int, by: int, *, select: bool = False) -> View:
-    """The cursor ``by`` places to the right: by values, or by columns where these hold several values.
+    """Move the cursor ``by`` values to the right, or by columns where a column covers several values.
 
-    It begins at the last value; beyond the last value it vanishes, and what is read out follows the run again. With
-    ``select`` the range that it leaves behind becomes or stays selected.
+    The cursor starts at the last value and disappears beyond it, so that the title follows the run again. With
+    ``select`` the range it passes is selected.
     """
     first, end = _visible(view, xs)
     if first == end:
@@ -50,7 +50,7 @@ def move_cursor(view: View, xs: Sequence[float], columns: int, by: int, *, selec
 
 
 def put_cursor(view: View, xs: Sequence[float], x: float) -> View:
-    """The cursor on the value nearest to ``x``."""
+    """Put the cursor on the value nearest to ``x``."""
     first, end = _visible(view, xs)
     if first == end:
         return view
@@ -60,7 +60,7 @@ def put_cursor(view: View, xs: Sequence[float], x: float) -> View:
 
 
 def zoom_in(view: View, xs: Sequence[float]) -> View:
-    """To the selected range; else to half of what is in view, around the cursor, or its last half."""
+    """Zoom to the selection, or else to half of the range in view: around the cursor, or its end."""
     if not xs:
         return view
     if view.selection is not None:
@@ -76,8 +76,8 @@ def zoom_in(view: View, xs: Sequence[float]) -> View:
     return replace(view, zoom=(low, high), anchor=None)
 
 
-def back(view: View) -> View:
-    """One step back: first the selection goes, then the zoomed range, then the cursor."""
+def go_back(view: View) -> View:
+    """Clear the selection; if there is none, the zoom; then the cursor."""
     if view.anchor is not None:
         return replace(view, anchor=None)
     if view.zoom is not None:

@@ -1,4 +1,4 @@
-"""Two to eight runs beside each other: curves, results, and what differs in their recipes."""
+"""Two to eight runs side by side: curves, results, and differences between their recipes."""
 
 from collections.abc import Sequence
 from contextlib import suppress
@@ -24,28 +24,30 @@ from tui.widgets.pane_tabs import PaneTabs
 from tui.widgets.row_list import LinesView
 from tui.widgets.text_lines import TextLines
 
-LOOK_SECONDS = 1.0
-"""Between two looks at the journals."""
+POLL_SECONDS = 1.0
+"""Seconds between two reads of the journals."""
 PANES = ("charts", "results", "recipes")
 ROWS_FOR_ALL = 30
-"""Rows of the terminal from which the panes stand above each other; below, one is shown at a time."""
+"""Terminal rows from which all panes are shown; below, one at a time."""
 
 
 class CompareScreen(CurveKeys):
-    HELP = "Runs beside each other. A run's letter stands on its curve; a star marks the best of a column."
+    HELP = "Runs side by side. Each run's letter marks its curve; a star marks the best value of a column."
     CSS_PATH = "../styles/compare.tcss"
     BINDINGS: ClassVar = [
-        Binding("escape", "back", "back", id="compare.back", tooltip="Undo the selection, zoom, cursor; then leave"),
-        Binding("t", "train", "train/val", id="compare.train", tooltip="Training or validation"),
+        Binding(
+            "escape", "back", "back", id="compare.back", tooltip="Clear the selection, zoom or cursor; then go back"
+        ),
+        Binding("t", "train", "train/val", id="compare.train", tooltip="Switch between training and validation"),
         *curve_bindings("compare"),
         Binding("tab", "pane(1)", "pane", id="compare.next_pane", tooltip="The next pane"),
-        Binding("shift+tab", "pane(-1)", "pane before", show=False, id="compare.previous_pane"),
+        Binding("shift+tab", "pane(-1)", "previous pane", show=False, id="compare.previous_pane"),
     ]
 
     app: BaseApp
 
     class Read(Message):
-        """The journals were read on."""
+        """The journals were read."""
 
         def __init__(self, *, changed: bool) -> None:
             super().__init__()
@@ -72,12 +74,12 @@ class CompareScreen(CurveKeys):
     def on_mount(self) -> None:
         settings = self.app.settings
         self.query_one(Curves).begin(View(smoothing=settings.smoothing, logarithmic=settings.log_loss), steps=False)
-        self.set_interval(LOOK_SECONDS, self._look)
+        self.set_interval(POLL_SECONDS, self._poll_journals)
         self.app.theme_changed_signal.subscribe(self, lambda _: self._show())
         self._arrange()
-        self._look()
+        self._poll_journals()
 
-    def _look(self) -> None:
+    def _poll_journals(self) -> None:
         if not self._reading:
             self._reading = True
             self._read()
@@ -86,12 +88,12 @@ class CompareScreen(CurveKeys):
     def _read(self) -> None:
         changed = False
         for tail in self._tails:
-            with suppress(OSError):  # a disk on the network that is away for a moment: the next look may find it
+            with suppress(OSError):  # a network disk may be away for a moment; the next read may succeed
                 changed = tail.poll() or changed
         self.post_message(self.Read(changed=changed))
 
     @on(Read)
-    def take_in(self, message: Read) -> None:
+    def show_new(self, message: Read) -> None:
         self._reading = False
         if message.changed:
             self._show()

@@ -1,14 +1,15 @@
-"""The tables of a comparison: what came of each run, and what differs in their recipes."""
+"""The tables of a comparison: the results of each run, and differences between their recipes."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from math import nan
+from typing import Any
 
 from rich.cells import cell_len
 from textual.content import Content
 
 from core.runs.journal.state import RunState
-from tui.compare.curves import LETTERS, differences
+from tui.compare.curves import LETTERS
 from tui.text.cells import fitted
 from tui.text.formatting import clock, loss, percent
 from tui.text.status_symbols import STATUS_SYMBOLS
@@ -22,7 +23,7 @@ class Column:
     width: int
     text: Callable[[RunState], str]
     rank: Callable[[RunState], float] | None = None
-    """Where one is best: the higher the better, NaN where there is nothing to rank."""
+    """For the star: the higher the better, NaN where there is nothing to rank. None for no star."""
 
 
 def _best(run: RunState, what: str) -> float:
@@ -47,18 +48,18 @@ RESULTS = (
     Column("time", 9, lambda run: clock(run.seconds(run.time))),
     Column("parameters", 13, lambda run: f"{run.parameters:,}" if run.parameters else "–"),
 )
-"""In the order in which they are given up where there is little room, last first."""
+"""Dropped from the end where there is too little room."""
 
 
 def result_lines(
     runs: Sequence[RunState], colours: Sequence[str], width: int, cursor: tuple[str, float] | None, *, train: bool
 ) -> list[Content]:
-    """A line a run under a heading; the best figure of a column has a star.
+    """One line per run under a heading; the best value of a column has a star.
 
     Args:
-        colours: of the runs' curves.
-        cursor: what the charts' cursor counts (``epoch`` or ``step``) and where it stands; its values are added.
-        train: the values under the cursor are of training instead of validation.
+        colours: colours of the runs' curves.
+        cursor: unit (``epoch`` or ``step``) and position of the charts' cursor; the values there become columns.
+        train: show training instead of validation values at the cursor.
     """
     columns = [*_at_cursor(*cursor, train=train), *RESULTS] if cursor else list(RESULTS)
     names = max(8, min(48, max(cell_len(run.name) for run in runs), width - 5 - sum(c.width for c in columns[:6])))
@@ -78,10 +79,10 @@ def result_lines(
 
 
 def difference_lines(runs: Sequence[RunState], colours: Sequence[str], width: int) -> list[Content]:
-    """A line a field in which the recipes differ, a column a run."""
+    """One line per field in which the recipes differ, one column per run."""
     rows = differences([run.recipe for run in runs])
     if not rows:
-        return [Content.styled("The recipes are the same.", "$text-muted")]
+        return [Content.styled("The recipes are identical.", "$text-muted")]
     names = min(max(len(name) for name, _ in rows), max(12, width // 4))
     room = max(6, min(24, (width - names) // len(runs)))
     head = Content(" " * names)
@@ -93,13 +94,13 @@ def difference_lines(runs: Sequence[RunState], colours: Sequence[str], width: in
 def _difference(name: str, values: Sequence[str], names: int, room: int) -> Content:
     line = Content.styled(f"{name:<{names}}", HEAD)
     for value in values:
-        # The end of a path tells more than its beginning.
+        # The end of a path says more than its beginning.
         line += f"{value if len(value) < room else '…' + value[-(room - 2) :]:>{room}}"
     return line
 
 
 def _at_cursor(unit: str, x: float, *, train: bool) -> list[Column]:
-    """The values where the charts' cursor stands; none of a run that has not come so far."""
+    """Columns with the values at the charts' cursor; dashes for a run that has not come that far."""
 
     def figure(run: RunState, what: str) -> float:
         places = [row.step if unit == "step" else row.epoch for row in run.history]
@@ -115,10 +116,35 @@ def _at_cursor(unit: str, x: float, *, train: bool) -> list[Column]:
 
 
 def _winners(column: Column, runs: Sequence[RunState]) -> list[RunState]:
-    """The runs that are best in a column; none where there is nothing to choose."""
+    """The runs that are best in a column; none if all are equal."""
     if column.rank is None:
         return []
     ranks = {id(run): rank for run in runs if (rank := column.rank(run)) == rank}
     if len(set(ranks.values())) < 2:
         return []
     return [run for run in runs if ranks.get(id(run)) == max(ranks.values())]
+
+
+def differences(recipes: Sequence[Mapping[str, Any]]) -> list[tuple[str, list[str]]]:
+    """The fields in which the recipes differ, with the value of each; nested ones as ``optimiser.name``."""
+    flat = [_flat(recipe) for recipe in recipes]
+    names = dict.fromkeys(name for recipe in flat for name in recipe)
+    rows = [(name, [recipe.get(name, "–") for recipe in flat]) for name in names]
+    return [(name, values) for name, values in rows if len(set(values)) > 1]
+
+
+def _flat(recipe: Mapping[str, Any], prefix: str = "") -> dict[str, str]:
+    flat: dict[str, str] = {}
+    for name, value in recipe.items():
+        if isinstance(value, Mapping):
+            flat |= _flat(value, f"{prefix}{name}.")
+        else:
+            flat[prefix + name] = _written(value)
+    return flat
+
+
+def _written(value: object) -> str:
+    """``0.001``, ``1.7e-4``, ``adam``, or a dash for null."""
+    if isinstance(value, float):
+        return f"{value:.4g}" if value == 0 or abs(value) >= 1e-3 else f"{value:.1e}".replace("e-0", "e-")
+    return "–" if value is None else str(value)

@@ -1,4 +1,4 @@
-"""A folder chosen in a tree. It says of the one under the cursor whether it looks like a dataset."""
+"""A dialog to choose a folder in a tree; it tells whether the folder under the cursor looks like a dataset."""
 
 import os
 from pathlib import Path
@@ -17,29 +17,29 @@ from core.audio.files.formats import is_audio
 from tui.text.formatting import count
 from tui.widgets.file_tree import AudioTree, Node
 
-MOST_GENRES = 200
-"""Folders that are looked into, however many there are."""
-KEYS = {"enter": "choose", "→ ←": "open and close", "u": "parent", "esc": "leave it"}
+MAX_GENRES = 200
+"""Subfolders inspected at most."""
+KEYS = {"enter": "choose", "→ ←": "open and close", "u": "parent", "esc": "cancel"}
 
 
 def describe(folder: Path) -> str:
-    """What a folder holds, as a dataset: a cheap look at names only."""
+    """The content of a folder as a dataset, by names only."""
     folder = folder / "genres" if (folder / "genres").is_dir() else folder
     genres = files = 0
     try:
         inner = [Path(entry.path) for entry in os.scandir(folder) if entry.is_dir() and not entry.name.startswith(".")]
-        for genre in inner[:MOST_GENRES]:
+        for genre in inner[:MAX_GENRES]:
             audio = sum(is_audio(Path(entry.name)) for entry in os.scandir(genre))
             genres, files = genres + bool(audio), files + audio
     except OSError as error:
         return f"cannot be read: {error.strerror}"
     if genres < 2:
-        return "no dataset: it should hold a folder of audio files for each genre"
+        return "not a dataset: it needs one subfolder of audio files per genre"
     return f"{count(genres, 'genre')}, {count(files, 'audio file')}"
 
 
 class FolderTree(AudioTree):
-    """Folders only; enter chooses one, left and right fold."""
+    """Folders only; enter chooses one, left and right close and open them."""
 
     class Moved(Message):
         """The cursor is on another folder."""
@@ -57,18 +57,18 @@ class FolderTree(AudioTree):
 
 
 class FolderPicker(ModalScreen[Path | None]):
-    """Answers with the folder, or None."""
+    """Returns the folder, or None."""
 
     BINDINGS: ClassVar = [Binding("escape", "cancel", "cancel")]
 
     def __init__(self, start: Path) -> None:
-        """``start``: the folder that the cursor begins on, with its neighbours around it."""
+        """``start``: the folder under the cursor at first, among its neighbours."""
         super().__init__()
         self.start = start.absolute()
 
     def compose(self) -> ComposeResult:
         with Vertical(classes="dialog", id="picker"):
-            yield Static(Content.styled("Choose the folder that holds a folder for each genre", "bold"))
+            yield Static(Content.styled("Choose the folder that contains one subfolder per genre", "bold"))
             yield FolderTree(self.start.parent)
             yield Static("", classes="detail")
             parts = [((key, "bold $footer-key-foreground"), f" {what}   ") for key, what in KEYS.items()]
@@ -79,19 +79,19 @@ class FolderPicker(ModalScreen[Path | None]):
         tree.focus()
         tree.reveal(self.start)
         tree.action_unfold()
-        self.look()
+        self.describe_current()
 
     @on(FolderTree.Moved)
-    def look(self) -> None:
+    def describe_current(self) -> None:
         node = self.query_one(FolderTree).current
         if node is not None:
-            self._look(node.path)
+            self._describe(node.path)
 
     @work(thread=True, exclusive=True)
-    def _look(self, folder: Path) -> None:
-        self.call_later(self._tell, Content.assemble((folder.name or "/", "bold"), f": {describe(folder)}"))
+    def _describe(self, folder: Path) -> None:
+        self.call_later(self._show_description, Content.assemble((folder.name or "/", "bold"), f": {describe(folder)}"))
 
-    def _tell(self, line: Content) -> None:
+    def _show_description(self, line: Content) -> None:
         self.query_one(".detail", Static).update(line)
 
     @on(FolderTree.Chosen)

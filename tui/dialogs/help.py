@@ -1,4 +1,4 @@
-"""Help: what the screen is for and every key that works on it, made from the bindings themselves."""
+"""Help: the purpose of a screen and all its keys, generated from the bindings."""
 
 import textwrap
 from typing import ClassVar
@@ -13,22 +13,22 @@ from textual.widgets import Static
 
 from tui.shell.base import BaseApp
 
-NOT_OURS = {"app.focus_next", "app.focus_previous", "screen.copy_text", "quit"}
-"""Textual's own actions, of which every screen has all."""
+TEXTUALS_OWN = {"app.focus_next", "app.focus_previous", "screen.copy_text", "quit"}
+"""Textual's own actions, which every screen has."""
 
 LINE = 68
 """Cells of a line in the box at 80 columns."""
 
 Entry = tuple[str, str, bool]
-"""Keys, what they do, and whether they do it now."""
+"""Keys, description, and whether it is available now."""
 
 
 def key_groups(screen: Screen[object]) -> dict[str, list[Entry]]:
-    """Title → its keys, the screen's own first. Keys of one action stand together."""
+    """Title → keys, the screen's own first; keys of the same action are joined."""
     app: BaseApp = screen.app  # type: ignore[assignment]
     groups: dict[str, dict[str, tuple[list[str], str, bool]]] = {}
     for node, binding, enabled, _ in screen.active_bindings.values():
-        if binding.system or not binding.description or binding.action in NOT_OURS:
+        if binding.system or not binding.description or binding.action in TEXTUALS_OWN:
             continue
         title = "Everywhere" if node is app else "This screen" if node is screen else _title(node)
         entry = groups.setdefault(title, {}).setdefault(
@@ -40,14 +40,14 @@ def key_groups(screen: Screen[object]) -> dict[str, list[Entry]]:
 
 
 def _title(node: DOMNode) -> str:
-    """What a widget calls its keys, or its class in words."""
+    """The title of a widget's keys: its own, or its class name in words."""
     name = type(node).__name__
     words = "".join(f" {c.lower()}" if c.isupper() and i else c for i, c in enumerate(name))
     return getattr(node, "BINDING_GROUP_TITLE", None) or words
 
 
 class HelpScreen(ModalScreen[None]):
-    """Over the screen that it is about."""
+    """Shown over the screen that it describes."""
 
     BINDINGS: ClassVar = [Binding("escape,q,question_mark", "dismiss", "close")]
 
@@ -73,6 +73,6 @@ class HelpScreen(ModalScreen[None]):
                 parts.append((f"  {keys:<{width}}  ", "$footer-key-foreground" if now else "$text-muted"))
                 below = " " * (width + 4)
                 lines = textwrap.wrap(text if now else f"{text} (not now)", max(20, LINE - len(below)))
-                told = f"\n{below}".join(lines) + "\n"
-                parts.append(Content(told) if now else (told, "$text-muted"))
+                entry_text = f"\n{below}".join(lines) + "\n"
+                parts.append(Content(entry_text) if now else (entry_text, "$text-muted"))
         return Content.assemble(*parts)

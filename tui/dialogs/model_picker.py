@@ -1,4 +1,4 @@
-"""A model chosen from those that there are: every run's best, and the one that comes with the program."""
+"""A dialog to choose a model: the best model of each run, or the bundled one."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -43,7 +43,7 @@ class ModelList(RowList):
 
 
 class ModelPicker(ModalScreen[ModelChoice | None]):
-    """Answers with the model, or None."""
+    """Returns the model, or None."""
 
     BINDINGS: ClassVar = [Binding("escape", "cancel", "cancel")]
 
@@ -53,14 +53,14 @@ class ModelPicker(ModalScreen[ModelChoice | None]):
 
     def compose(self) -> ComposeResult:
         with Vertical(classes="dialog"):
-            yield Static(Content.styled("Classify with the model of", "bold"))
+            yield Static(Content.styled("Choose a model", "bold"))
             yield ModelList(self.choices, self.current)
             yield Static(
                 Content.assemble(
                     ("enter", "bold $footer-key-foreground"),
-                    " take it    ",
+                    " choose    ",
                     ("esc", "bold $footer-key-foreground"),
-                    " leave it",
+                    " cancel",
                 ),
                 classes="keys",
             )
@@ -74,7 +74,7 @@ class ModelPicker(ModalScreen[ModelChoice | None]):
 
 
 async def pick_model(app: BaseApp, current: Path | None) -> Path | None:
-    """Asks the user for a model file; None where nothing is chosen, or there is nothing to choose. For workers only."""
+    """Ask for a model file; None if cancelled or if there is no model. Call from a worker only."""
     choices = list_models(app.runs_dir)
     if not choices:
         app.notify("There is no model yet: start a run on the Runs screen (1, then n).", severity="warning")

@@ -1,4 +1,4 @@
-"""A question before something that cannot be taken back at a key."""
+"""Dialogs that ask one question: yes or no, or a line of text."""
 
 from collections.abc import Callable
 from typing import ClassVar
@@ -16,7 +16,7 @@ from tui.widgets.text_input import TextInput
 
 
 class ConfirmScreen(ModalScreen[bool]):
-    """Answers True only to ``y``, or to enter where that is harmless."""
+    """Asks before an action that cannot be undone; returns True only after ``y``."""
 
     BINDINGS: ClassVar = [
         Binding("y", "answer(True)", "yes"),
@@ -26,8 +26,8 @@ class ConfirmScreen(ModalScreen[bool]):
     def __init__(self, question: str, detail: str = "", *, yes: str = "yes") -> None:
         """
         Args:
-            question: one line that names what would be done, and to what.
-            detail: what it means, and what it leaves alone.
+            question: one line that names the action and its object.
+            detail: what the action does and what it keeps.
             yes: what the key y does, in a word or two.
         """
         super().__init__()
@@ -45,7 +45,7 @@ class ConfirmScreen(ModalScreen[bool]):
                     ("y", "bold $footer-key-foreground"),
                     f" {self.yes}    ",
                     ("n", "bold $footer-key-foreground"),
-                    " leave it",
+                    " cancel",
                 ),
                 classes="keys",
             )
@@ -55,13 +55,13 @@ class ConfirmScreen(ModalScreen[bool]):
 
 
 def stop_question(run: str) -> ConfirmScreen:
-    """The same from every screen."""
-    detail = "It ends at its next batch, keeps the best model, tests it and writes the report. r goes on from there."
+    """The question before stopping a run, the same on every screen."""
+    detail = "Training ends at the next batch; the best model is kept and tested, and the report written. r resumes it."
     return ConfirmScreen(f"Stop {run}?", detail, yes="stop")
 
 
 class PromptScreen(ModalScreen[str | None]):
-    """Answers with the text, or None."""
+    """Asks for a line of text; returns it, or None."""
 
     BINDINGS: ClassVar = [Binding("escape", "cancel", "cancel")]
 
@@ -69,8 +69,8 @@ class PromptScreen(ModalScreen[str | None]):
         """
         Args:
             question: one line.
-            value: what stands there to begin with.
-            check: raises UserError for a text that will not do; its sentence is shown, and one may go on typing.
+            value: initial text.
+            check: raises UserError for an invalid text; its message is shown and the dialog stays open.
         """
         super().__init__()
         self.question = question
@@ -85,9 +85,9 @@ class PromptScreen(ModalScreen[str | None]):
             yield Static(
                 Content.assemble(
                     ("enter", "bold $footer-key-foreground"),
-                    " do it    ",
+                    " OK    ",
                     ("esc", "bold $footer-key-foreground"),
-                    " leave it",
+                    " cancel",
                 ),
                 classes="keys",
             )

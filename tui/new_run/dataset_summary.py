@@ -1,4 +1,4 @@
-"""A look at a dataset before a run: what is in it, how it would be divided, what would be left out. No torch."""
+"""A summary of a dataset before a run: its content, its split, and the files left out. No torch."""
 
 from collections import Counter
 from collections.abc import Callable
@@ -10,8 +10,8 @@ from textual.content import Content
 from core.dataset.split_settings import SplitSettings
 from tui.text.formatting import count
 
-MOST_EXCLUDED = 4
-"""Files left out that are named; the others are counted."""
+MAX_LISTED = 4
+"""Files left out that are listed; the others are counted."""
 
 
 @dataclass(frozen=True)
@@ -32,12 +32,12 @@ class DatasetLook:
 def look_at(
     folder: Path, settings: SplitSettings, on_progress: Callable[[int, int], None] | None = None
 ) -> DatasetLook:
-    """Decodes and hashes every file that was not seen before: seconds for a thousand clips.
+    """Scan a dataset: decodes and hashes every new file, seconds per thousand clips.
 
     Raises:
-        DatasetError: it cannot be trained on; the sentence says why.
+        DatasetError: it cannot be trained on.
     """
-    # These bring numpy and the decoders.
+    # These import numpy and the decoders.
     from core.dataset.scan import scan
     from core.dataset.split import split
 
@@ -55,7 +55,7 @@ def look_at(
 
 
 def look_lines(look: DatasetLook, width: int, height: int) -> list[Content]:
-    """The summary in ``width`` cells, with a bar a genre where ``height`` lines have room for them."""
+    """The summary in ``width`` cells, with one bar per genre if they fit into ``height`` lines."""
     lines = [
         Content.assemble(
             (count(sum(look.clips.values()), "clip"), "bold"),
@@ -85,8 +85,8 @@ def _excluded(look: DatasetLook) -> list[Content]:
     if not look.excluded:
         return []
     lines = [Content.styled(f"! {count(len(look.excluded), 'file')} left out", "$warn")]
-    lines += [Content.assemble(f"  {path} ", (reason, "$text-muted")) for path, reason in look.excluded[:MOST_EXCLUDED]]
-    if (more := len(look.excluded) - MOST_EXCLUDED) > 0:
+    lines += [Content.assemble(f"  {path} ", (reason, "$text-muted")) for path, reason in look.excluded[:MAX_LISTED]]
+    if (more := len(look.excluded) - MAX_LISTED) > 0:
         lines.append(Content.styled(f"  and {more:,} more", "$text-muted"))
     return lines
 

@@ -1,4 +1,4 @@
-"""A small synthetic dataset for those who have no music at hand, made where they say."""
+"""A dialog that creates a small synthetic dataset."""
 
 from pathlib import Path
 from typing import ClassVar
@@ -16,16 +16,16 @@ from tui.new_run.fields import PathInput
 
 
 class DemoScreen(ModalScreen[Path | None]):
-    """Answers with the folder of genres, or None."""
+    """Returns the folder of genres, or None."""
 
     BINDINGS: ClassVar = [Binding("escape", "cancel", "cancel")]
 
     def compose(self) -> ComposeResult:
         with Vertical(classes="dialog"):
-            yield Static(Content.styled("Make a demonstration dataset", "bold"))
+            yield Static(Content.styled("Create a demo dataset", "bold"))
             yield Static(
-                "Ten “genres” of chords, drums and timbres, 120 clips of 10 s (about 50 MB): no music, but enough to "
-                "try everything with. Where?",
+                "Ten “genres” of chords, drums and timbres, 120 clips of 10 s (about 50 MB): not music, but enough to "
+                "try everything. In which folder?",
                 classes="detail",
             )
             yield PathInput("demo")
@@ -33,9 +33,9 @@ class DemoScreen(ModalScreen[Path | None]):
             yield Static(
                 Content.assemble(
                     ("enter", "bold $footer-key-foreground"),
-                    " make it    ",
+                    " create    ",
                     ("esc", "bold $footer-key-foreground"),
-                    " leave it",
+                    " cancel",
                 ),
                 classes="keys",
             )
@@ -43,12 +43,12 @@ class DemoScreen(ModalScreen[Path | None]):
     @on(Input.Submitted)
     def submitted(self, event: Input.Submitted) -> None:
         event.input.disabled = True
-        self.query_one(".error", Static).update(Content.styled("Making it …", "$text-muted"))
+        self.query_one(".error", Static).update(Content.styled("Creating …", "$text-muted"))
         self._make(Path(event.value.strip() or "demo").expanduser())
 
     @work(thread=True)
     def _make(self, out: Path) -> None:
-        from core.dataset.synthetic import make_demo  # numpy: half a second, not before somebody asks
+        from core.dataset.synthetic import make_demo  # numpy takes half a second to import
 
         try:
             genres = make_demo(out)

@@ -1,4 +1,4 @@
-"""One of a few names, in one line: left and right go through them, and the chosen one says what it is."""
+"""Fields of the New run form: a choice of a few names, and a path with completion."""
 
 import asyncio
 import os
@@ -15,31 +15,33 @@ from textual.widget import Widget
 from tui.widgets.text_input import TextInput
 
 
-class Choice(Widget, can_focus=True):
+class OptionSpinner(Widget, can_focus=True):
+    """One of a few names on one line: left and right go through them, with a description of the chosen one."""
+
     BINDINGS: ClassVar = [
         Binding("left", "turn(-1)", "change", key_display="← →"),
         Binding("right,space,enter", "turn(1)", "next", show=False),
     ]
 
     class Changed(Message):
-        def __init__(self, choice: "Choice", value: str) -> None:
+        def __init__(self, choice: "OptionSpinner", value: str) -> None:
             super().__init__()
             self.choice = choice
             self.value = value
 
         @property
-        def control(self) -> "Choice":
+        def control(self) -> "OptionSpinner":
             return self.choice
 
-    class Told(Message):
-        """The chosen name's line where it is in focus and too long to stand beside the name; else an empty text."""
+    class Described(Message):
+        """Description of the chosen name, if focused and too long to fit beside it; otherwise empty."""
 
         def __init__(self, text: str) -> None:
             super().__init__()
             self.text = text
 
     def __init__(self, choices: dict[str, str], value: str, *, id: str | None = None) -> None:
-        """``choices``: name → one line about it."""
+        """``choices``: name → description in one line."""
         super().__init__(id=id)
         self.choices = choices
         self._value = value
@@ -50,12 +52,12 @@ class Choice(Widget, can_focus=True):
 
     @value.setter
     def value(self, value: str) -> None:
-        """Set by the program: no message."""
+        """Set the value without posting a message."""
         self._value = value
         self.refresh()
 
     def offer(self, choices: dict[str, str]) -> None:
-        """Other choices; the chosen one stays, even where it is not among them."""
+        """Offer other choices; the chosen name stays, even if it is not among them."""
         self.choices = choices
         self.refresh()
 
@@ -63,7 +65,7 @@ class Choice(Widget, can_focus=True):
         names = list(self.choices)
         here = names.index(self._value) if self._value in names else 0
         self.value = names[(here + by) % len(names)]
-        self._tell()
+        self._describe()
         self.post_message(self.Changed(self, self._value))
 
     def on_click(self, event: events.Click) -> None:
@@ -82,21 +84,21 @@ class Choice(Widget, can_focus=True):
     def render(self) -> Content:
         return self._line().truncate(self.size.width, ellipsis=True)
 
-    def _tell(self) -> None:
+    def _describe(self) -> None:
         fits = self._line().cell_length <= self.size.width
-        self.post_message(self.Told("" if fits else self.choices.get(self._value, "")))
+        self.post_message(self.Described("" if fits else self.choices.get(self._value, "")))
 
     def on_focus(self) -> None:
         self.refresh()
-        self._tell()
+        self._describe()
 
     def on_blur(self) -> None:
         self.refresh()
-        self.post_message(self.Told(""))
+        self.post_message(self.Described(""))
 
 
 def complete_folder(text: str) -> str | None:
-    """``text`` completed to the first folder that begins so; None where none does, and after a slash."""
+    """``text`` completed to the first matching folder; None without a match and after a slash."""
     parent, slash, beginning = text.rpartition("/")
     if not beginning:
         return None
@@ -115,18 +117,20 @@ class FolderSuggester(Suggester):
         super().__init__(use_cache=False, case_sensitive=True)
 
     async def get_suggestion(self, value: str) -> str | None:
-        # A folder on a slow disk must not hold up the keys.
+        # A slow disk must not block the keys.
         return await asyncio.to_thread(complete_folder, value) if value else None
 
 
 class PathInput(TextInput):
+    """A folder's path, completed from the file system: tab or right accepts the completion."""
+
     BINDINGS: ClassVar = [Binding("tab", "complete", "complete")]
 
     def __init__(self, value: str = "", *, placeholder: str = "", id: str | None = None) -> None:
         super().__init__(value, placeholder=placeholder, suggester=FolderSuggester(), compact=True, id=id)
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        """Without a completion tab goes on to the next field."""
+        """Without a completion, tab moves to the next field."""
         return bool(self._suggestion) if action == "complete" else True
 
     def action_complete(self) -> None:

@@ -1,4 +1,4 @@
-"""The New run form as texts, and the recipe that they stand for."""
+"""The New run form as text, the recipe it makes, and the devices it offers (found without torch)."""
 
 import sys
 from dataclasses import dataclass, replace
@@ -14,9 +14,21 @@ from core.training.recipe import HIGHEST_SEED, Recipe
 from core.util.errors import UserError
 from tui.shell.settings import NewRunSettings
 
+LABELS = {
+    "data": "Dataset",
+    "preset": "Preset",
+    "model": "Model",
+    "epochs": "Epochs",
+    "batch_size": "Batch size",
+    "learning_rate": "Learning rate",
+    "seed": "Seed",
+    "device": "Device",
+    "name": "Name",
+}
+
 
 class FieldError(UserError):
-    """One field will not do. ``field`` says which."""
+    """A field is invalid; ``field`` is its name."""
 
     def __init__(self, field: str, message: str) -> None:
         super().__init__(message)
@@ -36,8 +48,8 @@ class RecipeForm:
     name: str = ""
 
     @classmethod
-    def begun(cls, settings: NewRunSettings, data: str = "") -> Self:
-        """What the form begins with: the settings over the preset."""
+    def initial(cls, settings: NewRunSettings, data: str = "") -> Self:
+        """The initial form: the preset with the settings on top."""
         form = cls(data, settings.preset, "", "", "", "", "", settings.device).with_preset(settings.preset)
         chosen = {
             field: str(value)
@@ -47,7 +59,7 @@ class RecipeForm:
         return replace(form, **chosen)
 
     def with_preset(self, name: str) -> Self:
-        """Another preset's values; dataset, device and name stay."""
+        """The form with another preset's values; dataset, device and name stay."""
         recipe = preset(name, self.data)
         return replace(
             self,
@@ -60,24 +72,25 @@ class RecipeForm:
         )
 
     def folder(self) -> Path:
-        """The dataset's place.
+        """The dataset folder.
 
         Raises:
-            FieldError: none is given, or it is no folder.
+            FieldError: none is given, or it is not a folder.
         """
         if not self.data.strip():
-            raise FieldError("data", "Choose a folder that holds one folder of music for each genre.")
+            raise FieldError("data", "Choose a folder with one subfolder of audio files per genre.")
         folder = Path(self.data.strip()).expanduser().absolute()
         if not folder.exists():
             raise FieldError("data", f"There is no folder {folder}.")
         if not folder.is_dir():
-            raise FieldError("data", f"{folder} is a file; choose the folder that holds a folder for each genre.")
+            raise FieldError("data", f"{folder} is a file; choose the folder with one subfolder per genre.")
         return folder
 
     def recipe(self) -> Recipe:
-        """
+        """The recipe that the form describes.
+
         Raises:
-            FieldError: names the field that will not do, and says what would.
+            FieldError: names the field and says what is valid.
         """
         data = str(self.folder())
         if self.preset not in PRESETS:
@@ -98,10 +111,10 @@ class RecipeForm:
 
     def _whole(self, field: str, *, least: int, most: int = HIGHEST_SEED) -> int:
         text = getattr(self, field).strip()
-        # Python refuses to read numbers of thousands of digits.
+        # Python refuses to parse numbers of thousands of digits.
         if not text.isdecimal() or len(text) > len(str(HIGHEST_SEED)) or not least <= int(text) <= most:
-            to = "on" if most == HIGHEST_SEED else f"to {most:,}"
-            raise FieldError(field, f"{text[:20] or 'Nothing'} will not do: write a whole number from {least} {to}.")
+            limit = f"at least {least}" if most == HIGHEST_SEED else f"from {least} to {most:,}"
+            raise FieldError(field, f"{LABELS[field]}: enter a whole number, {limit}.")
         return int(text)
 
     def _rate(self) -> float:
@@ -113,14 +126,14 @@ class RecipeForm:
         if not 0 < rate < 10:
             raise FieldError(
                 "learning_rate",
-                f"The learning rate {text!r} will not do: write a small number, such as 0.001 or 1e-3.",
+                f"{LABELS['learning_rate']}: enter a positive number such as 0.001 or 1e-3.",
             )
         return rate
 
 
 def device_choices() -> dict[str, str]:
-    """Name for ``--device`` → what it is. The trainer has the last word: PyTorch may be built without CUDA."""
-    choices = {"auto": "the GPU where there is one, else the processor", "cpu": "the processor"}
+    """Name for ``--device`` → description. The trainer decides in the end: PyTorch may be built without CUDA."""
+    choices = {"auto": "the GPU if there is one, otherwise the CPU", "cpu": "the CPU"}
     for number, name in enumerate(_nvidia_gpus()):
         choices[f"cuda:{number}"] = name
     if sys.platform == "darwin":
@@ -136,4 +149,4 @@ def _nvidia_gpus() -> list[str]:
         handles = [pynvml.nvmlDeviceGetHandleByIndex(i) for i in range(pynvml.nvmlDeviceGetCount())]
         return [str(pynvml.nvmlDeviceGetName(handle)) for handle in handles]
     except pynvml.NVMLError:
-        return []  # no driver, no GPU
+        return []  # no driver

@@ -1,4 +1,4 @@
-"""New run: choose a dataset, look at it, choose a recipe, start."""
+"""The New run screen: choose a dataset and a recipe, see a summary of the dataset, start training."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -22,52 +22,43 @@ from core.util.errors import UserError
 from core.util.jsonl_process import JsonlProcess, Refused, path_to_json
 from tui.new_run.dataset_process import Found, Message, Progress, Scan
 from tui.new_run.dataset_summary import DatasetLook, look_lines
-from tui.new_run.fields import Choice, PathInput
-from tui.new_run.form import FieldError, RecipeForm, device_choices
+from tui.new_run.fields import OptionSpinner, PathInput
+from tui.new_run.form import LABELS, FieldError, RecipeForm, device_choices
 from tui.shell.mode_screen import ModeScreen
 from tui.widgets.text_input import TextInput
 
-TYPING = 0.4
-"""Seconds without a key after which a path that is typed is looked at."""
-LABELS = {
-    "data": "Dataset",
-    "preset": "Preset",
-    "model": "Model",
-    "epochs": "Epochs",
-    "batch_size": "Batch size",
-    "learning_rate": "Learning rate",
-    "seed": "Seed",
-    "device": "Device",
-    "name": "Name",
-}
+TYPING_SECONDS = 0.4
+"""Seconds after the last key before a typed path is scanned."""
 HINTS = {
     "epochs": "passes over the training clips",
     "batch_size": "clips, or crops of clips",
-    "learning_rate": "of the optimiser, at its peak",
-    "seed": "of weights, order and crops",
+    "learning_rate": "peak rate of the optimiser",
+    "seed": "for weights, order and crops",
 }
 
 
 class NewRunScreen(ModeScreen):
     MODE = "runs"
     HELP = (
-        "A run trains one model on one dataset: a folder that holds a folder of audio files for each genre. It goes on "
-        "in a process of its own, whether or not somebody watches."
+        "A run trains one model on one dataset: a folder with one subfolder of audio files per genre. It runs in a "
+        "separate process, whether or not the app is open."
     )
     CSS_PATH = "../styles/new_run.tcss"
     BINDINGS: ClassVar = [
         Binding("ctrl+r", "start", "start", id="new_run.start", priority=True, tooltip="Start training"),
-        Binding("ctrl+t", "browse", "choose folder", id="new_run.browse", tooltip="Choose the dataset in a tree"),
-        Binding("escape", "leave_form", "back", id="new_run.back", tooltip="Back to the runs; nothing is started"),
+        Binding(
+            "ctrl+t", "browse", "choose folder", id="new_run.browse", tooltip="Choose the dataset folder in a tree"
+        ),
+        Binding("escape", "leave_form", "back", id="new_run.back", tooltip="Back to the runs without starting"),
         Binding(
             "ctrl+l",
             "augmentation",
             "preview",
             id="new_run.augmentation",
-            tooltip="See and hear what the preset's augmentation does to a clip",
+            tooltip="See and hear the preset's augmentation of a clip",
         ),
-        Binding("ctrl+g", "demo", "demo data", id="new_run.demo", tooltip="Make a small synthetic dataset"),
-        # At once and not after the field had its turn: what is typed next belongs into the next field.
+        Binding("ctrl+g", "demo", "demo data", id="new_run.demo", tooltip="Create a small synthetic dataset"),
+        # Before the field handles the key: what is typed next belongs to the next field.
         Binding("up", "app.focus_previous", "previous field", show=False, priority=True),
         Binding("down", "app.focus_next", "next field", show=False, priority=True),
     ]
@@ -75,14 +66,14 @@ class NewRunScreen(ModeScreen):
     def __init__(self, data: Path | None = None) -> None:
         super().__init__()
         settings = self.app.settings.new_run
-        self.form = RecipeForm.begun(settings, str(data or settings.data or self._likely_data()))
+        self.form = RecipeForm.initial(settings, str(data or settings.data or self._likely_data()))
         self.dataset: DatasetLook | None = None
         self._process: JsonlProcess[Scan, Message] | None = None
         self._soon: Timer | None = None
-        self._start_when_found = False
+        self._start_after_scan = False
 
     def _likely_data(self) -> str:
-        """Where the newest run's dataset is, or a folder of that name right here."""
+        """The newest run's dataset, or a folder of genres in the current directory."""
         for run in list_runs(self.app.runs_dir)[:1]:
             try:
                 data = str(run.read_recipe().get("data", ""))
@@ -98,15 +89,15 @@ class NewRunScreen(ModeScreen):
         with Horizontal(id="new-run"):
             with VerticalScroll(id="form", can_focus=False):
                 yield from self._row(
-                    "data", PathInput(form.data, placeholder="a folder with a folder for each genre", id="data")
+                    "data", PathInput(form.data, placeholder="a folder with one subfolder per genre", id="data")
                 )
                 yield Static("", id="brief")
-                yield from self._row("preset", Choice(about, form.preset, id="preset"))
-                yield from self._row("model", Choice(MODELS, form.model, id="model"))
+                yield from self._row("preset", OptionSpinner(about, form.preset, id="preset"))
+                yield from self._row("model", OptionSpinner(MODELS, form.model, id="model"))
                 for field in ("epochs", "batch_size", "learning_rate", "seed"):
                     yield from self._row(field, TextInput(getattr(form, field), compact=True, id=field))
-                yield from self._row("device", Choice({form.device: ""}, form.device, id="device"))
-                name = TextInput(form.name, compact=True, id="name", placeholder="the time, the dataset and the model")
+                yield from self._row("device", OptionSpinner({form.device: ""}, form.device, id="device"))
+                name = TextInput(form.name, compact=True, id="name", placeholder="from time, dataset and model")
                 yield from self._row("name", name)
                 yield Static("", id="mistake")
                 yield Button("Start training", id="start", compact=True)
@@ -114,7 +105,7 @@ class NewRunScreen(ModeScreen):
             with Vertical(id="dataset"):
                 yield Static("", id="look")
 
-    def _row(self, field: str, widget: Choice | TextInput) -> ComposeResult:
+    def _row(self, field: str, widget: OptionSpinner | TextInput) -> ComposeResult:
         with Horizontal(classes="row"):
             yield Label(LABELS[field])
             yield widget
@@ -124,75 +115,75 @@ class NewRunScreen(ModeScreen):
     def on_mount(self) -> None:
         self.query_one("#data").focus()
         self._find_devices()
-        self._look()
+        self._scan()
 
     @work(thread=True)
     def _find_devices(self) -> None:
         self.call_later(self._offer_devices, device_choices())
 
     def _offer_devices(self, choices: dict[str, str]) -> None:
-        self.query_one("#device", Choice).offer(choices)
+        self.query_one("#device", OptionSpinner).offer(choices)
 
     # The dataset
 
-    def _tell(self, lines: list[Content]) -> None:
-        """Beside the form where there is room, else below the path."""
+    def _show_lines(self, lines: list[Content]) -> None:
+        """Show lines beside the form if there is room, otherwise below the path."""
         self.query_one("#look", Static).update(Content("\n").join(lines))
         self.query_one("#brief", Static).update(Content("\n").join(lines[:4]))
 
-    def _show_look(self) -> None:
+    def _show_summary(self) -> None:
         if self.dataset is not None:
             place = self.query_one("#dataset").content_size
             narrow = self.app.width_class == "narrow"
             width, height = (self.size.width - 22, 4) if narrow else (place.width, place.height)
-            self._tell(look_lines(self.dataset, max(20, width), height))
+            self._show_lines(look_lines(self.dataset, max(20, width), height))
 
     def on_resize(self) -> None:
-        self.call_after_refresh(self._show_look)
+        self.call_after_refresh(self._show_summary)
 
-    def _look(self) -> None:
-        """Look at the folder that stands there now; an earlier look is abandoned."""
+    def _scan(self) -> None:
+        """Scan the folder in the form; an earlier scan is abandoned."""
         self.dataset = None
-        self._end_look()
+        self._end_scan()
         try:
             folder = self.form.folder()
         except FieldError as mistake:
-            self._tell([Content.styled(str(mistake), "$text-muted")])
+            self._show_lines([Content.styled(str(mistake), "$text-muted")])
             return
-        self._tell([Content.styled("Looking at the files …", "$text-muted")])
+        self._show_lines([Content.styled("Scanning the dataset …", "$text-muted")])
         process: JsonlProcess[Scan, Message] = JsonlProcess(
             "tui.new_run.dataset_process",
             Message,
-            lambda message, request: self.call_later(self._heard, process, message),
+            lambda message, request: self.call_later(self._take, process, message),
             crashed="the files could not be scanned: the process has ended unexpectedly",
         )
         self._process = process
         process.ask(Scan(path_to_json(folder), preset(self.form.preset, str(folder)).split))
 
-    def _heard(self, process: JsonlProcess[Scan, Message], message: Message | Refused) -> None:
+    def _take(self, process: JsonlProcess[Scan, Message], message: Message | Refused) -> None:
         if process is not self._process:
             return
         match message:
             case Progress(done, total):
-                self._tell([Content.styled(f"Looking at the files … {done:,} of {total:,}", "$text-muted")])
+                self._show_lines([Content.styled(f"Scanning the dataset … {done:,} of {total:,} files", "$text-muted")])
             case Refused(error):
-                self._end_look()
-                self._tell([Content.styled(error, "$bad")])
+                self._end_scan()
+                self._show_lines([Content.styled(error, "$bad")])
             case Found(look):
-                self._end_look()
+                self._end_scan()
                 self.dataset = look
                 self.query_one("#mistake", Static).update("")
-                self._show_look()
-                if self._start_when_found:
-                    self.call_later(self.action_start)  # a worker of this screen would end with it
+                self._show_summary()
+                if self._start_after_scan:
+                    self.call_later(self.action_start)  # a worker of this screen would end with the screen
 
-    def _end_look(self) -> None:
+    def _end_scan(self) -> None:
         if self._process is not None:
             self._process.close()
             self._process = None
 
     def on_unmount(self) -> None:
-        self._end_look()
+        self._end_scan()
 
     # The form
 
@@ -205,30 +196,30 @@ class NewRunScreen(ModeScreen):
         if field == "data":
             if self._soon is not None:
                 self._soon.stop()
-            self._soon = self.set_timer(TYPING, self._look)
+            self._soon = self.set_timer(TYPING_SECONDS, self._scan)
 
-    @on(Choice.Changed)
-    def choice_changed(self, event: Choice.Changed) -> None:
+    @on(OptionSpinner.Changed)
+    def choice_changed(self, event: OptionSpinner.Changed) -> None:
         field = event.choice.id or ""
         if field != "preset":
             self._set(field, event.value)
             return
         self._replace(self.form.with_preset(event.value))
-        self.query_one("#model", Choice).value = self.form.model
+        self.query_one("#model", OptionSpinner).value = self.form.model
         for changed in ("epochs", "batch_size", "learning_rate", "seed"):
             self.query_one(f"#{changed}", TextInput).value = getattr(self.form, changed)
 
-    @on(Choice.Told)
-    def describe_choice(self, event: Choice.Told) -> None:
+    @on(OptionSpinner.Described)
+    def describe_choice(self, event: OptionSpinner.Described) -> None:
         self.query_one("#about", Static).update(Content.styled(event.text, "$text-muted"))
 
     def _set(self, field: str, value: str) -> None:
         self._replace(replace(self.form, **{field: value}))
 
     def _replace(self, form: RecipeForm) -> None:
-        """Another form: what was said of the former, and a start that waits, are off."""
+        """Replace the form; errors about the previous one and a waiting start are dropped."""
         self.form = form
-        self._start_when_found = False
+        self._start_after_scan = False
         self.query_one("#mistake", Static).update("")
 
     @on(Input.Submitted)
@@ -258,7 +249,7 @@ class NewRunScreen(ModeScreen):
         try:
             folder = self._ready_folder()
         except UserError as mistake:
-            self._object(mistake)
+            self._show_error(mistake)
         else:
             self.app.push_screen(AugmentationScreen(folder, self.form.preset))
 
@@ -270,10 +261,10 @@ class NewRunScreen(ModeScreen):
         await self.action_start()
 
     async def action_start(self) -> None:
-        """Start the run and watch it, or say what is amiss in the field that is."""
+        """Start the run and watch it, or show the error at its field."""
         try:
             recipe = self.form.recipe()
-            self._start_when_found = self._looking
+            self._start_after_scan = self._scanning
             self._ready_folder()
             name = dataset_name(Path(recipe.data))
             run = create(self.app.runs_dir, to_dict(recipe), name, recipe.model, name=self.form.name or None)
@@ -283,28 +274,28 @@ class NewRunScreen(ModeScreen):
                 write_webhook(run, self.app.settings.webhook)
             launch(run)
         except UserError as mistake:
-            self._object(mistake)
+            self._show_error(mistake)
         else:
             self.dismiss()
             await self.app.watch_run(run.path)
 
     @property
-    def _looking(self) -> bool:
+    def _scanning(self) -> bool:
         return self._process is not None and self.dataset is None
 
     def _ready_folder(self) -> Path:
-        """The dataset's place, once it has been looked at and found to be one."""
+        """The dataset folder, once it has been scanned without error."""
         folder = self.form.folder()
-        if self._looking:
-            if self._start_when_found:
-                raise UserError("The run starts when the files have been looked at.")
-            raise UserError("The files are still being looked at.")
+        if self._scanning:
+            if self._start_after_scan:
+                raise UserError("Training starts when the scan is finished.")
+            raise UserError("The dataset is still being scanned.")
         if self.dataset is None:
-            raise FieldError("data", "The dataset is not ready: see what is said of it.")
+            raise FieldError("data", "The dataset cannot be used; see the message about it.")
         return folder
 
-    def _object(self, mistake: UserError) -> None:
-        """Say what is amiss, in the field that it is about."""
+    def _show_error(self, mistake: UserError) -> None:
+        """Show an error and focus its field."""
         self.query_one("#mistake", Static).update(Content.styled(str(mistake), "$bad"))
         if isinstance(mistake, FieldError):
             self.query_one(f"#{mistake.field}").focus()

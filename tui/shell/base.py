@@ -1,4 +1,4 @@
-"""What every screen and widget may ask of the app: settings, looks, size, key display, and the way to other modes.
+"""What screens and widgets may ask of the app: settings, colours, size, key display, navigation.
 
 `tui.app.GenreApp` implements it. Widgets import this module and never ``tui.app``, so imports run downwards.
 """
@@ -11,15 +11,15 @@ from textual.notifications import SeverityLevel
 from textual.screen import Screen
 
 from tui.shell.keymap import own_bindings
-from tui.shell.ordered_keys import KeysInOrder
+from tui.shell.ordered_keys import OrderedKeysApp
 from tui.shell.settings import Settings
 from tui.shell.themes import Palette, palette_for
 
 
-class BaseApp(KeysInOrder[None]):
+class BaseApp(OrderedKeysApp[None]):
     """
     Attributes:
-        runs_dir: where the runs live; need not exist yet.
+        runs_dir: folder of the runs; need not exist yet.
         settings: the user's settings.
         ascii: draw with ASCII only.
     """
@@ -30,7 +30,7 @@ class BaseApp(KeysInOrder[None]):
         self.ascii = ascii
         super().__init__()
 
-    # The ways to other modes, which screens use and GenreApp provides.
+    # Navigation, implemented by GenreApp.
 
     async def show_mode(self, mode: str) -> Screen[None]:
         """Switch to a mode; its screen is mounted when this returns."""
@@ -63,13 +63,13 @@ class BaseApp(KeysInOrder[None]):
         return palette_for(self.current_theme)
 
     def get_key_display(self, binding: Binding) -> str:
-        """Words for the keys whose signs few terminal fonts have."""
+        """Words for keys whose symbols few terminal fonts have."""
         return {"enter": "enter", "space": "space", "escape": "esc"}.get(binding.key) or super().get_key_display(
             binding
         )
 
     def key_for(self, binding_id: str) -> str:
-        """The key of one of the app's own bindings, as the key map has it."""
+        """The key of one of the app's own bindings, as remapped."""
         default = next(binding for binding in own_bindings(type(self)) if binding.id == binding_id)
         key = self.settings.keys.get(binding_id, default.key).split(",")[0]
         return self.get_key_display(default.with_key(key))
@@ -83,5 +83,5 @@ class BaseApp(KeysInOrder[None]):
         timeout: float | None = None,
         markup: bool = True,
     ) -> None:
-        """As Textual's, but what is said is always plain text: names and paths may hold brackets."""
+        """As in Textual, but always plain text: names and paths may contain brackets."""
         super().notify(message, title=title, severity=severity, timeout=timeout, markup=False)

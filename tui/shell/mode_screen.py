@@ -33,7 +33,7 @@ class ModeBar(Widget):
         bar = Content("")
         for mode, title in TITLES.items():
             key = self.app.key_for(f"mode.{mode}")
-            # Brackets and not colour alone say where one is.
+            # Brackets, not colour alone, mark the current mode.
             before, after, style = ("[", "]", "bold") if mode == self.mode else (" ", " ", "$text-muted")
             bar += Content.assemble(before, (key, "bold $footer-key-foreground"), (f" {title}", style), after, " ")
             self._ends.append((bar.cell_length, mode))
@@ -50,14 +50,14 @@ class ModeBar(Widget):
 
 
 LAST = ("app.help", "app.leave")
-"""Binding ids that stand at the end and are never left out."""
+"""Binding ids that come last and are never dropped."""
 
 Entry = tuple[str, str, str]
-"""The key as shown, what it does, the action."""
+"""Displayed key, description, action."""
 
 
 def fitting(entries: list[Entry], last: list[Entry], width: int) -> list[Entry]:
-    """The entries that fit into ``width`` cells, in order; those of ``last`` always."""
+    """The entries that fit into ``width`` cells, in order, and always those of ``last``."""
     room = width - sum(cells(entry) for entry in last)
     kept = []
     for entry in entries:
@@ -73,7 +73,7 @@ def cells(entry: Entry) -> int:
 
 
 def in_order(screen: Screen[object]) -> list[Binding]:
-    """The enabled bindings to be shown as their owners list them: the key map puts a changed one at the end."""
+    """The enabled bindings to show, in the order of definition; Textual puts a remapped one at the end."""
     owners: dict[DOMNode, list[Binding]] = {}
     for node, binding, enabled, _ in screen.active_bindings.values():
         if binding.show and enabled:
@@ -101,7 +101,7 @@ class KeyBar(Widget):
             self.refresh()
 
     def entries(self) -> list[Entry]:
-        """Every enabled binding that asks to be shown, once an action, as far as the line has room."""
+        """The enabled bindings to show, one per action, as many as fit."""
         entries: dict[str, Entry] = {}
         last: dict[str, Entry] = {}
         for binding in in_order(self.screen):
@@ -120,7 +120,7 @@ class KeyBar(Widget):
         return Content.assemble(*parts)
 
     async def on_click(self, event: events.Click) -> None:
-        """A click on an entry does what its key does."""
+        """A click on an entry acts like its key."""
         end = 0
         for entry in self._shown:
             end += cells(entry)
@@ -130,11 +130,11 @@ class KeyBar(Widget):
 
 
 class ModeScreen(Screen[None]):
-    """One mode. A subclass yields its widgets in ``compose_body`` and names its mode."""
+    """A screen with mode bar and key bar. A subclass yields its widgets in ``compose_body`` and sets ``MODE``."""
 
     MODE: ClassVar[str]
     HELP: ClassVar[str] = ""
-    """What the screen is for, in a sentence or two: the head of its help."""
+    """The purpose of the screen in a sentence or two, shown above its keys in help."""
 
     app: BaseApp
 
@@ -150,9 +150,9 @@ class ModeScreen(Screen[None]):
     def compose_body(self) -> ComposeResult:
         yield from ()
 
-    def poll(self, seconds: float, look: Callable[[], object]) -> None:
-        """Call ``look`` every so many seconds while this screen is the one in view, and at once when it comes back."""
-        self._polls.append((self.set_interval(seconds, look), look))
+    def poll(self, seconds: float, callback: Callable[[], object]) -> None:
+        """Call ``callback`` periodically while this screen is in view, and at once when it returns."""
+        self._polls.append((self.set_interval(seconds, callback), callback))
 
     def on_screen_suspend(self) -> None:
         for timer, _ in self._polls:
@@ -160,10 +160,10 @@ class ModeScreen(Screen[None]):
 
     def on_screen_resume(self, event: events.ScreenResume) -> None:
         self.set_size_classes()
-        for timer, look in self._polls:
+        for timer, callback in self._polls:
             timer.reset()
             timer.resume()
-            look()
+            callback()
 
     def on_resize(self) -> None:
         self.set_size_classes()

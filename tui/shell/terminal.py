@@ -1,7 +1,7 @@
-"""The terminal as a thing that can be missing, dirty, hung up or stalled. Imports no Textual.
+"""Terminal set-up: checks, output redirection, hang-ups. Imports no Textual.
 
-Textual draws on standard error. Native libraries (audio decoders, CUDA) print there too, and would write into the
-picture: so the app draws on a duplicate, and file descriptors 1 and 2 lead into a log for as long as it runs.
+Textual draws on standard error. Native libraries (audio decoders, CUDA) print there too and would corrupt the screen,
+so the app draws on a duplicate, and file descriptors 1 and 2 point to a log while it runs.
 """
 
 import os
@@ -19,9 +19,9 @@ from core.util.dirs import state_folder
 from core.util.errors import UserError
 
 LOG_LIMIT = 1_000_000
-"""Bytes after which the log begins anew."""
+"""Size in bytes above which the log is truncated."""
 GRACE = 2.0
-"""Seconds that an orderly exit may take after SIGTERM before the process ends without it."""
+"""Seconds for an orderly exit after SIGTERM before the process is ended."""
 RESTORE = (
     b"\x1b[?1049l\x1b[?25h\x1b[?1000l\x1b[?1003l\x1b[?1006l\x1b[?1015l\x1b[?2004l\x1b[?1004l\x1b[<u\x1b[?7h\x1b[0m"
 )
@@ -29,28 +29,28 @@ RESTORE = (
 
 
 class TerminalError(UserError):
-    """No terminal that the app could draw on."""
+    """The app cannot run on this terminal."""
 
 
 def check_terminal(environment: Mapping[str, str] = os.environ) -> None:
-    """Refuse what cannot show the app.
+    """Refuse a terminal that cannot show the app.
 
     Raises:
-        TerminalError: the sentence says what to do instead.
+        TerminalError: says what to do instead.
     """
     if not sys.stdin.isatty():
         raise TerminalError(
-            "The app reads its keys from standard input, which is no terminal here; "
+            "The app reads keys from standard input, which is not a terminal; "
             "pipe audio into `genre-tui listen --stdin` or `genre-tui feed` instead."
         )
     if not sys.stdout.isatty():
         raise TerminalError(
-            "The app needs a terminal, and standard output is none; "
+            "The app needs a terminal, and standard output is not one; "
             "for plain text use `genre-tui runs` or `genre-tui show RUN --once`."
         )
     if environment.get("TERM", "") in {"", "dumb", "unknown"}:
         raise TerminalError(
-            f"The terminal says that it cannot place text (TERM={environment.get('TERM') or 'unset'}); "
+            f"The terminal cannot position text (TERM={environment.get('TERM') or 'unset'}); "
             "set TERM, or use `genre-tui runs` and `genre-tui show RUN --once`."
         )
 
@@ -62,9 +62,9 @@ def log_path() -> Path:
 
 @contextmanager
 def drawing_on_a_duplicate(log: Path) -> Iterator[int]:
-    """Descriptors 1 and 2 lead to ``log``; ``sys.__stdout__`` and ``sys.__stderr__`` to a duplicate of the terminal.
+    """Descriptors 1 and 2 point to ``log``; ``sys.__stdout__`` and ``sys.__stderr__`` to a duplicate of the terminal.
 
-    Yields the duplicate's descriptor. Everything is put back at the end.
+    Yields the duplicate's descriptor. Everything is restored at the end.
     """
     sys.stdout.flush()
     sys.stderr.flush()
@@ -76,7 +76,7 @@ def drawing_on_a_duplicate(log: Path) -> Iterator[int]:
     try:
         os.dup2(log_fd, 1)
         os.dup2(log_fd, 2)
-        # Textual takes the size of the terminal from the one and draws on the other.
+        # Textual takes the terminal size from one stream and draws on the other.
         sys.stdout = sys.stderr = sys.__stdout__ = sys.__stderr__ = drawing  # type: ignore[misc]
         yield screen
     finally:
@@ -90,7 +90,7 @@ def drawing_on_a_duplicate(log: Path) -> Iterator[int]:
 
 
 def _open_log(log: Path) -> int:
-    """To append to; where the home cannot be written to, what is logged is lost."""
+    """Open the log for appending; if it is not writable, /dev/null instead."""
     flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND
     try:
         log.parent.mkdir(parents=True, exist_ok=True)
@@ -102,14 +102,14 @@ def _open_log(log: Path) -> int:
 
 
 def leave_with_the_terminal(screen: int, leave: Callable[[int], object]) -> None:
-    """End this process when its terminal goes, and in good order when somebody asks for it.
+    """End this process when its terminal hangs up, and in good order on SIGTERM and SIGINT.
 
-    SIGHUP, also where it was ignored (nohup, some shells), and a terminal that hangs up without a signal end the
-    process at once: there is nothing left to tidy. SIGTERM and SIGINT call ``leave``; where that gets nowhere because
-    nobody reads the terminal, the process ends after ``GRACE`` seconds.
+    SIGHUP (even if it was ignored by nohup or a shell) and a hang-up without a signal end the process at once: there is
+    nothing to restore. SIGTERM and SIGINT call ``leave``; if that stalls because nobody reads the terminal, the process
+    ends after ``GRACE`` seconds.
 
     Args:
-        screen: descriptor that is drawn on.
+        screen: descriptor of the terminal.
         leave: asks the app to exit with this status; called in a signal handler, so it must only schedule.
     """
     attributes = termios.tcgetattr(0)
@@ -133,7 +133,7 @@ def leave_with_the_terminal(screen: int, leave: Callable[[int], object]) -> None
         leave(128 + signum)
 
     def watch_for_hang_up() -> None:
-        # With no event asked for, poll reports nothing but a hang-up or an error, and sleeps until then.
+        # With no events requested, poll sleeps until a hang-up or an error.
         poll = select.poll()
         poll.register(0, 0)
         if any(event & (select.POLLHUP | select.POLLERR) for _, event in poll.poll()):

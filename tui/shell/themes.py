@@ -1,7 +1,7 @@
-"""The colours: four themes of ours, and for each the palette that charts and states are drawn with.
+"""Four themes, each with the palette for charts and states.
 
-Colour never carries a fact alone: states have marks and names, series have markers. A palette's colours are strings
-that both CSS and Textual's ``Content`` understand; CSS sees the first six as ``$train``, ``$val``, ``$good``,
+Colour never carries information alone: states have symbols and names, series have markers. A palette's colours are
+strings that CSS and Textual's ``Content`` understand; CSS has the first six as ``$train``, ``$val``, ``$good``,
 ``$warn``, ``$bad`` and ``$faint``.
 """
 
@@ -23,9 +23,9 @@ class Palette:
     faint: str
     """Rules, hints, raw values behind smoothed ones."""
     series: tuple[str, ...]
-    """Eight, told apart from each other: the runs of a comparison."""
+    """Eight distinguishable colours, for the runs of a comparison."""
     heat: tuple[str, str]
-    """A cell's background from nothing to everything, as ``#rrggbb``: confusion matrices, spectrograms."""
+    """Background of a cell from lowest to highest value, as ``#rrggbb``: confusion matrices, spectrograms."""
 
     @property
     def variables(self) -> dict[str, str]:
@@ -53,7 +53,7 @@ LIGHT = Palette(
     heat=("#f7f7f5", "#2459b3"),
 )
 COLOUR_BLIND = Palette(
-    # Okabe & Ito (2008), "Color Universal Design": told apart with every common colour vision deficiency.
+    # Okabe & Ito (2008), "Color Universal Design": distinguishable with every common colour vision deficiency.
     train="#56b4e9",
     val="#e69f00",
     good="#56b4e9",
@@ -64,7 +64,7 @@ COLOUR_BLIND = Palette(
     heat=("#15171b", "#f0e442"),
 )
 SIXTEEN = Palette(
-    # Names and not values: the terminal's own sixteen colours.
+    # Names, not values: the terminal's own 16 colours.
     train="ansi_bright_blue",
     val="ansi_bright_yellow",
     good="ansi_green",
@@ -178,15 +178,15 @@ THEMES = (
 
 
 def palette_for(theme: Theme) -> Palette:
-    """Ours, or for a theme that Textual brings the one that suits its background."""
+    """The theme's palette; for one of Textual's own themes, the palette that suits its background."""
     return PALETTES.get(theme.name) or (SIXTEEN if theme.ansi else DARK if theme.dark else LIGHT)
 
 
 def choose_theme(wanted: str, environment: Mapping[str, str], color_system: str | None) -> str:
-    """The theme's name for the setting ``theme``: ``auto`` looks at what the terminal says of itself.
+    """The name of the theme for the setting ``theme``; ``auto`` depends on the terminal.
 
-    ``color_system`` is Rich's: ``standard`` stands for sixteen colours. ``COLORFGBG`` ends in the number of the
-    background colour where a terminal sets it; 7 and 15 are white.
+    ``color_system`` is Rich's; ``standard`` means 16 colours. ``COLORFGBG`` ends in the number of the
+    background colour if the terminal sets it; 7 and 15 are white.
     """
     if wanted != "auto":
         return wanted

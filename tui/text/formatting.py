@@ -15,9 +15,18 @@ def loss(value: float | None) -> str:
     return f"{value:.4f}" if abs(value) < 100 else f"{value:.4g}"
 
 
+def decimal(value: float | None, decimals: int) -> str:
+    """``1,840.5``."""
+    return DASH if value is None or not isfinite(value) or abs(value) >= 1e15 else f"{value:,.{decimals}f}"
+
+
 def percent(fraction: float | None, decimals: int = 1) -> str:
     """0.71 → ``71.0%``."""
-    return DASH if fraction is None or not isfinite(fraction) else f"{fraction * 100:.{decimals}f}%"
+    return (
+        DASH
+        if fraction is None or not isfinite(fraction) or abs(fraction) >= 100
+        else f"{fraction * 100:.{decimals}f}%"
+    )
 
 
 def clock(seconds: float) -> str:
@@ -45,8 +54,8 @@ def local_time(seconds: float | None) -> time.struct_time | None:
 
 def gigabytes(count: float, total: float | None = None) -> str:
     """``1.9 GB``, or ``1.9/24 GB`` with the total."""
-    size = f"{count / 1e9:.1f}"
-    return f"{size} GB" if total is None else f"{size}/{total / 1e9:.0f} GB"
+    size = decimal(count / 1e9, 1)
+    return f"{size} GB" if total is None else f"{size}/{decimal(total / 1e9, 0)} GB"
 
 
 def learning_rate(rate: float | None) -> str:

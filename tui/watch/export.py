@@ -1,35 +1,43 @@
-"""A run's history and charts as files: CSV and JSON for programs, SVG for people."""
+"""Export of a run's history and charts: CSV and JSON for programs, SVG for people. Imports matplotlib."""
 
-from dataclasses import replace
 from pathlib import Path
 
+from core.reports.plots import plot_lines
 from core.runs.journal.history import history_csv, history_json
 from core.runs.journal.state import RunState
 from core.util.atomic import write_atomic
-from tui.charts.data import Columns, accuracy_subject, loss_subject
-from tui.charts.svg import svg
+from core.util.text import printable
+from tui.charts.data import ChartData, HistoryColumns, accuracy_chart, loss_chart
+from tui.charts.render import curve_points, x_range
 from tui.charts.view import View
+
+POINTS = 2000
+"""Bins of a line; each keeps its minimum and maximum."""
 
 
 def export(state: RunState, view: View, *, steps: bool, folder: Path) -> list[Path]:
-    """Write history.csv, history.json, loss.svg and accuracy.svg into ``folder`` and return where they lie.
+    """Write history.csv, history.json, loss.svg and accuracy.svg into ``folder`` and return their paths.
 
-    The charts are those in view: zoomed range, smoothing and scale included.
+    The charts are as in ``view``: zoomed range, smoothing and scale included.
 
     Raises:
-        OSError: the folder cannot be written to.
+        OSError: the folder is not writable.
     """
-    unit = "step" if steps else "epoch"
-    columns = Columns()
-    columns.take_in(state.history)
-    loss, accuracy = loss_subject(state, columns, steps=steps), accuracy_subject(state, columns, steps=steps)
-    contents = {
-        "history.csv": history_csv(state).encode(),
-        "history.json": history_json(state),
-        "loss.svg": svg(loss, view, f"{state.name}: loss", unit).encode(),
-        "accuracy.svg": svg(accuracy, replace(view, logarithmic=False), f"{state.name}: accuracy, %", unit).encode(),
-    }
+    columns = HistoryColumns()
+    columns.update(state.history)
     folder.mkdir(parents=True, exist_ok=True)
-    for name, content in contents.items():
-        write_atomic(folder / name, content)
-    return [folder / name for name in contents]
+    paths = [folder / name for name in ("history.csv", "history.json", "loss.svg", "accuracy.svg")]
+    write_atomic(paths[0], history_csv(state).encode())
+    write_atomic(paths[1], history_json(state))
+    _write_chart(paths[2], state.name, loss_chart(state, columns, steps=steps), "Loss", view, steps, view.logarithmic)
+    _write_chart(paths[3], state.name, accuracy_chart(state, columns, steps=steps), "Accuracy (%)", view, steps, False)
+    return paths
+
+
+def _write_chart(path: Path, run: str, data: ChartData, axis: str, view: View, steps: bool, logarithmic: bool) -> None:
+    low, high = view.zoom or x_range(data.lines)
+    linear = View(smoothing=view.smoothing)  # matplotlib takes the logarithm itself
+    smoothed = f", smoothed {view.smoothing:g}" if view.smoothing else ""
+    lines = {line.name: curve_points(line, linear, low, high, POINTS) for line in data.lines}
+    title = printable(f"{run}: {data.title.lower()}{smoothed}")
+    plot_lines(path, title, "Step" if steps else "Epoch", axis, lines, logarithmic=logarithmic)

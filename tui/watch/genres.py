@@ -1,4 +1,4 @@
-"""How well each genre is known: bars, and in words what is taken for what."""
+"""How well each genre is classified: accuracy bars, confusion matrix, and the report on the test part."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -9,24 +9,25 @@ from textual.content import Content
 
 from core.runs.journal.events import TestFinished
 from core.runs.journal.state import RunState, Validation
+from tui.text.cells import bar
 from tui.text.formatting import DASH, loss, percent
 
 PAIRS = 5
-"""Worst confusions that are put into words."""
+"""Worst confusions listed below a matrix."""
 
 
 @dataclass(frozen=True)
 class Confusion:
-    """``count`` of ``total`` clips of ``genre`` were taken for ``taken_for``."""
+    """``count`` of ``total`` clips of ``genre`` were predicted as ``predicted``."""
 
     genre: str
-    taken_for: str
+    predicted: str
     count: int
     total: int
 
 
 def worst_pairs(confusion: Sequence[Sequence[int]], genres: Sequence[str], at_most: int = PAIRS) -> list[Confusion]:
-    """The most frequent confusions, by the share of the genre's clips; rows are the truth."""
+    """The most frequent confusions by share of the genre's clips; rows are the true genres."""
     pairs = [
         Confusion(genre, genres[j], wrong, sum(row))
         for i, (genre, row) in enumerate(zip(genres, confusion, strict=True))
@@ -37,33 +38,33 @@ def worst_pairs(confusion: Sequence[Sequence[int]], genres: Sequence[str], at_mo
 
 
 def genre_bars(state: RunState, width: int) -> list[Content]:
-    """A bar a genre for the last validation, and the worst confusions."""
+    """One accuracy bar per genre for the last validation, and the worst confusions."""
     seen = state.validation
     if seen is None or not seen.genre_accuracy:
-        return [Content.styled("Comes with the first validation.", "$text-muted")]
+        return [Content.styled("Available after the first validation.", "$text-muted")]
     names = min(max(map(len, state.genres), default=0), max(8, width // 3))
-    bar = max(4, min(50, width - names - 18))
+    bar_width = max(4, min(50, width - names - 18))
     lines = []
     for index, (genre, accuracy) in enumerate(zip(state.genres, seen.genre_accuracy, strict=False)):
         row = seen.confusion[index] if index < len(seen.confusion) else []
-        lines.append(_bar(genre, accuracy, sum(row), row[index] if index < len(row) else 0, names, bar))
-    return [*lines, Content(""), *validation_in_words(seen, state.genres)]
+        lines.append(_bar(genre, accuracy, sum(row), row[index] if index < len(row) else 0, names, bar_width))
+    return [*lines, Content(""), *validation_lines(seen, state.genres)]
 
 
-def validation_in_words(seen: Validation, genres: Sequence[str]) -> list[Content]:
-    """What was confused, and when that was."""
-    words = confused_in_words(seen.confusion, genres) if seen.confusion else []
+def validation_lines(seen: Validation, genres: Sequence[str]) -> list[Content]:
+    """The worst confusions, and the epoch of the validation."""
+    words = worst_pair_lines(seen.confusion, genres) if seen.confusion else []
     return [*words, Content.styled(f"validation of epoch {seen.epoch}", "$text-muted")]
 
 
-def confused_in_words(confusion: Sequence[Sequence[int]], genres: Sequence[str]) -> list[Content]:
-    """``4 of 10 rock clips were taken for country``"""
+def worst_pair_lines(confusion: Sequence[Sequence[int]], genres: Sequence[str]) -> list[Content]:
+    """``4 of 10 rock predicted as country``"""
     pairs = worst_pairs(confusion, genres)
     if not pairs:
-        return [Content.styled("No genre was taken for another.", "$good")]
+        return [Content.styled("No clip was predicted as another genre.", "$good")]
     return [
         Content.assemble(
-            (f"{pair.count} of {pair.total} ", "bold"), pair.genre, (" taken for ", "$text-muted"), pair.taken_for
+            (f"{pair.count} of {pair.total} ", "bold"), pair.genre, (" predicted as ", "$text-muted"), pair.predicted
         )
         for pair in pairs
     ]
@@ -72,43 +73,42 @@ def confused_in_words(confusion: Sequence[Sequence[int]], genres: Sequence[str])
 def _bar(genre: str, accuracy: float | None, total: int, right: int, names: int, width: int) -> Content:
     name = genre if len(genre) <= names else genre[: names - 1] + "…"
     if accuracy is None or accuracy != accuracy:
-        return Content.assemble(f"{name:<{names}} ", (f"{DASH} no clips in validation", "$text-muted"))
-    whole, half = divmod(round(accuracy * width * 2), 2)
+        return Content.assemble(f"{name:<{names}} ", (f"{DASH} no clips in the validation part", "$text-muted"))
     return Content.assemble(
         f"{name:<{names}} ",
-        (f"{'━' * whole + '╸' * half:<{width}}", "$val"),
+        (f"{bar(accuracy, width):<{width}}", "$val"),
         f" {accuracy * 100:3.0f}% ",
         (f"{right:>3}/{total}" if total else "", "$text-muted"),
     )
 
 
 SHADES = " ░▒▓█"
-"""What stands beside a count where there is no colour to shade with."""
+"""Characters beside a count where there is no colour to shade with."""
 ASCII_SHADES = " .:+#"
 
 
 class Shading(NamedTuple):
-    """How cells are shaded."""
+    """How the cells of a matrix are shaded."""
 
     heat: tuple[str, str]
-    """Background of a cell with nothing and with all of its row's clips, ``#rrggbb``."""
+    """Background of a cell with none and with all of its row's clips, ``#rrggbb``."""
     colour: bool = True
-    """False shades with a character beside the count instead of a background."""
+    """If false, a character beside the count is the shade, instead of a background."""
     ascii_only: bool = False
 
 
 def confusion_grid(
-    confusion: Sequence[Sequence[int]], genres: Sequence[str], width: int, look: Shading
+    confusion: Sequence[Sequence[int]], genres: Sequence[str], width: int, shading: Shading
 ) -> list[Content]:
-    """Rows are the truth, columns the prediction, shaded by the share of the row.
+    """A confusion matrix: rows are true genres, columns predicted ones, shaded by the share of the row.
 
-    The columns are headed by as much of the genres' names as fits; with many genres the grid is wider than ``width``.
+    Column headings are cut to fit; with many genres the grid is wider than ``width``.
     """
     if not confusion:
-        return [Content.styled("Comes with the first validation.", "$text-muted")]
+        return [Content.styled("Available after the first validation.", "$text-muted")]
     names = max(map(len, genres))
     digits = max(len(str(cell)) for row in confusion for cell in row)
-    least = digits + 1 + (not look.colour)
+    least = digits + 1 + (not shading.colour)
     cell = max(least, min(7, (width - names - 1) // max(1, len(genres))))
     if cell * len(genres) + names + 1 > width:
         names = min(names, max(6, width - 1 - least * len(genres)))
@@ -119,13 +119,13 @@ def confusion_grid(
         line = Content(f"{genres[truth][:names]:<{names}} ")
         total = sum(row)
         for prediction, number in enumerate(row):
-            line += _cell(number, number / total if total else 0.0, cell, truth == prediction, look)
+            line += _cell(number, number / total if total else 0.0, cell, truth == prediction, shading)
         lines.append(line)
     return lines
 
 
 def _heading(genre: str, genres: Sequence[str], cell: int) -> str:
-    """The genre's name cut to its column, so that no two columns are headed alike where that can be had."""
+    """The genre's name cut to its column, different from the other headings where possible."""
     room = max(1, cell - 1)
     cut = genre[:room]
     if room >= 2 and sum(other[:room] == cut for other in genres) > 1:
@@ -133,16 +133,16 @@ def _heading(genre: str, genres: Sequence[str], cell: int) -> str:
     return f"{cut:>{cell}}"
 
 
-def _cell(number: int, share: float, width: int, diagonal: bool, look: Shading) -> Content:
+def _cell(number: int, share: float, width: int, diagonal: bool, shading: Shading) -> Content:
     text = str(number) if number or diagonal else "·"
-    if not look.colour:
-        shades = ASCII_SHADES if look.ascii_only else SHADES
+    if not shading.colour:
+        shades = ASCII_SHADES if shading.ascii_only else SHADES
         shade = shades[min(len(shades) - 1, round(share * (len(shades) - 1) + 0.3))] if number else " "
         return Content(f"{text + shade:>{width}}")
     if not number:
         return Content.styled(f"{text:>{width - 1}} ", "" if diagonal else "$faint")
-    # A little shade for a single clip: it must be told from none.
-    background = Color.parse(look.heat[0]).blend(Color.parse(look.heat[1]), 0.15 + 0.85 * share)
+    # Even a single clip must be distinguishable from none.
+    background = Color.parse(shading.heat[0]).blend(Color.parse(shading.heat[1]), 0.15 + 0.85 * share)
     ink = background.get_contrast_text(1.0).hex6
     weight = "bold " if diagonal else ""
     return Content.styled(f"{text:>{width - 1}} ", f"{weight}{ink} on {background.hex6}")
@@ -150,22 +150,22 @@ def _cell(number: int, share: float, width: int, diagonal: bool, look: Shading) 
 
 AVERAGES = ("macro avg", "weighted avg")
 COLUMNS = {"precision": 9, "recall": 6, "F1": 6, "support": 7}
-"""And the cells that each takes."""
+"""Title → cells."""
 
 
-def report_lines(state: RunState, width: int, look: Shading) -> list[Content]:
-    """Precision, recall, F1 and support a genre, their averages, and the test's confusion matrix."""
+def report_lines(state: RunState, width: int, shading: Shading) -> list[Content]:
+    """Precision, recall, F1 and support per genre, their averages, and the confusion matrix of the test part."""
     test = state.test
     if test is None:
-        return [Content.styled("Comes with the test, after the last epoch.", "$text-muted")]
+        return [Content.styled("Available after the test, which follows the last epoch.", "$text-muted")]
     return [
         *_summary(test),
         Content(""),
         *_table(test, width),
         Content(""),
-        *confusion_grid(test.confusion, test.genres, width, look),
+        *confusion_grid(test.confusion, test.genres, width, shading),
         Content(""),
-        *confused_in_words(test.confusion, test.genres),
+        *worst_pair_lines(test.confusion, test.genres),
     ]
 
 

@@ -11,9 +11,9 @@ from textual.widget import Widget
 
 from core.runs.journal.state import RunState
 from tui.charts.curves import Curves
-from tui.charts.data import ChartData, Columns, accuracy_subject, loss_subject
+from tui.charts.data import ChartData, HistoryColumns, accuracy_chart, loss_chart
 from tui.shell.base import BaseApp
-from tui.watch.genres import Shading, confusion_grid, genre_bars, report_lines, validation_in_words
+from tui.watch.genres import Shading, confusion_grid, genre_bars, report_lines, validation_lines
 from tui.watch.row_panes import EpochHead, EpochRows, LogPane, Mistakes
 from tui.watch.setup import progress_line, setup_lines
 from tui.widgets.pane_tabs import PaneTabs
@@ -25,44 +25,44 @@ class RunCurves(Curves):
     def __init__(self, *, id: str | None = None) -> None:
         super().__init__(id=id)
         self._state = RunState.empty()
-        self._columns = Columns()
+        self._columns = HistoryColumns()
 
     def show(self, state: RunState) -> None:
         self._state = state
-        self._columns.take_in(state.history)
+        self._columns.update(state.history)
         self.refresh_curves()
 
-    def subjects(self) -> tuple[ChartData, ChartData]:
+    def chart_data(self) -> tuple[ChartData, ChartData]:
         state, columns = self._state, self._columns
-        return loss_subject(state, columns, steps=self.steps), accuracy_subject(state, columns, steps=self.steps)
+        return loss_chart(state, columns, steps=self.steps), accuracy_chart(state, columns, steps=self.steps)
 
     def abscissas(self) -> Sequence[float]:
         if self.steps:
             return [point.step for point in self._state.step_loss.points]
         return self._columns.epochs
 
-    def stamp(self) -> object:
+    def version(self) -> object:
         state = self._state
         return state.history[-1:], len(state.history), state.best, state.step_loss.points[-1:] if self.steps else None
 
 
 SIDE = ("genres", "confusion", "mistakes", "report", "setup")
-"""Panes that share the place beside the epochs."""
+"""Panes that share the space beside the epochs."""
 PANES = ("charts", "epochs", *SIDE, "log")
 ROWS_FOR_COLUMNS = 30
-"""Rows of the terminal from which panes stand beside and above each other."""
+"""Terminal rows from which panes are shown side by side; below, one at a time."""
 
 
 class Panes(Vertical):
     app: BaseApp
 
     class ViewChanged(Message):
-        """Another pane was chosen, which is worth keeping."""
+        """Another pane was chosen; the choice is kept."""
 
     def __init__(self, *, id: str | None = None) -> None:
         super().__init__(id=id)
         self.chosen = ""
-        """Empty as long as nobody chose a pane: the run's phase suggests one."""
+        """Empty until the user chooses a pane; until then the run's phase selects one."""
         self._state = RunState.empty()
         self._notice: Content | None = None
 
@@ -84,18 +84,18 @@ class Panes(Vertical):
         yield LogPane(id="log")
 
     def begin(self, pane: str) -> None:
-        """Another run, with the pane that was chosen for it, if any."""
+        """Start with another run, and the pane chosen for it earlier, if any."""
         self.chosen = pane if pane in PANES else ""
         for rows in self.query(RowList):
             rows.begin()
 
     def show(self, state: RunState, notice: Content | None) -> None:
-        """Show ``state``, and ``notice`` where nothing has to make room for it."""
+        """Show ``state``, and ``notice`` in or above the progress line."""
         self._state, self._notice = state, notice
         self._arrange()
         self._fill()
 
-    # What is in the panes
+    # Content of the panes
 
     def _fill(self) -> None:
         state = self._state
@@ -121,20 +121,20 @@ class Panes(Vertical):
 
     def _lines(self, pane: str, width: int) -> list[Content]:
         state, app = self._state, self.app
-        look = Shading(app.palette.heat, colour=not (app.no_color or app.ascii), ascii_only=app.ascii)
+        shading = Shading(app.palette.heat, colour=not (app.no_color or app.ascii), ascii_only=app.ascii)
         match pane:
             case "genres":
                 return genre_bars(state, width)
             case "report":
-                return report_lines(state, width, look)
+                return report_lines(state, width, shading)
             case "setup":
                 return setup_lines(state, width)
             case _:
                 seen = state.validation
-                grid = confusion_grid(seen.confusion if seen else [], state.genres, width, look)
-                return [*grid, Content(""), *validation_in_words(seen, state.genres)] if seen else grid
+                grid = confusion_grid(seen.confusion if seen else [], state.genres, width, shading)
+                return [*grid, Content(""), *validation_lines(seen, state.genres)] if seen else grid
 
-    # Which panes there are
+    # Arrangement
 
     @property
     def _tabbed(self) -> bool:
@@ -143,11 +143,11 @@ class Panes(Vertical):
 
     @property
     def _side(self) -> tuple[str, ...]:
-        """The panes beside the epochs; on a wide terminal the confusion matrix has a place of its own."""
+        """The panes beside the epochs; on a wide terminal the confusion matrix has its own space."""
         return tuple(pane for pane in SIDE if pane != "confusion" or self.app.width_class != "wide")
 
     def _tab(self) -> str:
-        """The pane behind the tabs that is in view: the one that was chosen, or what the run has to show."""
+        """The pane in view: the chosen one, or the one that suits the run's phase."""
         if self.chosen in (PANES if self._tabbed else self._side):
             return self.chosen
         state = self._state
@@ -175,13 +175,13 @@ class Panes(Vertical):
         widget: Widget = self.query_one(f"#{name}")
         if widget.display != shown:
             widget.display = shown
-            # A pane that comes into view has its size, and so its lines, only after the next layout.
+            # A pane that comes into view has a size, and thus lines, only after the next layout.
             self.call_after_refresh(self._fill)
 
     # Choosing
 
     def choose(self, pane: str) -> None:
-        """Bring a pane into view and give it the keys."""
+        """Bring a pane into view and focus it."""
         if self._tabbed or pane in self._side:
             self.chosen = pane
             self.post_message(self.ViewChanged())
@@ -190,7 +190,7 @@ class Panes(Vertical):
         self.screen.set_focus(rows, scroll_visible=False)
 
     def next(self, by: int) -> None:
-        """The next pane; where several are in view, the next that keys can do something in."""
+        """Choose the next pane; where several are in view, the next one that takes keys."""
         stops = PANES if self._tabbed else ("epochs", *self._side, "log")
         here = self._tab()
         if not self._tabbed:
@@ -203,7 +203,7 @@ class Panes(Vertical):
         self.choose(event.pane)
 
     def _rows(self, pane: str) -> RowList | None:
-        """The rows of a pane, if it has any to move in."""
+        """The rows of a pane, if it is a list."""
         widget = self.query_one("#epoch-rows" if pane == "epochs" else f"#{pane}")
         return widget if isinstance(widget, RowList) else None
 

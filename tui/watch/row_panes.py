@@ -1,4 +1,4 @@
-"""The epochs as a table, the best one marked."""
+"""Panes of the Watch screen that are lists of rows: epochs, misclassified clips, the log."""
 
 import time
 from collections.abc import Callable
@@ -15,7 +15,7 @@ from core.runs.journal.log_lines import LogLine
 from core.runs.journal.state import EpochRow, RunState
 from tui.text import formatting
 from tui.text.cells import fitted, padded
-from tui.text.formatting import percent
+from tui.text.formatting import DASH, local_time, percent
 from tui.widgets.row_list import MARGINS, RowList
 
 
@@ -33,14 +33,14 @@ COLUMNS = (
     Column("val loss", 11, lambda row: formatting.loss(row.val_loss)),
     Column("val acc", 10, lambda row: formatting.percent(row.val_accuracy)),
     Column("lr", 9, lambda row: formatting.learning_rate(row.learning_rate)),
-    Column("s", 6, lambda row: f"{row.seconds:.1f}"),
-    Column("clips/s", 9, lambda row: f"{row.clips_per_second:,.0f}"),
+    Column("s", 6, lambda row: formatting.decimal(row.seconds, 1)),
+    Column("clips/s", 9, lambda row: formatting.decimal(row.clips_per_second, 0)),
 )
-"""In the order in which they are given up where there is little room, last first."""
+"""Dropped from the end where there is too little room."""
 
 
 def columns_for(width: int) -> list[Column]:
-    """The columns that fit into ``width`` cells beside the mark."""
+    """The columns that fit into ``width`` cells beside the star."""
     kept: list[Column] = []
     for column in COLUMNS:
         width -= column.width
@@ -51,7 +51,7 @@ def columns_for(width: int) -> list[Column]:
 
 
 class EpochRows(RowList):
-    """Follows the last epoch while the cursor is on it."""
+    """The epochs, the best one starred; follows the last epoch while the cursor is on it."""
 
     has_cursor = True
 
@@ -70,12 +70,12 @@ class EpochRows(RowList):
     def row(self, index: int, width: int) -> Content:
         row = self.history[index]
         best = self._best is not None and row.epoch == self._best.epoch
-        cells = "".join(f"{column.value(row):>{column.width}}" for column in columns_for(width - 1))
+        cells = "".join(fitted(column.value(row), column.width, right=True) for column in columns_for(width - 1))
         return Content.assemble(("★", "$warn"), (cells, "bold")) if best else Content(" " + cells)
 
 
 class EpochHead(Widget):
-    """The columns' titles, above the rows."""
+    """The column titles above the rows."""
 
     can_focus = False
 
@@ -88,7 +88,7 @@ class EpochHead(Widget):
 
 
 class Mistakes(RowList):
-    """The surest mistakes first. Posts `RowList.Chosen`."""
+    """The test clips that the best model misclassified, the most confident first. Posts `RowList.Chosen`."""
 
     def __init__(self, *, id: str | None = None) -> None:
         super().__init__(id=id)
@@ -99,9 +99,9 @@ class Mistakes(RowList):
         wrong = state.test.misclassified if state.test is not None else []
         self.clips = sorted(wrong, key=lambda clip: -clip.probability)
         self._hint = (
-            "The best model got every test clip right."
+            "The best model classified every test clip correctly."
             if state.test is not None
-            else ("Comes with the test, after the last epoch.")
+            else "Available after the test, which follows the last epoch."
         )
         self.has_cursor = bool(self.clips)
         self.rows_changed()
@@ -117,23 +117,21 @@ class Mistakes(RowList):
             return Content.styled(self._hint, "$text-muted")
         clip = self.clips[index]
         genres = max(max(cell_len(c.genre), cell_len(c.predicted)) for c in self.clips)
-        verdict = f"{padded(clip.genre, genres)} → {padded(clip.predicted, genres)} {percent(clip.probability, 0):>5}"
-        room = max(8, width - cell_len(verdict) - 2)
-        return Content.assemble(f"{fitted(Path(clip.path).name, room)}  ", (verdict, ""))
+        result = f"{padded(clip.genre, genres)} → {padded(clip.predicted, genres)} {percent(clip.probability, 0):>5}"
+        room = max(8, width - cell_len(result) - 2)
+        return Content.assemble(f"{fitted(Path(clip.path).name, room)}  ", (result, ""))
 
 
-MARKS = {"info": " ", "good": "✓", "warning": "!", "error": "✗"}
-STYLES = {"info": "", "good": "$good", "warning": "$warn", "error": "$bad"}
+LEVEL_SYMBOLS = {"info": " ", "good": "✓", "warning": "!", "error": "✗"}
+LEVEL_STYLES = {"info": "", "good": "$good", "warning": "$warn", "error": "$bad"}
 INDENT = 11
-"""Cells before the text of a line: the time and the mark."""
-
-
+"""Cells before the text of a line: the time and the symbol."""
 LIMIT = 4000
-"""Laid-out lines that are kept."""
+"""Laid-out lines kept."""
 
 
 class LogPane(RowList):
-    """Follows the end while the end is in view. Long lines go on below themselves."""
+    """The log of the run's events, with the traceback of a failure; follows the end while it is in view, and wraps."""
 
     def __init__(self, *, id: str | None = None) -> None:
         super().__init__(id=id)
@@ -143,17 +141,17 @@ class LogPane(RowList):
         self._rows: list[Content] = []
 
     def show(self, state: RunState) -> None:
-        """Show the log of ``state``; of a log that only grew, only the new lines are laid out."""
+        """Show the log of ``state``; if it only grew, only the new lines are laid out."""
         new = state.log_dropped + len(state.log) - self._end
         kept = len(state.log) - new
         if not 0 < kept <= len(state.log) or not self._log or self._log[-1] != state.log[kept - 1]:
-            self._rows, new = [], len(state.log)  # the log of another run, or all of it is new
+            self._rows, new = [], len(state.log)  # the log of another run, or entirely new
         self._log, self._end = state.log, state.log_dropped + len(state.log)
         self._lay_out(new)
         self.rows_changed()
 
     def _lay_out(self, new: int) -> None:
-        """Lay out the last ``new`` lines, or all of them where the width is another."""
+        """Lay out the last ``new`` lines, or all of them if the width has changed."""
         if self.size.width != self._width:
             self._width, self._rows, new = self.size.width, [], len(self._log)
         for line in self._log[len(self._log) - new :]:
@@ -175,8 +173,9 @@ class LogPane(RowList):
 
 
 def _laid_out(line: LogLine, width: int) -> list[Content]:
-    at = time.strftime("%H:%M:%S", time.localtime(line.time))
-    text = Content.styled(line.text.expandtabs(4), STYLES[line.level])
+    then = local_time(line.time)
+    at = time.strftime("%H:%M:%S", then) if then else f"{DASH:<8}"
+    text = Content.styled(line.text.expandtabs(4), LEVEL_STYLES[line.level])
     pieces = text.wrap(max(8, width - MARGINS - INDENT)) or [text]
-    head = Content.assemble((at, "$text-muted"), " ", (MARKS[line.level], STYLES[line.level]), " ")
+    head = Content.assemble((at, "$text-muted"), " ", (LEVEL_SYMBOLS[line.level], LEVEL_STYLES[line.level]), " ")
     return [head + pieces[0], *(Content(" " * INDENT) + piece for piece in pieces[1:])]

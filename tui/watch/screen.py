@@ -1,4 +1,4 @@
-"""One run, live: how it stands, its curves, its epochs, what it knows and confuses, its log, and at last its report."""
+"""One run, live: status, curves, epochs, per-genre results, log and, at the end, the test report."""
 
 from collections.abc import Callable
 from functools import partial
@@ -25,56 +25,66 @@ from tui.charts.view import View
 from tui.dialogs.questions import ConfirmScreen, PromptScreen, stop_question
 from tui.shell.mode_screen import ModeScreen
 from tui.text.cells import shown
+from tui.text.formatting import count
 from tui.watch import view_state
 from tui.watch.panes import Panes
-from tui.watch.requests import CONSEQUENCES, Requests
+from tui.watch.requests import CONSEQUENCES, PendingRequest
 from tui.watch.row_panes import Mistakes
 from tui.watch.view_state import WatchView
 from tui.widgets.row_list import RowList
 from tui.widgets.run_header import run_header
 from tui.widgets.text_lines import TextLines
 
-LOOK_SECONDS = 0.5
-"""Between two looks at the journal: nothing is drawn more often, except at a key."""
+POLL_SECONDS = 0.5
+"""Seconds between two reads of the journal; nothing is drawn more often, except after a key."""
 EPOCH_SECONDS = 1.0
-"""Between two drawings of new epochs, which change most of the screen: a slow link has to keep up."""
+"""Seconds between two drawings of new epochs, which change most of the screen: a slow link must keep up."""
 
 
 class WatchScreen(ModeScreen, CurveKeys):
     MODE = "watch"
     HELP = (
-        "One run, live. It is a process of its own: leaving the app or losing the terminal does it no harm. "
-        "Left and right move a cursor that reads the charts; with shift they select a range to zoom to."
+        "One run, live. The trainer is a separate process: quitting the app or losing the terminal does not affect it. "
+        "Left and right move a cursor that reads the charts; with shift they select a range to zoom into."
     )
     CSS_PATH = "../styles/watch.tcss"
     BINDINGS: ClassVar = [
         Binding("p", "pause", "pause", id="watch.pause", tooltip="Pause the trainer at its next batch"),
-        Binding("r", "resume", "resume", id="watch.resume", tooltip="Go on with a run that is paused or has ended"),
-        Binding("s", "stop", "stop", id="watch.stop", tooltip="Stop at the next batch; keep and test the model"),
-        Binding("e", "extend", "extend", id="watch.extend", tooltip="Train for more epochs than were asked for"),
+        Binding("r", "resume", "resume", id="watch.resume", tooltip="Resume a run that is paused or has ended"),
+        Binding("s", "stop", "stop", id="watch.stop", tooltip="Stop at the next batch; keep and test the best model"),
+        Binding("e", "extend", "extend", id="watch.extend", tooltip="Train for more epochs"),
         Binding("k", "signal", "kill", id="watch.kill", tooltip="Send a signal to a trainer that does not answer"),
         *curve_bindings("watch"),
-        Binding("escape", "back", "back", show=False, id="watch.back", tooltip="Undo the selection, zoom, cursor"),
+        Binding(
+            "escape",
+            "back",
+            "back",
+            show=False,
+            id="watch.back",
+            tooltip="Clear the selection, then the zoom, then the cursor",
+        ),
         Binding("tab", "pane(1)", "pane", id="watch.next_pane", tooltip="The next pane"),
-        Binding("shift+tab", "pane(-1)", "pane before", show=False, id="watch.previous_pane"),
-        Binding("w", "write", "write", id="watch.write", tooltip="History (CSV, JSON) and charts (SVG) to files"),
+        Binding("shift+tab", "pane(-1)", "previous pane", show=False, id="watch.previous_pane"),
+        Binding(
+            "w", "write", "write", id="watch.write", tooltip="Write the history (CSV, JSON) and charts (SVG) to files"
+        ),
     ]
 
     class Read(Message):
-        """The journal was read on. A slow screen skips all but the newest."""
+        """The journal was read. A slow screen skips all but the newest message."""
 
-        def __init__(self, tail: RunTail, state: RunState, trouble: str = "") -> None:
+        def __init__(self, tail: RunTail, state: RunState, error: str = "") -> None:
             super().__init__()
             self.tail = tail
             self.state = state
-            self.trouble = trouble
-            """Why the journal could not be read on this time."""
+            self.error = error
+            """Why the journal could not be read this time."""
 
         def can_replace(self, message: Message) -> bool:
             return isinstance(message, WatchScreen.Read) and message.tail is self.tail
 
     class Gone(Message):
-        """The run's folder is not where it was."""
+        """The run folder is gone."""
 
         def __init__(self, tail: RunTail) -> None:
             super().__init__()
@@ -83,38 +93,38 @@ class WatchScreen(ModeScreen, CurveKeys):
     def __init__(self) -> None:
         super().__init__()
         self._tail: RunTail | None = None
-        self._requests: Requests | None = None
+        self._request: PendingRequest | None = None
         self._reading = False
         self._state = RunState.empty()
         self._can_do: list[bool | None] = []
         self._epochs_drawn = (0, 0.0)
-        """How many epochs were drawn last, and when (on the monotonic clock)."""
+        """How many epochs were drawn last, and when (monotonic clock)."""
 
     def compose_body(self) -> ComposeResult:
         yield TextLines(id="header")
         yield Panes(id="panes")
 
     def on_mount(self) -> None:
-        self.poll(LOOK_SECONDS, self._look)
+        self.poll(POLL_SECONDS, self._poll_journal)
         self.app.theme_changed_signal.subscribe(self, lambda _: self._show())
-        self._show_none("No run in view.")
+        self._show_none("No run is selected.")
 
     def _show_none(self, why: str) -> None:
-        self._tail, self._requests, self._state = None, None, RunState.empty()
+        self._tail, self._request, self._state = None, None, RunState.empty()
         self.query_one(Panes).display = False
         runs = self.app.key_for("mode.runs")
-        self.query_one("#header", TextLines).show([Content(f"{why} Choose one on Runs ({runs}).")])
+        self.query_one("#header", TextLines).show([Content(f"{why} Choose one on the Runs screen ({runs}).")])
         self.refresh_bindings()
 
     # Reading and showing
 
     def watch_run(self, run: Path) -> None:
-        """Begin to watch the run in folder ``run``."""
+        """Watch the run in folder ``run``."""
         folder = RunFolder(run)
         self._tail, self._reading = RunTail(folder), False
-        self._requests = Requests(folder)
+        self._request = PendingRequest(folder)
         self._state = RunState.empty()
-        self.query_one("#header", TextLines).show([Content(f"Reading the journal of {folder.name}.")])
+        self.query_one("#header", TextLines).show([Content(f"Reading the journal of {folder.name} …")])
         kept, settings = view_state.load(run), self.app.settings
         view = View(
             smoothing=settings.smoothing if kept.smoothing is None else kept.smoothing,
@@ -124,50 +134,50 @@ class WatchScreen(ModeScreen, CurveKeys):
         panes.query_one(Curves).begin(view, steps=kept.steps)
         panes.begin(kept.pane)
         panes.display = True
-        self._look()
+        self._poll_journal()
 
-    def _look(self) -> None:
+    def _poll_journal(self) -> None:
         if self._tail is not None and not self._reading:
             self._reading = True
             self._read(self._tail)
 
     @work(thread=True, group="journal")
     def _read(self, tail: RunTail) -> None:
-        """Off the event loop: a long journal takes seconds to read, and a disk on the network may take longer."""
+        """In a thread: a long journal takes seconds to read, and a network disk may take longer."""
         if not tail.run.exists():
             self.post_message(self.Gone(tail))
             return
         try:
             tail.poll()
         except OSError as error:
-            self.post_message(self.Read(tail, tail.state, f"The journal cannot be read now: {error.strerror}"))
+            self.post_message(self.Read(tail, tail.state, f"The journal cannot be read: {error.strerror}"))
         else:
             self.post_message(self.Read(tail, tail.state))
 
     @on(Read)
-    def take_in(self, message: Read) -> None:
+    def show_new(self, message: Read) -> None:
         if message.tail is not self._tail:
             return
         before, self._state, self._reading = self._state, message.state, False
-        if message.trouble and self._requests is not None:
-            self._requests.say(Content.styled(f"! {message.trouble}", "$warn"))
+        if message.error and self._request is not None:
+            self._request.say(Content.styled(f"! {message.error}", "$warn"))
         if self.app.settings.bell and before.alive and before.end is None and self._state.end is not None:
             self.app.bell()
         if self._is_due(before):
             self._show()
 
     @on(Gone)
-    def forget(self, message: Gone) -> None:
+    def show_gone(self, message: Gone) -> None:
         if message.tail is self._tail:
             self._show_none(f"{message.tail.run.name} was deleted, renamed or moved.")
 
     def _is_due(self, before: RunState) -> bool:
-        """Whether there is something new to draw, and it is not too soon for it."""
+        """Whether there is something new to draw and enough time has passed."""
         state, (epochs, drawn_at) = self._state, self._epochs_drawn
         if len(state.history) != epochs:
             return monotonic() - drawn_at >= EPOCH_SECONDS
-        waiting = self._requests is not None and self._requests.is_open
-        return state is not before or state.status == "running" or waiting  # the time left and silence go on
+        waiting = self._request is not None and self._request.is_open
+        return state is not before or state.status == "running" or waiting  # the time left and the silence change
 
     def _show(self) -> None:
         if not self._state.name:
@@ -177,7 +187,7 @@ class WatchScreen(ModeScreen, CurveKeys):
         short = self.app.height_class == "tiny"
         header = run_header(self._state, now(), self.size.width - 2, short=short)
         self.query_one("#header", TextLines).show(header)
-        notice = self._requests.notice(self._state, self._key("watch.kill")) if self._requests else None
+        notice = self._request.notice(self._state, self._key("watch.kill")) if self._request else None
         self.query_one(Panes).show(self._state, notice)
         can_do = [self.check_action(action, ()) for action in ("pause", "resume", "stop", "signal")]
         if can_do != self._can_do:
@@ -188,7 +198,7 @@ class WatchScreen(ModeScreen, CurveKeys):
         super().on_resize()
         self._show()
 
-    # Asking the trainer
+    # Requests to the trainer
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         state, watching = self._state, bool(self._state.name)
@@ -201,9 +211,9 @@ class WatchScreen(ModeScreen, CurveKeys):
             case "stop":
                 return watching and alive and not state.stopping
             case "signal":
-                return self._requests is not None and self._requests.next_signal() is not None
+                return self._request is not None and self._request.next_signal() is not None
             case _:
-                return watching or action not in _OF_A_RUN
+                return watching or action not in _NEED_A_RUN
 
     def action_pause(self) -> None:
         self._ask("pause")
@@ -223,7 +233,8 @@ class WatchScreen(ModeScreen, CurveKeys):
     async def action_extend(self) -> None:
         assert self._tail is not None
         run, asked = self._tail.run, self._state.epochs
-        question = f"{self._state.epochs_done} of {asked} epochs done. How many in all? (+20 for twenty more)"
+        done = f"{self._state.epochs_done} of {count(asked, 'epoch')} done."
+        question = f"{done} Train for how many in total? (+20 for 20 more)"
         prompt = PromptScreen(question, "+10", check=partial(total_epochs, current=asked))
         answer = await self.app.push_screen_wait(prompt)
         if answer is None:
@@ -235,9 +246,9 @@ class WatchScreen(ModeScreen, CurveKeys):
             self._launch(partial(actions.extend, run, epochs))
 
     def _ask(self, kind: Kind, *, epochs: int | None = None) -> None:
-        assert self._requests is not None
+        assert self._request is not None
         try:
-            self._requests.ask(kind, epochs=epochs)
+            self._request.ask(kind, epochs=epochs)
         except UserError as error:
             self.app.notify(str(error), severity="error")
         self._show()
@@ -252,8 +263,8 @@ class WatchScreen(ModeScreen, CurveKeys):
 
     @work
     async def action_signal(self) -> None:
-        assert self._requests is not None
-        chosen = self._requests.next_signal()
+        assert self._request is not None
+        chosen = self._request.next_signal()
         if chosen is None:
             return
         question = f"Send {chosen.name} to the trainer of {self._state.name}?"
@@ -261,13 +272,13 @@ class WatchScreen(ModeScreen, CurveKeys):
         if not yes:
             return
         try:
-            self._requests.send(chosen, self._state)
+            self._request.send(chosen, self._state)
         except UserError as error:
             self.app.notify(str(error), severity="error")
         self._show()
 
     def _key(self, binding_id: str) -> str:
-        """The key of one of this screen's bindings, as the key map has it."""
+        """The key of one of this screen's bindings, as remapped."""
         bindings = (binding for _, keys in self._bindings.key_to_bindings.items() for binding in keys)
         return next((self.app.get_key_display(binding) for binding in bindings if binding.id == binding_id), "")
 
@@ -296,16 +307,14 @@ class WatchScreen(ModeScreen, CurveKeys):
 
     @on(RowList.Chosen, "#mistakes")
     async def classify(self, event: RowList.Chosen) -> None:
-        """Open a misclassified clip in Classify, with the model that got it wrong."""
+        """Open a misclassified clip in Classify, with the model that misclassified it."""
         assert self._tail is not None
         clip = Path(self.query_one(Mistakes).clips[event.index].path)
         path = Path(str(self._state.recipe.get("data", ""))) / clip  # an absolute path stays as it is
         if path.is_file():
             await self.app.classify_paths([path], self._tail.run.best_model_path)
         else:
-            self.app.notify(
-                f"There is no file {path}; the dataset has moved, or came without its audio.", severity="error"
-            )
+            self.app.notify(f"There is no file {path}: the dataset has moved, or has no audio.", severity="error")
 
     def action_write(self) -> None:
         from tui.watch.export import export
@@ -316,11 +325,11 @@ class WatchScreen(ModeScreen, CurveKeys):
         try:
             written = export(self._state, curves.view, steps=curves.steps, folder=folder)
         except OSError as error:
-            self.app.notify(f"Nothing could be written: {error}", severity="error")
+            self.app.notify(f"The export could not be written: {error}", severity="error")
         else:
             names = ", ".join(path.name for path in written)
             self.app.notify(f"{names}\nin {shown(folder)}", title="Written", timeout=10)
 
 
-_OF_A_RUN = frozenset({"extend", "log_scale", "smooth", "steps", "zoom", "pane", "write"})
-"""Actions that mean nothing without a run in view."""
+_NEED_A_RUN = frozenset({"extend", "log_scale", "smooth", "steps", "zoom", "pane", "write"})
+"""Actions that require a run in view."""

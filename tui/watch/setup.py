@@ -1,16 +1,17 @@
-"""What the run was set up with: where it lies, its recipe, and the dataset with what was left out of it and why."""
+"""The run's set-up (dataset, files left out, recipe) and the progress of its current phase."""
 
 from textual.content import Content
 
 from core.runs.journal.state import RunState
+from tui.text.cells import bar
 from tui.text.formatting import count, learning_rate, rate
 
 WIDEST = 40
-"""Cells of the longest bar at most."""
+"""Cells of a bar at most: a longer one says no more."""
 
 
 def setup_lines(state: RunState, width: int) -> list[Content]:
-    """The dataset as soon as the trainer has looked at it, then the recipe."""
+    """The dataset once the trainer has scanned it, and the recipe."""
     if not state.genres:
         return [*_before(state), Content(""), *_run(state)]
     return [*_dataset(state, width), Content(""), *_run(state), Content(""), *_bars(state, width)]
@@ -39,7 +40,7 @@ def _run(state: RunState) -> list[Content]:
 
 
 def _before(state: RunState) -> list[Content]:
-    waiting = "The trainer is looking at the dataset." if state.alive else "The dataset was not looked at."
+    waiting = "The trainer is scanning the dataset." if state.alive else "The dataset was not scanned."
     return [Content.styled(waiting, "$text-muted")]
 
 
@@ -62,8 +63,8 @@ def _bars(state: RunState, width: int) -> list[Content]:
     lines = []
     for genre in state.genres:
         clips = state.clips.get(genre, 0)
-        bar = "━" * max(1, round(room * clips / most)) if clips else ""
-        lines.append(Content.assemble(f"{genre:<{names}} ", (bar, "$train"), f" {clips:,}"))
+        filled = "━" * max(1, round(room * clips / most)) if clips else ""
+        lines.append(Content.assemble(f"{genre:<{names}} ", (filled, "$train"), f" {clips:,}"))
     return lines
 
 
@@ -72,15 +73,11 @@ def _excluded(state: RunState, width: int) -> list[Content]:
         return [Content.styled("no file left out", "$text-muted")]
     lines = [Content.styled(f"! {count(len(state.excluded), 'file')} left out", "$warn")]
     for clip in state.excluded:
-        # The end of a path says which file it is.
+        # The end of a path identifies the file.
         room = max(10, width - len(clip.reason) - 4)
         path = clip.path if len(clip.path) <= room else "…" + clip.path[-(room - 1) :]
         lines.append(Content.assemble("  ", path, "  ", (clip.reason, "$text-muted")))
     return lines
-
-
-WIDEST = 40
-"""Cells of the bar at most: a longer one says no more."""
 
 
 def progress_line(state: RunState, width: int) -> Content:
@@ -90,19 +87,18 @@ def progress_line(state: RunState, width: int) -> Content:
     done, total, text = _work(state)
     if total == 0:
         return Content.styled(text, "$text-muted")
-    bar = max(8, min(WIDEST, width - 46))
-    return _bar(done / total, bar) + " " + text
+    return _bar(done / total, max(8, min(WIDEST, width - 46))) + " " + text
 
 
 def _work(state: RunState) -> tuple[int, int, str]:
-    """Done, in all, and in words; nothing in all where nothing can be counted."""
+    """Done, total and description; the total is 0 where nothing can be counted."""
     speed = f" · {rate(state.clips_per_second)}" if state.clips_per_second else ""
     if state.phase == "features" and state.features is not None:
         done, total, cached = state.features.done, state.features.total, state.features.cached
         stored = f" · {cached:,} from the store" if cached else ""
         return done, total, f"features {done:,}/{total:,}{stored}{speed}"
     if state.phase in ("training", "validating") and state.batches:
-        # The two phases have their own counts of batches, so each has its own bar.
+        # The two phases count their own batches, so each has its own bar.
         what = "train" if state.phase == "training" else "validate"
         return state.batch, state.batches, f"{what} {state.batch:,}/{state.batches:,}{speed}"
     return 0, 0, _WAITING.get(state.phase, "")
@@ -110,31 +106,34 @@ def _work(state: RunState) -> tuple[int, int, str]:
 
 _WAITING = {
     "starting": "The trainer is starting.",
-    "scanning": "Looking at the dataset.",
+    "scanning": "Scanning the dataset.",
     "features": "Computing features.",
     "training": "Between epochs.",
     "validating": "Validating.",
     "testing": "Testing the best model.",
-    "reporting": "Writing the report and the pictures.",
+    "reporting": "Writing the report and the images.",
 }
 
 
 def _bar(share: float, width: int) -> Content:
-    filled = round(min(1.0, share) * 2 * width)
-    whole, half = divmod(filled, 2)
-    return Content.assemble(("━" * whole + "╸" * half, "$train"), ("─" * (width - whole - half), "$faint"))
+    filled = bar(share, width)
+    return Content.assemble((filled, "$train"), ("─" * (width - len(filled)), "$faint"))
 
 
 def _ended(state: RunState, width: int) -> Content:
     match state.status:
         case "finished":
-            return Content.styled("✓ " + (state.end_message or "All epochs done, tested and reported."), "$good")
+            return Content.styled(
+                "✓ " + (state.end_message or "All epochs done; model tested and report written."), "$good"
+            )
         case "stopped":
             return Content("■ stopped: " + state.end_message)
         case "failed":
             return Content.styled("✗ " + state.end_message, "$bad") + Content.styled("  The log has the traceback.", "")
         case "lost":
             where = f"after {count(state.epochs_done, 'epoch')}" if state.epochs_done else "before its first epoch"
-            return Content.styled(f"? The trainer ended without a word {where}. It can be resumed.", "$bad")
+            return Content.styled(
+                f"? The trainer died (killed, out of memory or rebooted) {where}. The run can be resumed.", "$bad"
+            )
         case _:
             return Content("This run has not been started.")

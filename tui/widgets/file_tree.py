@@ -1,4 +1,4 @@
-"""A tree of folders with the audio files in them, to choose from."""
+"""A tree of folders and audio files to choose from."""
 
 import os
 from dataclasses import dataclass, field
@@ -15,14 +15,14 @@ from tui.widgets.row_list import RowList
 
 @dataclass(eq=False)
 class Node:
-    """A file or folder. ``children`` is None until the folder was looked into."""
+    """A file or folder. ``children`` is None until the folder has been read."""
 
     path: Path
     depth: int
     is_folder: bool
     is_open: bool = False
     children: list["Node"] | None = None
-    trouble: str = ""
+    error: str = ""
     label: str = field(init=False)
 
     def __post_init__(self) -> None:
@@ -30,13 +30,13 @@ class Node:
 
 
 class AudioTree(RowList):
-    """Enter opens and closes a folder; for a file it posts `RowList.Chosen`. Space marks, left and right fold."""
+    """Enter opens and closes a folder; on a file it posts `RowList.Chosen`. Left and right close and open folders."""
 
-    BINDING_GROUP_TITLE = "The files"
+    BINDING_GROUP_TITLE = "Files"
     BINDINGS: ClassVar = [
         Binding("right", "unfold", "open", show=False, key_display="→"),
         Binding("left", "fold", "close", show=False, key_display="←"),
-        Binding("backspace,u", "up", "parent", show=False, tooltip="The folder above all that is shown"),
+        Binding("backspace,u", "up", "parent", show=False, tooltip="Show the parent folder"),
     ]
     has_cursor = True
 
@@ -45,7 +45,7 @@ class AudioTree(RowList):
         self.audio_only = True
         self.filter = ""
         self.marked: dict[Path, None] = {}
-        """Paths in the order in which they were marked."""
+        """Marked paths, in the order of marking."""
         self._root = self._opened(Node(root.absolute(), 0, True))
         self._rows: list[Node] = []
 
@@ -64,14 +64,14 @@ class AudioTree(RowList):
         return self._rows[self.cursor] if self.cursor < len(self._rows) else None
 
     def show_root(self, root: Path) -> None:
-        """Show another folder; the cursor goes to the one that was shown before, where that lies inside."""
+        """Show another folder; the cursor goes to the previous one if that is inside."""
         before = self._root.path
         self._root = self._opened(Node(root.absolute(), 0, True))
         self._list_rows()
         self._go_to(before)
 
     def reveal(self, path: Path) -> None:
-        """Unfold down to ``path`` and put the cursor on it."""
+        """Open the folders down to ``path`` and put the cursor on it."""
         path = path.absolute()
         if not path.is_relative_to(self.root):
             self._root = self._opened(Node(path.parent, 0, True))
@@ -86,7 +86,7 @@ class AudioTree(RowList):
         self._go_to(node.path)
 
     def look_again(self) -> None:
-        """Read the folders that are open anew."""
+        """Read the open folders again."""
         on = self.current
         self._reread(self._root)
         self._list_rows()
@@ -94,7 +94,7 @@ class AudioTree(RowList):
             self._go_to(on.path)
 
     def narrow(self, text: str) -> None:
-        """Show only files whose names hold ``text``, in the folders that are open."""
+        """Show only files whose names contain ``text``, in the open folders."""
         self.filter = text.casefold()
         self._list_rows()
 
@@ -103,7 +103,7 @@ class AudioTree(RowList):
         self.look_again()
 
     def toggle_mark(self) -> None:
-        """Mark the row under the cursor, or take its mark away, and go on to the next."""
+        """Mark or unmark the row under the cursor and move to the next."""
         node = self.current
         if node is None:
             return
@@ -134,8 +134,8 @@ class AudioTree(RowList):
             line = Content.assemble((mark, "bold $val"), "  " * node.depth, (fold, "$text-muted"), text)
         else:
             line = Content.assemble((mark, "bold $val"), "  " * node.depth, fold, text.stylize("$text-muted"))
-        if node.trouble:
-            line = Content.assemble(line, (f"  {node.trouble}", "$bad"))
+        if node.error:
+            line = Content.assemble(line, (f"  {node.error}", "$bad"))
         return line.truncate(width, ellipsis=True)
 
     def action_choose(self) -> None:
@@ -153,7 +153,7 @@ class AudioTree(RowList):
             self.action_move(1)
 
     def action_fold(self) -> None:
-        """Close the folder under the cursor, or go to the one that the row lies in."""
+        """Close the folder under the cursor, or move to the parent of the row."""
         node = self.current
         if node is None:
             return
@@ -176,7 +176,7 @@ class AudioTree(RowList):
         self._settle()
 
     def _make_room(self) -> None:
-        """Scroll until one sees what is in the open folder under the cursor, or as much as there is room for."""
+        """Scroll so that as much as possible of the open folder under the cursor is in view."""
         node, last = self.current, self.cursor
         if node is None or not node.is_open or not self.size.height:
             return
@@ -195,7 +195,7 @@ class AudioTree(RowList):
             with os.scandir(node.path) as scan:
                 entries = [(entry, _is_folder(entry)) for entry in scan if not entry.name.startswith(".")]
         except OSError as error:
-            node.trouble = (error.strerror or str(error)).lower()
+            node.error = (error.strerror or str(error)).lower()
             return []
         entries.sort(key=lambda pair: (not pair[1], pair[0].name.casefold()))
         return [
@@ -206,7 +206,7 @@ class AudioTree(RowList):
 
     def _reread(self, node: Node) -> None:
         before = {child.path: child for child in node.children or []}
-        node.trouble = ""
+        node.error = ""
         node.children = self._inside(node)
         for index, child in enumerate(node.children):
             known = before.get(child.path)

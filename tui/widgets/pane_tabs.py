@@ -1,4 +1,4 @@
-"""The panes that share a place, as one line of tabs; a click chooses one."""
+"""One line of tabs for panes that share a space; a click chooses one."""
 
 from collections.abc import Sequence
 
@@ -30,7 +30,7 @@ class PaneTabs(Widget):
             self.refresh()
 
     def render(self) -> Content:
-        """Brackets and not colour alone say which pane is in view; tabs that do not fit scroll away to the left."""
+        """Brackets, not colour alone, mark the active tab; tabs that do not fit scroll out on the left."""
         tabs = self._tabs()
         while len(tabs) > 1 and sum(map(len, tabs)) > self.size.width and self._label(self._active) != tabs[0]:
             tabs.pop(0)

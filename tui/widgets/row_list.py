@@ -1,7 +1,7 @@
-"""A list of rows that are made when they are seen, so that twenty thousand cost what twenty do.
+"""A list that makes only the rows in view, so that 20,000 rows cost as much as 20.
 
-It scrolls by itself and sends only the lines that differ: Textual's scrolling views lay the screen out again whenever
-their content grows, and repaint.
+It scrolls by itself and redraws only lines that differ; Textual's scrolling views lay out and repaint the whole screen
+whenever their content grows.
 """
 
 from collections.abc import Sequence
@@ -18,13 +18,13 @@ from tui.widgets.text_lines import Cell, cells, difference, strip
 
 THUMB = "▐"
 MARGINS = 3
-"""Cells beside a row: two for the marks on its left, one for the scrollbar on its right."""
+"""Cells beside a row: two for the cursor on its left, one for the scrollbar on its right."""
 
 
 class RowList(Widget, can_focus=True):
-    """Rows of one line each. A subclass says how many there are, makes them, and calls `rows_changed`.
+    """Rows of one line each. A subclass counts and makes them, and calls `rows_changed`.
 
-    New rows at the end are followed only while the cursor (or, without one, the view) is at the end.
+    The list follows new rows at the end while the cursor (or, without one, the view) is at the end.
     """
 
     DEFAULT_CSS = """
@@ -41,7 +41,7 @@ class RowList(Widget, can_focus=True):
     ]
 
     has_cursor = False
-    """Whether one row is marked and can be chosen with enter; without a cursor the keys scroll."""
+    """Whether there is a cursor whose row enter chooses; without one the keys scroll."""
 
     class Chosen(Message):
         """Enter, or a click on the row under the cursor."""
@@ -62,7 +62,7 @@ class RowList(Widget, can_focus=True):
         """The first row in view."""
         self._count = 0
         self._at_end = True
-        """Whether the end was in view when somebody last moved, whatever the height is now."""
+        """Whether the end was in view after the last move, whatever the height is now."""
         self._seen: dict[int, list[Cell]] = {}
         """The lines on the screen."""
 
@@ -79,16 +79,16 @@ class RowList(Widget, can_focus=True):
         return max(1, self.size.width - MARGINS)
 
     def follows(self) -> bool:
-        """Whether to go along with new rows at the end."""
+        """Whether to follow new rows at the end."""
         return self._at_end
 
     def begin(self) -> None:
-        """Other rows altogether: forget where the cursor and the view were."""
+        """Start with other rows: reset the cursor and the view."""
         self.cursor = self.top = 0
         self._at_end = True
 
     def rows_changed(self) -> None:
-        """Take note of new, changed or vanished rows."""
+        """Update for new, changed or removed rows."""
         self._count = self.row_count()
         if self.follows():
             self.cursor, self.top = self._count - 1, self._last_top
@@ -101,7 +101,7 @@ class RowList(Widget, can_focus=True):
         return max(0, self._count - self.size.height)
 
     def _settle(self) -> None:
-        """The cursor on a row, the view on rows and on the cursor; then draw."""
+        """Clamp the cursor and the view to the rows, keep the cursor in view, and draw."""
         self.cursor = max(0, min(self.cursor, self._count - 1))
         if self.has_cursor and self.size.height:
             self.top = min(self.top, self.cursor)
@@ -131,7 +131,7 @@ class RowList(Widget, can_focus=True):
         return cells(line + thumb)
 
     def _mark(self, index: int) -> Content:
-        """Where the keys go can be seen without colour."""
+        """The focus must be visible without colour."""
         if self.has_cursor:
             return Content("› " if self._has_cursor_on(index) else "  ")
         return Content.styled("▎", "$train") + " " if self.has_focus else Content("  ")
@@ -202,10 +202,10 @@ class RowList(Widget, can_focus=True):
 
 
 class LinesView(RowList):
-    """Shows the lines that it is given; begins at the top."""
+    """Shows given lines, from the top."""
 
     class Resized(Message):
-        """Lines that were made for the width before do not fit."""
+        """The width changed: lines made for the previous one may not fit."""
 
         def __init__(self, view: "LinesView") -> None:
             super().__init__()

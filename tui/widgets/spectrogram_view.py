@@ -1,4 +1,4 @@
-"""A spectrogram in the terminal: two bands a cell in colour, or a character a cell without."""
+"""A spectrogram in the terminal: two bands per cell in colour, otherwise one shade character per cell."""
 
 from collections.abc import Sequence
 
@@ -11,11 +11,11 @@ from tui.shell.themes import Palette
 SHADES = " ░▒▓█"
 ASCII_SHADES = " .:-=+*#%@"
 LEVELS = 16
-"""Colours that are told apart: fewer make longer runs of one colour, and so fewer bytes on the link."""
+"""Number of colours: fewer give longer runs of one colour and so fewer bytes on the link."""
 
 
 class Image:
-    """Levels in 0 … 255, [bands][columns], low bands first."""
+    """A spectrogram as levels 0 to 255, shaped [bands][columns], low bands first."""
 
     def __init__(self, bands: int, levels: bytes) -> None:
         self.bands = bands
@@ -23,7 +23,7 @@ class Image:
         self._levels = levels
 
     def scaled(self, width: int, height: int) -> list[list[int]]:
-        """[height][width], high bands first: the loudest level in each field, for a short sound must not vanish."""
+        """[height][width], high bands first: the maximum in each field, so that short sounds stay visible."""
         fields = []
         for y in reversed(range(height)):
             low, high = _span(y, height, self.bands)
@@ -38,13 +38,13 @@ class Image:
 
 
 def shading_of(app: BaseApp) -> str:
-    """How `spectrogram_lines` should draw on this app's terminal."""
+    """The shading that suits this app's terminal."""
     if app.ascii:
         return "ascii"
     return "shades" if app.no_color or app.current_theme.ansi else "colour"
 
 
-def spectrogram_lines(image: Image, width: int, height: int, palette: "Palette", shading: str) -> list[Content]:
+def spectrogram_lines(image: Image, width: int, height: int, palette: Palette, shading: str) -> list[Content]:
     """``height`` lines of ``width`` cells.
 
     Args:
@@ -61,7 +61,7 @@ def spectrogram_lines(image: Image, width: int, height: int, palette: "Palette",
 
 
 def _coloured(fields: Sequence[Sequence[int]], ramp: Sequence[str]) -> list[Content]:
-    """An upper and a lower field in every cell."""
+    """Two fields per cell, upper and lower."""
     lines = []
     for upper, lower in zip(fields[::2], fields[1::2], strict=True):
         pairs = [(u * LEVELS // 256, v * LEVELS // 256) for u, v in zip(upper, lower, strict=True)]
@@ -76,8 +76,8 @@ def _coloured(fields: Sequence[Sequence[int]], ramp: Sequence[str]) -> list[Cont
     return lines
 
 
-def _ramp(palette: "Palette") -> list[str]:
-    """From nothing to everything: through the palette's heat to something brighter, so that peaks stand out."""
+def _ramp(palette: Palette) -> list[str]:
+    """Colours from lowest to highest level: the palette's heat, then brighter, so that peaks stand out."""
     cold, hot = (Color.parse(colour) for colour in palette.heat)
     peak = hot.lighten(0.25) if hot.brightness >= cold.brightness else hot.darken(0.15)
     steps = []
@@ -89,6 +89,6 @@ def _ramp(palette: "Palette") -> list[str]:
 
 
 def _span(place: int, places: int, of: int) -> tuple[int, int]:
-    """The fields from which one place is made: at least one."""
+    """Source range of one destination index: at least one element."""
     begin = place * of // places
     return begin, max(begin + 1, (place + 1) * of // places)

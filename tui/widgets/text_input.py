@@ -1,4 +1,4 @@
-"""A line of text to edit, with a cursor that does not blink: at rest nothing goes to the terminal."""
+"""Text fields whose cursor does not blink: an idle app sends nothing to the terminal."""
 
 from typing import ClassVar
 
@@ -12,9 +12,9 @@ class TextInput(Input):
 
 
 class FilterInput(TextInput):
-    """Enter and down lead into the list, escape takes the filter away: both are messages for the screen."""
+    """Enter and down move to the list, escape clears the filter; the screen handles both."""
 
     BINDINGS: ClassVar = [
         Binding("enter,down", "submit", "to the list"),
-        Binding("escape", "screen.back", "no filter"),
+        Binding("escape", "screen.back", "clear filter"),
     ]

@@ -1,6 +1,6 @@
-"""Lines of text that are compared cell by cell, so that only what differs goes to the terminal.
+"""Lines of text that are compared cell by cell: on a slow link only the cells that differ are sent.
 
-On a slow link every byte counts. `TextLines` shows a few lines; lists and charts use the functions below it.
+`TextLines` shows a few lines; lists and charts use the functions above it.
 """
 
 from collections.abc import Sequence
@@ -19,12 +19,12 @@ Cell = tuple[str, Style]
 
 
 def cells(content: Content) -> list[Cell]:
-    """The content's characters, each with its style."""
+    """The characters of ``content``, each with its style."""
     return [(char, style) for text, style in content.render(end="") for char in text]
 
 
 def difference(before: Sequence[Cell] | None, now: Sequence[Cell] | None, y: int, width: int) -> Region | None:
-    """The span of line ``y`` in which the two differ; None where they do not."""
+    """The span of line ``y`` in which the two differ, or None."""
     if before == now:
         return None
     if before is None or now is None or any(cell_len(char) != 1 for char, _ in (*before, *now)):
@@ -39,7 +39,7 @@ def difference(before: Sequence[Cell] | None, now: Sequence[Cell] | None, y: int
 
 
 def strip(line: Sequence[Cell], base: Style, width: int) -> Strip:
-    """The line on the style ``base``, ``width`` cells wide."""
+    """The line over the style ``base``, ``width`` cells wide."""
     segments = [
         Segment("".join(char for char, _ in run), (base + style).rich_style)
         for style, run in groupby(line, key=lambda cell: cell[1])
@@ -48,7 +48,7 @@ def strip(line: Sequence[Cell], base: Style, width: int) -> Strip:
 
 
 class TextLines(Widget):
-    """Takes no room while it has nothing to say; draws only what has changed."""
+    """As high as it has lines; redraws only what has changed."""
 
     can_focus = False
     DEFAULT_CSS = """

@@ -5,7 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tui.charts.data import Bounds, ChartData, Line, Marker
-from tui.charts.render import CURSOR, FAINT, Picture, picture
+from tui.charts.render import CURSOR, FAINT, RenderedChart, render_chart
 from tui.charts.view import View
 
 EPOCHS = list(range(1, 21))
@@ -13,15 +13,15 @@ TRAIN = Line("train", 1, EPOCHS, [2 / epoch for epoch in EPOCHS], ascii_marker="
 VAL = Line("val", 2, EPOCHS, [2.5 / epoch for epoch in EPOCHS], ascii_marker="o", sign="•")
 
 
-def drawn(*lines: Line, view: View | None = None, ascii_only: bool = False, **more: object) -> Picture:
-    return picture(ChartData("", lines, **more), view or View(), 60, 16, ascii_only=ascii_only)  # type: ignore[arg-type]
+def drawn(*lines: Line, view: View | None = None, ascii_only: bool = False, **more: object) -> RenderedChart:
+    return render_chart(ChartData("", lines, **more), view or View(), 60, 16, ascii_only=ascii_only)  # type: ignore[arg-type]
 
 
-def text(made: Picture) -> str:
+def text(made: RenderedChart) -> str:
     return "\n".join("".join(row) for row in made.canvas.rows)
 
 
-def cells(made: Picture, tag: int) -> set[tuple[int, int]]:
+def cells(made: RenderedChart, tag: int) -> set[tuple[int, int]]:
     """(column, line) in the plot's area of the cells that a tag has."""
     left = made.canvas.left
     return {(x - left, y) for y, row in enumerate(made.canvas.tags) for x, t in enumerate(row) if t == tag}
@@ -33,7 +33,7 @@ def test_every_row_is_as_wide_as_asked_and_there_are_as_many_as_asked() -> None:
 
 
 def test_wider_than_any_terminal_that_plotext_finds() -> None:
-    made = picture(ChartData("", [TRAIN]), View(), 180, 40)
+    made = render_chart(ChartData("", [TRAIN]), View(), 180, 40)
     assert max(column for column, _ in cells(made, 1)) == made.canvas.columns - 1
 
 
@@ -124,7 +124,7 @@ def test_bounds_hold_the_axis() -> None:
 
 
 def test_the_best_epoch_has_a_star() -> None:
-    made = drawn(VAL, stars=(Marker(20, 0.125, 2),))
+    made = drawn(VAL, markers=(Marker(20, 0.125, 2),))
     row = made.canvas.rows[made.line(0.125)]
     assert row[made.canvas.left + made.column(20)] == "★"
 
@@ -132,7 +132,7 @@ def test_the_best_epoch_has_a_star() -> None:
 def test_letters_tell_many_lines_apart() -> None:
     lines = [Line("", n + 1, EPOCHS, [n] * 20, "ABCDEFGH"[n], "ABCDEFGH"[n], 14) for n in range(8)]
     for ascii_only in (False, True):
-        rows = text(picture(ChartData("", lines), View(), 100, 30, ascii_only=ascii_only))
+        rows = text(render_chart(ChartData("", lines), View(), 100, 30, ascii_only=ascii_only))
         assert all(letter in rows for letter in "ABCDEFGH")
 
 
@@ -149,7 +149,9 @@ def test_whatever_the_values_there_is_a_picture(
     ys: list[float], logarithmic: bool, smoothing: float, ascii_only: bool, width: int, height: int
 ) -> None:
     view = View(smoothing=smoothing, logarithmic=logarithmic, cursor=3, anchor=5)
-    made = picture(ChartData("", [Line("", 1, range(1, len(ys) + 1), ys)]), view, width, height, ascii_only=ascii_only)
+    made = render_chart(
+        ChartData("", [Line("", 1, range(1, len(ys) + 1), ys)]), view, width, height, ascii_only=ascii_only
+    )
     assert [len(row) for row in made.canvas.rows] == [width] * height
 
 

@@ -132,4 +132,4 @@ def test_the_results_lose_columns_before_figures() -> None:
 
 
 def test_recipes_that_are_the_same_are_said_to_be() -> None:
-    assert difference_lines([folded(0), folded(0)], DARK.series, 100)[0].plain == "The recipes are the same."
+    assert difference_lines([folded(0), folded(0)], DARK.series, 100)[0].plain == "The recipes are identical."

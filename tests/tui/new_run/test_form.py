@@ -12,19 +12,19 @@ from tui.shell.settings import NewRunSettings
 
 @pytest.mark.parametrize("name", PRESETS)
 def test_an_untouched_form_is_the_preset(name: str, tmp_path: Path) -> None:
-    form = RecipeForm.begun(NewRunSettings(preset=name), str(tmp_path))
+    form = RecipeForm.initial(NewRunSettings(preset=name), str(tmp_path))
     assert form.recipe() == preset(name, str(tmp_path))
 
 
 def test_settings_come_before_the_preset(tmp_path: Path) -> None:
     settings = NewRunSettings(preset="seed", epochs=3, batch_size=8, seed=7, device="cpu")
-    recipe = RecipeForm.begun(settings, str(tmp_path)).recipe()
+    recipe = RecipeForm.initial(settings, str(tmp_path)).recipe()
     assert (recipe.epochs, recipe.batch_size, recipe.seed, recipe.device) == (3, 8, 7, "cpu")
     assert recipe.model == "seed_cnn"
 
 
 def test_what_is_typed_is_what_is_trained(tmp_path: Path) -> None:
-    form = RecipeForm.begun(NewRunSettings(), str(tmp_path))
+    form = RecipeForm.initial(NewRunSettings(), str(tmp_path))
     recipe = replace(form, epochs=" 5 ", batch_size="32", learning_rate="3e-4", seed="1", model="seed_cnn").recipe()
     assert (recipe.epochs, recipe.batch_size, recipe.seed, recipe.model) == (5, 32, 1, "seed_cnn")
     assert recipe.optimiser.learning_rate == 3e-4
@@ -52,7 +52,7 @@ def test_what_is_typed_is_what_is_trained(tmp_path: Path) -> None:
     ],
 )
 def test_the_field_that_is_amiss_is_named(field: str, text: str, tmp_path: Path) -> None:
-    form = replace(RecipeForm.begun(NewRunSettings(), str(tmp_path)), **{field: text})
+    form = replace(RecipeForm.initial(NewRunSettings(), str(tmp_path)), **{field: text})
     with pytest.raises(FieldError) as raised:
         form.recipe()
     assert raised.value.field == field
@@ -62,4 +62,4 @@ def test_the_field_that_is_amiss_is_named(field: str, text: str, tmp_path: Path)
 def test_a_file_is_no_dataset(tmp_path: Path) -> None:
     (tmp_path / "song.wav").touch()
     with pytest.raises(FieldError, match="is a file"):
-        RecipeForm.begun(NewRunSettings(), str(tmp_path / "song.wav")).folder()
+        RecipeForm.initial(NewRunSettings(), str(tmp_path / "song.wav")).folder()

@@ -92,7 +92,8 @@ async def test_it_lives(runs: Path, acting: RunFolder) -> None:
     async with GenreApp(runs).run_test(notifications=True, size=SIZE) as pilot:
         await until_shown(pilot, "● running")
         await until(
-            pilot, lambda: any(row.epochs_done > 1 for row in pilot.app.screen.query_one(RunTable).rows if is_alive(row))
+            pilot,
+            lambda: any(row.epochs_done > 1 for row in pilot.app.screen.query_one(RunTable).rows if is_alive(row)),
         )
         shutil.rmtree(runs / "alpha")
         await until(pilot, lambda: "alpha" not in names(pilot))
@@ -199,7 +200,7 @@ async def test_renaming(runs: Path) -> None:
     async with GenreApp(runs).run_test(notifications=True, size=SIZE) as pilot:
         await go_to(pilot, "alpha")
         await pilot.press("m")
-        await until_shown(pilot, "The run's name")
+        await until_shown(pilot, "New name of the run")
         await pilot.press("ctrl+u")
         await type_text(pilot, "../out")
         await pilot.press("enter")
@@ -281,7 +282,7 @@ async def test_marking_for_a_comparison(runs: Path, monkeypatch: pytest.MonkeyPa
         for number in range(7):
             await go_to(pilot, f"more-{number}")
             await pilot.press("space")
-        await until_shown(pilot, "8 runs can be compared at most")
+        await until_shown(pilot, "At most 8 runs can be compared")
         assert len(pilot.app.screen.query_one(RunTable).marked) == 8
         await pilot.press("escape")
         assert pilot.app.screen.query_one(RunTable).marked == []

@@ -107,7 +107,10 @@ def test_progress_of_the_features_before_training() -> None:
 
 def test_the_end_is_told_with_its_reason() -> None:
     assert "CUDA out of memory" in progress_line(folded(made_up_run.failed(), alive=False), 100).plain
-    assert "without a word after 7 epochs" in progress_line(folded(made_up_run.midway(), alive=False), 100).plain
+    assert (
+        "trainer died (killed, out of memory or rebooted) after 7 epochs"
+        in progress_line(folded(made_up_run.midway(), alive=False), 100).plain
+    )
 
 
 # Genres and confusion
@@ -115,7 +118,7 @@ def test_the_end_is_told_with_its_reason() -> None:
 
 def test_the_worst_pairs_are_those_with_the_largest_share_of_a_genre() -> None:
     pairs = worst_pairs([[1, 3, 0], [0, 30, 10], [0, 0, 0]], ["a", "b", "c"])
-    assert [(pair.genre, pair.taken_for, pair.count, pair.total) for pair in pairs] == [
+    assert [(pair.genre, pair.predicted, pair.count, pair.total) for pair in pairs] == [
         ("a", "b", 3, 4),
         ("b", "c", 10, 40),
     ]
@@ -126,7 +129,7 @@ def test_every_genre_has_its_bar_its_share_and_its_counts() -> None:
     assert [line.split()[0] for line in lines[:10]] == GENRES
     assert all(len(line) <= 50 for line in lines[:10])
     assert "80%" in lines[0] and "8/10" in lines[0]
-    assert "3 of 10 classical taken for country" in lines
+    assert "3 of 10 classical predicted as country" in lines
     assert lines[-1] == "validation of epoch 7"
 
 
@@ -175,7 +178,7 @@ def test_the_report_has_every_genre_both_averages_and_the_tests_confusion() -> N
     assert "test accuracy 78.0% · model of epoch 20" in shown
     for name in (*GENRES, "macro avg", "weighted avg", "precision", "recall", "F1", "support"):
         assert name in shown
-    assert "2 of 10 blues taken for classical" in shown
+    assert "2 of 10 blues predicted as classical" in shown
 
 
 @pytest.mark.parametrize("width", [36, 41, 46, 50, 90])
@@ -211,7 +214,7 @@ def test_a_long_path_that_was_left_out_keeps_its_end() -> None:
 
 def test_before_the_dataset_was_looked_at_there_is_the_recipe() -> None:
     shown = plain(setup_lines(folded(made_up_run.beginning(20)[:1]), 60))
-    assert "looking at the dataset" in shown and "/music/gtzan-mini/genres" in shown
+    assert "scanning the dataset" in shown and "/music/gtzan-mini/genres" in shown
 
 
 # Figures

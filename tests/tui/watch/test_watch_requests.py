@@ -81,7 +81,7 @@ async def test_extend_asks_how_far_and_is_acknowledged(start: Start) -> None:
     async with app_on(start()).run_test(size=SIZE) as pilot:
         await until_shown(pilot, "/20")
         await pilot.press("e")
-        await until_shown(pilot, "of 20 epochs done. How many in all?")
+        await until_shown(pilot, "of 20 epochs done. Train for how many in total?")
         await pilot.press(*["backspace"] * 3, "x", "enter")
         await until_shown(pilot, "epochs must be a number")
         await pilot.press("backspace", *"+12", "enter")
@@ -101,7 +101,7 @@ async def test_a_deaf_trainer_is_offered_sigterm(start: Start) -> None:
         await until_gone(pilot, "y send SIGTERM")
         assert "● running" in text(pilot)
         await pilot.press("k", "y")
-        await until_shown(pilot, "■ stopped", "! pause: the trainer ended before it answered.")
+        await until_shown(pilot, "■ stopped", "! pause: the trainer ended without answering.")
 
 
 @pytest.mark.usefixtures("impatient")
@@ -111,7 +111,7 @@ async def test_one_that_ignores_sigterm_too_is_offered_sigkill(start: Start) -> 
         await pilot.press("s", "y")
         await until_shown(pilot, "k offers SIGTERM")
         await pilot.press("k", "y")
-        await until_shown(pilot, "SIGTERM was sent, and it is still there", "k offers SIGKILL")
+        await until_shown(pilot, "SIGTERM was sent, and it trainer is still alive", "k offers SIGKILL")
         await pilot.press("k")
         await until_shown(pilot, "Send SIGKILL", "since its last checkpoint is lost")
         await pilot.press("y")
@@ -179,7 +179,7 @@ async def test_an_ended_run_goes_on_and_extends_by_a_new_trainer(
         await pilot.press(*["backspace"] * 3, *"30", "enter")
         await until(pilot, lambda: launched[1:] == [("alpha", 30)])
         await pilot.press("e")
-        await until_shown(pilot, "How many in all?")
+        await until_shown(pilot, "Train for how many in total?")
         await pilot.press(*["backspace"] * 3, "5", "enter")
         await until_shown(pilot, "has done 7 epochs already")
 

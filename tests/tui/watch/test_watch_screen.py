@@ -50,7 +50,7 @@ def rows(pilot: Pilot[None]) -> EpochRows:
 async def test_all_of_a_running_run_is_in_view(running: Path) -> None:
     async with app_on(running).run_test(size=SIZE) as pilot:
         await until_shown(pilot, "● running", "epoch 8/20", "Loss", "Accuracy", "train 31/50 · 1,840 clips/s")
-        await until_shown(pilot, "★     7", "[genres]", "3 of 10 classical taken for country", "best model saved")
+        await until_shown(pilot, "★     7", "[genres]", "3 of 10 classical predicted as country", "best model saved")
 
 
 async def test_lines_fit_the_width_that_their_pane_gets(runs: Path) -> None:
@@ -146,10 +146,10 @@ async def test_every_pane_has_its_tab_on_a_small_terminal(running: Path) -> None
     expected = {
         "charts": "Accuracy",
         "epochs": "train loss",
-        "genres": "taken for",
+        "genres": "predicted as",
         "confusion": "clas",
-        "mistakes": "Comes with the test",
-        "report": "Comes with the test",
+        "mistakes": "Available after the test",
+        "report": "Available after the test",
         "setup": "999 clips",
         "log": "best model saved",
     }
@@ -215,10 +215,10 @@ async def test_the_setup_is_in_view_before_training_begins(runs: Path) -> None:
     run = made_up_run.write_run(runs / "alpha", made_up_run.beginning(20)[:3])
     with RunLock(run / "run.lock"):
         async with app_on(run).run_test(size=SIZE) as pilot:
-            await until_shown(pilot, "[setup]", "999 clips", "jazz/jazz.00054.wav", "The first epoch draws here.")
+            await until_shown(pilot, "[setup]", "999 clips", "jazz/jazz.00054.wav", "Available after the first epoch.")
             await until_shown(pilot, "features 999/999 · 640 from the store")
             made_up_run.append(run, list(made_up_run.epochs(1, 1)))
-            await until_shown(pilot, "[genres]", "6 of 10 hiphop taken for jazz")
+            await until_shown(pilot, "[genres]", "6 of 10 hiphop predicted as jazz")
 
 
 async def test_history_and_charts_are_written_where_it_says(running: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -243,7 +243,7 @@ async def test_nothing_can_be_written_to_a_folder_that_forbids_it(
     async with app_on(running).run_test(size=SIZE, notifications=True) as pilot:
         await until_shown(pilot, "train 0.5855")
         await pilot.press("w")
-        await until_shown(pilot, "Nothing could be written")
+        await until_shown(pilot, "The export could not be written")
 
 
 @pytest.mark.parametrize("asked", [True, False])
@@ -273,10 +273,10 @@ async def test_a_run_that_ended_before_it_came_into_view_rings_no_bell(runs: Pat
 async def test_without_a_run_the_screen_says_what_to_do(runs: Path) -> None:
     async with GenreApp(runs).run_test(size=SIZE) as pilot:
         await pilot.press("2")
-        await until_shown(pilot, "No run in view. Choose one on Runs (1)")
+        await until_shown(pilot, "No run is selected. Choose one on the Runs screen (1)")
         for key in ("p", "s", "e", "r", "l", "m", "x", "z", "w", "tab", "left", "escape"):
             await pilot.press(key)
-        await until_shown(pilot, "No run in view")
+        await until_shown(pilot, "No run is selected")
 
 
 async def test_any_size_and_back(running: Path) -> None:
@@ -323,7 +323,7 @@ async def test_a_journal_that_cannot_be_read_for_a_while_is_said_and_read_on(
         await until_shown(pilot, "epoch 8/20")
         with monkeypatch.context() as patch:
             patch.setattr(RunTail, "poll", away)
-            await until_shown(pilot, "! The journal cannot be read now: Input/output error", "epoch 8/20")
+            await until_shown(pilot, "! The journal cannot be read: Input/output error", "epoch 8/20")
         made_up_run.append(running, list(made_up_run.epochs(8, 9)))
         await until(pilot, lambda: len(rows(pilot).history) == 9)
 

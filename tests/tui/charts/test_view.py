@@ -1,4 +1,4 @@
-from tui.charts.view import View, back, move_cursor, put_cursor, zoom_in
+from tui.charts.view import View, go_back, move_cursor, put_cursor, zoom_in
 
 EPOCHS = list(range(1, 21))
 
@@ -57,11 +57,11 @@ def test_the_cursor_stays_inside_the_zoomed_range() -> None:
 
 def test_back_undoes_one_thing_at_a_time() -> None:
     view = View(cursor=5, anchor=7, zoom=(1, 10))
-    view = back(view)
+    view = go_back(view)
     assert (view.anchor, view.zoom, view.cursor) == (None, (1, 10), 5)
-    view = back(view)
+    view = go_back(view)
     assert (view.zoom, view.cursor) == (None, 5)
-    assert back(view) == View()
+    assert go_back(view) == View()
 
 
 def test_a_click_puts_the_cursor_on_the_nearest_value() -> None:

@@ -1,23 +1,20 @@
-from math import isnan, nan
-
 import pytest
 
 from core.runs.journal.reducer import fold
 from core.runs.journal.state import EpochRow, RunState
 from tests.support import example_run as made_up_run
-from tui.charts.data import Columns, accuracy_subject, loss_subject
-from tui.charts.svg import svg
-from tui.charts.view import View
-from tui.compare.curves import compared_accuracy, compared_loss, differences
+from tui.charts.data import HistoryColumns, accuracy_chart, loss_chart
+from tui.compare.curves import compared_accuracy, compared_loss
+from tui.compare.tables import differences
 
 
 def folded(done: int = 5) -> RunState:
     return fold(RunState.empty(), list(made_up_run.midway(done)))
 
 
-def columns_of(state: RunState) -> Columns:
-    columns = Columns()
-    columns.take_in(state.history)
+def columns_of(state: RunState) -> HistoryColumns:
+    columns = HistoryColumns()
+    columns.update(state.history)
     return columns
 
 
@@ -26,9 +23,9 @@ def row(epoch: int, loss: float) -> EpochRow:
 
 
 def test_columns_grow_with_the_history() -> None:
-    columns = Columns()
-    columns.take_in([row(1, 1.0)])
-    columns.take_in([row(1, 1.0), row(2, 0.5)])
+    columns = HistoryColumns()
+    columns.update([row(1, 1.0)])
+    columns.update([row(1, 1.0), row(2, 0.5)])
     assert (columns.epochs, columns.train_loss, columns.steps) == ([1, 2], [1.0, 0.5], [10, 20])
 
 
@@ -37,22 +34,22 @@ def test_columns_grow_with_the_history() -> None:
     [[row(1, 1.0)], [], [row(1, 1.0), row(2, 0.9), row(3, 0.8)], [row(1, 1.0), row(2, 0.9)]],
 )
 def test_columns_of_a_history_that_was_rewound_are_made_anew(history: list[EpochRow]) -> None:
-    columns = Columns()
-    columns.take_in([row(1, 1.0), row(2, 0.5)])
-    columns.take_in(history)
+    columns = HistoryColumns()
+    columns.update([row(1, 1.0), row(2, 0.5)])
+    columns.update(history)
     assert columns.train_loss == [each.train_loss for each in history]
 
 
 def test_over_epochs_both_lines_have_a_value_an_epoch() -> None:
     state = folded()
-    train, val = loss_subject(state, columns_of(state)).lines
+    train, val = loss_chart(state, columns_of(state)).lines
     assert list(train.xs) == list(val.xs) == [1, 2, 3, 4, 5]
     assert train.ys[-1] == state.history[-1].train_loss
 
 
 def test_over_steps_training_is_every_report_and_validation_stands_at_its_epochs_end() -> None:
     state = folded()
-    train, val = loss_subject(state, columns_of(state), steps=True).lines
+    train, val = loss_chart(state, columns_of(state), steps=True).lines
     assert len(train.xs) == len(state.step_loss.points) > len(val.xs)
     assert list(val.xs) == [50, 100, 150, 200, 250]
 
@@ -61,7 +58,7 @@ def test_merged_steps_bring_their_spread() -> None:
     state = folded()
     for step in range(1000, 3000):
         state.step_loss.add(step, step % 2)
-    train, _ = loss_subject(state, columns_of(state), steps=True).lines
+    train, _ = loss_chart(state, columns_of(state), steps=True).lines
     assert train.spread is not None
     assert min(train.spread[0]) == 0 and max(train.spread[1]) >= 1
 
@@ -69,15 +66,15 @@ def test_merged_steps_bring_their_spread() -> None:
 def test_accuracies_are_percent_and_the_best_has_a_star() -> None:
     state = folded()
     assert state.best is not None
-    subject = accuracy_subject(state, columns_of(state))
-    assert subject.lines[1].ys[-1] == pytest.approx(state.history[-1].val_accuracy * 100)
-    assert [(star.x, star.y) for star in subject.stars] == [(state.best.epoch, state.best.val_accuracy * 100)]
+    data = accuracy_chart(state, columns_of(state))
+    assert data.lines[1].ys[-1] == pytest.approx(state.history[-1].val_accuracy * 100)
+    assert [(marker.x, marker.y) for marker in data.markers] == [(state.best.epoch, state.best.val_accuracy * 100)]
 
 
 def test_a_comparison_has_a_letter_a_run() -> None:
     runs = [columns_of(folded(3)), columns_of(folded(6))]
-    subject = compared_loss(runs, train=False, steps=False)
-    assert [(line.sign, len(line.xs)) for line in subject.lines] == [("A", 3), ("B", 6)]
+    data = compared_loss(runs, train=False, steps=False)
+    assert [(line.sign, len(line.xs)) for line in data.lines] == [("A", 3), ("B", 6)]
     assert compared_accuracy(runs, train=True, steps=False).lines[1].ys == runs[1].train_accuracy
 
 
@@ -93,14 +90,3 @@ def test_what_differs_in_recipes_is_named_by_its_path() -> None:
         ("crop_seconds", ["–", "–", "6"]),
     ]
     assert differences([recipes[0], recipes[0]]) == []
-
-
-def test_an_svg_has_both_lines_the_title_and_a_gap() -> None:
-    state = folded(6)
-    state.history[2] = row(3, nan)
-    columns = columns_of(state)
-    assert isnan(columns.train_loss[2])
-    made = svg(loss_subject(state, columns), View(), "a & b", "epoch")
-    assert "a &amp; b" in made and ">train<" in made and ">val<" in made
-    train = next(line for line in made.splitlines() if "#0072b2" in line and "M" in line and "h28" not in line)
-    assert train.count("M") == 2  # lifted once, at the gap
