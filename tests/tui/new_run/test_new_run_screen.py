@@ -97,7 +97,7 @@ async def test_what_is_amiss_is_said_and_its_field_is_in_focus(tmp_path: Path, g
         await pilot.press("down", "down", "down", "ctrl+u")
         await type_text(pilot, "many")
         await pilot.press("tab", "ctrl+r")
-        await until_shown(pilot, "many enter a: write a whole number from 1 to", "1,000,000.")
+        await until_shown(pilot, "Epochs: enter a whole number, from 1 to", "1,000,000.")
         assert app.focused is not None
         assert app.focused.id == "epochs"
         assert list_runs(tmp_path / "runs") == []
@@ -124,7 +124,7 @@ async def test_an_early_start_waits_for_the_summary(
     app = app_for(tmp_path, genres)
     async with app.run_test(notifications=True, size=SIZE) as pilot:
         await pilot.press("n", "down", "ctrl+r")
-        await until_shown(pilot, "The run starts when the scan is finished.")
+        await until_shown(pilot, "Training starts when the scan is finished.")
         assert app.focused is not None
         assert app.focused.id == "preset"
         assert launched == []

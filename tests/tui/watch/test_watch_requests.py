@@ -111,7 +111,7 @@ async def test_one_that_ignores_sigterm_too_is_offered_sigkill(start: Start) -> 
         await pilot.press("s", "y")
         await until_shown(pilot, "k offers SIGTERM")
         await pilot.press("k", "y")
-        await until_shown(pilot, "SIGTERM was sent, and it trainer is still alive", "k offers SIGKILL")
+        await until_shown(pilot, "SIGTERM sent, but the trainer is still alive", "k offers SIGKILL")
         await pilot.press("k")
         await until_shown(pilot, "Send SIGKILL", "since its last checkpoint is lost")
         await pilot.press("y")
