@@ -8,7 +8,7 @@ import msgspec
 
 from core.dataset.split_settings import SplitSettings
 from core.util.jsonl_process import WorkerChannel, path_from_json
-from tui.new_run.dataset_summary import DatasetLook, look_at
+from tui.new_run.dataset_summary import DatasetSummary, summarise
 
 EVERY = 25
 """Files between two progress events."""
@@ -27,7 +27,7 @@ class Progress(msgspec.Struct, frozen=True, tag_field="kind", tag="progress"):
 
 
 class Found(msgspec.Struct, frozen=True, tag_field="kind", tag="found"):
-    look: DatasetLook
+    summary: DatasetSummary
 
 
 Message = Progress | Found
@@ -40,7 +40,7 @@ def main() -> None:
         if done % EVERY == 0:
             channel.send(Progress(done, total))
 
-    channel.serve(Scan, lambda request: Found(look_at(path_from_json(request.folder), request.settings, progress)))
+    channel.serve(Scan, lambda request: Found(summarise(path_from_json(request.folder), request.settings, progress)))
 
 
 if __name__ == "__main__":

@@ -15,7 +15,7 @@ MAX_LISTED = 4
 
 
 @dataclass(frozen=True)
-class DatasetLook:
+class DatasetSummary:
     clips: dict[str, int]
     """Genre → usable clips."""
     parts: dict[str, int]
@@ -29,9 +29,9 @@ class DatasetLook:
     """Path, reason."""
 
 
-def look_at(
+def summarise(
     folder: Path, settings: SplitSettings, on_progress: Callable[[int, int], None] | None = None
-) -> DatasetLook:
+) -> DatasetSummary:
     """Scan a dataset: decodes and hashes every new file, seconds per thousand clips.
 
     Raises:
@@ -43,7 +43,7 @@ def look_at(
 
     found = scan(folder, on_progress=on_progress)
     formats = Counter(f"{clip.format} {clip.rate:,} Hz" for clip in found.clips)
-    return DatasetLook(
+    return DatasetSummary(
         clips={genre: sum(clip.genre == genre for clip in found.clips) for genre in found.genres},
         parts={part: len(members) for part, members in split(found.clips, settings).parts().items()},
         hours=found.hours,
@@ -54,39 +54,39 @@ def look_at(
     )
 
 
-def look_lines(look: DatasetLook, width: int, height: int) -> list[Content]:
+def summary_lines(summary: DatasetSummary, width: int, height: int) -> list[Content]:
     """The summary in ``width`` cells, with one bar per genre if they fit into ``height`` lines."""
     lines = [
         Content.assemble(
-            (count(sum(look.clips.values()), "clip"), "bold"),
-            f" · {count(len(look.clips), 'genre')} · {_hours(look.hours)} · {_lengths(look)}",
+            (count(sum(summary.clips.values()), "clip"), "bold"),
+            f" · {count(len(summary.clips), 'genre')} · {_hours(summary.hours)} · {_lengths(summary)}",
         ),
-        Content(" · ".join(f"{part} {clips:,}" for part, clips in look.parts.items())),
-        Content(_some(look.formats, 3)),
+        Content(" · ".join(f"{part} {clips:,}" for part, clips in summary.parts.items())),
+        Content(_some(summary.formats, 3)),
     ]
-    excluded = _excluded(look)
-    if len(lines) + len(excluded) + len(look.clips) + 2 <= height:
-        lines += [Content(""), *_bars(look, width)]
+    excluded = _excluded(summary)
+    if len(lines) + len(excluded) + len(summary.clips) + 2 <= height:
+        lines += [Content(""), *_bars(summary, width)]
     if excluded:
         lines += [Content(""), *excluded] if len(lines) + len(excluded) < height else excluded[:1]
     return [line.truncate(width, ellipsis=True) for line in lines]
 
 
-def _bars(look: DatasetLook, width: int) -> list[Content]:
-    most, names = max(look.clips.values()), max(map(len, look.clips))
+def _bars(summary: DatasetSummary, width: int) -> list[Content]:
+    most, names = max(summary.clips.values()), max(map(len, summary.clips))
     room = max(4, min(32, width - names - 8))
     return [
         Content.assemble(f"{genre:<{names}} ", ("━" * max(1, round(room * clips / most)), "$train"), f" {clips:,}")
-        for genre, clips in look.clips.items()
+        for genre, clips in summary.clips.items()
     ]
 
 
-def _excluded(look: DatasetLook) -> list[Content]:
-    if not look.excluded:
+def _excluded(summary: DatasetSummary) -> list[Content]:
+    if not summary.excluded:
         return []
-    lines = [Content.styled(f"! {count(len(look.excluded), 'file')} left out", "$warn")]
-    lines += [Content.assemble(f"  {path} ", (reason, "$text-muted")) for path, reason in look.excluded[:MAX_LISTED]]
-    if (more := len(look.excluded) - MAX_LISTED) > 0:
+    lines = [Content.styled(f"! {count(len(summary.excluded), 'file')} left out", "$warn")]
+    lines += [Content.assemble(f"  {path} ", (reason, "$text-muted")) for path, reason in summary.excluded[:MAX_LISTED]]
+    if (more := len(summary.excluded) - MAX_LISTED) > 0:
         lines.append(Content.styled(f"  and {more:,} more", "$text-muted"))
     return lines
 
@@ -95,8 +95,8 @@ def _hours(hours: float) -> str:
     return f"{hours:.1f} h" if hours >= 1 else f"{hours * 60:.0f} min"
 
 
-def _lengths(look: DatasetLook) -> str:
-    shortest, longest = _seconds(look.shortest_s), _seconds(look.longest_s)
+def _lengths(summary: DatasetSummary) -> str:
+    shortest, longest = _seconds(summary.shortest_s), _seconds(summary.longest_s)
     return f"{longest} s each" if shortest == longest else f"{shortest} to {longest} s"
 
 

@@ -21,7 +21,7 @@ from core.training.recipe import to_dict
 from core.util.errors import UserError
 from core.util.jsonl_process import JsonlProcess, Refused, path_to_json
 from tui.new_run.dataset_process import Found, Message, Progress, Scan
-from tui.new_run.dataset_summary import DatasetLook, look_lines
+from tui.new_run.dataset_summary import DatasetSummary, summary_lines
 from tui.new_run.fields import OptionSpinner, PathInput
 from tui.new_run.form import LABELS, FieldError, RecipeForm, device_choices
 from tui.shell.mode_screen import ModeScreen
@@ -67,7 +67,7 @@ class NewRunScreen(ModeScreen):
         super().__init__()
         settings = self.app.settings.new_run
         self.form = RecipeForm.initial(settings, str(data or settings.data or self._likely_data()))
-        self.dataset: DatasetLook | None = None
+        self.dataset: DatasetSummary | None = None
         self._process: JsonlProcess[Scan, Message] | None = None
         self._soon: Timer | None = None
         self._start_after_scan = False
@@ -103,7 +103,7 @@ class NewRunScreen(ModeScreen):
                 yield Button("Start training", id="start", compact=True)
                 yield Static("", id="about")
             with Vertical(id="dataset"):
-                yield Static("", id="look")
+                yield Static("", id="summary")
 
     def _row(self, field: str, widget: OptionSpinner | TextInput) -> ComposeResult:
         with Horizontal(classes="row"):
@@ -128,7 +128,7 @@ class NewRunScreen(ModeScreen):
 
     def _show_lines(self, lines: list[Content]) -> None:
         """Show lines beside the form if there is room, otherwise below the path."""
-        self.query_one("#look", Static).update(Content("\n").join(lines))
+        self.query_one("#summary", Static).update(Content("\n").join(lines))
         self.query_one("#brief", Static).update(Content("\n").join(lines[:4]))
 
     def _show_summary(self) -> None:
@@ -136,7 +136,7 @@ class NewRunScreen(ModeScreen):
             place = self.query_one("#dataset").content_size
             narrow = self.app.width_class == "narrow"
             width, height = (self.size.width - 22, 4) if narrow else (place.width, place.height)
-            self._show_lines(look_lines(self.dataset, max(20, width), height))
+            self._show_lines(summary_lines(self.dataset, max(20, width), height))
 
     def on_resize(self) -> None:
         self.call_after_refresh(self._show_summary)
@@ -169,9 +169,9 @@ class NewRunScreen(ModeScreen):
             case Refused(error):
                 self._end_scan()
                 self._show_lines([Content.styled(error, "$bad")])
-            case Found(look):
+            case Found(summary):
                 self._end_scan()
-                self.dataset = look
+                self.dataset = summary
                 self.query_one("#mistake", Static).update("")
                 self._show_summary()
                 if self._start_after_scan:

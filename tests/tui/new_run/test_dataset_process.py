@@ -10,7 +10,7 @@ from core.dataset.split_settings import SplitSettings
 from core.dataset.synthetic import make_demo
 from core.util.jsonl_process import JsonlProcess, Refused, path_to_json
 from tui.new_run.dataset_process import Found, Message, Progress, Scan
-from tui.new_run.dataset_summary import look_at
+from tui.new_run.dataset_summary import summarise
 
 PATIENCE = 60.0
 Begin = Callable[[Path], tuple[JsonlProcess[Scan, Message], Iterator[Message | Refused]]]
@@ -49,7 +49,7 @@ def begin() -> Iterator[Begin]:
 
 def test_it_finds_what_a_scan_from_within_finds(genres: Path, begin: Begin) -> None:
     *progress, found = begin(genres)[1]
-    assert found == Found(look_at(genres, SplitSettings()))
+    assert found == Found(summarise(genres, SplitSettings()))
     assert progress == [Progress(done, 100) for done in (25, 50, 75, 100)]
 
 
