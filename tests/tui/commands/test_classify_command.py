@@ -212,7 +212,7 @@ def test_a_format_without_tags_is_told_and_the_rest_goes_on(music: Path) -> None
     shutil.copy(a_sound("saw-wall"), music / "first.au")
     done = classify(music, "--write-tags", "--yes")
     assert done.returncode == FAILED
-    assert "first.au: .au has no place for tags" in done.stderr
+    assert "first.au: .au files have no place for tags" in done.stderr
     assert "tags: wrote 4 files" in done.stderr
 
 
