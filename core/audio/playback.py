@@ -4,7 +4,7 @@ import threading
 from pathlib import Path
 
 from core.audio.files.decode import stream
-from core.audio.live.devices import portaudio
+from core.audio.live.microphone import portaudio
 from core.util.errors import UserError
 
 BLOCK_SECONDS = 0.5

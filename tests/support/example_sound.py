@@ -2,7 +2,7 @@
 
 import math
 
-from core.audio.live.devices import Device
+from core.audio.live.microphone import Device
 from core.audio.live.source import State
 from core.features.display_spectrogram import LIVE_BANDS
 from core.inference.live.events import Heard, Level, SourceChanged

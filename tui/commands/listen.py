@@ -44,7 +44,7 @@ def run(args: argparse.Namespace) -> int:
     if args.overlap is not None and not 0 <= args.overlap <= 0.99:
         raise UsageError(f"--overlap must be from 0 to 0.99, not {args.overlap:g}")
     if args.rate is not None and not args.stdin:
-        raise UsageError("--rate is for --stdin; a feeder says its rate, and a device has its own")
+        raise UsageError("--rate is for --stdin; a sender states its rate, and a device has its own")
     tune_process()
     source = _open(args)
     try:
@@ -86,13 +86,13 @@ def _open(args: argparse.Namespace) -> "Source":
             raise UsageError("--stdin takes sound; try: arecord -q -f S16_LE -t wav | genre-tui listen --stdin")
         return PipeSource(sys.stdin.fileno(), stated_rate(args))
     if args.socket:
-        from core.audio.live.socket_server import SocketSource
+        from core.audio.live.socket_source import SocketSource
 
         return SocketSource(args.socket)
-    from core.audio.live.device_source import DeviceSource
+    from core.audio.live.microphone import MicrophoneSource
 
     try:
-        return DeviceSource(args.device)
+        return MicrophoneSource(args.device)
     except UserError:
         for route in routes():
             print_notes(f"{route.purpose} ({route.where}):\n   {route.command}")
@@ -100,7 +100,7 @@ def _open(args: argparse.Namespace) -> "Source":
 
 
 def _list_devices() -> int:
-    from core.audio.live.devices import input_devices
+    from core.audio.live.microphone import input_devices
 
     for device in input_devices():
         mark = "*" if device.is_default else " "

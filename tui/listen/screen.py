@@ -14,7 +14,7 @@ from textual.containers import Vertical
 from textual.content import Content
 from textual.message import Message
 
-from core.audio.live.devices import Device
+from core.audio.live.microphone import Device
 from core.audio.live.socket_path import default_socket
 from core.inference.find_model import find_model
 from core.inference.workers.live_worker import (

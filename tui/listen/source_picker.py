@@ -11,7 +11,7 @@ from textual.content import Content
 from textual.screen import ModalScreen
 from textual.widgets import Static
 
-from core.audio.live.devices import Device
+from core.audio.live.microphone import Device
 from tui.widgets.row_list import RowList
 
 FEED = None

@@ -32,7 +32,7 @@ NOT_SAMPLES = {
 HINT = "send 16-bit samples or WAV, for instance from: ffmpeg -i INPUT -f wav -"
 
 
-class WireError(UserError):
+class StreamError(UserError):
     """What comes is no sound that this can play."""
 
 
@@ -44,7 +44,7 @@ class _Format(NamedTuple):
     """Bytes in a sample of one channel."""
 
 
-class WireDecoder:
+class PcmDecoder:
     """Bytes in, pieces of any size; mono samples out. Which of the two kinds it is, the first bytes say."""
 
     def __init__(self, rate: int) -> None:
@@ -63,7 +63,7 @@ class WireDecoder:
     def push(self, data: bytes) -> Waveform:
         """
         Raises:
-            WireError: the bytes are no such sound; the sentence says what they seem to be.
+            StreamError: the bytes are no such sound; the sentence says what they seem to be.
         """
         self._held += data
         if self._format is None and not self._begin():
@@ -74,18 +74,18 @@ class WireDecoder:
         raw, self._held = self._held[:whole], self._held[whole:]
         samples = _mono(raw, self._format)
         if not np.isfinite(samples).all():
-            raise WireError(f"the samples are no numbers (NaN or infinite); {HINT}")
+            raise StreamError(f"the samples are no numbers (NaN or infinite); {HINT}")
         return samples
 
     def end(self) -> None:
         """To be called when no more bytes will come.
 
         Raises:
-            WireError: what came was no sound.
+            StreamError: what came was no sound.
         """
         if self._format is None:
             seems = "text, not samples" if self._held and _is_text(self._held) else "too little to be sound"
-            raise WireError(f"this is {seems} ({len(self._held):,} bytes in all); {HINT}")
+            raise StreamError(f"this is {seems} ({len(self._held):,} bytes in all); {HINT}")
 
     def _begin(self) -> bool:
         """Whether the format is known, and what is held begins with samples."""
@@ -96,13 +96,13 @@ class WireDecoder:
             return self._read_wav_header()
         for magic, name in NOT_SAMPLES.items():
             if head.startswith(magic):
-                raise WireError(f"this is {name}, not samples; {HINT}")
+                raise StreamError(f"this is {name}, not samples; {HINT}")
         if head[4:8] == b"ftyp":
-            raise WireError(f"this is MP4, not samples; {HINT}")
+            raise StreamError(f"this is MP4, not samples; {HINT}")
         if _is_text(head[:PROBE_BYTES]):
             if len(head) < PROBE_BYTES:
                 return False  # or a very odd sound: wait for more
-            raise WireError(f"this is text, not samples; {HINT}")
+            raise StreamError(f"this is text, not samples; {HINT}")
         self._format = self._stated
         return True
 
@@ -120,7 +120,7 @@ class WireDecoder:
                 form = self._held[position : position + min(size, 40)]
             position += size + size % 2
             if position > LONGEST_HEADER:
-                raise WireError(f"the WAV header has no end; {HINT}")
+                raise StreamError(f"the WAV header has no end; {HINT}")
         return False
 
 
@@ -130,7 +130,7 @@ def _is_text(data: bytes) -> bool:
 
 def _wav_format(form: bytes) -> _Format:
     if len(form) < 16:
-        raise WireError(f"the WAV header does not say what its samples are; {HINT}")
+        raise StreamError(f"the WAV header does not say what its samples are; {HINT}")
     code, channels, rate, _, _, bits = struct.unpack("<HHIIHH", form[:16])
     if code == EXTENSIBLE and len(form) >= 26:
         code = struct.unpack("<H", form[24:26])[0]
@@ -144,9 +144,9 @@ def _wav_format(form: bytes) -> _Format:
     }
     kind = kinds.get((code, bits))
     if kind is None or not channels or not rate:
-        raise WireError(f"a WAV of format {code} with {bits} bits a sample cannot be played; {HINT}")
+        raise StreamError(f"a WAV of format {code} with {bits} bits a sample cannot be played; {HINT}")
     if not LOWEST_RATE <= rate <= HIGHEST_RATE:
-        raise WireError(f"a WAV of {rate:,} Hz cannot be played")
+        raise StreamError(f"a WAV of {rate:,} Hz cannot be played")
     return _Format(rate, channels, kind, bits // 8)
 
 

@@ -4,7 +4,7 @@ import os
 import select
 import time
 
-from core.audio.live.pcm_stream import WireDecoder, sounds_random
+from core.audio.live.pcm_stream import PcmDecoder, sounds_random
 from core.audio.live.source import Chunk, Condition, EndOfSound, State
 
 PIECE = 1 << 16
@@ -21,7 +21,7 @@ class PipeSource:
         rate: of bare samples, in Hz; a WAV header says it by itself.
         """
         self._descriptor = descriptor
-        self._decoder = WireDecoder(rate)
+        self._decoder = PcmDecoder(rate)
         self._arrived = time.monotonic()
         self._begins = True
         self._odd = False

@@ -14,7 +14,7 @@ from typing import Any
 
 import msgspec
 
-from core.audio.live.devices import Device, input_devices, rescan
+from core.audio.live.microphone import Device, input_devices, rescan
 from core.audio.live.source import Source
 from core.inference.live.events import Heard, Level, SourceChanged
 from core.util.errors import UserError
@@ -173,12 +173,12 @@ class LiveWorker:
 
 def _source(request: OpenDevice | OpenFeed) -> Source:
     if isinstance(request, OpenFeed):
-        from core.audio.live.socket_server import SocketSource
+        from core.audio.live.socket_source import SocketSource
 
         return SocketSource(Path(request.path))
-    from core.audio.live.device_source import DeviceSource
+    from core.audio.live.microphone import MicrophoneSource
 
-    return DeviceSource(request.number)
+    return MicrophoneSource(request.number)
 
 
 def main() -> int:

@@ -99,14 +99,14 @@ def test_feed_and_listen_meet_at_the_socket(wav: Path, tmp_path: Path) -> None:
     command = [sys.executable, "-m", "tui.cli", "listen", "--socket", path, "--json", "--model", shared_model()]
     with session(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as listener:
         assert listener.stderr is not None and listener.stdout is not None
-        while b"waiting for a feeder" not in listener.stderr.readline():
+        while b"waiting for genre-tui feed" not in listener.stderr.readline():
             assert listener.poll() is None
         with wav.open("rb") as sound:
-            feeder = subprocess.Popen([sys.executable, "-m", "tui.cli", "feed", "--socket", path], stdin=sound)
+            sender = subprocess.Popen([sys.executable, "-m", "tui.cli", "feed", "--socket", path], stdin=sound)
         [line] = objects(listener.stdout.readline())
         assert line["genre"] == "saw-wall"
-        feeder.send_signal(signal.SIGINT)
-        assert feeder.wait(30) == INTERRUPTED
+        sender.send_signal(signal.SIGINT)
+        assert sender.wait(30) == INTERRUPTED
         listener.send_signal(signal.SIGINT)
         listener.communicate(timeout=30)
         assert listener.returncode == INTERRUPTED

@@ -100,7 +100,7 @@ async def choose_the_feed(pilot: Pilot[None]) -> None:
 
 async def listen_to_the_feed(pilot: Pilot[None]) -> None:
     await choose_the_feed(pilot)
-    await until_shown(pilot, "waiting for a feeder", "model a-run")
+    await until_shown(pilot, "waiting for genre-tui feed", "model a-run")
 
 
 def listeners() -> list[psutil.Process]:
@@ -116,15 +116,15 @@ async def test_what_is_fed_is_heard(tmp_path: Path, sound: bytes, own_socket: Pa
     async with app.run_test(size=SIZE) as pilot:
         await listen_to_the_feed(pilot)
         assert "arecord -q" in text(pilot)
-        feeder = Feeder(sound)
-        await feeder.until_shown(pilot, "saw-wall  ")
-        await until_shown(pilot, "feeder, 22,050 Hz", "saw-wall  ", "━━━━", "▀▀▀▀", "latency", "sound lost 0×", " dB")
+        sender = Feeder(sound)
+        await sender.until_shown(pilot, "saw-wall  ")
+        await until_shown(pilot, "sender, 22,050 Hz", "saw-wall  ", "━━━━", "▀▀▀▀", "latency", "sound lost 0×", " dB")
         assert "arecord -q" not in text(pilot)
         second = Feeder(b"")
-        assert "another feeder is connected" in second.end()
+        assert "another sender is connected" in second.end()
         await pilot.press("w")
         await until(pilot, lambda: list(tmp_path.glob("heard_*.wav")) != [], "the saved minute")
-        feeder.kill()
+        sender.kill()
         await until_shown(pilot, "◌ ")
         assert "saw-wall" in text(pilot), "the history stays"
     [saved] = tmp_path.glob("heard_*.wav")
@@ -137,15 +137,15 @@ async def test_paused_and_gone_on_and_stopped(tmp_path: Path, sound: bytes) -> N
     app = an_app(tmp_path)
     async with app.run_test(size=SIZE) as pilot:
         await listen_to_the_feed(pilot)
-        feeder = Feeder(sound)
-        await feeder.until_shown(pilot, "saw-wall  ")
+        sender = Feeder(sound)
+        await sender.until_shown(pilot, "saw-wall  ")
         await pilot.press("p")
         await until_shown(pilot, "◆ paused")
         await pilot.press("p")
-        await feeder.until_shown(pilot, "the first window fills")
+        await sender.until_shown(pilot, "the first window fills")
         await pilot.press("s")
         await until_shown(pilot, "not listening")
-        assert "the listener has ended" in feeder.end()
+        assert "the listener has ended" in sender.end()
 
 
 async def test_a_crash_is_told_and_listening_can_begin_again(tmp_path: Path) -> None:
@@ -155,14 +155,14 @@ async def test_a_crash_is_told_and_listening_can_begin_again(tmp_path: Path) -> 
         [process] = listeners()
         process.kill()
         await until_shown(pilot, "ended unexpectedly")
-        await until_shown(pilot, "waiting for a feeder")  # by itself
+        await until_shown(pilot, "waiting for genre-tui feed")  # by itself
 
 
 async def test_a_socket_that_somebody_holds_is_told_and_taken_when_it_is_free(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "tui.cli", "listen", "--socket", os.environ["GENRE_TUI_SOCKET"]]
     holder = subprocess.Popen([*command, "--model", str(shared_model())], stderr=subprocess.PIPE)
     assert holder.stderr is not None
-    while b"waiting for a feeder" not in holder.stderr.readline():
+    while b"waiting for genre-tui feed" not in holder.stderr.readline():
         assert holder.poll() is None
     app = an_app(tmp_path)
     async with app.run_test(size=SIZE) as pilot:
@@ -170,7 +170,7 @@ async def test_a_socket_that_somebody_holds_is_told_and_taken_when_it_is_free(tm
         await until_shown(pilot, "another genre-tui listens")
         holder.kill()
         holder.communicate()
-        await until_shown(pilot, "waiting for a feeder")
+        await until_shown(pilot, "waiting for genre-tui feed")
 
 
 async def test_without_a_model_it_is_said_what_to_do(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

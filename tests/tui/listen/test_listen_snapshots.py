@@ -98,7 +98,9 @@ def test_sound_and_the_routes(snap_compare: Compare) -> None:
 
 @pytest.mark.parametrize("size", SIZES, ids=str)
 def test_no_device(snap_compare: Compare, size: tuple[int, int]) -> None:
-    waiting = SourceChanged(state=State.WAITING, text="waiting for a feeder on /run/feed.sock", overruns=0, skipped=0)
+    waiting = SourceChanged(
+        state=State.WAITING, text="waiting for genre-tui feed on /run/feed.sock", overruns=0, skipped=0
+    )
     drive = told(made_up.opened(), waiting, made_up.NO_DEVICE, keys="s", shows="no input device")
     assert snap_compare(GenreApp(Path("runs")), terminal_size=size, run_before=drive)
 

@@ -11,7 +11,7 @@ import soundfile
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from core.audio.live.pcm_stream import WireDecoder, WireError, sounds_random
+from core.audio.live.pcm_stream import PcmDecoder, StreamError, sounds_random
 
 RATE = 22_050
 TONE = (0.5 * np.sin(2 * np.pi * 440 * np.arange(3000) / RATE)).astype(np.float32)
@@ -27,7 +27,7 @@ def wav(subtype: str, *, channels: int = 1, fmt: str = "WAV") -> bytes:
 @pytest.mark.parametrize("channels", [1, 2, 6])
 @pytest.mark.parametrize("subtype", ["PCM_U8", "PCM_16", "PCM_24", "PCM_32", "FLOAT", "DOUBLE"])
 def test_wav_of_every_width(subtype: str, channels: int, fmt: str) -> None:
-    decoder = WireDecoder(8000)
+    decoder = PcmDecoder(8000)
     y = decoder.push(wav(subtype, channels=channels, fmt=fmt))
     assert decoder.rate == RATE
     assert np.abs(y[: len(TONE)] - TONE).max() < (0.01 if subtype == "PCM_U8" else 1e-3)
@@ -39,27 +39,27 @@ PIPED = wav("PCM_16", channels=2)
 @settings(max_examples=40)
 @given(cuts=st.lists(st.integers(1, len(PIPED) - 1), max_size=20))
 def test_pieces_of_any_size_give_the_same_samples(cuts: list[int]) -> None:
-    decoder, edges = WireDecoder(8000), [0, *sorted(cuts), len(PIPED)]
+    decoder, edges = PcmDecoder(8000), [0, *sorted(cuts), len(PIPED)]
     parts = [decoder.push(PIPED[a:b]) for a, b in itertools.pairwise(edges)]
-    assert np.array_equal(np.concatenate(parts), WireDecoder(8000).push(PIPED))
+    assert np.array_equal(np.concatenate(parts), PcmDecoder(8000).push(PIPED))
 
 
 @pytest.mark.parametrize("length", [0, 0xFFFFFFFF, 0x7FFFFFFF])
 def test_the_length_in_the_header_is_nothing_to_go_by(length: int) -> None:
     piped = bytearray(wav("PCM_16"))
     struct.pack_into("<I", piped, piped.index(b"data") + 4, length)
-    assert len(WireDecoder(8000).push(bytes(piped))) == len(TONE)
+    assert len(PcmDecoder(8000).push(bytes(piped))) == len(TONE)
 
 
 def test_bare_samples_are_at_the_stated_rate() -> None:
-    decoder = WireDecoder(16_000)
+    decoder = PcmDecoder(16_000)
     y = decoder.push((TONE * 32767).astype("<i2").tobytes())
     assert decoder.rate == 16_000
     assert np.abs(y - TONE).max() < 1e-3
 
 
 def test_bare_silence_is_sound() -> None:
-    assert len(WireDecoder(16_000).push(bytes(10_000))) == 5000
+    assert len(PcmDecoder(16_000).push(bytes(10_000))) == 5000
 
 
 @pytest.mark.parametrize(
@@ -81,14 +81,14 @@ def test_bare_silence_is_sound() -> None:
     ids=lambda value: value if isinstance(value, str) else "",
 )
 def test_what_is_no_sound_is_named(data: bytes, said: str) -> None:
-    with pytest.raises(WireError, match=said):
-        WireDecoder(RATE).push(data)
+    with pytest.raises(StreamError, match=said):
+        PcmDecoder(RATE).push(data)
 
 
 def test_random_bytes_are_noticed_and_music_is_not() -> None:
-    random = WireDecoder(RATE).push(os.urandom(20_000))
+    random = PcmDecoder(RATE).push(os.urandom(20_000))
     assert sounds_random(random)
     swapped = (TONE * 20_000).astype(">i2").tobytes()
-    assert sounds_random(WireDecoder(RATE).push(swapped))
+    assert sounds_random(PcmDecoder(RATE).push(swapped))
     assert not sounds_random(TONE * 2)
     assert not sounds_random(np.clip(np.random.default_rng(0).standard_normal(5000), -1, 1).astype(np.float32) * 0.3)

@@ -1,4 +1,4 @@
-"""The feed socket, with a real feeder process at its other end."""
+"""The feed socket, with a real sender process at its other end."""
 
 import os
 import socket
@@ -11,8 +11,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from core.audio.live.pcm_stream import PcmDecoder
 from core.audio.live.socket_path import SocketError, default_socket, listen_on
-from core.audio.live.socket_server import SocketSource
+from core.audio.live.socket_source import SocketSource
 from core.audio.live.source import State
 from tests.support.paths import ROOT
 from tests.support.waiting import wait_until
@@ -76,24 +77,24 @@ def is_in(source: SocketSource, state: State, text: str = "") -> None:
 
 def test_sound_arrives_whole_and_in_order(source: SocketSource) -> None:
     is_in(source, State.WAITING, str(source.path))
-    feeder = FeedProcess(source.path)
-    feeder.send(samples(1.5))
+    sender = FeedProcess(source.path)
+    sender.send(samples(1.5))
     y = heard(source, 1.5)
     assert y.tolist() == (np.arange(len(y)) % 20_000).tolist()
     is_in(source, State.HEARING, "22,050 Hz")
-    assert feeder.end() == (0, f"fed {3 * RATE:,} bytes to {source.path}\n")
+    assert sender.end() == (0, f"fed {3 * RATE:,} bytes to {source.path}\n")
     is_in(source, State.WAITING, "ended")
     assert source.overruns == 0
 
 
-def test_the_end_is_heard_though_the_feeder_has_gone(source: SocketSource) -> None:
-    feeder = FeedProcess(source.path)
-    feeder.send(samples(0.7))
-    assert feeder.end()[0] == 0
+def test_the_end_is_heard_though_the_sender_has_gone(source: SocketSource) -> None:
+    sender = FeedProcess(source.path)
+    sender.send(samples(0.7))
+    assert sender.end()[0] == 0
     assert len(heard(source, 0.7)) == round(0.7 * RATE)
 
 
-def test_one_feeder_after_another_and_a_wav_header(source: SocketSource) -> None:
+def test_one_sender_after_another_and_a_wav_header(source: SocketSource) -> None:
     first = FeedProcess(source.path)
     first.send(samples(0.5))
     first.end()
@@ -105,14 +106,14 @@ def test_one_feeder_after_another_and_a_wav_header(source: SocketSource) -> None
     assert heard(source, 0.5)[:3].tolist() == [0, 1, 2]
 
 
-def test_a_second_feeder_is_refused_politely_and_the_first_goes_on(source: SocketSource) -> None:
+def test_a_second_sender_is_refused_politely_and_the_first_goes_on(source: SocketSource) -> None:
     first = FeedProcess(source.path)
     first.send(samples(0.3))
     is_in(source, State.HEARING)
     second = FeedProcess(source.path)
     status, narration = second.end()
     assert status == 1
-    assert "another feeder is connected" in narration
+    assert "another sender is connected" in narration
     first.send(samples(0.3, start=round(0.3 * RATE)))
     y = heard(source, 0.6)
     assert y.tolist() == (np.arange(len(y)) % 20_000).tolist()
@@ -128,12 +129,12 @@ def test_a_second_feeder_is_refused_politely_and_the_first_goes_on(source: Socke
     ],
     ids=["MP3", "a letter", "a word"],
 )
-def test_garbage_is_told_to_both_sides_and_the_next_feeder_is_welcome(
+def test_garbage_is_told_to_both_sides_and_the_next_sender_is_welcome(
     source: SocketSource, data: bytes, said: str
 ) -> None:
-    feeder = FeedProcess(source.path)
-    feeder.send(data)
-    status, narration = feeder.end()
+    sender = FeedProcess(source.path)
+    sender.send(data)
+    status, narration = sender.end()
     assert status == 1
     assert said in narration
     is_in(source, State.TROUBLE, said)
@@ -143,51 +144,106 @@ def test_garbage_is_told_to_both_sides_and_the_next_feeder_is_welcome(
     after.end()
 
 
+GREETINGS = [
+    b'{"a":' * 30_000,
+    b'{"a":' + b"[" * 500 + b"\n",
+    b'{"rate": "\\ud83d"}\n',
+    b'{"rate": true}\n',
+    b'{"rate": 1e400}\n',
+    b'{"rate": ' + b"9" * 900 + b"}\n",
+    b'{"rate": -1}\n',
+    b"{}\n",
+    b"{\xff\xfe}\n",
+    b"RIFF\0\0\0\0WAVEfmt \x10\0\0\0\x01\0\xff\xff" + bytes(100),
+]
+
+
+@pytest.mark.parametrize("data", GREETINGS, ids=range(len(GREETINGS)))
+def test_whatever_one_client_sends_ends_only_that_client(source: SocketSource, data: bytes) -> None:
+    with socket.socket(socket.AF_UNIX) as link:
+        link.connect(str(source.path))
+        link.sendall(data)
+        link.shutdown(socket.SHUT_WR)
+        assert link.recv(1000).startswith(b"! ")
+    is_in(source, State.TROUBLE, "refused")
+    with socket.socket(socket.AF_UNIX) as link:
+        link.connect(str(source.path))
+        link.sendall(samples(0.2)[2000:])
+        assert heard(source, 0.1)[0] == 1000
+
+
+def test_an_error_in_the_decoder_ends_only_that_client(source: SocketSource, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: object) -> None:
+        raise ZeroDivisionError
+
+    with monkeypatch.context() as patch, socket.socket(socket.AF_UNIX) as link:
+        patch.setattr(PcmDecoder, "push", fail)
+        link.connect(str(source.path))
+        link.sendall(samples(0.2))
+        is_in(source, State.TROUBLE, "internal error")
+    with socket.socket(socket.AF_UNIX) as link:
+        link.connect(str(source.path))
+        link.sendall(samples(0.2)[2000:])
+        assert heard(source, 0.1)[0] == 1000
+
+
+def test_a_fast_sender_that_has_gone_makes_room_at_once(source: SocketSource) -> None:
+    with socket.socket(socket.AF_UNIX) as link:
+        link.connect(str(source.path))
+        link.sendall(samples(4))  # at real time the last of it would be read in three seconds
+        is_in(source, State.HEARING)
+    began = time.monotonic()
+    is_in(source, State.WAITING, "ended")
+    assert time.monotonic() - began < 1
+    y = heard(source, 4)
+    assert y.tolist() == (np.arange(len(y)) % 20_000).tolist()
+
+
 def test_random_bytes_are_shown_as_what_they_are(source: SocketSource) -> None:
-    feeder = FeedProcess(source.path)
-    feeder.send(os.urandom(40_000))
+    sender = FeedProcess(source.path)
+    sender.send(os.urandom(40_000))
     is_in(source, State.TROUBLE, "random or compressed")
-    feeder.end()
+    sender.end()
 
 
-def test_a_stalled_feeder_is_shown_and_recovers(source: SocketSource) -> None:
-    feeder = FeedProcess(source.path)
-    feeder.send(samples(0.2))
+def test_a_stalled_sender_is_shown_and_recovers(source: SocketSource) -> None:
+    sender = FeedProcess(source.path)
+    sender.send(samples(0.2))
     is_in(source, State.STALLED, "nothing for")
-    feeder.send(samples(0.2, start=round(0.2 * RATE)))
+    sender.send(samples(0.2, start=round(0.2 * RATE)))
     is_in(source, State.HEARING)
     assert len(heard(source, 0.4)) == round(0.4 * RATE)
-    feeder.end()
+    sender.end()
 
 
-def test_too_fast_a_feeder_that_stalls_is_shown_as_stalled(source: SocketSource) -> None:
-    feeder = FeedProcess(source.path)
-    feeder.send(samples(5.0))
+def test_too_fast_a_sender_that_stalls_is_shown_as_stalled(source: SocketSource) -> None:
+    sender = FeedProcess(source.path)
+    sender.send(samples(5.0))
     is_in(source, State.HEARING, "held back")
     is_in(source, State.STALLED, "nothing for")
-    feeder.end()
+    sender.end()
 
 
-def test_a_feeder_that_is_killed_makes_room(source: SocketSource) -> None:
-    feeder = FeedProcess(source.path)
-    feeder.send(samples(0.2))
+def test_a_sender_that_is_killed_makes_room(source: SocketSource) -> None:
+    sender = FeedProcess(source.path)
+    sender.send(samples(0.2))
     is_in(source, State.HEARING)
-    feeder.process.kill()
+    sender.process.kill()
     is_in(source, State.WAITING)
-    feeder.end()
+    sender.end()
 
 
-def test_too_fast_a_feeder_is_held_to_real_time_and_told(tmp_path: Path) -> None:
+def test_too_fast_a_sender_is_held_to_real_time_and_told(tmp_path: Path) -> None:
     source = SocketSource(tmp_path / "feed.sock")
-    feeder = FeedProcess(source.path)
+    sender = FeedProcess(source.path)
     began = time.monotonic()
-    feeder.process.stdin.write(samples(8))  # type: ignore[union-attr]
+    sender.process.stdin.write(samples(8))  # type: ignore[union-attr]
     is_in(source, State.HEARING, "faster than real time")
     y = heard(source, 4)
     assert len(y) / RATE <= 1.02 * (time.monotonic() - began) + 3
     assert y.tolist() == (np.arange(len(y)) % 20_000).tolist()
     source.close()
-    status, narration = feeder.end()
+    status, narration = sender.end()
     assert status == 1
     assert "faster than real time" in narration
     assert "the listener has ended" in narration

@@ -1,0 +1,272 @@
+"""A per-user socket as a source: one client at a time sends sound to it, from this machine or through SSH."""
+
+import contextlib
+import math
+import os
+import select
+import socket
+import threading
+import time
+import traceback
+from collections import deque
+from pathlib import Path
+
+import msgspec
+
+from core.audio.live.pcm_stream import PcmDecoder, StreamError, sounds_random
+from core.audio.live.ring_buffer import RingBuffer
+from core.audio.live.socket_path import DEFAULT_RATE, listen_on
+from core.audio.live.source import KEPT_SECONDS, Chunk, Condition, State
+from core.audio.resample import HIGHEST_RATE, LOWEST_RATE
+
+SHOWN_SECONDS = 4.0
+"""How long a client's end or mistake is shown before the source is waiting again."""
+PIECE = 1 << 15
+STALL_SECONDS = 2.0
+AHEAD_SECONDS = 1.0
+"""How far a client may run ahead of real time before it is held back."""
+CREDIT_SECONDS = 20.0
+"""How much a client may catch up on after its connection was stuck."""
+DRIFT = 1.02
+"""Clocks differ; a microphone may run this much too fast."""
+LONGEST_GREETING = 1000
+_GONE = getattr(select, "POLLRDHUP", 0) | select.POLLHUP | select.POLLERR
+"""The client will send nothing more, though something may be left to read."""
+
+
+class _Greeting(msgspec.Struct):
+    rate: int
+
+
+class SocketConnection:
+    """One client: what it has sent, and how fast it may continue."""
+
+    def __init__(self, link: socket.socket) -> None:
+        self.link = link
+        self.ring: RingBuffer | None = None
+        self.rate = 0
+        self._begins = True
+        self._decoder: PcmDecoder | None = None
+        self._greeting = b""
+        self._open_since = time.monotonic()
+        """Since when more could be read; ahead of now while the client is held back."""
+        self._granted_at = self._open_since
+        self._credit = AHEAD_SECONDS
+        self._held_since: float | None = None
+        self._is_fast = False
+        self._is_random = False
+
+    @property
+    def condition(self) -> Condition:
+        silent = time.monotonic() - self._open_since
+        if silent > STALL_SECONDS:
+            return Condition(State.STALLED, f"the sender has sent nothing for {silent:.0f} s")
+        if self._is_random:
+            return Condition(State.TROUBLE, "what is sent looks like random or compressed data, not samples")
+        if self._is_fast:
+            return Condition(State.HEARING, f"sender, {self.rate:,} Hz, faster than real time: held back to it")
+        return Condition(State.HEARING, f"sender, {self.rate:,} Hz") if self.rate else Condition(State.WAITING)
+
+    def read(self, timeout: float) -> Chunk | None:
+        """What has come since the last call."""
+        if self.ring is None:
+            return None
+        samples = self.ring.read(timeout)
+        if not len(samples):
+            return None
+        begins, self._begins = self._begins, False
+        return Chunk(samples, self.rate, self.ring.arrived, begins)
+
+    def pause(self) -> float:
+        """Seconds until more may be read: the credit grows with real time and shrinks with what is read."""
+        now = time.monotonic()
+        self._credit = min(self._credit + DRIFT * (now - self._granted_at), AHEAD_SECONDS + CREDIT_SECONDS)
+        self._granted_at = now
+        return max(0.0, -self._credit)
+
+    def receive(self) -> bool:
+        """Reads what has come; returns whether there may be more.
+
+        Raises:
+            StreamError: it is not sound.
+        """
+        data = self.link.recv(PIECE)
+        if not data:
+            if self._decoder is not None:
+                self._decoder.end()
+            return False
+        self._open_since = time.monotonic()
+        if self._decoder is None:
+            self._greeting += data
+            data = self._read_greeting()
+        if self._decoder is None or not data:
+            return True
+        samples = self._decoder.push(data)
+        if not len(samples) or self._decoder.rate is None:
+            return True
+        if self.ring is None:
+            self.rate = self._decoder.rate
+            self.ring = RingBuffer(KEPT_SECONDS * self.rate)
+        self._is_random = sounds_random(samples)
+        self.ring.write(samples)
+        self._spend(len(samples) / self.rate)
+        return True
+
+    def _spend(self, seconds: float) -> None:
+        self._credit -= seconds
+        now = time.monotonic()
+        self._open_since = now + max(0.0, -self._credit)
+        if self._credit > AHEAD_SECONDS / 2:
+            self._held_since = None
+            self._is_fast = False
+        elif self._credit < 0 and self._held_since is None:
+            self._held_since = now
+        if self._held_since is not None and now - self._held_since > STALL_SECONDS and not self._is_fast:
+            self._is_fast = True
+            self.say("sound comes faster than real time, so it is held back to that")
+
+    def _read_greeting(self) -> bytes:
+        """What follows the greeting, once that is complete; everything if there is no greeting."""
+        if not self._greeting.startswith(b"{"):
+            self._decoder = PcmDecoder(DEFAULT_RATE)
+            return self._greeting
+        line, newline, rest = self._greeting.partition(b"\n")
+        if not newline and len(line) <= LONGEST_GREETING:
+            return b""
+        if len(line) > LONGEST_GREETING:
+            raise StreamError("the first line is too long for a greeting")
+        try:
+            rate = msgspec.json.decode(line, type=_Greeting).rate
+        except (msgspec.DecodeError, RecursionError) as error:
+            raise StreamError('the greeting is not understood; it should be like {"rate": 22050}') from error
+        if not LOWEST_RATE <= rate <= HIGHEST_RATE:
+            raise StreamError(f"a rate of {rate} Hz cannot be played")
+        self._decoder = PcmDecoder(rate)
+        return rest
+
+    def say(self, text: str) -> None:
+        """A line to the client, if it still takes any."""
+        with contextlib.suppress(OSError):
+            self.link.send(text.encode(errors="replace") + b"\n", socket.MSG_NOSIGNAL | socket.MSG_DONTWAIT)
+
+
+class SocketSource:
+    """Listens in a thread of its own. Clients come and go; what they do wrong is told to them and shown."""
+
+    def __init__(self, path: Path) -> None:
+        """
+        Raises:
+            SocketError: another process listens there, or the place cannot be used.
+        """
+        self.path = path
+        self._server = listen_on(path)
+        self._server.setblocking(False)
+        self._wake, self._woken = os.pipe()
+        self._client: SocketConnection | None = None
+        self._unread: deque[SocketConnection] = deque()
+        """Clients whose sound has not been read to its end, the present one last."""
+        self._last: tuple[float, Condition] | None = None
+        self._earlier_overruns = 0
+        self._closing = False
+        self._thread = threading.Thread(target=self._serve, name="sound socket", daemon=True)
+        self._thread.start()
+
+    @property
+    def condition(self) -> Condition:
+        client, last = self._client, self._last
+        if client is not None:
+            return client.condition
+        if last is not None and time.monotonic() - last[0] < SHOWN_SECONDS:
+            return last[1]
+        return Condition(State.WAITING, f"waiting for genre-tui feed on {self.path}")
+
+    @property
+    def overruns(self) -> int:
+        client = self._client
+        return self._earlier_overruns + (client.ring.overruns if client and client.ring else 0)
+
+    def read(self, timeout: float) -> Chunk | None:
+        # A client that has gone is read to its end before the next.
+        while self._unread and self._unread[0] is not self._client:
+            earlier = self._unread[0]
+            if (chunk := earlier.read(0)) is not None:
+                return chunk
+            self._unread.popleft()
+        if self._unread and self._unread[0].ring is not None:
+            return self._unread[0].read(timeout)
+        time.sleep(timeout)
+        return None
+
+    def close(self) -> None:
+        self._closing = True
+        os.write(self._woken, b"!")
+        self._thread.join()
+        for descriptor in (self._wake, self._woken):
+            os.close(descriptor)
+
+    def _serve(self) -> None:
+        poll = select.poll()
+        poll.register(self._server, select.POLLIN)
+        poll.register(self._wake, select.POLLIN)
+        with self._server:
+            while not self._closing:
+                client, pause = self._client, 0.0
+                if client is not None:
+                    pause = client.pause()
+                    # One that is held back is still watched for its end.
+                    poll.register(client.link, _GONE | (0 if pause > 0 else select.POLLIN))
+                for descriptor, event in poll.poll(math.ceil(1000 * pause) if pause > 0 else None):
+                    if descriptor == self._server.fileno():
+                        self._accept()
+                    elif client is not None and descriptor == client.link.fileno():
+                        last = self._receive(client, to_the_end=bool(event & _GONE))
+                        if last is not None:
+                            poll.unregister(client.link)
+                            self._drop(client, last)
+            if self._client is not None:
+                self._client.say("! the listener has ended")
+                self._client.link.close()
+        self.path.unlink(missing_ok=True)
+
+    def _accept(self) -> None:
+        try:
+            link, _ = self._server.accept()
+        except OSError:  # the client has gone before it was answered, or there are no more descriptors
+            time.sleep(0.05)
+            return
+        if self._client is not None:
+            with link, contextlib.suppress(OSError):
+                link.sendall(b"! another sender is connected; it has to end first\n")
+            return
+        link.setblocking(False)
+        self._client = client = SocketConnection(link)
+        self._unread.append(client)
+
+    def _receive(self, client: SocketConnection, *, to_the_end: bool) -> Condition | None:
+        """Takes what the client has sent; returns how it ended, or None while it continues.
+
+        ``to_the_end`` takes all that a client that has gone has left, however fast it was: the socket's buffer holds no
+        more than a few seconds, and the place is free for the next.
+        """
+        try:
+            while client.receive():
+                if not to_the_end:
+                    return None
+            return Condition(State.WAITING, "the sender has ended")
+        except BlockingIOError:
+            return None
+        except StreamError as error:
+            client.say(f"! {error}")
+            return Condition(State.TROUBLE, f"what was sent was refused: {error}")
+        except OSError as error:
+            return Condition(State.WAITING, f"the sender has gone ({error.strerror or error})")
+        except Exception as error:  # whatever one client sends ends only that client
+            traceback.print_exc()
+            client.say(f"! internal error: {type(error).__name__}")
+            return Condition(State.TROUBLE, f"what was sent was refused: internal error ({type(error).__name__})")
+
+    def _drop(self, client: SocketConnection, last: Condition) -> None:
+        client.link.close()
+        self._earlier_overruns += client.ring.overruns if client.ring else 0
+        self._last = (time.monotonic(), last)
+        self._client = None
