@@ -151,7 +151,7 @@ def test_a_device_that_goes_away_is_told_and_waited_for(wav: Path) -> None:
             assert process.poll() is None
         [server] = [child for child in psutil.Process(process.pid).children() if child.name() == "pulseaudio"]
         server.kill()
-        while b"has gone; trying again" not in (line := process.stderr.readline()):
+        while b"is not connected; waiting for it" not in (line := process.stderr.readline()):
             assert b"Traceback" not in line
             assert process.poll() is None
         os.killpg(process.pid, signal.SIGINT)
