@@ -13,6 +13,7 @@ from PIL import Image
 
 from core.features.augment_preview import AugmentPreview
 from core.features.quantise import quantise
+from core.util.atomic import open_output, output_path
 from core.util.file_names import FileNames, inside
 
 _PALETTE = (colormaps["magma"](np.arange(256))[:, :3] * 255).round().astype(np.uint8).tobytes()
@@ -51,7 +52,8 @@ def write_spectrograms(folder: Path, clips: Iterable[tuple[str, str, npt.NDArray
 def write_picture(folder: Path, seen: AugmentPreview) -> Path:
     """``folder/<effect>.png``."""
     path = folder / f"{seen.effect}.png"
-    write_spectrogram(path, quantise(seen.mel_MT, seen.front_end.top_db).numpy())
+    with output_path(path) as file:
+        write_spectrogram(file, quantise(seen.mel_MT, seen.front_end.top_db).numpy())
     return path
 
 
@@ -60,6 +62,6 @@ def write_sound(folder: Path, heard: AugmentPreview) -> Path:
     import soundfile
 
     path = folder / f"{heard.effect}.wav"
-    with path.open("wb") as file:  # soundfile's own errors are no OSError
+    with open_output(path) as file:  # soundfile's own errors are not OSErrors
         soundfile.write(file, heard.sound(), heard.front_end.sample_rate, format="WAV", subtype="PCM_16")
     return path

@@ -8,6 +8,7 @@ import os
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
+from typing import cast
 
 from core.runs.directory import default_runs_dir, list_runs
 from core.util.errors import UserError
@@ -136,17 +137,14 @@ def _runs(before: Sequence[str]) -> list[str]:
         return []
 
 
-def _fields(*, augmentation: bool) -> Iterator[str]:
-    """``epochs=``, ``optimiser.warmup=``: each field of a recipe, or each of its augmentation."""
+def _fields(*, augmentation: bool) -> list[str]:
+    """``epochs=``, ``optimiser.warmup=``: each field of a recipe, or of its augmentation."""
     from core.training.recipe import Recipe, to_dict
+    from tui.commands.runs.train import field_names
 
-    for name, value in to_dict(Recipe(data="")).items():
-        if isinstance(value, dict):
-            prefix = "" if augmentation else f"{name}."
-            if not augmentation or name == "augmentation":
-                yield from (f"{prefix}{inner}=" for inner in value)
-        elif not augmentation:
-            yield f"{name}="
+    plain = to_dict(Recipe(data=""))
+    fields = cast("dict[str, object]", plain["augmentation"]) if augmentation else field_names(plain)
+    return [f"{field}=" for field in fields]
 
 
 def _paths(current: str, *, folders_only: bool) -> Iterator[str]:

@@ -4,7 +4,7 @@ import os
 from collections import defaultdict
 from pathlib import Path
 
-from core.util.atomic import write_atomic
+from core.util.atomic import write_output
 from core.util.errors import UserError
 
 
@@ -41,7 +41,7 @@ class Playlists:
             self.folder.mkdir(parents=True, exist_ok=True)
             for label, entries in sorted(self._entries.items()):
                 written.append(self.folder / f"{_file_name(label)}.m3u8")
-                write_atomic(written[-1], ("#EXTM3U\n" + "".join(entries)).encode())
+                write_output(written[-1], ("#EXTM3U\n" + "".join(entries)).encode())
         except OSError as error:
             raise UserError(f"no playlists can be written to {self.folder}: {error.strerror}") from error
         return written

@@ -2,11 +2,11 @@
 
 import contextlib
 import csv
-import sys
+import io
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol, Self, TextIO
+from typing import TYPE_CHECKING, Any, Protocol, Self
 
 import msgspec
 from rich.cells import cell_len
@@ -15,10 +15,10 @@ from core.audio.errors import AudioError
 from core.inference.batch.labels import Labels
 from core.inference.types import Prediction, Result, Unreadable, as_plain
 from core.tags.write import Action, TagPlan
-from core.util.atomic import replacing
-from core.util.errors import UserError
+from core.util.atomic import open_output
 from core.util.text import printable
-from tui.shell.printing import print_json, print_line
+from tui.commands.common import writing
+from tui.shell.printing import print_data, print_json, print_line
 from tui.text.cells import padded
 from tui.text.formatting import count
 
@@ -124,49 +124,49 @@ class JsonOutput(contextlib.AbstractContextManager["JsonOutput"]):
 
 
 class CsvOutput(contextlib.AbstractContextManager["CsvOutput"]):
-    """A row a file; a file on disk appears when it is whole."""
+    """A row per file. A regular file is replaced at the end; a FIFO, a device and ``-`` get each row at once."""
 
     HEAD = ("path", "genre", "probability", "uncertain", "reason", "labels", "duration_s", "error")
 
     def __init__(self, path: Path, genres: Sequence[str], top: int | None) -> None:
-        self._genres, self._top = genres, top
+        self._path, self._genres, self._top = path, genres, top
         self._stack = contextlib.ExitStack()
-        self._file: TextIO = sys.stdout
-        if path.is_dir():
-            raise UserError(f"{path} is a folder; give --csv a file")
-        if path != Path("-"):
-            try:
-                temporary = self._stack.enter_context(replacing(path))
-            except OSError as error:
-                raise UserError(f"{path} cannot be written: {error.strerror}") from error
-            self._file = self._stack.enter_context(temporary.open("w", newline="", encoding="utf-8"))
-        self._rows = csv.writer(self._file)
-        self._rows.writerow([*self.HEAD, *genres])
+        with writing(path):
+            self._file = None if path == Path("-") else self._stack.enter_context(open_output(path, "w", newline=""))
+        self._write([*self.HEAD, *genres])
 
     def put(self, said: Said) -> None:
         result = said.result
         if isinstance(result, Unreadable):
-            self._rows.writerow([result.path, "", "", "", "", "", "", result.error, *("" for _ in self._genres)])
+            self._write([result.path, "", "", "", "", "", "", result.error, *("" for _ in self._genres)])
+            return
+        shown = dict(result.top(self._top or len(self._genres)))
+        self._write(
+            [
+                result.path,
+                result.genre,
+                result.probability,
+                str(result.uncertain).lower(),
+                result.reason or "",
+                "; ".join(said.labels),
+                result.duration_s,
+                "",
+                *(shown.get(genre, "") for genre in self._genres),
+            ]
+        )
+
+    def _write(self, cells: Sequence[object]) -> None:
+        row = io.StringIO()
+        csv.writer(row).writerow(cells)
+        if self._file is None:
+            print_data(row.getvalue(), end="")
         else:
-            shown = dict(result.top(self._top or len(self._genres)))
-            self._rows.writerow(
-                [
-                    result.path,
-                    result.genre,
-                    result.probability,
-                    str(result.uncertain).lower(),
-                    result.reason or "",
-                    "; ".join(said.labels),
-                    result.duration_s,
-                    "",
-                    *(shown.get(genre, "") for genre in self._genres),
-                ]
-            )
-        if self._file is sys.stdout:
-            self._file.flush()
+            with writing(self._path):
+                self._file.write(row.getvalue())
 
     def __exit__(self, *error: Any) -> None:
-        self._stack.__exit__(*error)
+        with writing(self._path):
+            self._stack.__exit__(*error)
 
 
 class TableOutput(contextlib.AbstractContextManager["TableOutput"]):

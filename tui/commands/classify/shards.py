@@ -1,27 +1,30 @@
-"""``classify --nproc N``: the files dealt out to N processes on this machine, one a GPU where there are GPUs."""
+"""``classify --nproc N`` and ``--shard I/N``: the files shared by processes of this machine, or by machines."""
 
 import argparse
 import contextlib
 import csv
 import itertools
+import os
 import subprocess
 import sys
 import tempfile
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import IO, TypeVar
 
-from core.util.atomic import replacing
+from core.util.atomic import open_output
 from core.util.device import is_surely_cpu
 from core.util.errors import UserError
 from core.util.parallel import cores
+from tui.commands.common import writing
 from tui.commands.exit_codes import DONE, FAILED, UsageError
+from tui.shell.printing import print_data, write_notes
 
 
 @contextlib.contextmanager
 def shared_table(path: Path, processes: int) -> Iterator[list[Path]]:
-    """Yields a file for the table of each process; at the end, and not after an error, they are one at ``path``.
+    """Yields a file for the table of each process; unless an error ends the block, they are then joined at ``path``.
 
     Raises:
         UserError: the file cannot be written.
@@ -29,22 +32,20 @@ def shared_table(path: Path, processes: int) -> Iterator[list[Path]]:
     if path == Path("-"):
         raise UsageError("--nproc writes a table to a file, not to standard output; give --csv a file")
     with contextlib.ExitStack() as stack:
-        try:
-            table = stack.enter_context(replacing(path))
-        except OSError as error:
-            raise UserError(f"{path} cannot be written: {error.strerror}") from error
+        stack.enter_context(writing(path))
+        table = stack.enter_context(open_output(path, "w", newline=""))
         folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="genre-tui-"))
         parts = [Path(folder) / f"{number}.csv" for number in range(processes)]
         yield parts
         _join(parts, table)
 
 
-def _join(parts: Sequence[Path], table: Path) -> None:
-    """The head once, then a row of each in turn: process I has had every N-th file from the I-th on."""
+def _join(parts: Sequence[Path], table: IO[str]) -> None:
+    """The header once, then a row of each in turn: process I classified every N-th file from the I-th on."""
     with contextlib.ExitStack() as stack:
         files = [stack.enter_context(part.open(newline="", encoding="utf-8")) for part in parts]
         tables = [csv.reader(file) for file in files]
-        out = csv.writer(stack.enter_context(table.open("w", newline="", encoding="utf-8")))
+        out = csv.writer(table)
         heads = [next(rows) for rows in tables]
         out.writerow(heads[0])
         for turn in itertools.zip_longest(*tables):
@@ -54,19 +55,21 @@ def _join(parts: Sequence[Path], table: Path) -> None:
 Item = TypeVar("Item")
 VALUES = ("model", "overlap", "top", "map", "threshold", "index", "runs")
 FLAGS = ("json", "skip_existing")
-"""Options that each process is given as they are."""
+"""Options passed on to each process unchanged."""
 
 
 def add_shard_options(group: argparse._ArgumentGroup) -> None:
-    group.add_argument("--nproc", type=int, default=1, metavar="N", help="processes that share the files, one a GPU")
-    group.add_argument("--shard", metavar="I/N", help="the I-th of N shares of the files, for the I-th of N machines")
+    group.add_argument(
+        "--nproc", type=int, default=1, metavar="N", help="processes that share the work, one per GPU (1)"
+    )
+    group.add_argument("--shard", metavar="I/N", help="only the I-th of N shares of the files, for N machines")
 
 
 def share(items: Sequence[Item], shard: str | None) -> Sequence[Item]:
     """Every N-th item from the I-th on, for the shard ``I/N``.
 
     Raises:
-        UsageError: it is no such thing.
+        UsageError: the shard is malformed.
     """
     if shard is None:
         return items
@@ -77,9 +80,9 @@ def share(items: Sequence[Item], shard: str | None) -> Sequence[Item]:
 
 
 def classify_in_processes(args: argparse.Namespace) -> int:
-    """Starts the processes and passes on what they say, line by line, as it comes; the worst of their exit statuses."""
+    """Starts the processes and prints their lines as they come; returns the highest exit status."""
     if args.playlists or args.write_tags or args.shard:
-        raise UsageError("--nproc prints and writes tables; it goes with none of --playlists, --write-tags, --shard")
+        raise UsageError("--nproc cannot be combined with --playlists, --write-tags or --shard")
     if args.csv is None:
         return _answered([_command(args, number, None) for number in range(args.nproc)])
     with shared_table(args.csv, args.nproc) as parts:
@@ -90,18 +93,42 @@ def classify_in_processes(args: argparse.Namespace) -> int:
 
 
 def _answered(commands: Sequence[Sequence[str]]) -> int:
-    """
+    """Runs the processes and prints their lines as they come.
+
     Raises:
-        UserError: a process was killed.
+        UserError: a process was killed, or standard output cannot be written.
+        BrokenPipeError: the reader of standard output has gone.
     """
     processes = [
-        subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) for command in commands
+        subprocess.Popen(
+            command,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            encoding="utf-8",
+            errors="surrogateescape",
+            env=os.environ | {"PYTHONIOENCODING": "utf-8"},
+        )
+        for command in commands
     ]
     lock = threading.Lock()
+    failures: list[Exception] = []
+
+    def pass_on(source: IO[str], write: Callable[[str], None]) -> None:
+        for line in source:
+            try:
+                with lock:
+                    write(line)
+            except (BrokenPipeError, UserError) as error:
+                failures.append(error)
+                for process in processes:
+                    process.terminate()
+                return
+
     readers = [
-        threading.Thread(target=_pass_on, args=(source, target, lock))
+        threading.Thread(target=pass_on, args=(source, write))
         for process in processes
-        for source, target in ((process.stdout, sys.stdout), (process.stderr, sys.stderr))
+        for source, write in ((process.stdout, lambda line: print_data(line, end="")), (process.stderr, write_notes))
     ]
     try:
         for reader in readers:
@@ -112,8 +139,10 @@ def _answered(commands: Sequence[Sequence[str]]) -> int:
             process.terminate()
         for reader in readers:
             reader.join()
+    if failures:
+        raise failures[0]
     if killed := [-status for status in statuses if status < 0]:
-        raise UserError(f"a process was ended by signal {killed[0]}; part of the files was not classified")
+        raise UserError(f"a process was ended by signal {killed[0]}; some of the files were not classified")
     return max(statuses)
 
 
@@ -132,11 +161,3 @@ def _command(args: argparse.Namespace, number: int, table: Path | None) -> list[
         f"--shard={number + 1}/{args.nproc}",
         *("--", *args.paths),
     ]
-
-
-def _pass_on(source: IO[str] | None, target: IO[str], lock: threading.Lock) -> None:
-    assert source is not None
-    for line in source:
-        with lock:
-            target.write(line)
-            target.flush()

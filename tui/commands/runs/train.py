@@ -1,4 +1,4 @@
-"""``train DATA``: start a run and follow it in plain lines, or leave it to itself (``--detach``) or to you."""
+"""``train DATA``: starts a run and follows it in plain lines, or returns at once (``--detach``)."""
 
 import argparse
 import shlex
@@ -11,8 +11,9 @@ from core.models.catalog import MODELS
 from core.training.presets import DEFAULT_PRESET, PRESETS, preset
 from core.training.recipe import Recipe, from_dict, to_dict
 from core.util.errors import UserError
-from tui.commands.common import Progress, add_runs_option, add_settings_option, runs_dir
+from tui.commands.common import Progress, add_device_option, add_runs_option, add_settings_option, runs_dir
 from tui.commands.exit_codes import DONE, UsageError
+from tui.commands.parser import did_you_mean
 from tui.shell.printing import print_data, print_note
 
 FLAGS = {
@@ -30,35 +31,39 @@ FLAGS = {
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("data", metavar="DATA", help="a folder of genres, or a feature pack")
-    parser.add_argument("--preset", choices=PRESETS, default=DEFAULT_PRESET, help=f"where to begin ({DEFAULT_PRESET})")
+    parser.add_argument("data", metavar="DATA", help="a folder with a folder of clips per genre, or a feature pack")
+    parser.add_argument("--preset", choices=PRESETS, default=DEFAULT_PRESET, help=f"base recipe ({DEFAULT_PRESET})")
     parser.add_argument("--model", choices=MODELS, help="; ".join(f"{name}: {line}" for name, line in MODELS.items()))
-    parser.add_argument("--epochs", type=int, metavar="N")
-    parser.add_argument("--batch-size", type=int, metavar="N")
-    parser.add_argument("--learning-rate", type=float, metavar="X")
+    parser.add_argument("--epochs", type=int, metavar="N", help="number of epochs")
+    parser.add_argument("--batch-size", type=int, metavar="N", help="clips, or crops, per batch")
+    parser.add_argument("--learning-rate", type=float, metavar="X", help="peak learning rate")
     parser.add_argument("--crop-seconds", type=float, metavar="S", help="train on random crops of this length")
-    parser.add_argument("--seed", type=int, metavar="N", help="of weights, order and crops; split.seed is the split's")
-    parser.add_argument("--device", metavar="auto|cpu|cuda[:N]|mps")
-    parser.add_argument("--nproc", type=int, metavar="N", help="processes that share every batch, one a GPU")
+    parser.add_argument(
+        "--seed", type=int, metavar="N", help="seed of weights, order and crops; the split has its own, split.seed"
+    )
+    add_device_option(parser, default=None)
+    parser.add_argument("--nproc", type=int, metavar="N", help="processes that share every batch, one per GPU")
     split = parser.add_mutually_exclusive_group()
     split.add_argument(
-        "--split-column", metavar="[CSV:]COLUMN", help="take train, valid and test from a column of an index"
+        "--split-column", metavar="[CSV:]COLUMN", help="metadata column that says train, valid or test for each clip"
     )
     split.add_argument(
-        "--groups", metavar="[CSV:]COLUMN", help="keep the clips of a group, such as an artist, together"
+        "--groups", metavar="[CSV:]COLUMN", help="metadata column, such as artist, whose groups are never split"
     )
-    parser.add_argument("--plain", action="store_true", default=None, help="the plain path: float32, nothing tuned")
+    parser.add_argument(
+        "--plain", action="store_true", default=None, help="train in float32 without any performance tuning"
+    )
     add_settings_option(
-        parser, "any field of the recipe, such as optimiser.schedule=cosine or front_end.seconds=15; may be repeated"
+        parser, "any field of the recipe, such as optimiser.schedule=cosine or front_end.seconds=15; repeatable"
     )
-    parser.add_argument("--name", help="what to call the run (the time, the dataset and the model)")
+    parser.add_argument("--name", metavar="NAME", help="name of the run (its start time, dataset and model)")
     later = parser.add_mutually_exclusive_group()
     later.add_argument("--detach", action="store_true", help="print the run's name and return at once")
     later.add_argument(
-        "--prepare", action="store_true", help="make the run's folder, print it, and leave its start to you"
+        "--prepare", action="store_true", help="make the run folder and print its path without starting the training"
     )
     parser.add_argument("--bell", action="store_true", help="ring the terminal's bell when the run ends")
-    parser.add_argument("--webhook", metavar="URL", help="where the trainer posts a summary when the run ends")
+    parser.add_argument("--webhook", metavar="URL", help="address that gets a summary as JSON when the run ends")
     add_runs_option(parser)
 
 
@@ -71,7 +76,7 @@ def run(args: argparse.Namespace) -> int:
 
     data = Path(args.data).expanduser().absolute()
     if not data.is_dir():
-        raise UserError(f"{args.data} is no folder; give a folder of genres, or a feature pack")
+        raise UserError(f"{args.data} is not a folder; give one with a folder of clips per genre, or a feature pack")
     recipe = recipe_from(args, data)
     _check(data, recipe)
     folder = create(runs_dir(args), to_dict(recipe), dataset_name(data), recipe.model, name=args.name)
@@ -79,7 +84,7 @@ def run(args: argparse.Namespace) -> int:
         write_webhook(folder, args.webhook)
     if args.prepare:
         print_data(folder.path)
-        print_note(f"start it with: genre-tui resume {shlex.quote(folder.name)}, or with torchrun on several machines")
+        print_note(f"start it with: genre-tui resume {shlex.quote(folder.name)}; or with torchrun on several machines")
         return DONE
     launch(folder)
     if args.detach:
@@ -91,12 +96,12 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _check(data: Path, recipe: Recipe) -> None:
-    """Looks at every file (the trainer need not do it again), so that no run is made that cannot be.
+    """Scans the dataset and divides it, so that no run is made that could not start; the trainer reuses the scan.
 
     Raises:
         UserError: the dataset cannot be trained on, or there is no such device.
     """
-    # These load numpy and the decoders: not for --help.
+    # Imported here because they load numpy and the decoders, which --help does not need.
     from core.dataset.scan import scan
     from core.dataset.split import split
 
@@ -109,7 +114,7 @@ def _check(data: Path, recipe: Recipe) -> None:
 
 
 def recipe_from(args: argparse.Namespace, data: Path) -> Recipe:
-    """The preset's recipe with what the command line changes.
+    """The preset's recipe with the changes that the command line makes.
 
     Raises:
         UsageError: a field does not exist, or a value does not fit it.
@@ -128,34 +133,50 @@ def recipe_from(args: argparse.Namespace, data: Path) -> Recipe:
             raise UsageError(f"--set takes FIELD=VALUE, not {setting!r}")
         _set(plain, field.strip(), _value(text.strip()))
     try:
-        return from_dict(plain)
+        recipe = from_dict(plain)
     except msgspec.ValidationError as error:
-        raise UsageError(f"this recipe cannot be: {error}") from error
+        raise UsageError(f"invalid recipe: {_explained(error)}") from error
+    if recipe.model not in MODELS:
+        raise UsageError(
+            f"there is no model {recipe.model!r}{did_you_mean(recipe.model, MODELS)} (models: {', '.join(MODELS)})"
+        )
+    return recipe
+
+
+def field_names(plain: dict[str, Any]) -> list[str]:
+    """``epochs``, ``optimiser.warmup``: the fields of a recipe as ``--set`` takes them."""
+    names: list[str] = []
+    for name, value in plain.items():
+        names += [f"{name}.{inner}" for inner in value] if isinstance(value, dict) and value else [name]
+    return names
 
 
 def _absolute(column: str) -> str:
-    """``INDEX.csv:COLUMN`` so that the trainer finds it from anywhere; a column of the dataset's own index as it is."""
+    """``CSV:COLUMN`` with an absolute path, which the trainer finds from anywhere; a mere column as it is."""
     path, colon, name = column.rpartition(":")
     return f"{Path(path).expanduser().absolute()}:{name}" if colon else column
 
 
 def _set(plain: dict[str, Any], field: str, value: object) -> None:
-    *groups, name = field.split(".")
-    for group in groups:
-        inner = plain.get(group)
-        if not isinstance(inner, dict):
-            raise UsageError(f"a recipe has no settings {group!r}; those with a dot are {', '.join(_groups(plain))}")
-        plain = inner
-    plain[name] = value
-
-
-def _groups(plain: dict[str, Any]) -> list[str]:
-    return [name for name, value in plain.items() if isinstance(value, dict)]
+    group, dot, name = field.rpartition(".")
+    inner = plain.get(group) if dot else plain
+    if not isinstance(inner, dict) or (name not in inner and group != "model_options"):
+        names = field_names(plain)
+        raise UsageError(
+            f"a recipe has no field {field!r}{did_you_mean(field, names)} (fields: {', '.join(names)}, model_options.*)"
+        )
+    inner[name] = value
 
 
 def _value(text: str) -> object:
-    """A number, true, false, null or a list as JSON has them; anything else is a text."""
+    """A number, true, false, null or a list as in JSON; anything else is a string."""
     try:
         return msgspec.json.decode(text.encode())
     except msgspec.DecodeError:
         return text
+
+
+def _explained(error: msgspec.ValidationError) -> str:
+    """``epochs: expected int, got str`` for "Expected `int`, got `str` - at `$.epochs`"."""
+    what, _, place = str(error).replace("`", "").partition(" - at $.")
+    return f"{place}: {what[0].lower()}{what[1:]}" if place else what
