@@ -155,7 +155,8 @@ def _read_cache(run: RunFolder, stamp: Stamp) -> Summary | None:
 
 
 def _write_cache(run: RunFolder, stamp: Stamp, summary: Summary) -> None:
-    data = msgspec.json.encode(_Cached(VERSION, stamp, summary))
+    # Without name and path, which are known when it is read and need not be UTF-8.
+    data = msgspec.json.encode(_Cached(VERSION, stamp, msgspec.structs.replace(summary, name="", path="")))
     # Somebody else's runs may be read-only: they are read anew by every program that lists them.
     with contextlib.suppress(OSError):
         write_atomic(run.path / CACHE, data, sync=False)

@@ -42,7 +42,7 @@ def print_json(value: object) -> None:
     try:
         text = msgspec.json.encode(value).decode()
     except UnicodeEncodeError:  # half of a surrogate pair, which JSON cannot hold
-        text = msgspec.json.encode(_printable_strings(msgspec.to_builtins(value))).decode()
+        text = msgspec.json.encode(_without_surrogates(msgspec.to_builtins(value))).decode()
     encoding = getattr(sys.stdout, "encoding", None) or "utf-8"
     text = UNSAFE.sub(_json_escape, text)
     try:
@@ -123,14 +123,14 @@ def _json_escape(match: re.Match[str]) -> str:
     return "".join(f"\\u{units[i : i + 2].hex()}" for i in range(0, len(units), 2))
 
 
-def _printable_strings(value: object) -> object:
+def _without_surrogates(value: object) -> object:
     match value:
         case str():
-            return printable(value)
+            return re.sub("[\ud800-\udfff]", lambda half: printable(half[0]), value)
         case list() | tuple():
-            return [_printable_strings(item) for item in value]
+            return [_without_surrogates(item) for item in value]
         case dict():
-            return {_printable_strings(key): _printable_strings(item) for key, item in value.items()}
+            return {_without_surrogates(key): _without_surrogates(item) for key, item in value.items()}
         case _:
             return value
 
