@@ -19,6 +19,7 @@ from core.audio.files.open_file import open_file
 from core.audio.resample import Resampler
 from core.inference.backend import Backend
 from core.inference.decision import DecisionRule, Window, relative_entropy, stretches
+from core.inference.find_model import DEFAULT, default_model
 from core.inference.onnx_backend import SUFFIX, OnnxNetwork
 from core.inference.torch_backend import Network
 from core.inference.types import Prediction, Segment
@@ -278,5 +279,7 @@ class Stream:
 
 
 def _model_name(path: Path) -> str:
-    """A run's name for its best model, else the file's."""
+    """``default`` for the bundled model, a run's name for its best model, else the file's."""
+    if path == default_model():
+        return DEFAULT
     return path.absolute().parent.name if path.name == "best_model.pth" else path.stem

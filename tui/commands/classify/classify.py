@@ -159,7 +159,7 @@ def _origin(asked: str | None, model: Path) -> str:
     from core.inference.find_model import default_model
 
     if model == default_model():
-        return "the one that comes with genre-tui"
+        return "bundled"
     return str(model) if asked else "the newest run with a best model"
 
 

@@ -1,0 +1,65 @@
+"""Suggestions for mistyped words, and the help of every command and option."""
+
+import argparse
+from collections.abc import Iterator
+
+import pytest
+
+from tui.cli import main
+from tui.commands.exit_codes import USAGE
+from tui.commands.parser import COMMANDS, Parser, build_parser
+
+EVERYTHING = build_parser(list(COMMANDS))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["trian"], "there is no command 'trian'; did you mean 'train'?"),
+        (["data", "chekc"], "there is no action 'chekc'; did you mean 'check'?"),
+        (["runs", "--jsn"], "did you mean '--json'?"),
+        (["data", "check", "x", "--jsno"], "did you mean '--json'?"),
+        (["--them", "x", "--asci", "--ascii-only"], "did you mean '--ascii'?"),
+        (["train", "x", "--preset", "bets"], "did you mean 'best'?"),
+        (["train", "x", "--set", "optimiser.warmpu=1"], "did you mean 'optimiser.warmup'?"),
+        (["train", "x", "--set", "epoch=1"], "did you mean 'epochs'? (fields: data, preset, model,"),
+        (["train", "x", "--set", "model=smal_cnn"], "did you mean 'small_cnn'?"),
+        (["train", "x", "--set", "epochs=many"], "invalid recipe: epochs: expected int, got str"),
+        (["zzzz\x1b[31m"], r"there is no command 'zzzz\x1b[31m': choose from train, attach,"),
+        (["runs", "\x1b[31m\n"], r"unrecognized arguments: \x1b[31m\n"),
+    ],
+)
+def test_a_mistyped_word(
+    arguments: list[str], said: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("pathlib.Path.is_dir", lambda _: True)  # the dataset is looked at first
+    assert main(arguments) == USAGE
+    (line,) = capsys.readouterr().err.splitlines()
+    assert said in line
+
+
+def parsers(parser: argparse.ArgumentParser) -> Iterator[argparse.ArgumentParser]:
+    yield parser
+    for action in parser._actions:
+        if isinstance(action, argparse._SubParsersAction):
+            for sub in action.choices.values():
+                yield from parsers(sub)
+
+
+@pytest.mark.parametrize("parser", parsers(EVERYTHING), ids=lambda parser: parser.prog)
+def test_every_argument_is_explained(parser: Parser) -> None:
+    unexplained = [action for action in parser._actions if not action.help]
+    assert not [action for action in unexplained if not isinstance(action, argparse._SubParsersAction)]
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_help_ends_with_examples_that_parse(name: str) -> None:
+    parser = next(parser for parser in parsers(EVERYTHING) if parser.prog == f"genre-tui {name}")
+    lines = parser.format_help().rpartition("examples:\n")[2].splitlines()
+    assert lines
+    for line in lines:
+        _, _, arguments = line.partition("genre-tui ")
+        words = arguments.split(" > ")[0].split(" | ")[0].split()
+        assert words[0] == name
+        if "ACTION" not in words:
+            assert EVERYTHING.parse(words).command == name
