@@ -9,17 +9,17 @@ import msgspec
 from core.features.settings import FrontEndSettings
 from core.training.presets import DEFAULT_PRESET, PRESETS, preset
 from tui.commands import data_preview as preview
-from tui.commands.common import Progress
+from tui.commands.common import Progress, add_device_option
 from tui.commands.exit_codes import DONE, FAILED, UsageError
 from tui.shell.printing import print_data, print_json, print_lines, print_note
 
 FRONT_END = {
-    "sample_rate": ("HZ", int),
-    "n_fft": ("N", int),
-    "hop_length": ("N", int),
-    "n_mels": ("N", int),
-    "top_db": ("DB", float),
-    "seconds": ("S", float),
+    "sample_rate": ("HZ", int, "sample rate of the audio"),
+    "n_fft": ("N", int, "length of the FFT in samples"),
+    "hop_length": ("N", int, "samples between two frames"),
+    "n_mels": ("N", int, "number of mel bands"),
+    "top_db": ("DB", float, "dynamic range"),
+    "seconds": ("S", float, "length of a clip"),
 }
 
 
@@ -34,17 +34,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     demo.add_argument("out", metavar="OUT", nargs="?", default="demo", help="where to (./demo); genres/ is made inside")
     demo.add_argument("--clips", type=int, default=12, metavar="N", help="clips a genre (12)")
     demo.add_argument("--seconds", type=float, default=10.0, metavar="S", help="length of a clip (10)")
-    demo.add_argument("--seed", type=int, default=0, metavar="N")
+    demo.add_argument("--seed", type=int, default=0, metavar="N", help="seed of the sounds (0)")
 
     preview.add_arguments(
         actions.add_parser("preview", help="what a recipe's augmentation does to a clip, as pictures and as sound")
     )
 
     pack = actions.add_parser("pack", help="turn a folder of audio into a feature pack that trains without it")
-    pack.add_argument("folder", metavar="FOLDER")
+    pack.add_argument("folder", metavar="FOLDER", help="a folder with a folder of clips per genre")
     pack.add_argument("out", metavar="OUT", help="a folder that is not there yet")
     pack.add_argument("--preset", choices=PRESETS, default=DEFAULT_PRESET, help="whose front end to take")
-    pack.add_argument("--device", default="auto", metavar="auto|cpu|cuda[:N]|mps")
+    add_device_option(pack)
     _add_front_end(pack, FRONT_END)
 
     archive = actions.add_parser("import", help="turn an .npz archive of log-mel spectrograms into a feature pack")
@@ -114,10 +114,10 @@ def _import(args: argparse.Namespace) -> int:
 def _add_front_end(parser: argparse.ArgumentParser, names: Iterable[str]) -> None:
     group = parser.add_argument_group("front end")
     for name in names:
-        metavar, kind = FRONT_END[name]
-        group.add_argument(f"--{name.replace('_', '-')}", type=kind, metavar=metavar)
-    group.add_argument("--mel-scale", choices=("htk", "slaney"))
-    group.add_argument("--mel-norm", choices=("slaney", "none"))
+        metavar, kind, help = FRONT_END[name]
+        group.add_argument(f"--{name.replace('_', '-')}", type=kind, metavar=metavar, help=help)
+    group.add_argument("--mel-scale", choices=("htk", "slaney"), help="formula of the mel scale")
+    group.add_argument("--mel-norm", choices=("slaney", "none"), help="normalisation of the mel filters")
 
 
 def _front_end(args: argparse.Namespace, base: FrontEndSettings) -> FrontEndSettings:

@@ -1,4 +1,4 @@
-"""``crossval DATA --protocol random|grouped|split``: how good a recipe is, by a protocol that has a name."""
+"""``crossval DATA --protocol random|grouped|split``: cross-validates a recipe."""
 
 import argparse
 from pathlib import Path
@@ -9,10 +9,9 @@ from core.models.catalog import MODELS
 from core.runs.journal.log_lines import percent
 from core.training.presets import PRESETS
 from core.training.recipe import to_dict
-from tui.commands.common import Progress, add_settings_option
-from tui.commands.evaluation.baseline import check_comparable, compare, read_earlier
-from tui.commands.evaluation.crossval_report import facts_of, text_of
-from tui.commands.evaluation.evaluate import tell_excluded
+from tui.commands.common import Progress, add_device_option, add_settings_option
+from tui.commands.evaluation.crossval_report import check_comparable, compare, facts_of, read_earlier, text_of
+from tui.commands.evaluation.evaluate import note_excluded
 from tui.commands.exit_codes import DONE, UsageError
 from tui.commands.runs.train import FLAGS, recipe_from
 from tui.shell.printing import print_json, print_lines, print_note
@@ -29,42 +28,47 @@ OF_PROTOCOLS: dict[str, tuple[tuple[str, ...], Any]] = {
     "train_part": (("split",), "train"),
     "part": (("split",), "valid"),
 }
-"""Option → the protocols in which it says anything, and what holds there without it."""
+"""Option → the protocols that it belongs to, and its default there."""
 IDLE = {
-    "data": "DATA says it",
-    "preset": "--preset says it",
-    "patience": "every training goes through all of its epochs",
-    "processes": "a single process trains",
-    "seed": "the trainings of random and split have the seeds 0, 1, 2 and so on, those of grouped 0",
-    "spectrograms": "no pictures are drawn",
-    "split": "--protocol and its options divide the clips",
+    "data": "it is DATA",
+    "preset": "it is --preset",
+    "patience": "every training runs all of its epochs",
+    "processes": "training uses one process",
+    "seed": "trainings of random and split have the seeds 0, 1, 2, ..., those of grouped 0",
+    "spectrograms": "no spectrograms are written",
+    "split": "--protocol and its options split the clips",
 }
-"""Fields of a recipe that change nothing here, and why."""
+"""Recipe fields without effect here, and why."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("data", metavar="DATA", help="a folder of genres, or a feature pack")
-    parser.add_argument("--protocol", choices=("random", "grouped", "split"), required=True)
-    parser.add_argument("--seeds", type=int, metavar="N", help="random and split: trainings (5)")
-    parser.add_argument("--folds", type=int, metavar="N", help="grouped: folds (5)")
+    parser.add_argument("data", metavar="DATA", help="a folder with a folder of clips per genre, or a feature pack")
+    parser.add_argument(
+        "--protocol",
+        choices=("random", "grouped", "split"),
+        required=True,
+        help="random stratified splits; folds that keep groups together; or the split of a metadata column",
+    )
+    parser.add_argument("--seeds", type=int, metavar="N", help="random and split: number of trainings (5)")
+    parser.add_argument("--folds", type=int, metavar="N", help="grouped: number of folds (5)")
     parser.add_argument(
         "--groups",
         metavar="[CSV:]COLUMN",
-        help="grouped: such as artist; without it, by ear: cuts of one recording stay together",
+        help="grouped: metadata column, such as artist (without it, clips that sound like one recording form a group)",
     )
-    parser.add_argument("--split-column", metavar="COLUMN", help="split: the index column (split)")
-    parser.add_argument("--train-part", metavar="PART", help="split: what to train on (train)")
-    parser.add_argument("--part", metavar="PART", help="split: what to measure on (valid)")
-    parser.add_argument("--index", type=Path, metavar="CSV", help="more columns for the clips, found by name")
-    parser.add_argument("--preset", choices=PRESETS, default="best", help="the recipe to measure (best)")
-    parser.add_argument("--model", choices=MODELS)
-    parser.add_argument("--epochs", type=int, metavar="N")
-    parser.add_argument("--device", metavar="auto|cpu|cuda[:N]|mps")
-    add_settings_option(parser, "any field of the recipe")
+    parser.add_argument("--split-column", metavar="COLUMN", help="split: the metadata column (split)")
+    parser.add_argument("--train-part", metavar="PART", help="split: value of the clips to train on (train)")
+    parser.add_argument("--part", metavar="PART", help="split: value of the clips to test on (valid)")
+    parser.add_argument("--index", type=Path, metavar="CSV", help="metadata, where the dataset has none of its own")
+    parser.add_argument("--preset", choices=PRESETS, default="best", help="base recipe (best)")
+    parser.add_argument("--model", choices=MODELS, help="network, instead of the preset's")
+    parser.add_argument("--epochs", type=int, metavar="N", help="number of epochs per training")
+    add_device_option(parser, default=None)
+    add_settings_option(parser, "any field of the recipe, such as optimiser.schedule=cosine; repeatable")
     parser.add_argument(
-        "--against", type=Path, metavar="JSON", help="an earlier result of the same protocol: McNemar's test"
+        "--against", type=Path, metavar="JSON", help="an earlier --json result with the same protocol: McNemar's test"
     )
-    parser.add_argument("--json", action="store_true", help="one object, with every prediction")
+    parser.add_argument("--json", action="store_true", help="one JSON object, with every prediction")
 
 
 def run(args: argparse.Namespace) -> int:
@@ -79,16 +83,16 @@ def run(args: argparse.Namespace) -> int:
         index=args.index,
         on_scanning=Progress("files scanned"),
         on_features=Progress("spectrograms"),
-        on_excluded=tell_excluded,
+        on_excluded=note_excluded,
     )
-    rounds, protocol = _rounds(args, features)
+    folds, protocol = _folds(args, features)
     if earlier is not None:
-        check_comparable(args.against, earlier, protocol, [features.clips[i] for one in rounds for i in one.test])
-    outcomes = []
-    for outcome in cross_validate(recipe, features, rounds, _tell_epoch):
-        outcomes.append(outcome)
-        print_note(f"{outcome.fold.name}: {percent(outcome.evaluation.accuracy)} of {len(outcome.fold.test)} clips")
-    facts = facts_of(outcomes, features, protocol, args.groups) | {"recipe": to_dict(recipe)}
+        check_comparable(args.against, earlier, protocol, [features.clips[i] for one in folds for i in one.test])
+    results = []
+    for result in cross_validate(recipe, features, folds, _note_epoch):
+        results.append(result)
+        print_note(f"{result.fold.name}: {percent(result.evaluation.accuracy)} of {len(result.fold.test)} clips")
+    facts = facts_of(results, features, protocol, args.groups) | {"recipe": to_dict(recipe)}
     if earlier is not None:
         facts["mcnemar"] = compare(facts, earlier)
     if args.json:
@@ -99,24 +103,25 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _check_options(args: argparse.Namespace) -> None:
-    """Refuses what was asked for and could change nothing, then fills in what was not asked for.
+    """Refuses options without effect, then fills in defaults.
 
     Raises:
-        UsageError: an option or a field has no effect, or makes no sense.
+        UsageError: an option or a field has no effect, or an invalid value.
     """
     for name, (protocols, default) in OF_PROTOCOLS.items():
         if getattr(args, name) is None:
             setattr(args, name, default)
         elif args.protocol not in protocols:
             option, of = name.replace("_", "-"), " or ".join(protocols)
-            raise UsageError(f"--{option} is of --protocol {of}, and has no effect in {args.protocol}: leave it out")
+            raise UsageError(
+                f"--{option} belongs to --protocol {of} and has no effect in {args.protocol}: leave it out"
+            )
     if args.protocol == "split" and args.part == args.train_part:
         raise UsageError(
-            f"--part and --train-part are both {args.part!r}, and nothing is measured on what it was trained on: name "
-            "two parts"
+            f"--part and --train-part are both {args.part!r}: name two parts, one to train and one to test on"
         )
     if min(args.seeds, args.folds) < 1:
-        raise UsageError("--seeds and --folds count from 1")
+        raise UsageError("--seeds and --folds must be at least 1")
     idle = IDLE | ({"front_end": "a feature pack brings its own"} if is_pack(Path(args.data)) else {})
     for setting in args.settings:
         field = setting.partition("=")[0].strip()
@@ -125,13 +130,13 @@ def _check_options(args: argparse.Namespace) -> None:
 
 
 def _as_for_train(args: argparse.Namespace) -> argparse.Namespace:
-    """The arguments with every option of ``train`` that this command does not have at None."""
+    """The arguments, with None for each option of ``train`` that this command lacks."""
     given = vars(args) | {"split_column": None, "groups": None}
     return argparse.Namespace(**dict.fromkeys(FLAGS) | given)
 
 
-def _rounds(args: argparse.Namespace, features: "FeatureSet") -> tuple[list["Fold"], str]:
-    """What to train, and the protocol in words."""
+def _folds(args: argparse.Namespace, features: "FeatureSet") -> tuple[list["Fold"], str]:
+    """The folds, and the protocol in words."""
     from core.training.evaluation.crossval import column_folds, grouped_folds, random_folds
 
     clips, plural = features.clips, "" if args.seeds == 1 else "s"
@@ -142,18 +147,18 @@ def _rounds(args: argparse.Namespace, features: "FeatureSet") -> tuple[list["Fol
     if args.protocol == "grouped" and args.groups is None:
         from core.dataset.near_duplicates import COLUMN, with_recordings
 
-        rounds = grouped_folds(with_recordings(features).clips, args.folds, COLUMN)
-        return rounds, f"{args.folds} folds, clips that sound like one recording together (artists unknown)"
+        folds = grouped_folds(with_recordings(features).clips, args.folds, COLUMN)
+        return folds, f"{args.folds} folds, clips that sound like one recording together (artists unknown)"
     if args.protocol == "grouped":
         groups = args.groups.rpartition(":")[2]
         return grouped_folds(clips, args.folds, args.groups), f"{args.folds} folds grouped by {groups}"
-    rounds = column_folds(clips, args.split_column, args.part, args.seeds, args.train_part)
-    return rounds, (
+    folds = column_folds(clips, args.split_column, args.part, args.seeds, args.train_part)
+    return folds, (
         f"{args.seeds} training{plural} on {args.train_part!r} of the column {args.split_column}, "
         f"measured on {args.part!r}"
     )
 
 
-def _tell_epoch(one: "Fold", done: int, epochs: int) -> None:
+def _note_epoch(fold: "Fold", done: int, epochs: int) -> None:
     if done % 10 == 0 or done == epochs:
-        print_note(f"{one.name}: epoch {done} of {epochs}")
+        print_note(f"{fold.name}: epoch {done} of {epochs}")

@@ -1,4 +1,4 @@
-"""``evaluate MODEL DATA``: how good a model is on labelled clips, with the protocol that the figures hold for."""
+"""``evaluate MODEL DATA``: evaluates a model on labelled clips and names the protocol."""
 
 import argparse
 from pathlib import Path
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from core.runs.journal.log_lines import percent
-from tui.commands.common import Progress, add_runs_option, runs_dir
+from tui.commands.common import Progress, add_device_option, add_runs_option, runs_dir
 from tui.commands.exit_codes import DONE
 from tui.shell.printing import print_json, print_lines, print_note
 
@@ -16,23 +16,23 @@ if TYPE_CHECKING:
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("model", metavar="MODEL", help="a model file, a run, or default for the one that ships")
-    parser.add_argument("data", metavar="DATA", help="a folder of genres, or a feature pack")
+    parser.add_argument("model", metavar="MODEL", help="a model file, a run, or default")
+    parser.add_argument("data", metavar="DATA", help="a folder with a folder of clips per genre, or a feature pack")
     parser.add_argument(
         "--part",
         metavar="PART",
         help="train, valid or test as in the model's training, or all; with --split-column a value of that column "
-        "(without it: every clip that the model has not learnt from)",
+        "(every clip that the model was not trained on)",
     )
-    parser.add_argument("--split-column", metavar="COLUMN", help="look the part up in this column of the index")
-    parser.add_argument("--index", type=Path, metavar="CSV", help="the index, where the dataset has none of its own")
+    parser.add_argument("--split-column", metavar="COLUMN", help="metadata column that holds the parts")
+    parser.add_argument("--index", type=Path, metavar="CSV", help="metadata, where the dataset has none of its own")
     parser.add_argument(
         "--against",
         metavar="MODEL",
-        help="another model file, run or default, judged on exactly the same clips: McNemar's test of the two",
+        help="another model, evaluated on exactly the same clips: McNemar's test of the two",
     )
-    parser.add_argument("--device", default="auto", metavar="auto|cpu|cuda[:N]|mps")
-    parser.add_argument("--json", action="store_true", help="one object")
+    add_device_option(parser)
+    parser.add_argument("--json", action="store_true", help="one JSON object")
     add_runs_option(parser)
 
 
@@ -56,7 +56,7 @@ def run(args: argparse.Namespace) -> int:
         device=args.device,
         on_scanning=Progress("files scanned"),
         on_features=Progress("spectrograms"),
-        on_excluded=tell_excluded,
+        on_excluded=note_excluded,
     )
     if args.json:
         print_json(figures)
@@ -67,7 +67,7 @@ def run(args: argparse.Namespace) -> int:
     return DONE
 
 
-def tell_excluded(file: "Excluded") -> None:
+def note_excluded(file: "Excluded") -> None:
     print_note(f"left out {file.path}: {file.reason}")
 
 
@@ -75,6 +75,6 @@ def _comparison(figures: dict[str, Any]) -> str:
     other, test = figures["against"], figures["mcnemar"]
     return (
         f"against {other['model']}: accuracy {percent(other['accuracy'])} of the same clips\n"
-        f"McNemar's test: p = {test['p']:.3g}; {test['only_this']:,} of {test['clips']:,} clips right only by this "
-        f"model, {test['only_other']:,} only by the other"
+        f"McNemar's test: p = {test['p']:.3g}; {test['only_this']:,} of {test['clips']:,} clips correct only with "
+        f"this model, {test['only_other']:,} only with the other"
     )

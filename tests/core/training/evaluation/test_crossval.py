@@ -14,7 +14,7 @@ from core.training.presets import preset
 from core.util.errors import UserError
 from tests.core.training.conftest import make_collection
 from tui.cli import main
-from tui.commands.evaluation.baseline import same_protocol
+from tui.commands.evaluation.crossval_report import same_protocol
 from tui.commands.exit_codes import FAILED, USAGE
 
 GENRES = ("drums", "flute")
@@ -114,7 +114,7 @@ def test_losses_are_told_as_they_are_and_with_a_temperature_fitted_to_what_was_m
     assert 0 <= fitted["calibration_error"] <= 1 and fitted["calibration_noise"] > 0
     assert main(["crossval", str(pack), *SMALL, *split]) == 0
     line = next(line for line in capsys.readouterr().out.splitlines() if line.startswith("loss"))
-    assert f"{facts['loss']:.3f}; {fitted['loss']:.3f} with a temperature fitted to the measured clips" in line
+    assert f"{facts['loss']:.3f}; {fitted['loss']:.3f} with a temperature fitted to the test clips" in line
     assert "(noise " in line
 
 
@@ -159,7 +159,7 @@ def test_only_what_can_be_compared_is(
     assert "another protocol (5 folds grouped by artist; now 1 training on" in err and "epoch" not in err
     assert against(fake_result(tmp_path / "none.json", protocol, clips, slice(0, 28))) == FAILED
     err = capsys.readouterr().err
-    assert "other data" in err and "epoch" not in err  # refused before anything was trained
+    assert "the same dataset" in err and "epoch" not in err  # refused before anything was trained
     assert (
         against(
             fake_result(tmp_path / "some.json", protocol.replace("1 training", "3 trainings"), clips, slice(35, 40))
@@ -171,7 +171,7 @@ def test_only_what_can_be_compared_is(
         '{"protocol": "x", "predictions": [{"name": "a", "genre": "b", "predicted": []}]}'
     )
     assert against(tmp_path / "no.json") == USAGE
-    assert "no result of crossval --json" in capsys.readouterr().err
+    assert "is not a result of crossval --json" in capsys.readouterr().err
     assert against(tmp_path / "gone.json") == USAGE
 
 
@@ -246,7 +246,7 @@ def test_a_folder_of_audio_names_what_it_leaves_out_and_knows_its_files_again(
     assert main(["crossval", str(data), *small, "--against", str(tmp_path / "one.json")]) == 0
     assert json.loads(capsys.readouterr().out)["mcnemar"]["clips"] == 2
     assert main(["crossval", str(other), *small, "--against", str(tmp_path / "one.json")]) == FAILED
-    assert "other data" in capsys.readouterr().err
+    assert "the same dataset" in capsys.readouterr().err
 
 
 def test_without_artists_copies_are_found_by_ear(pack: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -202,6 +202,6 @@ def test_the_command_tells_interval_comparison_and_what_was_left_out(
     low, high = facts["interval"]
     assert f"95 % interval of the accuracy {percent(low)} to {percent(high)}" in text
     assert (
-        f"McNemar's test: p = {test['p']:.3g}; {test['only_this']} of 30 clips right only by this model, "
-        f"{test['only_other']} only by the other"
+        f"McNemar's test: p = {test['p']:.3g}; {test['only_this']} of 30 clips correct only with this model, "
+        f"{test['only_other']} only with the other"
     ) in text
