@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from core.audio.live.downmix import LiveDownmix
 from core.audio.live.ring_buffer import RingBuffer
 from core.audio.live.source import KEPT_SECONDS, Chunk, Condition, State
 from core.util.errors import UserError
@@ -133,6 +134,7 @@ class MicrophoneSource:
         self.device = device
         self.rate = device.rate
         self._ring = RingBuffer(KEPT_SECONDS * self.rate)
+        self._downmix = LiveDownmix(self.rate)
         self._opened = time.monotonic()
         self._begins = True
         try:
@@ -151,7 +153,7 @@ class MicrophoneSource:
 
     def _captured(self, samples_NC: npt.NDArray[np.float32], frames: int, when: Any, status: Any) -> None:
         self._overflows += bool(status.input_overflow)
-        self._ring.write(samples_NC.mean(axis=1, dtype=np.float32))
+        self._ring.write(self._downmix(samples_NC.T))
 
     @property
     def condition(self) -> Condition:
@@ -160,7 +162,8 @@ class MicrophoneSource:
         silent = time.monotonic() - max(self._ring.arrived, self._opened)
         if silent > STALL_SECONDS:
             return Condition(State.STALLED, f"{self.device.name} has sent nothing for {silent:.0f} s")
-        return Condition(State.HEARING, f"{self.device.name}, {self.rate:,} Hz")
+        note = f"; {self._downmix.note}" if self._downmix.note else ""
+        return Condition(State.HEARING, f"{self.device.name}, {self.rate:,} Hz{note}")
 
     @property
     def overruns(self) -> int:

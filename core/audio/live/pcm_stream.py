@@ -6,34 +6,62 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from core.audio.files.chunks import FLOAT, PCM, WaveFormat
+from core.audio.live.downmix import LiveDownmix
 from core.audio.resample import HIGHEST_RATE, LOWEST_RATE
 from core.util.errors import UserError
 
 Waveform = npt.NDArray[np.float32]
 LONGEST_HEADER = 1 << 20
-"""Bytes before a WAV's samples; more is no header."""
+"""Bytes before a WAV's samples; more is not a header."""
 PROBE_BYTES = 4096
-PCM, FLOAT, EXTENSIBLE = 1, 3, 0xFFFE
 
-NOT_SAMPLES = {
+CONTAINERS = {
     b"ID3": "MP3",
-    b"\xff\xfb": "MP3",
-    b"\xff\xf3": "MP3",
-    b"\xff\xf1": "AAC",
     b"fLaC": "FLAC",
     b"OggS": "Ogg",
     b".snd": "Sun AU",
     b"FORM": "AIFF",
+    b"FRM8": "DSDIFF",
+    b"RF64": "RF64",
+    b"BW64": "RF64",
+    b"riff\x2e\x91\xcf\x11": "Wave64",
+    b"caff": "CAF",
     b"\x1aE\xdf\xa3": "Matroska",
+    b"0&\xb2u\x8ef\xcf\x11": "WMA",
+    b"\x0bw": "AC-3",
+    b"wvpk": "WavPack",
+    b"MAC ": "Monkey's Audio",
+    b"MPCK": "Musepack",
+    b"MP+": "Musepack",
+    b"TTA1": "True Audio",
+    b"tBaK": "TAK",
+    b"ajkg": "Shorten",
+    b"DSD ": "DSF",
+    b"#!AMR": "AMR",
+    b"Creative Voice": "VOC",
+}
+"""First bytes → the kind of audio that they begin."""
+NOT_PLAYED = {
     b"PK\x03\x04": "a ZIP archive",
     b"\x1f\x8b": "gzip",
+    b"RIFF": "RIFF, but not WAV",
+    b"RIFX": "a big-endian WAV",
+    b"\x89PNG": "a picture",
 }
-"""First bytes → what they are the beginning of."""
 HINT = "send 16-bit samples or WAV, for instance from: ffmpeg -i INPUT -f wav -"
 
 
 class StreamError(UserError):
-    """What comes is no sound that this can play."""
+    """The stream is not sound that can be played."""
+
+
+class ContainerError(StreamError):
+    """The stream is audio, but not plain samples; ``received`` is all of it so far."""
+
+    def __init__(self, name: str, received: bytes) -> None:
+        super().__init__(f"this is {name}, not samples; {HINT}")
+        self.name, self.received = name, received
 
 
 class _Format(NamedTuple):
@@ -41,11 +69,11 @@ class _Format(NamedTuple):
     channels: int
     dtype: str
     width: int
-    """Bytes in a sample of one channel."""
+    """Bytes per sample of one channel."""
 
 
 class PcmDecoder:
-    """Bytes in, pieces of any size; mono samples out. Which of the two kinds it is, the first bytes say."""
+    """Bytes in pieces of any size → mono samples. The first bytes say whether they are WAV or bare samples."""
 
     def __init__(self, rate: int) -> None:
         """Args:
@@ -54,16 +82,23 @@ class PcmDecoder:
         self._format: _Format | None = None
         self._stated = _Format(rate, 1, "<i2", 2)
         self._held = b""
+        self._downmix = LiveDownmix(rate)
 
     @property
     def rate(self) -> int | None:
         """In Hz; None until the first bytes have come."""
         return self._format.rate if self._format else None
 
+    @property
+    def note(self) -> str | None:
+        """What was done about channels that cancel."""
+        return self._downmix.note
+
     def push(self, data: bytes) -> Waveform:
         """
         Raises:
-            StreamError: the bytes are no such sound; the sentence says what they seem to be.
+            ContainerError: the bytes are compressed audio, or WAV of a kind that is not plain samples.
+            StreamError: they are not sound; the sentence says what they seem to be.
         """
         self._held += data
         if self._format is None and not self._begin():
@@ -72,16 +107,16 @@ class PcmDecoder:
         block = self._format.width * self._format.channels
         whole = len(self._held) // block * block
         raw, self._held = self._held[:whole], self._held[whole:]
-        samples = _mono(raw, self._format)
-        if not np.isfinite(samples).all():
-            raise StreamError(f"the samples are no numbers (NaN or infinite); {HINT}")
-        return samples
+        samples_CN = _samples(raw, self._format)
+        if not np.isfinite(samples_CN).all():
+            raise StreamError(f"the samples are NaN or infinite; {HINT}")
+        return self._downmix(samples_CN)
 
     def end(self) -> None:
         """To be called when no more bytes will come.
 
         Raises:
-            StreamError: what came was no sound.
+            StreamError: what came was not sound.
         """
         if self._format is None:
             seems = "text, not samples" if self._held and _is_text(self._held) else "too little to be sound"
@@ -90,15 +125,23 @@ class PcmDecoder:
     def _begin(self) -> bool:
         """Whether the format is known, and what is held begins with samples."""
         head = self._held
-        if len(head) < 12:
+        if len(head) < 16:
             return False
         if head[:4] == b"RIFF" and head[8:12] == b"WAVE":
             return self._read_wav_header()
-        for magic, name in NOT_SAMPLES.items():
+        for magic, name in CONTAINERS.items():
+            if head.startswith(magic):
+                raise ContainerError(name, head)
+        for magic, name in NOT_PLAYED.items():
             if head.startswith(magic):
                 raise StreamError(f"this is {name}, not samples; {HINT}")
         if head[4:8] == b"ftyp":
-            raise StreamError(f"this is MP4, not samples; {HINT}")
+            raise ContainerError("MP4", head)
+        if (length := _mpeg_frame_bytes(head)) is not None:
+            if len(head) < length + 7 and len(head) < PROBE_BYTES:
+                return False
+            if _mpeg_frame_bytes(head[length:]) is not None:  # two headers in a row are not chance
+                raise ContainerError("AAC" if head[1] & 6 == 0 else "MP3", head)
         if _is_text(head[:PROBE_BYTES]):
             if len(head) < PROBE_BYTES:
                 return False  # or a very odd sound: wait for more
@@ -109,53 +152,50 @@ class PcmDecoder:
     def _read_wav_header(self) -> bool:
         position, form = 12, b""
         while len(self._held) >= position + 8:
-            name, size = self._held[position : position + 4], _u32(self._held, position + 4)
+            name, size = struct.unpack_from("<4sI", self._held, position)
             position += 8
             if name == b"data":
-                self._format = _wav_format(form)
-                # The length is not looked at: who writes to a pipe does not know it.
+                self._format = self._wav_format(form)
+                self._downmix = LiveDownmix(self._format.rate)
+                # The length is ignored: a program that writes to a pipe does not know it.
                 self._held = self._held[position:]
                 return True
             if name == b"fmt ":
                 form = self._held[position : position + min(size, 40)]
             position += size + size % 2
             if position > LONGEST_HEADER:
-                raise StreamError(f"the WAV header has no end; {HINT}")
+                raise StreamError(f"the WAV header does not end; {HINT}")
         return False
+
+    def _wav_format(self, form: bytes) -> _Format:
+        found = WaveFormat.parse(form)
+        if found is None:
+            raise StreamError(f"the WAV header does not say what its samples are; {HINT}")
+        kind = {
+            (PCM, 8): "u1",
+            (PCM, 16): "<i2",
+            (PCM, 24): "i3",
+            (PCM, 32): "<i4",
+            (FLOAT, 32): "<f4",
+            (FLOAT, 64): "<f8",
+        }.get((found.code, found.bits))
+        if not found.channels or not LOWEST_RATE <= found.rate <= HIGHEST_RATE:
+            raise StreamError(f"a WAV of {found.channels} channels at {found.rate:,} Hz cannot be played")
+        if kind is None:
+            raise ContainerError(f"WAV of format {found.code} with {found.bits} bits per sample", self._held)
+        return _Format(found.rate, found.channels, kind, found.bits // 8)
 
 
 def _is_text(data: bytes) -> bool:
     return all(9 <= byte <= 126 for byte in data)
 
 
-def _wav_format(form: bytes) -> _Format:
-    if len(form) < 16:
-        raise StreamError(f"the WAV header does not say what its samples are; {HINT}")
-    code, channels, rate, _, _, bits = struct.unpack("<HHIIHH", form[:16])
-    if code == EXTENSIBLE and len(form) >= 26:
-        code = struct.unpack("<H", form[24:26])[0]
-    kinds = {
-        (PCM, 8): "u1",
-        (PCM, 16): "<i2",
-        (PCM, 24): "i3",
-        (PCM, 32): "<i4",
-        (FLOAT, 32): "<f4",
-        (FLOAT, 64): "<f8",
-    }
-    kind = kinds.get((code, bits))
-    if kind is None or not channels or not rate:
-        raise StreamError(f"a WAV of format {code} with {bits} bits a sample cannot be played; {HINT}")
-    if not LOWEST_RATE <= rate <= HIGHEST_RATE:
-        raise StreamError(f"a WAV of {rate:,} Hz cannot be played")
-    return _Format(rate, channels, kind, bits // 8)
-
-
-def _mono(raw: bytes, form: _Format) -> Waveform:
-    """Whole frames of samples → the mean of their channels, full scale at 1."""
+def _samples(raw: bytes, form: _Format) -> npt.NDArray[np.float32]:
+    """Whole frames of samples → (C, N), full scale at 1."""
     if form.dtype == "i3":
         padded = np.zeros((len(raw) // 3, 4), dtype=np.uint8)
         padded[:, 1:] = np.frombuffer(raw, dtype=np.uint8).reshape(-1, 3)
-        samples = padded.view("<i4")[:, 0].astype(np.float32) / 2.0**31
+        samples = padded.view("<i4")[:, 0].astype(np.float32) / np.float32(2.0**31)
     else:
         values = np.frombuffer(raw, dtype=form.dtype)
         samples = values.astype(np.float32)
@@ -163,13 +203,35 @@ def _mono(raw: bytes, form: _Format) -> Waveform:
             samples = (samples - 128) / 128
         elif form.dtype[1] == "i":
             samples /= 2.0 ** (8 * form.width - 1)
-    mono: Waveform = samples.reshape(-1, form.channels).mean(axis=1, dtype=np.float32)
-    return mono
+    return samples.reshape(-1, form.channels).T
 
 
-def _u32(data: bytes, at: int) -> int:
-    value: int = struct.unpack_from("<I", data, at)[0]
-    return value
+def _mpeg_frame_bytes(head: bytes) -> int | None:
+    """The length of the MPEG audio or ADTS frame that begins here; None if none does."""
+    if len(head) < 7 or head[0] != 0xFF or head[1] & 0xE0 != 0xE0:
+        return None
+    if head[1] & 0xF6 == 0xF0:  # ADTS: 13 bits of length
+        return ((head[3] & 3) << 11 | head[4] << 3 | head[5] >> 5) or None
+    version, layer = head[1] >> 3 & 3, 4 - (head[1] >> 1 & 3)  # version: 3 is MPEG 1, 2 is MPEG 2, 0 is MPEG 2.5
+    bit_rate, rate = head[2] >> 4, head[2] >> 2 & 3
+    if version == 1 or layer == 4 or bit_rate in (0, 15) or rate == 3:
+        return None
+    bits_per_s = 1000 * BIT_RATES[layer if version == 3 else 4 if layer == 1 else 5][bit_rate - 1]
+    hertz = (44_100, 48_000, 32_000)[rate] // {3: 1, 2: 2, 0: 4}[version]
+    padding = head[2] >> 1 & 1
+    if layer == 1:
+        return 4 * (12 * bits_per_s // hertz + padding)
+    return (72 if layer == 3 and version != 3 else 144) * bits_per_s // hertz + padding
+
+
+BIT_RATES = {
+    1: (32, 64, 96, 128, 160, 192, 224, 256, 288, 320, 352, 384, 416, 448),
+    2: (32, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320, 384),
+    3: (32, 40, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320),
+    4: (32, 48, 56, 64, 80, 96, 112, 128, 144, 160, 176, 192, 224, 256),
+    5: (8, 16, 24, 32, 40, 48, 56, 64, 80, 96, 112, 128, 144, 160),
+}
+"""Of MPEG 1, layers I to III; of MPEG 2, layer I and the others. In kbit/s."""
 
 
 def sounds_random(y: Waveform) -> bool:

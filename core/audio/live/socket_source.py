@@ -63,9 +63,11 @@ class SocketConnection:
             return Condition(State.STALLED, f"the sender has sent nothing for {silent:.0f} s")
         if self._is_random:
             return Condition(State.TROUBLE, "what is sent looks like random or compressed data, not samples")
-        if self._is_fast:
-            return Condition(State.HEARING, f"sender, {self.rate:,} Hz, faster than real time: held back to it")
-        return Condition(State.HEARING, f"sender, {self.rate:,} Hz") if self.rate else Condition(State.WAITING)
+        if self._decoder is None or not self.rate:
+            return Condition(State.WAITING)
+        fast = ", faster than real time: held back to it" if self._is_fast else ""
+        note = f"; {self._decoder.note}" if self._decoder.note else ""
+        return Condition(State.HEARING, f"sender, {self.rate:,} Hz{fast}{note}")
 
     def read(self, timeout: float) -> Chunk | None:
         """What has come since the last call."""

@@ -65,22 +65,22 @@ def test_bare_silence_is_sound() -> None:
 @pytest.mark.parametrize(
     ("data", "said"),
     [
-        (b"ID3\x04\x00\x00\x00\x00\x00\x00\x00\x00\x00", "MP3"),
-        (b"\xff\xfb\x90\x64" + bytes(20), "MP3"),
+        (b"ID3\x04" + bytes(20), "MP3"),
+        ((b"\xff\xfb\x90\x64" + bytes(413)) * 2, "MP3"),
         (b"fLaC" + bytes(20), "FLAC"),
         (b"OggS" + bytes(20), "Ogg"),
         (b"\x00\x00\x00\x20ftypM4A " + bytes(20), "MP4"),
         (b".snd" + bytes(20), "Sun AU"),
         (b"no sound at all, but a letter\n" * 200, "text"),
-        (b"RIFF\x00\x00\x00\x00WAVEjunk\xff\xff\xff\x7f", "no end"),
+        (b"RIFF\x00\x00\x00\x00WAVEjunk\xff\xff\xff\x7f", "does not end"),
         (wav("ULAW"), "format 7"),
         (wav("PCM_16").replace(struct.pack("<I", RATE), struct.pack("<I", 1), 1), "1 Hz"),
-        (wav("FLOAT").replace(struct.pack("<f", float(TONE[10])), struct.pack("<f", float("nan"))), "no numbers"),
+        (wav("FLOAT").replace(struct.pack("<f", float(TONE[10])), struct.pack("<f", float("nan"))), "NaN or infinite"),
     ],
     # The sound itself is no name: a float WAV holds the time it was written.
     ids=lambda value: value if isinstance(value, str) else "",
 )
-def test_what_is_no_sound_is_named(data: bytes, said: str) -> None:
+def test_what_is_not_samples_is_named(data: bytes, said: str) -> None:
     with pytest.raises(StreamError, match=said):
         PcmDecoder(RATE).push(data)
 
