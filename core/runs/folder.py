@@ -105,7 +105,7 @@ class RunFolder:
             plain = msgspec.json.decode(self.recipe_path.read_bytes())
         except OSError as error:
             raise UserError(f"{self.recipe_path} cannot be read: {error.strerror}") from error
-        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
             raise UserError(f"{self.recipe_path} is damaged: {error}") from error
         if not isinstance(plain, dict):
             raise UserError(f"{self.recipe_path} is damaged: it holds no object")

@@ -242,8 +242,10 @@ def _write(path: Path, content: dict[str, Any]) -> None:
     try:
         with replacing(path) as temporary:
             torch.save({"format": FORMAT, **content}, temporary)
-    except RuntimeError as error:  # torch's writer says so of a full disk
-        raise OSError(_first_line(error)) from error
+    except RuntimeError as error:
+        if "inline_container" not in str(error):
+            raise
+        raise OSError("the disk took only a part of it") from error  # torch's writer does not say why
 
 
 def _read(path: Path, kind: type[CheckpointT], what: str) -> CheckpointT:

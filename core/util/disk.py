@@ -6,6 +6,7 @@ import shutil
 from pathlib import Path
 
 from core.util.errors import UserError
+from core.util.files import open_regular
 
 
 class AppendFile:
@@ -19,11 +20,11 @@ class AppendFile:
     def __init__(self, path: Path) -> None:
         """
         Raises:
-            UserError: the file cannot be opened.
+            UserError: the file cannot be opened, or is not a regular file.
         """
         self.path = Path(path)
         try:
-            self.descriptor = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o666)
+            self.descriptor = open_regular(self.path, os.O_RDWR | os.O_CREAT | os.O_APPEND)
         except OSError as error:
             raise UserError(f"{self.path} cannot be written: {error.strerror}") from error
         self.error: OSError | None = None

@@ -57,18 +57,19 @@ def cpu_quota() -> float | None:
         return None
     quotas: list[float] = []
     for line in lines:
-        _, controllers, own = line.split(":", 2)
-        if controllers and "cpu" not in controllers.split(","):
+        _, _, rest = line.partition(":")
+        controllers, colon, own = rest.partition(":")
+        if not colon or (controllers and "cpu" not in controllers.split(",")):
             continue
         root = CGROUPS / controllers if controllers else CGROUPS
         # A container sees its own cgroup mounted as the root, under a path that names the host's.
-        for folder in {root, *(root / part for part in _with_parents(own.strip("/")))}:
+        for folder in {root, *(root / part for part in _with_parents(own))}:
             quotas += _quota(folder, v2=not controllers)
     return min(quotas, default=None)
 
 
 def _with_parents(path: str) -> list[str]:
-    parts = path.split("/") if path else []
+    parts = [part for part in path.split("/") if part not in ("", "..")]
     return ["/".join(parts[:i]) for i in range(1, len(parts) + 1)]
 
 

@@ -93,6 +93,8 @@ class CheckpointManager:
             write = lambda: write_training(self._run.last_path, state)  # noqa: E731
             if saved := self._guard.attempt("last.pth", write, patiently=patiently):
                 self._emit(CheckpointSaved(what="last", path=self._run.last_path.name, epoch=progress.epoch))
+        elif not saved and patiently:
+            self._guard.lost.append("last.pth")
         self._saved_at = time.monotonic()
         self._cost = self._saved_at - began
         return saved

@@ -69,6 +69,16 @@ class ControlHandler:
                 before_waiting()
             self._wait()
 
+    def locate(self) -> None:
+        """Follows the run folder to where it is now.
+
+        Raises:
+            RunFolderGone: it was deleted.
+        """
+        if self._folder is not None and self._folder.moved():
+            self._control.folder = self._run.path
+            self._logger.emit(Warned(message=f"The run folder was moved to {self._run.path}; the run continues there"))
+
     def look_next_time(self) -> None:
         """Makes the next `check` look, however recent the last one: for moments when people expect an answer."""
         self._looked = 0.0
@@ -85,9 +95,7 @@ class ControlHandler:
     def _look(self) -> None:
         if self._folder is None:
             return
-        if self._folder.moved():
-            self._control.folder = self._run.path
-            self._logger.emit(Warned(message=f"The run folder was moved to {self._run.path}; the run continues there"))
+        self.locate()
         if self._signals and not self._stopping:
             self._stop(signal.Signals(self._signals[0]).name)
         if (asked := self._control.poll()) is not None:

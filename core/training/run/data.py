@@ -82,12 +82,11 @@ def prepare_data(
     def on_note(note: str) -> None:
         logger.emit(Warned(message=note))
 
-    path = run.path / SPLIT
     loaded = load_dataset(
         recipe.data,
         recipe.front_end,
         recipe.split,
-        divide=partial(_first_split, rows=_read_split(path), logger=logger) if resuming else None,
+        divide=partial(_first_split, rows=_read_split(run.path / SPLIT), logger=logger) if resuming else None,
         device=device,
         on_scanning=lambda done, total: control.check(),
         on_scanned=on_scanned,
@@ -107,9 +106,10 @@ def prepare_data(
             f"{' (' + ', '.join(genres) + ')' if genres else ''}, because the other clips are left out: see the log "
             "for the reasons, and add clips of another genre."
         )
-    if not resuming and not guard.attempt(SPLIT, lambda: write_atomic(path, _split_csv(clips, split)), patiently=True):
+    text = _split_csv(clips, split)
+    if not resuming and not guard.attempt(SPLIT, lambda: write_atomic(run.path / SPLIT, text), patiently=True):
         raise UserError(
-            f"{path} cannot be written, and the run could not be resumed without it: make room on the disk."
+            f"{SPLIT} cannot be written, and the run could not be resumed without it: make room on the disk."
         )
     train, valid, test = (torch.tensor(part, dtype=torch.int64) for part in (split.train, split.valid, split.test))
     origin = training_set(dataset_name(Path(recipe.data)), recipe.data, clips, split)

@@ -1,7 +1,6 @@
 """The end of a run: the best weights on the test part, their mistakes, and the report in words and pictures."""
 
 from collections.abc import Callable, Iterator
-from functools import partial
 from typing import Any
 
 import msgspec
@@ -37,6 +36,7 @@ THRESHOLD_CLIPS = 300
 
 Save = Callable[[ArtefactSaved, Callable[[], object]], None]
 """Writes a file and reports it."""
+Curves = tuple[list[float], list[float]]
 
 
 def final_report(
@@ -116,11 +116,11 @@ def _save_report(run: RunFolder, facts: dict[str, Any], assessment: Assessment, 
     )
     share = f"{percent(assessment.accuracy)} of {assessment.clips:,} {facts['part']} clips"
     title = f"{facts['model']} on {facts['dataset']}: {share} recognised"
-    path = run.plots_path / "confusion_matrix.png"
+    name = "confusion_matrix.png"
     genres = [readable(genre) for genre in assessment.genres]
     save(
-        ArtefactSaved(path=f"{run.plots_path.name}/{path.name}", what="confusion matrix"),
-        lambda: plot_confusion(path, title, assessment.confusion, genres),
+        ArtefactSaved(path=f"{run.plots_path.name}/{name}", what="confusion matrix"),
+        lambda: plot_confusion(run.plots_path / name, title, assessment.confusion, genres),
     )
 
 
@@ -137,11 +137,12 @@ def _save_curves(run: RunFolder, title: str, progress: TrainProgress, save: Save
         ("Loss", "Cross-entropy (nats)", losses),
         ("Accuracy", "Accuracy (%)", accuracies),
     ):
-        path = run.plots_path / f"{what.lower()}_curves.png"
-        save(
-            ArtefactSaved(path=f"{run.plots_path.name}/{path.name}", what=f"{what.lower()} curves"),
-            partial(plot_curves, path, f"{what}: {title}", axis, epochs, train, valid, best),
-        )
+        name = f"{what.lower()}_curves.png"
+
+        def draw(name: str = name, what: str = what, axis: str = axis, curves: Curves = (train, valid)) -> None:
+            plot_curves(run.plots_path / name, f"{what}: {title}", axis, epochs, *curves, best)
+
+        save(ArtefactSaved(path=f"{run.plots_path.name}/{name}", what=f"{what.lower()} curves"), draw)
 
 
 def _save_spectrograms(

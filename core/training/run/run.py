@@ -144,12 +144,16 @@ class Run:
             batches = f" and {progress.batch} batch{'' if progress.batch == 1 else 'es'}" if progress.batch else ""
             done = f"{epochs}{batches} done"
             return RunStopped(seconds=seconds, message=f"{done}; the model is kept, and resume continues from here")
-        early = progress.epoch < progress.epochs
+        early = lost = ""
+        if progress.epoch < progress.epochs:
+            early = f"Validation has not improved for {self.recipe.patience} epochs."
+        if self.guard.lost:
+            lost = f"Not written, because the disk was full: {', '.join(dict.fromkeys(self.guard.lost))}."
         return RunFinished(
             seconds=seconds,
             best_epoch=progress.best.epoch,
             best_val_accuracy=progress.best.val_accuracy,
-            message=f"Validation has not improved for {self.recipe.patience} epochs." if early else "",
+            message=" ".join(part for part in (early, lost) if part),
         )
 
 

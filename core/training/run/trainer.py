@@ -126,7 +126,7 @@ def _first_line(error: Exception) -> str:
 
 
 def _train(run: RunFolder, logger: Logger, control: ControlHandler) -> Event:
-    guard = WriteGuard(run, logger.emit)
+    guard = WriteGuard(run, logger.emit, control.locate)
     recipe = _recipe(run, guard)
     control.epochs = recipe.epochs
     announced = not run.last_path.exists() and is_surely_cpu(recipe.device)

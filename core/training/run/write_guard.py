@@ -15,15 +15,21 @@ FIRST_WAIT, LONGEST_WAIT = 0.05, 10.0
 class WriteGuard:
     """Runs functions that write files, and reports those that fail."""
 
-    def __init__(self, run: RunFolder, emit: Callable[[Event], object]) -> None:
+    def __init__(self, run: RunFolder, emit: Callable[[Event], object], locate: Callable[[], object]) -> None:
+        """Args:
+        locate: called before every write, to bring ``run.path`` up to date.
+        """
         self.failures = 0
         """Failed writes so far."""
+        self.lost: list[str] = []
+        """What could not be written although it was tried patiently."""
         self._run = run
         self._emit = emit
+        self._locate = locate
         self._patience = PATIENCE_SECONDS
 
     def attempt(self, what: str, write: Callable[[], object], *, patiently: bool = False) -> bool:
-        """Calls ``write``; whether it succeeded.
+        """Calls ``write``, which asks ``run`` for its path each time; whether it succeeded.
 
         Args:
             what: the name of what is written, for the warning.
@@ -31,6 +37,7 @@ class WriteGuard:
         """
         wait = FIRST_WAIT
         while True:
+            self._locate()
             try:
                 write()
                 return True
@@ -38,7 +45,9 @@ class WriteGuard:
                 self.failures += 1
                 again = not patiently or self._patience > 0
                 self._emit(Warned(message=self._message(what, error, again=again)))
-            if not patiently or self._patience <= 0:
+            if not again:
+                self.lost.append(what)
+            if not patiently or not again:
                 return False
             time.sleep(wait)
             self._patience -= wait
