@@ -83,9 +83,7 @@ def test_damage_anywhere_is_noticed(tmp_path: Path) -> None:
         damaged = whole[:begin] + bytes(32) + whole[begin + 32 :]
         path.write_bytes(damaged)
         try:
-            lives.assert_same(
-                load_model(path, CPU).model.state_dict(), load_model(shared_model(), CPU).model.state_dict()
-            )
+            lives.assert_same(read_model(path).weights, weights)
         except UserError:
             refused += 1
     assert refused > 50
