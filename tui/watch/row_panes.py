@@ -155,7 +155,7 @@ class LogPane(RowList):
         if self.size.width != self._width:
             self._width, self._rows, new = self.size.width, [], len(self._log)
         for line in self._log[len(self._log) - new :]:
-            self._rows += _laid_out(line, self._width)
+            self._rows += laid_out(line, self._width)
         if len(self._rows) > 2 * LIMIT:
             surplus = len(self._rows) - LIMIT
             del self._rows[:surplus]
@@ -172,7 +172,7 @@ class LogPane(RowList):
         super().on_resize()
 
 
-def _laid_out(line: LogLine, width: int) -> list[Content]:
+def laid_out(line: LogLine, width: int) -> list[Content]:
     then = local_time(line.time)
     at = time.strftime("%H:%M:%S", then) if then else f"{DASH:<8}"
     text = Content.styled(line.text.expandtabs(4), LEVEL_STYLES[line.level])
