@@ -127,11 +127,25 @@ def curve_bindings(mode: str) -> list[Binding]:
             "cursor left",
             show=False,
             id=f"{mode}.left",
-            tooltip="Move the cursor that reads the values",
+            tooltip="Move the cursor left; it reads the values",
         ),
-        Binding("right", "cursor(1)", "cursor right", show=False, id=f"{mode}.right"),
-        Binding("shift+left", "select(-1)", "select left", show=False, id=f"{mode}.select_left"),
-        Binding("shift+right", "select(1)", "select right", show=False, id=f"{mode}.select_right"),
+        Binding("right", "cursor(1)", "cursor right", show=False, id=f"{mode}.right", tooltip="Move the cursor right"),
+        Binding(
+            "shift+left",
+            "select(-1)",
+            "select left",
+            show=False,
+            id=f"{mode}.select_left",
+            tooltip="Extend the selection to the left",
+        ),
+        Binding(
+            "shift+right",
+            "select(1)",
+            "select right",
+            show=False,
+            id=f"{mode}.select_right",
+            tooltip="Extend the selection to the right",
+        ),
     ]
 
 

@@ -41,7 +41,14 @@ class CompareScreen(CurveKeys):
         Binding("t", "train", "train/val", id="compare.train", tooltip="Switch between training and validation"),
         *curve_bindings("compare"),
         Binding("tab", "pane(1)", "pane", id="compare.next_pane", tooltip="The next pane"),
-        Binding("shift+tab", "pane(-1)", "previous pane", show=False, id="compare.previous_pane"),
+        Binding(
+            "shift+tab",
+            "pane(-1)",
+            "previous pane",
+            show=False,
+            id="compare.previous_pane",
+            tooltip="The previous pane",
+        ),
     ]
 
     app: BaseApp

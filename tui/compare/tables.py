@@ -10,7 +10,7 @@ from textual.content import Content
 
 from core.runs.journal.state import RunState
 from tui.compare.curves import LETTERS
-from tui.text.cells import fitted
+from tui.text.cells import fitted, widest
 from tui.text.formatting import clock, loss, percent
 from tui.text.status_symbols import STATUS_SYMBOLS
 
@@ -83,7 +83,7 @@ def difference_lines(runs: Sequence[RunState], colours: Sequence[str], width: in
     rows = differences([run.recipe for run in runs])
     if not rows:
         return [Content.styled("The recipes are identical.", "$text-muted")]
-    names = min(max(len(name) for name, _ in rows), max(12, width // 4))
+    names = min(widest(name for name, _ in rows), max(12, width // 4))
     room = max(6, min(24, (width - names) // len(runs)))
     head = Content(" " * names)
     for letter, colour in zip(LETTERS[: len(runs)], colours, strict=False):
@@ -92,7 +92,7 @@ def difference_lines(runs: Sequence[RunState], colours: Sequence[str], width: in
 
 
 def _difference(name: str, values: Sequence[str], names: int, room: int) -> Content:
-    line = Content.styled(f"{name:<{names}}", HEAD)
+    line = Content.styled(fitted(name, names), HEAD)
     for value in values:
         # The end of a path says more than its beginning.
         line += f"{value if len(value) < room else '…' + value[-(room - 2) :]:>{room}}"

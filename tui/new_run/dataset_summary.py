@@ -8,6 +8,7 @@ from pathlib import Path
 from textual.content import Content
 
 from core.dataset.split_settings import SplitSettings
+from tui.text.cells import fitted, widest
 from tui.text.formatting import count
 
 MAX_LISTED = 4
@@ -73,10 +74,12 @@ def summary_lines(summary: DatasetSummary, width: int, height: int) -> list[Cont
 
 
 def _bars(summary: DatasetSummary, width: int) -> list[Content]:
-    most, names = max(summary.clips.values()), max(map(len, summary.clips))
+    most, names = max(summary.clips.values()), min(widest(summary.clips), max(8, width // 2))
     room = max(4, min(32, width - names - 8))
     return [
-        Content.assemble(f"{genre:<{names}} ", ("━" * max(1, round(room * clips / most)), "$train"), f" {clips:,}")
+        Content.assemble(
+            f"{fitted(genre, names)} ", ("━" * max(1, round(room * clips / most)), "$train"), f" {clips:,}"
+        )
         for genre, clips in summary.clips.items()
     ]
 

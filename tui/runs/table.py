@@ -19,7 +19,6 @@ INDENT = 4
 
 
 class RunTable(RowList):
-    BINDING_GROUP_TITLE = "The list"
     BINDINGS: ClassVar = [Binding("enter", "choose", "watch", id="runs.open", tooltip="Watch the run")]
     has_cursor = True
 

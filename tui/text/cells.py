@@ -1,5 +1,6 @@
 """Text in terminal cells, where some characters (Chinese, Japanese, Korean, emoji) take two."""
 
+from collections.abc import Iterable
 from pathlib import Path
 
 from rich.cells import cell_len, set_cell_size
@@ -20,6 +21,11 @@ def fitted(text: str, width: int, *, right: bool = False) -> str:
     short = shortened(text, width)
     space = " " * (width - cell_len(short))
     return space + short if right else short + space
+
+
+def widest(names: Iterable[str]) -> int:
+    """Cells of the widest of ``names``; 0 without any."""
+    return max(map(cell_len, names), default=0)
 
 
 def shown(path: Path, width: int | None = None) -> str:

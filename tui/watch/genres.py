@@ -9,7 +9,7 @@ from textual.content import Content
 
 from core.runs.journal.events import TestFinished
 from core.runs.journal.state import RunState, Validation
-from tui.text.cells import bar
+from tui.text.cells import bar, fitted, widest
 from tui.text.formatting import DASH, loss, percent
 
 PAIRS = 5
@@ -42,7 +42,7 @@ def genre_bars(state: RunState, width: int) -> list[Content]:
     seen = state.validation
     if seen is None or not seen.genre_accuracy:
         return [Content.styled("Available after the first validation.", "$text-muted")]
-    names = min(max(map(len, state.genres), default=0), max(8, width // 3))
+    names = min(widest(state.genres), max(8, width // 3))
     bar_width = max(4, min(50, width - names - 18))
     lines = []
     for index, (genre, accuracy) in enumerate(zip(state.genres, seen.genre_accuracy, strict=False)):
@@ -71,11 +71,11 @@ def worst_pair_lines(confusion: Sequence[Sequence[int]], genres: Sequence[str]) 
 
 
 def _bar(genre: str, accuracy: float | None, total: int, right: int, names: int, width: int) -> Content:
-    name = genre if len(genre) <= names else genre[: names - 1] + "…"
+    name = fitted(genre, names)
     if accuracy is None or accuracy != accuracy:
-        return Content.assemble(f"{name:<{names}} ", (f"{DASH} no clips in the validation part", "$text-muted"))
+        return Content.assemble(f"{name} ", (f"{DASH} no clips in the validation part", "$text-muted"))
     return Content.assemble(
-        f"{name:<{names}} ",
+        f"{name} ",
         (f"{bar(accuracy, width):<{width}}", "$val"),
         f" {accuracy * 100:3.0f}% ",
         (f"{right:>3}/{total}" if total else "", "$text-muted"),
@@ -106,7 +106,7 @@ def confusion_grid(
     """
     if not confusion:
         return [Content.styled("Available after the first validation.", "$text-muted")]
-    names = max(map(len, genres))
+    names = widest(genres)
     digits = max(len(str(cell)) for row in confusion for cell in row)
     least = digits + 1 + (not shading.colour)
     cell = max(least, min(7, (width - names - 1) // max(1, len(genres))))
@@ -116,7 +116,7 @@ def confusion_grid(
     head = "".join(_heading(genre, genres, cell) for genre in genres)
     lines = [Content.assemble(" " * (names + 1), (head, "$text-muted"))]
     for truth, row in enumerate(confusion):
-        line = Content(f"{genres[truth][:names]:<{names}} ")
+        line = Content(f"{fitted(genres[truth], names)} ")
         total = sum(row)
         for prediction, number in enumerate(row):
             line += _cell(number, number / total if total else 0.0, cell, truth == prediction, shading)
@@ -178,13 +178,13 @@ def _summary(test: TestFinished) -> list[Content]:
 
 
 def _table(test: TestFinished, width: int) -> list[Content]:
-    longest = max(len(name) for name in (*test.genres, *AVERAGES))
+    longest = widest((*test.genres, *AVERAGES))
     figures = sum(COLUMNS.values())
     gap = 2 if longest + figures + 2 * len(COLUMNS) <= width else 1
     names = max(4, min(longest, width - figures - gap * len(COLUMNS)))
 
     def label(name: str) -> str:
-        return f"{name:<{names}}" if len(name) <= names else name[: names - 1] + "…"
+        return fitted(name, names)
 
     def line(name: str, cells: Iterable[str]) -> str:
         columns = [f"{cell:>{gap + size}}" for cell, size in zip(cells, COLUMNS.values(), strict=True)]

@@ -3,7 +3,7 @@
 from textual.content import Content
 
 from core.runs.journal.state import RunState
-from tui.text.cells import bar
+from tui.text.cells import bar, fitted, widest
 from tui.text.formatting import count, learning_rate, rate
 
 WIDEST = 40
@@ -58,13 +58,13 @@ def _dataset(state: RunState, width: int) -> list[Content]:
 
 def _bars(state: RunState, width: int) -> list[Content]:
     most = max(1, *state.clips.values())
-    names = max(map(len, state.genres))
+    names = min(widest(state.genres), max(8, width // 2))
     room = max(1, min(WIDEST, width - names - 8))
     lines = []
     for genre in state.genres:
         clips = state.clips.get(genre, 0)
         filled = "━" * max(1, round(room * clips / most)) if clips else ""
-        lines.append(Content.assemble(f"{genre:<{names}} ", (filled, "$train"), f" {clips:,}"))
+        lines.append(Content.assemble(f"{fitted(genre, names)} ", (filled, "$train"), f" {clips:,}"))
     return lines
 
 

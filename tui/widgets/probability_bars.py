@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 from textual.content import Content
 
-from tui.text.cells import bar
+from tui.text.cells import bar, fitted, widest
 
 TEXT_CELLS = 9
 """Cells beside the name and the bar: the percentage and the spaces around it."""
@@ -16,15 +16,14 @@ def probability_bars(probabilities: Mapping[str, float], width: int, rows: int, 
     Names have a column of fixed width, so that bars stay comparable from one sound to the next.
     """
     ranked = sorted(probabilities.items(), key=lambda item: -item[1])[:rows]
-    names = min(max((len(genre) for genre in probabilities), default=0), max(6, width // 3))
+    names = min(widest(probabilities), max(6, width // 3))
     bar_width = max(4, min(60, width - names - TEXT_CELLS))
     lines = []
     for place, (genre, probability) in enumerate(ranked):
-        name = genre if len(genre) <= names else genre[: names - 1] + "…"
         strong = place == 0 and sure
         lines.append(
             Content.assemble(
-                (f"{name:<{names}} ", "bold" if strong else ""),
+                (f"{fitted(genre, names)} ", "bold" if strong else ""),
                 (f"{bar(probability, bar_width):<{bar_width}}", "$val" if strong else "$train"),
                 (f" {probability * 100:5.1f}%", "bold" if strong else ""),
             )

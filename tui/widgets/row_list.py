@@ -30,6 +30,7 @@ class RowList(Widget, can_focus=True):
     DEFAULT_CSS = """
     RowList { height: 1fr; }
     """
+    BINDING_GROUP_TITLE = "List"
     BINDINGS: ClassVar = [
         Binding("up", "move(-1)", "up", show=False),
         Binding("down", "move(1)", "down", show=False),
