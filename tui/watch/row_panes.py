@@ -117,7 +117,7 @@ class Mistakes(RowList):
             return Content.styled(self._hint, "$text-muted")
         clip = self.clips[index]
         genres = max(max(cell_len(c.genre), cell_len(c.predicted)) for c in self.clips)
-        result = f"{padded(clip.genre, genres)} → {padded(clip.predicted, genres)} {percent(clip.probability, 0):>5}"
+        result = f"{padded(clip.genre, genres)} → {padded(clip.predicted, genres)} {percent(clip.probability, 0):>4}"
         room = max(8, width - cell_len(result) - 2)
         return Content.assemble(f"{fitted(Path(clip.path).name, room)}  ", (result, ""))
 

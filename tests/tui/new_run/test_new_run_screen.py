@@ -139,9 +139,9 @@ async def test_an_early_start_is_off_once_the_form_changes(
     app = app_for(tmp_path, genres)
     async with app.run_test(notifications=True, size=SIZE) as pilot:
         await pilot.press("n", "down", "ctrl+r")
-        await until_shown(pilot, "The run starts when")
+        await until_shown(pilot, "Training starts when")
         await pilot.press("right")
-        await until_gone(pilot, "The run starts when")
+        await until_gone(pilot, "Training starts when")
         look_may_end.set()
         await until_shown(pilot, "30 clips")
         await pilot.pause()
@@ -271,7 +271,7 @@ async def test_a_demonstration_never_overwrites(tmp_path: Path, monkeypatch: pyt
 def test_a_folder_is_described_by_its_names(genres: Path, tmp_path: Path) -> None:
     assert describe(genres) == "3 genres, 31 audio files"
     assert describe(genres.parent) == "3 genres, 31 audio files"
-    assert describe(tmp_path).startswith("no dataset")
+    assert describe(tmp_path).startswith("not a dataset")
     assert describe(tmp_path / "none").startswith("cannot be read")
 
 

@@ -68,7 +68,7 @@ async def test_stop_keeps_the_model_and_is_acknowledged(start: Start) -> None:
     async with app_on(start()).run_test(size=SIZE) as pilot:
         await until_shown(pilot, "● running")
         await pilot.press("s")
-        await until_shown(pilot, "Stop alpha?", "keeps the best model")
+        await until_shown(pilot, "Stop alpha?", "the best model is kept")
         await pilot.press("n")
         await until_gone(pilot, "Stop alpha?")
         assert "● running" in text(pilot)
