@@ -72,6 +72,7 @@ from tui.shell.themes import THEMES, choose_theme
 
 def all_bindings() -> dict[str, tuple[str, str]]:
     """Binding id → (default key, description). Imports every screen."""
+    from tui.augmentation.screen import AugmentationScreen
     from tui.classify.screen import ClassifyScreen
     from tui.compare.screen import CompareScreen
     from tui.listen.screen import ListenScreen
@@ -80,8 +81,8 @@ def all_bindings() -> dict[str, tuple[str, str]]:
     from tui.runs.table import RunTable
     from tui.watch.screen import WatchScreen
 
-    screens = (RunsScreen, RunTable, NewRunScreen, WatchScreen, CompareScreen, ClassifyScreen, ListenScreen)
-    return bindings_of([GenreApp, *screens])
+    screens = (RunsScreen, RunTable, NewRunScreen, AugmentationScreen, WatchScreen, CompareScreen, ClassifyScreen)
+    return bindings_of([GenreApp, *screens, ListenScreen])
 
 
 class GenreApp(BaseApp):

@@ -1,4 +1,4 @@
-"""One effect of an augmentation: its name, how often and how far it strikes, and what it did to a clip."""
+"""One effect of an augmentation: its name, probability and range, and the spectrogram of a clip with it."""
 
 from textual.containers import Container
 from textual.content import Content
@@ -10,12 +10,12 @@ from tui.shell.base import BaseApp
 from tui.widgets.spectrogram_view import Image, shading_of, spectrogram_lines
 
 NARROWEST, LOWEST = 36, 5
-"""Cells and rows that a picture has at least, its caption included."""
+"""Minimum cells and rows of a spectrogram with its caption."""
 MOST_COLUMNS = 4
 
 
 class EffectPicture(Widget, can_focus=True):
-    """A line that says what it is, and the spectrogram in all rows below."""
+    """A caption line and the spectrogram below it."""
 
     app: BaseApp
 
@@ -38,7 +38,7 @@ class EffectPicture(Widget, can_focus=True):
     def about(self) -> str:
         """``50%, ±2 semitones``."""
         if self.effect not in EFFECTS:
-            return "of them at once" if self.effect == "all" else "as it is"
+            return "effects together" if self.effect == "all" else "unchanged"
         probability = getattr(self._settings, self.effect)
         text = f"{probability * 100:g}%, {range_of(self.effect, self._settings)}"
         return text.replace("±", "+/-") if self.app.ascii else text
@@ -68,7 +68,7 @@ class EffectPicture(Widget, can_focus=True):
 
 
 class EffectGrid(Container):
-    """As many columns of pictures as there is room for, as high as the grid allows; it scrolls where that is too low.
+    """As many columns of spectrograms as fit, filling the height; scrolls if they would be too low.
 
     ``columns`` is how many there are now.
     """

@@ -1,4 +1,4 @@
-"""What the augmentation of a recipe does to a clip: seen effect by effect, played, and written to files."""
+"""The Augmentation screen: a preset's effects on a clip as spectrograms, to be played and written to files."""
 
 from pathlib import Path
 from typing import ClassVar
@@ -19,27 +19,27 @@ from tui.widgets.spectrogram_view import Image
 from tui.widgets.text_lines import TextLines
 
 STAND_IN = "best"
-"""The preset whose augmentation is shown for one that has none."""
+"""The preset shown in place of one without augmentation."""
 
 
 class AugmentationScreen(ModeScreen):
     MODE = "runs"
     HELP = (
-        "What training does to a clip before the network sees it, one effect after the other and then all at once. "
-        "Here each strikes for certain; in training with the probability that its line tells."
+        "What training does to a clip before the network sees it: each effect by itself, and all together. Here every "
+        "effect is always applied; in training, with the probability shown."
     )
     CSS_PATH = "../styles/augmentation.tcss"
     BINDINGS: ClassVar = [
         Binding("n", "clip(1)", "next clip", id="augmentation.next", tooltip="A clip of the next genre"),
-        Binding("b", "clip(-1)", "clip before", show=False, id="augmentation.before", tooltip="The clip before"),
-        Binding("s", "seed", "other amounts", id="augmentation.seed", tooltip="Another seed: other amounts"),
-        Binding("p,enter", "play", "play", id="augmentation.play", tooltip="Play the picture with the mark, or stop"),
-        Binding("w", "write", "write", id="augmentation.write", tooltip="Pictures and sounds to files"),
+        Binding("b", "clip(-1)", "previous clip", show=False, id="augmentation.before", tooltip="The previous clip"),
+        Binding("s", "seed", "other amounts", id="augmentation.seed", tooltip="Draw other amounts with another seed"),
+        Binding("p,enter", "play", "play", id="augmentation.play", tooltip="Play the selected effect, or stop"),
+        Binding("w", "write", "write", id="augmentation.write", tooltip="Write images and sounds to files"),
         Binding("escape", "leave_pictures", "back", id="augmentation.back", tooltip="Back to the form"),
-        Binding("left", "move(-1)", "picture before", show=False, key_display="←"),
-        Binding("right", "move(1)", "next picture", show=False, key_display="→"),
-        Binding("up", "move_row(-1)", "picture above", show=False, key_display="↑"),
-        Binding("down", "move_row(1)", "picture below", show=False, key_display="↓"),
+        Binding("left", "move(-1)", "previous effect", show=False, key_display="←"),
+        Binding("right", "move(1)", "next effect", show=False, key_display="→"),
+        Binding("up", "move_row(-1)", "effect above", show=False, key_display="↑"),
+        Binding("down", "move_row(1)", "effect below", show=False, key_display="↓"),
     ]
 
     def __init__(self, data: Path, chosen: str) -> None:
@@ -75,7 +75,7 @@ class AugmentationScreen(ModeScreen):
     def on_mount(self) -> None:
         self.query(EffectPicture).first().focus()
         self.app.theme_changed_signal.subscribe(self, lambda _: self._redraw())
-        self._ask_for_clip("PyTorch is being loaded, which takes some seconds …")
+        self._ask_for_clip("Loading PyTorch, which takes some seconds …")
 
     def on_unmount(self) -> None:
         self._process.close()
@@ -129,7 +129,7 @@ class AugmentationScreen(ModeScreen):
 
     def _title(self) -> Content:
         if (now := self._shown) is None:
-            return Content.assemble("The augmentation of ", (self.preset, "bold"))
+            return Content.assemble("Augmentation of ", (self.preset, "bold"))
         sound = "" if now.has_sound else " · from a feature pack, without audio"
         place = f"{now.request.place % now.clips + 1:,} of {now.clips:,}"
         rest = f" · {place} · first {now.seconds:.3g} s · {self.preset} · seed {now.request.seed}{sound}"
@@ -138,13 +138,13 @@ class AugmentationScreen(ModeScreen):
     def _explanation(self) -> Content:
         if self.app.height_class != "tall" and self._instead is not None:
             return self._why_another()
-        text = "% is how often in training."
+        text = "% is the probability in training."
         if self.settings.mixup:
-            text += f" Mixup ({self.settings.mixup * 100:g}%) takes two clips and is not shown."
+            text += f" Mixup ({self.settings.mixup * 100:g}%) mixes two clips and is not shown."
         return Content.styled(text, "$text-muted")
 
     def _why_another(self) -> Content:
-        return Content(f"The preset {self._instead} takes clips as they are. This is what {self.preset} would do.")
+        return Content(f"The preset {self._instead} has no augmentation. This is the augmentation of {self.preset}.")
 
     # Size
 
@@ -179,12 +179,12 @@ class AugmentationScreen(ModeScreen):
         if self._shown is None or chosen is None:
             return
         if not chosen.playing:
-            self._say(Content.styled("Making the sound …", "$text-muted"))
+            self._say(Content.styled("Computing the sound …", "$text-muted"))
         self._process.ask(Play("" if chosen.playing else chosen.effect))
 
     def action_write(self) -> None:
         if self._shown is not None:
-            self._say(Content.styled("Making the sounds and writing …", "$text-muted"))
+            self._say(Content.styled("Computing the sounds and writing files …", "$text-muted"))
             self._process.ask(Write())
 
     def action_leave_pictures(self) -> None:

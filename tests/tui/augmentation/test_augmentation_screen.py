@@ -53,7 +53,7 @@ async def test_a_clip_is_seen_under_each_effect_and_written(genres: Path, tmp_pa
     app = app_for(genres)
     async with app.run_test(notifications=True, size=(120, 40)) as pilot:
         await open_pictures(pilot)
-        await until_shown(pilot, "PyTorch is being loaded", *NAMES)
+        await until_shown(pilot, "Loading PyTorch", *NAMES)
         await until_shown(pilot, "arpeggio-bells.00000 · 1 of 30 · first 1 s · best · seed 0", "▀▀▀▀")
         await until_shown(pilot, "time mask 50%, 0–15% of the time", "frequency mask 50%")
         await pilot.press("n", "s")
@@ -74,7 +74,7 @@ def test_the_screen_loads_no_torch() -> None:
 async def test_a_preset_without_augmentation_says_so(genres: Path) -> None:
     async with app_for(genres, "quick").run_test(notifications=True, size=(80, 24)) as pilot:
         await open_pictures(pilot)
-        await until_shown(pilot, "The preset quick takes clips as they are. This is what best would do.", "▀▀▀▀")
+        await until_shown(pilot, "The preset quick has no augmentation. This is the augmentation of best.", "▀▀▀▀")
 
 
 async def test_a_process_that_dies_is_said_and_begun_again(genres: Path) -> None:
