@@ -8,6 +8,7 @@ import msgspec
 from rich.console import Console
 
 from core.runs.directory import default_runs_dir, find, list_runs
+from core.util.errors import UserError
 from tui.app import GenreApp
 from tui.shell.printing import print_line, print_note
 from tui.shell.settings import Settings, SettingsError, read_settings, settings_file
@@ -58,8 +59,12 @@ def run_app(runs_dir: Path, attach: str | None = None, *, ascii: bool = False, t
 def goodbye(runs_dir: Path) -> list[str]:
     """A line for each run that is still training, with the command that attaches to it."""
     place = [] if runs_dir == default_runs_dir() else ["--runs", str(runs_dir)]
+    try:
+        runs = list_runs(runs_dir)
+    except UserError:
+        return []
     return [
         f"Training continues: {run.name} ({shlex.join(['genre-tui', *place, 'attach', run.name])})"
-        for run in list_runs(runs_dir)
+        for run in runs
         if run.is_alive()
     ]

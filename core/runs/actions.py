@@ -1,17 +1,31 @@
-"""What can be asked of a run: stop, pause, resume, extend. Commands, screens and the server use these.
+"""What can be done to a run: start, stop, pause, resume, extend, signal. Commands, screens and the server use these.
 
 Each may wait for a trainer or a disk, so call it outside an event loop.
 """
 
 import math
+import os
+import shutil
+import signal
+import socket
+import time
+from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
-from core.runs.control import ANSWER_SECONDS, MOST_EPOCHS, Kind, request, wait_for_answer
-from core.runs.folder import RunFolder
+from core.runs import control, lock
+from core.runs.control import Kind
+from core.runs.directory import create
+from core.runs.folder import MOST_EPOCHS, RunFolder
 from core.runs.journal.events import RequestAnswered
 from core.runs.journal.state import RunState
 from core.runs.launch import launch
+from core.runs.webhook import check_webhook, write_webhook
 from core.util.errors import UserError
+
+LAST_EVENT_SECONDS = 5.0
+"""How long a trainer that was told to end at once may take before it is killed."""
 
 
 class InvalidEpochs(UserError):
@@ -31,6 +45,36 @@ class Launched:
     message: str
 
 
+def start(
+    runs_dir: Path,
+    recipe: dict[str, Any],
+    dataset: str,
+    *,
+    name: str | None = None,
+    webhook: str | None = None,
+    prepare_only: bool = False,
+) -> RunFolder:
+    """Makes a run folder and starts its trainer, or leaves that to the caller (``prepare_only``).
+
+    Raises:
+        UserError: the run cannot be made or started; no folder is left behind then.
+    """
+    if webhook:
+        check_webhook(webhook)
+    run = create(runs_dir, recipe, dataset, str(recipe["model"]), name=name)
+    try:
+        if webhook:
+            write_webhook(run, webhook)
+        if not prepare_only:
+            launch(run)
+    except (UserError, OSError) as error:
+        shutil.rmtree(run.path, ignore_errors=True)
+        if isinstance(error, OSError):
+            raise UserError(f"no run can be made in {runs_dir}: {error.strerror}") from error
+        raise
+    return run
+
+
 def ask(run: RunFolder, kind: Kind, *, epochs: int | None = None) -> RequestAnswered:
     """Puts a request to the trainer of a live run and waits for the answer.
 
@@ -40,27 +84,47 @@ def ask(run: RunFolder, kind: Kind, *, epochs: int | None = None) -> RequestAnsw
     state = run.state()
     if not state.alive:
         raise UserError(f"{run.name} is {state.status}, not running: there is no trainer to {kind}")
-    request_id = request(run.path, kind, epochs=epochs)
-    if (answer := wait_for_answer(run.path, request_id)) is not None:
+    request_id = send_request(run, kind, state, epochs=epochs)
+    if (answer := control.wait_for_answer(run.path, request_id)) is not None:
         return answer
     now = run.state()
     if not now.alive:
         raise UserError(f"{run.name} ended ({now.status}) before it could answer")
+    where = f" on {now.host}" if now.elsewhere else ""
     raise UserError(
-        f"{run.name} has not answered in {math.ceil(ANSWER_SECONDS)} s (phase: {now.phase}); the request stands and "
-        f"may yet be answered. If the trainer hangs, kill {now.pid} ends it at its next batch and "
-        f"kill -9 {now.pid} at once"
+        f"{run.name} has not answered in {math.ceil(control.ANSWER_SECONDS)} s (phase: {now.phase}); the request "
+        f"stands and may still be answered. If the trainer hangs, kill {now.pid}{where} ends it at its next batch "
+        f"and kill -9 {now.pid} at once"
     )
 
 
+def send_request(run: RunFolder, kind: Kind, state: RunState, *, epochs: int | None = None) -> str:
+    """Puts a request to the trainer without waiting for the answer, and returns the request's id.
+
+    It replaces an unanswered one, except that nothing but another stop replaces a stop.
+
+    Raises:
+        UserError: a stop has not been answered yet, or the run's folder cannot be written to.
+    """
+    pending = control.read_request(run.path)
+    if kind != "stop" and pending is not None and pending.request == "stop" and pending.id not in state.answers:
+        raise UserError(f"{run.name} was asked to stop and has not answered yet; it cannot be asked to {kind} now")
+    try:
+        return control.request(run.path, kind, epochs=epochs)
+    except OSError as error:
+        raise UserError(f"{run.control_path} cannot be written: {error.strerror}") from error
+
+
 def resume(run: RunFolder) -> RequestAnswered | Launched:
-    """Wakes a paused run, or starts the trainer of one that stopped, failed or was lost, exactly where it stood.
+    """Resumes a paused run, or starts the trainer of one that stopped, failed or was lost, exactly where it stood.
 
     Raises:
         UserError: the run is finished, cannot be started, or did not answer in time.
     """
     state = run.state()
     if state.alive:
+        if state.elsewhere and not state.paused:
+            raise UserError(f"{run.name} is running on {state.host} (process {state.pid})")
         return ask(run, "resume")
     if state.status == "finished":
         raise UserError(f"{run.name} is finished: all {state.epochs} epochs are done; extend it to train further")
@@ -80,8 +144,13 @@ def extend(run: RunFolder, epochs: int) -> RequestAnswered | Launched:
         raise InvalidEpochs(objection)
     if state.alive:
         return ask(run, "extend", epochs=epochs)
-    run.write_recipe(run.read_recipe() | {"epochs": epochs})
-    launch(run)
+    former = run.read_recipe()
+    run.write_recipe(former | {"epochs": epochs})
+    try:
+        launch(run)
+    except UserError:
+        run.write_recipe(former)
+        raise
     return Launched(state.seq, f"trains to epoch {epochs}")
 
 
@@ -91,6 +160,8 @@ def objection_to(epochs: int, name: str, state: RunState) -> str | None:
         return f"{name} has done {state.epochs_done} epochs already; ask for more than that"
     if state.status == "finished" and epochs == state.epochs:
         return f"{name} ended before its {epochs} epochs were over; ask for another number, and it resumes"
+    if epochs < state.epochs:
+        return f"{name} was to train {state.epochs} epochs; ask for at least as many, or stop it when it has enough"
     if epochs > MOST_EPOCHS:
         return f"a run has at most {MOST_EPOCHS:,} epochs"
     return None
@@ -106,3 +177,97 @@ def total_epochs(text: str, current: int) -> int:
     if not text.removeprefix("+").isdecimal():
         raise InvalidEpochs(f"epochs must be a number such as 40, or +20 for twenty more, not {text!r}")
     return current + int(text) if text.startswith("+") else int(text)
+
+
+def send_signal(run: RunFolder, chosen: signal.Signals) -> None:
+    """Sends a signal to the trainer that holds the run's lock, and to no other process.
+
+    Raises:
+        UserError: it runs on another host, has ended, or belongs to another user.
+    """
+    state, signed = run.state(), lock.holder(run.lock_path)
+    if state.host and state.host != socket.gethostname():
+        raise UserError(f"The trainer runs on {state.host}; it can only be signalled there (process {state.pid}).")
+    if signed is None or not run.is_alive():
+        raise UserError("The trainer has ended.")
+    try:
+        os.kill(signed.pid, chosen)
+    except OSError as error:
+        raise UserError(f"{chosen.name} could not be sent to process {signed.pid}: {error.strerror}") from error
+
+
+def end_at_once(run: RunFolder) -> None:
+    """Ends the trainer without test and report: it ends at its second SIGTERM, and is killed if it does not.
+
+    Raises:
+        UserError: it cannot be signalled, see `send_signal`.
+    """
+    for chosen, patience in ((signal.SIGTERM, 0.2), (signal.SIGTERM, LAST_EVENT_SECONDS), (signal.SIGKILL, 1.0)):
+        if not run.is_alive():
+            return
+        send_signal(run, chosen)
+        deadline = time.monotonic() + patience
+        while run.is_alive() and time.monotonic() < deadline:
+            time.sleep(0.02)
+
+
+@dataclass
+class OpenRequest:
+    kind: Kind
+    id: str
+    at: float
+    """When it was put, or the last signal was sent."""
+    signals: tuple[signal.Signals, ...] = ()
+    """Sent so far."""
+
+
+class RequestTracker:
+    """The open request of a viewer: until the trainer answers, ends, or is sent a signal because it does neither.
+
+    Only where no answer comes in `control.ANSWER_SECONDS` may a signal be sent: first SIGTERM, which a trainer that
+    still listens takes as a request to stop, then SIGKILL.
+
+    Attributes:
+        open: the request that has not been answered; a new one takes its place.
+    """
+
+    def __init__(self, run: RunFolder, clock: Callable[[], float] = time.monotonic) -> None:
+        self.open: OpenRequest | None = None
+        self._run = run
+        self._clock = clock
+
+    def ask(self, kind: Kind, state: RunState, *, epochs: int | None = None) -> None:
+        """Puts a request; see `send_request`.
+
+        Raises:
+            UserError: it cannot be put now.
+        """
+        self.open = OpenRequest(kind, send_request(self._run, kind, state, epochs=epochs), self._clock())
+
+    def next_signal(self) -> signal.Signals | None:
+        """The signal that may be sent now, or None while the trainer still has time to answer."""
+        if self.open is None or self._clock() - self.open.at < control.ANSWER_SECONDS:
+            return None
+        return signal.SIGTERM if signal.SIGTERM not in self.open.signals else signal.SIGKILL
+
+    def send(self, chosen: signal.Signals) -> None:
+        """Sends a signal to the trainer.
+
+        Raises:
+            UserError: it cannot be signalled, see `send_signal`.
+        """
+        send_signal(self._run, chosen)
+        if self.open is not None:
+            self.open.signals += (chosen,)
+            self.open.at = self._clock()
+
+    def settle(self, state: RunState) -> tuple[OpenRequest, RequestAnswered | None] | None:
+        """The request that is no longer open, with its answer (None: the trainer ended without one), once."""
+        asked = self.open
+        if asked is None:
+            return None
+        answer = state.answers.get(asked.id)
+        if answer is None and state.alive is not False:
+            return None
+        self.open = None
+        return asked, answer

@@ -1,4 +1,4 @@
-"""The control file: what people ask of a trainer that runs. It answers each request with a `RequestAnswered` event."""
+"""The control file: what people ask of a live trainer. It answers each request with a `RequestAnswered` event."""
 
 import time
 import uuid
@@ -7,22 +7,20 @@ from typing import Literal
 
 import msgspec
 
-from core.dataset.split_settings import SplitSettings as SplitSettings
 from core.runs.journal.events import RequestAnswered
 from core.runs.journal.journal import JournalReader
 from core.util.atomic import write_atomic
+from core.util.files import read_small
 
 CONTROL = "control.json"
+LONGEST = 64 * 1024
+"""Bytes of the file."""
 JOURNAL = "events.jsonl"
 
 Kind = Literal["pause", "resume", "stop", "extend"]
 
 ANSWER_SECONDS = 5.0
 """A request that was not answered by then is reported as unanswered."""
-
-
-MOST_EPOCHS = 1_000_000
-"""More are a slip of the finger."""
 
 
 class Request(msgspec.Struct, frozen=True, kw_only=True):
@@ -34,10 +32,21 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def request(folder: Path, kind: Kind, *, epochs: int | None = None) -> str:
-    """Puts a request before the trainer of the run folder, in place of an earlier one, and returns its id."""
+    """Puts a request to the trainer of the run folder, in place of an earlier one, and returns its id.
+
+    See `core.runs.actions.send_request` for one that respects an unanswered stop.
+    """
     asked = Request(request=kind, id=uuid.uuid4().hex[:12], time=time.time(), epochs=epochs)
     write_atomic(Path(folder) / CONTROL, msgspec.json.encode(asked))
     return asked.id
+
+
+def read_request(folder: Path) -> Request | None:
+    """The last request, answered or not; None when there is none, or none that can be read (nobody to answer to)."""
+    try:
+        return msgspec.json.decode(read_small(Path(folder) / CONTROL, LONGEST), type=Request)
+    except (OSError, msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return None
 
 
 class ControlReader:
@@ -51,22 +60,21 @@ class ControlReader:
     def poll(self) -> Request | None:
         """A request that was not returned before, or None. Costs one ``stat`` while nothing changes."""
         try:
-            path = self.folder / CONTROL
-            status = path.stat()
-            if (stamp := (status.st_ino, status.st_mtime_ns)) == self._stamp:
-                return None
-            self._stamp = stamp
-            asked = msgspec.json.decode(path.read_bytes(), type=Request)
-        except (OSError, msgspec.DecodeError, UnicodeDecodeError):
-            return None  # none yet, or written by hand: there is nobody to answer to
-        if asked.id == self._seen:
+            status = (self.folder / CONTROL).stat()
+        except OSError:
+            return None
+        if (stamp := (status.st_ino, status.st_mtime_ns)) == self._stamp:
+            return None
+        self._stamp = stamp
+        asked = read_request(self.folder)
+        if asked is None or asked.id == self._seen:
             return None
         self._seen = asked.id
         return asked
 
 
 def wait_for_answer(folder: Path, request_id: str, timeout: float = ANSWER_SECONDS) -> RequestAnswered | None:
-    """The trainer's answer, or None when there was none in ``timeout`` seconds."""
+    """The trainer's answer, or None when none came within ``timeout`` seconds."""
     reader = JournalReader(Path(folder) / JOURNAL)
     deadline = time.monotonic() + timeout
     while True:

@@ -1,4 +1,4 @@
-"""The folder that holds the runs: where it is, and how runs in it are made, listed and found."""
+"""The folder of all runs: where it is, and how runs in it are made, listed and found."""
 
 import os
 import re
@@ -30,8 +30,12 @@ def create(runs_dir: Path, recipe: dict[str, Any], dataset: str, model: str, *, 
         making = RunFolder(Path(tempfile.mkdtemp(dir=runs_dir, prefix=".new-")))
     except OSError as error:
         raise UserError(f"no run can be made in {runs_dir}: {error.strerror}") from error
-    making.path.chmod(0o755)
-    making.write_recipe(recipe)
+    try:
+        making.path.chmod(0o755)
+        making.write_recipe(recipe)
+    except OSError as error:
+        shutil.rmtree(making.path, ignore_errors=True)
+        raise UserError(f"no run can be made in {runs_dir}: {error.strerror}") from error
     attempt = 1
     while True:
         target = runs_dir / (stem if attempt == 1 else f"{stem}-{attempt}")
@@ -49,21 +53,27 @@ def create(runs_dir: Path, recipe: dict[str, Any], dataset: str, model: str, *, 
 
 
 def list_runs(runs_dir: Path) -> list[RunFolder]:
-    """All runs, newest first (by name, which begins with the time). An absent folder has none."""
+    """All runs, newest first (by name, which begins with the time). An absent folder has none.
+
+    Raises:
+        UserError: the folder cannot be read.
+    """
     try:
         entries = sorted(
             (e.name for e in os.scandir(runs_dir) if e.is_dir() and not e.name.startswith(".")), reverse=True
         )
-    except OSError:
+    except FileNotFoundError:
         return []
+    except OSError as error:
+        raise UserError(f"the runs folder {runs_dir} cannot be read: {error.strerror}") from error
     return [run for run in (RunFolder(Path(runs_dir) / name) for name in entries) if run.exists()]
 
 
 def find(runs_dir: Path, key: str | Path | None = None) -> RunFolder:
-    """The run that ``key`` names: a folder, a name, or a unique beginning of one; the newest without a key.
+    """The run that ``key`` names: a folder, a name, or a unique prefix of one; the newest without a key.
 
     Raises:
-        UserError: there is none, or the beginning fits several.
+        UserError: there is none, or the prefix fits several.
     """
     runs_dir = Path(runs_dir)
     if key is None:

@@ -1,6 +1,10 @@
-"""A run's folder: what lies in it, what state the run is in, and how runs are made, found, renamed and thrown away."""
+"""A run's folder: the files in it, the state of the run, and how it is renamed and moved to the trash."""
 
 import contextlib
+import math
+import socket
+import time
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -8,16 +12,18 @@ from typing import Any
 import msgspec
 
 from core.runs import lock
-from core.runs.journal.journal import JournalReader
-from core.runs.journal.reducer import fold
+from core.runs.journal.events import AnyEvent
+from core.runs.journal.journal import PIECE, JournalReader
+from core.runs.journal.reducer import plausible_recipe, reduce
 from core.runs.journal.state import RunState
 from core.util.atomic import write_atomic
 from core.util.errors import UserError
+from core.util.files import read_small
 
 TRASH = ".trash"
 
-PIECE = 4 * 1024 * 1024
-"""Bytes of a journal that are folded at a time."""
+MOST_EPOCHS = 1_000_000
+"""More are a typing mistake."""
 
 
 class RunFolder:
@@ -89,7 +95,10 @@ class RunFolder:
         return self.path / "report.txt"
 
     def exists(self) -> bool:
-        return self.recipe_path.is_file() or self.journal_path.is_file()
+        try:
+            return self.recipe_path.is_file() or self.journal_path.is_file()
+        except OSError:  # a folder that may not be entered
+            return False
 
     def is_alive(self) -> bool:
         """Whether a trainer holds the run's lock."""
@@ -102,13 +111,13 @@ class RunFolder:
             UserError: it is missing or damaged.
         """
         try:
-            plain = msgspec.json.decode(self.recipe_path.read_bytes())
+            plain = msgspec.json.decode(read_small(self.recipe_path))
         except OSError as error:
             raise UserError(f"{self.recipe_path} cannot be read: {error.strerror}") from error
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
             raise UserError(f"{self.recipe_path} is damaged: {error}") from error
         if not isinstance(plain, dict):
-            raise UserError(f"{self.recipe_path} is damaged: it holds no object")
+            raise UserError(f"{self.recipe_path} is damaged: it is not a JSON object")
         return plain
 
     def write_recipe(self, recipe: dict[str, Any]) -> None:
@@ -116,27 +125,10 @@ class RunFolder:
         write_atomic(self.recipe_path, msgspec.json.format(msgspec.json.encode(recipe), indent=2) + b"\n")
 
     def state(self) -> RunState:
-        """The folded journal, with name and liveness. To watch a run use `core.runs.tail.RunTail`."""
-        alive = self.is_alive()  # before the journal is read, see RunTail.poll
-        reader, state = JournalReader(self.journal_path), RunState.empty()
-        while events := reader.read(PIECE):
-            state = fold(state, events)
-        return self.placed(state, alive)
-
-    def placed(self, state: RunState, alive: bool) -> RunState:
-        """``state`` with what the journal does not know: the run's name, whether the trainer lives, and since when."""
-        signed = lock.holder(self.lock_path)
-        launched = signed[1] if signed else (0.0 if self.lock_path.exists() else None)
-        placed = replace(state, name=self.name, alive=alive, launched=launched)
-        if not placed.recipe:
-            with contextlib.suppress(UserError):
-                placed.recipe = self.read_recipe()
-                placed.model = placed.model or str(placed.recipe.get("model", ""))
-                placed.dataset = placed.dataset or dataset_name(Path(str(placed.recipe.get("data", ""))))
-                placed.epochs = placed.epochs or int(placed.recipe.get("epochs", 0))
-        if signed and alive:
-            placed.pid = signed[0]
-        return placed
+        """The state as of now, read from the beginning. To watch a run, use a `RunReader`."""
+        reader = RunReader(self)
+        reader.poll()
+        return reader.state
 
     def rename(self, name: str) -> "RunFolder":
         """Gives the run another name and returns it.
@@ -152,7 +144,7 @@ class RunFolder:
         return RunFolder(target)
 
     def trash(self) -> Path:
-        """Moves the run to the folder `TRASH` beside it and returns where it lies now.
+        """Moves the run to the folder `TRASH` beside it and returns its new path.
 
         Raises:
             UserError: the run is running.
@@ -171,6 +163,107 @@ class RunFolder:
             raise UserError(f"{self.name} is running and cannot be {done}; stop it first")
 
 
+class RunReader:
+    """A run's state as of now, at the price of what was appended to its journal since the last look.
+
+    ``reader = RunReader(run)``; then ``if reader.poll(): draw(reader.state)``, as often as wanted.
+
+    Attributes:
+        state: the run as of the last `poll`; empty before the first.
+    """
+
+    def __init__(
+        self,
+        run: RunFolder,
+        *,
+        skip: frozenset[str] = frozenset(),
+        on_event: Callable[[AnyEvent], object] = lambda event: None,
+    ) -> None:
+        """
+        Args:
+            skip: kinds of event that are not needed, see `JournalReader`.
+            on_event: called with each new event during a `poll`.
+        """
+        self.run = run
+        self.state = RunState.empty()
+        self._journal = JournalReader(run.journal_path, skip=skip)
+        self._on_event = on_event
+        self._bad_lines = 0
+        self._heartbeat = (0, 0)
+        self._beat_at = -math.inf
+        """When the run was last seen to be written to, on this process' monotonic clock."""
+
+    def poll(self) -> bool:
+        """Takes in what is new; False when nothing has changed: neither the journal nor whether the trainer lives.
+
+        The first look at a long journal takes about a second per 100 MB: keep it off an event loop.
+        """
+        # Whether it lives is asked first. The other way round, a trainer that writes its last event and ends between
+        # the two looks would seem to have died.
+        held = self.run.is_alive()
+        state = self.state
+        while events := self._journal.read(PIECE):
+            state = reduce(state, events)
+            for event in events:
+                self._on_event(event)
+        if (bad := self._journal.bad_lines) != self._bad_lines:
+            state = replace(state, damaged=state.damaged + bad - self._bad_lines)
+            self._bad_lines = bad
+        elsewhere = not held and self._lives_elsewhere(state)
+        alive = held or elsewhere
+        changed = state is not self.state or alive != self.state.alive or not self.state.name
+        if changed:
+            self.state = self._placed(state, alive=alive, elsewhere=elsewhere)
+        return changed
+
+    def _lives_elsewhere(self, state: RunState) -> bool:
+        """Whether a trainer works on another host whose lock is not seen here; its clock may differ from ours."""
+        beat = (lock.heartbeat(self.run.lock_path), _size(self.run.journal_path))
+        if beat != self._heartbeat:
+            if self._heartbeat != (0, 0):
+                self._beat_at = time.monotonic()
+            self._heartbeat = beat
+        if state.end is not None or not state.host or state.host == socket.gethostname():
+            return False
+        beating = time.monotonic() - self._beat_at < lock.STALE_SECONDS
+        return beating or abs(time.time() - state.time) < lock.STALE_SECONDS
+
+    def _placed(self, state: RunState, *, alive: bool, elsewhere: bool) -> RunState:
+        """``state`` with what the journal does not know."""
+        signed = lock.holder(self.run.lock_path)
+        launched = signed.since if signed else (0.0 if self.run.lock_path.exists() else None)
+        placed = replace(
+            state,
+            name=self.run.name,
+            alive=alive,
+            elsewhere=elsewhere,
+            launched=launched,
+            observed=time.monotonic(),
+        )
+        if not placed.recipe:
+            with contextlib.suppress(UserError):
+                _add_recipe(placed, self.run.read_recipe())
+        if signed and alive and not elsewhere:
+            placed.pid = signed.pid
+        return placed
+
+
+def _add_recipe(state: RunState, recipe: dict[str, Any]) -> None:
+    """What recipe.json says of a run that has not started; it may have been written by hand."""
+    state.recipe = plausible_recipe(recipe)
+    state.model = state.model or str(recipe.get("model", ""))
+    state.dataset = state.dataset or dataset_name(Path(str(recipe.get("data", ""))))
+    if isinstance(epochs := recipe.get("epochs"), int) and 0 <= epochs <= MOST_EPOCHS:
+        state.epochs = state.epochs or epochs
+
+
+def _size(path: Path) -> int:
+    try:
+        return path.stat().st_size
+    except OSError:
+        return 0
+
+
 def dataset_name(data: Path) -> str:
     """What a dataset is called: its folder's name, or the one above a folder that is only called genres."""
     data = Path(data).absolute()
@@ -181,7 +274,7 @@ def checked_name(name: str) -> str:
     """``name``, if a run can be called so.
 
     Raises:
-        UserError: it is empty, hidden, too long, or no plain file name.
+        UserError: it is empty, hidden, too long, or not a plain file name.
     """
     name = name.strip()
     if (

@@ -1,4 +1,4 @@
-"""Starting the trainer: a process of its own, in a session of its own, that outlives whoever started it."""
+"""Starting the trainer: a process in its own session that outlives the one that started it."""
 
 import contextlib
 import os
@@ -9,34 +9,42 @@ from pathlib import Path
 
 import core
 from core.runs.folder import RunFolder
-from core.runs.lock import INHERITED, RunLock
+from core.runs.lock import INHERITED, STALE_SECONDS, RunLock, holder
 from core.util.errors import UserError
 from core.util.parallel import cores
 
 MODULE = "core.training"
 
 RESTARTS = 3
-"""How often the processes of a run are started again, when one of several has died."""
+"""How often the processes of a run are restarted when one of several has died."""
 
 STOP_SECONDS = 600
 """How long several processes may take to end after a signal, with evaluation and report, before they are killed."""
 
 
 def launch(run: RunFolder, *, module: str = MODULE) -> int:
-    """Starts the trainer of ``run`` and returns its process id without waiting for anything.
+    """Starts the trainer of ``run`` and returns its process id without waiting for it.
 
-    A recipe that asks for several processes has torchrun start them, and start them again from last.pth when one dies.
-    It begins anew, or goes on from last.pth if there is one. The lock is held from here on (see `core.runs.lock`), so
-    the run counts as running at once. Requests that an earlier life left unanswered are dropped.
+    It starts from the beginning, or resumes from last.pth if there is one. Where the recipe asks for several
+    processes, torchrun starts them, and restarts them from last.pth when one dies. The lock is held from here on (see
+    `core.runs.lock`), so the run counts as running at once. Requests that an earlier life left unanswered are dropped.
 
     Raises:
-        UserError: the run is running already, or its folder cannot be written to.
+        UserError: the run is running already, here or on another host, or its folder cannot be written to.
     """
+    state = run.state()
+    if state.elsewhere:
+        raise UserError(
+            f"{run.name} is running on {state.host} (process {state.pid}), as its journal shows; "
+            f"if that trainer was killed, try again in {STALE_SECONDS:.0f} s"
+        )
+    processes = run.read_recipe().get("processes", 1)
+    if not isinstance(processes, int):
+        raise UserError(f"{run.recipe_path}: processes must be a whole number, not {processes!r}")
     lock = RunLock(run.lock_path)
-    processes = int(run.read_recipe().get("processes", 1))
     try:
         if not lock.acquire():
-            raise UserError(f"{run.name} is running already")
+            raise UserError(f"{run.name} is running already{_where(run)}")
         with contextlib.suppress(FileNotFoundError):
             run.control_path.unlink()
         with run.trainer_log_path.open("ab") as log:
@@ -51,12 +59,17 @@ def launch(run: RunFolder, *, module: str = MODULE) -> int:
             )
         lock.sign(process.pid)
     except OSError as error:
-        raise UserError(f"{run.path} cannot be trained in: {error.strerror}") from error
+        raise UserError(f"no trainer can be started in {run.path}: {error.strerror}") from error
     finally:
         lock.release()
-    # Somebody has to take the exit status, or the process stays behind as a zombie while this one lives.
+    # Without a reader of its exit status the process would stay a zombie while this one lives.
     threading.Thread(target=process.wait, daemon=True, name=f"reaper-{process.pid}").start()
     return process.pid
+
+
+def _where(run: RunFolder) -> str:
+    signed = holder(run.lock_path)
+    return f" on {signed.host} (process {signed.pid})" if signed and signed.host else ""
 
 
 def _torchrun(processes: int) -> list[str]:
@@ -80,5 +93,5 @@ def _environment(lock: int, processes: int) -> dict[str, str]:
 
 
 def _threads(processes: int) -> str:
-    """The processor's cores divided among the processes, unless the environment says otherwise."""
+    """CPU cores per process, unless the environment says otherwise."""
     return os.environ.get("OMP_NUM_THREADS") or str(max(1, cores() // processes))

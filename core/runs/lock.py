@@ -1,55 +1,100 @@
-"""The lock a trainer holds while it lives. The kernel lets go of it, however the trainer dies.
+"""The lock that a trainer holds while it lives. The kernel releases it, however the trainer dies.
 
-The launcher takes the lock and hands its open file to the trainer, so there is no moment between the two in which a
-run that has just been started looks dead, and two launchers never start one run twice.
+The launcher takes the lock and hands its open file to the trainer, so a run that was just started never looks dead,
+and two launchers never start one run twice.
+
+Some file systems do not support locks, and on some the locks of another host cannot be seen. There the holder's host,
+process id and heartbeat (the time of the lock file, renewed every `HEARTBEAT_SECONDS`) stand in for it.
 """
 
 import contextlib
+import errno
 import fcntl
 import os
+import socket
+import tempfile
+import threading
 import time
 from pathlib import Path
 from types import TracebackType
+from typing import NamedTuple
+
+from core.util.files import open_regular, read_small
 
 INHERITED = "GENRE_TUI_LOCK_FD"
 """Environment variable in which a launcher names the descriptor that already holds the lock."""
 
 PATIENCE = 1.0
-"""Seconds for which `RunLock.acquire` tries again: whoever looks whether the lock is held has it for an instant."""
+"""Seconds for which `RunLock.acquire` tries again: a process that tests the lock holds it for an instant."""
+
+HEARTBEAT_SECONDS = 2.0
+STALE_SECONDS = 30.0
+"""A holder without a heartbeat for so long is dead, where the kernel cannot say so."""
+WATCH_SECONDS = 2.5 * HEARTBEAT_SECONDS
+"""For how long the heartbeat of another host is watched for. Its clock is not compared with ours."""
+
+UNSUPPORTED = frozenset({errno.ENOSYS, errno.EOPNOTSUPP, errno.ENOTSUP, errno.ENOLCK, errno.EINVAL})
+"""What flock says where the file system has no locks (some Lustre, NFS and FUSE mounts)."""
+
+
+class Holder(NamedTuple):
+    """Who holds, or last held, a lock."""
+
+    pid: int
+    since: float
+    """Unix seconds."""
+    host: str
+    """Empty in lock files of earlier versions."""
 
 
 class RunLock:
-    """An exclusive lock on one run. Also a context manager; the file holds the owner's process id and a time."""
+    """An exclusive lock on one run. Also a context manager.
+
+    Attributes:
+        supported: whether the file system has locks; where it has none, a heartbeat stands in for them.
+    """
 
     def __init__(self, path: Path) -> None:
         self.path = Path(path)
+        self.supported = True
         self._descriptor: int | None = None
+        self._released = threading.Event()
 
     def acquire(self) -> bool:
-        """Takes the lock, or takes it over from the launcher of this process. False when another process has it."""
+        """Takes the lock, or takes it over from the launcher of this process. False when another process has it.
+
+        Raises:
+            OSError: there is no such folder, or it cannot be written to.
+        """
         self._descriptor = _adopt(self.path)
         if self._descriptor is None and _torchrun_holds(self.path):
+            self._beat()
             return True  # for as long as this process lives
         if self._descriptor is None:
-            self._descriptor = _open_locked(self.path)
+            self._descriptor = self._open_locked()
         if self._descriptor is None:
             return False
         self.sign(os.getpid())
+        self._beat()
         return True
 
     def sign(self, pid: int) -> None:
-        """Writes down who holds the lock, and since when."""
+        """Records who holds the lock, and since when."""
         assert self._descriptor is not None
         os.ftruncate(self._descriptor, 0)
-        os.pwrite(self._descriptor, f"{pid} {time.time():.6f}\n".encode(), 0)
+        os.pwrite(self._descriptor, f"{pid} {time.time():.6f} {socket.gethostname()}\n".encode(), 0)
 
     def fileno(self) -> int:
         assert self._descriptor is not None
         return self._descriptor
 
     def release(self) -> None:
-        """Lets go of this process' hold; a process that inherited the open file keeps its own."""
+        """Ends this process' hold; a process that inherited the open file keeps its own."""
+        self._released.set()
         if self._descriptor is not None:
+            if (signed := holder(self.path)) is not None and signed.pid == os.getpid():
+                with contextlib.suppress(OSError):
+                    os.utime(self._descriptor, (1, 1))  # in 1970: nobody need wait for another heartbeat
             os.close(self._descriptor)
             self._descriptor = None
 
@@ -63,49 +108,132 @@ class RunLock:
     ) -> None:
         self.release()
 
+    def _open_locked(self) -> int | None:
+        descriptor = open_regular(self.path, os.O_RDWR | os.O_CREAT)
+        deadline = time.monotonic() + PATIENCE
+        while True:
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except BlockingIOError:
+                if time.monotonic() > deadline:
+                    os.close(descriptor)
+                    return None
+                time.sleep(0.02)
+            except OSError as error:
+                if error.errno not in UNSUPPORTED:
+                    os.close(descriptor)
+                    raise
+                self.supported = False
+                break
+        signed = holder(self.path)
+        unseen = signed is not None and signed.host != "" and signed.host != socket.gethostname()
+        if (unseen and is_beating(self.path)) or (not self.supported and _seems_held(self.path)):
+            os.close(descriptor)
+            return None
+        return descriptor
+
+    def _beat(self) -> None:
+        """Renews the time of the lock file until the lock is released or the process ends."""
+        file = open_regular(self.path)  # of its own: the file may be moved, and the other one closed at any moment
+
+        def beat() -> None:
+            try:
+                while not self._released.wait(HEARTBEAT_SECONDS):
+                    with contextlib.suppress(OSError):  # a disk that is away for a moment, or no longer writable
+                        os.utime(file)
+            finally:
+                os.close(file)
+
+        self._released.clear()
+        threading.Thread(target=beat, daemon=True, name="heartbeat").start()
+
 
 def is_held(path: Path) -> bool:
     """Whether a living process holds the lock. A lock file that does not exist is not held."""
     try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        descriptor = open_regular(path)
     except OSError:
         return False
     try:
         fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
     except BlockingIOError:
         return True
+    except OSError:
+        return _seems_held(path)
     else:
         return False
     finally:
         os.close(descriptor)
 
 
-def holder(path: Path) -> tuple[int, float] | None:
-    """Process id of whoever holds, or last held, the lock, and when it took it (Unix seconds); None if unknown."""
+def holder(path: Path) -> Holder | None:
+    """Who holds, or last held, the lock; None if unknown."""
     with contextlib.suppress(OSError, ValueError):
-        pid, since = Path(path).read_text().split()
-        return int(pid), float(since)
+        pid, since, *host = read_small(path, 1000).decode().split()
+        return Holder(int(pid), float(since), host[0] if host else "")
     return None
+
+
+def heartbeat(path: Path) -> int:
+    """The time of the last heartbeat, in nanoseconds of the file system's clock; 0 without a lock file."""
+    try:
+        return path.stat().st_mtime_ns
+    except OSError:
+        return 0
+
+
+def is_beating(path: Path) -> bool:
+    """Whether the lock's holder shows a sign of life within `WATCH_SECONDS`; waits that long where it does not."""
+    before = heartbeat(path)
+    if abs(time.time() - before / 1e9) > 24 * 3600:
+        return False  # no clock is that wrong
+    deadline = time.monotonic() + WATCH_SECONDS
+    while time.monotonic() < deadline:
+        if heartbeat(path) != before:
+            return True
+        time.sleep(0.05)
+    return False
+
+
+def supports_locks(folder: Path) -> bool:
+    """Whether files in ``folder`` can be locked.
+
+    Raises:
+        OSError: it cannot be written to.
+    """
+    with tempfile.TemporaryFile(dir=folder) as file:
+        try:
+            fcntl.flock(file.fileno(), fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            if error.errno in UNSUPPORTED:
+                return False
+            raise
+    return True
+
+
+def _seems_held(path: Path) -> bool:
+    """Whether the lock is held, told without a lock: the holder's process is there, and its heartbeat is recent."""
+    signed = holder(path)
+    if signed is None or abs(time.time() - heartbeat(path) / 1e9) > STALE_SECONDS:
+        return False
+    return signed.host != socket.gethostname() or (signed.pid != os.getpid() and _exists(signed.pid))
+
+
+def _exists(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except (PermissionError, OverflowError):
+        pass
+    return True
 
 
 def _torchrun_holds(path: Path) -> bool:
     """Whether this process is a child of a torchrun that has the lock, and keeps it through its children's deaths."""
-    held_by = holder(path) or (0, 0.0)
-    return "TORCHELASTIC_RUN_ID" in os.environ and held_by[0] == os.getppid() and is_held(path)
-
-
-def _open_locked(path: Path) -> int | None:
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
-    deadline = time.monotonic() + PATIENCE
-    while True:
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            return descriptor
-        except BlockingIOError:
-            if time.monotonic() > deadline:
-                os.close(descriptor)
-                return None
-            time.sleep(0.02)
+    signed = holder(path)
+    return "TORCHELASTIC_RUN_ID" in os.environ and signed is not None and signed.pid == os.getppid() and is_held(path)
 
 
 def _adopt(path: Path) -> int | None:

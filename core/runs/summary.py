@@ -9,9 +9,8 @@ from typing import Any
 import msgspec
 
 from core.runs.directory import list_runs
-from core.runs.folder import RunFolder
+from core.runs.folder import RunFolder, RunReader
 from core.runs.journal.state import RunState
-from core.runs.tail import RunTail
 from core.util.atomic import write_atomic
 
 CACHE = ".summary.json"
@@ -69,11 +68,15 @@ class RunWatcher:
 
     def __init__(self, run: RunFolder) -> None:
         self.run = run
-        self._tail: RunTail | None = None
+        self._tail: RunReader | None = None
         self._rested: tuple[Stamp, Summary] | None = None
 
     def summary(self, now: float | None = None) -> Summary:
-        """The run as it is now."""
+        """The run as it is now.
+
+        Args:
+            now: the viewer's ``time.monotonic``.
+        """
         if self.run.is_alive():
             return self._read(now)
         stamp = _stamp(self.run)
@@ -88,9 +91,9 @@ class RunWatcher:
         return self._rested[1]
 
     def _read(self, now: float | None) -> Summary:
-        self._tail = self._tail or RunTail(self.run, skip=QUIET)
+        self._tail = self._tail or RunReader(self.run, skip=QUIET)
         self._tail.poll()
-        return summarise(self._tail.state, self.run.path, time.time() if now is None else now)
+        return summarise(self._tail.state, self.run.path, time.monotonic() if now is None else now)
 
 
 class RunList:

@@ -1,11 +1,11 @@
-"""A webhook when a run ends, if asked for. It lies beside the recipe: where news goes has no part in how a run goes.
+"""A webhook when a run ends, if asked for. It is stored beside the recipe, because it does not affect the training.
 
 The trainer process calls `run_ended` last, after its final event is written, so it works with nobody watching. A
-killed trainer sends nothing: it has no last moment.
+killed trainer sends nothing.
 """
 
 import sys
-import urllib.request
+import urllib.parse
 
 import msgspec
 
@@ -14,6 +14,7 @@ from core.runs.journal.log_lines import duration, percent
 from core.runs.journal.state import RunState
 from core.util.atomic import write_atomic
 from core.util.errors import UserError
+from core.util.files import read_small
 
 FILE = "webhook.json"
 TIMEOUT_SECONDS = 10.0
@@ -23,47 +24,61 @@ class Webhook(msgspec.Struct, frozen=True):
     url: str
 
 
+def check_webhook(url: str) -> None:
+    """
+    Raises:
+        UserError: nothing can be posted to ``url``.
+    """
+    try:
+        parts = urllib.parse.urlsplit(url)
+        usable = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        usable = False
+    if not usable or not url.isascii() or not url.isprintable() or " " in url:
+        raise UserError(f"{url!r} is not an http or https address")
+
+
 def write_webhook(run: RunFolder, url: str) -> None:
-    """Asks that a summary be posted to ``url`` when the run ends. Only the owner may read it: it may hold a secret.
+    """Has a summary posted to ``url`` when the run ends. Only the owner may read it: it may hold a secret.
 
     Raises:
-        UserError: it is no http or https address.
+        UserError: nothing can be posted to ``url``.
     """
-    if not url.startswith(("http://", "https://")):
-        raise UserError(f"{url!r} is no http or https address")
-    write_atomic(run.path / FILE, msgspec.json.encode(Webhook(url)))
-    (run.path / FILE).chmod(0o600)
+    check_webhook(url)
+    write_atomic(run.path / FILE, msgspec.json.encode(Webhook(url)), mode=0o600)
 
 
 def read_webhook(run: RunFolder) -> str | None:
     try:
-        return msgspec.json.decode((run.path / FILE).read_bytes(), type=Webhook).url
+        return msgspec.json.decode(read_small(run.path / FILE), type=Webhook).url
     except (OSError, msgspec.DecodeError, UnicodeDecodeError):
         return None
 
 
 def run_ended(run: RunFolder) -> bool:
-    """Posts the run's end if a webhook was asked for; whether it arrived. A failure is printed, and no more."""
+    """Posts the run's end if a webhook was asked for; whether it arrived. A failure is only printed."""
     url = read_webhook(run)
     if url is None:
         return False
+    import urllib.request  # slow to import, and only a run with a webhook needs it
+
     body = msgspec.json.encode(message(run.state()))
     asked = urllib.request.Request(url, body, {"Content-Type": "application/json", "User-Agent": "genre-tui"})
     try:
         with urllib.request.urlopen(asked, timeout=TIMEOUT_SECONDS):
             return True
     except (OSError, ValueError) as error:  # URLError is an OSError
-        print(f"the webhook did not get through: {error}", file=sys.stderr)
+        print(f"the webhook could not be posted: {error}", file=sys.stderr)
         return False
 
 
 def message(state: RunState) -> dict[str, object]:
-    """What is posted. ``text`` is what Slack and its kin show, ``content`` what Discord does."""
+    """The posted object. Slack and compatible services show ``text``, Discord shows ``content``."""
     status = state.end or state.status
     best = "" if state.best is None else f", best validation accuracy {percent(state.best.val_accuracy)}"
     test = "" if state.test is None else f", test accuracy {percent(state.test.accuracy)}"
     error = f": {state.end_message}" if status == "failed" else ""
-    text = f"{state.name} {status} after {duration(state.seconds(state.time))}{best}{test}{error}"
+    text = f"{state.name} {status} after {duration(state.seconds(0.0))}{best}{test}{error}"
     return {
         "text": text,
         "content": text,
@@ -74,6 +89,6 @@ def message(state: RunState) -> dict[str, object]:
         "epochs_done": state.epochs_done,
         "best_val_accuracy": None if state.best is None else state.best.val_accuracy,
         "test_accuracy": None if state.test is None else state.test.accuracy,
-        "seconds": state.seconds(state.time),
+        "seconds": state.seconds(0.0),
         "host": state.host,
     }

@@ -1,5 +1,6 @@
 """Made-up runs for tests: events as a trainer writes them, in order, without a trainer."""
 
+import socket
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -22,7 +23,7 @@ def run_started(epochs: int = 3, resumed_from: int | None = None, pid: int = 424
         model="small_cnn",
         epochs=epochs,
         pid=pid,
-        host="here",
+        host=socket.gethostname(),
         resumed_from=resumed_from,
     )
 

@@ -11,9 +11,8 @@ from textual.binding import Binding
 from textual.content import Content
 from textual.message import Message
 
-from core.runs.folder import RunFolder
+from core.runs.folder import RunFolder, RunReader
 from core.runs.journal.state import RunState
-from core.runs.tail import RunTail
 from tui.charts.curves import CurveKeys, Curves, curve_bindings
 from tui.charts.view import View
 from tui.compare.curves import ComparedCurves
@@ -66,7 +65,7 @@ class CompareScreen(CurveKeys):
             runs: the runs' folders, two to eight.
         """
         super().__init__()
-        self._tails = [RunTail(RunFolder(run)) for run in runs]
+        self._tails = [RunReader(RunFolder(run)) for run in runs]
         self._reading = False
         self._pane = "charts"
 

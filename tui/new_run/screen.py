@@ -1,5 +1,6 @@
 """The New run screen: choose a dataset and a recipe, see a summary of the dataset, start training."""
 
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import ClassVar
@@ -13,9 +14,9 @@ from textual.timer import Timer
 from textual.widgets import Button, Input, Label, Static
 
 from core.models.catalog import MODELS
-from core.runs.directory import create, list_runs
+from core.runs.actions import start
+from core.runs.directory import list_runs
 from core.runs.folder import dataset_name
-from core.runs.launch import launch
 from core.training.presets import PRESETS, preset
 from core.training.recipe import to_dict
 from core.util.errors import UserError
@@ -74,13 +75,11 @@ class NewRunScreen(ModeScreen):
 
     def _likely_data(self) -> str:
         """The newest run's dataset, or a folder of genres in the current directory."""
-        for run in list_runs(self.app.runs_dir)[:1]:
-            try:
+        with suppress(UserError):  # no runs, or none that can be read
+            for run in list_runs(self.app.runs_dir)[:1]:
                 data = str(run.read_recipe().get("data", ""))
-            except UserError:
-                continue
-            if Path(data).is_dir():
-                return data
+                if Path(data).is_dir():
+                    return data
         return next((name for name in ("genres", "demo/genres") if Path(name).is_dir()), "")
 
     def compose_body(self) -> ComposeResult:
@@ -267,12 +266,8 @@ class NewRunScreen(ModeScreen):
             self._start_after_scan = self._scanning
             self._ready_folder()
             name = dataset_name(Path(recipe.data))
-            run = create(self.app.runs_dir, to_dict(recipe), name, recipe.model, name=self.form.name or None)
-            if self.app.settings.webhook:
-                from core.runs.webhook import write_webhook  # brings an HTTP client
-
-                write_webhook(run, self.app.settings.webhook)
-            launch(run)
+            webhook = self.app.settings.webhook or None
+            run = start(self.app.runs_dir, to_dict(recipe), name, name=self.form.name or None, webhook=webhook)
         except UserError as mistake:
             self._show_error(mistake)
         else:

@@ -7,9 +7,8 @@ from pathlib import Path
 from textual import work
 from textual.content import Content
 
-from core.runs.folder import RunFolder
+from core.runs.folder import RunFolder, RunReader
 from core.runs.journal.state import RunState
-from core.runs.tail import RunTail
 from tui.shell.base import BaseApp
 from tui.text import formatting
 from tui.text.cells import shown
@@ -59,7 +58,7 @@ class RunPreview(TextLines):
     def __init__(self) -> None:
         super().__init__()
         self._path: Path | None = None
-        self._tail: RunTail | None = None
+        self._tail: RunReader | None = None
         self._reading: Path | None = None
 
     def show_run(self, path: Path | None) -> None:
@@ -72,15 +71,15 @@ class RunPreview(TextLines):
             self._read(path, self._tail)
 
     @work(thread=True)
-    def _read(self, path: Path, tail: RunTail | None) -> None:
+    def _read(self, path: Path, tail: RunReader | None) -> None:
         if tail is None:
             time.sleep(DELAY)
         if path == self._path:
-            tail = tail or RunTail(RunFolder(path))
+            tail = tail or RunReader(RunFolder(path))
             tail.poll()
         self.call_later(self._take, path, tail)
 
-    def _take(self, path: Path, tail: RunTail | None) -> None:
+    def _take(self, path: Path, tail: RunReader | None) -> None:
         if path == self._reading:
             self._reading = None
         if path == self._path:

@@ -11,6 +11,7 @@ from textual.content import Content
 from textual.widgets import Input, Static
 
 from core.runs.summary import RunList, Summary
+from core.util.errors import UserError
 from tui.runs.columns import COLUMNS, is_alive, ordered
 from tui.runs.filter import FilterError, Test, parse_filter
 from tui.runs.preview import RunPreview
@@ -76,6 +77,7 @@ class RunsScreen(RunCommands):
         self.matches: Test = parse_filter("")
         self._reading = False
         self._read_once = False
+        self._trouble = ""
 
     def compose_body(self) -> ComposeResult:
         with Horizontal(id="filter"):
@@ -122,11 +124,22 @@ class RunsScreen(RunCommands):
     def _read(self) -> None:
         try:
             rows = self.runs.refresh()
+        except UserError as error:
+            self.call_later(self._take, [], str(error))
+            return
         finally:
             self._reading = False
         self.call_later(self._take, rows)
 
-    def _take(self, rows: list[Summary]) -> None:
+    def _take(self, rows: list[Summary], trouble: str = "") -> None:
+        """
+        Args:
+            trouble: why there are no rows.
+        """
+        if trouble != self._trouble:
+            self._trouble = trouble
+            welcome = Content.styled(f"! {trouble}", "$warn") if trouble else self._welcome()
+            self.query_one("#welcome", Static).update(welcome)
         if rows != self.rows or not self._read_once:
             self.rows, self._read_once = rows, True
             self.show_rows()

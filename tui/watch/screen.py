@@ -4,7 +4,7 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from time import monotonic
-from time import time as now
+from time import monotonic as now
 from typing import ClassVar
 
 from textual import on, work
@@ -16,9 +16,8 @@ from textual.message import Message
 from core.runs import actions
 from core.runs.actions import total_epochs
 from core.runs.control import Kind
-from core.runs.folder import RunFolder
+from core.runs.folder import RunFolder, RunReader
 from core.runs.journal.state import RunState
-from core.runs.tail import RunTail
 from core.util.errors import UserError
 from tui.charts.curves import CurveKeys, Curves, curve_bindings
 from tui.charts.view import View
@@ -75,7 +74,7 @@ class WatchScreen(ModeScreen, CurveKeys):
     class Read(Message):
         """The journal was read. A slow screen skips all but the newest message."""
 
-        def __init__(self, tail: RunTail, state: RunState, error: str = "") -> None:
+        def __init__(self, tail: RunReader, state: RunState, error: str = "") -> None:
             super().__init__()
             self.tail = tail
             self.state = state
@@ -88,13 +87,13 @@ class WatchScreen(ModeScreen, CurveKeys):
     class Gone(Message):
         """The run folder is gone."""
 
-        def __init__(self, tail: RunTail) -> None:
+        def __init__(self, tail: RunReader) -> None:
             super().__init__()
             self.tail = tail
 
     def __init__(self) -> None:
         super().__init__()
-        self._tail: RunTail | None = None
+        self._tail: RunReader | None = None
         self._request: PendingRequest | None = None
         self._reading = False
         self._state = RunState.empty()
@@ -123,7 +122,7 @@ class WatchScreen(ModeScreen, CurveKeys):
     def watch_run(self, run: Path) -> None:
         """Watch the run in folder ``run``."""
         folder = RunFolder(run)
-        self._tail, self._reading = RunTail(folder), False
+        self._tail, self._reading = RunReader(folder), False
         self._request = PendingRequest(folder)
         self._state = RunState.empty()
         self.query_one("#header", TextLines).show([Content(f"Reading the journal of {folder.name} …")])
@@ -144,7 +143,7 @@ class WatchScreen(ModeScreen, CurveKeys):
             self._read(self._tail)
 
     @work(thread=True, group="journal")
-    def _read(self, tail: RunTail) -> None:
+    def _read(self, tail: RunReader) -> None:
         """In a thread: a long journal takes seconds to read, and a network disk may take longer."""
         if not tail.run.exists():
             self.post_message(self.Gone(tail))
@@ -250,7 +249,7 @@ class WatchScreen(ModeScreen, CurveKeys):
     def _ask(self, kind: Kind, *, epochs: int | None = None) -> None:
         assert self._request is not None
         try:
-            self._request.ask(kind, epochs=epochs)
+            self._request.ask(kind, self._state, epochs=epochs)
         except UserError as error:
             self.app.notify(str(error), severity="error")
         self._show()
@@ -274,7 +273,7 @@ class WatchScreen(ModeScreen, CurveKeys):
         if not yes:
             return
         try:
-            self._request.send(chosen, self._state)
+            self._request.send(chosen)
         except UserError as error:
             self.app.notify(str(error), severity="error")
         self._show()

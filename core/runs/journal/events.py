@@ -1,19 +1,40 @@
 """The events a trainer writes and its viewers read: the only contract between them.
 
 Every event is a frozen msgspec struct, tagged by its ``kind``, that carries the schema version, a sequence number
-without gaps, and the time it was written. The journal stores one event a line as JSON. Field meanings are part of the
-contract: accuracies are fractions in [0, 1], times are Unix seconds, durations are seconds, memory is in bytes,
-learning rates are per optimiser step. Epochs and batches count from 1.
+without gaps, and the time it was written. The journal stores one event per line as JSON. Field meanings are part of
+the contract: accuracies are fractions in [0, 1], times are Unix seconds, durations are seconds, memory is in bytes,
+learning rates are per optimiser step. Epochs and batches count from 1. The ranges below hold when an event is read, so
+that a damaged line is noticed instead of drawn.
 
 A field may be added with a default and a kind may be added at any time; a field is never renamed or given another
 meaning without raising ``SCHEMA``.
 """
 
-from typing import Any, ClassVar, get_args
+from collections import Counter
+from typing import Annotated, Any, ClassVar, get_args
 
 import msgspec
+from msgspec import Meta
 
 SCHEMA = 1
+
+Seconds = Annotated[float, Meta(ge=0, le=1e11)]
+"""Also Unix times: until the year 5138, which every calendar function can show."""
+Number = Annotated[float, Meta(ge=-1e30, le=1e30)]
+Share = Annotated[float, Meta(ge=0, le=1.001)]
+"""A fraction; a float32 probability may be a little above 1."""
+Percent = Annotated[float, Meta(ge=0, le=1e6)]
+"""A process on several cores has more than 100."""
+Count = Annotated[int, Meta(ge=0, le=10**15)]
+"""Also bytes."""
+Steps = Annotated[int, Meta(ge=0, le=10**9)]
+"""Epochs, batches and steps."""
+Confusion = list[list[Count]]
+"""Clips: rows are the true genres, columns the predicted."""
+
+MOST_EXCLUDED = 1000
+"""Left-out files that one event names; of the others it says how many there are for each reason."""
+MOST_REASONS = 20
 
 
 def _snake(name: str) -> str:
@@ -22,25 +43,27 @@ def _snake(name: str) -> str:
 
 
 class Event(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", tag=_snake):
-    """What all events share. ``seq`` and ``time`` are set by the journal when the event is written."""
+    """What all events share. ``seq``, ``time`` and ``elapsed`` are set by the journal when the event is written."""
 
     schema: int = SCHEMA
-    seq: int = -1
-    time: float = 0.0
+    seq: Annotated[int, Meta(ge=-1, le=10**12)] = -1
+    time: Seconds = 0.0
+    elapsed: Seconds | None = None
+    """Seconds since the trainer process began, on a clock that nobody sets; None in older journals."""
 
 
 class RunStarted(Event, frozen=True, kw_only=True):
-    """The trainer has begun, or has begun again (``resumed_from`` names the last whole epoch it goes on from)."""
+    """The trainer has started, or has started again (``resumed_from`` is the last complete epoch it continues from)."""
 
     recipe: dict[str, Any]
     device: str
     device_name: str
     dataset: str
     model: str
-    epochs: int
-    pid: int
+    epochs: Steps
+    pid: Count
     host: str
-    resumed_from: int | None = None
+    resumed_from: Steps | None = None
 
 
 class ExcludedClip(msgspec.Struct, frozen=True, kw_only=True):
@@ -51,54 +74,69 @@ class ExcludedClip(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class DatasetScanned(Event, frozen=True, kw_only=True):
-    """The clips that were found. ``clips`` maps genre → number of usable clips; ``parts`` train/valid/test → clips."""
+    """The clips that were found. ``clips`` maps genre → number of usable clips; ``parts`` train/valid/test → clips.
+
+    ``excluded`` names at most `MOST_EXCLUDED` files that were left out; ``more_excluded`` maps reason → number of
+    further ones.
+    """
 
     genres: list[str]
-    clips: dict[str, int]
-    parts: dict[str, int]
-    hours: float
+    clips: dict[str, Count]
+    parts: dict[str, Count]
+    hours: Seconds
     excluded: list[ExcludedClip] = []
+    more_excluded: dict[str, Count] = {}
+
+    def shortened(self) -> "DatasetScanned":
+        """The same with the files beyond `MOST_EXCLUDED` only counted, by reason."""
+        if len(self.excluded) <= MOST_EXCLUDED:
+            return self
+        reasons = Counter(clip.reason for clip in self.excluded[MOST_EXCLUDED:]) + Counter(self.more_excluded)
+        counted = dict(reasons.most_common(MOST_REASONS))
+        if others := reasons.total() - sum(counted.values()):
+            counted["other reasons"] = counted.get("other reasons", 0) + others
+        return msgspec.structs.replace(self, excluded=self.excluded[:MOST_EXCLUDED], more_excluded=counted)
 
 
 class FeaturesProgress(Event, frozen=True, kw_only=True):
     """Spectrograms computed so far; ``cached`` of them came out of the feature store."""
 
-    done: int
-    total: int
-    cached: int
-    clips_per_second: float = 0.0
+    done: Count
+    total: Count
+    cached: Count
+    clips_per_second: Number = 0.0
 
 
 class ModelBuilt(Event, frozen=True, kw_only=True):
     """The network is on the device; training is about to begin."""
 
     model: str
-    parameters: int
-    input_shape: list[int]
+    parameters: Count
+    input_shape: Annotated[list[Count], Meta(max_length=8)]
     precision: str = ""
     """What the network really computes in: bfloat16 is done in float32 where the device has none."""
 
 
 class EpochStarted(Event, frozen=True, kw_only=True):
-    epoch: int
-    batches: int
+    epoch: Steps
+    batches: Steps
 
 
 class BatchProgress(Event, frozen=True, kw_only=True):
-    """At most ten a second. ``step`` counts batches since the start of training; ``loss`` is that batch's.
+    """At most ten per second. ``step`` counts batches since the start of training; ``loss`` is that batch's.
 
-    ``phase`` is ``"train"`` or ``"validate"``; a validation has no loss a step that is worth drawing.
+    ``phase`` is ``"train"`` or ``"validate"``; validation has no loss per step that is worth drawing.
     """
 
-    epoch: int
-    batch: int
-    batches: int
-    step: int
+    epoch: Steps
+    batch: Steps
+    batches: Steps
+    step: Steps
     phase: str = "train"
-    loss: float | None = None
-    accuracy: float | None = None
-    learning_rate: float | None = None
-    clips_per_second: float = 0.0
+    loss: Number | None = None
+    accuracy: Share | None = None
+    learning_rate: Number | None = None
+    clips_per_second: Number = 0.0
 
 
 class EpochFinished(Event, frozen=True, kw_only=True):
@@ -109,18 +147,18 @@ class EpochFinished(Event, frozen=True, kw_only=True):
     ``seconds`` is ``train_seconds + val_seconds``.
     """
 
-    epoch: int
-    train_loss: float | None
-    train_accuracy: float | None
-    val_loss: float | None
-    val_accuracy: float | None
-    learning_rate: float
-    train_seconds: float
-    val_seconds: float
-    clips_per_second: float
+    epoch: Annotated[int, Meta(ge=1, le=10**9)]
+    train_loss: Number | None
+    train_accuracy: Share | None
+    val_loss: Number | None
+    val_accuracy: Share | None
+    learning_rate: Number
+    train_seconds: Seconds
+    val_seconds: Seconds
+    clips_per_second: Number
     is_best: bool
-    genre_accuracy: list[float | None] = []
-    confusion: list[list[int]] = []
+    genre_accuracy: list[Share | None] = []
+    confusion: Confusion = []
 
     @property
     def seconds(self) -> float:
@@ -128,27 +166,27 @@ class EpochFinished(Event, frozen=True, kw_only=True):
 
 
 class CheckpointSaved(Event, frozen=True, kw_only=True):
-    """``what`` is ``"best"`` or ``"last"``; ``epoch`` is the last whole epoch it holds."""
+    """``what`` is ``"best"`` or ``"last"``; ``epoch`` is the last complete epoch it holds."""
 
     what: str
     path: str
-    epoch: int
-    val_accuracy: float | None = None
+    epoch: Steps
+    val_accuracy: Share | None = None
 
 
 class DeviceSample(Event, frozen=True, kw_only=True):
-    """About one a second while training. GPU fields are None where there is no GPU; memory is in bytes."""
+    """About one per second while training. GPU fields are None where there is no GPU; memory is in bytes."""
 
-    cpu_percent: float
-    rss: int
-    ram_used: int
-    ram_total: int
+    cpu_percent: Percent
+    rss: Count
+    ram_used: Count
+    ram_total: Count
     gpu_name: str | None = None
-    gpu_percent: float | None = None
-    gpu_memory_used: int | None = None
-    gpu_memory_total: int | None = None
-    gpu_power: float | None = None
-    gpu_temperature: float | None = None
+    gpu_percent: Percent | None = None
+    gpu_memory_used: Count | None = None
+    gpu_memory_total: Count | None = None
+    gpu_power: Number | None = None
+    gpu_temperature: Number | None = None
 
 
 class Warned(Event, frozen=True, kw_only=True):
@@ -161,7 +199,7 @@ class Misclassified(msgspec.Struct, frozen=True, kw_only=True):
     path: str
     genre: str
     predicted: str
-    probability: float
+    probability: Share
 
 
 class TestFinished(Event, frozen=True, kw_only=True):
@@ -169,15 +207,15 @@ class TestFinished(Event, frozen=True, kw_only=True):
 
     __test__: ClassVar[bool] = False  # no test class, whatever pytest makes of the name
 
-    loss: float
-    accuracy: float
-    macro_f1: float
-    calibration_error: float | None
-    report: dict[str, Any]
+    loss: Number
+    accuracy: Share
+    macro_f1: Share
+    calibration_error: Share | None
+    report: dict[str, Number | dict[str, Number]]
     report_text: str
-    confusion: list[list[int]]
+    confusion: Confusion
     genres: list[str]
-    best_epoch: int
+    best_epoch: Steps
     misclassified: list[Misclassified] = []
 
 
@@ -186,7 +224,7 @@ class ArtefactSaved(Event, frozen=True, kw_only=True):
 
     path: str
     what: str
-    count: int = 1
+    count: Count = 1
 
 
 class RequestAnswered(Event, frozen=True, kw_only=True):
@@ -196,22 +234,26 @@ class RequestAnswered(Event, frozen=True, kw_only=True):
     id: str
     accepted: bool
     message: str
-    epochs: int | None = None
+    epochs: Steps | None = None
 
 
 class RunFinished(Event, frozen=True, kw_only=True):
-    """All epochs (or early stopping) done, tested and reported."""
+    """All epochs (or early stopping) done, tested and reported.
 
-    seconds: float
-    best_epoch: int
-    best_val_accuracy: float
+    ``seconds`` of this event and the next is how long the run has worked, over all its lives and without pauses;
+    older journals have the last life's seconds.
+    """
+
+    seconds: Seconds
+    best_epoch: Steps
+    best_val_accuracy: Share
     message: str = ""
 
 
 class RunStopped(Event, frozen=True, kw_only=True):
     """Ended on request, with checkpoint, evaluation and report."""
 
-    seconds: float
+    seconds: Seconds
     message: str
 
 
@@ -258,7 +300,7 @@ def decode(line: bytes) -> AnyEvent | None:
     """The event in one journal line, or None for a kind that this version does not know.
 
     Raises:
-        msgspec.DecodeError: the line is no JSON, or a known kind with wrong fields.
+        msgspec.DecodeError: the line is not JSON, or is a known kind with wrong fields.
     """
     try:
         return _decoder.decode(line)

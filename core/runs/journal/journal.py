@@ -21,8 +21,15 @@ from core.runs.journal.events import (
     encode,
 )
 from core.util.disk import AppendFile
+from core.util.files import open_regular
 
 BLOCK = 64 * 1024
+PIECE = 4 * 1024 * 1024
+"""Bytes of a long journal that are taken in at a time."""
+LONGEST_LINE = 64 * 1024 * 1024
+"""Bytes. No event comes near it; a damaged file could be one line of any length."""
+TOO_LONG = b"\0"
+"""Stands for a line that was longer: not an event either."""
 
 EventT = TypeVar("EventT", bound=Event)
 ValueT = TypeVar("ValueT")
@@ -49,6 +56,7 @@ class Journal:
         """
         self.file = AppendFile(path)
         self._lock = threading.Lock()
+        self._opened = time.monotonic()
         descriptor = self.file.descriptor
         size = os.fstat(descriptor).st_size
         if size > 0 and os.pread(descriptor, 1, size - 1) != b"\n":
@@ -56,13 +64,14 @@ class Journal:
         self._next_seq = 1 + max((_seq(line) for line in _last_lines(descriptor, size)), default=-1)
 
     def write(self, event: EventT) -> EventT:
-        """Appends ``event`` and returns it as written, with its sequence number and time.
+        """Appends ``event`` and returns it as written, with its sequence number and times.
 
         Never raises for a full disk: the line is written, byte for byte, as soon as there is room. Until then further
         progress events are dropped, and the sequence numbers of the others stay without gaps.
         """
         with self._lock:
-            event = msgspec.structs.replace(event, seq=self._next_seq, time=time.time())
+            elapsed = time.monotonic() - self._opened
+            event = msgspec.structs.replace(event, seq=self._next_seq, time=time.time(), elapsed=elapsed)
             try:
                 line = encode(event)
             except UnicodeEncodeError:  # a file name that is not UTF-8
@@ -84,27 +93,31 @@ class JournalReader:
     """A reader's end: remembers how far it has read and never fails on content.
 
     Attributes:
-        bad_lines: lines that were no event: half-written, garbage, or a known kind with wrong fields.
+        bad_lines: lines that were not an event: half-written, garbage, too long, or a known kind with wrong fields.
         unknown_kinds: events of a newer version that were skipped.
     """
 
     def __init__(self, path: Path, *, skip: frozenset[str] = frozenset()) -> None:
         """Args:
         path: need not exist yet.
-        skip: kinds that are passed over without being decoded, except for the last line of a `read`, which tells
-            when the journal was last written to.
+        skip: kinds that are passed over without being decoded, except for the last of several in a row, which tells
+            when the journal was written to.
         """
         self.path = Path(path)
         self.bad_lines = 0
         self.unknown_kinds = 0
         self._offset = 0
-        self._tail = b""
+        self._unfinished: list[bytes] = []
+        """Blocks of a line whose end has not been read yet."""
+        self._unfinished_bytes = 0
         self._skip = tuple(b'{"kind":"%s"' % kind.encode() for kind in skip)
 
     def read(self, max_bytes: int | None = None) -> list[AnyEvent]:
-        """The whole events appended since the last call, oldest first; empty when there is nothing new.
+        """The complete events appended since the last call, oldest first; empty when there is nothing new.
 
         With ``max_bytes`` a long journal comes in pieces of about that size: call again until it is empty.
+
+        A journal that is absent, is not a regular file or may not be opened has no events.
         """
         events: list[AnyEvent] = []
         skipped = b""
@@ -113,36 +126,56 @@ class JournalReader:
             for line in lines:
                 if self._skip and line.startswith(self._skip):
                     skipped = line
-                elif (event := self._decoded(line)) is not None:
-                    skipped = b""
-                    events.append(event)
+                    continue
+                events += self._decoded(skipped)
+                events += self._decoded(line)
+                skipped = b""
             # A piece without an event would look like the end.
             if max_bytes is not None and self._offset - start >= max_bytes and events:
                 break
-        if skipped and (event := self._decoded(skipped)) is not None:
-            events.append(event)
-        return events
+        return events + self._decoded(skipped)
 
     def _blocks(self) -> Iterator[list[bytes]]:
-        """The whole lines from here on, block by block. An unfinished tail is kept for the next call."""
+        """The complete lines from here on, block by block. An unfinished one is kept for the next call."""
         try:
-            file = self.path.open("rb", buffering=0)
+            file = os.fdopen(open_regular(self.path), "rb", buffering=0)
         except OSError:
             return
         with file:
             size = os.fstat(file.fileno()).st_size
             if size < self._offset:  # somebody put an older copy in its place
-                self._offset, self._tail = 0, b""
+                self._offset = 0
+                self._take_unfinished()
             file.seek(self._offset)
             # No further than it reached when it was opened: a reader may not run after a writer that is faster.
             while self._offset < size and (block := file.read(min(BLOCK, size - self._offset))):
                 self._offset += len(block)
-                *lines, self._tail = (self._tail + block).split(b"\n")
+                first, *others = block.split(b"\n")
+                if not others:
+                    self._keep_unfinished(first)
+                    continue
+                self._keep_unfinished(first)
+                lines = [self._take_unfinished(), *others[:-1]]
+                self._keep_unfinished(others[-1])
                 yield lines
 
-    def _decoded(self, line: bytes) -> AnyEvent | None:
+    def _keep_unfinished(self, part: bytes) -> None:
+        """Joined only when the line ends, so that a long one costs linear time; one that is too long is let go."""
+        self._unfinished_bytes += len(part)
+        if self._unfinished_bytes > LONGEST_LINE:
+            self._unfinished.clear()
+        elif part:
+            self._unfinished.append(part)
+
+    def _take_unfinished(self) -> bytes:
+        line = b"".join(self._unfinished) if self._unfinished_bytes <= LONGEST_LINE else TOO_LONG
+        self._unfinished, self._unfinished_bytes = [], 0
+        return line
+
+    def _decoded(self, line: bytes) -> list[AnyEvent]:
+        """The event in a line, if it holds one."""
         if not line.strip():
-            return None
+            return []
         try:
             event = decode(line)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
@@ -150,10 +183,11 @@ class JournalReader:
                 self.unknown_kinds += 1
             else:
                 self.bad_lines += 1
-            return None
+            return []
         if event is None:
             self.unknown_kinds += 1
-        return event
+            return []
+        return [event]
 
 
 class _Header(msgspec.Struct):

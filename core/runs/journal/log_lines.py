@@ -1,13 +1,11 @@
-"""The story of a run in plain lines, for its log, for the Watch screen and for a headless run alike."""
+"""What happens in a run as lines of text: for its log file, the Watch screen and ``train`` alike."""
 
 import time
 from typing import Literal, NamedTuple
 
 from core.runs.journal import events as ev
-from core.runs.journal.events import Event
 
 Level = Literal["info", "good", "warning", "error"]
-
 
 _QUIET = (ev.BatchProgress, ev.DeviceSample, ev.FeaturesProgress, ev.EpochStarted)
 
@@ -18,17 +16,29 @@ class LogLine(NamedTuple):
     text: str
 
 
-def narrate(event: ev.Event) -> list[LogLine]:
-    """What an event says to people; nothing for progress and device samples, several lines for a traceback."""
+def log_lines(event: ev.Event, worked: float | None = None) -> list[LogLine]:
+    """The lines for an event: none for progress and device samples, several for a traceback.
+
+    Args:
+        worked: how long the run has worked, where the reader knows better than the event (older journals).
+    """
     if isinstance(event, _QUIET):
         return []
-    return [LogLine(event.time, level, line) for level, text in _tell(event) for line in text.splitlines() or [""]]
+    texts = _texts(event, worked)
+    return [LogLine(event.time, level, line) for level, text in texts for line in text.splitlines() or [""]]
 
 
-def _tell(event: ev.Event) -> list[tuple[Level, str]]:
+def log_text(event: ev.Event) -> str:
+    """`log_lines` for a file, each with date and time; empty for an event that is only progress."""
+    return "".join(
+        f"{time.strftime('%Y-%m-%d %H:%M:%S', time.localtime(line.time))}  {line.text}\n" for line in log_lines(event)
+    )
+
+
+def _texts(event: ev.Event, worked: float | None) -> list[tuple[Level, str]]:
     match event:
         case ev.RunStarted():
-            begun = "started" if event.resumed_from is None else f"goes on after epoch {event.resumed_from}"
+            begun = "started" if event.resumed_from is None else f"resumed after epoch {event.resumed_from}"
             return [("info", f"run {begun}: {event.model} on {event.dataset}, {event.device_name or event.device}")]
         case ev.DatasetScanned():
             return _dataset(event)
@@ -50,32 +60,27 @@ def _tell(event: ev.Event) -> list[tuple[Level, str]]:
             return [("info", f"{event.what}: {event.path}{files}")]
         case ev.RequestAnswered():
             return [("info" if event.accepted else "warning", f"{event.request}: {event.message}")]
+        case ev.RunFinished():
+            best = f"best validation accuracy {percent(event.best_val_accuracy)} in epoch {event.best_epoch}"
+            text = f"finished in {duration(event.seconds if worked is None else worked)}, {best}"
+            return [("good", f"{text}. {event.message}" if event.message else text)]
+        case ev.RunStopped():
+            seconds = event.seconds if worked is None else worked
+            return [("warning", f"stopped after {duration(seconds)}: {event.message}")]
+        case ev.RunFailed():
+            return [("error", f"failed: {event.error}"), ("error", event.traceback)]
         case _:
-            return _end(event)
+            return []
 
 
 def _dataset(event: ev.DatasetScanned) -> list[tuple[Level, str]]:
     parts = ", ".join(f"{part} {clips:,}" for part, clips in event.parts.items())
     clips = sum(event.clips.values())
-    lines: list[tuple[Level, str]] = [
-        ("info", f"{clips:,} clips of {len(event.genres)} genres, {event.hours:.1f} h: {parts}")
+    return [
+        ("info", f"{clips:,} clips of {len(event.genres)} genres, {event.hours:.1f} h: {parts}"),
+        *(("warning", f"left out {clip.path}: {clip.reason}") for clip in event.excluded),
+        *(("warning", f"left out {count:,} more: {reason}") for reason, count in event.more_excluded.items()),
     ]
-    lines += [("warning", f"left out {clip.path}: {clip.reason}") for clip in event.excluded]
-    return lines
-
-
-def _end(event: ev.Event) -> list[tuple[Level, str]]:
-    match event:
-        case ev.RunFinished():
-            best = f"best validation accuracy {percent(event.best_val_accuracy)} in epoch {event.best_epoch}"
-            story = f"finished in {duration(event.seconds)}, {best}"
-            return [("good", f"{story}. {event.message}" if event.message else story)]
-        case ev.RunStopped():
-            return [("warning", f"stopped after {duration(event.seconds)}: {event.message}")]
-        case ev.RunFailed():
-            return [("error", f"failed: {event.error}"), ("error", event.traceback)]
-        case _:
-            return []
 
 
 def epoch_line(event: ev.EpochFinished) -> str:
@@ -105,10 +110,3 @@ def duration(seconds: float) -> str:
     minutes, rest = divmod(whole, 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours}:{minutes:02d}:{rest:02d}" if hours else f"{minutes}:{rest:02d}"
-
-
-def log_lines(event: Event) -> str:
-    """What the log says about an event, each line with date and time; empty for what is only progress."""
-    return "".join(
-        f"{time.strftime('%Y-%m-%d %H:%M:%S', time.localtime(line.time))}  {line.text}\n" for line in narrate(event)
-    )

@@ -1,18 +1,27 @@
-"""How events make a state: ``RunState = fold(RunState.empty(), events)``, a pure function of the events read so far."""
+"""How events make a state: ``reduce(RunState.empty(), events)`` is a pure function of the events read so far.
+
+A journal may be damaged. Lines that are not events never get here (`JournalReader.bad_lines`); of the events that do,
+those that contradict what is known are passed over and counted in `RunState.damaged`. Whoever shows a state can rely
+on it: lists that belong together have one length, and numbers are in range.
+"""
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
+from typing import Any
 
 from core.runs.journal import events as ev
-from core.runs.journal.log_lines import narrate
+from core.runs.journal.log_lines import log_lines
 from core.runs.journal.state import ANSWERS, LOG_LINES, End, EpochRow, RunState, Validation
 
+RECIPE_GROUPS = ("front_end", "split", "optimiser", "augmentation", "model_options")
+"""Fields of a recipe that hold fields of their own."""
 
-def fold(state: RunState, events: Iterable[ev.Event]) -> RunState:
-    """The state after ``events``. Pure: ``state`` is left as it was, and pieces fold to the same as the whole.
 
-    Events that were taken in before (by sequence number) are passed over.
+def reduce(state: RunState, events: Iterable[ev.Event]) -> RunState:
+    """The state after ``events``. Pure: ``state`` is left as it was, and pieces reduce to the same as the whole.
+
+    Events that were taken in before (by sequence number and time) are passed over.
     """
     new = replace(
         state,
@@ -26,17 +35,28 @@ def fold(state: RunState, events: Iterable[ev.Event]) -> RunState:
         timing=state.timing.copy(),
     )
     for event in events:
-        if 0 <= event.seq <= new.seq:
+        # Both, because a single damaged number must not make all that follows look old.
+        if 0 <= event.seq <= new.seq and event.time <= new.time:
             continue
+        if isinstance(event, ev.DatasetScanned):
+            event = event.shortened()  # older journals name every file
+        new.seq, new.time = max(new.seq, event.seq), event.time
+        if not _is_consistent(event):
+            new.damaged += 1
+            continue
+        new.timing.add(event)
         _apply(new, event)
-        new.seq = max(new.seq, event.seq)
-        new.time = max(new.time, event.time)
         new.newer = new.newer or event.schema > ev.SCHEMA
-        new.log += narrate(event)
+        new.log += log_lines(event, new.timing.seconds())
         if len(new.log) > 2 * LOG_LINES:
             _trim_log(new)
     _trim_log(new)
     return new
+
+
+def plausible_recipe(recipe: dict[str, Any]) -> dict[str, Any]:
+    """``recipe`` without groups that are something else, which a recipe written by hand may have."""
+    return {name: value for name, value in recipe.items() if name not in RECIPE_GROUPS or isinstance(value, dict)}
 
 
 def _trim_log(state: RunState) -> None:
@@ -46,13 +66,39 @@ def _trim_log(state: RunState) -> None:
         del state.log[:surplus]
 
 
+def _is_consistent(event: ev.Event) -> bool:
+    """Whether the parts of an event fit together."""
+    match event:
+        case ev.DatasetScanned():
+            genres = set(event.genres)
+            return len(genres) == len(event.genres) and genres >= event.clips.keys()
+        case ev.FeaturesProgress():
+            return event.cached <= event.done <= event.total
+        case ev.BatchProgress():
+            return event.batch <= event.batches and event.phase in ("train", "validate")
+        case ev.CheckpointSaved():
+            return event.what in ("best", "last")
+        case ev.TestFinished():
+            genres = set(event.genres)
+            return (
+                0 < len(genres) == len(event.genres)
+                and _is_square(event.confusion, len(genres))
+                and all({m.genre, m.predicted} <= genres for m in event.misclassified)
+            )
+        case _:
+            return True
+
+
+def _is_square(confusion: Sequence[Sequence[int]], size: int) -> bool:
+    return len(confusion) == size and all(len(row) == size for row in confusion)
+
+
 def _apply(state: RunState, event: ev.Event) -> None:
     match event:
         case ev.BatchProgress():
             _batch(state, event)
         case ev.EpochStarted():
             state.phase, state.epoch, state.batch, state.batches = "training", event.epoch, 0, event.batches
-            state.timing.epoch_started(event)
         case ev.EpochFinished():
             _epoch(state, event)
         case ev.DeviceSample():
@@ -60,9 +106,7 @@ def _apply(state: RunState, event: ev.Event) -> None:
         case ev.RunStarted():
             _start(state, event)
         case ev.DatasetScanned():
-            state.phase = "features"
-            state.genres, state.clips, state.parts = event.genres, event.clips, event.parts
-            state.hours, state.excluded = event.hours, event.excluded
+            _dataset(state, event)
         case ev.FeaturesProgress():
             state.phase, state.features = "features", event
             state.clips_per_second = event.clips_per_second
@@ -81,17 +125,17 @@ def _apply(state: RunState, event: ev.Event) -> None:
         case ev.RequestAnswered():
             _answer(state, event)
         case ev.RunFinished():
-            _end(state, "finished", event, event.message)
+            _end(state, "finished", event.message)
         case ev.RunStopped():
-            _end(state, "stopped", event, event.message)
+            _end(state, "stopped", event.message)
         case ev.RunFailed():
             state.failure = event
-            _end(state, "failed", event, event.error)
+            _end(state, "failed", event.error)
 
 
 def _start(state: RunState, event: ev.RunStarted) -> None:
-    """A first start, or a further one: what comes after the checkpoint it goes on from is no longer true."""
-    state.recipe, state.model, state.dataset = event.recipe, event.model, event.dataset
+    """A first start, or a further one: what comes after the checkpoint that it continues from is no longer true."""
+    state.recipe, state.model, state.dataset = plausible_recipe(event.recipe), event.model, event.dataset
     state.device, state.device_name, state.host, state.pid = event.device, event.device_name, event.host, event.pid
     state.epochs, state.resumed_from = event.epochs, event.resumed_from
     state.phase, state.paused, state.stopping = "scanning", False, False
@@ -104,14 +148,20 @@ def _start(state: RunState, event: ev.RunStarted) -> None:
         state.best = max(state.history, key=_accuracy, default=None)
     if state.started is None:
         state.started = event.time
-    state.timing.run_started(event.time, state.time)
+
+
+def _dataset(state: RunState, event: ev.DatasetScanned) -> None:
+    state.phase = "features"
+    state.genres, state.clips, state.parts, state.hours = event.genres, event.clips, event.parts, event.hours
+    state.excluded, state.more_excluded = event.excluded, event.more_excluded
+    if state.validation is not None and len(state.validation.genre_accuracy) != len(state.genres):
+        state.validation = None
 
 
 def _batch(state: RunState, event: ev.BatchProgress) -> None:
     state.phase = "training" if event.phase == "train" else "validating"
     state.epoch, state.batch, state.batches = event.epoch, event.batch, event.batches
     state.clips_per_second = event.clips_per_second or state.clips_per_second
-    state.timing.batch_reported(event)
     if event.phase == "train":
         state.step = event.step
         state.learning_rate = event.learning_rate if event.learning_rate is not None else state.learning_rate
@@ -138,11 +188,23 @@ def _epoch(state: RunState, event: ev.EpochFinished) -> None:
     state.history.append(row)
     if event.is_best or state.best is None:
         state.best = row
-    state.validation = Validation(event.epoch, event.genre_accuracy, event.confusion)
+    _validation(state, event)
     state.epoch, state.batch, state.batches = event.epoch, 0, 0
     state.learning_rate, state.clips_per_second = event.learning_rate, event.clips_per_second
     state.phase = "testing" if event.epoch >= state.epochs else "training"
-    state.timing.epoch_finished(event)
+
+
+def _validation(state: RunState, event: ev.EpochFinished) -> None:
+    """The row of the table stands by itself; accuracies by genre must fit the genres."""
+    if not event.genre_accuracy and not event.confusion:
+        return
+    genres = len(event.genre_accuracy)
+    if not state.genres:
+        return  # passed over, or in a damaged line: there are no names for the numbers
+    if genres == len(state.genres) and (not event.confusion or _is_square(event.confusion, genres)):
+        state.validation = Validation(event.epoch, event.genre_accuracy, event.confusion)
+    else:
+        state.damaged += 1
 
 
 def _answer(state: RunState, event: ev.RequestAnswered) -> None:
@@ -154,21 +216,17 @@ def _answer(state: RunState, event: ev.RequestAnswered) -> None:
     match event.request:
         case "pause":
             state.paused = True
-            state.timing.paused(event.time)
         case "resume":
             state.paused = False
-            state.timing.resumed(event.time)
         case "stop":
-            state.timing.resumed(event.time)  # where it was paused: test and report are work
             state.stopping, state.paused = True, False
         case "extend":
             state.epochs = event.epochs or state.epochs
 
 
-def _end(state: RunState, end: End, event: ev.Event, message: str) -> None:
+def _end(state: RunState, end: End, message: str) -> None:
     state.end, state.end_message = end, message
     state.phase, state.paused, state.stopping = "ended", False, False
-    state.timing.run_ended(event.time)
 
 
 def _accuracy(row: EpochRow) -> float:

@@ -1,10 +1,10 @@
-"""What is known about a run: ``RunState = fold(RunState.empty(), events)``, see `core.runs.journal.reducer`.
+"""What is known about a run: ``RunState = reduce(RunState.empty(), events)``, see `core.runs.journal.reducer`.
 
-Screens and commands show nothing that is not in a `RunState`. It holds a bounded amount however long a run is, apart
-from one small row an epoch. Treat it as read-only: folding makes a new one.
+Screens and commands show nothing that is not in a `RunState`. Its size is bounded however long a run is, apart from
+one small row per epoch. Treat it as read-only: reducing makes a new one.
 
-Two facts are not in the journal, the run's name and whether its trainer lives; `RunFolder.state` and
-`RunFolder.placed` fill them in.
+What is not in the journal (the run's name, whether its trainer lives, when the viewer last saw a sign of life) is
+filled in by `core.runs.folder.RunReader`.
 """
 
 from dataclasses import dataclass, field
@@ -12,10 +12,10 @@ from typing import Any, Literal
 
 import msgspec
 
-from core.runs.journal import eta
 from core.runs.journal import events as ev
 from core.runs.journal.log_lines import LogLine
 from core.runs.journal.series import Series
+from core.runs.journal.timing import Timing
 
 LOG_LINES = 1000
 ANSWERS = 64
@@ -54,11 +54,15 @@ class Validation(msgspec.Struct, frozen=True):
 @dataclass(slots=True)
 class RunState:
     name: str = ""
-    """The folder's name; empty until `RunFolder` fills it in."""
+    """The folder's name; empty until a `RunReader` fills it in."""
     alive: bool | None = None
     """Whether a trainer holds the run's lock; None when nobody has looked."""
     launched: float | None = None
     """When the lock was last taken, Unix seconds."""
+    observed: float | None = None
+    """When the viewer last saw the run change, on the viewer's own ``time.monotonic``; None when nobody watches."""
+    elsewhere: bool = False
+    """The trainer runs on another host, whose locks this one does not see: its heartbeat says that it lives."""
 
     # What was asked, and where it runs
     recipe: dict[str, Any] = field(default_factory=dict)
@@ -83,6 +87,9 @@ class RunState:
     """train, valid, test → clips."""
     hours: float = 0.0
     excluded: list[ev.ExcludedClip] = field(default_factory=list)
+    """At most `events.MOST_EXCLUDED` files that were left out."""
+    more_excluded: dict[str, int] = field(default_factory=dict)
+    """Reason → number of further files that were left out."""
     features: ev.FeaturesProgress | None = None
     """``done`` of ``total`` spectrograms, ``cached`` of them from the store."""
 
@@ -133,6 +140,8 @@ class RunState:
     """The last `ANSWERS` answered requests by id."""
     newer: bool = False
     """Some events come from a newer version than this one."""
+    damaged: int = 0
+    """Lines of the journal that are not events, and events that contradict others: none of them counts."""
 
     # Times
     seq: int = -1
@@ -141,7 +150,7 @@ class RunState:
     """When the run first started, Unix seconds."""
     time: float = 0.0
     """When the last event was written."""
-    timing: eta.Timing = field(default_factory=eta.Timing)
+    timing: Timing = field(default_factory=Timing)
 
     @classmethod
     def empty(cls) -> "RunState":
@@ -166,27 +175,37 @@ class RunState:
         return self.history[-1].epoch if self.history else 0
 
     def seconds(self, now: float) -> float:
-        """How long the run has worked, over all its lives."""
-        return self.timing.seconds(max(now, self.time) if self.alive else self.time)
+        """How long the run has worked, over all its lives and without pauses.
+
+        Args:
+            now: the viewer's ``time.monotonic``, here and below; any number for a run that has ended.
+        """
+        return self.timing.seconds(self._age(now))
 
     def eta_seconds(self, now: float) -> float | None:
         """Time left in training, without the warm-up, train and validation counted apart; None while unknown."""
         if self.status != "running" or self.phase not in ("training", "validating"):
             return None
-        return self.timing.left(self.epoch, self.epochs, now)
+        return self.timing.left(self.epoch, self.epochs, self._age(now))
 
     def silent_for(self, now: float) -> float:
-        """Seconds since the last sign of life of a run that has not ended; 0 for one that has."""
-        if self.end is not None or self.alive is False or not self.time:
-            return 0.0
-        return max(0.0, now - max(self.time, self.launched or 0.0))
+        """Seconds for which the viewer has seen no sign of life of a run that has not ended; 0 for one that has."""
+        return 0.0 if self.end is not None else self._age(now)
+
+    def _age(self, now: float) -> float:
+        """Seconds since the viewer saw the last sign of life; 0 where there is no trainer, or nobody has looked."""
+        return max(0.0, now - self.observed) if self.alive and self.observed is not None else 0.0
 
     @property
     def _launched_again(self) -> bool:
         return bool(self.alive) and self.launched is not None and self.launched > self.time
 
-    def as_dict(self, now: float | None = None) -> dict[str, Any]:
-        """Plain values for ``show --json``. NaN becomes None."""
+    def as_dict(self, now: float = 0.0) -> dict[str, Any]:
+        """Plain values for ``show --json``. NaN becomes None.
+
+        Args:
+            now: the viewer's ``time.monotonic``; by default as of the last sign of life.
+        """
         return {
             "name": self.name,
             "state": self.status,
@@ -205,6 +224,7 @@ class RunState:
             "parts": self.parts,
             "hours": self.hours,
             "excluded": _plain(self.excluded),
+            "more_excluded": self.more_excluded,
             "epoch": self.epoch,
             "epochs": self.epochs,
             "epochs_done": self.epochs_done,
@@ -220,9 +240,10 @@ class RunState:
             "device_sample": None if self.device_sample is None else _content(self.device_sample),
             "clips_per_second": self.clips_per_second,
             "warnings": self.warnings,
+            "damaged": self.damaged,
             "started": self.started,
-            "seconds": self.seconds(self.time if now is None else now),
-            "eta_seconds": self.eta_seconds(self.time if now is None else now),
+            "seconds": self.seconds(now),
+            "eta_seconds": self.eta_seconds(now),
         }
 
 

@@ -11,8 +11,8 @@ from pathlib import Path
 from types import FrameType, TracebackType
 from typing import Any
 
-from core.runs.control import MOST_EPOCHS, ControlReader, Request
-from core.runs.folder import RunFolder
+from core.runs.control import ControlReader, Request
+from core.runs.folder import MOST_EPOCHS, RunFolder
 from core.runs.journal.events import RequestAnswered, Warned
 from core.training.errors import RunFolderGone, StopRequested
 from core.training.run.event_logger import EventLogger, Logger

@@ -123,7 +123,7 @@ def _scanned(scan: Scan, split: Split) -> DatasetScanned:
         parts={name: len(indices) for name, indices in split.parts().items()},
         hours=scan.hours,
         excluded=[ExcludedClip(path=item.path, reason=item.reason) for item in scan.excluded],
-    )
+    ).shortened()
 
 
 def _split_csv(clips: list[Clip], split: Split) -> bytes:

@@ -16,7 +16,8 @@ import msgspec
 from core.runs.folder import RunFolder, dataset_name
 from core.runs.journal.events import Event, RunStarted, Warned
 from core.runs.journal.journal import Journal
-from core.runs.journal.log_lines import log_lines
+from core.runs.journal.log_lines import log_text
+from core.runs.journal.timing import read_timing
 from core.training.errors import EndedAtOnce
 from core.training.recipe import Recipe
 from core.util.disk import AppendFile, free_space
@@ -53,12 +54,13 @@ class EventLogger:
         self._failures = 0
         self._writing = False
         self._interrupted = False
-        self._began = time.monotonic()
+        self._timing = read_timing(run.journal_path)
+        self._written_at = time.monotonic()
 
     @property
     def seconds(self) -> float:
-        """Since this trainer process began with the run."""
-        return time.monotonic() - self._began
+        """How long the run has worked, over all its lives and without pauses: what every viewer shows."""
+        return self._timing.seconds(time.monotonic() - self._written_at)
 
     def emit(self, event: EventT) -> EventT:
         """Writes ``event`` and returns it with its number and time."""
@@ -77,7 +79,9 @@ class EventLogger:
 
     def _write(self, event: EventT) -> EventT:
         event = self._journal.write(event)
-        self._log.write(log_lines(event).encode("utf-8", "replace"))
+        self._timing.add(event)
+        self._written_at = time.monotonic()
+        self._log.write(log_text(event).encode("utf-8", "replace"))
         if self._on_event is not None:
             self._on_event(event)
         return event

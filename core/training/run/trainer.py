@@ -30,6 +30,10 @@ from core.util.errors import UserError
 OUTPUTS = ("last", "best_model", "recipe", "split", "report", "Spectrograms", "Plots")
 """Stems of what only the trainer writes into its run folder, under a temporary name at first."""
 TEMPORARY = re.compile(rf"\.(?:{'|'.join(OUTPUTS)})-[0-9a-z_]{{8}}(?:\.\w+)?")
+WITHOUT_LOCKS = (
+    "the runs folder is on a file system without locks (flock): a heartbeat stands in for them, so a trainer that was "
+    "killed counts as running for half a minute"
+)
 
 
 def run_trainer(folder: Path | str, on_event: OnEvent | None = None) -> Event:
@@ -57,6 +61,8 @@ def run_trainer(folder: Path | str, on_event: OnEvent | None = None) -> Event:
             run.control_path.unlink(missing_ok=True)
         remove_leftovers(run)
         logger = stack.enter_context(EventLogger(run, on_event))
+        if not lock.supported:
+            logger.emit(Warned(message=WITHOUT_LOCKS))
         with ControlHandler(run, logger) as control:
             ending = _ending(run, logger, control)
         return logger.emit(ending)  # from here on no signal interrupts

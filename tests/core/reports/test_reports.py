@@ -13,7 +13,7 @@ from core.reports.metrics import Assessment, as_text, assess, classification_rep
 from core.reports.plots import plot_confusion, plot_curves
 from core.reports.spectrograms import write_spectrogram, write_spectrograms
 from core.runs.journal import events as ev
-from core.runs.journal.log_lines import log_lines
+from core.runs.journal.log_lines import log_text
 
 GENRES = ["blues", "jazz", "metal"]
 TRUTH = [0, 0, 0, 1, 1, 2, 2, 2]
@@ -137,10 +137,10 @@ def test_the_confusion_is_drawn_for_any_number_of_genres(tmp_path: Path, genres:
 
 def test_the_log_tells_what_people_want_to_know() -> None:
     progress = ev.BatchProgress(epoch=1, batch=1, batches=2, step=1)
-    assert log_lines(progress) == ""
-    line = log_lines(ev.Warned(message="careful", time=0.0))
+    assert log_text(progress) == ""
+    line = log_text(ev.Warned(message="careful", time=0.0))
     assert line.endswith("  careful\n") and line[:4].isdecimal()
-    two = log_lines(ev.RunFailed(error="it broke", traceback="Traceback\n  here", time=0.0)).splitlines()
+    two = log_text(ev.RunFailed(error="it broke", traceback="Traceback\n  here", time=0.0)).splitlines()
     assert len(two) == 3 and "it broke" in two[0]
 
 

@@ -66,11 +66,11 @@ def test_a_webhook_that_fails_is_printed_and_no_more(
     assert len(posts) == 1
     write_webhook(run, "http://127.0.0.1:9/nobody")
     assert not run_ended(run)
-    assert capsys.readouterr().err.count("the webhook did not get through") == 2
+    assert capsys.readouterr().err.count("the webhook could not be posted") == 2
 
 
 def test_the_address_is_for_its_owner_alone(run: RunFolder) -> None:
     write_webhook(run, "https://example.org/secret")
     assert (run.path / FILE).stat().st_mode & 0o777 == 0o600
-    with pytest.raises(UserError, match="no http or https address"):
+    with pytest.raises(UserError, match="not an http or https address"):
         write_webhook(run, "file:///etc/passwd")

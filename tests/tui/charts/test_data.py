@@ -1,6 +1,6 @@
 import pytest
 
-from core.runs.journal.reducer import fold
+from core.runs.journal.reducer import reduce
 from core.runs.journal.state import EpochRow, RunState
 from tests.support import example_run as made_up_run
 from tui.charts.data import HistoryColumns, accuracy_chart, loss_chart
@@ -9,7 +9,7 @@ from tui.compare.tables import differences
 
 
 def folded(done: int = 5) -> RunState:
-    return fold(RunState.empty(), list(made_up_run.midway(done)))
+    return reduce(RunState.empty(), list(made_up_run.midway(done)))
 
 
 def columns_of(state: RunState) -> HistoryColumns:

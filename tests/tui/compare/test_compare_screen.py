@@ -7,7 +7,7 @@ import pytest
 from textual.pilot import Pilot
 
 from core.runs.journal import events as ev
-from core.runs.journal.reducer import fold
+from core.runs.journal.reducer import reduce
 from core.runs.journal.state import RunState
 from tests.support import example_run as made_up_run
 from tests.support.event_sequences import numbered
@@ -110,7 +110,7 @@ async def test_any_size_and_back(runs: list[Path]) -> None:
 
 
 def folded(number: int) -> RunState:
-    state = fold(RunState.empty(), numbered(variant(number)))
+    state = reduce(RunState.empty(), numbered(variant(number)))
     state.name = f"run-{number}"
     return state
 

@@ -11,6 +11,7 @@ import pytest
 
 from core.dataset.synthetic import make_demo
 from core.runs.directory import list_runs
+from core.runs import actions
 from core.runs.folder import RunFolder
 from core.util.jsonl_process import JsonlProcess
 from tests.support import example_run as made_up_run
@@ -44,7 +45,7 @@ def three_genres(out: Path, *, clips: int, genres: int = 3) -> Path:
 def launched(monkeypatch: pytest.MonkeyPatch) -> list[RunFolder]:
     """The runs that would have been launched."""
     runs: list[RunFolder] = []
-    monkeypatch.setattr(new_run, "launch", runs.append)
+    monkeypatch.setattr(actions, "launch", runs.append)
     return runs
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from core.runs.journal.reducer import fold
+from core.runs.journal.reducer import reduce
 from core.runs.journal.state import RunState
 from tests.support import example_run
 from tui.charts.view import View
@@ -17,7 +17,7 @@ from tui.watch.export import export
 
 @pytest.fixture
 def state() -> RunState:
-    folded = replace(fold(RunState.empty(), example_run.midway(6)), name="a & b $x$", alive=True)
+    folded = replace(reduce(RunState.empty(), example_run.midway(6)), name="a & b $x$", alive=True)
     folded.history[2] = type(folded.history[2])(*[3, *[float("nan")] * 9, 150])
     return folded
 
@@ -40,5 +40,5 @@ def test_an_export_has_the_history_and_both_charts(
 
 
 def test_a_run_without_an_epoch_can_be_exported(tmp_path: Path) -> None:
-    state = replace(fold(RunState.empty(), example_run.beginning(20)[:1]), name="new")
+    state = replace(reduce(RunState.empty(), example_run.beginning(20)[:1]), name="new")
     assert all(path.is_file() for path in export(state, View(logarithmic=True), steps=False, folder=tmp_path))

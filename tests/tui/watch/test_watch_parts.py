@@ -6,7 +6,7 @@ import pytest
 from textual.content import Content
 
 from core.runs.journal import events as ev
-from core.runs.journal.reducer import fold
+from core.runs.journal.reducer import reduce
 from core.runs.journal.state import RunState, Validation
 from tests.support import example_run as made_up_run
 from tests.support.event_sequences import numbered
@@ -23,7 +23,7 @@ PLAIN = Shading(HEAT, colour=False)
 
 
 def folded(events: list[ev.Event], *, alive: bool = True) -> RunState:
-    return replace(fold(RunState.empty(), numbered(events)), name="a-run", alive=alive)
+    return replace(reduce(RunState.empty(), numbered(events)), name="a-run", alive=alive)
 
 
 def plain(lines: list[Content]) -> str:
@@ -53,7 +53,7 @@ def test_no_width_loses_the_state_or_the_epoch(width: int, events: list[ev.Event
 
 def test_silence_is_shown_as_such_and_not_as_a_death() -> None:
     state = folded(made_up_run.midway())
-    state.time = 1000.0
+    state.observed = 1000.0
     assert "silent" not in plain(run_header(state, 1005.0, 118))
     assert "running" in plain(run_header(state, 1040.0, 118))
     assert "silent for 40 s" in plain(run_header(state, 1040.0, 118))

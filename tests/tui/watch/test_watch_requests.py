@@ -9,16 +9,15 @@ from pathlib import Path
 
 import pytest
 
-from core.runs.folder import RunFolder
+from core.runs import control
+from core.runs.folder import RunFolder, RunReader
 from core.runs.journal.events import RunFinished
 from core.runs.lock import RunLock
-from core.runs.tail import RunTail
 from tests.support import example_run as made_up_run
 from tests.support.paths import ROOT
 from tests.support.pilot import text, until, until_gone, until_shown
 from tests.support.waiting import wait_until
 from tui.app import GenreApp
-from tui.watch import requests
 
 SIZE = (120, 40)
 Start = Callable[..., Path]
@@ -34,7 +33,7 @@ def start(tmp_path: Path) -> Iterator[Start]:
         folder.mkdir(parents=True)
         command = [sys.executable, "-m", "tests.support.fake_trainer", str(folder), str(seconds)]
         processes.append(subprocess.Popen(command, cwd=ROOT, env=os.environ | {"ACTING": acting}))
-        tail = RunTail(RunFolder(folder))
+        tail = RunReader(RunFolder(folder))
         wait_until(lambda: tail.poll() and tail.state.history, "the first epoch")
         return folder
 
@@ -47,7 +46,7 @@ def start(tmp_path: Path) -> Iterator[Start]:
 @pytest.fixture
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     """A trainer counts as deaf sooner than a person would think so."""
-    monkeypatch.setattr(requests, "ANSWER_SECONDS", 0.3)
+    monkeypatch.setattr(control, "ANSWER_SECONDS", 0.3)
 
 
 def app_on(run: Path) -> GenreApp:
@@ -144,7 +143,7 @@ async def test_a_refusal_is_shown_as_one(tmp_path: Path) -> None:
 
 
 async def test_a_run_on_another_machine_is_not_signalled(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(requests, "ANSWER_SECONDS", 0.0)
+    monkeypatch.setattr(control, "ANSWER_SECONDS", 0.0)
     sent: list[int] = []
     monkeypatch.setattr(os, "kill", lambda pid, chosen: sent.append(chosen))
     run = made_up_run.write_run(tmp_path / "runs" / "alpha", made_up_run.midway())

@@ -7,9 +7,9 @@ import msgspec
 import pytest
 from textual.pilot import Pilot
 
+from core.runs.folder import RunReader
 from core.runs.journal import events as ev
 from core.runs.lock import RunLock
-from core.runs.tail import RunTail
 from tests.support import example_run as made_up_run
 from tests.support.pilot import text, until, until_gone, until_shown
 from tui.app import GenreApp
@@ -316,13 +316,13 @@ async def test_values_that_are_no_numbers_are_gaps_and_dashes(runs: Path) -> Non
 async def test_a_journal_that_cannot_be_read_for_a_while_is_said_and_read_on(
     running: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def away(self: RunTail) -> bool:
+    def away(self: RunReader) -> bool:
         raise OSError(5, "Input/output error")
 
     async with app_on(running).run_test(size=SIZE) as pilot:
         await until_shown(pilot, "epoch 8/20")
         with monkeypatch.context() as patch:
-            patch.setattr(RunTail, "poll", away)
+            patch.setattr(RunReader, "poll", away)
             await until_shown(pilot, "! The journal cannot be read: Input/output error", "epoch 8/20")
         made_up_run.append(running, list(made_up_run.epochs(8, 9)))
         await until(pilot, lambda: len(rows(pilot).history) == 9)

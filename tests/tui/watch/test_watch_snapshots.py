@@ -21,7 +21,7 @@ Compare = Callable[..., bool]
 def one_moment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The clock stands, and the runs lie in a folder that is always called the same."""
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("tui.watch.screen.now", lambda: made_up_run.START + 8.0)
+    monkeypatch.setattr("tui.watch.screen.now", lambda: 0.0)  # the moment of the last event
 
 
 @pytest.fixture

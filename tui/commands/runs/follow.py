@@ -1,29 +1,24 @@
-"""Following a run in plain lines: epochs and results on standard output, the rest of its story on standard error."""
+"""Following a run in plain lines: epochs and results on standard output, the rest of its log on standard error."""
 
-import os
 import signal
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from types import FrameType
 
-from core.runs import lock
+from core.runs import actions
 from core.runs.control import request
-from core.runs.folder import RunFolder
+from core.runs.folder import RunFolder, RunReader
 from core.runs.journal import events as ev
-from core.runs.journal.journal import JournalReader
-from core.runs.journal.log_lines import duration, narrate
-from core.runs.journal.reducer import fold
+from core.runs.journal.log_lines import duration, log_lines
 from core.runs.journal.state import RunState
+from core.util.errors import UserError
 from tui.commands.exit_codes import DONE, FAILED, INTERRUPTED
 from tui.shell.printing import print_line, print_lines, print_note, write_controls
 
 POLL_SECONDS = 0.1
 SIGN_OF_LIFE_SECONDS = 10.0
-"""How often progress within an epoch, or within the features, is told."""
-
-LAST_WORDS_SECONDS = 5.0
-"""How long a trainer that was told to end at once may take before it is killed."""
+"""How often progress within an epoch, or of the features, is printed."""
 
 
 def follow(run: RunFolder, *, after: int = -1, bell: bool = False) -> int:
@@ -31,33 +26,34 @@ def follow(run: RunFolder, *, after: int = -1, bell: bool = False) -> int:
 
     An interrupt asks the trainer to stop and keep the model; a second one ends it at once.
     """
-    reader, state = JournalReader(run.journal_path), RunState.empty()
-    obeyed, told = 0, time.monotonic()
+    printed_at, handled = time.monotonic(), 0
+
+    def show(event: ev.Event) -> None:
+        nonlocal printed_at
+        if event.seq > after and log_lines(event):
+            _print_event(event)
+            printed_at = time.monotonic()
+
+    reader = RunReader(run, on_event=show)
     with _interrupts() as interrupts:
         while True:
-            alive = run.is_alive()  # asked before the journal is read, so that its last words are not missed
-            events = reader.read()
-            state = fold(state, events)
-            for event in events:
-                if event.seq > after:
-                    _tell(event)
-                    told = time.monotonic() if narrate(event) else told
-            if not alive:
+            reader.poll()
+            if not reader.state.alive:
                 break
-            if obeyed < len(interrupts):
-                obeyed += 1
-                _obey(run, obeyed)
-            if time.monotonic() - told > SIGN_OF_LIFE_SECONDS:
-                told = time.monotonic()
-                print_note(progress_line(run.placed(state, alive), time.time()))
+            if handled < len(interrupts):
+                handled += 1
+                _handle_interrupt(run, handled)
+            if time.monotonic() - printed_at > SIGN_OF_LIFE_SECONDS:
+                printed_at = time.monotonic()
+                print_note(progress_line(reader.state, printed_at))
             time.sleep(POLL_SECONDS)
     if bell:
         write_controls("\a")
-    return _outcome(run, run.placed(state, alive), interrupted=obeyed > 0)
+    return _outcome(run, reader.state, interrupted=handled > 0)
 
 
 def progress_line(state: RunState, now: float) -> str:
-    """Where a run is within its present work."""
+    """How far a run is with what it does now."""
     if state.paused:
         return f"paused in epoch {state.epoch}"
     if state.phase == "features" and (features := state.features) is not None:
@@ -86,10 +82,10 @@ def _interrupts() -> Iterator[list[int]]:
             signal.signal(number, handler)
 
 
-def _tell(event: ev.Event) -> None:
+def _print_event(event: ev.Event) -> None:
     if isinstance(event, ev.RunFailed):
-        return  # told at the end in one line; the traceback stands in the log
-    for line in narrate(event):
+        return  # one line at the end says it; the traceback is in the log
+    for line in log_lines(event):
         text = f"{time.strftime('%H:%M:%S', time.localtime(line.time))} {line.text}"
         if isinstance(event, ev.EpochFinished | ev.TestFinished):
             print_line(text)
@@ -99,29 +95,24 @@ def _tell(event: ev.Event) -> None:
         print_lines(event.report_text)
 
 
-def _obey(run: RunFolder, interrupt: int) -> None:
-    if interrupt == 1:
+def _handle_interrupt(run: RunFolder, number: int) -> None:
+    if number == 1:
         request(run.path, "stop")
         print_note("stopping at the next batch; the model is kept (Ctrl-C again ends at once)")
         return
     print_note("ending at once; the last checkpoint is kept")
-    # A trainer ends at once on its second signal; one that is deaf, inside a long native call, is killed.
-    for number, patience in ((signal.SIGTERM, 0.2), (signal.SIGTERM, LAST_WORDS_SECONDS), (signal.SIGKILL, 1.0)):
-        if not run.is_alive() or (owner := lock.holder(run.lock_path)) is None:
-            return
-        with suppress(ProcessLookupError):
-            os.kill(owner[0], number)
-        deadline = time.monotonic() + patience
-        while run.is_alive() and time.monotonic() < deadline:
-            time.sleep(0.02)
+    try:
+        actions.end_at_once(run)
+    except UserError as error:
+        print_note(f"genre-tui: {error}")
 
 
 def _outcome(run: RunFolder, state: RunState, *, interrupted: bool) -> int:
     print_note(f"run {run.name}: {state.status}, in {run.path}")
     if state.status == "failed":
-        print_note(f"genre-tui: training failed: {state.end_message} (the whole story: {run.training_log_path})")
+        print_note(f"genre-tui: training failed: {state.end_message} (details: {run.training_log_path})")
     elif state.status == "lost" and not interrupted:
-        print_note(f"genre-tui: the trainer ended without a word; see {run.trainer_log_path}")
+        print_note(f"genre-tui: the trainer died (killed, out of memory or rebooted); see {run.trainer_log_path}")
     if interrupted:
         return INTERRUPTED
     return DONE if state.status in ("finished", "stopped") else FAILED

@@ -8,11 +8,11 @@ import time
 
 from rich.cells import cell_len, set_cell_size
 
+from core.runs.folder import RunReader
 from core.runs.journal.history import history_csv
 from core.runs.journal.log_lines import duration, percent
 from core.runs.journal.state import EpochRow, RunState
 from core.runs.summary import RunList, Summary
-from core.runs.tail import RunTail
 from core.util.text import printable, printable_lines
 from tui.commands.common import add_run_arguments, add_runs_option, run_folder, runs_dir
 from tui.commands.exit_codes import DONE
@@ -80,24 +80,24 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    tail = RunTail(run_folder(args))
+    tail = RunReader(run_folder(args))
     tail.poll()
     if args.json:
-        print_json(tail.state.as_dict(time.time()))
+        print_json(tail.state.as_dict(time.monotonic()))
     elif args.csv:
         print_data(history_csv(tail.state), end="")
     elif args.once or not sys.stdout.isatty():
-        print_lines(frame(tail.state, time.time()))
+        print_lines(frame(tail.state, time.monotonic()))
     else:
         _live(tail)
     return DONE
 
 
-def _live(tail: RunTail) -> None:
+def _live(tail: RunReader) -> None:
     """Redraws the frame in place until the run ends."""
     while True:
         size = shutil.get_terminal_size()
-        lines = printable_lines(frame(tail.state, time.time())).split("\n")
+        lines = printable_lines(frame(tail.state, time.monotonic())).split("\n")
         living = tail.state.status in ("running", "paused")
         if living:
             lines = [set_cell_size(line, min(cell_len(line), size.columns - 1)) for line in lines[: size.lines - 1]]

@@ -68,25 +68,30 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    from core.runs.directory import create
+    from core.runs.actions import start
     from core.runs.folder import dataset_name
-    from core.runs.launch import launch
-    from core.runs.webhook import write_webhook
+    from core.runs.webhook import check_webhook
     from tui.commands.runs.follow import follow
 
     data = Path(args.data).expanduser().absolute()
     if not data.is_dir():
         raise UserError(f"{args.data} is not a folder; give one with a folder of clips per genre, or a feature pack")
     recipe = recipe_from(args, data)
-    _check(data, recipe)
-    folder = create(runs_dir(args), to_dict(recipe), dataset_name(data), recipe.model, name=args.name)
     if args.webhook:
-        write_webhook(folder, args.webhook)
+        check_webhook(args.webhook)
+    _check(data, recipe)
+    folder = start(
+        runs_dir(args),
+        to_dict(recipe),
+        dataset_name(data),
+        name=args.name,
+        webhook=args.webhook,
+        prepare_only=args.prepare,
+    )
     if args.prepare:
         print_data(folder.path)
         print_note(f"start it with: genre-tui resume {shlex.quote(folder.name)}; or with torchrun on several machines")
         return DONE
-    launch(folder)
     if args.detach:
         print_data(folder.name)
         print_note(f"training in {folder.path}; watch it with: genre-tui attach {shlex.quote(folder.name)}")

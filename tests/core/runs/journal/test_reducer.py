@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from core.runs.journal import events as ev
-from core.runs.journal.reducer import fold
+from core.runs.journal.reducer import reduce
 from core.runs.journal.series import CAPACITY
 from core.runs.journal.state import LOG_LINES, RunState
 from tests.support.event_sequences import (
@@ -25,7 +25,7 @@ from tests.support.event_sequences import (
 
 
 def folded(events: list[ev.Event]) -> RunState:
-    return fold(RunState.empty(), numbered(events))
+    return reduce(RunState.empty(), numbered(events))
 
 
 def test_nothing_is_known_before_the_first_event() -> None:
@@ -61,7 +61,7 @@ def test_the_phases_in_their_order() -> None:
     state = RunState.empty()
     phases: list[str] = []
     for event in numbered(whole_run(1)):
-        state = fold(state, [event])
+        state = reduce(state, [event])
         if not phases or phases[-1] != state.phase:
             phases.append(state.phase)
     assert phases == ["scanning", "features", "training", "validating", "testing", "reporting", "ended"]
@@ -69,10 +69,10 @@ def test_the_phases_in_their_order() -> None:
 
 def test_folding_leaves_the_former_state_as_it_was() -> None:
     events = numbered(whole_run())
-    half = fold(RunState.empty(), events[:20])
+    half = reduce(RunState.empty(), events[:20])
     before = msgspec.json.encode(half.as_dict(START))
     steps = list(half.step_loss.points)
-    fold(half, events[20:])
+    reduce(half, events[20:])
     assert msgspec.json.encode(half.as_dict(START)) == before
     assert half.step_loss.points == steps
 
@@ -115,17 +115,17 @@ def stories() -> st.SearchStrategy[list[ev.Event]]:
 @given(stories(), st.lists(st.integers(0, 60), max_size=4))
 def test_pieces_fold_to_the_same_as_the_whole(story: list[ev.Event], cuts: list[int]) -> None:
     events = numbered(story)
-    whole = fold(RunState.empty(), events)
+    whole = reduce(RunState.empty(), events)
     state, start = RunState.empty(), 0
     for cut in [*sorted(cuts), len(events)]:
-        state = fold(state, events[start:cut])
+        state = reduce(state, events[start:cut])
         start = max(start, cut)
     assert repr(state) == repr(whole)  # NaN is not equal to itself, but is written the same
 
 
 @given(stories())
 def test_any_story_gives_a_state_that_screens_can_show(story: list[ev.Event]) -> None:
-    state = fold(RunState.empty(), numbered(story))
+    state = reduce(RunState.empty(), numbered(story))
     plain = json.loads(msgspec.json.encode(state.as_dict(START + 1000)), parse_constant=lambda name: 1 / 0)
     assert plain["state"] in ("created", "running", "paused", "finished", "stopped", "failed")
     epochs = [row.epoch for row in state.history]
@@ -137,8 +137,8 @@ def test_any_story_gives_a_state_that_screens_can_show(story: list[ev.Event]) ->
 @given(stories())
 def test_events_that_were_read_before_change_nothing(story: list[ev.Event]) -> None:
     events = numbered(story)
-    state = fold(RunState.empty(), events)
-    assert repr(fold(state, events)) == repr(state)
+    state = reduce(RunState.empty(), events)
+    assert repr(reduce(state, events)) == repr(state)
 
 
 def test_an_epoch_that_is_trained_again_replaces_its_row() -> None:
@@ -179,11 +179,11 @@ def test_pausing_and_going_on() -> None:
 
     state = folded([*beginning(), answer("pause")])
     assert state.status == "paused"
-    state = fold(state, [answer("resume", accepted=False)])
+    state = reduce(state, [answer("resume", accepted=False)])
     assert state.status == "paused"
-    state = fold(state, [answer("resume")])
+    state = reduce(state, [answer("resume")])
     assert state.status == "running"
-    state = fold(state, [answer("stop")])
+    state = reduce(state, [answer("stop")])
     assert state.stopping
     assert set(state.answers) == {"pause", "resume", "stop"}
 
@@ -226,7 +226,7 @@ def test_events_of_a_newer_version_are_marked() -> None:
 
 
 def test_memory_stays_bounded_over_a_long_run() -> None:
-    state = fold(RunState.empty(), numbered(beginning(20_000)))
+    state = reduce(RunState.empty(), numbered(beginning(20_000)))
     step = 0
     for number in range(1, 2001):
         batches = [
@@ -234,10 +234,10 @@ def test_memory_stays_bounded_over_a_long_run() -> None:
             for b in range(1, 51)
         ]
         step += 50
-        state = fold(state, [*batches, ev.Warned(message="w"), epoch_finished(number)])
+        state = reduce(state, [*batches, ev.Warned(message="w"), epoch_finished(number)])
     assert len(state.step_loss.points) <= CAPACITY
     assert len(state.log) == LOG_LINES
-    assert state.log_dropped == len(fold(RunState.empty(), numbered(beginning())).log) + 4000 - LOG_LINES
+    assert state.log_dropped == len(reduce(RunState.empty(), numbered(beginning())).log) + 4000 - LOG_LINES
     assert state.step_loss.points[0].low == 1
     assert state.step_loss.points[-1].high == 100_000
     total = sum(point.n for point in state.step_loss.points)
@@ -249,15 +249,15 @@ def test_memory_stays_bounded_over_a_long_run() -> None:
 def test_time_worked_leaves_out_the_time_between_lives() -> None:
     first = numbered([*beginning(), *epoch(1), ev.RunStopped(seconds=1, message="")])
     second = numbered([run_started(resumed_from=1), *epoch(2)], first=100, start=START + 10_000)
-    state = fold(fold(RunState.empty(), first), second)
+    state = reduce(reduce(RunState.empty(), first), second)
     worked = (len(first) - 1) + (second[-1].time - second[0].time)
     assert state.seconds(START + 99_999) == worked
-    assert replace(state, alive=True).seconds(second[-1].time + 5) == worked + 5
+    assert replace(state, alive=True, observed=second[-1].time).seconds(second[-1].time + 5) == worked + 5
 
 
 def test_silence_is_counted_only_where_something_is_expected() -> None:
-    state = replace(folded(beginning()), alive=True)
-    assert state.silent_for(state.time + 40) == 40
-    assert replace(state, launched=state.time + 30).silent_for(state.time + 40) == 10  # it was launched again
-    assert replace(state, alive=False).silent_for(state.time + 40) == 0
-    assert folded(whole_run()).silent_for(START + 10_000) == 0
+    state = replace(folded(beginning()), alive=True, observed=100.0)
+    assert state.silent_for(140.0) == 40
+    assert replace(state, observed=None).silent_for(140.0) == 0
+    assert replace(state, alive=False).silent_for(140.0) == 0
+    assert replace(folded(whole_run()), alive=True, observed=100.0).silent_for(140.0) == 0

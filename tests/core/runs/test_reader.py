@@ -1,15 +1,15 @@
 from pathlib import Path
 
 from core.runs.directory import create
+from core.runs.folder import RunReader
 from core.runs.journal.journal import Journal
 from core.runs.lock import RunLock
-from core.runs.tail import RunTail
 from tests.support.event_sequences import beginning, whole_run
 
 
 def test_a_viewer_sees_each_change_once_and_the_same_as_one_that_comes_late(tmp_path: Path) -> None:
     run = create(tmp_path, {"data": "/x", "model": "m", "epochs": 3}, "x", "m")
-    tail = RunTail(run)
+    tail = RunReader(run)
     assert tail.poll()
     assert tail.state.status == "created"
     assert not tail.poll()
@@ -29,7 +29,7 @@ def test_a_viewer_sees_each_change_once_and_the_same_as_one_that_comes_late(tmp_
 
 def test_a_trainer_that_dies_without_a_word_is_noticed(tmp_path: Path) -> None:
     run = create(tmp_path, {}, "x", "m")
-    tail = RunTail(run)
+    tail = RunReader(run)
     with RunLock(run.lock_path):
         journal = Journal(run.journal_path)
         for event in beginning():
