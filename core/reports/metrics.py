@@ -57,7 +57,7 @@ class Assessment(msgspec.Struct, frozen=True, kw_only=True):
     clips: int
     accuracy: float
     interval: tuple[float, float]
-    """The accuracy's 95 % interval, every clip counted as independent of the others."""
+    """The accuracy's 95% interval, as if no two clips were related."""
     loss: float
     macro_f1: float
     calibration_error: float
@@ -119,7 +119,7 @@ def as_text(assessment: Assessment, heading: str, comparison: str = "") -> str:
     figures = (
         f"{assessment.clips:,} clips: accuracy {percent(assessment.accuracy)}, loss {number(assessment.loss)}, "
         f"macro F1 {assessment.macro_f1:.3f}\n"
-        f"95 % interval of the accuracy {percent(low)} to {percent(high)} (as if no two clips were of one artist)\n"
+        f"95% interval of the accuracy {percent(low)} to {percent(high)} (as if no two clips were of one artist)\n"
         f"calibration error {percent(assessment.calibration_error)} "
         f"(a perfectly calibrated model shows {percent(assessment.calibration_noise)} on so many clips)"
     )
@@ -154,7 +154,7 @@ def _mistakes(assessment: Assessment) -> list[str]:
         return ["No clip was misclassified."]
     lines = [f"Misclassified, the most confident first ({len(mistakes):,}):"]
     lines += [
-        f"  {m.path}: {m.genre} taken for {m.predicted} ({percent(m.probability)})" for m in mistakes[:MOST_MISTAKES]
+        f"  {m.path}: {m.genre} predicted as {m.predicted} ({percent(m.probability)})" for m in mistakes[:MOST_MISTAKES]
     ]
     if len(mistakes) > MOST_MISTAKES:
         lines.append(f"  ... and {len(mistakes) - MOST_MISTAKES:,} more, in report.json")

@@ -93,7 +93,7 @@ def epoch_line(event: ev.EpochFinished) -> str:
 
 
 def percent(fraction: float | None) -> str:
-    return "–" if fraction is None else f"{fraction:.1%}".replace("%", " %")
+    return "–" if fraction is None else f"{fraction:.1%}"
 
 
 def number(value: float | None) -> str:

@@ -62,9 +62,9 @@ def test_a_genre_without_clips_does_not_pull_the_average_down() -> None:
 
 def test_the_text_names_genres_figures_and_mistakes() -> None:
     text = as_text(assessment(), "a heading")
-    assert text.startswith("a heading\n8 clips: accuracy 75.0 %, loss 0.5000")
-    assert "95 % interval of the accuracy 40.9 % to 92.8 %" in text
-    assert "macro avg" in text and "6.wav: metal taken for blues (95.0 %)" in text
+    assert text.startswith("a heading\n8 clips: accuracy 75.0%, loss 0.5000")
+    assert "95% interval of the accuracy 40.9% to 92.8%" in text
+    assert "macro avg" in text and "6.wav: metal predicted as blues (95.0%)" in text
     rows = text.splitlines()[text.splitlines().index("Confusion (rows: true genre, columns: predicted genre)") + 1 :]
     assert rows[1].split() == ["1", "blues", "2", "1", "."]
 

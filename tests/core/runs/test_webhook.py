@@ -50,7 +50,7 @@ def test_the_end_of_a_run_is_posted(run: RunFolder, received: tuple[str, list[di
     assert post["state"] == "finished"
     assert post["test_accuracy"] == 0.75
     assert str(post["text"]).startswith("evening finished after ")
-    assert str(post["text"]).endswith("best validation accuracy 70.0 %, test accuracy 75.0 %")
+    assert str(post["text"]).endswith("best validation accuracy 70.0%, test accuracy 75.0%")
 
 
 def test_nothing_is_posted_unless_asked_for(run: RunFolder) -> None:

@@ -10,8 +10,8 @@ from threading import Event
 import pytest
 
 from core.dataset.synthetic import make_demo
-from core.runs.directory import list_runs
 from core.runs import actions
+from core.runs.directory import list_runs
 from core.runs.folder import RunFolder
 from core.util.jsonl_process import JsonlProcess
 from tests.support import example_run as made_up_run

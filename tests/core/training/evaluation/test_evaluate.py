@@ -200,7 +200,7 @@ def test_the_command_tells_interval_comparison_and_what_was_left_out(
     assert main(command) == 0
     text = capsys.readouterr().out
     low, high = facts["interval"]
-    assert f"95 % interval of the accuracy {percent(low)} to {percent(high)}" in text
+    assert f"95% interval of the accuracy {percent(low)} to {percent(high)}" in text
     assert (
         f"McNemar's test: p = {test['p']:.3g}; {test['only_this']} of 30 clips correct only with this model, "
         f"{test['only_other']} only with the other"
