@@ -216,7 +216,7 @@ def test_a_trainer_that_dies_under_its_follower(genres: Path) -> None:
         process.kill()
         end(the_run())
     assert process.returncode == FAILED
-    assert "ended without a word" in err
+    assert "trainer died" in err
 
 
 def test_a_prepared_run_waits_to_be_started_and_finds_its_index_from_anywhere(
