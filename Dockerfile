@@ -1,4 +1,4 @@
-# The server in a container; docs/serve.md says how to run it.
+# The server in a container; docs/server.md says how to run it.
 #
 #     docker build -t genre-tui .                                             processors
 #     docker build -t genre-tui --build-arg TORCH=cuda .                      NVIDIA GPUs: run with --gpus all
@@ -16,7 +16,7 @@ COPY tui tui
 RUN if [ "$TORCH" = cpu ]; then \
         pip install --no-cache-dir "torch>=2.11,<2.15" --index-url https://download.pytorch.org/whl/cpu; \
     fi \
- && pip install --no-cache-dir ".[serve,export]" \
+ && pip install --no-cache-dir ".[export]" \
  && useradd --create-home --uid 1000 genre
 
 USER genre

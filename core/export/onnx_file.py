@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from core.export.real_front_end import RealFrontEnd
 from core.inference.onnx_backend import INPUT, LOGITS, OOD_SCORE, PROBABILITIES
-from core.inference.onnx_metadata import METADATA_KEY, ModelCard
+from core.inference.onnx_metadata import METADATA_KEY, NO_DIGEST, ModelCard, digest_of
 from core.inference.torch_backend import Network
 from core.util.atomic import replacing
 from core.util.errors import UserError
@@ -45,7 +45,7 @@ def export_onnx(model_path: Path, name: str, out: Path) -> None:
     """
     missing = [module for module in ("onnx", "onnxscript") if find_spec(module) is None]
     if missing:
-        raise UserError(f"{' and '.join(missing)} is not installed; pip install 'genre-tui[export]'")
+        raise UserError(f"ONNX export needs {' and '.join(missing)}: pip install {' '.join(missing)}")
     network = Network(model_path, "cpu")
     card = ModelCard(
         name=name,
@@ -54,12 +54,16 @@ def export_onnx(model_path: Path, name: str, out: Path) -> None:
         front_end=network.settings,
         calibration=network.calibration,
         window_samples=network.window_samples,
+        digest=NO_DIGEST,
     )
     program = _exported(WholeModel(network).eval(), torch.zeros(2, network.window_samples))
     program.model.metadata_props[METADATA_KEY] = msgspec.json.encode(card).decode()
     try:
         with replacing(out) as temporary:
             program.save(os.fspath(temporary))
+            content = temporary.read_bytes()
+            digest = digest_of(content, NO_DIGEST)
+            temporary.write_bytes(content.replace(NO_DIGEST.encode(), digest.encode()))
     except OSError as error:
         raise UserError(f"{out} cannot be written: {error.strerror or error}") from error
 

@@ -1,5 +1,6 @@
-"""What a model file says about how far the model may be believed."""
+"""The calibration in a model file: temperature, entropy limit, and out-of-distribution thresholds."""
 
+import math
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -12,7 +13,7 @@ if TYPE_CHECKING:
 
 
 class Calibration(msgspec.Struct, frozen=True, kw_only=True):
-    """The parts of a model file's ``calibration`` that verdicts depend on, with what holds for a model without."""
+    """The parts of a model file's ``calibration`` that decisions depend on; defaults where it has none."""
 
     temperature: float = 1.0
     entropy_limit: float = 0.85
@@ -21,11 +22,21 @@ class Calibration(msgspec.Struct, frozen=True, kw_only=True):
     texture_limit: float | None = None
     movement_limit: float = 0.0
 
+    def __post_init__(self) -> None:
+        numbers = [self.temperature, self.entropy_limit, self.movement_limit, *self.texture_mean]
+        numbers += [value for row in self.texture_precision for value in row]
+        if not all(map(math.isfinite, numbers)):
+            raise ValueError("it holds NaN or infinite values")
+        if self.temperature <= 0:
+            raise ValueError(f"the temperature must be above 0, not {self.temperature:g}")
+        if self.texture_limit is not None and not 0 < self.texture_limit < math.inf:
+            raise ValueError(f"the texture limit must be above 0, not {self.texture_limit:g}")
+
     @classmethod
     def of(cls, plain: dict[str, Any] | None) -> "Calibration":
         """
         Raises:
-            UserError: a value is of another type; the file has been tampered with.
+            UserError: a value has another type, is NaN or infinite, or is out of range.
         """
         try:
             return msgspec.convert(plain or {}, cls)

@@ -80,6 +80,7 @@ class Classifier:
         """
         path = Path(path)
         network = OnnxNetwork(path, device) if path.suffix == SUFFIX else Network(path, device)
+        _check(network, path)
         return cls(network, _model_name(path))
 
     def classify_file(self, path: str | os.PathLike[str], *, overlap: float = 0.0) -> Prediction:
@@ -276,6 +277,21 @@ class Stream:
             Window(start / rate, (start + wave_BN.shape[1]) / rate, logits, float(level), float(ood_score))
             for start, logits, level, ood_score in zip(starts, logits_BC, level_B, ood_score_B, strict=True)
         ]
+
+
+def _check(network: Backend, path: Path) -> None:
+    """
+    Raises:
+        UserError: the genres are not names, or the network's output is NaN or infinite.
+    """
+    genres: Sequence[object] = network.genres
+    if len(genres) < 2 or len(set(map(str, genres))) < len(genres):
+        raise UserError(f"{path} is damaged: a model needs two or more different genres")
+    if not all(isinstance(genre, str) and genre.strip() and genre.isprintable() for genre in genres):
+        raise UserError(f"{path} is damaged: its genres are not printable names")
+    noise = np.random.default_rng(0).uniform(-0.5, 0.5, (1, network.window_samples)).astype(np.float32)
+    if not all(np.isfinite(values).all() for values in network.measure(noise)):
+        raise UserError(f"{path} is damaged: its weights give NaN or infinite values")
 
 
 def _model_name(path: Path) -> str:

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from core.inference.backend import Values, Waveform
-from core.inference.onnx_metadata import METADATA_KEY, read_card
+from core.inference.onnx_metadata import METADATA_KEY, digest_of, read_card
 from core.inference.window_cutter import followed_by_silence, repeated
 from core.util.errors import UserError
 
@@ -28,8 +28,9 @@ class OnnxNetwork:
                 installed, or has no such device.
         """
         if find_spec("onnxruntime") is None:
-            raise UserError("onnxruntime is not installed; pip install 'genre-tui[export]'")
-        self._session = _open(Path(path), _provider(device))
+            raise UserError("ONNX models need onnxruntime: pip install onnxruntime")
+        content = _read(Path(path))
+        self._session = _open(Path(path), content, _provider(device))
         card = read_card(self._session.get_modelmeta().custom_metadata_map.get(METADATA_KEY, ""), str(path))
         self.settings, self.calibration = card.front_end, card.calibration
         self.genres, self.name, self.window_samples = card.genres, card.network, card.window_samples
@@ -42,6 +43,8 @@ class OnnxNetwork:
             OOD_SCORE: (None,),
         }:
             raise UserError(f"{path} does not take and give what its description says")
+        if card.digest and digest_of(content, card.digest) != card.digest:
+            raise UserError(f"{path} is damaged: its content does not match its checksum")
 
     def measure(self, wave_BN: Waveform) -> tuple[Values, Values]:
         """As `Backend.measure`."""
@@ -59,18 +62,27 @@ class OnnxNetwork:
         return np.concatenate(logits).astype(np.float64), np.concatenate(ood_score).astype(np.float64)
 
 
-def _open(path: Path, provider: str) -> Any:
+def _read(path: Path) -> bytes:
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise UserError(f"{path} cannot be read: {error.strerror or error}") from error
+    # The protobuf key that every reference to a file beside the model has. ONNX Runtime would look for such a file in
+    # the current folder, since the model is loaded from memory.
+    if b"\x0a\x08location" in content or b"external_data" in content:
+        raise UserError(f"{path} refers to other files for its weights; export it as a single file")
+    return content
+
+
+def _open(path: Path, content: bytes, provider: str) -> Any:
     import onnxruntime
 
     options = onnxruntime.SessionOptions()
-    options.log_severity_level = 4  # what is wrong is told by the exception, in one place
+    options.log_severity_level = 4  # the exception says what is wrong
     try:
-        # From memory: a model in memory has no folder from which it could ask for further files.
-        return onnxruntime.InferenceSession(path.read_bytes(), options, providers=[provider])
-    except OSError as error:
-        raise UserError(f"{path} cannot be read: {error.strerror or error}") from error
+        return onnxruntime.InferenceSession(content, options, providers=[provider])
     except Exception as error:  # ONNX Runtime raises a class of its own for every kind of damage
-        raise UserError(f"{path} is damaged, or no ONNX model ({str(error).splitlines()[0]})") from error
+        raise UserError(f"{path} is damaged, or is not an ONNX model ({str(error).splitlines()[0]})") from error
 
 
 def _provider(device: str) -> str:

@@ -1,5 +1,7 @@
 """What is written into an exported model, so that it can be used, and told from any other. Imports no torch."""
 
+import hashlib
+
 import msgspec
 
 from core.features.settings import FrontEndSettings
@@ -9,6 +11,8 @@ from core.util.errors import UserError
 FORMAT = "genre-tui model"
 VERSION = 1
 METADATA_KEY = "genre_tui"
+LONGEST_WINDOW = 100_000_000
+"""Samples; a longer window would only take memory."""
 
 
 class ModelCard(msgspec.Struct, frozen=True, kw_only=True):
@@ -22,6 +26,20 @@ class ModelCard(msgspec.Struct, frozen=True, kw_only=True):
     front_end: FrontEndSettings
     calibration: Calibration
     window_samples: int
+    digest: str = ""
+    """See `digest_of`; empty in a model of an earlier version."""
+
+    def __post_init__(self) -> None:
+        if not 0 < self.window_samples <= LONGEST_WINDOW:
+            raise ValueError(f"a window cannot have {self.window_samples:,} samples")
+
+
+NO_DIGEST = "0" * 64
+
+
+def digest_of(content: bytes, digest: str) -> str:
+    """BLAKE2b of a model file's bytes with ``digest``, which is among them, replaced by `NO_DIGEST`."""
+    return hashlib.blake2b(content.replace(digest.encode(), NO_DIGEST.encode()), digest_size=32).hexdigest()
 
 
 class _Header(msgspec.Struct):

@@ -1,36 +1,70 @@
-"""The HTTP application: routes, the page, and one way to say no."""
+"""The HTTP application: routes, the page, authentication, and one form of refusal."""
 
+import mimetypes
+import time
 from http import HTTPStatus
+from pathlib import Path
+from urllib.parse import parse_qs
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
+from starlette.datastructures import MutableHeaders
 from starlette.exceptions import HTTPException
-from starlette.responses import Response
-from starlette.types import ASGIApp
+from starlette.responses import RedirectResponse, Response
+from starlette.routing import Route
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from core.server.auth import Auth
-from core.server.middleware import AuthMiddleware
-from core.server.openapi import describe
+from core.server import live, routes
+from core.server.auth import Auth, Refused
 from core.server.problems import Problem
-from core.server.routes import about, classify, live, runs
-from core.server.routes.static import page_routes
-from core.server.service import Service
+from core.server.schemas import ABOUT
+from core.server.service import Metrics, Service
+
+PAGE = Path(__file__).parent / "page"
+HEADERS = {
+    "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; "
+    "img-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'",
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+    "Permissions-Policy": "microphone=(self)",
+}
+HEALTH = "/v1/health"
+"""Answered without a token, for process monitors. So is the page, which is empty without answers."""
 
 
-def create_app(service: Service, access: Auth) -> ASGIApp:
+def create_app(service: Service, auth: Auth) -> ASGIApp:
     """The application for one service."""
     # FastAPI's own documentation pages fetch their script from elsewhere; /openapi.json is what tools read.
-    app = FastAPI(title="genre-tui", version="1", docs_url=None, redoc_url=None, redirect_slashes=False)
+    app = FastAPI(
+        title="genre-tui",
+        version="1",
+        description=ABOUT,
+        # Relative to openapi.json, so that it holds behind any proxy.
+        servers=[{"url": auth.public_url or "."}],
+        docs_url=None,
+        redoc_url=None,
+        redirect_slashes=False,
+    )
     app.state.service = service
-    for routes in (classify, live, runs, about):
-        app.include_router(routes.router)
-    app.router.routes.extend(page_routes())
-    app.openapi = lambda: describe(app)  # type: ignore[method-assign]
+    for router in (routes.router, routes.open_router, live.router):
+        app.include_router(router)
+    app.router.routes += [_page_route("/", PAGE / "index.html")]
+    app.router.routes += [_page_route(f"/{path.name}", path) for path in sorted(PAGE.iterdir())]
     app.add_exception_handler(Problem, _problem)
     app.add_exception_handler(RequestValidationError, _invalid)
     app.add_exception_handler(HTTPException, _http)
     app.add_exception_handler(Exception, _failed)
-    return AuthMiddleware(app, access, service.metrics)
+    return AuthMiddleware(app, auth, service.metrics)
+
+
+def _page_route(address: str, path: Path) -> Route:
+    """The page's files are read once: no request ever leads to a path."""
+    content, kind = path.read_bytes(), mimetypes.guess_type(path.name)[0]
+
+    async def answer(_: Request) -> Response:
+        return Response(content, media_type=kind, headers={"Cache-Control": "no-cache"})
+
+    return Route(address, answer, include_in_schema=False)
 
 
 async def _problem(_: Request, error: Exception) -> Response:
@@ -52,3 +86,60 @@ async def _http(_: Request, error: Exception) -> Response:
 
 async def _failed(_: Request, error: Exception) -> Response:
     return Problem(500, "failed", "the server failed; its log says why").response()
+
+
+class AuthMiddleware:
+    """The outermost ASGI application: checks origin and token, counts requests, and adds security headers."""
+
+    def __init__(self, app: ASGIApp, auth: Auth, metrics: Metrics) -> None:
+        self._app, self._auth, self._metrics = app, auth, metrics
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        began = time.monotonic()
+        status = 500
+
+        async def counted(message: Message) -> None:
+            nonlocal status
+            if message["type"] in ("http.response.start", "websocket.http.response.start"):
+                status = message["status"]
+                headers = MutableHeaders(raw=message["headers"])
+                for name, value in HEADERS.items():
+                    headers[name] = value
+            elif message["type"] == "websocket.accept":
+                status = 101
+            await send(message)
+
+        scope["path"] = self._auth.local_path(scope["path"])
+        try:
+            answer = self._refusal(scope) or self._welcome(scope)
+            await (answer or self._app)(scope, receive, counted)
+        finally:
+            route = getattr(scope.get("route"), "path", "(none)")
+            self._metrics.requests.labels(scope.get("method", "WEBSOCKET"), route, str(status)).inc()
+            self._metrics.seconds.labels(route).observe(time.monotonic() - began)
+
+    def _refusal(self, scope: Scope) -> Response | None:
+        headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
+        try:
+            self._auth.check_origin(headers)
+            if scope["path"] == "/metrics" or (scope["path"].startswith("/v1/") and scope["path"] != HEALTH):
+                self._auth.check_token(headers)
+        except Refused as refused:
+            if refused.status == 401:
+                return Problem(
+                    401, "unauthorised", str(refused), {"WWW-Authenticate": "Bearer"}, unread=True
+                ).response()
+            return Problem(403, "forbidden", str(refused), unread=True).response()
+        return None
+
+    def _welcome(self, scope: Scope) -> Response | None:
+        """``/?token=...``, the address that is printed at the start: moves the token into a cookie, out of sight."""
+        tokens = parse_qs(scope["query_string"].decode("latin-1")).get("token")
+        if scope["type"] != "http" or scope["path"] != "/" or not tokens:
+            return None
+        if not self._auth.is_token(tokens[0]):
+            return Problem(401, "unauthorised", "this is not the server's token").response()
+        answer = RedirectResponse("./", status_code=303)  # relative: a proxy may have put a prefix before it
+        if self._auth.needs_token:
+            answer.set_cookie(self._auth.cookie, tokens[0], httponly=True, samesite="strict")
+        return answer

@@ -1,14 +1,15 @@
-"""Who may ask: tokens, and what a browser must not be talked into.
+"""Where to listen and who may ask: addresses, tokens, and what a browser must not be talked into.
 
 A server on a loopback address asks for no token of its own accord, but a web page that somebody visits can reach it
 too: by sending requests across origins, or by giving a name of its own this machine's address (DNS rebinding). The
-headers that browsers do not let pages forge tell both.
+headers that browsers do not let pages forge reveal both.
 """
 
 import hmac
 import ipaddress
 import os
 import secrets
+import socket
 from collections.abc import Mapping
 from http.cookies import CookieError, SimpleCookie
 from pathlib import Path
@@ -18,6 +19,7 @@ from core.util.errors import UserError
 
 COOKIE = "genre_tui_token"
 TOKEN_VARIABLE = "GENRE_TUI_TOKEN"
+PROXY_HINT = "; behind a proxy, start it with --public-url"
 
 
 class Refused(Exception):
@@ -29,10 +31,27 @@ class Refused(Exception):
 
 
 class Auth:
-    """The rule of one server. Headers are given with lower-case names."""
+    """The rule of one server. Headers are given with lower-case names.
 
-    def __init__(self, token: str | None, host: str, port: int) -> None:
+    Attributes:
+        public_url: where a proxy makes the server reachable, without a slash at its end; empty without one.
+    """
+
+    def __init__(self, token: str | None, host: str, port: int, public_url: str = "") -> None:
+        """
+        Raises:
+            UserError: ``public_url`` is not an http or https address.
+        """
         self._token = token
+        self.public_url = public_url.rstrip("/")
+        try:
+            parts = urlsplit(self.public_url)
+            self._public_host, self._prefix = parts.hostname or "", parts.path
+        except ValueError:
+            self._public_host = ""
+        if public_url and (not self._public_host or parts.scheme not in ("http", "https") or parts.query):
+            raise UserError(f"--public-url takes an address such as https://example.org/genres, not {public_url}")
+        self._public_origin = f"{parts.scheme}://{parts.netloc}".lower()
         self._loopback = is_loopback(host)
         # Cookies do not tell ports apart, but two servers on one machine have two tokens.
         self.cookie = f"{COOKIE}_{port}"
@@ -44,11 +63,23 @@ class Auth:
         """
         host = headers.get("host", "")
         origin = headers.get("origin")
-        if origin is not None and origin.lower().partition("://")[2] != host.lower():
-            raise Refused(403, "pages of another origin may not use this server")
+        same = origin is None or origin.lower().partition("://")[2] == host.lower()
+        if not same and not (self.public_url and str(origin).lower() == self._public_origin):
+            raise Refused(
+                403, "pages of another origin may not use this server; behind a proxy, start it with --public-url"
+            )
         # A token is proof enough; behind a proxy the server may have any name.
-        if self._token is None and self._loopback and not is_loopback(_hostname(host)):
-            raise Refused(403, f"this server is called localhost, not {host!r}")
+        name = _hostname(host)
+        known = is_loopback(name) or (self._public_host != "" and name == self._public_host)
+        if self._token is None and self._loopback and not known:
+            raise Refused(
+                403, f"this server is called localhost, not {host!r}; behind a proxy, start it with --public-url"
+            )
+
+    def local_path(self, path: str) -> str:
+        """A request's path without the prefix of the public address, which a proxy may have left in place."""
+        inner = path.removeprefix(self._prefix)
+        return inner if inner != path and inner.startswith("/") else path
 
     def check_token(self, headers: Mapping[str, str]) -> None:
         """
@@ -58,9 +89,15 @@ class Auth:
         if not any(self.is_token(given) for given in self._given(headers) or [""]):
             raise Refused(401, "a token is needed: send it as Authorization: Bearer TOKEN")
 
+    @property
+    def needs_token(self) -> bool:
+        return self._token is not None
+
     def is_token(self, given: str) -> bool:
         """Compares in constant time; always true where no token is needed."""
-        return self._token is None or hmac.compare_digest(given.encode(), self._token.encode())
+        return self._token is None or hmac.compare_digest(
+            given.encode("utf-8", "surrogateescape"), self._token.encode()
+        )
 
     def _given(self, headers: Mapping[str, str]) -> list[str]:
         scheme, _, credentials = headers.get("authorization", "").partition(" ")
@@ -116,3 +153,16 @@ def choose_token(host: str, token_file: Path | None, *, insecure: bool, always: 
             raise UserError("a token needs 16 or more ASCII characters without spaces and quotes")
         return given
     return secrets.token_urlsafe(24) if always or not is_loopback(host) else None
+
+
+def bind(host: str, port: int) -> socket.socket:
+    """A listening socket; port 0 takes any free one.
+
+    Raises:
+        UserError: the address is not this machine's, or is taken.
+    """
+    try:
+        family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
+        return socket.create_server((host, port), family=family, backlog=1024)
+    except (OSError, OverflowError) as error:
+        raise UserError(f"cannot listen on {host} port {port}: {error}") from error

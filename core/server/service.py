@@ -1,30 +1,132 @@
-"""What the server does, whichever way it is asked: one model, its decoders, its places, the runs it shows."""
+"""What the routes share: one model, its decoders, limits on concurrency and rate, metrics, and the runs."""
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager
 from functools import partial
 from pathlib import Path
 from typing import ParamSpec, TypeVar
+
+from prometheus_client import (
+    CollectorRegistry,
+    Counter,
+    Gauge,
+    Histogram,
+    ProcessCollector,
+    disable_created_metrics,
+    generate_latest,
+)
 
 from core.audio.errors import AudioError
 from core.inference.classifier import Classifier
 from core.inference.types import Result, Unreadable
 from core.runs.summary import RunList
-from core.server.concurrency import ConcurrencyLimiter, TokenBucket
-from core.server.inference.batched_backend import BatchedBackend
+from core.server.batching import BatchedBackend
+from core.server.decode_pool import DecodePool
 from core.server.limits import Limits
-from core.server.metrics import Metrics
 from core.server.problems import Problem
-from core.server.uploads.decode_pool import DecodePool
-from core.server.uploads.multipart import Upload
-from core.server.uploads.spool import Spool
+from core.server.uploads import Spool, Upload
 from core.util.errors import UserError
 from core.util.parallel import cores
 
+disable_created_metrics()  # type: ignore[no-untyped-call]
+
 P = ParamSpec("P")
 T = TypeVar("T")
+
+
+SECONDS = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
+
+
+class Metrics:
+    """One registry a server, so that two servers in one process do not mix."""
+
+    def __init__(self) -> None:
+        self.registry = CollectorRegistry()
+        ProcessCollector(registry=self.registry)
+        self.requests = Counter(
+            "genre_tui_requests", "Answered requests.", ["method", "route", "status"], registry=self.registry
+        )
+        self.seconds = Histogram(
+            "genre_tui_request_seconds", "From a request's headers to the end of its answer.", ["route"],
+            buckets=SECONDS, registry=self.registry,
+        )  # fmt: skip
+        self.files = Counter("genre_tui_files", "Files by what came of them.", ["outcome"], registry=self.registry)
+        self.windows = Counter("genre_tui_windows", "Windows that the network has measured.", registry=self.registry)
+        self.batch_windows = Histogram(
+            "genre_tui_batch_windows", "Windows in a batch.", buckets=(1, 2, 4, 8, 16, 32), registry=self.registry
+        )
+        self.batch_callers = Histogram(
+            "genre_tui_batch_callers", "Uploads and live sockets whose windows shared a batch.",
+            buckets=(1, 2, 3, 4, 8, 16), registry=self.registry,
+        )  # fmt: skip
+        self.batch_seconds = Histogram(
+            "genre_tui_batch_seconds", "Time in front end and network.", buckets=SECONDS, registry=self.registry
+        )
+        self.sockets = Gauge("genre_tui_live_sockets", "Live sockets open now.", registry=self.registry)
+        self.spooled = Gauge("genre_tui_spooled_bytes", "Uploads on disk now.", registry=self.registry)
+        self.crashes = Counter("genre_tui_decoder_crashes", "Decoder processes that died.", registry=self.registry)
+
+    def batch(self, windows: int, callers: int, seconds: float) -> None:
+        self.windows.inc(windows)
+        self.batch_windows.observe(windows)
+        self.batch_callers.observe(callers)
+        self.batch_seconds.observe(seconds)
+
+    def render(self) -> bytes:
+        return generate_latest(self.registry)
+
+
+class ConcurrencyLimiter:
+    """``async with places.one():`` for work that only so many may do at a time. First come, first served."""
+
+    def __init__(self, count: int, wait_seconds: float, what: str) -> None:
+        """Args:
+        what: what there are too many of, for people.
+        """
+        self.count, self._wait, self._what = count, wait_seconds, what
+        self._free = asyncio.Semaphore(count)
+        self.taken = 0
+
+    @asynccontextmanager
+    async def one(self) -> AsyncIterator[None]:
+        """
+        Raises:
+            Problem: 503, no place became free in time.
+        """
+        try:
+            async with asyncio.timeout(self._wait):
+                await self._free.acquire()
+        except TimeoutError:
+            raise Problem(
+                503, "busy", f"{self.count} {self._what} are under way; try again soon", {"Retry-After": "1"}
+            ) from None
+        self.taken += 1
+        try:
+            yield
+        finally:
+            self.taken -= 1
+            self._free.release()
+
+
+class TokenBucket:
+    """At most ``per_second`` on average, ``burst`` at once (a token bucket)."""
+
+    def __init__(self, per_second: float, burst: float) -> None:
+        self._per_second, self._burst = per_second, burst
+        self._left, self._at = burst, time.monotonic()
+
+    def spend(self, amount: float = 1.0) -> bool:
+        """Whether there was enough left for ``amount``; only then is it taken."""
+        now = time.monotonic()
+        self._left = min(self._burst, self._left + (now - self._at) * self._per_second)
+        self._at = now
+        if amount > self._left:
+            return False
+        self._left -= amount
+        return True
 
 
 class Service:

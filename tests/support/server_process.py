@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 
 from core.inference.classifier import Classifier
-from core.server.bind import bind
+from core.server.auth import bind
 from core.server.limits import Limits
 from core.server.server import run_server
 from core.server.service import Service
@@ -20,7 +20,7 @@ def main() -> None:
     with bind("127.0.0.1", 0) as listener:
         service = Service(Classifier.load(asked["model"], "cpu"), Path(asked["runs"]), Limits(**asked["limits"]))
         port = listener.getsockname()[1]
-        run_server(service, listener, asked["token"], lambda: print(port, flush=True))
+        run_server(service, listener, asked["token"], lambda: print(port, flush=True), asked["public_url"])
 
 
 if __name__ == "__main__":

@@ -1,23 +1,17 @@
 """``serve``: the classifier over HTTP, with a page for browsers."""
 
 import argparse
-from importlib.util import find_spec
 from pathlib import Path
 
 import msgspec
 
 from core.inference.find_model import find_model
-from core.server.auth import TOKEN_VARIABLE, choose_token, is_loopback
-from core.server.bind import bind
+from core.server.auth import TOKEN_VARIABLE, bind, choose_token, is_loopback
 from core.server.limits import MIB, Limits
-from core.util.errors import UserError
 from tui.commands.classify.classify import add_model_options
 from tui.commands.common import add_runs_option, runs_dir
 from tui.commands.exit_codes import DONE
 from tui.shell.printing import print_note
-
-NEEDED = ("fastapi", "uvicorn", "python_multipart", "websockets", "prometheus_client")
-"""What `genre-tui[serve]` installs."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -41,11 +35,16 @@ def add_address_options(parser: argparse.ArgumentParser, port: int) -> None:
     parser.add_argument(
         "--token-file", type=Path, metavar="FILE", help=f"file with the token that clients must send ({TOKEN_VARIABLE})"
     )
+    parser.add_argument(
+        "--public-url",
+        default="",
+        metavar="URL",
+        help="address under which a proxy makes it reachable, prefix included",
+    )
     parser.add_argument("--insecure", action="store_true", help="ask nobody for a token, on any address")
 
 
 def run(args: argparse.Namespace) -> int:
-    require(NEEDED, "serve")
     from core.inference.classifier import Classifier
     from core.server.server import run_server
     from core.server.service import Service
@@ -57,24 +56,17 @@ def run(args: argparse.Namespace) -> int:
     with bind(args.host, args.port) as listener:
         classifier = Classifier.load(model, args.device)
         service = Service(classifier, runs_dir(args), limits, args.spool)
-        address = address_of(args.host, listener.getsockname()[1], token)
-        run_server(service, listener, token, lambda: print_note(f"serving {classifier.model} on {address}"))
+        address = address_of(args, listener.getsockname()[1], token)
+        run_server(
+            service, listener, token, lambda: print_note(f"serving {classifier.model} on {address}"), args.public_url
+        )
     return DONE
 
 
-def require(modules: tuple[str, ...], extra: str) -> None:
-    """
-    Raises:
-        UserError: an optional part is not installed.
-    """
-    missing = [module for module in modules if find_spec(module) is None]
-    if missing:
-        raise UserError(f"{', '.join(missing)} is not installed; pip install 'genre-tui[{extra}]'")
-
-
-def address_of(host: str, port: int, token: str | None) -> str:
-    """What to open in a browser; with the token, which the page then keeps."""
-    if not is_loopback(host) and token is None:
+def address_of(args: argparse.Namespace, port: int, token: str | None) -> str:
+    """The address to open in a browser; with the token, which the page then keeps."""
+    if not is_loopback(args.host) and token is None:
         print_note("warning: anybody who reaches this address may use the server")
-    name = f"[{host}]" if ":" in host else host
-    return f"http://{name}:{port}/" + (f"?token={token}" if token else "")
+    name = f"[{args.host}]" if ":" in args.host else args.host
+    address = args.public_url.rstrip("/") or f"http://{name}:{port}"
+    return f"{address}/" + (f"?token={token}" if token else "")

@@ -2,11 +2,10 @@
 
 import argparse
 
-from core.server.auth import choose_token
-from core.server.bind import bind
+from core.server.auth import bind, choose_token
 from tui.commands.common import add_runs_option, runs_dir
 from tui.commands.exit_codes import DONE
-from tui.commands.serve import add_address_options, address_of, require
+from tui.commands.serve import add_address_options, address_of
 from tui.shell.printing import print_note
 
 
@@ -16,7 +15,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    require(("textual_serve",), "web")
     from tui.shell.browser import WebServer
 
     # Whoever can open the app can read folders and start processes, and a loopback address is everybody's on a shared
@@ -24,6 +22,8 @@ def run(args: argparse.Namespace) -> int:
     token = choose_token(args.host, args.token_file, insecure=args.insecure, always=True)
     app = ["--runs", str(runs_dir(args).absolute())]
     with bind(args.host, args.port) as listener:
-        address = address_of(args.host, listener.getsockname()[1], token)
-        WebServer(listener, token, app).run(lambda: print_note(f"the app is on {address} until ctrl-c"))
+        address = address_of(args, listener.getsockname()[1], token)
+        WebServer(listener, token, app, args.public_url).run(
+            lambda: print_note(f"the app is on {address} until ctrl-c")
+        )
     return DONE

@@ -23,14 +23,16 @@ HEADERS = {
 class WebServer(Server):
     """Gives every visitor who has the token an app of their own."""
 
-    def __init__(self, listener: socket.socket, token: str | None, app_arguments: list[str]) -> None:
+    def __init__(
+        self, listener: socket.socket, token: str | None, app_arguments: list[str], public_url: str = ""
+    ) -> None:
         """Args:
         app_arguments: what the app is started with, see ``genre-tui --help``.
         """
         command = shlex.join([sys.executable, "-m", "tui.cli", *app_arguments])
         host, port = listener.getsockname()[:2]
         super().__init__(command, host, port, title="genre-tui")
-        self._listener, self._access = listener, Auth(token, host, port)
+        self._listener, self._access = listener, Auth(token, host, port, public_url)
 
     def run(self, on_ready: Callable[[], None]) -> None:
         """Serves until SIGINT or SIGTERM."""
@@ -47,7 +49,7 @@ class WebServer(Server):
 
     async def handle_index(self, request: web.Request) -> Any:
         # The address that the visitor uses, which a forwarded port or a proxy makes another than the server's.
-        self.public_url = f"{request.scheme}://{request.host}"
+        self.public_url = self._access.public_url or f"{request.scheme}://{request.host}"
         return await super().handle_index(request)
 
     @web.middleware
@@ -57,7 +59,7 @@ class WebServer(Server):
             self._access.check_origin(headers)
             token = request.query.get("token")
             if request.path == "/" and token is not None and self._access.is_token(token):
-                welcome = web.HTTPSeeOther("/")
+                welcome = web.HTTPSeeOther("./")  # relative: a proxy may have put a prefix before it
                 welcome.set_cookie(self._access.cookie, token, httponly=True, samesite="Strict")
                 raise welcome
             self._access.check_token(headers)

@@ -1,7 +1,10 @@
-"""A playlist a genre, in the extended M3U format that every player reads."""
+"""One playlist per label, in the extended M3U format that every player reads."""
 
+import itertools
 import os
+import unicodedata
 from collections import defaultdict
+from collections.abc import Iterable
 from pathlib import Path
 
 from core.util.atomic import write_output
@@ -17,21 +20,22 @@ class Playlists:
 
     def add(self, path: Path, labels: list[str], duration_s: float) -> str | None:
         """Adds a file under each label; returns why it cannot be in a playlist, if so."""
-        place = os.path.relpath(path, self.folder)
+        # A player resolves ".." from where the playlist really is.
+        entry = os.path.relpath(path.parent.resolve() / path.name, self.folder.resolve())
         try:
-            place.encode()
+            entry.encode()
         except UnicodeEncodeError:
-            return "is in no playlist: its name is no UTF-8"
-        if "\n" in place or "\r" in place:
+            return "is in no playlist: its name is not UTF-8"
+        if "\n" in entry or "\r" in entry:
             return "is in no playlist: its name holds a line break"
-        if place.startswith("#"):
-            place = f"./{place}"  # a comment otherwise
+        if entry.startswith("#"):
+            entry = f"./{entry}"  # a comment otherwise
         for label in labels:
-            self._entries[label].append(f"#EXTINF:{round(duration_s)},{path.stem}\n{place}\n")
+            self._entries[label].append(f"#EXTINF:{round(duration_s)},{path.stem}\n{entry}\n")
         return None
 
     def save(self) -> list[Path]:
-        """The files written; whoever reads one meets the old or the new, whole.
+        """Writes each playlist as a whole; returns the files.
 
         Raises:
             UserError: the folder cannot be made or written to.
@@ -39,14 +43,27 @@ class Playlists:
         written = []
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
-            for label, entries in sorted(self._entries.items()):
-                written.append(self.folder / f"{_file_name(label)}.m3u8")
+            for label, name in _file_names(self._entries).items():
+                entries = self._entries[label]
+                written.append(self.folder / f"{name}.m3u8")
                 write_output(written[-1], ("#EXTM3U\n" + "".join(entries)).encode())
         except OSError as error:
             raise UserError(f"no playlists can be written to {self.folder}: {error.strerror}") from error
         return written
 
 
-def _file_name(label: str) -> str:
-    """A label as a file's name on any file system."""
-    return "".join("-" if c in '/\\:*?"<>|' or not c.isprintable() else c for c in label).strip(". ") or "unnamed"
+def _file_names(labels: Iterable[str]) -> dict[str, str]:
+    """A file name for each label on any file system; a number tells apart labels that would share one."""
+    names: dict[str, str] = {}
+    taken: set[str] = set()
+    for label in sorted(labels):
+        plain = "".join("-" if c in '/\\:*?"<>|' or not c.isprintable() else c for c in label).strip(". ") or "unnamed"
+        numbered = (f"{plain}-{number}" if number > 1 else plain for number in itertools.count(1))
+        # Case does not tell files apart everywhere, nor does the form of an accent.
+        names[label] = next(name for name in numbered if _folded(name) not in taken)
+        taken.add(_folded(names[label]))
+    return names
+
+
+def _folded(name: str) -> str:
+    return unicodedata.normalize("NFC", name).casefold()

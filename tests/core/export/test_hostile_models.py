@@ -182,6 +182,9 @@ def test_damaged_onnx_models(onnx: Callable[[str], Path], tmp_path: Path) -> Non
         path.write_bytes(content)
         assert onnx_refusal(path)
     assert "cannot be read" in onnx_refusal(tmp_path / "absent.onnx")
+    for start in (len(whole) // 2, len(whole) * 3 // 4):
+        path.write_bytes(whole[:start] + bytes(64) + whole[start + 64 :])
+        assert "damaged" in onnx_refusal(path), "a hole of zeros was not noticed"
 
 
 def tiny_onnx(path: Path, card: str | None = None, **tensor: Any) -> Path:
@@ -224,4 +227,4 @@ def test_an_onnx_model_cannot_reach_for_other_files(
     monkeypatch.chdir(folder)
     where = str(tmp_path / "secret") if location == "absolute" else location
     path = tiny_onnx(folder / "model.onnx", location=where, offset="0", length="16")
-    assert "damaged" in onnx_refusal(path)
+    assert "refers to other files" in onnx_refusal(path)

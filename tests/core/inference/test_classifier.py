@@ -1,10 +1,13 @@
 """One path for files, arrays and streams, with a real model on real files."""
 
 import tracemalloc
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
+import torch
 
 from core.audio.errors import AudioError
 from core.audio.files.decode import decode
@@ -179,8 +182,6 @@ def test_an_overlap_out_of_range_is_refused(classifier: Classifier, overlap: flo
 
 
 def test_a_model_without_calibration_still_knows_silence(tmp_path: Path) -> None:
-    import torch
-
     plain = torch.load(shared_model(), weights_only=True)
     plain["calibration"] = None
     torch.save(plain, tmp_path / "bare.pth")
@@ -190,10 +191,34 @@ def test_a_model_without_calibration_still_knows_silence(tmp_path: Path) -> None
 
 
 def test_a_damaged_calibration_is_told(tmp_path: Path) -> None:
-    import torch
-
     plain = torch.load(shared_model(), weights_only=True)
     plain["calibration"]["texture_mean"] = [0.0]
     torch.save(plain, tmp_path / "damaged.pth")
     with pytest.raises(UserError, match="calibration is damaged"):
         Classifier.load(tmp_path / "damaged.pth")
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (lambda saved: saved.update(calibration={"temperature": 0.0}), "temperature must be above 0"),
+        (lambda saved: saved.update(calibration={"temperature": -1.0}), "temperature must be above 0"),
+        (lambda saved: saved.update(calibration={"temperature": float("nan")}), "NaN"),
+        (lambda saved: saved.update(calibration={"entropy_limit": float("inf")}), "NaN or infinite"),
+        (lambda saved: saved.update(calibration={"texture_mean": [float("nan")]}), "NaN or infinite"),
+        (lambda saved: saved.update(calibration={"texture_limit": 0.0}), "texture limit must be above 0"),
+        (lambda saved: saved["genres"].__setitem__(1, saved["genres"][0]), "different genres"),
+        (lambda saved: saved["genres"].__setitem__(0, 7), "genre"),
+        (lambda saved: saved["genres"].__setitem__(0, "\x1b]0;owned\x07"), "genre"),
+        (lambda saved: next(w for w in saved["weights"].values() if w.is_floating_point()).fill_(float("nan")), "NaN"),
+    ],
+)
+def test_a_hostile_model_is_refused_when_it_is_loaded(
+    tmp_path: Path, change: Callable[[dict[str, Any]], object], said: str
+) -> None:
+    saved = torch.load(shared_model(), weights_only=True)
+    change(saved)
+    torch.save(saved, tmp_path / "hostile.pth")
+    with pytest.raises(UserError, match=said) as refused:
+        Classifier.load(tmp_path / "hostile.pth", "cpu")
+    assert "\n" not in str(refused.value)

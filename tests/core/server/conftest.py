@@ -2,6 +2,7 @@ import io
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -74,9 +75,10 @@ def serve(model: Path, tmp_path_factory: pytest.TempPathFactory) -> Serve:
 
     @contextmanager
     def start(
-        token: str | None = None, runs: Path | None = None, model: Path = model, **limits: Any
+        token: str | None = None, runs: Path | None = None, model: Path = model, public_url: str = "", **limits: Any
     ) -> Iterator[Served]:
         asked = {"model": str(model), "runs": str(runs or tmp_path_factory.mktemp("runs")), "limits": limits}
+        asked["public_url"] = public_url
         process = subprocess.Popen(
             [sys.executable, "-m", "tests.support.server_process", json.dumps(asked | {"token": token})],
             cwd=ROOT, env=os.environ | {"OMP_NUM_THREADS": "1"}, stdout=subprocess.PIPE, text=True,
@@ -107,3 +109,10 @@ def server(serve: Serve, runs_dir: Path) -> Iterator[Served]:
     """A server with the default limits, for tests that leave it as it was."""
     with serve(runs=runs_dir) as served:
         yield served
+
+
+@pytest.fixture
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port: int = taken.getsockname()[1]
+        return port

@@ -145,18 +145,59 @@ def test_the_description_names_every_route_with_examples(server: Served) -> None
     assert set(document["paths"]) == {
         "/v1/classify", "/v1/models", "/v1/health", "/v1/runs", "/v1/runs/{name}", "/v1/runs/{name}/events", "/metrics"
     }  # fmt: skip
+    known = document["components"]["schemas"]
     for operations in document["paths"].values():
         for operation in operations.values():
-            (content,) = operation["responses"]["200"]["content"].values()
-            assert content.get("examples") or content.get("example")
-    known = document["components"]["schemas"]
-    for reference in _references(document):
+            assert operation["responses"]["200"]["content"]
+    references = _references(document)
+    assert references
+    for reference in references:
         assert reference.removeprefix("#/components/schemas/") in known
     answer = server.classify(song().read_bytes()).json()
     assert set(answer) == set(known["Prediction"]["properties"])
-    # What stands there as an example looks like what is sent.
-    example = document["paths"]["/v1/classify"]["post"]["responses"]["200"]["content"]["application/json"]["examples"]
-    assert {"genre", "segments", "labels"} <= set(example["one file as the body"]["value"]) <= set(answer)
+    assert set(answer["segments"][0]) == set(known["Segment"]["properties"])
+    # What is shown as an example looks like what is sent.
+    (example,) = known["Prediction"]["examples"]
+    assert {"genre", "segments", "labels"} <= set(example) <= set(answer)
+
+
+def test_health_can_be_asked_for_without_a_body(server: Served) -> None:
+    answer = server.client.head("/v1/health")
+    assert (answer.status_code, answer.content) == (200, b"")
+
+
+def test_a_file_whose_name_comes_only_in_the_extended_form_is_taken(server: Served) -> None:
+    head = "Content-Disposition: form-data; name=\"file\"; filename*=UTF-8''na%C3%AFve%20song.wav\r\n\r\n"
+    body = b"--b\r\n" + head.encode() + encoded(chord(3)) + b"\r\n--b--\r\n"
+    answer = server.client.post(
+        "/v1/classify", content=body, headers={"Content-Type": "multipart/form-data; boundary=b"}
+    )
+    assert [result["path"] for result in answer.json()["results"]] == ["naïve song.wav"]
+
+
+@pytest.mark.parametrize(
+    ("path", "headers", "status"),
+    [
+        ("/v1/runs/none/events", {"Last-Event-ID": "9" * 5000}, 422),
+        ("/v1/runs/none/events", {"Last-Event-ID": "²"}, 404),
+        ("/v1/runs/none/events?from=" + "9" * 5000, {}, 422),
+        ("/v1/classify?top=" + "9" * 5000, {}, 422),
+        ("/v1/classify", {"Content-Type": "multipart/form-data; boundary=" + "b" * 300}, 400),
+        ("/v1/classify", {"Content-Type": "multipart/form-data; boundary*=x'y'%ff"}, 400),
+        ("/v1/models", {"Authorization": b"Bearer \xff\xfe\xe9"}, 200),
+        ("/v1/models", {"Cookie": b"genre_tui_token_80=\xff; =;;;\x80"}, 200),
+        ("/?token=%ff%00", {}, 303),
+    ],
+)
+def test_odd_requests_are_answered_with_a_reason(
+    server: Served, path: str, headers: dict[str, str | bytes], status: int
+) -> None:
+    raw = {name: value.encode() if isinstance(value, str) else value for name, value in headers.items()}
+    method = "POST" if "classify" in path else "GET"
+    answer = server.client.request(method, path, headers=raw, content=b"x" if method == "POST" else None)  # type: ignore[arg-type]
+    assert answer.status_code == status
+    if status >= 400:
+        assert answer.headers["content-type"] == PROBLEM and answer.json()["detail"]
 
 
 def _references(content: object) -> list[str]:
@@ -309,7 +350,7 @@ def test_a_token_is_asked_for_everywhere_but_for_health_and_the_empty_page(serve
         assert served.client.get("/").status_code == 200
         assert served.client.get("/?token=wrong").status_code == 401
         welcome = served.client.get(f"/?token={TOKEN}")
-        assert (welcome.status_code, welcome.headers["location"]) == (303, "/")
+        assert (welcome.status_code, welcome.headers["location"]) == (303, "./")
         cookie = welcome.headers["set-cookie"].lower()
         assert "httponly" in cookie and "samesite=strict" in cookie
         assert served.client.get("/v1/models").status_code == 200  # by the cookie

@@ -65,14 +65,6 @@ def test_a_port_that_is_taken_is_said_in_one_line(capsys: pytest.CaptureFixture[
     assert re.fullmatch(rf"genre-tui: cannot listen on 127.0.0.1 port {port}: .+\n", capsys.readouterr().err)
 
 
-def test_a_part_that_is_not_installed_is_named(
-    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setitem(sys.modules, "fastapi", None)
-    assert main(["serve"]) == 1
-    assert "pip install 'genre-tui[serve]'" in capsys.readouterr().err
-
-
 def test_a_model_is_exported_imported_and_used(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     archive, model = tmp_path / "travels.zip", tmp_path / "arrived.pth"
     assert main(["export", str(shared_model()), str(archive)]) == 0

@@ -9,9 +9,8 @@ from starlette.datastructures import QueryParams
 
 from core.inference.classifier import Stream
 from core.inference.types import Segment
-from core.server.concurrency import TokenBucket
 from core.server.problems import Problem
-from core.server.service import Service
+from core.server.service import Service, TokenBucket
 from core.util.errors import UserError
 
 router = APIRouter(prefix="/v1", tags=["live"])

@@ -10,9 +10,9 @@ import soundfile
 
 from core.audio.errors import AudioError
 from core.audio.files.decode import decode
+from core.server.decode_pool import DecodePool
 from core.server.limits import MIB, Limits
 from core.server.problems import Problem
-from core.server.uploads.decode_pool import DecodePool
 from tests.core.server.conftest import RATE, chord, encoded
 
 MakePool = Callable[..., DecodePool]

@@ -4,7 +4,7 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import pytest
 
-from core.server.inference.batcher import Batcher, Measured, Waveform
+from core.server.batching import Batcher, Measured, Waveform
 
 
 def sums(wave_BN: Waveform) -> Measured:

@@ -1,7 +1,7 @@
 """Dynamic batching: windows of several clients go through the network together.
 
-Whoever has windows to be measured waits in a thread of its own, so a file, an upload and a live socket use the same
-classifier, and only what is below it, the network, is shared.
+Each caller waits in a thread of its own, so a file, an upload and a live socket use the same classifier, and only the
+network below it is shared.
 """
 
 import queue
@@ -13,6 +13,11 @@ from dataclasses import dataclass, field
 
 import numpy as np
 import numpy.typing as npt
+import torch
+
+from core.inference.backend import Backend
+from core.inference.torch_backend import Network
+from core.util.parallel import cores
 
 Waveform = npt.NDArray[np.float32]
 Values = npt.NDArray[np.float64]
@@ -99,7 +104,7 @@ class Batcher:
         try:
             wave_BN = batch[0].wave_BN if len(batch) == 1 else np.concatenate([job.wave_BN for job in batch])
             logits_BC, ood_score_B = self._measure(wave_BN)
-        except Exception as error:  # whoever waits must hear of it, and the next batch may fare better
+        except Exception as error:  # the waiter receives it, and the next batch may fare better
             for job in batch:
                 job.answer.set_exception(error)
             return
@@ -109,3 +114,25 @@ class Batcher:
             end = row + len(job.wave_BN)
             job.answer.set_result((logits_BC[row:end], ood_score_B[row:end]))
             row = end
+
+
+class BatchedBackend:
+    """Stands in for another network in a classifier. `measure` blocks: call it from threads only."""
+
+    def __init__(self, network: Backend, on_batch: Callable[[int, int, float], None]) -> None:
+        self.settings, self.calibration = network.settings, network.calibration
+        self.genres, self.name, self.device = network.genres, network.name, network.device
+        self.window_samples = network.window_samples
+        threads = 1
+        if isinstance(network, Network) and network.device.type == "cpu":
+            # Parallel batches beat parallel arithmetic: the matrices of a few windows are small.
+            threads = cores()
+            torch.set_num_threads(1)
+        self._batcher = Batcher(network.measure, threads=threads, on_batch=on_batch)
+
+    def measure(self, wave_BN: Waveform) -> Measured:
+        """As `Backend.measure`."""
+        return self._batcher.measure(wave_BN)
+
+    def close(self) -> None:
+        self._batcher.close()

@@ -14,9 +14,9 @@ import numpy as np
 import numpy.typing as npt
 
 from core.audio.errors import AudioError
+from core.server.decode_worker import BLOCK, END, HEADER, TOO_LONG, Job
 from core.server.limits import Limits
 from core.server.problems import Problem
-from core.server.uploads.decode_worker import BLOCK, END, HEADER, TOO_LONG, Job
 from core.util.jsonl_process import PACKAGES, start_worker
 
 Waveform = npt.NDArray[np.float32]
@@ -108,7 +108,7 @@ class _Worker:
 
     def _start(self) -> subprocess.Popen[bytes]:
         return start_worker(
-            "core.server.uploads.decode_worker",
+            "core.server.decode_worker",
             [str(self._memory)],
             stderr=subprocess.DEVNULL,
             # Nothing of the server's environment, a token least of all; and one thread per process.

@@ -1,6 +1,6 @@
 """The process that decodes uploads: bounded in memory, and nothing is lost when it dies.
 
-    python -m core.server.uploads.decode_worker MEMORY_BYTES
+    python -m core.server.decode_worker MEMORY_BYTES
 
 Reads one job per line from standard input, ``{"path", "max_seconds"}``. It answers with binary frames, since samples
 as JSON would cost more than decoding: kind, rate and length, then that many bytes. ``BLOCK`` holds mono float32

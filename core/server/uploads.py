@@ -1,10 +1,17 @@
-"""The files in a request: the parts of a multipart form, or a raw body."""
+"""Uploads: the files in a request, as the parts of a multipart form or as a raw body, and where they are kept.
+
+They are on disk, bounded in all, in a folder that only this server sees, and gone when the request is answered.
+"""
 
 import asyncio
+import re
+import tempfile
 import time
-from collections.abc import AsyncGenerator, AsyncIterator
-from contextlib import ExitStack, aclosing
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator
+from contextlib import ExitStack, aclosing, contextmanager
+from pathlib import Path
 from typing import NamedTuple
+from urllib.parse import unquote
 
 from python_multipart.exceptions import FormParserError
 from python_multipart.multipart import MultipartParser, parse_options_header
@@ -12,7 +19,79 @@ from starlette.requests import ClientDisconnect, Request
 
 from core.server.limits import Limits
 from core.server.problems import Problem
-from core.server.uploads.spool import Spool, UploadFile
+
+CHUNK = 256 * 1024
+
+
+class Spool:
+    """The place for uploads. Everything in it is removed with it."""
+
+    def __init__(self, max_bytes: int, parent: Path | None = None) -> None:
+        self._folder = tempfile.TemporaryDirectory(prefix="genre-tui-uploads-", dir=parent)
+        self._max_bytes = max_bytes
+        self.held = 0
+        """Bytes on disk, of all uploads together."""
+
+    @contextmanager
+    def upload(self) -> Iterator["UploadFile"]:
+        """A file for one upload; it is removed at the end of the block."""
+        handle, name = tempfile.mkstemp(dir=self._folder.name)
+        file = UploadFile(self, handle, Path(name))
+        try:
+            yield file
+        finally:
+            file.remove()
+
+    def reserve(self, count: int) -> None:
+        """
+        Raises:
+            Problem: 503, there is no room for so much more.
+        """
+        if self.held + count > self._max_bytes:
+            raise Problem(503, "busy", "too much is being uploaded; try again soon", {"Retry-After": "5"}, unread=True)
+        self.held += count
+
+    def release(self, count: int) -> None:
+        self.held -= count
+
+    def close(self) -> None:
+        self._folder.cleanup()
+
+
+class UploadFile:
+    """One upload. ``path`` may be read after `flush`."""
+
+    def __init__(self, spool: Spool, handle: int, path: Path) -> None:
+        self.path = path
+        self.size = 0
+        self._spool = spool
+        self._file = open(handle, "wb", buffering=0)  # noqa: SIM115 - an open descriptor, closed in remove
+        self._waiting = bytearray()
+
+    async def write(self, data: bytes) -> None:
+        self._waiting += data
+        if len(self._waiting) >= CHUNK:
+            await self.flush()
+
+    async def flush(self) -> None:
+        """Puts what has come so far on the disk, off the event loop.
+
+        Raises:
+            Problem: 503, the disk or its share of it is full.
+        """
+        data, self._waiting = bytes(self._waiting), bytearray()
+        self._spool.reserve(len(data))
+        self.size += len(data)
+        try:
+            await asyncio.to_thread(self._file.write, data)
+        except OSError as error:
+            raise Problem(503, "busy", "the disk for uploads is full; try again later", unread=True) from error
+
+    def remove(self) -> None:
+        self._file.close()
+        self.path.unlink(missing_ok=True)
+        self._spool.release(self.size)
+        self.size = 0
 
 
 async def read_body(request: Request, limits: Limits) -> AsyncGenerator[bytes, None]:
@@ -23,7 +102,7 @@ async def read_body(request: Request, limits: Limits) -> AsyncGenerator[bytes, N
             client went away.
     """
     promised = request.headers.get("content-length", "0")
-    if promised.isdecimal() and int(promised) > limits.body_bytes:
+    if promised.isdecimal() and len(promised) < 20 and int(promised) > limits.body_bytes:
         raise _too_large(limits)
     began, received = time.monotonic(), 0
     pieces = aiter(request.stream())
@@ -74,7 +153,10 @@ async def receive_uploads(request: Request, spool: Spool, limits: Limits, held: 
         if kind == b"multipart/form-data":
             if not options.get(b"boundary"):
                 raise Problem(400, "bad-form", "the multipart form names no boundary", unread=True)
-            return await _Form(options[b"boundary"], spool, limits, held).read(body), True
+            try:
+                return await _Form(options[b"boundary"], spool, limits, held).read(body), True
+            except FormParserError as error:
+                raise Problem(400, "bad-form", f"the multipart form is damaged: {error}", unread=True) from error
         # Whatever type it claims: curl, for one, calls every body a form.
         upload = Upload(_plain_name(request.headers.get("x-file-name", "")), held.enter_context(spool.upload()))
         async for piece in body:
@@ -110,14 +192,15 @@ class _Form:
         )
 
     async def read(self, body: AsyncIterator[bytes]) -> list[Upload]:
-        try:
-            async for piece in body:
-                self._parser.write(piece)
-                for file, data in self._pieces:
-                    await file.write(data)
-                self._pieces.clear()
-        except FormParserError as error:
-            raise Problem(400, "bad-form", f"the multipart form is damaged: {error}", unread=True) from error
+        """
+        Raises:
+            FormParserError: the form is damaged.
+        """
+        async for piece in body:
+            self._parser.write(piece)
+            for file, data in self._pieces:
+                await file.write(data)
+            self._pieces.clear()
         if not self._whole:
             raise Problem(400, "bad-form", "the multipart form breaks off before its end")
         if not self._uploads:
@@ -144,14 +227,13 @@ class _Form:
         self._value.clear()
 
     def _headers_end(self) -> None:
-        _, options = parse_options_header(self._disposition)
-        if b"filename" not in options:
+        name = _file_name(self._disposition)
+        if name is None:
             return
         if len(self._uploads) == self._limits.files:
             raise Problem(413, "too-many-files", f"a request may hold {self._limits.files} files at most", unread=True)
-        name = _plain_name(options[b"filename"].decode("utf-8", "replace"))
         self._current = self._held.enter_context(self._spool.upload())
-        self._uploads.append(Upload(name, self._current))
+        self._uploads.append(Upload(_plain_name(name), self._current))
 
     def _data(self, data: bytes, start: int, end: int) -> None:
         if self._current is not None:
@@ -159,6 +241,21 @@ class _Form:
 
     def _end(self) -> None:
         self._whole = True
+
+
+def _file_name(disposition: bytes) -> str | None:
+    """The ``filename`` of a Content-Disposition, or the ``filename*`` of RFC 5987 in its place; None without one."""
+    _, options = parse_options_header(disposition)
+    if b"filename" in options:
+        return options[b"filename"].decode("utf-8", "replace")
+    extended = re.search(rb"""(?i);\s*filename\*\s*=\s*"?([\w-]*)'[^';]*'([^";\s]*)""", disposition)
+    if extended is None:
+        return None
+    charset, name = (part.decode("latin-1") for part in extended.groups())
+    try:
+        return unquote(name, charset or "utf-8", "replace")
+    except LookupError:  # an unknown character set
+        return unquote(name, "utf-8", "replace")
 
 
 def _plain_name(name: str) -> str:

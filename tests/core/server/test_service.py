@@ -3,9 +3,9 @@ from contextlib import AsyncExitStack
 
 import pytest
 
-from core.server import concurrency as places
-from core.server.concurrency import ConcurrencyLimiter, TokenBucket
+from core.server import service as places
 from core.server.problems import Problem
+from core.server.service import ConcurrencyLimiter, TokenBucket
 
 
 async def test_one_more_than_there_are_places_is_refused() -> None:

@@ -1,1 +1,0 @@
-"""One model for many clients: requests in batches."""

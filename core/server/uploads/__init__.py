@@ -1,1 +1,0 @@
-"""Uploaded files: parsing, spooling, decoding in worker processes."""
