@@ -91,6 +91,6 @@ class RunPreview(TextLines):
 
     def _describe(self) -> None:
         width = self.size.width
-        lines = preview(self._tail.state, time.time(), width) if self._tail else [Content(""), Content("")]
+        lines = preview(self._tail.state, time.monotonic(), width) if self._tail else [Content(""), Content("")]
         path = Content("") if self._path is None else Content.styled(shown(self._path, width), "$text-muted")
         self.show([*lines, path])

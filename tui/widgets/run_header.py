@@ -1,20 +1,20 @@
-"""What run this is, how it stands, and the device at work."""
+"""The header of a run: dataset, model, status, progress and the device."""
 
 from textual.content import Content
 
 from core.runs.journal.events import DeviceSample
 from core.runs.journal.state import RunState
-from tui.text.formatting import clock, gigabytes, percent
+from tui.text.formatting import clock, count, decimal, gigabytes, percent
 from tui.text.status_symbols import state_label
 
 HOT = 85.0
-"""Degrees Celsius from which a GPU's temperature is pointed out: common cards throttle soon after."""
+"""Degrees Celsius above which a GPU's temperature is highlighted: common cards throttle soon after."""
 
 
 def device_strip(sample: DeviceSample | None, room: int) -> Content:
-    """``GPU 87%  1.9/24 GB  212 W  54 °C``, or the processor's where there is no GPU, in at most ``room`` cells.
+    """``GPU 87%  1.9/24 GB  212 W  54 °C``, or the CPU's values without a GPU, in at most ``room`` cells.
 
-    What does not fit is left out from the right, figure by figure.
+    Values that do not fit are dropped from the right.
     """
     strip = Content("")
     for index, figure in enumerate(_figures(sample) if sample is not None else ()):
@@ -28,17 +28,17 @@ def device_strip(sample: DeviceSample | None, room: int) -> Content:
 def _figures(sample: DeviceSample) -> list[Content]:
     if sample.gpu_percent is None and sample.gpu_memory_used is None:
         return [
-            Content.assemble(("CPU ", "$text-muted"), f"{sample.cpu_percent:.0f}%"),
+            Content.assemble(("CPU ", "$text-muted"), f"{decimal(sample.cpu_percent, 0)}%"),
             Content.assemble(("memory ", "$text-muted"), gigabytes(sample.rss)),
             Content.assemble(("RAM ", "$text-muted"), gigabytes(sample.ram_used, sample.ram_total)),
         ]
     figures = []
     if sample.gpu_percent is not None:
-        figures.append(Content.assemble(("GPU ", "$text-muted"), f"{sample.gpu_percent:.0f}%"))
+        figures.append(Content.assemble(("GPU ", "$text-muted"), f"{decimal(sample.gpu_percent, 0)}%"))
     if sample.gpu_memory_used is not None:
         figures.append(Content(gigabytes(sample.gpu_memory_used, sample.gpu_memory_total)))
     if sample.gpu_power is not None:
-        figures.append(Content(f"{sample.gpu_power:.0f} W"))
+        figures.append(Content(f"{decimal(sample.gpu_power, 0)} W"))
     if sample.gpu_temperature is not None:
         hot = sample.gpu_temperature >= HOT
         figures.append(Content.styled(f"{sample.gpu_temperature:.0f} °C{'!' if hot else ''}", "$warn" if hot else ""))
@@ -46,14 +46,16 @@ def _figures(sample: DeviceSample) -> list[Content]:
 
 
 SILENT = 15.0
-"""Seconds without an event after which a running trainer's silence is shown."""
+"""Seconds without an event after which a running trainer is shown as silent."""
 POINT = Content.styled(" · ", "$text-muted")
 
 
 def run_header(state: RunState, now: float, width: int, *, short: bool = False) -> list[Content]:
-    """The run's facts, in as many lines as they need, and at the end the device's, or the run's name once it has ended.
+    """The run's facts in as many lines as they need, followed by the device, or the run's name once it has ended.
 
-    With ``short`` it is one line that begins with the state.
+    Args:
+        now: the viewer's ``time.monotonic``.
+        short: return one line that starts with the status.
     """
     facts = _facts(state, now)
     if short:
@@ -61,7 +63,7 @@ def run_header(state: RunState, now: float, width: int, *, short: bool = False) 
     lines = _wrapped([*_name(state, width), *facts], width)
     room = width - lines[-1].cell_length - 3
     if state.status == "paused":
-        return lines  # no sample is taken, and an old one says nothing about now
+        return lines  # no samples are taken while paused
     if state.status == "running":
         strip = device_strip(state.device_sample, width)
         if strip and strip.cell_length > room:
@@ -73,7 +75,7 @@ def run_header(state: RunState, now: float, width: int, *, short: bool = False) 
 
 
 def _wrapped(parts: list[Content], width: int) -> list[Content]:
-    """The parts with points between them, broken where they do not fit."""
+    """The parts joined by points, wrapped at ``width``."""
     lines = [parts[0]]
     for part in parts[1:]:
         longer = lines[-1] + POINT + part
@@ -98,7 +100,7 @@ def _facts(state: RunState, now: float) -> list[Content]:
         epoch = state.epoch if state.status in ("running", "paused") else state.epochs_done
         facts.append(Content(f"epoch {epoch}/{state.epochs}"))
     elif running:
-        facts.append(Content("looking at the dataset" if state.phase == "scanning" else state.phase))
+        facts.append(Content("scanning the dataset" if state.phase == "scanning" else state.phase))
     left, silent = state.eta_seconds(now), state.silent_for(now)
     if running and silent >= SILENT:
         length = f"{silent:.0f} s" if silent < 120 else clock(silent)
@@ -111,6 +113,8 @@ def _facts(state: RunState, now: float) -> list[Content]:
         facts.append(Content(clock(state.seconds(now))))
     if state.best is not None and state.end is not None:
         facts.append(Content(f"best {percent(state.best.val_accuracy)}"))
+    if state.damaged:
+        facts.append(Content.styled(count(state.damaged, "damaged event"), "$warn"))
     if state.test is not None:
         facts.append(Content.assemble("test ", (percent(state.test.accuracy), "bold")))
     return facts

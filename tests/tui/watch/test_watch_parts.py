@@ -59,6 +59,13 @@ def test_silence_is_shown_as_such_and_not_as_a_death() -> None:
     assert "silent for 40 s" in plain(run_header(state, 1040.0, 118))
 
 
+def test_damage_to_the_journal_is_counted_in_the_header() -> None:
+    state = folded(made_up_run.midway())
+    assert "damaged" not in plain(run_header(state, 0.0, 118))
+    state.damaged = 2
+    assert "2 damaged events" in plain(run_header(state, 0.0, 118))
+
+
 def test_a_tiny_terminal_has_the_state_first() -> None:
     state = folded(made_up_run.midway())
     (line,) = run_header(state, state.time, 20, short=True)
