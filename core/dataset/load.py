@@ -9,14 +9,14 @@ from pathlib import Path
 import torch
 
 from core.dataset.clip import Clip, DatasetError, Excluded, OnNote
+from core.dataset.extract import OnFeatures, compute_features
+from core.dataset.feature_set import FeatureSet
 from core.dataset.pack import open_pack
 from core.dataset.pack_manifest import is_pack
 from core.dataset.scan import OnProgress, Scan, check_genres, scan
 from core.dataset.split import Split, split
 from core.dataset.split_settings import SplitSettings
 from core.dataset.store.disk_array import DiskArray
-from core.dataset.store.extract import OnFeatures, compute_features
-from core.dataset.store.feature_set import FeatureSet
 from core.dataset.store.feature_store import FeatureStore
 from core.features.settings import FrontEndSettings
 from core.util.text import printable

@@ -14,8 +14,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from core.dataset.feature_set import FeatureSet
 from core.dataset.split import union_find
-from core.dataset.store.feature_set import FeatureSet
 
 COLUMN = "recording"
 """The column that ``with_recordings`` adds."""

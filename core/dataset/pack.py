@@ -19,12 +19,12 @@ import psutil
 import torch
 
 from core.dataset.clip import Clip, DatasetError, Excluded, OnNote
+from core.dataset.extract import OnFeatures, compute_features
+from core.dataset.feature_set import FeatureSet
 from core.dataset.metadata import match, read_table
 from core.dataset.pack_manifest import FEATURES, is_pack, read_pack_index, write_pack_index
 from core.dataset.scan import OnProgress, scan
 from core.dataset.store.disk_array import DiskArray
-from core.dataset.store.extract import OnFeatures, compute_features
-from core.dataset.store.feature_set import FeatureSet
 from core.features.settings import FrontEndSettings
 from core.util.file_names import name_fault
 from core.util.text import printable

@@ -10,6 +10,7 @@ import numpy as np
 from core.inference.backend import Values, Waveform
 from core.inference.onnx_metadata import METADATA_KEY, digest_of, read_card
 from core.inference.window_cutter import followed_by_silence, repeated
+from core.models.registry import is_fixed_length
 from core.util.errors import UserError
 
 SUFFIX = ".onnx"
@@ -34,7 +35,7 @@ class OnnxNetwork:
         card = read_card(self._session.get_modelmeta().custom_metadata_map.get(METADATA_KEY, ""), str(path))
         self.settings, self.calibration = card.front_end, card.calibration
         self.genres, self.name, self.window_samples = card.genres, card.network, card.window_samples
-        self.fixed_length = self.name == "seed_cnn"
+        self.fixed_length = is_fixed_length(self.name)
         self.device = f"onnxruntime {_provider(device).removesuffix('ExecutionProvider').lower()}"
         if _signature(self._session) != {
             INPUT: (None, self.window_samples),

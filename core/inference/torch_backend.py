@@ -11,8 +11,8 @@ from core.features.settings import FrontEndSettings
 from core.inference.calibration import Calibration
 from core.inference.window_cutter import Waveform, followed_by_silence, repeated
 from core.models.layers.batch_norm import fuse_batch_norm
-from core.models.networks.seed_cnn import SeedCNN
 from core.models.ood.thresholds import WINDOW_SECONDS
+from core.models.registry import is_fixed_length
 from core.training.checkpoint import load_model
 from core.util.device import choose_device
 
@@ -40,7 +40,7 @@ class Network:
         in_memory = torch.preserve_format if self.device.type == "mps" else torch.channels_last
         self.model = trained.model.to(memory_format=in_memory)  # type: ignore[call-overload]
         self.front_end = FrontEnd(self.settings).to(self.device).eval()
-        self.fixed_length = isinstance(trained.model, SeedCNN)
+        self.fixed_length = is_fixed_length(self.name)
         if not self.fixed_length:
             self.window_samples = round(WINDOW_SECONDS * self.settings.sample_rate)
         elif trained.recipe.crop_seconds:

@@ -1,22 +1,57 @@
-"""Networks by name."""
+"""The architectures: each declared once, by name. Imports no torch until a network is built.
+
+To add one, write ``core/models/networks/<name>.py`` and declare it in `ARCHITECTURES`; a new kind of option needs its
+limits in `OPTIONS`.
+"""
 
 import inspect
-from typing import NamedTuple
+from importlib import import_module
+from typing import TYPE_CHECKING, NamedTuple
 
-from torch import nn
-
-from core.models.catalog import FEWEST_FRAMES, MODEL_NAMES
-from core.models.networks.cnn_attention import CNNAttention
-from core.models.networks.crnn import CRNN
-from core.models.networks.hybrid_cnn import HybridCNN
-from core.models.networks.residual_cnn import ResidualCNN
-from core.models.networks.seed_cnn import SeedCNN
-from core.models.networks.small_cnn import SmallCNN
 from core.util.errors import UserError
 
+if TYPE_CHECKING:
+    from torch import nn
+
 Option = int | float | str | bool
-GIVEN = ("self", "n_mels", "genres", "frames")
-"""Arguments of every network's constructor that follow from the front end and the dataset, and are nobody's choice."""
+FEWEST_FRAMES = 16
+"""Frames of the shortest window that a network of any length takes."""
+
+
+class Architecture(NamedTuple):
+    """``network`` is the class in ``core.models.networks.<name>``; ``summary`` is one line for menus and help."""
+
+    network: str
+    summary: str
+    fixed_length: bool = False
+    """Whether it only takes windows of the length that it is built for."""
+
+
+ARCHITECTURES = {
+    "hybrid_cnn": Architecture(
+        "HybridCNN",
+        "residual network and a linear discriminant over window statistics: 0.5 M parameters, the best",
+    ),
+    "residual_cnn": Architecture(
+        "ResidualCNN", "short-chunk residual network, level-invariant: 0.5 M parameters, any length"
+    ),
+    "crnn": Architecture("CRNN", "convolutions, then a GRU over time: 0.6 M parameters, any length"),
+    "cnn_attention": Architecture(
+        "CNNAttention", "convolutions, then a small transformer encoder: 0.5 M parameters, any length"
+    ),
+    "small_cnn": Architecture(
+        "SmallCNN", "three convolution blocks, global pooling: 0.4 M parameters, any length, trains on a CPU"
+    ),
+    "seed_cnn": Architecture(
+        "SeedCNN",
+        "the reference network: three convolution blocks, flatten: 169 M parameters at 30 s, fixed length",
+        fixed_length=True,
+    ),
+}
+"""Name → declaration, in the order in which they are offered."""
+MODEL_NAMES = tuple(ARCHITECTURES)
+MODELS = {name: architecture.summary for name, architecture in ARCHITECTURES.items()}
+"""Name → summary."""
 
 
 class Limits(NamedTuple):
@@ -33,48 +68,51 @@ class Limits(NamedTuple):
         return f"a {'whole ' if self.whole else ''}number from {self.lowest:g} to {self.highest:g}"
 
 
-LIMITS = {
+OPTIONS = {
     "width": Limits(1, 512, whole=True),
     "depth": Limits(1, 64, whole=True),
     "heads": Limits(1, 64, whole=True),
     "hidden": Limits(1, 4096, whole=True),
     "dropout": Limits(0, 0.99),
-    "shrinkage": Limits(0.001, 1),  # at 0 the covariance of what never varies has no inverse
+    "shrinkage": Limits(0.001, 1),  # at 0 the covariance of a constant feature has no inverse
     "bandwidth": Limits(0.01, 1000),  # a divisor, squared
-    "trust": Limits(0.001, 1000),
+    "logit_scale": Limits(0.001, 1000),
 }
 """Option → its values; an option means the same in every network that has it."""
+FORMER_OPTIONS = {"trust": "logit_scale"}
+"""Names in recipes of earlier versions."""
+GIVEN = ("self", "n_mels", "genres", "frames")
+"""Constructor arguments that follow from the front end and the dataset."""
 
 
-def check_options(model: str, network: type[nn.Module], options: dict[str, Option]) -> None:
+def is_fixed_length(name: str) -> bool:
+    """Whether the network called ``name`` takes windows of one length only; no for an unknown one."""
+    return name in ARCHITECTURES and ARCHITECTURES[name].fixed_length
+
+
+def network_class(name: str) -> "type[nn.Module]":
     """
     Raises:
-        UserError: the network has no such option, or the option cannot have that value.
+        UserError: there is no such network.
     """
-    known = [name for name in inspect.signature(network.__init__).parameters if name not in GIVEN]
-    for name, value in options.items():
-        if name not in known:
-            raise UserError(f"The model {model} has no option {name}: it has {', '.join(known)}.")
-        if not LIMITS[name].allow(value):
-            raise UserError(f"The option {name} of the model {model} must be {LIMITS[name]}, not {value!r}.")
+    if name not in ARCHITECTURES:
+        raise UserError(f"There is no model called {name!r}; choose one of {', '.join(MODEL_NAMES)}.")
+    network: type[nn.Module] = getattr(import_module(f"core.models.networks.{name}"), ARCHITECTURES[name].network)
+    return network
 
 
-NETWORKS: dict[str, type[nn.Module]] = {
-    "hybrid_cnn": HybridCNN,
-    "residual_cnn": ResidualCNN,
-    "crnn": CRNN,
-    "cnn_attention": CNNAttention,
-    "small_cnn": SmallCNN,
-    "seed_cnn": SeedCNN,
-}
+def options_of(network: "type[nn.Module]") -> dict[str, Option]:
+    """The options of a network and their defaults."""
+    parameters = inspect.signature(network.__init__).parameters.items()
+    return {name: parameter.default for name, parameter in parameters if name not in GIVEN}
 
 
-def build_model(name: str, *, n_mels: int, genres: int, frames: int, **options: Option) -> nn.Module:
-    """The network called ``name``, freshly initialised from torch's global random state.
+def build_model(name: str, *, n_mels: int, genres: int, frames: int, **options: Option) -> "nn.Module":
+    """The network called ``name``, initialised from torch's global random state.
 
     Every network maps log-mel spectrograms [batch, n_mels, frames] in decibels, in [-top_db, 0], to logits
-    [batch, genres], and standardises its own input. ``frames`` is the length that it is trained on; only ``seed_cnn``
-    is bound to it, the others take any length from `FEWEST_FRAMES` on.
+    [batch, genres], and standardises its own input. ``frames`` is the length that it is trained on; networks without a
+    fixed length take any length from `FEWEST_FRAMES` on.
 
     Args:
         options: keyword arguments of the network's constructor.
@@ -83,14 +121,18 @@ def build_model(name: str, *, n_mels: int, genres: int, frames: int, **options: 
         UserError: there is no such network, it has no such option, the option cannot have that value, or windows are
             too short.
     """
-    if name not in NETWORKS:
-        raise UserError(f"There is no model called {name!r}; choose one of {', '.join(MODEL_NAMES)}.")
-    if frames < FEWEST_FRAMES and name != "seed_cnn":
+    network = network_class(name)
+    if frames < FEWEST_FRAMES and not is_fixed_length(name):
         raise UserError(
             f"The model {name} needs windows of {FEWEST_FRAMES} frames or more, not {frames}: take longer ones."
         )
-    network = NETWORKS[name]
-    check_options(name, network, options)
+    options = {FORMER_OPTIONS.get(option, option): value for option, value in options.items()}
+    known = options_of(network)
+    for option, value in options.items():
+        if option not in known:
+            raise UserError(f"The model {name} has no option {option}: it has {', '.join(known)}.")
+        if not OPTIONS[option].allow(value):
+            raise UserError(f"The option {option} of the model {name} must be {OPTIONS[option]}, not {value!r}.")
     try:
         return network(n_mels=n_mels, genres=genres, frames=frames, **options)
     except (TypeError, ValueError, RuntimeError) as error:  # RuntimeError: more weights than memory holds

@@ -11,7 +11,7 @@ import msgspec
 
 from core.dataset.split_settings import SplitSettings as SplitSettings
 from core.features.settings import AugmentationSettings, FrontEndSettings
-from core.models.catalog import FEWEST_FRAMES
+from core.models.registry import FEWEST_FRAMES
 from core.runs.folder import MOST_EPOCHS
 
 HIGHEST_SEED = 2**63 - 1

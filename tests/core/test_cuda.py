@@ -9,16 +9,16 @@ import torch
 from torch import Tensor
 
 from core.audio.files.decode import decode
+from core.dataset.extract import compute_features, in_batches
+from core.dataset.feature_set import FeatureSet
 from core.dataset.scan import scan
-from core.dataset.store.extract import compute_features, in_batches
-from core.dataset.store.feature_set import FeatureSet
 from core.dataset.store.feature_store import FeatureStore
 from core.features.log_mel import FrontEnd
 from core.features.quantise import quantise
 from core.features.settings import AugmentationSettings
 from core.inference.classifier import Classifier
 from core.inference.find_model import default_model
-from core.models.registry import NETWORKS
+from core.models.registry import MODEL_NAMES
 from core.runs.journal import events as ev
 from core.training.checkpoint import to_plain
 from core.training.loop.init import augmentation, init_train_state
@@ -130,7 +130,7 @@ def test_the_kernels(dtype: torch.dtype) -> None:
     kernel_checks.check_block(16, "cuda")
 
 
-@pytest.mark.parametrize("model", sorted(NETWORKS))
+@pytest.mark.parametrize("model", MODEL_NAMES)
 def test_a_recorded_step_does_what_its_kernels_do(collection: Path, features: FeatureSet, model: str) -> None:
     """Bit for bit: losses, weights, sums and the state of the random generators, over two epochs of two batch sizes."""
     on_gpu = features.to(CUDA)

@@ -7,7 +7,7 @@ from typing import Self
 
 import msgspec
 
-from core.models.catalog import MODEL_NAMES
+from core.models.registry import MODEL_NAMES
 from core.runs.folder import MOST_EPOCHS
 from core.training.presets import PRESETS, preset
 from core.training.recipe import HIGHEST_SEED, Recipe

@@ -13,7 +13,7 @@ from textual.content import Content
 from textual.timer import Timer
 from textual.widgets import Button, Input, Label, Static
 
-from core.models.catalog import MODELS
+from core.models.registry import MODELS
 from core.runs.actions import start
 from core.runs.directory import list_runs
 from core.runs.folder import dataset_name

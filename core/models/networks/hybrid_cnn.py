@@ -1,8 +1,8 @@
-"""Two experts in one network: a residual network, and one that compares a window's statistics with what was heard.
+"""Two experts in one network: a residual network, and a linear discriminant over statistics of the window.
 
-Their opinions are multiplied (Hinton 2002, products of experts). For artists never heard the second is much the better
-of the two, and the product better than either. The second is fitted in closed form before training begins. It knows the
-training set by heart and would leave the residual network nothing to learn, so it is silent while training.
+Their predictions are multiplied (products of experts, Hinton 2002). For unseen artists the second is much the better of
+the two, and the product better than either. The second is fitted in closed form before training begins. It has
+memorised the training set and would leave the residual network nothing to learn, so it is off while training.
 """
 
 from torch import Tensor, nn
@@ -22,16 +22,16 @@ class HybridCNN(nn.Module):
         dropout: float = 0.3,
         shrinkage: float = 0.1,
         bandwidth: float = 3.0,
-        trust: float = 0.2,
+        logit_scale: float = 0.2,
     ) -> None:
         """Args:
-        frames: not needed: any length will do.
+        frames: not used, since any length will do.
         width, dropout: of the residual network.
         shrinkage, bandwidth: of the second expert.
-        trust: factor of both experts' logits once trained: each alone is far too sure, and together even more so.
+        logit_scale: factor of the sum of both experts' logits once trained: each is overconfident, their sum more so.
         """
         super().__init__()
-        self.trust = trust
+        self.logit_scale = logit_scale
         self.network = ResidualCNN(n_mels=n_mels, genres=genres, frames=frames, width=width, dropout=dropout)
         self.expert = StatisticsExpert(n_mels, genres, shrinkage=shrinkage, bandwidth=bandwidth)
 
@@ -40,5 +40,5 @@ class HybridCNN(nn.Module):
         logits_BC: Tensor = self.network(mel_BMT)
         if self.training:
             return logits_BC
-        opinion_BC: Tensor = self.expert(mel_BMT)
-        return self.trust * (logits_BC.float() + opinion_BC)
+        expert_BC: Tensor = self.expert(mel_BMT)
+        return self.logit_scale * (logits_BC.float() + expert_BC)

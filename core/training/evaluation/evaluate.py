@@ -10,10 +10,10 @@ import msgspec
 import torch
 
 from core.dataset.clip import Excluded
+from core.dataset.extract import OnFeatures
+from core.dataset.feature_set import FeatureSet
 from core.dataset.load import load_features
 from core.dataset.scan import OnProgress, Scan, survey
-from core.dataset.store.extract import OnFeatures
-from core.dataset.store.feature_set import FeatureSet
 from core.features.settings import FrontEndSettings
 from core.reports.metrics import Assessment, assess
 from core.runs.folder import dataset_name

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 from torch import Tensor
 
-from core.dataset.store.feature_set import FeatureSet
+from core.dataset.feature_set import FeatureSet
 from core.models.ood.thresholds import WINDOW_SECONDS, cut, fit_thresholds
 from core.reports.metrics import Assessment, as_text
 from core.reports.plots import plot_confusion, plot_curves

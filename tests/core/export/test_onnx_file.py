@@ -18,8 +18,7 @@ from core.inference.decision import softmax
 from core.inference.find_model import default_model
 from core.inference.onnx_backend import INPUT, PROBABILITIES, OnnxNetwork
 from core.inference.torch_backend import Network
-from core.models.catalog import MODEL_NAMES
-from core.models.registry import build_model
+from core.models.registry import MODEL_NAMES, build_model
 from tests.support.paths import GTZAN_MINI
 from tests.support.small_model import GENRES, a_sound, shared_model
 

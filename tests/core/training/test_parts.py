@@ -10,8 +10,7 @@ import torch
 from torch import nn
 
 from core.features.settings import FrontEndSettings
-from core.models.catalog import MODEL_NAMES
-from core.models.registry import build_model
+from core.models.registry import MODEL_NAMES, build_model
 from core.training.loop.calibration import calibrate, calibration_error, calibration_noise, fit_temperature
 from core.training.loop.evaluation import Evaluation
 from core.training.loop.optim import WeightAverage, learning_rate

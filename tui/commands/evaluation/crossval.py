@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from core.dataset.pack_manifest import is_pack
-from core.models.catalog import MODELS
+from core.models.registry import MODELS
 from core.runs.journal.log_lines import percent
 from core.training.presets import PRESETS
 from core.training.recipe import to_dict
@@ -17,7 +17,7 @@ from tui.commands.runs.train import FLAGS, recipe_from
 from tui.shell.printing import print_json, print_lines, print_note
 
 if TYPE_CHECKING:
-    from core.dataset.store.feature_set import FeatureSet
+    from core.dataset.feature_set import FeatureSet
     from core.training.evaluation.crossval import Fold
 
 OF_PROTOCOLS: dict[str, tuple[tuple[str, ...], Any]] = {

@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 
-from core.models.catalog import MODELS
+from core.models.registry import MODELS
 from core.training.presets import DEFAULT_PRESET, PRESETS, preset
 from core.training.recipe import Recipe, from_dict, to_dict
 from core.util.errors import UserError

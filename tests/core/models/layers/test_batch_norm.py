@@ -4,9 +4,8 @@ import pytest
 import torch
 from torch import nn
 
-from core.models.catalog import MODEL_NAMES
 from core.models.layers.batch_norm import fuse_batch_norm
-from core.models.registry import build_model
+from core.models.registry import MODEL_NAMES, build_model
 
 
 @pytest.mark.parametrize("name", MODEL_NAMES)

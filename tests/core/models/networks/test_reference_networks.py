@@ -1,15 +1,24 @@
 """The reference network and its small sibling, and the standardisation of their input."""
 
-import inspect
+import subprocess
+import sys
 
 import pytest
 import torch
 
-from core.models.catalog import MODEL_NAMES, MODELS
 from core.models.layers.batch_norm import init_batch_norm_stats
 from core.models.layers.conv import FullyConnected
 from core.models.layers.standardise import Standardise, fit_standardisation
-from core.models.registry import GIVEN, LIMITS, NETWORKS, build_model
+from core.models.registry import (
+    ARCHITECTURES,
+    FEWEST_FRAMES,
+    MODEL_NAMES,
+    MODELS,
+    OPTIONS,
+    build_model,
+    network_class,
+    options_of,
+)
 from core.util.errors import UserError
 
 
@@ -71,8 +80,8 @@ def test_every_name_has_a_network_and_a_line() -> None:
         ("hybrid_cnn", "bandwidth", 0),
         ("hybrid_cnn", "shrinkage", -1),
         ("hybrid_cnn", "shrinkage", 0),
-        ("hybrid_cnn", "trust", "x"),
-        ("hybrid_cnn", "trust", float("nan")),
+        ("hybrid_cnn", "logit_scale", "x"),
+        ("hybrid_cnn", "logit_scale", float("nan")),
         ("seed_cnn", "dropout", 1.5),
         ("seed_cnn", "dropout", float("nan")),
     ],
@@ -97,13 +106,29 @@ def test_bands_too_few_for_a_network_are_refused(model: str) -> None:
 
 
 def test_every_option_of_every_network_has_its_limits_and_begins_inside_them() -> None:
-    for network in NETWORKS.values():
-        options = {
-            name: parameter.default
-            for name, parameter in inspect.signature(network.__init__).parameters.items()
-            if name not in GIVEN
-        }
-        assert all(LIMITS[name].allow(value) for name, value in options.items())
+    for name in MODEL_NAMES:
+        options = options_of(network_class(name))
+        assert options and all(OPTIONS[option].allow(value) for option, value in options.items())
+
+
+def test_a_recipe_of_an_earlier_version_names_an_option_as_it_was_called() -> None:
+    model = build_model("hybrid_cnn", n_mels=32, genres=3, frames=40, trust=0.4)
+    assert model.logit_scale == 0.4
+
+
+@pytest.mark.parametrize("name", MODEL_NAMES)
+def test_the_declared_length_is_what_a_network_takes(name: str) -> None:
+    model = build_model(name, n_mels=32, genres=3, frames=40).eval()
+    if ARCHITECTURES[name].fixed_length:
+        with pytest.raises(RuntimeError):
+            model(mel(1, 56, 32))
+    else:
+        assert model(mel(1, FEWEST_FRAMES, 32)).shape == model(mel(1, 56, 32)).shape == (1, 3)
+
+
+def test_names_and_summaries_load_no_torch() -> None:
+    program = "import sys, core.models.registry; assert 'torch' not in sys.modules"
+    subprocess.run([sys.executable, "-c", program], check=True)
 
 
 def test_bands_become_alike() -> None:

@@ -8,8 +8,8 @@ import torch
 from msgspec import structs
 
 from core.dataset.clip import Clip
+from core.dataset.extract import compute_features
 from core.dataset.scan import scan
-from core.dataset.store.extract import compute_features
 from core.features.settings import AugmentationSettings
 from core.models.networks.lda_expert import FORGOTTEN, REMEMBERED, StatisticsExpert
 from core.models.registry import build_model

@@ -21,8 +21,8 @@ from core.audio.errors import AudioError
 from core.audio.files.decode import decode, decode_pcm16
 from core.audio.resample import resample
 from core.dataset.clip import Clip, Excluded, OnNote
+from core.dataset.feature_set import FeatureSet, free_memory
 from core.dataset.inspect_file import SILENCE
-from core.dataset.store.feature_set import FeatureSet, free_memory
 from core.dataset.store.feature_store import FeatureStore, async_writer
 from core.features.log_mel import FrontEnd
 from core.features.quantise import quantise
