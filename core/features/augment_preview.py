@@ -11,9 +11,8 @@ import torch
 from torch import Tensor
 
 from core.features.augment import Augment
-from core.features.augment_effects import EFFECTS
 from core.features.log_mel import FrontEnd
-from core.features.settings import AugmentationSettings, FrontEndSettings
+from core.features.settings import EFFECTS, AugmentationSettings, FrontEndSettings
 from core.features.torchaudio_import import torchaudio
 from core.util.errors import UserError
 
@@ -83,7 +82,7 @@ def _sound(mel_MT: Tensor, front_end: FrontEnd) -> npt.NDArray[np.float32]:
     """A waveform whose mel spectrogram is about ``mel_MT``: least squares for the frequencies, then Griffin-Lim."""
     settings = front_end.settings
     power_MT = torch.pow(10.0, mel_MT * settings.power / 20)
-    filters_FM = front_end.mel_scale.fb
+    filters_FM = front_end.mel_filters
     # Bands that are narrower than a frequency bin are empty, and their row of the inverse with them.
     power_FT = (torch.linalg.pinv(filters_FM.T) @ power_MT).clamp_min(0)
     wave_N = torchaudio.functional.griffinlim(

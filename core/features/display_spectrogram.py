@@ -1,9 +1,10 @@
-"""Live sound as columns of band levels, for the eye. No torch."""
+"""Spectrograms for display: columns of live sound at a steady pace, and the picture of a whole file."""
 
 import numpy as np
 import numpy.typing as npt
+import torch
 
-from core.features.torchaudio_import import torchaudio
+from core.features.mel_scale import hz_to_mel, mel_filterbank, mel_to_hz
 
 Waveform = npt.NDArray[np.float32]
 Columns = npt.NDArray[np.uint8]
@@ -13,6 +14,14 @@ RANGE_DB = 80.0
 """Below full scale: what is drawn darkest."""
 WINDOW = 4096
 """Samples in a transform, at 44.1 kHz; scaled with the rate, so that low bands are told apart."""
+BANDS = 96
+COLUMNS = 400
+"""A picture has at most twice as many columns, and as few again as soon as it has more."""
+N_FFT = 2048
+HOP_SECONDS = 0.0232
+"""From one column to the next to begin with: 512 samples at 22,050 Hz."""
+FLOOR_DB = 80.0
+"""Below the loudest point of the whole picture."""
 
 
 class Spectrum:
@@ -23,7 +32,8 @@ class Spectrum:
         self.samples = 1 << round(np.log2(WINDOW * rate / 44_100))
         """Samples that a column looks at."""
         self._window = np.hanning(self.samples).astype(np.float32)
-        edges = _from_mel(np.linspace(_to_mel(LOWEST_HZ), _to_mel(min(HIGHEST_HZ, rate / 2)), bands + 1))
+        lowest, highest = hz_to_mel(torch.tensor([LOWEST_HZ, min(HIGHEST_HZ, rate / 2)], dtype=torch.float64), "htk")
+        edges = mel_to_hz(torch.linspace(float(lowest), float(highest), bands + 1, dtype=torch.float64), "htk").numpy()
         first = np.floor(edges[:-1] * self.samples / rate).astype(int)
         last = np.maximum(first + 1, np.ceil(edges[1:] * self.samples / rate).astype(int))
         self._slices = [slice(a, b) for a, b in zip(first, last, strict=True)]
@@ -62,25 +72,6 @@ def _codes(decibels: npt.NDArray[np.float32]) -> Columns:
     return as_bytes
 
 
-def _to_mel(hertz: float) -> float:
-    return float(2595 * np.log10(1 + hertz / 700))
-
-
-def _from_mel(mel: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-    hertz: npt.NDArray[np.float64] = 700 * (10 ** (mel / 2595) - 1)
-    return hertz
-
-
-BANDS = 96
-COLUMNS = 400
-"""A picture has at most twice as many columns, and as few again as soon as it has more."""
-N_FFT = 2048
-HOP_SECONDS = 0.0232
-"""From one column to the next to begin with: 512 samples at 22,050 Hz."""
-FLOOR_DB = 80.0
-"""Below the loudest point of the whole picture."""
-
-
 class Picture:
     """Mel energies of a sound that comes in blocks. Its columns grow further apart as the sound grows longer."""
 
@@ -92,9 +83,7 @@ class Picture:
         """Where the next column begins, from the first sample that is held."""
         self._held: npt.NDArray[np.float32] = np.zeros(0, dtype=np.float32)
         self._columns: list[npt.NDArray[np.float32]] = []
-        self._mel_FM = torchaudio.functional.melscale_fbanks(
-            N_FFT // 2 + 1, 30.0, rate / 2, BANDS, rate, norm="slaney", mel_scale="slaney"
-        ).numpy()
+        self._mel_FM = mel_filterbank(N_FFT, BANDS, rate, scale="slaney", norm="slaney", lowest_hz=LOWEST_HZ).numpy()
 
     def push(self, y: npt.NDArray[np.float32]) -> None:
         """The next samples of the sound, mono."""

@@ -6,28 +6,30 @@ Shapes: B batch, N samples, F frequencies, M mel bands, T frames.
 import torch
 from torch import Tensor, nn
 
+from core.features.mel_scale import mel_filterbank
 from core.features.settings import FrontEndSettings
 from core.features.torchaudio_import import torchaudio
 
 QUIETEST = 1e-30
-"""What a level is divided by at least, so that digital silence stays silence instead of becoming NaN."""
-
-
+"""Lower bound of a divisor, so that digital silence stays silence instead of becoming NaN."""
 FRAMES_AT_ONCE = 256
-"""Frames that a CPU transforms together: what stays in its cache, however long the wave is."""
-
-
+"""Frames that a CPU transforms together, so that they stay in its cache."""
 BANDS_AT_ONCE = 16
-"""Mel bands that a CPU weighs together, from the frequencies that they reach: most of the whole matrix is zero."""
+"""Mel bands that a CPU weighs together, from the frequencies that they reach: most of the filterbank is zero."""
 
 
 class FrontEnd(nn.Module):
     """Waveform → mel spectrogram in decibels below the clip's own maximum.
 
-    Every clip is judged by itself: its peak, its maximum and its floor are its own, so that it gives the same
-    spectrogram alone and in a batch, and at any level. Frames are centred at multiples of the hop, with zeros beyond
+    Peak, maximum and floor are each clip's own, so that it gives the same spectrogram alone and in a batch, and at any
+    level. Frames are centred at multiples of the hop, with zeros beyond
     both ends; zeros appended to a waveform therefore change none of its ``frames_of`` frames.
+
+    Attributes:
+        mel_filters: [F, M].
     """
+
+    mel_filters: Tensor
 
     def __init__(self, settings: FrontEndSettings) -> None:
         super().__init__()
@@ -36,14 +38,10 @@ class FrontEnd(nn.Module):
         self.spectrogram = torchaudio.transforms.Spectrogram(
             n_fft=settings.n_fft, hop_length=settings.hop_length, power=None, center=False
         )
-        self.mel_scale = torchaudio.transforms.MelScale(
-            n_mels=settings.n_mels,
-            sample_rate=settings.sample_rate,
-            n_stft=settings.n_fft // 2 + 1,
-            norm=settings.mel_norm,
-            mel_scale=settings.mel_scale,
-        )
-        self._bands = [_reached(weights_FM) for weights_FM in self.mel_scale.fb.split(BANDS_AT_ONCE, dim=1)]
+        s = settings
+        filters_FM = mel_filterbank(s.n_fft, s.n_mels, s.sample_rate, scale=s.mel_scale, norm=s.mel_norm)
+        self.register_buffer("mel_filters", filters_FM)
+        self._bands = [_reached(weights_FM) for weights_FM in torch.split(filters_FM, BANDS_AT_ONCE, dim=1)]
 
     @torch.no_grad()
     def forward(self, wave_BN: Tensor) -> Tensor:
@@ -72,11 +70,11 @@ class FrontEnd(nn.Module):
         return torch.cat(pieces, dim=1).transpose(1, 2).contiguous()
 
     def _weigh(self, squares_BTF2: Tensor) -> Tensor:
-        """Squared parts (B, T, F, 2) → (B, T, M): torchaudio's mel scale, on a CPU without the products with zero."""
+        """Squared parts (B, T, F, 2) → (B, T, M): the product with the filterbank, on a CPU without its zeros."""
         if squares_BTF2.device.type != "cpu" or self.settings.power != 2.0:
-            mel_BTM: Tensor = squares_BTF2.sum(3).pow(self.settings.power / 2) @ self.mel_scale.fb
+            mel_BTM: Tensor = squares_BTF2.sum(3).pow(self.settings.power / 2) @ self.mel_filters
             return mel_BTM
-        # Both parts of a frequency have its weight: the product adds them up, too.
+        # Both parts of a frequency have the same weight, so that the product also adds them.
         flat_BTK = squares_BTF2.flatten(2)
         return torch.cat([flat_BTK[..., low:high] @ weights_KM for low, high, weights_KM in self._bands], dim=2)
 
@@ -98,7 +96,7 @@ class FrontEnd(nn.Module):
 
 
 def _reached(weights_FM: Tensor) -> tuple[int, int, Tensor]:
-    """The weights of some bands, twice for each frequency that they reach [K, M], and from where to where K reaches."""
+    """The range of K that some bands reach, and their weights there, twice for each frequency [K, M]."""
     reached = weights_FM.any(dim=1).nonzero()[:, 0]
     low, high = (int(reached[0]), int(reached[-1]) + 1) if len(reached) else (0, 1)
     return 2 * low, 2 * high, weights_FM[low:high].repeat_interleave(2, dim=0)

@@ -1,6 +1,6 @@
-"""The settings of features: what turns a waveform into a log-mel spectrogram, and what augmentation does to one.
+"""Settings of the log-mel front end and of augmentation. Imports no torch.
 
-Imports no torch.
+To add an augmentation, give it fields, limits and a range in words here, and apply it in ``augment.py``.
 """
 
 from typing import Literal
@@ -16,15 +16,15 @@ FRONT_END_LIMITS: dict[str, tuple[float, float]] = {
     "top_db": (1.0, 1000.0),
     "seconds": (0.001, 86_400.0),
 }
-"""Field → its least and its greatest value: what lies outside is a slip of the finger, or more than memory holds."""
+"""Field → its lowest and highest value; what lies outside is a typing error, or more than memory holds."""
 MOST_DB = 200.0
-"""More than between what is hardly heard and what hurts, and far from where float32 overflows."""
+"""More than the range of hearing, and far from where float32 overflows."""
 SHARE = (0.0, 1.0)
 AUGMENTATION_LIMITS: dict[str, tuple[float, float]] = {
     "time_stretch": SHARE,
     "time_stretch_range": (0.0, 0.95),  # at 1 a clip could stand still
     "pitch_shift": SHARE,
-    "pitch_shift_range": (0.0, 120.0),  # ten octaves: all that is heard
+    "pitch_shift_range": (0.0, 120.0),  # ten octaves, the range of hearing
     "noise": SHARE,
     "gain": SHARE,
     "gain_range": (0.0, MOST_DB),
@@ -40,7 +40,7 @@ AUGMENTATION_LIMITS: dict[str, tuple[float, float]] = {
     "mixup": SHARE,
     "mixup_alpha": (0.001, 100.0),  # nearer to 0 the draw's logarithms overflow
 }
-"""Field → its least and its greatest value."""
+"""Field → its lowest and highest value."""
 
 
 class FrontEndSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -83,15 +83,11 @@ class FrontEndSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown
         """Frames that cover ``seconds``, at least one."""
         return max(1, round(seconds * self.sample_rate / self.hop_length))
 
-    def seconds_at(self, frame: int) -> float:
-        """The time of a frame's centre."""
-        return frame * self.hop_length / self.sample_rate
-
 
 class AugmentationSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What is done to a training batch of log-mel crops on the device; each with its probability and its range.
+    """Augmentations of a training batch of log-mel crops, each with its probability and its range.
 
-    All of these work on the mel spectrogram: stretching resamples the time axis, pitch moves the mel axis, noise is
+    All of them work on the mel spectrogram: stretching resamples the time axis, pitch moves the mel axis, noise is
     added as mel power. A probability of 0 turns one off.
     """
 
@@ -139,8 +135,43 @@ class AugmentationSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unk
 
     @property
     def of_sound(self) -> "AugmentationSettings":
-        """Only what could happen to a sound on its way: without the tricks of training (roll, masks, mixup)."""
+        """Only what could happen to a recording: without roll, masks and mixup."""
         return msgspec.structs.replace(self, roll=0.0, time_mask=0.0, frequency_mask=0.0, mixup=0.0)
+
+
+EFFECTS = (
+    "time_stretch",
+    "pitch_shift",
+    "noise",
+    "gain",
+    "tilt",
+    "equaliser",
+    "roll",
+    "time_mask",
+    "frequency_mask",
+)
+"""The augmentations of a single clip, by the field that holds their probability; mixup takes two clips."""
+
+
+def effects_of(settings: AugmentationSettings) -> list[str]:
+    """The effects that a recipe uses."""
+    return [effect for effect in EFFECTS if getattr(settings, effect) > 0]
+
+
+def range_of(effect: str, settings: AugmentationSettings) -> str:
+    """The range of an effect in words: ``±2 semitones``."""
+    quietest, loudest = settings.noise_snr
+    return {
+        "time_stretch": f"tempo ±{settings.time_stretch_range * 100:g}%",
+        "pitch_shift": f"±{settings.pitch_shift_range:g} semitones",
+        "noise": f"{quietest:g}–{loudest:g} dB below the sound",
+        "gain": f"±{settings.gain_range:g} dB",
+        "tilt": f"±{settings.tilt_range:g} dB, lowest to highest band",
+        "equaliser": f"±{settings.equaliser_range:g} dB",
+        "roll": "by any amount",
+        "time_mask": f"0–{settings.time_mask_fraction * 100:g}% of the time",
+        "frequency_mask": f"0–{settings.frequency_mask_bands} bands",
+    }[effect]
 
 
 def _check(settings: msgspec.Struct, limits: dict[str, tuple[float, float]]) -> None:

@@ -15,7 +15,7 @@ from core.dataset.scan import scan
 from core.dataset.store.feature_store import FeatureStore
 from core.features.log_mel import FrontEnd
 from core.features.quantise import quantise
-from core.features.settings import AugmentationSettings
+from core.features.settings import AugmentationSettings, FrontEndSettings
 from core.inference.classifier import Classifier
 from core.inference.find_model import default_model
 from core.models.registry import MODEL_NAMES
@@ -29,17 +29,18 @@ from core.training.loop.step import Step, build_step
 from core.training.loop.train import Callbacks, train_epoch
 from core.training.loop.train_state import TrainState
 from core.training.recipe import Recipe
-from tests.core.dataset.store.test_extract import SETTINGS, mixed_folder
 from tests.core.training.conftest import collection as collection
 from tests.core.training.conftest import own_cache as own_cache
 from tests.core.training.run.test_resume import slow_look as slow_look
 from tests.core.training.run.test_resume import stop_when
 from tests.support import trainer_runs as lives
+from tests.support.folders import mixed_folder
 from tests.support.sounds import sweep, write
 
 os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # as in a trainer, before CUDA begins
 pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no CUDA GPU")
 CUDA = torch.device("cuda", 0)
+SETTINGS = FrontEndSettings(n_mels=32, seconds=2.0)
 EVERY_EFFECT = AugmentationSettings(
     time_stretch=0.5, pitch_shift=0.5, noise=0.5, gain=0.5, tilt=0.5, equaliser=0.5, roll=0.5,
     time_mask=0.5, frequency_mask=0.5, mixup=0.5,

@@ -4,8 +4,7 @@ from textual.containers import Container
 from textual.content import Content
 from textual.widget import Widget
 
-from core.features.augment_effects import EFFECTS, range_of
-from core.features.settings import AugmentationSettings
+from core.features.settings import EFFECTS, AugmentationSettings, range_of
 from tui.shell.base import BaseApp
 from tui.widgets.spectrogram_view import Image, shading_of, spectrogram_lines
 

@@ -8,7 +8,7 @@ from textual.binding import Binding
 from textual.content import Content
 from textual.timer import Timer
 
-from core.features.augment_effects import effects_of
+from core.features.settings import effects_of
 from core.training.presets import preset
 from core.util.jsonl_process import JsonlProcess, Refused, path_to_json
 from tui.augmentation.effect_view import EffectGrid, EffectPicture

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from core.features.augment_effects import effects_of
+from core.features.settings import effects_of
 from core.training.presets import preset
 from core.util.errors import UserError
 from core.util.jsonl_process import WorkerChannel, path_from_json

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import msgspec
 
-from core.features.augment_effects import EFFECTS, effects_of
+from core.features.settings import EFFECTS, effects_of
 from core.training.presets import PRESETS
 from core.training.recipe import HIGHEST_SEED, Recipe
 from core.util.errors import UserError

@@ -8,8 +8,7 @@ from torch import Tensor, nn
 
 from core.dataset.clip import Clip
 from core.features.augment import Augment
-from core.features.augment_effects import effects_of
-from core.features.settings import AugmentationSettings
+from core.features.settings import AugmentationSettings, effects_of
 from core.models.layers.batch_norm import init_batch_norm_stats
 from core.models.layers.standardise import fit_standardisation
 from core.models.networks.lda_expert import ClipWindows, fit_experts

@@ -23,21 +23,11 @@ from core.dataset.store.feature_store import FeatureStore, async_writer
 from core.features.log_mel import FrontEnd
 from core.features.settings import FrontEndSettings
 from core.util.errors import UserError
-from tests.support.folders import genre_folder
+from tests.support.folders import genre_folder, mixed_folder
 from tests.support.paths import GTZAN_MINI
 from tests.support.sounds import sweep, write
 
 SETTINGS = FrontEndSettings(n_mels=32, seconds=2.0)
-
-
-def mixed_folder(root: Path) -> Path:
-    """Clips of every kind: shorter and longer than the front end's, other rates, stereo, lossy."""
-    genre_folder(root, {"a": 2, "b": 2}, seconds=1.3)
-    write(root / "a" / "long.wav", sweep(5, 22_050), 22_050)
-    write(root / "a" / "stereo.flac", np.stack([sweep(2, 44_100)] * 2, axis=1), 44_100)
-    write(root / "b" / "lossy.mp3", sweep(3, 48_000), 48_000)
-    write(root / "b" / "odd.wav", sweep(3, 44_101), 44_101)
-    return root
 
 
 def test_a_spectrogram_is_the_front_ends(tmp_path: Path) -> None:

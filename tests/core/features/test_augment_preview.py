@@ -7,10 +7,9 @@ import pytest
 import soundfile
 import torch
 
-from core.features.augment_effects import EFFECTS, effects_of, range_of
 from core.features.augment_preview import augment_preview, augment_preview_of_mel
 from core.features.log_mel import FrontEnd
-from core.features.settings import AugmentationSettings, FrontEndSettings
+from core.features.settings import EFFECTS, AugmentationSettings, FrontEndSettings, effects_of, range_of
 from core.util.errors import UserError
 from tui.cli import main
 
@@ -47,7 +46,7 @@ def test_a_stored_spectrogram_shows_the_same_as_its_sound() -> None:
 
 def test_every_effect_has_its_range_in_words() -> None:
     settings = AugmentationSettings(time_stretch_range=0.15, pitch_shift_range=2.0)
-    assert range_of("time_stretch", settings) == "tempo ±15 %"
+    assert range_of("time_stretch", settings) == "tempo ±15%"
     assert range_of("pitch_shift", settings) == "±2 semitones"
     assert all(range_of(effect, settings) for effect in EFFECTS)
 

@@ -10,8 +10,7 @@ from PIL import Image
 
 from core.dataset.pack import pack
 from core.dataset.synthetic import make_demo
-from core.features.augment_effects import effects_of
-from core.features.settings import FrontEndSettings
+from core.features.settings import FrontEndSettings, effects_of
 from core.training.presets import preset
 from core.util.jsonl_process import JsonlProcess, Refused, path_to_json
 from tui.augmentation.worker import Answer, Play, Request, Show, Shown, Write, Written

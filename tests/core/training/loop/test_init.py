@@ -162,7 +162,7 @@ def test_experts_hear_each_window_as_it_is_and_as_it_could_have_sounded(
     loader = BatchLoader(features, 20, torch.device("cpu"))
     tricks = AugmentationSettings(time_mask=1.0, frequency_mask=1.0, mixup=1.0, roll=1.0)
     sound = AugmentationSettings(equaliser=1.0, mixup=1.0)
-    seconds = lives.FRONT_END.seconds_at(40)
+    seconds = 40 * lives.FRONT_END.hop_length / lives.FRONT_END.sample_rate
     alike = Recipe(data=str(collection), front_end=lives.FRONT_END, augmentation=tricks, fit_seconds=seconds)
     changed = structs.replace(alike, augmentation=sound)
     train = torch.arange(len(features))
