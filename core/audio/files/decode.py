@@ -19,7 +19,7 @@ from core.audio.files.ogg import OggPages, read_pages
 from core.audio.files.open_file import FileView, open_file, size_of
 from core.audio.files.pcm import PcmHeader, read_header, read_pcm16
 from core.audio.files.probe import AudioInfo, probe_open
-from core.audio.files.truncation import container_promise, lost, missing, tag_bytes
+from core.audio.files.truncation import container_promise, ends_within_frame, lost, missing, tag_bytes
 from core.audio.resample import Resampler
 
 if TYPE_CHECKING:  # loading FFmpeg takes a tenth of a second, and plain samples do not need it
@@ -116,8 +116,10 @@ class AudioReader:
 
     @property
     def note(self) -> str | None:
-        """What else there is to say about how the file was read."""
-        return self._downmix.note
+        """What else there is to say about how the file was read: nothing that makes it unfit."""
+        cut = self._losses is not None and ends_within_frame(self.info.format, self._losses.last_packet)
+        texts = ("ends within a frame, so it may be cut off" if cut and not self.damage else None, self._downmix.note)
+        return "; ".join(text for text in texts if text) or None
 
     @property
     def warning(self) -> str | None:
@@ -129,10 +131,13 @@ class AudioReader:
         losses = self._losses
         if losses is None or not losses.decoded:
             return 0.0
-        seconds = losses.bad * self.seconds / losses.decoded + losses.gap_s
+        good_bytes = max(1, losses.packet_bytes - losses.bad_bytes)
+        seconds = losses.bad_bytes / good_bytes * self.seconds
+        if self._header is None:  # in WAV and its like, FFmpeg makes the time stamps up
+            seconds += losses.gap_s
         if bare and losses.packet_bytes and self.info.format in BY_NAME and not BY_NAME[self.info.format].states_length:
             skipped = size_of(self.file) - tag_bytes(self.file) - losses.packet_bytes
-            seconds += max(0, skipped) / losses.packet_bytes * self.seconds
+            seconds += max(0, skipped) / good_bytes * self.seconds
         return seconds
 
     def _decoded(self, start: float, duration: float | None) -> Iterator[Block]:
@@ -144,9 +149,13 @@ class AudioReader:
         source: BinaryIO | FileView = self.file
         if header is not None and header.patches:
             source = FileView(self.file, patches=header.patches)
-        if self._format is not None and self._format.sndfile and (header is None or header.size):
+        if header is not None and not header.size:
+            return
+        # Of compressed samples libsndfile hides the damage, and its MP3 decoder prints.
+        plain = header is not None and header.frame_bytes
+        if plain or self._format is BY_NAME["flac"]:
             yield from self._sndfile_first(source, start, duration)
-        elif self._format is None or header is None:
+        else:
             yield from self._ffmpeg(source, start, duration)
 
     def _sndfile_first(self, source: BinaryIO | FileView, start: float, duration: float | None) -> Iterator[Block]:

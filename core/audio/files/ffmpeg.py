@@ -32,7 +32,11 @@ STALL_SECONDS = 8.0
 SMALLEST_GAP = 0.02
 """Seconds between time stamps that are a gap: some containers round them to milliseconds."""
 ZEROS = bytes(64)
-LOSSLESS = ("pcm", "adpcm", "dsd", "alac", "g72")
+CHECKED = ("flac", "tta", "wavpack", "tak")
+"""Codecs whose frames carry a checksum: one that is wrong is an error, or else the decoder plays what it guesses."""
+MOST_ERRORS = 50
+"""Errors of the container in a row after which nothing more is expected of it."""
+UNCOMPRESSED = ("pcm", "adpcm", "dsd", "g72")
 """Beginnings of the names of codecs in which a packet of zeros is sound."""
 
 
@@ -46,10 +50,11 @@ class Losses:
     """Packets or frames that do not decode."""
     packet_bytes: int = 0
     """In all packets that the container gave."""
+    bad_bytes: int = 0
+    """In those of them that do not decode: what is skipped in search of the next frame comes as one packet."""
+    last_packet: bytes = b""
     gap_s: float = 0.0
     """Seconds that the time stamps leave out."""
-    broke_off: bool = False
-    """Whether the container ended in an error."""
 
 
 class _Source:
@@ -90,7 +95,8 @@ def open_ffmpeg(path: str | os.PathLike[str], file: BinaryIO | FileView) -> Iter
         with av.open(source, options={"format_whitelist": DEMUXERS}, metadata_errors="replace") as container:
             stream = _default_stream(path, container)
             stream.codec_context.thread_count = 1  # clips are decoded in parallel, not parts of them
-            stream.codec_context.options = {"err_detect": "crccheck"}
+            strict = "+explode" if stream.codec_context.name in CHECKED else ""
+            stream.codec_context.options = {"err_detect": "crccheck" + strict}
             yield container, stream, source
     except av.FFmpegError as error:
         raise AudioError(path, _stalled() if source.stalled else "is not audio, or its beginning is damaged") from error
@@ -175,23 +181,32 @@ def ffmpeg_blocks(
 def _frames(container: Any, stream: Any, losses: Losses) -> Iterator[Any]:
     """Decoded frames; a container that breaks off in the middle ends there."""
     packets = container.demux(stream)
-    zeros_are_sound = stream.codec_context.name.startswith(LOSSLESS)
+    last, errors = None, 0
+    zeros_are_sound = stream.codec_context.name.startswith(UNCOMPRESSED)
     while True:
         try:
             packet = next(packets, None)
+            errors = 0
         except av.FFmpegError:
-            losses.broke_off = True
-            return
+            errors += 1
+            if errors < MOST_ERRORS:
+                packets = container.demux(stream)
+                continue
+            packet = None
         if packet is None:
+            losses.last_packet = bytes(last) if last is not None else b""
             return
         losses.packet_bytes += packet.size
+        last = packet if packet.size else last
         if packet.size >= len(ZEROS) and not zeros_are_sound and bytes(memoryview(packet)[: len(ZEROS)]) == ZEROS:
             losses.bad += 1
+            losses.bad_bytes += packet.size
             continue
         try:
             yield from packet.decode()
         except av.FFmpegError:
             losses.bad += 1
+            losses.bad_bytes += packet.size
 
 
 def _first_time(container: Any, stream: Any) -> Fraction:

@@ -51,7 +51,7 @@ class PcmHeader:
     promised_size: int
     """Bytes of samples that the header says are in the file; equal to ``size`` where it does not say."""
     byte_rate: float
-    """Bytes per second; approximate where the samples are compressed at a variable rate."""
+    """Bytes per second; approximate for compressed samples, or 0 where the header does not say."""
     frame_bytes: int | None
     """Bytes per frame; None where the samples are compressed."""
     dtype: str | None = None
@@ -69,7 +69,7 @@ class PcmHeader:
         """Seconds that the header says are in the file."""
         if self.frame_bytes:
             return self.promised_size // self.frame_bytes / self.rate
-        return self.promised_size / self.byte_rate
+        return self.promised_size / self.byte_rate if self.byte_rate else 0.0
 
     @property
     def is_plain(self) -> bool:
@@ -126,8 +126,6 @@ def _wave(file: BinaryIO, start: int, layout: ChunkLayout, order: str) -> PcmHea
             dtype = f"{order}i2" if (form.code, form.bits, form.frame_bytes) == (PCM, 16, 2 * form.channels) else None
             width = form.frame_bytes if plain else None
             byte_rate = form.rate * width if width else form.byte_rate
-            if not byte_rate:
-                return None
             if size == 0 and _is_chunk_chain(file, found):
                 return PcmHeader(form.rate, form.channels, chunk.offset, 0, 0, byte_rate, width, dtype)
             return _header(file, form.rate, form.channels, chunk.offset, size, byte_rate, width, dtype, fields)

@@ -36,9 +36,9 @@ def probe_open(path: str | os.PathLike[str], file: BinaryIO) -> AudioInfo:
     """The same for a file that is open already."""
     form = sniff(file)
     header = read_header(file)
-    if form and header:
+    if form and header and (header.byte_rate or not header.size):
         return AudioInfo(Path(path), form.name, header.rate, header.channels, header.promised_s)
-    if form and form.sndfile:
+    if form and form.sndfile and header is None:
         from core.audio.files.sndfile import open_sndfile  # asking for AUDIO_SUFFIXES alone must load no decoder
 
         try:

@@ -4,6 +4,7 @@ Decoders play a file that was cut off, and pass over holes, without a word. What
 the container promises: its count of samples or time, or the sizes of its boxes, pages and packets.
 """
 
+import io
 import struct
 from collections.abc import Callable
 from typing import Any, BinaryIO, NamedTuple
@@ -18,6 +19,9 @@ MOST_BOXES = 200_000
 ASF_HEADER = bytes.fromhex("3026B2758E66CF11A6D900AA0062CE6C")
 ASF_FILE_PROPERTIES = bytes.fromhex("A1DCAB8C47A9CF118EE400C00C205365")
 ASF_DATA = bytes.fromhex("3626B2758E66CF11A6D900AA0062CE6C")
+ASF_PADDING = 0.1
+"""Seconds by which encoders round the length up."""
+AC3_KBPS = (32, 40, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320, 384, 448, 512, 576, 640)
 EBML_SEGMENT, EBML_INFO, EBML_CLUSTER = 0x18538067, 0x1549A966, 0x1F43B675
 EBML_TIMESTAMP_SCALE, EBML_DURATION = 0x2AD7B1, 0x4489
 
@@ -67,6 +71,8 @@ def _mp3(file: BinaryIO, stated: float | None) -> Promise:
     view = FileView(file)
     try:
         info = MPEGInfo(view)
+        if info.layer != 3:
+            return Promise()
         view.seek(info.frame_offset + xing.get_offset(info))
         frames = xing(view).frames
     except (HeaderNotFoundError, header.XingHeaderError, OSError):
@@ -103,13 +109,15 @@ def _asf(file: BinaryIO, stated: float | None) -> Promise:
     if head[:16] != ASF_HEADER or len(head) < 30:
         return Promise()
     objects, position, packets, packet_bytes = struct.unpack("<I", head[24:28])[0], 30, 0, 0
+    seconds = None
     for _ in range(min(objects, 1000)):
         part = peek(file, 104, position)
         if len(part) < 24:
             break
         length = struct.unpack("<Q", part[16:24])[0]
         if part[:16] == ASF_FILE_PROPERTIES and len(part) == 104:
-            packets = struct.unpack("<Q", part[56:64])[0]
+            packets, ticks, _, preroll = struct.unpack("<QQQQ", part[56:88])
+            seconds = max(0.0, ticks / 1e7 - preroll / 1e3 - ASF_PADDING)
             flags, smallest, packet_bytes = struct.unpack("<III", part[88:100])
             if flags & 1 or smallest != packet_bytes:  # a broadcast
                 return Promise()
@@ -119,8 +127,8 @@ def _asf(file: BinaryIO, stated: float | None) -> Promise:
         return Promise()
     present = max(0, size_of(file) - position - 50) // packet_bytes
     if present >= packets:
-        return Promise()
-    return Promise(None, f"is cut off: {present:,} of its {packets:,} packets are there")
+        return Promise(seconds)
+    return Promise(seconds, f"is cut off: {present:,} of its {packets:,} packets are there")
 
 
 def _matroska(file: BinaryIO, stated: float | None) -> Promise:
@@ -176,13 +184,50 @@ def _element(file: BinaryIO, position: int) -> tuple[int, int, int | None] | Non
     return int.from_bytes(head[:width], "big"), position + width + size_width, None if unknown else size
 
 
+def _dsf(file: BinaryIO, stated: float | None) -> Promise:
+    head = peek(file, 72)
+    if len(head) < 72 or head[28:32] != b"fmt ":
+        return Promise()
+    rate, _, samples = struct.unpack("<IIQ", head[56:72])
+    return Promise(samples / rate if rate else None)
+
+
 _PROMISES: dict[str, Callable[[BinaryIO, float | None], Promise]] = {
     "flac": _flac,
     "mp3": _mp3,
     "m4a": _mp4,
     "wma": _asf,
     "matroska": _matroska,
+    "dsf": _dsf,
 }
+
+
+def ends_within_frame(name: str, packet: bytes) -> bool:
+    """Whether the last packet of a file of bare frames is shorter than its own header says."""
+    if name == "aac" and len(packet) >= 6:
+        return len(packet) < (packet[3] & 3) << 11 | packet[4] << 3 | packet[5] >> 5
+    if name == "eac3" and len(packet) >= 4:
+        return len(packet) < 2 * (((packet[2] & 7) << 8 | packet[3]) + 1)
+    if name == "ac3" and len(packet) >= 5 and packet[4] >> 6 < 3 and (code := packet[4] & 63) < 38:
+        samples_per_word = (48_000, 44_100, 32_000)[packet[4] >> 6] * 16
+        words = AC3_KBPS[code // 2] * 1000 * 1536 // samples_per_word + (code & 1 if packet[4] >> 6 == 1 else 0)
+        return len(packet) < 2 * words
+    if name == "mp3":
+        return len(packet) < _mpeg_frame_bytes(packet)
+    return False
+
+
+def _mpeg_frame_bytes(packet: bytes) -> int:
+    """Length of an MPEG audio frame by its own header, without padding; 0 where it has none."""
+    from mutagen import mp3
+
+    frame_type: Any = mp3.MPEGFrame  # has no types
+    try:
+        frame = frame_type(io.BytesIO(packet))
+    except mp3.HeaderNotFoundError:
+        return 0
+    samples = 384 if frame.layer == 1 else 576 if frame.layer == 3 and frame.version > 1 else 1152
+    return int(samples // 8 * frame.bitrate // frame.sample_rate)
 
 
 def tag_bytes(file: BinaryIO) -> int:
