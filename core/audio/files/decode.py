@@ -220,7 +220,8 @@ class AudioReader:
         channels = min(len(block_CN) for block_CN in held)
         if len(held) > 1:
             held = [np.concatenate([block_CN[:channels] for block_CN in held], axis=1)]
-        mono = self._downmix(held[0])
+        with np.errstate(invalid="ignore", over="ignore"):
+            mono = self._downmix(held[0])
         if not np.isfinite(mono).all():
             raise AudioError(self.path, "holds samples that are NaN or infinite")
         return mono

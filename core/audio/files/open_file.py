@@ -10,6 +10,10 @@ from typing import Any, BinaryIO
 from core.audio.errors import AudioError
 
 
+FARTHEST = 1 << 62
+"""Offsets from damaged headers may be beyond what the system takes."""
+
+
 @contextmanager
 def open_file(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
     """The regular file at ``path``, unbuffered and positioned at its beginning.
@@ -56,7 +60,7 @@ def size_of(file: BinaryIO) -> int:
 
 def peek(file: BinaryIO, count: int, offset: int = 0) -> bytes:
     """Up to ``count`` bytes at ``offset``; the file's position does not move."""
-    return os.pread(file.fileno(), count, offset)
+    return os.pread(file.fileno(), count, offset) if offset < FARTHEST else b""
 
 
 class FileView(io.RawIOBase):
