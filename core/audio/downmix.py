@@ -13,6 +13,8 @@ CANCELLED = 0.01
 """Power of the mix over that of the loudest channel, below which the channels cancel: 20 dB."""
 SPARSE = 0.25
 """Of the power that unrelated channels would give: one loud channel among many is weak in the mix, not cancelled."""
+ALIKE = 0.98
+"""Of the loudest channel's power: as loud."""
 SILENT_POWER = 1e-9
 """-90 dB of full scale: says nothing about cancelling."""
 MOST_SAMPLES = 1 << 16
@@ -33,7 +35,7 @@ def mix(block_CN: npt.NDArray[np.float32]) -> Waveform:
 
 def cancelled_channel(mix_power: float, power_C: npt.NDArray[np.float64]) -> int | None:
     """The channel to use alone where the mix has lost the sound; None where the mix is fit."""
-    loudest = int(power_C.argmax())
+    loudest = int((power_C >= ALIKE * power_C.max()).argmax())  # of channels that are as loud, the first
     unrelated = float(power_C.sum()) / len(power_C) ** 2
     if mix_power < CANCELLED * power_C[loudest] and mix_power < SPARSE * unrelated:
         return loudest

@@ -9,6 +9,8 @@ Read = Callable[[int, int], bytes]
 MOST_CHUNKS = 1000
 """Chunks that are looked at: a file of zeros is a chain of empty ones."""
 PCM, FLOAT, EXTENSIBLE = 1, 3, 0xFFFE
+BLOCK_CODES = (0x02, 0x11, 0x31)
+"""Microsoft and IMA ADPCM, GSM: blocks of equal size."""
 
 
 class ChunkLayout(NamedTuple):
@@ -61,13 +63,16 @@ class WaveFormat(NamedTuple):
     frame_bytes: int
     """Bytes of one frame, or of one block of compressed samples."""
     bits: int
+    block_samples: int
+    """Samples of one channel in a block of compressed samples; 0 where it does not say."""
 
     @classmethod
     def parse(cls, form: bytes, order: str = "<") -> "WaveFormat | None":
         """The content of the chunk; None where it is too short. An extensible format gives the code inside it."""
         if len(form) < 16:
             return None
-        code, *rest = struct.unpack(f"{order}HHIIHH", form[:16])
+        code, channels, rate, byte_rate, frame_bytes, bits = struct.unpack(f"{order}HHIIHH", form[:16])
         if code == EXTENSIBLE and len(form) >= 26:
             code = struct.unpack(f"{order}H", form[24:26])[0]
-        return cls(code, *rest)
+        block_samples = struct.unpack(f"{order}H", form[18:20])[0] if code in BLOCK_CODES and len(form) >= 20 else 0
+        return cls(code, channels, rate, byte_rate, frame_bytes, bits, block_samples)

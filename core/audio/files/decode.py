@@ -102,17 +102,19 @@ class AudioReader:
     def damage(self) -> str | None:
         """What is missing from the file, in words, once all of it has been decoded; None where it is whole."""
         header = self._header
-        if header is not None and header.promised_size > header.size:
-            return missing(self.seconds * header.promised_size / max(1, header.size), self.seconds)
         if header is not None and header.frame_bytes:
             return missing(header.promised_s, self.seconds)
+        if header is not None:
+            cut = self.seconds * header.promised_size / max(1, header.size)
+            promised = header.promised_s if header.is_exact else cut
+            return missing(promised, self.seconds) or lost(self._lost_seconds(), self.seconds)
         if self._pages is not None:
             return missing(self._pages.seconds, self.seconds) or self._pages.defect
         form = BY_NAME.get(self.info.format)
-        stated = self.info.duration_s if form is not None and form.states_length and header is None else None
-        promise = container_promise(self.file, self.info.format, stated)
+        bare = form is None or not form.states_length
+        promise = container_promise(self.file, self.info.format, None if bare else self.info.duration_s)
         found = missing(promise.seconds, self.seconds) or promise.defect
-        return found or lost(self._lost_seconds(bare=promise.seconds is None and stated is None), self.seconds)
+        return found or lost(self._lost_seconds(bare=bare and promise.seconds is None), self.seconds)
 
     @property
     def note(self) -> str | None:
@@ -126,8 +128,8 @@ class AudioReader:
         """Damage and note together."""
         return "; ".join(text for text in (self.damage, self.note) if text) or None
 
-    def _lost_seconds(self, *, bare: bool) -> float:
-        """What the decoder left out, as an estimate. ``bare``: what is not a packet is not sound, either."""
+    def _lost_seconds(self, *, bare: bool = False) -> float:
+        """What the decoder left out, as an estimate. ``bare``: bytes outside packets and tags were sound, too."""
         losses = self._losses
         if losses is None or not losses.decoded:
             return 0.0
@@ -135,7 +137,7 @@ class AudioReader:
         seconds = losses.bad_bytes / good_bytes * self.seconds
         if self._header is None:  # in WAV and its like, FFmpeg makes the time stamps up
             seconds += losses.gap_s
-        if bare and losses.packet_bytes and self.info.format in BY_NAME and not BY_NAME[self.info.format].states_length:
+        if bare:
             skipped = size_of(self.file) - tag_bytes(self.file) - losses.packet_bytes
             seconds += max(0, skipped) / good_bytes * self.seconds
         return seconds

@@ -9,7 +9,6 @@ from typing import Any, BinaryIO
 
 from core.audio.errors import AudioError
 
-
 FARTHEST = 1 << 62
 """Offsets from damaged headers may be beyond what the system takes."""
 

@@ -54,6 +54,8 @@ class PcmHeader:
     """Bytes per second; approximate for compressed samples, or 0 where the header does not say."""
     frame_bytes: int | None
     """Bytes per frame; None where the samples are compressed."""
+    is_exact: bool = True
+    """Whether the byte rate gives the length."""
     dtype: str | None = None
     """numpy's type of a sample where that is a 16-bit integer."""
     patches: tuple[tuple[int, bytes], ...] = ()
@@ -119,16 +121,21 @@ def _wave(file: BinaryIO, start: int, layout: ChunkLayout, order: str) -> PcmHea
                 return None
             size = chunk.size
             fields = [(chunk.size_offset, layout.size_format, 24 if layout is WAVE64 else 0)]
+            if layout is WAVE64:
+                fields.append((16, "<Q", chunk.offset))  # of the whole file
             if long_field:
                 fields.append((long_field, "<Q", 0))
                 size = long_size if size == 0xFFFF_FFFF else size
             plain = form.code in (PCM, FLOAT, A_LAW, MU_LAW) and form.frame_bytes > 0
             dtype = f"{order}i2" if (form.code, form.bits, form.frame_bytes) == (PCM, 16, 2 * form.channels) else None
             width = form.frame_bytes if plain else None
-            byte_rate = form.rate * width if width else form.byte_rate
+            byte_rate: float = form.rate * width if width else form.byte_rate
+            if form.block_samples:
+                byte_rate = form.rate * form.frame_bytes / form.block_samples
             if size == 0 and _is_chunk_chain(file, found):
-                return PcmHeader(form.rate, form.channels, chunk.offset, 0, 0, byte_rate, width, dtype)
-            return _header(file, form.rate, form.channels, chunk.offset, size, byte_rate, width, dtype, fields)
+                return PcmHeader(form.rate, form.channels, chunk.offset, 0, 0, byte_rate, width)
+            header = _header(file, form.rate, form.channels, chunk.offset, size, byte_rate, width, dtype, fields)
+            return replace(header, is_exact=bool(width or form.block_samples))
     return None
 
 
@@ -167,23 +174,30 @@ def _aiff_header(file: BinaryIO, common: Chunk, sound: Chunk) -> PcmHeader | Non
     if not (rate and channels):
         return None
     kind = form[18:22] or b"NONE"
-    fields = [(sound.size_offset, ">I", 8)]
+    fields = [(sound.size_offset, ">I", 8), (4, ">I", offset - 8)]
     size = max(0, sound.size - 8)
     if kind not in AIFC_BYTES and kind not in (b"NONE", b"twos", b"sowt"):
         packet = AIFC_FRAMES.get(kind)
         if packet is None:
             return None
-        return _header(file, rate, channels, offset, size, packet[0] / packet[1] * rate * channels, None, None, fields)
+        byte_rate = packet[0] / packet[1] * rate * channels
+        header = _header(file, rate, channels, offset, size, byte_rate, None, None, fields)
+        return _patch_frames(header, common, header.size // (packet[0] * channels))
     width = channels * AIFC_BYTES.get(kind, (bits + 7) // 8)
     if not width:
         return None
     dtype = {b"NONE": ">i2", b"twos": ">i2", b"sowt": "<i2"}.get(kind) if bits == 16 else None
-    if frames and not _streamed(frames * width):
+    if frames and not _streamed(frames * width) and not _streamed(size):
         size = frames * width
     header = _header(file, rate, channels, offset, size, rate * width, width, dtype, fields)
-    # The number of frames is a second length.
-    patches = (*header.patches, (common.offset + 2, struct.pack(">I", header.frames))) if header.patches else ()
-    return replace(header, patches=patches)
+    return _patch_frames(header, common, header.frames)
+
+
+def _patch_frames(header: PcmHeader, common: Chunk, frames: int) -> PcmHeader:
+    """AIFF has the number of frames as a second length."""
+    if not header.patches:
+        return header
+    return replace(header, patches=(*header.patches, (common.offset + 2, struct.pack(">I", frames))))
 
 
 def _caf(file: BinaryIO) -> PcmHeader | None:
@@ -236,8 +250,8 @@ def _header(
             (field, struct.pack(form, min(whole + extra, (1 << 8 * struct.calcsize(form)) - 1)))
             for field, form, extra in fields
         )
-        return PcmHeader(rate, channels, offset, whole, whole, byte_rate, frame_bytes, dtype, patches)
-    return PcmHeader(rate, channels, offset, min(size, present), size, byte_rate, frame_bytes, dtype)
+        return PcmHeader(rate, channels, offset, whole, whole, byte_rate, frame_bytes, True, dtype, patches)
+    return PcmHeader(rate, channels, offset, min(size, present), size, byte_rate, frame_bytes, True, dtype)
 
 
 def read_pcm16(file: BinaryIO, header: PcmHeader, start: int = 0, count: int | None = None) -> npt.NDArray[np.int16]:

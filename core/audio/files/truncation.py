@@ -22,7 +22,7 @@ ASF_DATA = bytes.fromhex("3626B2758E66CF11A6D900AA0062CE6C")
 ASF_PADDING = 0.1
 """Seconds by which encoders round the length up."""
 AC3_KBPS = (32, 40, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320, 384, 448, 512, 576, 640)
-EBML_SEGMENT, EBML_INFO, EBML_CLUSTER = 0x18538067, 0x1549A966, 0x1F43B675
+EBML_SEGMENT, EBML_INFO, EBML_TRACKS, EBML_TRACK = 0x18538067, 0x1549A966, 0x1654AE6B, 0xAE
 EBML_TIMESTAMP_SCALE, EBML_DURATION = 0x2AD7B1, 0x4489
 
 
@@ -132,7 +132,7 @@ def _asf(file: BinaryIO, stated: float | None) -> Promise:
 
 
 def _matroska(file: BinaryIO, stated: float | None) -> Promise:
-    size, seconds = size_of(file), None
+    size, seconds, tracks = size_of(file), None, 1
     head = _element(file, 0)
     segment = _element(file, head[1] + head[2]) if head and head[2] is not None else None
     if segment is None or segment[0] != EBML_SEGMENT:
@@ -144,14 +144,24 @@ def _matroska(file: BinaryIO, stated: float | None) -> Promise:
         if element is None or (element[0] >> 24 == 0 and element[0] != 0xEC):
             return Promise(seconds, "is damaged: a part of its container is unreadable")
         identity, position, length = element
-        if length is None:  # a stream that was recorded as it came
-            return Promise(seconds)
+        if length is None or tracks > 1:  # recorded as it came; or the length may be that of another track
+            return Promise(seconds if tracks == 1 else None)
         if identity == EBML_INFO:
             seconds = _matroska_seconds(file, position, position + length)
+        elif identity == EBML_TRACKS:
+            tracks = _matroska_tracks(file, position, position + length)
         position += length
     if max(position, end) > size:
         return Promise(seconds, "is cut off: the last part of its container is incomplete")
     return Promise(seconds)
+
+
+def _matroska_tracks(file: BinaryIO, position: int, end: int) -> int:
+    tracks = 0
+    while position < end and (element := _element(file, position)) is not None and element[2] is not None:
+        tracks += element[0] == EBML_TRACK
+        position = element[1] + element[2]
+    return tracks
 
 
 def _matroska_seconds(file: BinaryIO, position: int, end: int) -> float | None:
