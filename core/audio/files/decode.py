@@ -109,7 +109,7 @@ class AudioReader:
             promised = header.promised_s if header.is_exact else cut
             return missing(promised, self.seconds) or lost(self._lost_seconds(), self.seconds)
         if self._pages is not None:
-            return missing(self._pages.seconds, self.seconds) or self._pages.defect
+            return self._pages.defect or missing(self._pages.seconds, self.seconds)
         form = BY_NAME.get(self.info.format)
         bare = form is None or not form.states_length
         promise = container_promise(self.file, self.info.format, None if bare else self.info.duration_s)
