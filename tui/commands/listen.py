@@ -20,25 +20,36 @@ if TYPE_CHECKING:
     from core.inference.live.events import Heard, SourceChanged
 
 SIGN_OF_LIFE_SECONDS = 5.0
-"""Without --json, a verdict that stays the same is said again after so long."""
+"""Without --json, a verdict that stays the same is repeated after so long."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     source = parser.add_mutually_exclusive_group()
-    source.add_argument("--device", type=int, metavar="N", help="an input device by its number (the default one)")
-    source.add_argument("--stdin", action="store_true", help="WAV, or bare 16-bit mono samples, from standard input")
+    source.add_argument("--input", metavar="DEVICE", help="an input device by its number or name (the default one)")
+    source.add_argument(
+        "--stdin", action="store_true", help="audio of any kind, or bare 16-bit mono samples, from standard input"
+    )
     source.add_argument("--socket", type=Path, metavar="PATH", help="what genre-tui feed --socket PATH sends")
     source.add_argument("--list-devices", action="store_true", help="print the input devices and exit")
-    parser.add_argument("--rate", type=int, metavar="HZ", help="of bare samples (22050); a WAV header says its own")
-    parser.add_argument("--json", action="store_true", help="one JSON object a line and window")
+    parser.add_argument("--rate", type=int, metavar="HZ", help="of bare samples (22050); all else states its own")
+    parser.add_argument("--json", action="store_true", help="one JSON object per window and line")
     parser.add_argument(
         "--overlap", type=float, metavar="SHARE", help="of neighbouring windows, from 0 to 0.99 (a verdict every 0.4 s)"
     )
-    add_model_options(parser, device_option="--compute")
+    add_model_options(parser)
+    # Up to 0.1 these two were --device N and --compute.
+    parser.add_argument("--compute", help=argparse.SUPPRESS)
     add_runs_option(parser)
 
 
 def run(args: argparse.Namespace) -> int:
+    if args.device.isdecimal():
+        if args.input is not None or args.stdin or args.socket:
+            raise UsageError(
+                "--device with a number is an input, as --input, --stdin and --socket are; give one of them"
+            )
+        args.input, args.device = args.device, "auto"
+    args.device = args.compute or args.device
     if args.list_devices:
         return _list_devices()
     if args.overlap is not None and not 0 <= args.overlap <= 0.99:
@@ -61,12 +72,12 @@ def _listen(args: argparse.Namespace, source: "Source") -> int:
 
     from core.inference.classifier import Classifier
     from core.inference.live.events import Heard, SourceChanged
-    from core.inference.live.live_classifier import Listening, overlap_for
+    from core.inference.live.live_classifier import LiveClassifier, overlap_for
 
-    classifier = Classifier.load(model, args.compute)
+    classifier = Classifier.load(model, args.device)
     print_note(f"model {classifier.model} on {classifier.device}; windows of {classifier.window_seconds:g} s")
     overlap = overlap_for(classifier.window_seconds) if args.overlap is None else args.overlap
-    listening = Listening(source, classifier, overlap=overlap, keep_up=not args.stdin)
+    listening = LiveClassifier(source, classifier, overlap=overlap, keep_up=not args.stdin)
     lines = _Lines()
     for event in listening.events():
         if isinstance(event, SourceChanged):
@@ -92,7 +103,8 @@ def _open(args: argparse.Namespace) -> "Source":
     from core.audio.live.microphone import MicrophoneSource
 
     try:
-        return MicrophoneSource(args.device)
+        wanted = args.input
+        return MicrophoneSource(int(wanted) if wanted is not None and wanted.isdecimal() else wanted)
     except UserError:
         for route in routes():
             print_notes(f"{route.purpose} ({route.where}):\n   {route.command}")

@@ -19,6 +19,7 @@ from core.audio.live.socket_path import default_socket
 from core.inference.find_model import find_model
 from core.inference.workers.live_worker import (
     Answer,
+    ChangeModel,
     Close,
     Failed,
     FindDevices,
@@ -118,8 +119,8 @@ class ListenScreen(ModeScreen):
         self._process.close(GRACE_SECONDS)
 
     def _forward(self, message: Answer | Refused, request: Request | None) -> None:
-        """Every refusal but that of saving ends the listening. In the thread that reads the process."""
-        if isinstance(message, Refused) and not isinstance(request, Save):
+        """A request that is refused ends the listening, unless it is one beside it. In the thread that reads."""
+        if isinstance(message, Refused) and not isinstance(request, Save | ChangeModel):
             message = Failed(message.error)
         self.post_message(self.Answered(message))
 
@@ -149,7 +150,7 @@ class ListenScreen(ModeScreen):
         if self._device is None:
             self._process.ask(OpenFeed(str(self._model), str(self._socket)))
         else:
-            self._process.ask(OpenDevice(str(self._model), number=self._device.number))
+            self._process.ask(OpenDevice(str(self._model), name=self._device.name, number=self._device.number))
         self._look()
 
     def action_start(self) -> None:
@@ -180,8 +181,10 @@ class ListenScreen(ModeScreen):
     async def action_model(self) -> None:
         model = await pick_model(self.app, self._model)
         if model is not None:
-            self._model, self.hearing.trouble = model, ""
-            if self._listening:
+            self._model = model
+            if self._listening and self.hearing.opened is not None:
+                self._process.ask(ChangeModel(str(model)))
+            elif self._listening:
                 self._open()
 
     def on_listen_screen_answered(self, message: Answered) -> None:

@@ -73,7 +73,7 @@ class Hearing:
             case SourceChanged():
                 self.source = answer
             case Opened():
-                self.opened, self.trouble = answer, ""
+                self.opened, self.trouble, self.heard = answer, "", None  # a verdict belongs to its model
             case DevicesFound():
                 self.devices = answer
             case Failed():

@@ -87,8 +87,11 @@ def rescan() -> None:
         raise DeviceError(f"the sound system does not answer: {error}") from error
 
 
-def choose_device(wanted: int | str | None) -> Device:
+def choose_device(wanted: int | str | None, number: int | None = None) -> Device:
     """The device of that number or name (a part of it that no other name has is enough), or the default one.
+
+    Args:
+        number: of several devices with the same name, the one to take.
 
     Raises:
         DeviceError: there is no such device, or several.
@@ -99,9 +102,10 @@ def choose_device(wanted: int | str | None) -> Device:
     if isinstance(wanted, int):
         matches = [device for device in devices if device.number == wanted]
     else:
-        matches = [device for device in devices if device.name == wanted][:1] or [
-            device for device in devices if wanted.casefold() in device.name.casefold()
-        ]
+        same = sorted(
+            (device for device in devices if device.name == wanted), key=lambda device: device.number != number
+        )
+        matches = same[:1] or [device for device in devices if wanted.casefold() in device.name.casefold()]
     if len(matches) == 1:
         return matches[0]
     listed = "; ".join(f"{device.number}: {device.name}" for device in matches or devices)
@@ -115,9 +119,9 @@ class MicrophoneSource:
     no other takes its place.
     """
 
-    def __init__(self, wanted: int | str | None = None) -> None:
+    def __init__(self, wanted: int | str | None = None, number: int | None = None) -> None:
         """Args:
-        wanted: a number or name as for `choose_device`; the default device if None.
+        wanted, number: as for `choose_device`.
 
         Raises:
             DeviceError: there is no such device, or it cannot be opened.
@@ -127,7 +131,7 @@ class MicrophoneSource:
         self._trouble: str | None = None
         self._tried = 0.0
         self._stream: Any = None
-        self._open(choose_device(wanted))
+        self._open(choose_device(wanted, number))
 
     def _open(self, device: Device) -> None:
         sd = portaudio()
@@ -198,10 +202,8 @@ class MicrophoneSource:
         name = self.device.name
         try:
             rescan()
-            same = [device for device in input_devices() if device.name == name]
-            if same:
-                # Of two devices with one name, the one in the same place.
-                self._open(min(same, key=lambda device: device.number != self.device.number))
+            if any(device.name == name for device in input_devices()):
+                self._open(choose_device(name, self.device.number))
                 self._trouble = None
         except DeviceError as error:
             self._trouble = f"{name} is not connected; waiting for it ({error})"

@@ -51,7 +51,7 @@ def overlap_for(window_seconds: float, refresh_seconds: float = REFRESH_SECONDS)
     return min(max(0.0, 1 - refresh_seconds / window_seconds), LARGEST_OVERLAP)
 
 
-class Listening:
+class LiveClassifier:
     """Reads a source and yields what is heard. The other methods may be called from other threads."""
 
     def __init__(self, source: Source, classifier: Classifier, *, overlap: float, keep_up: bool) -> None:
@@ -65,6 +65,21 @@ class Listening:
         self._earlier_skipped = 0
         self._recent: tuple[RingBuffer, int] | None = None
         self._sound: _Sound | None = None
+        self._changing = threading.Lock()
+
+    def change_model(self, classifier: Classifier, *, overlap: float) -> None:
+        """Another classifier for the same sound, which is not interrupted. No verdict of the old one follows.
+
+        The new one begins with the window that has just been heard.
+        """
+        with self._changing:
+            self._classifier, self._overlap = classifier, overlap
+            if self._sound is not None and self._recent is not None:
+                ring, rate = self._recent
+                recent = ring.last(round(classifier.window_seconds * rate))
+                self._earlier_skipped += self._sound.stream.skipped
+                stream = classifier.stream(rate, overlap=overlap, latest_only=self._keep_up)
+                self._sound.change_model(classifier, stream, recent)
 
     def stop(self) -> None:
         self._stopped.set()
@@ -109,7 +124,8 @@ class Listening:
                 yield from self._finish()
                 return
             if chunk is not None and not self._paused.is_set():
-                yield from self._hear(chunk)
+                with self._changing:
+                    yield from self._hear(chunk)
             now = self._account()
             if now != known:
                 known = now
@@ -156,11 +172,27 @@ class _Sound:
         self._classifier, self.stream = classifier, stream
         self._spectrum = LiveSpectrum(stream.rate, COLUMNS_PER_SECOND)
         self._smoother = EMA()
+        self._stream_start = 0.0
+        """Seconds from the beginning of the sound to that of the stream."""
+        self._recent: list[np.ndarray] = []
+        """What the stream gets before the next chunk."""
+
+    def change_model(self, classifier: Classifier, stream: Stream, recent: np.ndarray) -> None:
+        recent = recent[-round(self.seconds * self.stream.rate) :] if self.seconds else recent[:0]
+        self._stream_start = self.seconds - len(recent) / stream.rate
+        self._classifier, self.stream = classifier, stream
+        self._smoother = EMA()
+        self._recent = [recent]
+
+    @property
+    def seconds(self) -> float:
+        """How much has been heard."""
+        return self._stream_start + self.stream.seconds + sum(map(len, self._recent)) / self.stream.rate
 
     def level(self, y: np.ndarray) -> Level:
         peak = float(np.abs(y).max())
         return Level(
-            seconds=round(self.stream.seconds + len(y) / self.stream.rate, 3),
+            seconds=round(self.seconds + len(y) / self.stream.rate, 3),
             peak_db=_decibels(peak),
             level_db=_decibels(float(np.sqrt(np.square(y, dtype=np.float64).mean()))),
             clipped=int((np.abs(y) >= CLIPPED).sum()),
@@ -169,7 +201,9 @@ class _Sound:
         )
 
     def verdicts(self, chunk: Chunk) -> Iterator[Heard]:
-        for segment in self.stream.push(chunk.samples):
+        samples = np.concatenate([*self._recent, chunk.samples]) if self._recent else chunk.samples
+        self._recent = []
+        for segment in self.stream.push(samples):
             behind = self.stream.seconds - segment.end_s
             yield self._heard(segment, time.monotonic() - chunk.arrived + behind)
 
@@ -181,8 +215,8 @@ class _Sound:
         smoothed = self._smoother.update(segment.probabilities, segment.end_s)
         no_music = segment.reason in (Reason.SILENCE, Reason.UNKNOWN)
         return Heard(
-            start_s=segment.start_s,
-            end_s=segment.end_s,
+            start_s=round(self._stream_start + segment.start_s, 3),
+            end_s=round(self._stream_start + segment.end_s, 3),
             genre=segment.genre,
             probability=segment.probabilities[segment.genre],
             probabilities=segment.probabilities,

@@ -27,11 +27,13 @@ class FindDevices(msgspec.Struct, tag_field="kind", tag="find_devices"):
 
 
 class OpenDevice(msgspec.Struct, tag_field="kind", tag="open_device"):
-    """Listen to a device, the default one without a number, and to nothing else any more."""
+    """Listen to a device, the default one without a name, and to nothing else any more."""
 
     model: str
     compute: str = "auto"
+    name: str | None = None
     number: int | None = None
+    """Of several devices with the same name."""
 
 
 class OpenFeed(msgspec.Struct, tag_field="kind", tag="open_feed"):
@@ -39,6 +41,13 @@ class OpenFeed(msgspec.Struct, tag_field="kind", tag="open_feed"):
 
     model: str
     path: str
+    compute: str = "auto"
+
+
+class ChangeModel(msgspec.Struct, tag_field="kind", tag="change_model"):
+    """Another model for what is listened to; the sound continues."""
+
+    model: str
     compute: str = "auto"
 
 
@@ -56,7 +65,7 @@ class Close(msgspec.Struct, tag_field="kind", tag="close"):
     """Listen to nothing."""
 
 
-Request = FindDevices | OpenDevice | OpenFeed | Pause | Save | Close
+Request = FindDevices | OpenDevice | OpenFeed | ChangeModel | Pause | Save | Close
 
 
 class DevicesFound(msgspec.Struct, tag_field="kind", tag="devices_found"):
@@ -99,6 +108,7 @@ class LiveWorker:
         self._listening: Any = None
         self._thread: threading.Thread | None = None
         self._closing = threading.Event()
+        self._loading = threading.Lock()
 
     def answer(self, request: Request) -> Answer | None:
         match request:
@@ -106,6 +116,8 @@ class LiveWorker:
                 return self._find_devices()
             case OpenDevice() | OpenFeed():
                 self._open(request)
+            case ChangeModel():
+                return self._change_model(request)
             case Pause():
                 if self._listening is not None:
                     self._listening.pause(request.paused)
@@ -143,14 +155,14 @@ class LiveWorker:
     def _listen(self, request: OpenDevice | OpenFeed, source: Source, closing: threading.Event) -> None:
         try:
             # The source captures from now on, and the model is loaded meanwhile.
-            self._load(request.model, request.compute)
-            from core.inference.live.live_classifier import Listening, overlap_for
+            with self._loading:
+                classifier = self._load(request.model, request.compute)
+                from core.inference.live.live_classifier import LiveClassifier, overlap_for
 
-            classifier = self._classifier
-            self._listening = Listening(
-                source, classifier, overlap=overlap_for(classifier.window_seconds), keep_up=True
-            )
-            self._send(Opened(classifier.model, classifier.genres, classifier.window_seconds, classifier.device))
+                self._listening = LiveClassifier(
+                    source, classifier, overlap=overlap_for(classifier.window_seconds), keep_up=True
+                )
+                self._send(_opened(classifier))
             if not closing.is_set():
                 for event in self._listening.events():
                     self._send(event)
@@ -162,13 +174,28 @@ class LiveWorker:
         finally:
             source.close()
 
-    def _load(self, model: str, compute: str) -> None:
-        if self._model == (model, compute):
-            return
-        from core.inference.classifier import Classifier
+    def _change_model(self, request: ChangeModel) -> Opened | None:
+        with self._loading:
+            if self._thread is None:
+                return None
+            from core.inference.live.live_classifier import overlap_for
 
-        self._classifier = Classifier.load(Path(model), compute)
-        self._model = (model, compute)
+            classifier = self._load(request.model, request.compute)
+            if self._listening is not None:
+                self._listening.change_model(classifier, overlap=overlap_for(classifier.window_seconds))
+            return _opened(classifier)
+
+    def _load(self, model: str, compute: str) -> Any:
+        if self._model != (model, compute):
+            from core.inference.classifier import Classifier
+
+            self._classifier = Classifier.load(Path(model), compute)
+            self._model = (model, compute)
+        return self._classifier
+
+
+def _opened(classifier: Any) -> Opened:
+    return Opened(classifier.model, classifier.genres, classifier.window_seconds, classifier.device)
 
 
 def _source(request: OpenDevice | OpenFeed) -> Source:
@@ -178,7 +205,7 @@ def _source(request: OpenDevice | OpenFeed) -> Source:
         return SocketSource(Path(request.path))
     from core.audio.live.microphone import MicrophoneSource
 
-    return MicrophoneSource(request.number)
+    return MicrophoneSource(request.name, request.number)
 
 
 def main() -> int:

@@ -1,5 +1,6 @@
 """``listen`` and ``feed`` as a user calls them: through pipes, through the socket, from a real PortAudio device."""
 
+import argparse
 import json
 import os
 import shutil
@@ -13,11 +14,13 @@ import psutil
 import pytest
 
 from core.audio.files.decode import decode
+from core.util.errors import UserError
 from tests.support.commands import call, session
 from tests.support.paths import ROOT
 from tests.support.recordings import write_sound
 from tests.support.small_model import a_sound, shared_model
 from tui.commands.exit_codes import DONE, FAILED, INTERRUPTED, USAGE
+from tui.commands.listen import add_arguments, run
 
 VIRTUAL_MIC = ROOT.parent / "shared" / "tools" / "virtual-mic"
 needs_microphone = pytest.mark.skipif(
@@ -92,6 +95,35 @@ def test_wrong_usage(arguments: list[str]) -> None:
     done = listen(*arguments)
     assert done.returncode == USAGE
     assert len(done.stderr.splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    ("arguments", "wanted", "device"),
+    [
+        (["--input", "USB mic"], "USB mic", "auto"),
+        (["--input", "2", "--device", "cpu"], 2, "cpu"),
+        (["--device", "2", "--compute", "cpu"], 2, "cpu"),
+        (["--compute", "cpu", "--device", "2"], 2, "cpu"),
+        ([], None, "auto"),
+    ],
+)
+def test_the_input_and_the_compute_device_in_both_spellings(
+    arguments: list[str], wanted: object, device: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opened: list[object] = []
+
+    def refuse(found: object) -> None:
+        opened.append(found)
+        raise UserError("no microphone here")
+
+    monkeypatch.setattr("core.audio.live.microphone.MicrophoneSource", refuse)
+    parser = argparse.ArgumentParser()
+    add_arguments(parser)
+    args = parser.parse_args(arguments)
+    with pytest.raises(UserError, match="no microphone here"):
+        run(args)
+    assert opened == [wanted]
+    assert args.device == device
 
 
 def test_feed_and_listen_meet_at_the_socket(wav: Path, tmp_path: Path) -> None:

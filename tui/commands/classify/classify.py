@@ -53,12 +53,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_runs_option(parser)
 
 
-def add_model_options(parser: argparse.ArgumentParser, *, device_option: str = "--device") -> None:
+def add_model_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--model", metavar="MODEL", help="a model file, a run, or default (newest run with a best model, else default)"
     )
     parser.add_argument(
-        device_option, default="auto", metavar="auto|cpu|cuda[:N]|mps", help="what the network runs on (auto)"
+        "--device", default="auto", metavar="auto|cpu|cuda[:N]|mps", help="what the network runs on (auto)"
     )
 
 

@@ -1,5 +1,6 @@
 """What is heard from a live source: verdicts, levels, pauses, the last minute, and keeping up."""
 
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,7 +13,7 @@ from core.audio.files.decode import decode
 from core.audio.live.source import Chunk, Condition, EndOfSound, State
 from core.inference import Classifier
 from core.inference.live.events import Heard, HeardEvent, Level, SourceChanged
-from core.inference.live.live_classifier import EMA, Listening, overlap_for
+from core.inference.live.live_classifier import EMA, LiveClassifier, overlap_for
 from core.inference.types import Reason
 from core.util.errors import UserError
 from tests.support.small_model import a_sound, shared_model
@@ -51,7 +52,7 @@ def heard(events: Iterator[HeardEvent]) -> list[Heard]:
 def test_a_file_that_is_played_gives_the_files_segments(classifier: Classifier) -> None:
     y, rate = decode(a_sound("organ-hymn"))
     y = y[: round(10.2 * rate)]
-    listening = Listening(Played(y, rate, 0.13), classifier, overlap=0.5, keep_up=False)
+    listening = LiveClassifier(Played(y, rate, 0.13), classifier, overlap=0.5, keep_up=False)
     segments = classifier.classify_array(y, rate, overlap=0.5).segments
     verdicts = heard(listening.events())
     assert [(v.start_s, v.end_s, v.genre) for v in verdicts] == [(s.start_s, s.end_s, s.genre) for s in segments]
@@ -62,7 +63,7 @@ def test_a_file_that_is_played_gives_the_files_segments(classifier: Classifier) 
 def test_bars_and_verdict_follow_the_sound(classifier: Classifier) -> None:
     (one, rate), (other, _) = decode(a_sound("saw-wall")), decode(a_sound("organ-hymn"))
     silence = np.zeros(4 * rate, dtype=np.float32)
-    listening = Listening(
+    listening = LiveClassifier(
         Played(np.concatenate([one, other, silence]), rate, 0.1),
         classifier,
         overlap=overlap_for(classifier.window_seconds),
@@ -81,7 +82,7 @@ def test_bars_and_verdict_follow_the_sound(classifier: Classifier) -> None:
 def test_levels_say_how_loud_and_how_full(classifier: Classifier) -> None:
     rate = 22_050
     y = np.concatenate([np.full(rate, 0.5), np.ones(rate), np.zeros(2 * rate)]).astype(np.float32)
-    listening = Listening(Played(y, rate, 1.0), classifier, overlap=0, keep_up=True)
+    listening = LiveClassifier(Played(y, rate, 1.0), classifier, overlap=0, keep_up=True)
     levels = [event for event in listening.events() if isinstance(event, Level)]
     assert [level.peak_db for level in levels] == [-6.0, 0.0, -120.0, -120.0]
     assert [level.clipped for level in levels] == [0, rate, 0, 0]
@@ -92,24 +93,24 @@ def test_levels_say_how_loud_and_how_full(classifier: Classifier) -> None:
 
 def test_one_who_cannot_keep_up_skips_windows_and_says_so(classifier: Classifier) -> None:
     y, rate = decode(a_sound("saw-wall"))
-    late = Listening(Played(y, rate, 6.0), classifier, overlap=0.9, keep_up=True)
+    late = LiveClassifier(Played(y, rate, 6.0), classifier, overlap=0.9, keep_up=True)
     events = list(late.events())
     assert len(heard(iter(events))) == 2
     skipped = [event.skipped for event in events if isinstance(event, SourceChanged)]
     assert skipped[-1] > 10
-    patient = Listening(Played(y, rate, 6.0), classifier, overlap=0.9, keep_up=False)
+    patient = LiveClassifier(Played(y, rate, 6.0), classifier, overlap=0.9, keep_up=False)
     assert len(heard(patient.events())) == 31
 
 
 def test_a_new_sound_is_not_joined_to_the_old_one(classifier: Classifier) -> None:
     y, rate = decode(a_sound("saw-wall"))
-    listening = Listening(Played(y, rate, 2.0, begins_at=(0, 3)), classifier, overlap=0, keep_up=False)
+    listening = LiveClassifier(Played(y, rate, 2.0, begins_at=(0, 3)), classifier, overlap=0, keep_up=False)
     assert [(v.start_s, v.end_s) for v in heard(listening.events())] == [(0, 3), (3, 6), (0, 3), (3, 6)]
 
 
 def test_while_paused_nothing_is_judged_and_afterwards_a_window_fills_anew(classifier: Classifier) -> None:
     y, rate = decode(a_sound("saw-wall"))
-    listening = Listening(Played(y, rate, 1.0), classifier, overlap=0, keep_up=True)
+    listening = LiveClassifier(Played(y, rate, 1.0), classifier, overlap=0, keep_up=True)
     at: list[float] = []
     for number, event in enumerate(e for e in listening.events() if isinstance(e, Level | SourceChanged)):
         if isinstance(event, Level):
@@ -123,7 +124,7 @@ def test_while_paused_nothing_is_judged_and_afterwards_a_window_fills_anew(class
 
 def test_the_last_minute_is_saved(classifier: Classifier, tmp_path: Path) -> None:
     y, rate = decode(a_sound("saw-wall"))
-    listening = Listening(Played(np.tile(y, 6), rate, 1.0), classifier, overlap=0, keep_up=True)
+    listening = LiveClassifier(Played(np.tile(y, 6), rate, 1.0), classifier, overlap=0, keep_up=True)
     with pytest.raises(UserError, match="nothing has been heard"):
         listening.save(tmp_path / "early.wav")
     list(listening.events())
@@ -141,3 +142,28 @@ def test_older_verdicts_count_half_after_the_half_life() -> None:
     assert smoother.update({"a": 1.0, "b": 0.0}, 10.0) == {"a": 1.0, "b": 0.0}
     assert smoother.update({"a": 0.0, "b": 1.0}, 12.0) == pytest.approx({"a": 0.5, "b": 0.5})
     assert smoother.update({"a": 0.0, "b": 1.0}, 14.0) == pytest.approx({"a": 0.25, "b": 0.75})
+
+
+def test_another_model_goes_on_with_the_same_sound(classifier: Classifier) -> None:
+    y, rate = decode(a_sound("organ-hymn"))
+    live = LiveClassifier(Played(y[: 8 * rate], rate, 0.25), classifier, overlap=0.5, keep_up=True)
+    other = Classifier.load(shared_model())
+    change = threading.Thread(target=lambda: live.change_model(other, overlap=0.0))
+    levels: list[Level] = []
+    verdicts: list[tuple[bool, Heard]] = []
+    for event in live.events():
+        if isinstance(event, Level):
+            levels.append(event)
+            if event.seconds >= 5 and change.ident is None:
+                change.start()
+        elif isinstance(event, Heard):
+            verdicts.append((change.ident is not None and not change.is_alive(), event))
+    change.join(10)
+    seconds = [level.seconds for level in levels]
+    assert seconds == sorted(seconds)
+    assert seconds[-1] == pytest.approx(8, abs=0.01)
+    assert sum(len(level.columns) for level in levels) == pytest.approx(8 * 20, abs=2)
+    after = [verdict for is_after, verdict in verdicts if is_after]
+    assert 5 <= after[0].end_s < 6  # at once, from what had been heard
+    assert after[0].end_s - after[0].start_s == pytest.approx(classifier.window_seconds, abs=0.01)
+    assert {verdict.genre for verdict in after} == {"organ-hymn"}
