@@ -19,9 +19,16 @@ class EndedAtOnce(BaseException):
     """A second signal: no checkpoint, no report. A `BaseException`, so that no handler on the way swallows it."""
 
 
+_OUT_OF_MEMORY = (
+    "can't allocate memory",
+    "cannot allocate memory",
+    "out of memory",
+    "failed to map segment",  # of a library that is being loaded
+    "can't start new thread",
+)
+
+
 def is_out_of_memory(error: BaseException) -> bool:
     """Whether ``error`` says that memory, of the machine or of a GPU, ran out. Torch raises it as a RuntimeError."""
     text = str(error).lower()
-    return isinstance(error, MemoryError) or any(
-        phrase in text for phrase in ("can't allocate memory", "out of memory", "cannot allocate memory")
-    )
+    return isinstance(error, MemoryError) or any(phrase in text for phrase in _OUT_OF_MEMORY)

@@ -1,4 +1,4 @@
-"""The presets a run can begin from. Each is a whole recipe; the command line and the New run screen change fields."""
+"""Presets: complete recipes whose fields the command line and the New run screen change."""
 
 from core.features.settings import AugmentationSettings, FrontEndSettings
 from core.training.recipe import OptimiserSettings, Recipe
@@ -16,12 +16,12 @@ def preset(name: str, data: str) -> Recipe:
 
 
 def _seed(data: str) -> Recipe:
-    """The reference project's recipe, kept faithful: whole clips, Adam at 1e-3, batches of 16, 20 epochs."""
+    """The reference project's recipe, unchanged: whole clips, Adam at 1e-3, batches of 16, 20 epochs."""
     return Recipe(data=data, preset="seed", model="seed_cnn", precision="bfloat16")
 
 
 def _quick(data: str) -> Recipe:
-    """Minutes on two cores: the small network on random crops."""
+    """The small network on random crops: minutes on two cores."""
     return Recipe(
         data=data,
         preset="quick",
@@ -35,7 +35,7 @@ def _quick(data: str) -> Recipe:
 
 
 def _best(data: str) -> Recipe:
-    """The most accurate that minutes on two cores give; its parts were chosen by cross-validation over artists."""
+    """The most accurate recipe that trains in minutes on two cores, chosen by cross-validation grouped by artist."""
     return Recipe(
         data=data,
         preset="best",
@@ -71,4 +71,4 @@ def _best(data: str) -> Recipe:
 
 
 PRESETS = {"best": _best, "quick": _quick, "seed": _seed}
-"""Name → recipe for a dataset, in the order in which they are offered."""
+"""Name → function from a dataset to a recipe, in the order of the menus."""

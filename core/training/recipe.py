@@ -1,7 +1,6 @@
-"""The recipe: everything that decides how a run goes, in one typed, serialisable object. Imports no torch.
+"""The recipe: every setting that affects the result of a run, in one typed, serialisable object. Imports no torch.
 
-A recipe is written to the run folder, into every checkpoint, and into the first event of the journal. What is not in
-it does not influence the result.
+A recipe is written to the run folder, into every checkpoint, and into the first event of the journal.
 """
 
 import math
@@ -15,9 +14,9 @@ from core.models.registry import FEWEST_FRAMES
 from core.runs.folder import MOST_EPOCHS
 
 HIGHEST_SEED = 2**63 - 1
-"""The largest that every generator takes."""
+"""The largest seed that every random number generator takes."""
 NOT_OPTIONS = ("name", "n_mels", "genres", "frames")
-"""What networks are built with besides their options."""
+"""Arguments of a network's constructor that are not options: they follow from the front end and the dataset."""
 
 
 class OptimiserSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -26,16 +25,16 @@ class OptimiserSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknow
     weight_decay: float = 1e-5
     schedule: Literal["constant", "cosine"] = "constant"
     warmup: float = 0.0
-    """Fraction of all steps in which the rate rises linearly from zero."""
+    """Fraction of all steps over which the learning rate rises linearly from zero."""
     label_smoothing: float = 0.0
     weight_average: float = 0.0
-    """Decay of the exponential moving average of the weights that is evaluated and kept; 0 turns it off."""
+    """Decay of the exponential moving average of the weights, which is what is evaluated and saved; 0 turns it off."""
 
     def __post_init__(self) -> None:
         if not 0 < self.learning_rate < math.inf:
             raise ValueError(f"learning_rate must be a number above 0, not {self.learning_rate}")
         if not 0 <= self.weight_decay < math.inf:
-            raise ValueError(f"weight_decay must be a number from 0 on, not {self.weight_decay}")
+            raise ValueError(f"weight_decay must be a number of at least 0, not {self.weight_decay}")
         for name in ("warmup", "label_smoothing", "weight_average"):
             if not 0 <= getattr(self, name) < 1:
                 raise ValueError(f"{name} must be from 0 to below 1, not {getattr(self, name)}")
@@ -45,7 +44,7 @@ class Recipe(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     data: str
     """A folder of genres, or a feature pack."""
     preset: str = "seed"
-    """The preset that this recipe began as, for people."""
+    """The preset this recipe started from, for information only."""
     model: str = "seed_cnn"
     model_options: dict[str, int | float | str | bool] = {}
     """Keyword arguments of the network's constructor."""
@@ -58,27 +57,27 @@ class Recipe(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     crop_seconds: float | None = None
     """Length of the random crops to train on; None trains on whole clips."""
     fit_seconds: float | None = None
-    """Length of the windows that what needs no training, a hybrid's expert, is fitted to, as far as clips are as long;
-    None takes the crops'."""
+    """Length of the windows that a hybrid's expert is fitted to, at most that of the clips; None takes the crops'."""
     crops_per_clip: int = 1
-    """Random crops taken from each clip in an epoch."""
+    """Random crops of each clip per epoch."""
     test_crops: int = 1
     """Evenly spaced crops whose logits are averaged in validation and test."""
     balance: str | None = None
-    """Index column (artist, say) whose groups are evened out: of a group of n clips each is drawn 1 / √n times as often
-    as a clip on its own. Clips without it count as groups of their own."""
+    """Metadata column (artist, say) to balance by: each clip of a group of n is drawn 1 / √n times as often as a clip
+    on its own. Clips without a value are groups of their own."""
     patience: int | None = None
-    """Epochs without a better validation (accuracy, then loss) after which training ends; None never ends early."""
+    """Epochs without better validation accuracy (or equal accuracy and lower loss) after which training ends early;
+    None trains all epochs."""
     precision: Literal["float32", "bfloat16"] = "float32"
     seed: int = 0
     device: str = "auto"
     """auto, cpu, cuda, cuda:N or mps."""
     processes: int = 1
-    """Processes that share every batch, one a GPU; they change how fast it goes and not what comes out."""
+    """Processes that share every batch, one per GPU; they change the speed, not the result."""
     plain: bool = False
-    """Train by the plain path (float32, no memory-format or kernel choices): the reference for every speed-up."""
+    """Train without optimisations (float32, default memory format and kernels): the reference for every speed-up."""
     spectrograms: bool = True
-    """Whether a picture of every clip's spectrogram is written."""
+    """Whether a picture of every clip's spectrogram is saved."""
 
     def __post_init__(self) -> None:
         for name in ("epochs", "batch_size", "crops_per_clip", "test_crops", "processes"):
@@ -106,7 +105,7 @@ class Recipe(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 
     @property
     def input_frames(self) -> int:
-        """Frames that the network is given at once, in training and afterwards."""
+        """Frames of the network's input, in training and inference."""
         return self.front_end.frames if self.crop_seconds is None else self.front_end.frames_in(self.crop_seconds)
 
     @property
@@ -124,7 +123,7 @@ def to_dict(recipe: Recipe) -> dict[str, object]:
 
 
 def from_dict(plain: object) -> Recipe:
-    """The recipe back from plain values.
+    """The recipe from plain values.
 
     Raises:
         msgspec.ValidationError: a field is unknown, missing or of the wrong type; the message names it.

@@ -121,8 +121,10 @@ def _ending(run: RunFolder, logger: EventLogger, control: ControlHandler) -> Eve
             logger.emit(Warned(message=f"all processes restart from the last checkpoint ({_first_line(error)})"))
             raise
         if is_out_of_memory(error):
+            wanted = re.search(r"allocate ([\d.]+ \w+)", str(error))
+            asked = f" ({wanted[1]} more were asked for)" if wanted else ""
             hint = "close other programs, or choose a smaller batch size or model"
-            return RunFailed(error=f"There is not enough memory ({_first_line(error)}): {hint}.", traceback="")
+            return RunFailed(error=f"There is not enough memory{asked}: {hint}.", traceback="")
         return RunFailed(error=_first_line(error), traceback=traceback.format_exc())
 
 

@@ -97,3 +97,30 @@ def test_a_compressed_archive_is_refused(tmp_path: Path) -> None:
             new.writestr(member.filename, old.read(member))
     with pytest.raises(UserError, match="compressed"):
         load_model(tmp_path / "m.pth", CPU)
+
+
+def test_weights_only_loading_runs_no_code(tmp_path: Path) -> None:
+    from core.training.checkpoint import load_model
+    from core.util.errors import UserError
+
+    class Trap:
+        def __reduce__(self) -> tuple[Any, ...]:
+            return (Path.touch, (tmp_path / "sprung",))
+
+    path = tmp_path / "model.pth"
+    torch.save({"format": 1, "weights": Trap()}, path)
+    with pytest.raises(UserError, match="damaged, or is not"):
+        load_model(path, torch.device("cpu"))
+    assert not (tmp_path / "sprung").exists()
+
+
+@pytest.mark.parametrize("content", [b"", b"PK\x03\x04 nonsense", b"\x80\x04garbage"])
+def test_what_is_no_model_is_told_in_one_line(tmp_path: Path, content: bytes) -> None:
+    from core.training.checkpoint import load_model
+    from core.util.errors import UserError
+
+    path = tmp_path / "model.pth"
+    path.write_bytes(content)
+    with pytest.raises(UserError) as error:
+        load_model(path, torch.device("cpu"))
+    assert "\n" not in str(error.value) and "model.pth" in str(error.value)

@@ -1,0 +1,38 @@
+"""Recipes that cannot be trained are refused when they are made."""
+
+import math
+from typing import Any
+
+import pytest
+import torch
+
+from core.features.settings import FrontEndSettings
+from core.models.registry import MODEL_NAMES
+from core.models.registry import build_model
+from core.training.recipe import Recipe
+
+
+@pytest.mark.parametrize(
+    ("changes", "sentence"),
+    [
+        ({"patience": 0}, "patience must be at least 1"),
+        ({"crop_seconds": 0.3}, "crop_seconds must be at least 0.372, 16 frames"),
+        ({"crop_seconds": math.nan}, "crop_seconds must be above 0"),
+        ({"front_end": FrontEndSettings(seconds=0.3)}, "front_end.seconds must be at least 0.372"),
+        ({"fit_seconds": math.nan}, "fit_seconds must be a number above 0"),
+        ({"fit_seconds": math.inf}, "fit_seconds must be a number above 0"),
+        ({"model_options": {"dropout": math.nan}}, "model_options.dropout must be a number"),
+        *[({"model_options": {name: 4}}, f"cannot have {name}") for name in ("name", "n_mels", "genres", "frames")],
+    ],
+)
+def test_recipes_that_make_no_sense_are_refused(changes: dict[str, Any], sentence: str) -> None:
+    with pytest.raises(ValueError, match=sentence):
+        Recipe(data="data", **changes)
+
+
+def test_the_shortest_crop_that_a_recipe_takes_can_be_trained_on() -> None:
+    recipe = Recipe(data="data", crop_seconds=16 * 512 / 22_050)
+    assert recipe.input_frames == 16
+    for name in MODEL_NAMES:
+        model = build_model(name, n_mels=128, genres=2, frames=recipe.input_frames)
+        assert model(torch.randn(2, 128, 16)).isfinite().all()
