@@ -7,8 +7,7 @@ import pytest
 import torch
 
 from core.features.settings import FrontEndSettings
-from core.models.registry import MODEL_NAMES
-from core.models.registry import build_model
+from core.models.registry import MODEL_NAMES, build_model
 from core.training.recipe import Recipe
 
 
