@@ -11,22 +11,38 @@ from matplotlib.ticker import MaxNLocator
 
 from core.util.atomic import replacing
 
+MOST_NUMBERED = 40
+"""Genres up to which the cells of a confusion matrix hold numbers."""
+MOST_NAMED = 120
+LONGEST_NAME = 40
+LARGEST_INCHES = 0.6 * MOST_NUMBERED + 2
+
 
 def plot_confusion(path: Path, title: str, confusion: Sequence[Sequence[int]], genres: Sequence[str]) -> None:
-    """Writes a PNG: rows are the true genres, columns the predicted; shades are shares of a row, numbers are clips."""
+    """Writes a PNG: rows are the true genres, columns the predicted; shades are shares of a row, numbers are clips.
+
+    The picture is at most about 2,900 × 2,800 pixels: with more than `MOST_NUMBERED` genres it has no numbers, and only
+    every second, third, ... genre is named where the names would overlap.
+    """
     counts = np.asarray(confusion)
     shares = counts / np.maximum(counts.sum(1, keepdims=True), 1)
-    side = max(5.0, 0.6 * len(genres) + 2)
+    side = min(max(5.0, 0.6 * len(genres) + 2), LARGEST_INCHES)
     figure = Figure(figsize=(side + 1, side), layout="constrained")
     axes = figure.subplots()
     image = axes.imshow(shares, cmap="Blues", vmin=0, vmax=1)
-    for row, column in np.ndindex(counts.shape):
-        if counts[row, column]:
+    if len(genres) <= MOST_NUMBERED:
+        for row, column in np.argwhere(counts):
             colour = "white" if shares[row, column] > 0.5 else "black"
             axes.text(column, row, str(counts[row, column]), ha="center", va="center", color=colour)
     axes.set(title=title, xlabel="Predicted genre", ylabel="True genre")
-    axes.set_xticks(range(len(genres)), genres, rotation=45, ha="right")
-    axes.set_yticks(range(len(genres)), genres)
+    step = -(-len(genres) // MOST_NAMED)
+    names = [genre if len(genre) <= LONGEST_NAME else f"{genre[: LONGEST_NAME - 1]}…" for genre in genres[::step]]
+    size = None if len(genres) <= MOST_NUMBERED else 7
+    ticks = range(0, len(genres), step)
+    axes.set_xticks(ticks, names, rotation=45 if size is None else 90, ha="right" if size is None else "center")
+    axes.set_yticks(ticks, names)
+    if size is not None:
+        axes.tick_params(labelsize=size)
     figure.colorbar(image, label="Share of the genre's clips", shrink=0.8)
     path.parent.mkdir(parents=True, exist_ok=True)
     with replacing(path) as temporary:
