@@ -12,6 +12,7 @@ from core.runs.directory import list_runs
 from core.runs.folder import RunFolder, RunReader
 from core.runs.journal.state import RunState
 from core.util.atomic import write_atomic
+from core.util.files import read_small
 
 CACHE = ".summary.json"
 VERSION = 1
@@ -149,7 +150,7 @@ def _size_and_time(path: Path) -> tuple[int, int]:
 
 def _read_cache(run: RunFolder, stamp: Stamp) -> Summary | None:
     try:
-        cached = msgspec.json.decode((run.path / CACHE).read_bytes(), type=_Cached)
+        cached = msgspec.json.decode(read_small(run.path / CACHE), type=_Cached)
     except (OSError, msgspec.DecodeError, UnicodeDecodeError):
         return None
     if cached.version != VERSION or cached.stamp != stamp:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Literal, NamedTuple
 
 from core.runs.directory import default_runs_dir
+from core.runs.lock import supports_locks
 from tui.commands.exit_codes import DONE, FAILED
 from tui.shell.printing import print_json, print_lines
 
@@ -178,6 +179,13 @@ def _disk() -> Iterator[Finding]:
         elif free < ROOM_GIB:
             yield Finding(
                 "note", what, detail, "make room: a run of the largest network takes 2 GiB for its checkpoints"
+            )
+        elif what == "runs" and not supports_locks(there):
+            yield Finding(
+                "note",
+                what,
+                f"{detail}, without locks (flock)",
+                "one host should train there: a heartbeat replaces locks",
             )
         else:
             yield Finding("ok", what, detail)

@@ -94,6 +94,8 @@ def _name(state: RunState, width: int) -> list[Content]:
 def _facts(state: RunState, now: float) -> list[Content]:
     running = state.status == "running"
     facts = [state_label(state.status)]
+    if state.elsewhere:
+        facts[0] += f" on {state.host}"
     if state.stopping and running:
         facts[0] += ", stopping"
     if state.epoch or state.epochs_done:

@@ -18,6 +18,7 @@ from tui.commands.common import add_run_arguments, add_runs_option, run_folder, 
 from tui.commands.exit_codes import DONE
 from tui.shell.printing import print_data, print_json, print_lines, print_note, write_controls
 from tui.text.cells import padded
+from tui.text.formatting import count
 
 HEADINGS = ("name", "state", "epochs", "best val", "test", "model", "dataset", "started", "time")
 
@@ -125,12 +126,14 @@ def _header(state: RunState, now: float) -> str:
     silence = state.silent_for(now)
     busy_otherwise = state.status == "running" and state.phase not in ("training", "validating")
     where = [state.name, state.model, state.dataset, state.device_name or state.device]
+    status = f"{state.status} on {state.host}" if state.elsewhere else state.status
     how = [
-        f"{state.status}, {state.phase}" if busy_otherwise else state.status,
+        f"{status}, {state.phase}" if busy_otherwise else status,
         f"epoch {state.epoch}/{state.epochs}",
         f"{duration(state.seconds(now))} worked",
         "" if left is None else f"{duration(left)} left",
         f"silent for {duration(silence)}" if silence > SILENCE_SECONDS and not state.paused else "",
+        count(state.damaged, "damaged event") if state.damaged else "",
     ]
     return "\n".join(" · ".join(printable(fact) for fact in facts if fact) for facts in (where, how))
 
