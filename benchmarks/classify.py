@@ -14,7 +14,7 @@ import torch
 from benchmarks.bench import Bench
 from benchmarks.clock import seconds
 from benchmarks.table import Figure
-from core.inference.batch.classify_files import classify_many
+from core.inference.batch.classify_files import classify_files
 from core.inference.classifier import Classifier
 from core.models.ood.thresholds import WINDOW_SECONDS
 from core.training.checkpoint import TrainedModel, load_model
@@ -27,12 +27,12 @@ def measure(bench: Bench) -> Iterator[Figure]:
     network = load_model(bench.model, torch.device(classifier.device))
 
     def ours() -> None:
-        list(classify_many(classifier, files, jobs=cores()))
+        list(classify_files(classifier, files, jobs=cores()))
 
     threads, taken = torch.get_num_threads(), []
     _plain(network, files[:2])
     for _ in range(1 if bench.quick else 3):
-        torch.set_num_threads(threads)  # classify_many has its own
+        torch.set_num_threads(threads)  # classify_files has its own
         theirs = seconds(lambda: _plain(network, files))
         taken.append((seconds(ours), theirs))
     own, theirs = (statistics.median(column) / len(files) * 1000 for column in zip(*taken, strict=True))

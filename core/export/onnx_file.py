@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from core.export.real_front_end import RealFrontEnd
 from core.inference.onnx_backend import INPUT, LOGITS, OOD_SCORE, PROBABILITIES
 from core.inference.onnx_metadata import METADATA_KEY, NO_DIGEST, ModelCard, digest_of
-from core.inference.torch_backend import Network
+from core.inference.torch_backend import TorchBackend
 from core.util.atomic import replacing
 from core.util.errors import UserError
 
@@ -23,7 +23,7 @@ OPSET = 18
 class WholeModel(nn.Module):
     """Front end, network, calibration and limits as one."""
 
-    def __init__(self, network: Network) -> None:
+    def __init__(self, network: TorchBackend) -> None:
         super().__init__()
         self.front_end = RealFrontEnd(network.settings)
         self.model, self.ood_detector = network.model, network.ood_detector
@@ -46,7 +46,7 @@ def export_onnx(model_path: Path, name: str, out: Path) -> None:
     missing = [module for module in ("onnx", "onnxscript") if find_spec(module) is None]
     if missing:
         raise UserError(f"ONNX export needs {' and '.join(missing)}: pip install {' '.join(missing)}")
-    network = Network(model_path, "cpu")
+    network = TorchBackend(model_path, "cpu")
     card = ModelCard(
         name=name,
         network=network.name,

@@ -1,4 +1,4 @@
-"""Checkpoint and audio in, predictions out. ``from core.inference import Classifier`` is the public door."""
+"""Model and audio in, predictions out. The public entry point is ``from core.inference import Classifier``."""
 
 from typing import TYPE_CHECKING
 

@@ -1,4 +1,4 @@
-"""What a classifier needs to know and ask of a network, wherever that runs: PyTorch, ONNX Runtime, a shared server."""
+"""The interface between a classifier and its network: PyTorch, ONNX Runtime, or batched in a server."""
 
 from collections.abc import Sequence
 from typing import Protocol
@@ -14,7 +14,7 @@ Values = npt.NDArray[np.float64]
 
 
 class Backend(Protocol):
-    """Safe to ask from several threads at once."""
+    """Safe to use from several threads at once."""
 
     @property
     def settings(self) -> FrontEndSettings: ...
@@ -24,7 +24,7 @@ class Backend(Protocol):
 
     @property
     def name(self) -> str:
-        """The network's, not the model's."""
+        """Name of the architecture."""
 
     @property
     def calibration(self) -> Calibration: ...
@@ -35,5 +35,5 @@ class Backend(Protocol):
     @property
     def device(self) -> object: ...
 
-    def measure(self, wave_BN: Waveform) -> tuple[Values, Values]:
+    def forward(self, wave_BN: Waveform) -> tuple[Values, Values]:
         """Windows (B, N) of one length, at most ``window_samples`` → logits (B, C), and ood_score (B,)."""

@@ -1,7 +1,7 @@
-"""One path from sound to verdict, for files, arrays and live sources alike.
+"""One path from sound to prediction, for files, arrays and live sources alike.
 
-Decode or capture → resample → windows → front end → network → calibrated probabilities → verdict. A file is played
-through the very stream that live sound goes through, so both give the same segments.
+Decode or capture → resample → windows → front end → network → calibrated probabilities → decision. A file goes
+through the same stream as live sound, so both give the same segments.
 """
 
 import os
@@ -18,10 +18,10 @@ from core.audio.files.decode import AudioReader
 from core.audio.files.open_file import open_file
 from core.audio.resample import Resampler
 from core.inference.backend import Backend
-from core.inference.decision import DecisionRule, Window, relative_entropy, stretches
+from core.inference.decision import DecisionRule, Window, merge_segments, relative_entropy
 from core.inference.find_model import DEFAULT, default_model
-from core.inference.onnx_backend import SUFFIX, OnnxNetwork
-from core.inference.torch_backend import Network
+from core.inference.onnx_backend import SUFFIX, OnnxBackend
+from core.inference.torch_backend import TorchBackend
 from core.inference.types import Prediction, Segment
 from core.inference.window_cutter import SHORTEST_REST, WindowCutter
 from core.util.errors import UserError
@@ -53,7 +53,7 @@ class Classifier:
     'jazz'
 
     Attributes:
-        network: what measures the windows.
+        network: the backend.
         genres: names of the classes, in the order of the network's outputs.
         model: the name that predictions carry.
         window_seconds: length of a window; ``sample_rate`` is the one that the front end works at.
@@ -61,7 +61,7 @@ class Classifier:
 
     def __init__(self, network: Backend, model: str) -> None:
         self.network = network
-        self._judge = DecisionRule(network.genres, network.calibration.temperature, network.calibration.entropy_limit)
+        self._rule = DecisionRule(network.genres, network.calibration.temperature, network.calibration.entropy_limit)
         self.model = model
         self.genres = list(network.genres)
         self.sample_rate = network.settings.sample_rate
@@ -76,10 +76,10 @@ class Classifier:
             device: auto, cpu, cuda, cuda:N or mps.
 
         Raises:
-            UserError: the file is missing, damaged or no model, or this machine has no such device.
+            UserError: the file is missing, damaged or not a model, or this machine has no such device.
         """
         path = Path(path)
-        network = OnnxNetwork(path, device) if path.suffix == SUFFIX else Network(path, device)
+        network = OnnxBackend(path, device) if path.suffix == SUFFIX else TorchBackend(path, device)
         _check(network, path)
         return cls(network, _model_name(path))
 
@@ -142,56 +142,56 @@ class Classifier:
         """The same for a mono waveform (samples,) with full scale at 1, at ``rate`` Hz.
 
         Raises:
-            UserError: it is too short, holds values that are no numbers, or has a rate that no music has.
+            UserError: it is too short, holds NaN or infinite values, or has an impossible rate.
         """
         y = np.asarray(y, dtype=np.float32)
         if y.ndim != 1:
             raise UserError(f"one channel is needed, an array of shape (samples,), not {y.shape}")
         if not np.isfinite(y).all():
-            raise UserError("the waveform holds values that are no numbers (NaN or infinite)")
+            raise UserError("the waveform holds NaN or infinite values")
         size = max(1, round(BLOCK_SECONDS * rate))
         return self.classify_blocks(((y[i : i + size], rate) for i in range(0, len(y), size)), overlap=overlap)
 
     def stream(self, rate: int, *, overlap: float = 0.0, latest_only: bool = False) -> "Stream":
-        """A stream for mono sound at ``rate`` Hz that arrives piece by piece.
+        """A stream for mono sound at ``rate`` Hz that arrives in pieces.
 
         Args:
-            latest_only: of several windows that one piece completes, judge the last: to keep up with live sound.
+            latest_only: classify only the last of several windows that one piece completes, to keep up with live sound.
 
         Raises:
-            UserError: no music has that rate.
+            UserError: the rate is impossible.
         """
-        return Stream(self.network, self._judge, rate, overlap, latest_only)
+        return Stream(self.network, self._rule, rate, overlap, latest_only)
 
     def likeliest(self, probabilities: dict[str, float]) -> str | None:
         """The genre that probabilities, such as an average of several windows', speak for; None where unclear."""
-        unclear = relative_entropy(np.array(list(probabilities.values()))) >= self._judge.entropy_limit
+        unclear = relative_entropy(np.array(list(probabilities.values()))) >= self._rule.entropy_limit
         return None if unclear else max(probabilities, key=lambda genre: probabilities[genre])
 
     def segments(self, windows: Iterable[Window]) -> list[Segment]:
-        return [self._judge.segment(window) for window in windows]
+        return [self._rule.segment(window) for window in windows]
 
     def predict(self, windows: Sequence[Window], duration_s: float, path: str = "") -> Prediction:
-        """The verdict on everything that a stream has measured.
+        """The prediction for all windows of a stream.
 
         Raises:
-            UserError: there is no window to judge by.
+            UserError: there is no window.
         """
         if not windows:
-            raise UserError(f"holds {duration_s:.2f} s of sound, too short to judge")
-        verdict = self._judge.whole(windows)
+            raise UserError(f"holds {duration_s:.2f} s of sound, too short to classify")
+        decision = self._rule.whole(windows)
         segments = self.segments(windows)
-        best = int(verdict.probabilities.argmax())
+        best = int(decision.probabilities.argmax())
         return Prediction(
             path=path,
             genre=self.genres[best],
-            probability=round(float(verdict.probabilities[best]), 6),
-            probabilities=self._judge.named(verdict.probabilities),
-            uncertain=verdict.reason is not None,
-            reason=verdict.reason,
+            probability=round(float(decision.probabilities[best]), 6),
+            probabilities=self._rule.named(decision.probabilities),
+            uncertain=decision.reason is not None,
+            reason=decision.reason,
             duration_s=round(duration_s, 3),
             segments=segments,
-            stretches=stretches(segments),
+            stretches=merge_segments(segments),
             model=self.model,
         )
 
@@ -201,24 +201,24 @@ class Classifier:
         windows: list[Window] = []
         for block, rate in blocks:
             live = live or self.stream(rate, overlap=overlap)
-            windows += live.measure(block)
+            windows += live.windows(block)
         if live is not None:
-            windows += live.measure_rest()
+            windows += live.last_windows()
         return self.predict(windows, live.seconds if live else 0.0)
 
 
 class Stream:
-    """Sound in, pieces of any size; the verdict on each window as soon as it is full. Keeps one window of sound.
+    """Pieces of sound in, a segment for each window as soon as it is full. Keeps one window of sound.
 
     Attributes:
         rate: of the sound, in Hz.
-        skipped: windows that were not judged, with ``latest_only``.
+        skipped: windows that were not classified, with ``latest_only``.
     """
 
-    def __init__(self, network: Backend, judge: DecisionRule, rate: int, overlap: float, latest_only: bool) -> None:
+    def __init__(self, network: Backend, rule: DecisionRule, rate: int, overlap: float, latest_only: bool) -> None:
         if not 0 <= overlap <= LARGEST_OVERLAP:
             raise UserError(f"windows can overlap by 0 to {LARGEST_OVERLAP:g} of their length, not {overlap:g}")
-        self._network, self._judge, self._latest_only = network, judge, latest_only
+        self._network, self._rule, self._latest_only = network, rule, latest_only
         self.rate = rate
         self.skipped = 0
         target = network.settings.sample_rate
@@ -232,24 +232,24 @@ class Stream:
 
     @property
     def seconds(self) -> float:
-        """How much sound has come."""
+        """Length of the sound so far."""
         return self._received / self.rate
 
     @property
     def window_fill(self) -> float:
-        """How much of its first window has come, up to 1."""
+        """How full the first window is, up to 1."""
         return min(1.0, self._cutter.received / self._cutter.window)
 
     def push(self, y: Waveform) -> list[Segment]:
         """Mono sound (samples,) with full scale at 1 → the segments that it completes."""
-        return [self._judge.segment(window) for window in self.measure(y)]
+        return [self._rule.segment(window) for window in self.windows(y)]
 
     def finish(self) -> list[Segment]:
         """The segment that ends with the sound, if the last whole window does not. Nothing may be pushed after it."""
-        return [self._judge.segment(window) for window in self.measure_rest()]
+        return [self._rule.segment(window) for window in self.last_windows()]
 
-    def measure(self, y: Waveform) -> list[Window]:
-        """As ``push``, before any verdict."""
+    def windows(self, y: Waveform) -> list[Window]:
+        """As ``push``, before the decision."""
         self._received += len(y)
         wave_BN, starts = self._cutter.push(self._resampler.push(y))
         if self._latest_only and len(starts) > 1:
@@ -257,8 +257,8 @@ class Stream:
             wave_BN, starts = wave_BN[-1:], starts[-1:]
         return self._windows(wave_BN, starts)
 
-    def measure_rest(self) -> list[Window]:
-        """As ``finish``, before any verdict."""
+    def last_windows(self) -> list[Window]:
+        """As ``finish``, before the decision."""
         found = self._windows(*self._cutter.push(self._resampler.push(np.zeros(0, dtype=np.float32), last=True)))
         rest = self._cutter.finish()
         if rest is None or self.seconds < SHORTEST_SECONDS:
@@ -270,7 +270,7 @@ class Stream:
         if not starts:
             return []
         rate = self._network.settings.sample_rate
-        logits_BC, ood_score_B = self._network.measure(wave_BN)
+        logits_BC, ood_score_B = self._network.forward(wave_BN)
         power_B = [float(wave_N @ wave_N) / len(wave_N) for wave_N in wave_BN]
         level_B = 10 * np.log10(np.maximum(power_B, 1e-20))
         return [
@@ -290,7 +290,7 @@ def _check(network: Backend, path: Path) -> None:
     if not all(isinstance(genre, str) and genre.strip() and genre.isprintable() for genre in genres):
         raise UserError(f"{path} is damaged: its genres are not printable names")
     noise = np.random.default_rng(0).uniform(-0.5, 0.5, (1, network.window_samples)).astype(np.float32)
-    if not all(np.isfinite(values).all() for values in network.measure(noise)):
+    if not all(np.isfinite(values).all() for values in network.forward(noise)):
         raise UserError(f"{path} is damaged: its weights give NaN or infinite values")
 
 

@@ -1,4 +1,4 @@
-"""Logits → verdicts: temperature, the gates that say "uncertain", the whole from its windows, and stretches."""
+"""Logits → decisions: temperature scaling, rejection, aggregation over windows, and merged segments."""
 
 import itertools
 from collections.abc import Sequence
@@ -20,7 +20,7 @@ Logits = npt.NDArray[np.float64]
 
 @dataclass(frozen=True, slots=True)
 class Window:
-    """What was measured on one window. ``ood_score`` is 1 at the limit of what resembles the training set."""
+    """The network's output for one window. ``ood_score`` is 1 at the limit of what resembles the training set."""
 
     start_s: float
     end_s: float
@@ -29,8 +29,8 @@ class Window:
     ood_score: float
 
     @property
-    def obstacle(self) -> Reason | None:
-        """Why the network should not have been asked at all."""
+    def rejection(self) -> Reason | None:
+        """Why the window is rejected whatever the logits say; None if it is not."""
         if self.level_db < SILENCE_DBFS:
             return Reason.SILENCE
         return Reason.UNKNOWN if self.ood_score > 1 else None
@@ -43,52 +43,52 @@ class Decision:
 
 
 class DecisionRule:
-    """Turns what was measured into verdicts. One for a model; keeps nothing between calls."""
+    """Turns logits into decisions. One per model; stateless."""
 
     def __init__(self, genres: Sequence[str], temperature: float, entropy_limit: float) -> None:
         self.genres = list(genres)
         self.temperature, self.entropy_limit = temperature, entropy_limit
 
-    def verdict(self, logits: Logits, obstacle: Reason | None) -> Decision:
-        """Calibrated probabilities, and why they are not to be relied on, if so.
+    def decide(self, logits: Logits, rejection: Reason | None) -> Decision:
+        """Calibrated probabilities, and the reason not to rely on them, if there is one.
 
-        Behind an obstacle the temperature is raised until the entropy is `FLAT_ENTROPY`, so that who reads only the
-        probabilities is not misled either.
+        For a rejected window the temperature is raised until the entropy is `FLAT_ENTROPY`, so that a caller that reads
+        only the probabilities is not misled either.
         """
         logits = logits / self.temperature
-        if obstacle is not None:
-            return Decision(flattened(logits), obstacle)
+        if rejection is not None:
+            return Decision(flattened(logits), rejection)
         probabilities = softmax(logits)
         unclear = relative_entropy(probabilities) >= self.entropy_limit
         return Decision(probabilities, Reason.UNCLEAR if unclear else None)
 
     def segment(self, window: Window) -> Segment:
-        verdict = self.verdict(window.logits, window.obstacle)
+        decision = self.decide(window.logits, window.rejection)
         return Segment(
             start_s=round(window.start_s, 3),
             end_s=round(window.end_s, 3),
-            genre=self.genres[int(verdict.probabilities.argmax())],
-            probabilities=self.named(verdict.probabilities),
-            uncertain=verdict.reason is not None,
-            reason=verdict.reason,
+            genre=self.genres[int(decision.probabilities.argmax())],
+            probabilities=self.named(decision.probabilities),
+            uncertain=decision.reason is not None,
+            reason=decision.reason,
         )
 
     def whole(self, windows: Sequence[Window]) -> Decision:
-        """The verdict on all windows together: the mean logits of those that are music, if those are at least half."""
-        music = [window for window in windows if window.obstacle is None]
+        """The decision on all windows: from the mean logits of those that are music, if these are at least half."""
+        music = [window for window in windows if window.rejection is None]
         if 2 * len(music) >= len(windows):
-            return self.verdict(np.mean([window.logits for window in music], axis=0), None)
-        obstacles = [window.obstacle for window in windows if window.obstacle]
-        return self.verdict(
-            np.mean([window.logits for window in windows], axis=0), max(set(obstacles), key=obstacles.count)
+            return self.decide(np.mean([window.logits for window in music], axis=0), None)
+        rejections = [window.rejection for window in windows if window.rejection]
+        return self.decide(
+            np.mean([window.logits for window in windows], axis=0), max(set(rejections), key=rejections.count)
         )
 
     def named(self, probabilities: npt.NDArray[np.float64]) -> dict[str, float]:
         return rounded(dict(zip(self.genres, probabilities.tolist(), strict=True)))
 
 
-def stretches(segments: Sequence[Segment]) -> list[MergedSegment]:
-    """Neighbouring segments with the same verdict, joined. Where windows overlap, the border lies in the middle."""
+def merge_segments(segments: Sequence[Segment]) -> list[MergedSegment]:
+    """Joins neighbouring segments with the same decision. Where windows overlap, the boundary is in the middle."""
     groups: list[list[Segment]] = []
     for segment in segments:
         if groups and _label(groups[-1][-1]) == _label(segment):
@@ -135,6 +135,6 @@ def flattened(logits: Logits) -> npt.NDArray[np.float64]:
 
 
 def relative_entropy(probabilities: npt.NDArray[np.float64]) -> float:
-    """Entropy divided by that of the uniform distribution: from 0 (sure) to 1 (no idea)."""
+    """Entropy divided by that of the uniform distribution: from 0 (certain) to 1 (uniform)."""
     p = probabilities[probabilities > 0]
     return float(-(p * np.log(p)).sum() / np.log(len(probabilities)))

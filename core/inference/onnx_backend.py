@@ -1,4 +1,4 @@
-"""An exported ONNX model as a network: the same questions, the same answers, without PyTorch's part in them."""
+"""An exported ONNX model on ONNX Runtime: windows in, logits and OOD scores out, as with PyTorch."""
 
 import os
 from importlib.util import find_spec
@@ -19,8 +19,8 @@ INPUT, LOGITS, PROBABILITIES, OOD_SCORE = "waveform", "logits", "probabilities",
 BATCH = 16
 
 
-class OnnxNetwork:
-    """A `Backend` on ONNX Runtime. Safe to ask from several threads at once."""
+class OnnxBackend:
+    """A `Backend` on ONNX Runtime, safe to use from several threads at once."""
 
     def __init__(self, path: str | os.PathLike[str], device: str = "auto") -> None:
         """
@@ -47,8 +47,8 @@ class OnnxNetwork:
         if card.digest and digest_of(content, card.digest) != card.digest:
             raise UserError(f"{path} is damaged: its content does not match its checksum")
 
-    def measure(self, wave_BN: Waveform) -> tuple[Values, Values]:
-        """As `Backend.measure`."""
+    def forward(self, wave_BN: Waveform) -> tuple[Values, Values]:
+        """As `Backend.forward`."""
         logits, ood_score = self._run(repeated(wave_BN, self.window_samples))
         if self.fixed_length and wave_BN.shape[1] < self.window_samples:
             logits, _ = self._run(followed_by_silence(wave_BN, self.window_samples))

@@ -1,4 +1,4 @@
-"""A model file on a device: windows of sound in, logits out, and how unlike the training set each window is."""
+"""A trained model on a PyTorch device: windows in, logits and OOD scores out."""
 
 from pathlib import Path
 
@@ -22,13 +22,13 @@ CACHED = 3
 """Windows at a time through the front end on a CPU: the transforms of more than these fall out of its cache."""
 
 
-class Network:
-    """Front end, network and limits, ready to be asked. Safe to ask from several threads at once."""
+class TorchBackend:
+    """Front end, network and OOD detector. A `Backend`, safe to use from several threads at once."""
 
     def __init__(self, path: Path, device: str = "auto") -> None:
         """
         Raises:
-            UserError: the file is missing, damaged or no model, or there is no such device.
+            UserError: the file is missing, damaged or not a model, or there is no such device.
         """
         trained = load_model(path, choose_device(device))
         fuse_batch_norm(trained.model)
@@ -52,7 +52,7 @@ class Network:
         self.ood_detector = None if ood_detector is None else ood_detector.to(self.device)
 
     @torch.inference_mode()
-    def measure(self, wave_BN: npt.NDArray[np.float32]) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+    def forward(self, wave_BN: npt.NDArray[np.float32]) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
         """Windows (B, N) of one length, at most ``window_samples`` → logits (B, C), and ood_score (B,).
 
         The OOD score is the distance from the training windows in units of its limit; 0 where the model knows no limit.

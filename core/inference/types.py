@@ -1,4 +1,4 @@
-"""What a classifier says about a file: plain structs without torch, and their JSON."""
+"""Predictions: plain structs without torch, and their JSON."""
 
 from collections.abc import Sequence
 from enum import StrEnum
@@ -8,7 +8,7 @@ import msgspec
 
 
 class Reason(StrEnum):
-    """Why a verdict is uncertain."""
+    """Why a prediction is uncertain."""
 
     SILENCE = "silence"
     UNKNOWN = "unlike the training music"
@@ -16,7 +16,7 @@ class Reason(StrEnum):
 
 
 class Segment(msgspec.Struct, frozen=True, kw_only=True):
-    """The verdict on one window. Probabilities are calibrated and sum to 1; times are seconds from the beginning."""
+    """The prediction for one window. Probabilities are calibrated and sum to 1; times are seconds from the start."""
 
     start_s: float
     end_s: float
@@ -27,7 +27,7 @@ class Segment(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class MergedSegment(msgspec.Struct, frozen=True, kw_only=True):
-    """Neighbouring windows of one verdict. ``genre`` is None where they are uncertain, and ``reason`` says why."""
+    """Neighbouring windows with the same prediction. ``genre`` is None where they are uncertain, for ``reason``."""
 
     start_s: float
     end_s: float
@@ -37,7 +37,7 @@ class MergedSegment(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Prediction(msgspec.Struct, frozen=True, kw_only=True):
-    """The verdict on a file, or on whatever else was listened to (``path`` is then empty).
+    """The prediction for a file, or for other sound (``path`` is then empty).
 
     ``genre`` is the likeliest one even where ``uncertain`` is set: the probabilities are then nearly flat.
     """
@@ -76,8 +76,8 @@ def as_plain(result: Result, labels: Sequence[str], top: int | None = None) -> d
     if isinstance(result, Unreadable):
         return plain
     if top is not None:
-        for judged in (plain, *plain["segments"]):
-            judged["probabilities"] = dict(likeliest(judged["probabilities"], top))
+        for part in (plain, *plain["segments"]):
+            part["probabilities"] = dict(likeliest(part["probabilities"], top))
     return {**plain, "labels": list(labels)}
 
 

@@ -16,7 +16,7 @@ import numpy.typing as npt
 import torch
 
 from core.inference.backend import Backend
-from core.inference.torch_backend import Network
+from core.inference.torch_backend import TorchBackend
 from core.util.parallel import cores
 
 Waveform = npt.NDArray[np.float32]
@@ -54,7 +54,7 @@ class Batcher:
         for thread in self._threads:
             thread.start()
 
-    def measure(self, wave_BN: Waveform) -> Measured:
+    def forward(self, wave_BN: Waveform) -> Measured:
         """Blocks until the windows (B, N) are measured. From any thread but the event loop's."""
         # In pieces, so that a long file does not keep everybody else waiting.
         jobs = [_Job(wave_BN[i : i + self._most]) for i in range(0, len(wave_BN), self._most)]
@@ -124,15 +124,15 @@ class BatchedBackend:
         self.genres, self.name, self.device = network.genres, network.name, network.device
         self.window_samples = network.window_samples
         threads = 1
-        if isinstance(network, Network) and network.device.type == "cpu":
+        if isinstance(network, TorchBackend) and network.device.type == "cpu":
             # Parallel batches beat parallel arithmetic: the matrices of a few windows are small.
             threads = cores()
             torch.set_num_threads(1)
-        self._batcher = Batcher(network.measure, threads=threads, on_batch=on_batch)
+        self._batcher = Batcher(network.forward, threads=threads, on_batch=on_batch)
 
-    def measure(self, wave_BN: Waveform) -> Measured:
-        """As `Backend.measure`."""
-        return self._batcher.measure(wave_BN)
+    def forward(self, wave_BN: Waveform) -> Measured:
+        """As `Backend.forward`."""
+        return self._batcher.forward(wave_BN)
 
     def close(self) -> None:
         self._batcher.close()

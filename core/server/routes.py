@@ -114,6 +114,8 @@ PIECE = 256 * 1024
 POLL_SECONDS = 0.25
 HEARTBEAT_SECONDS = 15
 """A comment this often keeps proxies from giving up on a quiet run, and tells the client that the server is there."""
+GRACE_SECONDS = 5
+"""For an event stream to end by itself when the server stops; then it is cut off."""
 MOST_DIGITS = 18
 
 
@@ -121,7 +123,7 @@ class EventStream(EventSourceResponse):
     """Server-sent events, for a bounded number of clients at a time."""
 
     def __init__(self, service: Service, events: AsyncIterator[bytes]) -> None:
-        super().__init__(events, ping=HEARTBEAT_SECONDS, sep="\n")
+        super().__init__(events, ping=HEARTBEAT_SECONDS, sep="\n", shutdown_grace_period=GRACE_SECONDS)
         self._service = service
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:

@@ -12,7 +12,7 @@ from textual.content import Content
 from textual.message import Message
 from textual.widgets import Input, Static
 
-from core.inference.batch.find_files import collect
+from core.inference.batch.find_files import find_files
 from core.inference.find_model import find_model
 from core.inference.types import Unreadable
 from core.inference.workers.file_worker import Answer, Classified, Classify, Load, Loaded, Play, Playing, Request
@@ -184,7 +184,7 @@ class ClassifyScreen(ModeScreen):
 
     @work(thread=True, group="collecting")
     def _give(self, paths: Iterable[Path]) -> None:
-        found = list(collect(paths))
+        found = list(find_files(paths))
         self.app.call_from_thread(self._given, found)
 
     def _given(self, found: Sequence[Path | Unreadable]) -> None:

@@ -32,18 +32,18 @@ CREATE TABLE IF NOT EXISTS predictions
 """
 
 
-def default_index() -> Path:
+def default_cache() -> Path:
     return cache_folder() / "classified.sqlite"
 
 
-def judge_key(model: Path, overlap: float) -> str:
+def model_key(model: Path, overlap: float) -> str:
     """What, beside the sound, a prediction depends on."""
     with model.open("rb") as file:
         digest = hashlib.file_digest(file, lambda: hashlib.blake2b(digest_size=16))
     return f"{VERSION}:{digest.hexdigest()}:{overlap:.4f}"
 
 
-class PredictionIndex:
+class PredictionCache:
     """Safe to use from several threads, and from several processes on one file."""
 
     def __init__(self, path: Path, judge: str) -> None:

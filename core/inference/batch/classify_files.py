@@ -1,4 +1,4 @@
-"""Many files: decoded and judged side by side, answered in order, each by itself whatever is wrong with another."""
+"""Classifies many files in parallel, with the results in order; a failure costs one file."""
 
 import traceback
 from collections.abc import Callable, Generator, Iterable
@@ -9,7 +9,7 @@ import torch
 
 from core.audio.errors import AudioError
 from core.audio.files.open_file import open_file
-from core.inference.batch.cache import PredictionIndex
+from core.inference.batch.cache import PredictionCache
 from core.inference.batch.find_files import Found
 from core.inference.classifier import Classifier
 from core.inference.types import Result, Unreadable
@@ -17,13 +17,13 @@ from core.util.parallel import cores, ordered_map
 from core.util.text import printable
 
 
-def classify_many(
+def classify_files(
     classifier: Classifier,
     found: Iterable[Found],
     *,
     jobs: int,
     overlap: float = 0.0,
-    index: PredictionIndex | None = None,
+    index: PredictionCache | None = None,
     skip_existing: bool = False,
     on_defect: Callable[[str], object] = lambda story: None,
 ) -> Generator[Result]:
@@ -57,7 +57,7 @@ def classify_many(
 
 
 def _classify(
-    classifier: Classifier, path: Path, overlap: float, index: PredictionIndex | None, skip_existing: bool
+    classifier: Classifier, path: Path, overlap: float, index: PredictionCache | None, skip_existing: bool
 ) -> Result:
     with open_file(path) as file:
         if index is None:

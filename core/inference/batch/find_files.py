@@ -12,7 +12,7 @@ from core.util.text import printable
 Found = Path | Unreadable
 
 
-def collect(arguments: Iterable[str | os.PathLike[str]]) -> Iterator[Found]:
+def find_files(arguments: Iterable[str | os.PathLike[str]]) -> Iterator[Found]:
     """The audio files meant, each once, in a stable order, and a line for every argument or folder that gives none.
 
     A file that is named is taken whatever its name; folders are searched through, symbolic links included, for names

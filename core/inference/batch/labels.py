@@ -1,4 +1,4 @@
-"""From a model's genres to the names that a user gives them, one or several a file. Imports no torch."""
+"""From a model's genres to the user's own labels, one or several per file. Imports no torch."""
 
 import tomllib
 from pathlib import Path
@@ -75,4 +75,4 @@ def read_labels(path: Path) -> Labels:
     except OSError as error:
         raise UserError(f"{path} cannot be read: {error.strerror}") from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError, msgspec.ValidationError) as error:
-        raise UserError(f"{path} is no file of labels: {error}") from error
+        raise UserError(f"{path} is not a file of labels: {error}") from error

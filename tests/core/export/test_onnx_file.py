@@ -16,8 +16,8 @@ from core.features.settings import FrontEndSettings
 from core.inference import Classifier, Prediction
 from core.inference.decision import softmax
 from core.inference.find_model import default_model
-from core.inference.onnx_backend import INPUT, PROBABILITIES, OnnxNetwork
-from core.inference.torch_backend import Network
+from core.inference.onnx_backend import INPUT, PROBABILITIES, OnnxBackend
+from core.inference.torch_backend import TorchBackend
 from core.models.registry import MODEL_NAMES, build_model
 from tests.support.paths import GTZAN_MINI
 from tests.support.small_model import GENRES, a_sound, shared_model
@@ -86,12 +86,12 @@ def test_a_sound_shorter_than_a_window_is_judged_alike(onnx: Exported, network: 
 
 def test_other_programs_get_calibrated_probabilities_from_a_waveform(onnx: Exported) -> None:
     """No front end, no softmax and no temperature to be known of."""
-    network = Network(shared_model(), "cpu")
+    network = TorchBackend(shared_model(), "cpu")
     session = onnxruntime.InferenceSession(str(onnx("small_cnn")))
     for count in (1, 3, 20):
         wave_BN = np.random.default_rng(count).normal(0, 0.1, (count, network.window_samples)).astype(np.float32)
         (probabilities,) = session.run([PROBABILITIES], {INPUT: wave_BN})
-        logits, _ = network.measure(wave_BN)
+        logits, _ = network.forward(wave_BN)
         expected = [softmax(row / network.calibration.temperature) for row in logits]
         np.testing.assert_allclose(probabilities, expected, atol=CLOSE)
 
@@ -117,8 +117,8 @@ def test_the_real_valued_front_end_gives_the_same_decibels(settings: FrontEndSet
 
 
 def test_the_description_travels_with_the_model(onnx: Exported) -> None:
-    network = OnnxNetwork(onnx("small_cnn"))
-    original = Network(shared_model("small_cnn"), "cpu")
+    network = OnnxBackend(onnx("small_cnn"))
+    original = TorchBackend(shared_model("small_cnn"), "cpu")
     assert network.settings == original.settings
     assert network.calibration == original.calibration
     assert (network.name, network.genres) == ("small_cnn", original.genres)

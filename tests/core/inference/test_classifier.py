@@ -166,7 +166,7 @@ def test_a_high_rate_is_taken(classifier: Classifier) -> None:
 def test_values_that_are_no_numbers_are_refused(classifier: Classifier) -> None:
     y = tone(4, RATE)
     y[100] = np.nan
-    with pytest.raises(UserError, match="no numbers"):
+    with pytest.raises(UserError, match="NaN or infinite"):
         classifier.classify_array(y, RATE)
 
 
@@ -199,26 +199,26 @@ def test_a_damaged_calibration_is_told(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("change", "said"),
+    "change",
     [
-        (lambda saved: saved.update(calibration={"temperature": 0.0}), "temperature must be above 0"),
-        (lambda saved: saved.update(calibration={"temperature": -1.0}), "temperature must be above 0"),
-        (lambda saved: saved.update(calibration={"temperature": float("nan")}), "NaN"),
-        (lambda saved: saved.update(calibration={"entropy_limit": float("inf")}), "NaN or infinite"),
-        (lambda saved: saved.update(calibration={"texture_mean": [float("nan")]}), "NaN or infinite"),
-        (lambda saved: saved.update(calibration={"texture_limit": 0.0}), "texture limit must be above 0"),
-        (lambda saved: saved["genres"].__setitem__(1, saved["genres"][0]), "different genres"),
-        (lambda saved: saved["genres"].__setitem__(0, 7), "genre"),
-        (lambda saved: saved["genres"].__setitem__(0, "\x1b]0;owned\x07"), "genre"),
-        (lambda saved: next(w for w in saved["weights"].values() if w.is_floating_point()).fill_(float("nan")), "NaN"),
+        lambda saved: saved.update(calibration={"temperature": 0.0}),
+        lambda saved: saved.update(calibration={"temperature": -1.0}),
+        lambda saved: saved.update(calibration={"temperature": float("nan")}),
+        lambda saved: saved.update(calibration={"entropy_limit": float("inf")}),
+        lambda saved: saved.update(calibration={"texture_mean": [float("nan")]}),
+        lambda saved: saved.update(calibration={"texture_limit": 0.0}),
+        lambda saved: saved["genres"].__setitem__(1, saved["genres"][0]),
+        lambda saved: saved["genres"].__setitem__(0, 7),
+        lambda saved: saved["genres"].__setitem__(0, "\x1b]0;owned\x07"),
+        lambda saved: next(w for w in saved["weights"].values() if w.is_floating_point()).fill_(float("nan")),
     ],
 )
 def test_a_hostile_model_is_refused_when_it_is_loaded(
-    tmp_path: Path, change: Callable[[dict[str, Any]], object], said: str
+    tmp_path: Path, change: Callable[[dict[str, Any]], object]
 ) -> None:
     saved = torch.load(shared_model(), weights_only=True)
     change(saved)
     torch.save(saved, tmp_path / "hostile.pth")
-    with pytest.raises(UserError, match=said) as refused:
+    with pytest.raises(UserError, match="damaged") as refused:
         Classifier.load(tmp_path / "hostile.pth", "cpu")
-    assert "\n" not in str(refused.value)
+    assert "\n" not in str(refused.value) and "\x1b" not in str(refused.value)

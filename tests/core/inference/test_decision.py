@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from core.inference.decision import FLAT_ENTROPY, DecisionRule, Window, relative_entropy, softmax, stretches
+from core.inference.decision import FLAT_ENTROPY, DecisionRule, Window, merge_segments, relative_entropy, softmax
 from core.inference.types import Reason, Segment
 
 GENRES = [f"genre{i}" for i in range(10)]
@@ -47,9 +47,9 @@ def test_what_is_no_music_is_flattened_however_sure_the_network_is(
 
 def test_flattening_keeps_the_order_and_leaves_flat_ones_alone(judge: DecisionRule) -> None:
     logits = np.linspace(0, 5, 10)
-    probabilities = judge.verdict(logits, Reason.UNKNOWN).probabilities
+    probabilities = judge.decide(logits, Reason.UNKNOWN).probabilities
     assert (np.diff(probabilities) > 0).all()
-    assert judge.verdict(VAGUE, Reason.SILENCE).probabilities == pytest.approx(np.full(10, 0.1))
+    assert judge.decide(VAGUE, Reason.SILENCE).probabilities == pytest.approx(np.full(10, 0.1))
 
 
 def test_high_entropy_is_unclear(judge: DecisionRule) -> None:
@@ -81,7 +81,7 @@ def segment(start: float, genre: str, reason: Reason | None = None, length: floa
 
 
 def test_neighbours_of_one_verdict_make_a_stretch() -> None:
-    made = stretches(
+    made = merge_segments(
         [segment(0, "a"), segment(3, "a"), segment(6, "b", Reason.UNCLEAR), segment(9, "c", Reason.UNCLEAR)]
     )
     assert [(s.start_s, s.end_s, s.genre, s.reason) for s in made] == [
@@ -92,6 +92,6 @@ def test_neighbours_of_one_verdict_make_a_stretch() -> None:
 
 
 def test_stretches_of_overlapping_windows_meet_in_the_middle_and_cover_everything() -> None:
-    made = stretches([segment(0, "a"), segment(1.5, "a"), segment(3, "b"), segment(4.2, "b")])
+    made = merge_segments([segment(0, "a"), segment(1.5, "a"), segment(3, "b"), segment(4.2, "b")])
     assert [(s.start_s, s.end_s) for s in made] == [(0, 3.75), (3.75, 7.2)]
-    assert stretches([]) == []
+    assert merge_segments([]) == []

@@ -31,9 +31,9 @@ def windows(count: int, first: float = 0.0, length: int = 4) -> Waveform:
 
 def behind(gate: Gate, batcher: Batcher, pool: ThreadPoolExecutor, works: list[Waveform]) -> list[Measured]:
     """The answers to ``works``, asked for while one measurement is under way."""
-    first = pool.submit(batcher.measure, windows(1))
+    first = pool.submit(batcher.forward, windows(1))
     assert gate.begun.wait(10)
-    others = [pool.submit(batcher.measure, wave) for wave in works]
+    others = [pool.submit(batcher.forward, wave) for wave in works]
     while batcher._jobs.qsize() < len(works):
         pass
     gate.open.set()
@@ -71,7 +71,7 @@ def test_many_windows_of_one_caller_go_in_pieces() -> None:
     sizes: list[int] = []
     batcher = Batcher(sums, most=4, on_batch=lambda windows, callers, seconds: sizes.append(windows))
     work = windows(10)
-    assert np.array_equal(batcher.measure(work)[0], sums(work)[0])
+    assert np.array_equal(batcher.forward(work)[0], sums(work)[0])
     assert sizes == [4, 4, 2]
     batcher.close()
 
@@ -84,8 +84,8 @@ def test_a_failure_reaches_its_callers_and_nobody_else() -> None:
 
     batcher = Batcher(fails_on_nine)
     with pytest.raises(RuntimeError, match="nine"):
-        batcher.measure(windows(1, first=9))
-    assert len(batcher.measure(windows(2))[0]) == 2
+        batcher.forward(windows(1, first=9))
+    assert len(batcher.forward(windows(2))[0]) == 2
     batcher.close()
 
 
@@ -93,7 +93,7 @@ def test_closing_answers_what_was_asked_before() -> None:
     gate = Gate()
     batcher = Batcher(gate, most=2)
     with ThreadPoolExecutor(8) as pool:
-        asked = [pool.submit(batcher.measure, windows(2)) for _ in range(3)]
+        asked = [pool.submit(batcher.forward, windows(2)) for _ in range(3)]
         while batcher._jobs.qsize() < 2:
             pass
         closing = pool.submit(batcher.close)

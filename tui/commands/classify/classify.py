@@ -14,7 +14,7 @@ from tui.commands.exit_codes import DONE, FAILED, UsageError
 from tui.shell.printing import print_note, print_notes
 
 if TYPE_CHECKING:
-    from core.inference.batch.cache import PredictionIndex
+    from core.inference.batch.cache import PredictionCache
     from core.inference.batch.labels import Labels
     from tui.commands.classify.outputs import Output
     from tui.commands.classify.tagging import Tagger
@@ -70,7 +70,7 @@ def run(args: argparse.Namespace) -> int:
     _check(args)
     if args.nproc > 1:
         return classify_in_processes(args)
-    from core.inference.batch.find_files import collect
+    from core.inference.batch.find_files import find_files
     from core.inference.find_model import find_model
     from core.util.parallel import cores
     from core.util.process import tune_process
@@ -78,10 +78,10 @@ def run(args: argparse.Namespace) -> int:
     tune_process()
     labels = _labels(args)
     model = find_model(args.model, runs_dir(args))
-    found = share(list(collect(args.paths)), args.shard)
+    found = share(list(find_files(args.paths)), args.shard)
 
     with without_collecting():
-        from core.inference.batch.classify_files import classify_many
+        from core.inference.batch.classify_files import classify_files
         from core.inference.batch.playlists import Playlists
         from core.inference.classifier import Classifier
         from core.inference.types import Prediction
@@ -98,7 +98,7 @@ def run(args: argparse.Namespace) -> int:
         outputs = [stack.enter_context(output) for output in _outputs(args, classifier.genres, found)]
         tagger = stack.enter_context(_tagger(args)) if args.write_tags else None
         bar = stack.enter_context(Progress("files", len(found)))
-        results = classify_many(
+        results = classify_files(
             classifier,
             found,
             jobs=jobs,
@@ -164,12 +164,12 @@ def _origin(asked: str | None, model: Path) -> str:
 
 
 @contextlib.contextmanager
-def _index(args: argparse.Namespace, model: Path) -> Iterator["PredictionIndex | None"]:
+def _index(args: argparse.Namespace, model: Path) -> Iterator["PredictionCache | None"]:
     """The index; None where the default one cannot be had, which only one who wants to skip has to know."""
-    from core.inference.batch.cache import PredictionIndex, default_index, judge_key
+    from core.inference.batch.cache import PredictionCache, default_cache, model_key
 
     try:
-        index = PredictionIndex(args.index or default_index(), judge_key(model, args.overlap))
+        index = PredictionCache(args.index or default_cache(), model_key(model, args.overlap))
     except UserError:
         if args.index or args.skip_existing:
             raise

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from core.audio.files.open_file import open_file
-from core.inference.batch.cache import PredictionIndex, judge_key
+from core.inference.batch.cache import PredictionCache, model_key
 from core.inference.types import Prediction
 from core.util.errors import UserError
 
@@ -25,30 +25,30 @@ def sound(tmp_path: Path) -> Path:
     return path
 
 
-def known(index: PredictionIndex, path: Path) -> Prediction | None:
+def known(index: PredictionCache, path: Path) -> Prediction | None:
     with open_file(path) as file:
         return index.known(path, file)[1]
 
 
-def remember(index: PredictionIndex, path: Path, said: Prediction) -> None:
+def remember(index: PredictionCache, path: Path, said: Prediction) -> None:
     with open_file(path) as file:
         index.remember(index.known(path, file)[0], said)
 
 
 def test_content_is_known_again_under_any_name(tmp_path: Path, sound: Path) -> None:
-    index = PredictionIndex(tmp_path / "index.sqlite", "judge")
+    index = PredictionCache(tmp_path / "index.sqlite", "judge")
     assert known(index, sound) is None
     remember(index, sound, prediction("jazz"))
     copy = shutil.copy(sound, tmp_path / "copy.wav")
     assert known(index, sound) == known(index, Path(copy)) == prediction("jazz")
     index.close()
-    assert known(PredictionIndex(tmp_path / "index.sqlite", "judge"), sound) == prediction("jazz")
+    assert known(PredictionCache(tmp_path / "index.sqlite", "judge"), sound) == prediction("jazz")
 
 
 def test_changed_content_and_another_judge_are_not_known(tmp_path: Path, sound: Path) -> None:
-    index = PredictionIndex(tmp_path / "index.sqlite", "judge")
+    index = PredictionCache(tmp_path / "index.sqlite", "judge")
     remember(index, sound, prediction("jazz"))
-    assert known(PredictionIndex(tmp_path / "index.sqlite", "another judge"), sound) is None
+    assert known(PredictionCache(tmp_path / "index.sqlite", "another judge"), sound) is None
     sound.write_bytes(sound.read_bytes()[::-1])
     assert known(index, sound) is None
 
@@ -57,17 +57,17 @@ def test_the_key_of_a_judge_changes_with_model_and_overlap(tmp_path: Path) -> No
     one, other = tmp_path / "one.pth", tmp_path / "other.pth"
     one.write_bytes(b"weights")
     other.write_bytes(b"weightz")
-    assert len({judge_key(one, 0), judge_key(other, 0), judge_key(one, 0.5)}) == 3
+    assert len({model_key(one, 0), model_key(other, 0), model_key(one, 0.5)}) == 3
 
 
 def test_what_is_no_index_is_told(tmp_path: Path) -> None:
     (tmp_path / "index.sqlite").write_bytes(b"no database at all" * 100)
     with pytest.raises(UserError, match="cannot be used"):
-        PredictionIndex(tmp_path / "index.sqlite", "judge")
+        PredictionCache(tmp_path / "index.sqlite", "judge")
 
 
 def test_an_index_that_cannot_be_written_does_not_end_the_work(tmp_path: Path, sound: Path) -> None:
-    index = PredictionIndex(tmp_path / "index.sqlite", "judge")
+    index = PredictionCache(tmp_path / "index.sqlite", "judge")
     with sqlite3.connect(tmp_path / "index.sqlite") as other:
         other.execute("DROP TABLE predictions")
     remember(index, sound, prediction("jazz"))
@@ -78,9 +78,9 @@ def test_an_index_that_cannot_be_written_does_not_end_the_work(tmp_path: Path, s
 KILLED = """
 import os, sys
 from pathlib import Path
-from core.inference.batch.cache import PredictionIndex
+from core.inference.batch.cache import PredictionCache
 from tests.core.inference.batch.test_cache import prediction, remember
-index = PredictionIndex(Path(sys.argv[1]), "judge")
+index = PredictionCache(Path(sys.argv[1]), "judge")
 remember(index, Path(sys.argv[2]), prediction("rock"))
 os.kill(os.getpid(), 9)
 """
@@ -89,4 +89,4 @@ os.kill(os.getpid(), 9)
 def test_a_killed_process_leaves_what_it_remembered(tmp_path: Path, sound: Path) -> None:
     done = subprocess.run([sys.executable, "-c", KILLED, tmp_path / "index.sqlite", sound], check=False)
     assert done.returncode == -9
-    assert known(PredictionIndex(tmp_path / "index.sqlite", "judge"), sound) == prediction("rock")
+    assert known(PredictionCache(tmp_path / "index.sqlite", "judge"), sound) == prediction("rock")

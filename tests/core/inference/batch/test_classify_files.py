@@ -9,9 +9,9 @@ import pytest
 import soundfile
 
 from core.inference import Classifier
-from core.inference.batch.cache import PredictionIndex
-from core.inference.batch.classify_files import classify_many
-from core.inference.batch.find_files import collect
+from core.inference.batch.cache import PredictionCache
+from core.inference.batch.classify_files import classify_files
+from core.inference.batch.find_files import find_files
 from core.inference.types import Prediction, Result, Unreadable
 from tests.support.recordings import ENCODERS, tone, write_sound
 from tests.support.small_model import GENRES, a_sound, shared_model, shared_sounds
@@ -25,13 +25,13 @@ def classifier() -> Classifier:
 
 
 def results(classifier: Classifier, *arguments: Path, **options: object) -> dict[str, Result]:
-    found = list(collect(arguments))
-    made = classify_many(classifier, found, jobs=2, **options)  # type: ignore[arg-type]
+    found = list(find_files(arguments))
+    made = classify_files(classifier, found, jobs=2, **options)  # type: ignore[arg-type]
     return {Path(result.path).name: result for result in made}
 
 
 def test_a_folder_of_genres(classifier: Classifier) -> None:
-    made = list(classify_many(classifier, list(collect([shared_sounds()])), jobs=2))
+    made = list(classify_files(classifier, list(find_files([shared_sounds()])), jobs=2))
     paths = [Path(result.path) for result in made]
     assert paths == sorted(shared_sounds().rglob("*.au"))
     assert [result.genre for result in made if isinstance(result, Prediction)] == [path.parent.name for path in paths]
@@ -120,9 +120,9 @@ def test_bad_files_have_their_reasons_and_the_others_their_genres(classifier: Cl
 def test_a_file_that_is_deleted_while_it_waits(classifier: Classifier, tmp_path: Path) -> None:
     found = [a_sound("saw-wall"), tmp_path / "gone.au", a_sound("organ-hymn")]
     (tmp_path / "gone.au").write_bytes(a_sound("saw-wall").read_bytes())
-    listed = list(collect(found))
+    listed = list(find_files(found))
     (tmp_path / "gone.au").unlink()
-    one, gone, other = classify_many(classifier, listed, jobs=1)
+    one, gone, other = classify_files(classifier, listed, jobs=1)
     assert isinstance(one, Prediction)
     assert gone == Unreadable(path=str(tmp_path / "gone.au"), error="no such file")
     assert isinstance(other, Prediction)
@@ -151,7 +151,7 @@ def test_a_defect_of_the_program_costs_one_file(
 def test_what_the_index_knows_is_not_classified_again(
     classifier: Classifier, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    index = PredictionIndex(tmp_path / "index.sqlite", "judge")
+    index = PredictionCache(tmp_path / "index.sqlite", "judge")
     first = results(classifier, a_sound("saw-wall"), index=index)
     copy = tmp_path / "copy.au"
     copy.write_bytes(a_sound("saw-wall").read_bytes())

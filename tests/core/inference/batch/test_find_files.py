@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from core.inference.batch.find_files import collect
+from core.inference.batch.find_files import find_files
 from core.inference.types import Unreadable
 
 
@@ -16,7 +16,7 @@ def touch(path: Path) -> Path:
 
 
 def names(folder: Path, *arguments: str | Path) -> list[str]:
-    found = collect(arguments or [folder])
+    found = find_files(arguments or [folder])
     return [
         f"! {os.path.relpath(f.path, folder)}: {f.error}" if isinstance(f, Unreadable) else os.path.relpath(f, folder)
         for f in found
@@ -67,7 +67,7 @@ def test_links_are_followed_but_not_round_in_circles(tmp_path: Path) -> None:
 def test_odd_names(tmp_path: Path) -> None:
     for name in (b"new\nline.wav", b"caf\xe9.wav"):
         Path(os.fsdecode(os.fsencode(tmp_path) + b"/" + name)).touch()
-    assert [os.fsencode(f.name) for f in collect([tmp_path]) if isinstance(f, Path)] == [
+    assert [os.fsencode(f.name) for f in find_files([tmp_path]) if isinstance(f, Path)] == [
         b"caf\xe9.wav",
         b"new\nline.wav",
     ]

@@ -71,7 +71,7 @@ def test_a_file_of_labels(tmp_path: Path) -> None:
         ("threshold = 2", "from 0 to 1"),
         ("thresholds = 3", "Expected `object`"),
         ("tresholds = {}", "tresholds"),
-        ("[names", "no file of labels"),
+        ("[names", "not a file of labels"),
     ],
 )
 def test_mistakes_are_told(tmp_path: Path, text: str, message: str) -> None:
