@@ -1,8 +1,8 @@
-"""How good a model is on a set of clips, as figures and as text."""
+"""How well a model does on a set of clips: metrics, and the report as text."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 
@@ -15,7 +15,7 @@ class ClassificationReport:
     table: dict[str, Any]
     """Genre, ``macro avg``, ``weighted avg`` → precision, recall, f1-score, support; ``accuracy`` → a number."""
     text: str
-    """The same as a table for people."""
+    """The same as a table of plain text."""
 
     @property
     def macro_f1(self) -> float:
@@ -25,11 +25,11 @@ class ClassificationReport:
 def classification_report(
     truth: Sequence[int], predicted: Sequence[int], genres: Sequence[str]
 ) -> ClassificationReport:
-    """The report on clips, both sequences holding places in ``genres``; a genre without clips has zeros.
+    """scikit-learn's report; both sequences hold indices into ``genres``.
 
-    The macro average leaves out genres that were neither there nor predicted, which say nothing about the network.
+    The macro average leaves out genres that have no clips and were never predicted: they say nothing about the model.
     """
-    from sklearn import metrics  # 1.6 s, and only a run that ends needs it
+    from sklearn import metrics  # takes 1.6 s to import, and only the end of a run needs it
 
     present = sorted({*truth, *predicted})
     options: dict[str, Any] = {
@@ -43,16 +43,28 @@ def classification_report(
 
 
 def _plain(table: dict[str, Any]) -> dict[str, Any]:
-    """The same with Python's numbers in place of numpy's."""
+    """The table with Python's numbers in place of numpy's."""
     return {key: _plain(value) if isinstance(value, dict) else float(value) for key, value in table.items()}
 
+
+class Metric(NamedTuple):
+    title: str
+    text: Callable[[float], str]
+
+
+METRICS = {
+    "accuracy": Metric("accuracy", percent),
+    "loss": Metric("loss", number),
+    "macro_f1": Metric("macro F1", "{:.3f}".format),
+}
+"""The metrics in the first line of a report, by the field of `Assessment`."""
 
 MOST_MISTAKES = 50
 """Misclassified clips that the text names; the JSON has all of them."""
 
 
 class Assessment(msgspec.Struct, frozen=True, kw_only=True):
-    """The figures of a classification; see `core.runs.journal.events.TestFinished` for their meaning."""
+    """The metrics of a classification; see `core.runs.journal.events.TestFinished` for their meaning."""
 
     clips: int
     accuracy: float
@@ -83,10 +95,11 @@ def assess(
     calibration_error: float,
     calibration_noise: float,
 ) -> Assessment:
-    """The assessment of clips by what was predicted of each.
+    """The metrics of clips, given what was predicted for each.
 
     Args:
-        truth, predicted: places in ``genres``; confidence: the probability of the predicted genre.
+        truth, predicted: indices into ``genres``.
+        confidence: the probability of the predicted genre.
     """
     table = classification_report(truth, predicted, genres)
     confusion = [[0] * len(genres) for _ in genres]
@@ -114,11 +127,12 @@ def assess(
 
 
 def as_text(assessment: Assessment, heading: str, comparison: str = "") -> str:
-    """The whole assessment for people, below ``heading``; ``comparison`` with another model stands by the figures."""
+    """The report as plain text, below ``heading``; a ``comparison`` with another model follows the metrics."""
     low, high = assessment.interval
     figures = (
-        f"{assessment.clips:,} clips: accuracy {percent(assessment.accuracy)}, loss {number(assessment.loss)}, "
-        f"macro F1 {assessment.macro_f1:.3f}\n"
+        f"{assessment.clips:,} clips: "
+        + ", ".join(f"{metric.title} {metric.text(getattr(assessment, name))}" for name, metric in METRICS.items())
+        + "\n"
         f"95% interval of the accuracy {percent(low)} to {percent(high)} (as if no two clips were of one artist)\n"
         f"calibration error {percent(assessment.calibration_error)} "
         f"(a perfectly calibrated model shows {percent(assessment.calibration_noise)} on so many clips)"

@@ -1,4 +1,4 @@
-"""A run in one line, and many of them quickly: what a list of runs shows, kept beside each run that has ended."""
+"""Runs in one line each: what a list of runs shows, cached beside each run that has ended."""
 
 import contextlib
 import math
@@ -85,7 +85,7 @@ class RunWatcher:
             summary = _read_cache(self.run, stamp)
             if summary is None:
                 summary = self._read(now)
-                if summary.state in LIVING:  # it was launched in this instant
+                if summary.state in LIVING:  # it was launched just now, or is trained on another host
                     return summary
                 _write_cache(self.run, stamp, summary)
             self._rested, self._tail = (stamp, summary), None
@@ -161,6 +161,6 @@ def _read_cache(run: RunFolder, stamp: Stamp) -> Summary | None:
 def _write_cache(run: RunFolder, stamp: Stamp, summary: Summary) -> None:
     # Without name and path, which are known when it is read and need not be UTF-8.
     data = msgspec.json.encode(_Cached(VERSION, stamp, msgspec.structs.replace(summary, name="", path="")))
-    # Somebody else's runs may be read-only: they are read anew by every program that lists them.
+    # Another user's runs may be read-only: every program that lists them reads them anew.
     with contextlib.suppress(OSError):
         write_atomic(run.path / CACHE, data, sync=False)

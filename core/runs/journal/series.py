@@ -1,7 +1,6 @@
 """Values over steps in bounded memory: however many there are, at most `CAPACITY` points remain."""
 
 import math
-from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -35,7 +34,7 @@ class Series:
     width: int = 1
 
     def add(self, step: int, value: float | None) -> None:
-        """Takes in one value. A missing or infinite one leaves a gap; a step seen before rewinds the series to it."""
+        """Adds one value. A missing or infinite one leaves a gap; a step seen before rewinds the series to it."""
         if self.points and step <= self.points[-1].last:
             self._rewind(step)
         if value is None or not math.isfinite(value):
@@ -53,30 +52,15 @@ class Series:
         return Series(list(self.points), self.width)
 
     def _rewind(self, step: int) -> None:
-        """A run that goes on from a checkpoint repeats the steps after it."""
+        """A run that resumes from a checkpoint repeats the steps after it."""
         while self.points and self.points[-1].last >= step:
             self.points.pop()
 
 
-def decimate(values: Iterable[tuple[int, float | None]], columns: int) -> list[Point]:
-    """At most ``columns`` points, each with the lowest, highest and mean of the values that fall into it.
-
-    Args:
-        values: (step or epoch, value), ascending. Missing, infinite and NaN values are left out, as gaps.
-        columns: width of the plot in characters or dots.
-    """
-    points = [Point(x, x, y, y, y, 1) for x, y in values if y is not None and math.isfinite(y)]
-    if len(points) <= columns:
-        return points
-    span = points[-1].last - points[0].first + 1
-    width = max(1, math.ceil(span / columns))
-    return _grouped(points, width, origin=points[0].first)
-
-
-def _grouped(points: list[Point], width: int, origin: int = 0) -> list[Point]:
+def _grouped(points: list[Point], width: int) -> list[Point]:
     grouped: list[Point] = []
     for point in points:
-        if grouped and (grouped[-1].first - origin) // width == (point.first - origin) // width:
+        if grouped and grouped[-1].first // width == point.first // width:
             grouped[-1] = _merged(grouped[-1], point)
         else:
             grouped.append(point)

@@ -3,7 +3,7 @@ import math
 from hypothesis import given
 from hypothesis import strategies as st
 
-from core.runs.journal.series import CAPACITY, Series, decimate
+from core.runs.journal.series import CAPACITY, Series
 
 finite = st.floats(-1e6, 1e6)
 
@@ -38,16 +38,3 @@ def test_a_step_seen_before_rewinds() -> None:
         series.add(step, 1.0)
     series.add(6, 9.0)
     assert [(point.first, point.high) for point in series.points][-2:] == [(5, 1.0), (6, 9.0)]
-
-
-@given(st.lists(finite, min_size=1, max_size=2000), st.integers(1, 200))
-def test_decimating_keeps_the_extremes_and_fits_the_plot(values: list[float], columns: int) -> None:
-    points = decimate(enumerate(values, start=1), columns)
-    assert len(points) <= columns
-    assert min(point.low for point in points) == min(values)
-    assert max(point.high for point in points) == max(values)
-
-
-def test_decimating_leaves_out_what_cannot_be_drawn() -> None:
-    assert [p.first for p in decimate([(1, 1.0), (2, None), (3, math.nan), (4, math.inf), (5, 2.0)], 10)] == [1, 5]
-    assert decimate([], 10) == []
