@@ -34,6 +34,9 @@ from tui.widgets.text_lines import TextLines
 PANES = ("files", "results", "sound")
 BEGINNING = "Choose an audio file on the left: enter classifies it.\nspace marks several, a takes them all."
 
+TEST_DIFFERS = "The test averaged training crops; Classify averages windows, so probabilities can differ."
+"""Said where misclassified clips of a run's test are opened."""
+
 
 class ClassifyScreen(ModeScreen):
     MODE = "classify"
@@ -108,6 +111,8 @@ class ClassifyScreen(ModeScreen):
         """Judge these files and folders, with ``model`` (a model file or a run's folder) where one is named."""
         if model is not None:
             self._take_model(model)
+        if model is not None and paths:
+            self.app.notify(TEST_DIFFERS)
         if paths:
             self.query_one(AudioTree).reveal(paths[0])
         self._give(paths)
@@ -179,6 +184,7 @@ class ClassifyScreen(ModeScreen):
         missing = f"The test of {run.name} found no mistakes" if state.test else f"{run.name} has not been tested yet"
         if paths:
             self.app.call_from_thread(self._give, paths)
+            self.app.call_from_thread(self.app.notify, TEST_DIFFERS)
         else:
             self.app.call_from_thread(self.app.notify, f"{missing}.")
 

@@ -203,3 +203,30 @@ async def test_what_waits_can_be_taken_back(tmp_path: Path, music: Path) -> None
         assert not any(isinstance(request, Classify) for request in screen._process.waiting)
         process.send_signal(signal.SIGCONT)
         await until_gone(pilot, "waiting")
+
+
+async def test_predictions_by_another_model_are_marked_and_made_anew(tmp_path: Path, music: Path) -> None:
+    app = an_app(tmp_path)
+    other = tmp_path / "other.pth"
+    shutil.copy(shared_model(), other)
+    async with app.run_test(size=SIZE) as pilot:
+        await app.classify_paths([music / "known" / f"{GENRES[0]}.au"])
+        await until_shown(pilot, "1 of 1 file classified")
+        screen = app.screen
+        assert isinstance(screen, ClassifyScreen)
+        screen._take_model(other)
+        await until_shown(pilot, "model other", "1 by another model: r classifies again", f"~ {GENRES[0]}")
+        await pilot.press("r")
+        await until_gone(pilot, "by another model")
+        await until_shown(pilot, "1 of 1 file classified", f"{GENRES[0]} ")
+        (sound,) = screen.query_one(ResultList).sounds
+        assert sound.prediction is not None and sound.prediction.model == "other"
+
+
+async def test_a_truncated_file_has_the_warning_of_the_command(tmp_path: Path, music: Path) -> None:
+    cut = music / "cut.au"
+    cut.write_bytes(a_sound(GENRES[0]).read_bytes()[:200_000])
+    app = an_app(tmp_path)
+    async with app.run_test(size=SIZE) as pilot:
+        await app.classify_paths([cut])
+        await until_shown(pilot, "1 of 1 file classified", "cut off")
