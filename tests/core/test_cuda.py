@@ -31,8 +31,7 @@ from core.training.loop.train_state import TrainState
 from core.training.recipe import Recipe
 from tests.core.training.conftest import collection as collection
 from tests.core.training.conftest import own_cache as own_cache
-from tests.core.training.run.test_resume import slow_look as slow_look
-from tests.core.training.run.test_resume import stop_when
+from tests.core.training.conftest import slow_look as slow_look
 from tests.support import trainer_runs as lives
 from tests.support.folders import mixed_folder
 from tests.support.sounds import sweep, write
@@ -208,7 +207,7 @@ def test_going_on_in_the_middle_of_an_epoch_is_exact(collection: Path, tmp_path:
     def middle(event: ev.Event) -> bool:
         return isinstance(event, ev.BatchProgress) and event.epoch == 2 and event.batch == 3
 
-    assert isinstance(lives.train(broken, stop_when(broken, middle)), ev.RunStopped)
+    assert isinstance(lives.train(broken, lives.stop_when(broken, middle)), ev.RunStopped)
     assert 0 < lives.load(broken.last_path)["place"]["batch"] < 11
     assert isinstance(lives.train(broken), ev.RunFinished)
     lives.assert_same_training(whole, broken)

@@ -8,6 +8,7 @@ import msgspec
 import torch
 
 from core.features.settings import AugmentationSettings, FrontEndSettings
+from core.runs.control import request
 from core.runs.directory import create
 from core.runs.folder import RunFolder
 from core.runs.journal import events as ev
@@ -98,3 +99,16 @@ def assert_same_training(one: RunFolder, other: RunFolder) -> None:
             for key in ("seconds", "planned", "epochs"):
                 plain.pop(key, None)
         assert_same(a, b, name)
+
+
+def stop_when(run: RunFolder, moment: Any) -> Any:
+    """A callback that asks for a stop at the first event for which ``moment`` holds."""
+    asked = False
+
+    def on_event(event: ev.Event) -> None:
+        nonlocal asked
+        if not asked and moment(event):
+            asked = True
+            request(run.path, "stop")
+
+    return on_event

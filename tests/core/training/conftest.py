@@ -1,31 +1,13 @@
-"""A tiny collection of made-up sounds, and a feature store that belongs to the tests."""
+"""The tiny collection, a feature store that belongs to the tests, and a trainer that reports every batch."""
 
 import os
 from collections.abc import Iterator
 from pathlib import Path
 
-import numpy as np
 import pytest
-import soundfile
 import torch
 
-RATE = 11_025
-SECONDS = 2.0
-GENRES = {"hum": 110.0, "tone": 440.0, "whistle": 2_000.0}
-CLIPS = 10
-
-
-def make_collection(folder: Path, genres: dict[str, float] = GENRES, clips: int = CLIPS) -> Path:
-    """Notes at about the genre's pitch, in noise, each clip different; returns the folder of genres."""
-    rng = np.random.default_rng(1)
-    t = np.arange(round(SECONDS * RATE)) / RATE
-    for genre, pitch in genres.items():
-        (folder / genre).mkdir(parents=True)
-        for i in range(clips):
-            note = np.sin(2 * np.pi * pitch * rng.uniform(0.8, 1.25) * t) * np.cos(rng.uniform(2, 9) * t)
-            y = 0.5 * note + 0.05 * rng.standard_normal(len(t))
-            soundfile.write(folder / genre / f"{genre}.{i:05d}.wav", y, RATE, subtype="PCM_16")
-    return folder
+from tests.support.tones import make_collection
 
 
 @pytest.fixture(scope="session")
@@ -47,3 +29,11 @@ def own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
             del os.environ[name]
         else:
             os.environ[name] = value
+
+
+@pytest.fixture
+def slow_look(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Looks at the control file after every batch, and tells of every batch."""
+    monkeypatch.setattr("core.training.run.control.LOOK_SECONDS", 0.0)
+    monkeypatch.setattr("core.training.run.callbacks.SHORTEST", 0.0)
+    monkeypatch.setattr("core.training.run.callbacks.SHARE", 0.0)

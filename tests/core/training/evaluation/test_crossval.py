@@ -12,7 +12,7 @@ from core.training.evaluation.crossval import column_folds, grouped_folds, group
 from core.training.evaluation.significance import interval_of_groups, interval_of_mean, interval_of_share, mcnemar
 from core.training.presets import preset
 from core.util.errors import UserError
-from tests.core.training.conftest import make_collection
+from tests.support.tones import make_collection
 from tui.cli import main
 from tui.commands.evaluation.crossval_report import same_protocol
 from tui.commands.exit_codes import FAILED, USAGE

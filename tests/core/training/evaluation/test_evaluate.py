@@ -17,8 +17,8 @@ from core.training.evaluation.evaluate import evaluate
 from core.training.evaluation.significance import interval_of_share
 from core.training.training_set import PartClips
 from core.util.errors import UserError
-from tests.core.training.conftest import GENRES, make_collection
 from tests.support import trainer_runs as lives
+from tests.support.tones import GENRES, make_collection
 from tui.cli import main
 
 

@@ -14,8 +14,8 @@ from core.runs.folder import RunFolder
 from core.runs.journal import events as ev
 from core.training.run.trainer import run_trainer
 from core.util.errors import UserError
-from tests.core.training.conftest import make_collection
 from tests.support import trainer_runs as lives
+from tests.support.tones import make_collection
 
 
 def at_epoch(number: int, act: Callable[[], object]) -> Callable[[ev.Event], None]:

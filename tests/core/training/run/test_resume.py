@@ -1,36 +1,13 @@
 """Going on from last.pth is exact: interrupted and uninterrupted runs end with the same bits."""
 
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from core.dataset.split_settings import SplitSettings
 from core.runs.control import request
-from core.runs.folder import RunFolder
 from core.runs.journal import events as ev
 from tests.support import trainer_runs as lives
-
-
-def stop_when(run: RunFolder, moment: Any) -> Any:
-    """A callback that asks for a stop at the first event for which ``moment`` holds."""
-    asked = False
-
-    def on_event(event: ev.Event) -> None:
-        nonlocal asked
-        if not asked and moment(event):
-            asked = True
-            request(run.path, "stop")
-
-    return on_event
-
-
-@pytest.fixture
-def slow_look(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Looks at the control file after every batch, and tells of every batch."""
-    monkeypatch.setattr("core.training.run.control.LOOK_SECONDS", 0.0)
-    monkeypatch.setattr("core.training.run.callbacks.SHORTEST", 0.0)
-    monkeypatch.setattr("core.training.run.callbacks.SHARE", 0.0)
 
 
 def test_four_epochs_are_two_and_two_more(collection: Path, tmp_path: Path) -> None:
@@ -48,7 +25,7 @@ def test_stopped_between_two_epochs(collection: Path, tmp_path: Path) -> None:
     whole = lives.new_run(tmp_path, collection, **changes)
     lives.train(whole)
     broken = lives.new_run(tmp_path, collection, **changes)
-    after_two = stop_when(broken, lambda event: isinstance(event, ev.EpochFinished) and event.epoch == 2)
+    after_two = lives.stop_when(broken, lambda event: isinstance(event, ev.EpochFinished) and event.epoch == 2)
     assert isinstance(lives.train(broken, after_two), ev.RunStopped)
     assert isinstance(lives.train(broken), ev.RunFinished)
     lives.assert_same_training(whole, broken)
@@ -65,7 +42,7 @@ def test_stopped_in_the_middle_of_an_epoch(collection: Path, tmp_path: Path, pha
     def middle(event: ev.Event) -> bool:
         return isinstance(event, ev.BatchProgress) and (event.epoch, event.phase) == (2, phase) and event.batch <= 3
 
-    ending = lives.train(broken, stop_when(broken, middle))
+    ending = lives.train(broken, lives.stop_when(broken, middle))
     assert isinstance(ending, ev.RunStopped)
     place = lives.load(broken.last_path)["place"]
     assert place["epoch"] == 1
@@ -81,7 +58,7 @@ def test_stopped_in_the_middle_of_an_epoch(collection: Path, tmp_path: Path, pha
 @pytest.mark.usefixtures("slow_look")
 def test_stopped_in_the_first_epoch_keeps_a_model(collection: Path, tmp_path: Path) -> None:
     run = lives.new_run(tmp_path, collection)
-    ending = lives.train(run, stop_when(run, lambda event: isinstance(event, ev.BatchProgress)))
+    ending = lives.train(run, lives.stop_when(run, lambda event: isinstance(event, ev.BatchProgress)))
     assert isinstance(ending, ev.RunStopped)
     assert lives.load(run.best_model_path)["epoch"] == 0
     assert lives.of_kind(run, ev.TestFinished)[0].best_epoch == 0

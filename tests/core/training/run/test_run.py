@@ -17,8 +17,8 @@ from core.runs.lock import RunLock
 from core.training.recipe import OptimiserSettings, SplitSettings
 from core.training.run.trainer import run_trainer
 from core.util.errors import UserError
-from tests.core.training.conftest import CLIPS, GENRES, make_collection
 from tests.support import trainer_runs as lives
+from tests.support.tones import CLIPS, GENRES, make_collection
 
 
 @pytest.fixture(scope="module")
