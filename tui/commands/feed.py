@@ -13,9 +13,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def add_socket_options(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--socket", type=Path, metavar="PATH", help="another socket than the user's own")
+    parser.add_argument("--socket", type=Path, metavar="PATH", help="the socket to send to (the user's own)")
     parser.add_argument(
-        "--rate", type=int, default=None, metavar="HZ", help="of bare 16-bit samples (22050); a WAV header says its own"
+        "--rate",
+        type=int,
+        default=None,
+        metavar="HZ",
+        help="of bare 16-bit samples (22050); a WAV header states its own",
     )
 
 
@@ -32,9 +36,10 @@ def run(args: argparse.Namespace) -> int:
 
 
 def stated_rate(args: argparse.Namespace) -> int:
-    """
+    """The rate of bare samples, from ``--rate``, in Hz.
+
     Raises:
-        UsageError: no sound has that rate.
+        UsageError: it is out of range.
     """
     from core.audio.live.socket_path import DEFAULT_RATE
     from core.audio.resample import HIGHEST_RATE, LOWEST_RATE

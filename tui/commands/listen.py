@@ -11,7 +11,7 @@ from tui.commands.classify.classify import add_model_options
 from tui.commands.common import add_runs_option, runs_dir
 from tui.commands.exit_codes import DONE, UsageError
 from tui.commands.feed import stated_rate
-from tui.listen.routes import routes
+from tui.listen.audio_forwarding import routes
 from tui.shell.printing import print_json, print_line, print_note, print_notes
 from tui.text.formatting import clock
 

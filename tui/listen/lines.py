@@ -7,8 +7,8 @@ from collections.abc import Iterable, Iterator
 from textual.content import Content
 
 from core.audio.live.source import State
-from tui.listen.routes import Route
-from tui.listen.state import Hearing, Verdict
+from tui.listen.audio_forwarding import Route
+from tui.listen.state import ListenState, Verdict
 from tui.text.formatting import clock, percent
 
 MARKS = {
@@ -19,7 +19,7 @@ MARKS = {
 }
 
 
-def source_line(hearing: Hearing, wanted: str, *, listening: bool, paused: bool) -> Content:
+def source_line(hearing: ListenState, wanted: str, *, listening: bool, paused: bool) -> Content:
     """Where sound comes from and how that goes. ``wanted`` is what would be listened to."""
     if hearing.trouble:
         return Content.assemble(("✗ ", "$bad"), hearing.trouble)
@@ -34,7 +34,7 @@ def source_line(hearing: Hearing, wanted: str, *, listening: bool, paused: bool)
     return Content.assemble((f"{mark} ", colour), f"{hearing.source.text or hearing.source.state}{heard_for}")
 
 
-def figures_line(hearing: Hearing) -> Content:
+def figures_line(hearing: ListenState) -> Content:
     """How well verdicts keep up with the sound, and the model they come from."""
     if hearing.opened is None:
         return Content("")
@@ -51,7 +51,7 @@ def figures_line(hearing: Hearing) -> Content:
     return Content(" · ").join(parts)
 
 
-def verdict_line(hearing: Hearing) -> Content:
+def verdict_line(hearing: ListenState) -> Content:
     """The smoothed verdict, or how far the first window is."""
     heard, level = hearing.heard, hearing.level
     if heard is None:
@@ -74,7 +74,7 @@ def history_lines(history: Iterable[Verdict]) -> Iterator[Content]:
             yield Content.assemble(when, (f"? {reason}", "$text-muted"))
 
 
-def advice_lines(hearing: Hearing, width: int) -> list[Content]:
+def advice_lines(hearing: ListenState, width: int) -> list[Content]:
     """What to do for want of sound."""
     why = hearing.devices.error if hearing.devices is not None else ""
     text = f"{why[:1].upper()}{why[1:]}." if why else "Sound can also come from the machine before you, over SSH:"
@@ -98,3 +98,41 @@ def command_lines(command: str, width: int) -> list[Content]:
         else:
             line = longer
     return [Content(text) for text in [*lines, line]]
+
+
+LOWEST_DB = -60.0
+WARM_DB = -6.0
+"""From here on it is loud; 0 is full scale."""
+
+
+def level_line(level_db: float, peak_db: float, clipping: bool, width: int) -> Content:
+    """``━━━━━━━━━━━    ┃      −18.2 dB  peak −9.1`` in ``width`` cells; clipping is said in words.
+
+    Args:
+        level_db: root mean square, and ``peak_db`` the highest peak of late, in dB of full scale.
+    """
+    figures = Content.assemble(
+        f" {_figure(level_db)} dB ",
+        ("peak ", "$text-muted"),
+        _figure(peak_db),
+        ("  CLIPPING", "bold $bad") if clipping else "          ",
+    )
+    cells = max(4, width - figures.cell_length)
+    filled, peak, warm = (_cell(db, cells) for db in (level_db, peak_db, WARM_DB))
+    bar = Content.assemble(
+        ("━" * min(filled, warm), "$good"),
+        ("━" * max(0, filled - warm), "$warn"),
+        ("·" * (cells - filled), "$faint"),
+    )
+    if 0 < peak <= cells:
+        mark = Content.styled("┃", "$bad" if clipping else "$warn" if peak > warm else "$good")
+        bar = bar[: peak - 1] + mark + bar[peak:]
+    return bar + figures
+
+
+def _cell(db: float, cells: int) -> int:
+    return round(min(1.0, max(0.0, (db - LOWEST_DB) / -LOWEST_DB)) * cells)
+
+
+def _figure(db: float) -> str:
+    return f"{'−∞':>5}" if db <= -119 else f"{db:5.1f}".replace("-", "−")

@@ -7,9 +7,9 @@ from textual.containers import Vertical
 from textual.content import Content
 from textual.message import Message
 
+from tui.listen.audio_forwarding import Route
 from tui.listen.lines import advice_lines, route_lines
-from tui.listen.routes import Route
-from tui.listen.state import Hearing
+from tui.listen.state import ListenState
 from tui.widgets.row_list import RowList
 from tui.widgets.text_lines import TextLines
 
@@ -68,7 +68,7 @@ class RoutesPanel(Vertical):
         """The one under the cursor."""
         return self.query_one(RouteList).route.command
 
-    def show(self, hearing: Hearing) -> None:
+    def show(self, hearing: ListenState) -> None:
         if not self.display:
             return
         width = max(20, self.query_one("#command").size.width)

@@ -32,13 +32,12 @@ from core.inference.workers.live_worker import (
 from core.util.errors import UserError
 from core.util.jsonl_process import JsonlProcess, Refused
 from tui.dialogs.model_picker import pick_model
-from tui.listen.level_meter import level_line
-from tui.listen.lines import figures_line, history_lines, source_line, verdict_line
-from tui.listen.routes import routes
+from tui.listen.audio_forwarding import routes
+from tui.listen.lines import figures_line, history_lines, level_line, source_line, verdict_line
 from tui.listen.routes_panel import RoutesPanel
 from tui.listen.source_picker import SourcePicker
 from tui.listen.spectrogram import ScrollView, strip_chart
-from tui.listen.state import Hearing, Verdict
+from tui.listen.state import ListenState, Verdict
 from tui.shell.mode_screen import ModeScreen
 from tui.text.formatting import clock
 from tui.widgets.probability_bars import probability_bars
@@ -80,7 +79,7 @@ class ListenScreen(ModeScreen):
 
     def __init__(self) -> None:
         super().__init__()
-        self.hearing = Hearing()
+        self.hearing = ListenState()
         self._process: JsonlProcess[Request, Answer] = JsonlProcess(
             "core.inference.workers.live_worker",
             Answer,

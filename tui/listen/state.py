@@ -27,7 +27,7 @@ class Verdict(NamedTuple):
     reason: Reason | None
 
 
-class Hearing:
+class ListenState:
     """State of one listening screen. `take` is all that changes it; nothing here knows a widget."""
 
     def __init__(self) -> None:

@@ -1,4 +1,4 @@
-"""The latest sound, between who captures it and who looks at it. The one who captures never waits."""
+"""The latest sound, between the thread that captures it and the one that reads it. Capturing never waits."""
 
 import threading
 import time
@@ -13,14 +13,14 @@ class RingBuffer:
     """Holds the last ``capacity`` samples. One thread writes, one reads.
 
     Attributes:
-        written: samples that have come in all.
-        lost: samples that were overwritten before they were read; ``overruns``: how many times that happened.
+        written: samples that have been written in total.
+        overruns: how many times samples were overwritten before they were read.
         arrived: `time.monotonic` of the last write.
     """
 
     def __init__(self, capacity: int) -> None:
         self.capacity = capacity
-        self.written = self.lost = self.overruns = 0
+        self.written = self.overruns = 0
         self.arrived = 0.0
         self._samples = np.zeros(capacity, dtype=np.float32)
         self._read = 0
@@ -44,7 +44,6 @@ class RingBuffer:
             self._changed.wait_for(lambda: self.written > self._read, timeout)
             oldest = max(0, self.written - self.capacity)
             if self._read < oldest:
-                self.lost += oldest - self._read
                 self.overruns += 1
                 self._read = oldest
             new = self._copy(self._read, self.written)

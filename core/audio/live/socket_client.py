@@ -1,4 +1,4 @@
-"""The other end of the feed socket: a descriptor's bytes, handed on."""
+"""The client's end of the socket: copies what a descriptor gives."""
 
 import contextlib
 import os
@@ -13,37 +13,37 @@ PIECE = 1 << 16
 
 
 def feed(descriptor: int, path: Path, rate: int, on_message: Callable[[str], object]) -> int:
-    """Hands on what can be read from ``descriptor`` until that ends; returns the number of bytes.
+    """Sends what can be read from ``descriptor`` until that ends; returns the number of bytes.
 
     Args:
-        rate: of bare samples, in Hz; a WAV header says it by itself.
-        on_message: is given what the listener has to say.
+        rate: of bare samples, in Hz; a WAV header states its own.
+        on_message: is called with each line from the listener.
 
     Raises:
-        SocketError: nobody listens, or the listener refuses or ends.
+        SocketError: no process listens, or the listener refuses or ends.
     """
     sent = 0
     with connect_to(path) as link:
-        talk = _Talk(link, on_message)
-        talk.send(f'{{"rate": {rate}}}\n'.encode())
+        exchange = _Exchange(link, on_message)
+        exchange.send(f'{{"rate": {rate}}}\n'.encode())
         while True:
             ready, _, _ = select.select([descriptor, link.fileno()], [], [])
             if link.fileno() in ready:
-                talk.listen()
+                exchange.read_answers()
             if descriptor in ready:
                 data = os.read(descriptor, PIECE)
                 if not data:
                     break
-                talk.send(data)
+                exchange.send(data)
                 sent += len(data)
         with contextlib.suppress(OSError):
             link.shutdown(socket.SHUT_WR)
-        talk.listen_to_the_end()
+        exchange.read_to_the_end()
     return sent
 
 
-class _Talk:
-    """What is said and heard over the socket. Hearing goes on while sending has to wait."""
+class _Exchange:
+    """Both directions of the socket: answers are read while sending has to wait."""
 
     def __init__(self, link: socket.socket, on_message: Callable[[str], object]) -> None:
         self._link = link
@@ -56,15 +56,15 @@ class _Talk:
         while rest:
             readable, writable, _ = select.select([self._link], [self._link], [])
             if readable:
-                self.listen()
+                self.read_answers()
             if writable:
                 try:
                     rest = rest[self._link.send(rest) :]
                 except (BrokenPipeError, ConnectionResetError):
-                    self.listen_to_the_end()
+                    self.read_to_the_end()
                     raise SocketError("the listener has gone") from None
 
-    def listen(self) -> None:
+    def read_answers(self) -> None:
         """
         Raises:
             SocketError: the listener refuses, or has ended.
@@ -72,7 +72,7 @@ class _Talk:
         if not self._read():
             raise SocketError("the listener has gone")
 
-    def listen_to_the_end(self) -> None:
+    def read_to_the_end(self) -> None:
         """Until the listener hangs up.
 
         Raises:

@@ -1,9 +1,8 @@
-"""The socket between ``genre-tui feed`` and whoever listens: where it lies, and what is said over it.
+"""The socket between ``genre-tui feed`` and the listener: its path and its protocol.
 
-A feeder connects and first sends one line of JSON such as ``{"rate": 22050}``; then sound as in
-``core.audio.live.pcm_stream``.
-Who sends sound at once, without that line, is understood too. What the listener has to say comes back as lines of
-text; one that begins with ``!`` is the last.
+A client connects and first sends one line of JSON such as ``{"rate": 22050}``, then sound as in
+``core.audio.live.pcm_stream``. The line may be missing. The listener answers with lines of text; one that begins with
+``!`` is the last.
 """
 
 import contextlib
@@ -16,18 +15,18 @@ from pathlib import Path
 from core.util.errors import UserError
 
 DEFAULT_RATE = 22_050
-"""Of bare samples, where nobody says otherwise, in Hz."""
+"""Of bare samples without a stated rate, in Hz."""
 
 
 class SocketError(UserError):
-    """The socket cannot be made, or reached."""
+    """The socket cannot be made or reached."""
 
 
 def default_socket() -> Path:
     """``$GENRE_TUI_SOCKET``; else in the user's folder of runtime files, else in one of our own.
 
-    The environment is not asked for ``XDG_RUNTIME_DIR``: a command over SSH often lacks it where the app has it, and
-    both have to find the same place.
+    ``XDG_RUNTIME_DIR`` is ignored: a command over SSH often lacks it where the app has it, and both have to find the
+    same path.
     """
     chosen = os.environ.get("GENRE_TUI_SOCKET")
     if chosen:
@@ -42,12 +41,12 @@ def listen_on(path: Path) -> socket.socket:
     """A listening socket at ``path`` that only this user may connect to; one that a dead process left is replaced.
 
     Raises:
-        SocketError: somebody listens there already, or the place is not safe or cannot be written to.
+        SocketError: another process listens there, or the folder is not safe or cannot be written to.
     """
     try:
         _private_folder(path.parent)
         if path.is_socket():
-            if _somebody_listens(path):
+            if _is_listened_to(path):
                 raise SocketError(f"another genre-tui listens already: close it, or choose another --socket ({path})")
             path.unlink()
         made = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
@@ -67,9 +66,10 @@ def listen_on(path: Path) -> socket.socket:
 
 
 def connect_to(path: Path) -> socket.socket:
-    """
+    """Connects to the listener.
+
     Raises:
-        SocketError: nobody listens there.
+        SocketError: no process listens there.
     """
     link = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     try:
@@ -86,7 +86,7 @@ def connect_to(path: Path) -> socket.socket:
 
 
 def _private_folder(folder: Path) -> None:
-    """Makes the folder, for this user alone. A folder that is there must not be anybody else's."""
+    """Makes the folder, for this user alone. One that exists must not belong to another user."""
     with contextlib.suppress(FileExistsError):
         folder.mkdir(mode=0o700, parents=True)
     status = folder.lstat()
@@ -96,7 +96,7 @@ def _private_folder(folder: Path) -> None:
         raise SocketError(f"{folder} is open to others, so no sound is taken there; choose another --socket")
 
 
-def _somebody_listens(path: Path) -> bool:
+def _is_listened_to(path: Path) -> bool:
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
         try:
             probe.connect(os.fspath(path))

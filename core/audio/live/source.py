@@ -1,4 +1,4 @@
-"""A live source of sound, wherever it comes from."""
+"""What every live source of sound has in common."""
 
 from enum import StrEnum
 from typing import NamedTuple, Protocol
@@ -8,21 +8,21 @@ import numpy.typing as npt
 
 Waveform = npt.NDArray[np.float32]
 KEPT_SECONDS = 60
-"""Sound that waits for its reader at most; what is older is lost, and counted."""
+"""The most sound that waits for its reader; what is older is lost and counted."""
 
 
 class State(StrEnum):
     WAITING = "waiting"
-    """There is nobody to hear yet."""
+    """Nothing is connected yet."""
     HEARING = "hearing"
     STALLED = "stalled"
     """Sound should be coming and does not."""
     TROUBLE = "trouble"
-    """Something is wrong; the text says what, and the source recovers by itself when it is put right."""
+    """Something is wrong; the text says what. The source recovers by itself when that is put right."""
 
 
 class Condition(NamedTuple):
-    """How a source is."""
+    """The state of a source, with a sentence for people."""
 
     state: State
     text: str = ""
@@ -36,7 +36,7 @@ class Chunk(NamedTuple):
     arrived: float
     """`time.monotonic` at which the last of them came in."""
     begins: bool = False
-    """Whether they are the first of a new sound: nothing connects them with what came before."""
+    """Whether they are the first of a new sound, unconnected with what came before."""
 
 
 class EndOfSound(Exception):
@@ -54,11 +54,11 @@ class Source(Protocol):
         """How many times sound was lost before it could be read, here or in the machine's drivers."""
 
     def read(self, timeout: float) -> Chunk | None:
-        """What has come since the last call, waiting for up to ``timeout`` seconds; None where nothing has.
+        """What has come since the last call, waiting for up to ``timeout`` seconds; or None.
 
         Raises:
-            EndOfSound: nothing will come any more.
-            UserError: what comes is no sound.
+            EndOfSound: nothing more will come.
+            UserError: what comes is not sound.
         """
 
     def close(self) -> None: ...

@@ -13,7 +13,7 @@ from core.inference.workers.live_worker import Answer, DevicesFound
 from tests.support import example_sound as made_up
 from tests.support.pilot import until, until_shown
 from tui.app import GenreApp
-from tui.listen.routes import THERE, Route
+from tui.listen.audio_forwarding import THERE, Route
 from tui.listen.screen import ListenScreen
 
 SIZES = [(80, 24), (120, 40), (200, 60)]

@@ -5,9 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from tui.listen.level_meter import level_line
-from tui.listen.lines import command_lines
-from tui.listen.routes import routes
+from tui.listen.audio_forwarding import routes
+from tui.listen.lines import command_lines, level_line
 from tui.listen.spectrogram import strip_chart
 
 

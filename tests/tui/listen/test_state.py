@@ -6,11 +6,11 @@ from core.inference.types import Reason
 from core.inference.workers.live_worker import Failed, Saved
 from core.util.jsonl_process import Refused
 from tests.support import example_sound as made_up
-from tui.listen.state import Hearing
+from tui.listen.state import ListenState
 
 
-def hearing_of(*answers: object) -> Hearing:
-    hearing = Hearing()
+def hearing_of(*answers: object) -> ListenState:
+    hearing = ListenState()
     for number, answer in enumerate(answers):
         hearing.take(answer, 1000.0 + number)  # type: ignore[arg-type]
     return hearing
