@@ -1,4 +1,4 @@
-"""A sound file on the machine's own loudspeaker, where it has one."""
+"""Plays a sound file on this machine's loudspeaker."""
 
 import threading
 from pathlib import Path
@@ -18,7 +18,7 @@ class Player:
         self._thread: threading.Thread | None = None
 
     def play(self, path: Path) -> None:
-        """Stop what plays and begin with ``path``; returns once the first sound is on its way.
+        """Stop the current file and start ``path``; returns once the first block has been queued.
 
         Raises:
             UserError: there is no output device, or the file cannot be read.
@@ -31,7 +31,7 @@ class Player:
             output = sounddevice.OutputStream(samplerate=rate, channels=1, dtype="float32")
             output.start()
         except sounddevice.PortAudioError as error:
-            raise UserError("this machine has no sound output that can be played on") from error
+            raise UserError("this machine has no usable sound output") from error
         self._stop = stopped = threading.Event()
 
         def run() -> None:
@@ -47,7 +47,7 @@ class Player:
         self._thread.start()
 
     def stop(self) -> None:
-        """Silence, within one block."""
+        """Stop within one block."""
         self._stop.set()
         if self._thread is not None:
             self._thread.join()

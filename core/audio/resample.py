@@ -1,4 +1,4 @@
-"""Another sample rate, on the CPU. ``core.features.resample`` does it on a device."""
+"""Resampling on the CPU; ``core.features.resample`` does it on a device."""
 
 import numpy as np
 import numpy.typing as npt
@@ -19,19 +19,19 @@ LOWEST_RATE, HIGHEST_RATE = 2_000, 768_000
 
 
 class Resampler:
-    """Pieces at ``rate`` → pieces at ``target`` Hz: joined, the very samples that ``core.audio.resample`` gives."""
+    """Resamples a stream piece by piece; joined, the pieces equal what ``resample`` returns for the whole."""
 
     def __init__(self, rate: int, target: int) -> None:
         """
         Raises:
-            UserError: no music has that rate.
+            UserError: the rate is outside ``LOWEST_RATE`` to ``HIGHEST_RATE``.
         """
         if not LOWEST_RATE <= rate <= HIGHEST_RATE:
             raise UserError(f"a sample rate of {rate:,} Hz is outside {LOWEST_RATE:,} to {HIGHEST_RATE:,} Hz")
         self._stream = None if rate == target else soxr.ResampleStream(rate, target, 1, dtype="float32", quality="HQ")
 
     def push(self, piece: npt.NDArray[np.float32], *, last: bool = False) -> npt.NDArray[np.float32]:
-        """(samples,) → (samples that are ready,); the filter holds some back until ``last``."""
+        """(samples,) → (samples that are ready,); the filter delays some until ``last``."""
         if self._stream is None:
             return piece
         out: npt.NDArray[np.float32] = self._stream.resample_chunk(np.ascontiguousarray(piece), last=last)

@@ -20,8 +20,8 @@ from core.inference.types import Prediction
 from core.util.dirs import cache_folder
 from core.util.errors import UserError
 
-VERSION = 1
-"""Raised when the same model would judge differently."""
+VERSION = 2
+"""Raised when the same model would classify a file differently."""
 WAIT_SECONDS = 30.0
 """For another process that is writing."""
 _SCHEMA = """

@@ -3,8 +3,10 @@
 import struct
 from pathlib import Path
 
+import av
 import numpy as np
 import pytest
+from av.stream import Disposition
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -168,3 +170,19 @@ def test_gigabytes_of_nothing_are_given_up(tmp_path: Path, monkeypatch: pytest.M
     with path.open("r+b") as file:
         file.truncate(20 << 30)
     assert "was given up" in (read(path)[1] or "")
+
+
+def test_the_stream_flagged_as_default_is_read(tmp_path: Path) -> None:
+    path = tmp_path / "two.mka"
+    with av.open(str(path), "w", format="matroska") as container:
+        streams = [container.add_stream("flac", rate=22_050, layout="mono") for _ in range(2)]
+        streams[0].disposition, streams[1].disposition = Disposition(0), Disposition.default
+        for level, stream in zip((1000, 8000), streams, strict=True):
+            resampler = av.AudioResampler("s16", "mono", 22_050, frame_size=4608)
+            frame = av.AudioFrame.from_ndarray(np.full((1, 22_050), level, dtype=np.int16), "s16", "mono")
+            frame.sample_rate, frame.pts = 22_050, 0
+            for piece in [*resampler.resample(frame), *resampler.resample(None)]:
+                container.mux(stream.encode(piece))
+            container.mux(stream.encode(None))
+    y, _ = decode(path)
+    np.testing.assert_allclose(y, 8000 / 32768, atol=1e-4)
