@@ -114,7 +114,9 @@ class AudioReader:
         bare = form is None or not form.states_length
         promise = container_promise(self.file, self.info.format, None if bare else self.info.duration_s)
         found = missing(promise.seconds, self.seconds) or promise.defect
-        return found or lost(self._lost_seconds(bare=bare and promise.seconds is None), self.seconds)
+        if found or promise.seconds is not None:
+            return found
+        return lost(self._lost_seconds(bare=bare), self.seconds)
 
     @property
     def note(self) -> str | None:
@@ -134,12 +136,12 @@ class AudioReader:
         if losses is None or not losses.decoded:
             return 0.0
         good_bytes = max(1, losses.packet_bytes - losses.bad_bytes)
-        seconds = losses.bad_bytes / good_bytes * self.seconds
+        lost_bytes = losses.bad_bytes
+        if bare:  # tags may have come as packets
+            lost_bytes = max(0, size_of(self.file) - tag_bytes(self.file) - good_bytes)
+        seconds = lost_bytes / good_bytes * self.seconds
         if self._header is None:  # in WAV and its like, FFmpeg makes the time stamps up
             seconds += losses.gap_s
-        if bare:
-            skipped = size_of(self.file) - tag_bytes(self.file) - losses.packet_bytes
-            seconds += max(0, skipped) / good_bytes * self.seconds
         return seconds
 
     def _decoded(self, start: float, duration: float | None) -> Iterator[Block]:

@@ -186,3 +186,15 @@ def test_the_stream_flagged_as_default_is_read(tmp_path: Path) -> None:
             container.mux(stream.encode(None))
     y, _ = decode(path)
     np.testing.assert_allclose(y, 8000 / 32768, atol=1e-4)
+
+
+@pytest.mark.parametrize("name", ["mp3_cbr.mp3", "mp3_without_xing.mp3", "aac.aac"])
+def test_tags_around_bare_frames_are_not_damage(name: str, corpus: dict[str, bytes], tmp_path: Path) -> None:
+    size = 60_000
+    ape = struct.pack("<8sIIII8x", b"APETAGEX", 2000, size + 32, 1, 0xA000_0000) + bytes(range(200)) * 300
+    ape += struct.pack("<8sIIII8x", b"APETAGEX", 2000, size + 32, 1, 0x8000_0000)
+    path = tmp_path / name
+    path.write_bytes(b"ID3\4\0\0\0\0\7\x68" + bytes(1000) + corpus[name] + ape + b"TAG" + bytes(125))
+    seconds, warning = read(path)
+    assert warning is None
+    assert seconds == pytest.approx(SECONDS, abs=0.1)
