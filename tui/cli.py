@@ -20,6 +20,10 @@ from tui.shell.printing import (
     print_notes,
 )
 
+LIGHT = ("attach", "runs", "show", "stop", "pause", "resume", "extend", "feed", "web", "config", "completion")
+"""Commands that do not load PyTorch into their own process."""
+LEAST_MEMORY_GB = 1.2
+
 
 def main(argv: list[str] | None = None) -> int:
     """Runs one command and returns its exit status."""
@@ -54,6 +58,8 @@ def _run(arguments: list[str]) -> int:
         from tui.launch import run_app
 
         return run_app(args.runs or default_runs_dir(), ascii=args.ascii, theme=args.theme)
+    if args.command not in LIGHT:
+        _check_memory_limit()
     return COMMANDS[args.command].call(args)
 
 
@@ -87,6 +93,19 @@ def _is_out_of_memory(error: BaseException) -> bool:
         or (isinstance(error, ImportError | OSError | RuntimeError) and any(phrase in text for phrase in phrases))
         or (error.__cause__ is not None and _is_out_of_memory(error.__cause__))
     )
+
+
+def _check_memory_limit() -> None:
+    """Refuses a limit within which PyTorch cannot load: its C++ code would abort the process instead of raising.
+
+    Raises:
+        UserError: the limit on address space is below `LEAST_MEMORY_GB`.
+    """
+    import resource
+
+    limit, _ = resource.getrlimit(resource.RLIMIT_AS)
+    if limit != resource.RLIM_INFINITY and limit < LEAST_MEMORY_GB * 1e9:
+        raise UserError(f"not enough memory{_memory_limit()}: PyTorch needs {LEAST_MEMORY_GB:g} GB or more")
 
 
 def _memory_limit() -> str:

@@ -15,7 +15,7 @@ from core.util.atomic import write_atomic
 from core.util.files import read_small
 
 CACHE = ".summary.json"
-VERSION = 1
+VERSION = 2
 
 QUIET = frozenset(
     {

@@ -287,3 +287,19 @@ def test_doctor_has_a_line_for_everything() -> None:
     }
     assert all(finding["advice"] for finding in findings if finding["verdict"] == "missing")
     assert done.returncode == (FAILED if any(f["verdict"] == "missing" for f in findings) else DONE)
+
+
+def test_too_little_memory_is_one_sentence(tmp_path: Path) -> None:
+    command = 'ulimit -v 400000; exec "$0" -m tui.cli classify --model default "$1"'
+    done = subprocess.run(["bash", "-c", command, sys.executable, str(tmp_path)], capture_output=True, text=True)
+    assert done.returncode == FAILED
+    (line,) = done.stderr.splitlines()
+    assert "not enough memory within the limit of 0.4 GB" in line
+
+
+def test_a_runs_folder_that_cannot_be_read_is_not_called_empty(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "file").touch()
+    assert cli.main(["runs", "--runs", str(tmp_path / "file")]) == FAILED
+    assert "cannot be read" in capsys.readouterr().err

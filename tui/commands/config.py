@@ -1,4 +1,4 @@
-"""``config``: the settings file with every setting explained, and what is wrong with the one there is."""
+"""``config``: the settings file with every setting explained, and what is wrong with the existing one."""
 
 import argparse
 
@@ -9,8 +9,8 @@ from tui.shell.settings import read_settings, settings_file, template
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.description = (
-        "Prints a settings file in which every setting is explained and stands at its default; "
-        f"it belongs into {settings_file()}."
+        "Prints a settings file in which every setting is explained and has its default; "
+        f"the app reads {settings_file()}."
     )
 
 
@@ -28,5 +28,5 @@ def run(args: argparse.Namespace) -> int:
             print_note(mistake)
         print_note(f"{path} is in effect")
     else:
-        print_note(f"there is none yet: mkdir -p {path.parent} && genre-tui config > {path}")
+        print_note(f"there is no settings file yet: mkdir -p {path.parent} && genre-tui config > {path}")
     return DONE

@@ -1,4 +1,4 @@
-"""``doctor``: what this machine has for each thing that the program does, and what to do about what is missing."""
+"""``doctor``: what this machine provides, and what to do about what is missing."""
 
 import argparse
 import importlib
@@ -12,16 +12,17 @@ from typing import Literal, NamedTuple
 
 from core.runs.directory import default_runs_dir
 from core.runs.lock import supports_locks
+from core.util.text import printable
 from tui.commands.exit_codes import DONE, FAILED
 from tui.shell.printing import print_json, print_lines
 
 Verdict = Literal["ok", "note", "missing"]
 ROOM_GIB = 2.0
-"""Free space under which a disk is called nearly full: the largest network's checkpoints take as much."""
+"""Free space below which a disk is called nearly full: the largest network's checkpoints take as much."""
 
 
 class Finding(NamedTuple):
-    """``note``: something is not there that one can do without."""
+    """``note``: something optional is missing."""
 
     verdict: Verdict
     what: str
@@ -30,7 +31,7 @@ class Finding(NamedTuple):
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--json", action="store_true", help="one object a line")
+    parser.add_argument("--json", action="store_true", help="one JSON object per line")
 
 
 def run(args: argparse.Namespace) -> int:
@@ -47,11 +48,11 @@ def run(args: argparse.Namespace) -> int:
 
 def _line(finding: Finding) -> str:
     advice = f"\n{'':20}→ {finding.advice}" if finding.advice else ""
-    return f"{finding.verdict:<8}{finding.what:<12}{finding.detail}{advice}"
+    return f"{finding.verdict:<8}{finding.what:<12}{printable(finding.detail)}{advice}"
 
 
 def _careful(check: Callable[[], Iterator[Finding]]) -> Iterator[Finding]:
-    """A check that goes wrong is a finding itself: a doctor who faints helps nobody."""
+    """A check that raises becomes a finding itself."""
     try:
         yield from check()
     except Exception as error:
@@ -83,19 +84,19 @@ def _torch() -> Iterator[Finding]:
     elif device.type == "mps":
         yield Finding("ok", "gpu", "mps, Apple silicon")
     elif Path("/dev/nvidiactl").exists():
-        build = f"built for CUDA {torch.version.cuda}" if torch.version.cuda else "built for the CPU alone"
+        build = f"built for CUDA {torch.version.cuda}" if torch.version.cuda else "built for the CPU only"
         advice = "install a CUDA build of PyTorch that the driver supports: https://pytorch.org/get-started"
-        yield Finding("missing", "gpu", f"there is an NVIDIA GPU, but this PyTorch ({build}) cannot use it", advice)
+        yield Finding("missing", "gpu", f"this PyTorch ({build}) cannot use the NVIDIA GPU", advice)
     else:
-        advice = "training uses the CPU: the presets quick and best are made for that, seed takes hours"
+        advice = "training uses the CPU: the presets quick and best suit it, seed takes hours"
         yield Finding("note", "gpu", "none", advice)
 
 
 def _kernels(work: bool) -> Finding:
     if work:
-        return Finding("ok", "kernels", "Triton compiles those of the reference networks")
-    advice = "install gcc and Python's headers (python3-dev): with them seed_cnn trains twice as fast"
-    return Finding("note", "kernels", "Triton cannot compile those of the reference networks", advice)
+        return Finding("ok", "kernels", "Triton compiles the kernels of the reference networks")
+    advice = "install gcc and Python's headers (python3-dev): seed_cnn then trains twice as fast"
+    return Finding("note", "kernels", "Triton cannot compile the kernels of the reference networks", advice)
 
 
 def _nvml() -> Iterator[Finding]:
@@ -105,14 +106,14 @@ def _nvml() -> Iterator[Finding]:
         pynvml.nvmlInit()
         yield Finding("ok", "nvml", f"driver {pynvml.nvmlSystemGetDriverVersion()}")
     except pynvml.NVMLError as error:
-        yield Finding("note", "nvml", str(error), "the Watch screen cannot show the GPU's load and power")
+        yield Finding("note", "nvml", str(error), "the Watch screen cannot show the load and power of the GPU")
 
 
 def _torchaudio() -> Iterator[Finding]:
     from core.features.torchaudio_import import torchaudio
 
     stand_in = not getattr(sys.modules.get("torchaudio._extension"), "_IS_TORCHAUDIO_EXT_AVAILABLE", False)
-    note = ", without its compiled extension, which nothing here needs" if stand_in else ""
+    note = ", without its compiled extension, which is not needed" if stand_in else ""
     yield Finding("ok", "torchaudio", f"{torchaudio.__version__}{note}")
 
 
@@ -135,7 +136,7 @@ def _decoders() -> Iterator[Finding]:
 
 
 def _microphone() -> Iterator[Finding]:
-    elsewhere = "sound from elsewhere comes in with: arecord -f S16_LE -r 22050 | ssh BOX genre-tui listen --stdin"
+    elsewhere = "listen to another machine with: arecord -f S16_LE -r 22050 | ssh BOX genre-tui listen --stdin"
     try:
         sounddevice = importlib.import_module("sounddevice")
     except OSError:
@@ -151,17 +152,17 @@ def _microphone() -> Iterator[Finding]:
 def _terminal() -> Iterator[Finding]:
     term = os.environ.get("TERM", "")
     if not sys.stderr.isatty():
-        yield Finding("note", "terminal", "none here", "the app needs one; runs, show and train work without")
+        yield Finding("note", "terminal", "no terminal", "the app needs one; runs, show and train work without")
         return
     size = shutil.get_terminal_size()
     colours = "truecolor" if os.environ.get("COLORTERM") in ("truecolor", "24bit") else "256 colours or fewer"
     detail = f"{term or 'TERM is not set'}, {size.columns}×{size.lines}, {colours}"
     if term in ("", "dumb", "unknown"):
-        yield Finding("missing", "terminal", detail, "set TERM to what the terminal is, such as xterm-256color")
+        yield Finding("missing", "terminal", detail, "set TERM to the type of the terminal, such as xterm-256color")
     elif "utf" not in (sys.stderr.encoding or "").lower():
         yield Finding("note", "terminal", f"{detail}, no UTF-8", "set LANG=C.UTF-8, or start the app with --ascii")
     elif size.columns < 80 or size.lines < 24:
-        yield Finding("note", "terminal", detail, "80×24 and more show everything")
+        yield Finding("note", "terminal", detail, "80×24 or more shows everything")
     else:
         yield Finding("ok", "terminal", detail)
 
@@ -175,7 +176,7 @@ def _disk() -> Iterator[Finding]:
         detail = f"{folder}, {free:.1f} GiB free"
         if not os.access(there, os.W_OK):
             variable = "GENRE_TUI_RUNS" if what == "runs" else "GENRE_TUI_CACHE"
-            yield Finding("missing", what, f"{folder} cannot be written to", f"set {variable} to a folder of your own")
+            yield Finding("missing", what, f"{folder} cannot be written to", f"set {variable} to a folder of yours")
         elif free < ROOM_GIB:
             yield Finding(
                 "note", what, detail, "make room: a run of the largest network takes 2 GiB for its checkpoints"

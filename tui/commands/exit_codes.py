@@ -6,4 +6,4 @@ DONE, FAILED, USAGE, INTERRUPTED = 0, 1, 2, 130
 
 
 class UsageError(UserError):
-    """The command line asks for something that cannot be: exit status 2, like argparse's own errors."""
+    """The command line is wrong: exit status 2, like argparse's own errors."""

@@ -24,12 +24,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--max-audio", type=float, default=limits.audio_seconds, metavar="S", help="longest sound (%(default)g s)"
     )
-    parser.add_argument("--spool", type=Path, metavar="DIR", help="where uploads are put until they are answered")
+    parser.add_argument("--spool", type=Path, metavar="DIR", help="folder for uploads in progress (a temporary one)")
     add_runs_option(parser)
 
 
 def add_address_options(parser: argparse.ArgumentParser, port: int) -> None:
-    """Where to listen, and who may ask: the same for every server."""
+    """Address and authentication, the same for every server."""
     parser.add_argument("--host", default="127.0.0.1", help="address to listen on (%(default)s: this machine only)")
     parser.add_argument("--port", type=int, default=port, help="port to listen on; 0 takes a free one (%(default)s)")
     parser.add_argument(
@@ -41,7 +41,7 @@ def add_address_options(parser: argparse.ArgumentParser, port: int) -> None:
         metavar="URL",
         help="address under which a proxy makes it reachable, prefix included",
     )
-    parser.add_argument("--insecure", action="store_true", help="ask nobody for a token, on any address")
+    parser.add_argument("--insecure", action="store_true", help="require no token, on any address")
 
 
 def run(args: argparse.Namespace) -> int:
@@ -52,7 +52,7 @@ def run(args: argparse.Namespace) -> int:
     token = choose_token(args.host, args.token_file, insecure=args.insecure)
     limits = msgspec.structs.replace(Limits(), body_bytes=args.max_body * MIB, audio_seconds=args.max_audio)
     model = find_model(args.model, runs_dir(args))
-    # Bound before the model is loaded: a port that is taken is told at once.
+    # Bound before the model is loaded, to report a port in use at once.
     with bind(args.host, args.port) as listener:
         classifier = Classifier.load(model, args.device)
         service = Service(classifier, runs_dir(args), limits, args.spool)
@@ -66,7 +66,7 @@ def run(args: argparse.Namespace) -> int:
 def address_of(args: argparse.Namespace, port: int, token: str | None) -> str:
     """The address to open in a browser; with the token, which the page then keeps."""
     if not is_loopback(args.host) and token is None:
-        print_note("warning: anybody who reaches this address may use the server")
+        print_note("warning: anybody who can reach this address can use the server")
     name = f"[{args.host}]" if ":" in args.host else args.host
     address = args.public_url.rstrip("/") or f"http://{name}:{port}"
     return f"{address}/" + (f"?token={token}" if token else "")

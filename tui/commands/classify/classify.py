@@ -1,4 +1,4 @@
-"""``classify PATH...``: the genres of files and folders as a table, JSON or CSV; tags and playlists from them."""
+"""``classify PATH...``: classifies files and folders; prints a table, JSON or CSV; writes tags and playlists."""
 
 import argparse
 import contextlib
@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING
 
 from core.util.errors import UserError
 from tui.commands.classify.shards import add_shard_options, classify_in_processes, share
-from tui.commands.common import Progress, add_runs_option, runs_dir, without_collecting
+from tui.commands.common import Progress, add_device_option, add_runs_option, runs_dir, without_collecting
 from tui.commands.exit_codes import DONE, FAILED, UsageError
 from tui.shell.printing import print_note, print_notes
+from tui.text.formatting import count
 
 if TYPE_CHECKING:
     from core.inference.batch.cache import PredictionCache
@@ -19,47 +20,49 @@ if TYPE_CHECKING:
     from tui.commands.classify.outputs import Output
     from tui.commands.classify.tagging import Tagger
 
-OVERLAP_HELP = "how much of a 3 s window the next one repeats, from 0 (the default) to 0.99"
+OVERLAP_HELP = "overlap of neighbouring 3 s windows, from 0 to 0.99 (0)"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("paths", metavar="PATH", nargs="*", help="files, folders (searched through) and patterns")
+    parser.add_argument("paths", metavar="PATH", nargs="*", help="files, folders (searched recursively) and patterns")
     add_model_options(parser)
     parser.add_argument("--overlap", type=float, default=0.0, metavar="SHARE", help=OVERLAP_HELP)
     out = parser.add_argument_group("output")
-    out.add_argument("--json", action="store_true", help="one JSON object a line and file on standard output")
-    out.add_argument("--csv", type=Path, metavar="FILE", help="a table for programs (- for standard output)")
-    out.add_argument("--top", type=int, metavar="K", help="only the K likeliest genres (table: 3, JSON and CSV: all)")
-    out.add_argument("--playlists", type=Path, metavar="DIR", help="write DIR/GENRE.m3u8")
+    out.add_argument("--json", action="store_true", help="one JSON object per line and file on standard output")
+    out.add_argument("--csv", type=Path, metavar="FILE", help="write CSV to FILE (- for standard output)")
+    out.add_argument("--top", type=int, metavar="K", help="only the K most probable genres (table: 3, else all)")
+    out.add_argument("--playlists", type=Path, metavar="DIR", help="write a playlist per genre, DIR/GENRE.m3u8")
     labels = parser.add_argument_group("labels")
-    labels.add_argument("--map", type=Path, metavar="FILE", help="TOML: your names of the genres, and thresholds")
-    labels.add_argument("--threshold", type=float, metavar="P", help="label with every genre from this probability on")
+    labels.add_argument("--map", type=Path, metavar="FILE", help="TOML file with your names for genres, and thresholds")
+    labels.add_argument(
+        "--threshold", type=float, metavar="P", help="label with every genre of at least this probability"
+    )
     tags = parser.add_argument_group("tags")
-    tags.add_argument("--write-tags", action="store_true", help="say what genre each file's tags would get")
-    tags.add_argument("--yes", action="store_true", help="with --write-tags: do write, and keep a journal for undoing")
-    tags.add_argument("--force", action="store_true", help="with --write-tags: replace genres that are there")
+    tags.add_argument("--write-tags", action="store_true", help="show the genre that each file's tags would get")
+    tags.add_argument("--yes", action="store_true", help="with --write-tags: write them, with a journal for undoing")
+    tags.add_argument("--force", action="store_true", help="with --write-tags: replace existing genres")
     tags.add_argument(
         "--undo-tags",
         nargs="?",
         const="",
         metavar="JOURNAL",
-        help="undo what the journal says was written (the newest journal) and exit",
+        help="undo the tags written according to a journal (the newest) and exit",
     )
     many = parser.add_argument_group("large libraries")
-    many.add_argument("--jobs", type=int, metavar="N", help="files at a time (as many as there are cores)")
-    many.add_argument("--skip-existing", action="store_true", help="answer from the index what was classified before")
-    many.add_argument("--index", type=Path, metavar="FILE", help="of what was classified (~/.cache/genre-tui)")
+    many.add_argument("--jobs", type=int, metavar="N", help="files decoded at a time (number of cores)")
+    many.add_argument("--skip-existing", action="store_true", help="reuse the predictions of unchanged files")
+    many.add_argument("--index", type=Path, metavar="FILE", help="prediction cache (a file in ~/.cache/genre-tui)")
     add_shard_options(many)
     add_runs_option(parser)
 
 
 def add_model_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
-        "--model", metavar="MODEL", help="a model file, a run, or default (newest run with a best model, else default)"
+        "--model",
+        metavar="MODEL",
+        help="a model file, a run, or default (newest run with a best model, else default)",
     )
-    parser.add_argument(
-        "--device", default="auto", metavar="auto|cpu|cuda[:N]|mps", help="what the network runs on (auto)"
-    )
+    add_device_option(parser)
 
 
 def run(args: argparse.Namespace) -> int:
@@ -108,19 +111,19 @@ def run(args: argparse.Namespace) -> int:
             on_defect=print_notes,
         )
         for path, result in zip(found, stack.enter_context(contextlib.closing(results)), strict=True):
-            said = tally.add(path, result, labels, tagger, playlists)
-            if index is not None and said.written and isinstance(path, Path) and isinstance(result, Prediction):
+            one = tally.add(path, result, labels, tagger, playlists)
+            if index is not None and one.written and isinstance(path, Path) and isinstance(result, Prediction):
                 index.rewritten(path, result)
             with bar.aside():
                 for output in outputs:
-                    output.put(said)
-                for line in said.narration():
+                    output.put(one)
+                for line in one.notes():
                     print_note(line)
             bar.advance()
         if playlists is not None:
             print_note(_written(playlists.save()))
     if index is not None and index.trouble:
-        print_note(f"the index could not be written: {index.trouble}")
+        print_note(f"the prediction cache could not be written: {index.trouble}")
     print_note(tally.summary(time.monotonic() - began))
     if tagger is not None:
         print_note(tagger.summary())
@@ -141,9 +144,9 @@ def _check(args: argparse.Namespace) -> None:
     if args.threshold is not None and not 0 <= args.threshold <= 1:
         raise UsageError(f"--threshold must be from 0 to 1, not {args.threshold:g}")
     if (args.yes or args.force) and not args.write_tags:
-        raise UsageError("--yes and --force say how to write tags; they need --write-tags")
+        raise UsageError("--yes and --force need --write-tags")
     if args.json and args.csv == Path("-"):
-        raise UsageError("--json and --csv - both want standard output; give --csv a file")
+        raise UsageError("--json and --csv - both write to standard output; give --csv a file")
 
 
 def _labels(args: argparse.Namespace) -> "Labels":
@@ -165,7 +168,7 @@ def _origin(asked: str | None, model: Path) -> str:
 
 @contextlib.contextmanager
 def _index(args: argparse.Namespace, model: Path) -> Iterator["PredictionCache | None"]:
-    """The index; None where the default one cannot be had, which only one who wants to skip has to know."""
+    """The prediction cache; None where the default one cannot be opened and no option asks for it."""
     from core.inference.batch.cache import PredictionCache, default_cache, model_key
 
     try:
@@ -202,5 +205,5 @@ def _tagger(args: argparse.Namespace) -> "Tagger":
 
 def _written(playlists: list[Path]) -> str:
     if not playlists:
-        return "no playlist: no file got a label"
-    return f"{len(playlists)} playlists in {playlists[0].parent}: {', '.join(path.name for path in playlists)}"
+        return "no playlists: no file got a label"
+    return f"{count(len(playlists), 'playlist')} in {playlists[0].parent}: {', '.join(path.name for path in playlists)}"

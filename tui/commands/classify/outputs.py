@@ -1,4 +1,4 @@
-"""What ``classify`` says about each file, in three forms."""
+"""The output of ``classify``: a table, JSON or CSV, and the final tally."""
 
 import contextlib
 import csv
@@ -30,23 +30,23 @@ PATH_CELLS = 60
 
 
 @dataclass
-class Said:
-    """One file: its result, and what was done with it."""
+class FileResult:
+    """One file: its prediction or error, and what was done with it."""
 
     result: Result
     labels: list[str] = field(default_factory=list)
     tag: TagPlan | None = None
     written: bool = False
-    """Whether the tag was written, and not only planned."""
-    troubles: list[str] = field(default_factory=list)
-    """What is wrong beside the result, each without the file's name."""
+    """Whether the tag was written rather than only planned."""
+    problems: list[str] = field(default_factory=list)
+    """Warnings and failures besides the prediction, each without the file's name."""
 
-    def narration(self) -> Iterator[str]:
+    def notes(self) -> Iterator[str]:
         """Lines for standard error."""
         if isinstance(self.result, Unreadable):
             yield f"genre-tui: {self.result.path}: {self.result.error}"
-        for trouble in self.troubles:
-            yield f"genre-tui: {self.result.path}: {trouble}"
+        for problem in self.problems:
+            yield f"genre-tui: {self.result.path}: {problem}"
 
     def plain(self, top: int | None) -> dict[str, Any]:
         """For JSON."""
@@ -57,53 +57,53 @@ class Said:
 
 
 class Tally:
-    """Adds up, and does with each result what was asked for."""
+    """Counts the results, and writes tags and playlists for them."""
 
     def __init__(self) -> None:
-        self.classified = self.uncertain = self.unreadable = self.troubled = 0
+        self.classified = self.uncertain = self.unreadable = self.with_problems = 0
 
     @property
     def failed(self) -> bool:
-        return bool(self.unreadable or self.troubled)
+        return bool(self.unreadable or self.with_problems)
 
     def add(
         self, found: object, result: Result, labels: Labels, tagger: "Tagger | None", playlists: "Playlists | None"
-    ) -> Said:
+    ) -> FileResult:
         if isinstance(result, Unreadable):
             self.unreadable += 1
-            return Said(result)
+            return FileResult(result)
         self.classified += 1
         self.uncertain += result.uncertain
-        said = Said(result, labels.of(result))
+        one = FileResult(result, labels.of(result))
         if result.warning:
-            said.troubles.append(result.warning)
+            one.problems.append(result.warning)
         assert isinstance(found, Path)  # only a path has a prediction
-        if tagger is not None and said.labels:
+        if tagger is not None and one.labels:
             try:
-                said.tag = tagger.tag(found, said.labels)
-                said.written = tagger.write and said.tag.action is Action.WRITE
+                one.tag = tagger.tag(found, one.labels)
+                one.written = tagger.write and one.tag.action is Action.WRITE
             except AudioError as error:
-                self.troubled += 1
-                said.troubles.append(error.reason)
-        if playlists is not None and (trouble := playlists.add(found, said.labels, result.duration_s)):
-            self.troubled += 1
-            said.troubles.append(trouble)
-        return said
+                self.with_problems += 1
+                one.problems.append(error.reason)
+        if playlists is not None and (problem := playlists.add(found, one.labels, result.duration_s)):
+            self.with_problems += 1
+            one.problems.append(problem)
+        return one
 
     def summary(self, seconds: float) -> str:
         files = self.classified + self.unreadable
-        parts = [f"{count(files, 'file')} in {seconds:.1f} s ({files / max(seconds, 1e-9):.1f} a second)"]
+        parts = [f"{count(files, 'file')} in {seconds:.1f} s ({files / max(seconds, 1e-9):.1f} per second)"]
         if self.uncertain:
             parts.append(f"{self.uncertain:,} uncertain")
         if self.unreadable:
             parts.append(f"{self.unreadable:,} unreadable")
-        if self.troubled:
-            parts.append(f"{self.troubled:,} with trouble")
+        if self.with_problems:
+            parts.append(f"{self.with_problems:,} with problems")
         return ", ".join(parts)
 
 
 class Output(Protocol):
-    def put(self, said: Said) -> None: ...
+    def put(self, one: FileResult) -> None: ...
 
     def __enter__(self) -> Self: ...
 
@@ -111,13 +111,13 @@ class Output(Protocol):
 
 
 class JsonOutput(contextlib.AbstractContextManager["JsonOutput"]):
-    """One object a line."""
+    """One JSON object per line."""
 
     def __init__(self, top: int | None) -> None:
         self._top = top
 
-    def put(self, said: Said) -> None:
-        print_json(said.plain(self._top))
+    def put(self, one: FileResult) -> None:
+        print_json(one.plain(self._top))
 
     def __exit__(self, *error: object) -> None:
         pass
@@ -135,8 +135,8 @@ class CsvOutput(contextlib.AbstractContextManager["CsvOutput"]):
             self._file = None if path == Path("-") else self._stack.enter_context(open_output(path, "w", newline=""))
         self._write([*self.HEAD, *genres])
 
-    def put(self, said: Said) -> None:
-        result = said.result
+    def put(self, one: FileResult) -> None:
+        result = one.result
         if isinstance(result, Unreadable):
             self._write([result.path, "", "", "", "", "", "", result.error, *("" for _ in self._genres)])
             return
@@ -148,7 +148,7 @@ class CsvOutput(contextlib.AbstractContextManager["CsvOutput"]):
                 result.probability,
                 str(result.uncertain).lower(),
                 result.reason or "",
-                "; ".join(said.labels),
+                "; ".join(one.labels),
                 result.duration_s,
                 "",
                 *(shown.get(genre, "") for genre in self._genres),
@@ -170,7 +170,7 @@ class CsvOutput(contextlib.AbstractContextManager["CsvOutput"]):
 
 
 class TableOutput(contextlib.AbstractContextManager["TableOutput"]):
-    """For people: the verdict, the file, what else it might be. Unreadable files are named on standard error."""
+    """For people: genre, file, runners-up. Unreadable files are named on standard error."""
 
     UNCERTAIN = "uncertain"
 
@@ -180,13 +180,13 @@ class TableOutput(contextlib.AbstractContextManager["TableOutput"]):
         lengths = [cell_len(printable(path)) for path in found if isinstance(path, Path)]
         self._path_cells = min(PATH_CELLS, max(lengths, default=0))
 
-    def put(self, said: Said) -> None:
-        prediction = said.result
+    def put(self, one: FileResult) -> None:
+        prediction = one.result
         if isinstance(prediction, Unreadable):
             return
-        print_line(self.line(said, prediction))
+        print_line(self.line(one, prediction))
 
-    def line(self, said: Said, prediction: Prediction) -> str:
+    def line(self, one: FileResult, prediction: Prediction) -> str:
         ranked = [f"{genre} {p:.0%}" for genre, p in prediction.top(self._top)]
         if prediction.uncertain:
             head = f"{self.UNCERTAIN:<{self._genre_cells}}      "
@@ -195,10 +195,10 @@ class TableOutput(contextlib.AbstractContextManager["TableOutput"]):
             head = f"{prediction.genre:<{self._genre_cells}} {prediction.probability:>4.0%} "
             rest = ", ".join(ranked[1:])
         notes = [rest] if rest else []
-        if said.labels not in ([], [prediction.genre]):
-            notes.append(f"[{', '.join(said.labels)}]")
-        if said.tag is not None:
-            notes.append(_tag_note(said.tag, said.written))
+        if one.labels not in ([], [prediction.genre]):
+            notes.append(f"[{', '.join(one.labels)}]")
+        if one.tag is not None:
+            notes.append(_tag_note(one.tag, one.written))
         path = _shortened(prediction.path, self._path_cells)
         return f"{head} {padded(path, self._path_cells)}  {'  '.join(notes)}".rstrip()
 

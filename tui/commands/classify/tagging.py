@@ -1,4 +1,4 @@
-"""Writing genres into tags from the command line, and undoing it."""
+"""Writes genres into tags, and undoes it."""
 
 from pathlib import Path
 from types import TracebackType
