@@ -105,6 +105,16 @@ def test_csv_is_a_row_a_file(tmp_path: Path) -> None:
     assert next(csv.DictReader(piped.stdout.splitlines()))["genre"] == "saw-wall"
 
 
+def test_csv_goes_through_a_link_and_into_a_device(tmp_path: Path) -> None:
+    (tmp_path / "link.csv").symlink_to(tmp_path / "target.csv")
+    assert classify(a_sound("saw-wall"), "--csv", tmp_path / "link.csv").returncode == DONE
+    assert (tmp_path / "link.csv").is_symlink()
+    assert "saw-wall" in (tmp_path / "target.csv").read_text()
+    full = classify(a_sound("saw-wall"), "--csv", "/dev/full")
+    assert (full.returncode, Path("/dev/full").is_char_device()) == (FAILED, True)
+    assert "genre-tui: /dev/full cannot be written (no space left on device)" in full.stderr
+
+
 def test_top_leaves_the_likeliest(tmp_path: Path) -> None:
     [line] = objects(classify(a_sound("saw-wall"), "--json", "--top", "2"))
     assert next(iter(line["probabilities"])) == "saw-wall"
