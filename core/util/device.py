@@ -1,5 +1,5 @@
-"""Which device a run uses, and what it is called. Torch is imported when it is needed, so that a trainer on a machine
-without an accelerator can name its device before that."""
+"""Compute devices: choosing one, and its name. Torch is imported only when needed, so a trainer without an accelerator
+can name its device before that."""
 
 import platform
 import sys
@@ -16,7 +16,7 @@ def choose_device(name: str) -> "torch.device":
     """The device called ``name``: auto, cpu, cuda, cuda:N or mps. ``auto`` takes CUDA, then MPS, then the CPU.
 
     Raises:
-        UserError: this machine has no such device, or the name is none.
+        UserError: the name is not a device, or this machine has no such device.
     """
     import torch
 
@@ -43,7 +43,7 @@ def choose_device(name: str) -> "torch.device":
 
 
 def device_name(device: "torch.device") -> str:
-    """The device as people call it, such as ``NVIDIA H200``."""
+    """The device's product name, such as ``NVIDIA H200``."""
     if device.type == "cuda":
         import torch
 
@@ -52,7 +52,7 @@ def device_name(device: "torch.device") -> str:
 
 
 def is_surely_cpu(name: str) -> bool:
-    """Whether ``name`` will be the CPU, told without torch: asked for, or ``auto`` where no accelerator can be."""
+    """Whether ``name`` means the CPU, without importing torch: ``cpu``, or ``auto`` where there is no accelerator."""
     no_gpu = sys.platform.startswith("linux") and not any(
         Path(node).exists() for node in ("/dev/nvidiactl", "/dev/dxg")
     )
@@ -60,7 +60,7 @@ def is_surely_cpu(name: str) -> bool:
 
 
 def processor_name() -> str:
-    """The processor's brand, or its architecture where nothing tells the brand."""
+    """The CPU's brand, or its architecture where the brand is unknown."""
     cpuinfo = Path("/proc/cpuinfo")
     if cpuinfo.exists():
         for line in cpuinfo.read_text(errors="replace").splitlines():

@@ -1,5 +1,5 @@
-"""What a user can cause and mend."""
+"""Errors that a user can cause and fix."""
 
 
 class UserError(Exception):
-    """Something that a user can put right. Its text is one clear sentence that says what to do."""
+    """An error that the user can fix. Its text is one clear sentence that says what to do."""

@@ -1,4 +1,4 @@
-"""What is good for a trainer process as a whole, and none of a library's business. To be called before torch loads."""
+"""Process-wide settings of a trainer, which a library must not touch. Call them before torch is imported."""
 
 import ctypes
 import os
@@ -21,12 +21,12 @@ def die_with_parent() -> None:
 
 
 def tune_process() -> None:
-    """Makes CUDA repeatable and the processor's threads good neighbours.
+    """Makes CUDA deterministic, and CPU threads considerate of other processes.
 
-    - CUDA's matrix products are repeatable only with a fixed workspace.
+    - CUDA's matrix products are deterministic only with a fixed workspace.
     - Libraries start as many threads as the CPU affinity allows; a container's CPU quota may allow fewer.
-    - OpenMP's threads wait for each other asleep instead of spinning: with two cores and a viewer beside the trainer
-      the spinning took half of the processor time that a batch needed.
+    - OpenMP threads sleep while they wait instead of spinning: on two cores, with a viewer beside the trainer,
+      spinning took half of the CPU time that a batch needed.
     - Freed memory is kept for the next batch. Given back, as glibc does with large blocks, it has to be zeroed by the
       kernel again and again, which took a fifth of the time of a batch in float32.
     """
