@@ -1,11 +1,11 @@
-"""Clips cut from one recording, found by ear: for folds that no recording spans, where nobody knows the artists.
+"""Clips cut from one recording, found by their sound: keeps a recording within one fold when the artists are unknown.
 
-Three stretches of each clip are laid over every place of every other clip, and the highest correlation counts. In the
+Three excerpts of each clip are correlated with every position in every other clip, and the maximum counts. In the
 709 clips of gtzan-logmel this finds 39 pairs, all of one title by one artist: the ten that its index knows as copies
 and 29 that it does not. Different recordings reach 0.947, which is below ``ALIKE``. That takes 7 s of one core, and
 grows with the square of the number of clips.
 
-Shapes: N clips, M mel bands, b bands of several of them, T frames, P places, Q stretches, L = ``LENGTH``, D = b · L.
+Shapes: N clips, M mel bands, b bands of several of them, T frames, P positions, Q excerpts, L = ``LENGTH``, D = b · L.
 """
 
 from dataclasses import replace
@@ -20,13 +20,13 @@ from core.dataset.split import union_find
 COLUMN = "recording"
 """The column that ``with_recordings`` adds."""
 ALIKE = 0.95
-"""Correlation from which on two clips are taken for one recording."""
+"""Correlation at which two clips count as one recording."""
 BANDS = 16
 STEP_SECONDS = 0.155
 LENGTH = 32
-"""Long frames in a stretch: 5 s."""
+"""Coarse frames per excerpt: 5 s."""
 STRETCHES = (0.15, 0.5, 0.85)
-"""Where in a clip they are taken."""
+"""Where in a clip the excerpts begin, as fractions."""
 
 
 def with_recordings(features: FeatureSet) -> FeatureSet:
@@ -42,26 +42,26 @@ def with_recordings(features: FeatureSet) -> FeatureSet:
 def recordings(features: FeatureSet) -> list[int]:
     """A number for each clip, (N,); clips that sound like one recording share theirs.
 
-    Clips shorter than a stretch (5 s) are taken to be like no other.
+    Clips shorter than an excerpt (5 s) match no other.
     """
     settings = features.settings
     step = max(1, round(STEP_SECONDS * settings.sample_rate / settings.hop_length))
     places: dict[int, Tensor] = {}
-    stretches: list[Tensor] = []
+    excerpts: list[Tensor] = []
     for i in range(len(features)):
         mel_MT = features.batch([i])[0, :, : int(features.frames[i])].cpu().float()
-        # Between two cuts the frames lie differently, by up to a quarter of a step when half a step is tried too.
+        # Two cuts have different frame offsets, by at most a quarter of a step when half a step is tried too.
         phases = [_places(mel_MT[:, shift:], step) for shift in (0, step // 2)]
         if all(map(len, phases)):
             places[i] = phases[0]
-            stretches += [phase[int(share * len(phase))] for phase in phases for share in STRETCHES]
+            excerpts += [phase[int(share * len(phase))] for phase in phases for share in STRETCHES]
     if not places:
         return list(range(len(features)))
     owners = list(places)
-    stretches_QD = torch.stack(stretches)
+    excerpts_QD = torch.stack(excerpts)
     keys: list[list[tuple[int, int]]] = [[] for _ in range(len(features))]
     for i in owners:
-        alike_QP = stretches_QD @ places[i].T
+        alike_QP = excerpts_QD @ places[i].T
         best_N = alike_QP.amax(1).view(len(owners), -1).amax(1)
         for k in torch.nonzero(best_N >= ALIKE).flatten().tolist():
             keys[i].append((i, owners[k]))
@@ -70,9 +70,9 @@ def recordings(features: FeatureSet) -> list[int]:
 
 
 def _places(mel_MT: Tensor, step: int) -> Tensor:
-    """Every stretch of a clip as a unit vector, (P, D), in wide bands and long frames that overlap by half.
+    """Every excerpt of a clip as a unit vector, (P, D), in wide bands and coarse frames that overlap by half.
 
-    Each band is without its mean: what is left is what happens, not the timbre.
+    Each band has zero mean, which removes the timbre.
     """
     bands = max(1, len(mel_MT) // BANDS)
     if mel_MT.shape[1] < (LENGTH + 1) * step:

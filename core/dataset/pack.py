@@ -176,12 +176,12 @@ def _read_archive(archive: Path) -> tuple[npt.NDArray[np.uint8], npt.NDArray[Any
     Raises:
         DatasetError: they are not.
     """
-    told = printable(archive)
+    name = printable(archive)
     if not archive.is_file():
-        raise DatasetError(f"There is no file {told}.")
+        raise DatasetError(f"There is no file {name}.")
     if not zipfile.is_zipfile(archive):
         raise DatasetError(
-            f"{told} is no .npz archive: make one with numpy.savez(path, X=mel, name=names, genre=genres)."
+            f"{name} is not an .npz archive: make one with numpy.savez(path, X=mel, name=names, genre=genres)."
         )
     try:
         with zipfile.ZipFile(archive) as parts:
@@ -192,21 +192,21 @@ def _read_archive(archive: Path) -> tuple[npt.NDArray[np.uint8], npt.NDArray[Any
         with np.load(archive, allow_pickle=False) as arrays:
             mel, names, genres = (np.asarray(arrays[key]) for key in ("X", "name", "genre"))
     except ARCHIVE_ERRORS as error:
-        raise DatasetError(f"{told} is not an archive of X, name and genre: {_first_line(error)}.") from error
+        raise DatasetError(f"{name} is not an archive of X, name and genre: {_first_line(error)}.") from error
     except MemoryError as error:
-        raise DatasetError(f"{told} does not fit into memory.") from error
+        raise DatasetError(f"{name} does not fit into memory.") from error
     if mel.dtype != np.uint8 or mel.ndim != 3:
-        raise DatasetError(f"{told} should hold X as bytes of [clips, mels, frames], and not {mel.dtype} {mel.shape}.")
+        raise DatasetError(f"{name} should hold X as bytes of [clips, mels, frames], and not {mel.dtype} {mel.shape}.")
     if 0 in mel.shape:
-        raise DatasetError(f"{told} holds no clips, or clips without bands or frames: X is {mel.shape}.")
+        raise DatasetError(f"{name} holds no clips, or clips without bands or frames: X is {mel.shape}.")
     for key, texts in (("name", names), ("genre", genres)):
         if texts.shape != (len(mel),) or texts.dtype.kind not in "Uiu":
             raise DatasetError(
-                f"{told} should hold {key} as {len(mel)} texts, one for each clip, and not {texts.dtype} {texts.shape}."
+                f"{name} should hold {key} as {len(mel)} texts, one for each clip, and not {texts.dtype} {texts.shape}."
             )
         for text in map(str, texts):
             if fault := name_fault(text):
-                raise DatasetError(f"{told} cannot be imported: the {key} {printable(text)!r} {fault}.")
+                raise DatasetError(f"{name} cannot be imported: the {key} {printable(text)!r} {fault}.")
     return mel, names, genres
 
 
@@ -270,7 +270,7 @@ def _check_free(out: Path) -> None:
         DatasetError: ``out`` holds something already, or cannot be replaced since it is the working folder.
     """
     if out.exists() and (not out.is_dir() or any(out.iterdir()) or out.samefile(Path.cwd())):
-        raise DatasetError(f"{printable(out)} is there already: choose a new folder for the feature pack.")
+        raise DatasetError(f"{printable(out)} already exists: choose a new folder for the feature pack.")
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""Clips → train, validation and test, without a recording or a group on two sides. Imports no torch."""
+"""Splitting clips into train, validation and test, each recording and group in one part only. Imports no torch."""
 
 from collections import Counter
 from collections.abc import Hashable, Sequence
@@ -14,7 +14,7 @@ from core.util.text import printable
 
 
 def union_find(keys: Sequence[Sequence[Hashable | None]]) -> list[int]:
-    """Numbers of the connected components of items that share a key (union-find)."""
+    """The number of each item's connected component; items that share a key are connected."""
     parent = list(range(len(keys)))
 
     def find(i: int) -> int:
@@ -133,7 +133,7 @@ def _by_column(clips: Sequence[Clip], recordings: list[int], settings: SplitSett
 
 
 def _check(settings: SplitSettings) -> None:
-    """Refuses what no split can be drawn with. Folds, too, need something to train on, though their test is a fold."""
+    """Refuses settings that give no split. Folds use the fractions of training and validation."""
     fractions = settings.fractions
     # NaN fails every comparison, so each asks for what is right.
     if not (min(fractions) >= 0 and fractions[0] > 0 and abs(sum(fractions) - 1) <= 1e-6):
@@ -153,7 +153,7 @@ def _whole_targets(counts_UG: Counts, fractions: Sequence[float], genres: list[s
             clips = f"{units} usable clip{'' if units == 1 else 's'}"
             raise DatasetError(
                 f"The genre {genre} has {clips} (copies of one recording count once), and a split into "
-                f"{', '.join(wanted)} needs {len(wanted)} or more: add clips, or take its folder away."
+                f"{', '.join(wanted)} needs {len(wanted)} or more: add clips, or remove its folder."
             )
     totals_G = counts_UG.sum(0)
     targets = np.array([np.maximum(np.round(totals_G * f), 1) if f > 0 else totals_G * 0 for f in fractions])
@@ -169,7 +169,7 @@ def _fold(counts_UG: Counts, settings: SplitSettings, rng: np.random.Generator) 
     """Part of each unit, (U,): test is one of k folds, validation a share of the others."""
     if not (settings.folds >= 2 and 0 <= settings.fold < settings.folds):
         raise DatasetError(
-            f"There is no fold {settings.fold} among {settings.folds}: they count from 0, and are 2 or more."
+            f"There is no fold {settings.fold} of {settings.folds}: there must be 2 or more, counted from 0."
         )
     if len(counts_UG) < settings.folds:
         raise DatasetError(f"{settings.folds} folds need as many groups, and there are {len(counts_UG)}.")

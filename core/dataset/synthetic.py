@@ -1,7 +1,7 @@
-"""A small synthetic dataset, for trying everything out without any music at hand.
+"""A small synthetic dataset, for trying everything out without music.
 
-Its ten "genres" are chords, drums and timbres that a program made up. They are easy to tell apart, and what a model
-scores on them says that the machinery works and nothing about music.
+Its ten "genres" are chords, drums and timbres that a program made up. They are easy to tell apart, and a model's score
+on them shows that everything works and says nothing about music.
 """
 
 from dataclasses import dataclass
@@ -66,7 +66,7 @@ def make_demo(out: str | Path, *, clips_per_genre: int = 12, seconds: float = 10
     The same arguments always give the same files. No two clips of a genre share key, tempo and noise.
 
     Raises:
-        DatasetError: ``out/genres`` is there already, or nothing can be written.
+        DatasetError: ``out/genres`` already exists, or nothing can be written.
     """
     genres = Path(out) / "genres"
     try:
@@ -78,7 +78,7 @@ def make_demo(out: str | Path, *, clips_per_genre: int = 12, seconds: float = 10
                 y = _clip(style, seconds, np.random.default_rng([seed, number, clip]))
                 soundfile.write(genres / genre / f"{genre}.{clip:05d}.au", y, RATE, subtype="PCM_16", format="AU")
     except FileExistsError as error:
-        raise DatasetError(f"{genres} is there already: choose a folder without one.") from error
+        raise DatasetError(f"{genres} already exists: choose a folder without one.") from error
     except OSError as error:
         raise DatasetError(f"The demonstration cannot be written to {out}: {error.strerror}.") from error
     return genres

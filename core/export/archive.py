@@ -50,7 +50,7 @@ def write_archive(model_path: Path, name: str, out: Path) -> None:
     """Writes the model file at ``model_path`` as an archive to ``out``.
 
     Raises:
-        UserError: it is no model, or ``out`` cannot be written.
+        UserError: it is not a model, or ``out`` cannot be written.
     """
     trained = load_model(model_path, torch.device("cpu"))
     weights = safetensors.save({key: value.contiguous() for key, value in trained.model.state_dict().items()})
@@ -103,7 +103,7 @@ def _read(path: Path) -> tuple[Manifest, dict[str, Tensor]]:
             if MANIFEST not in names:
                 raise UserError(_foreign(path, names))
             if sorted(names) != sorted({MANIFEST, WEIGHTS}):
-                raise UserError(f"{path} is no model of genre-tui: it holds {', '.join(sorted(names)[:5])}")
+                raise UserError(f"{path} is not a genre-tui model: it holds {', '.join(sorted(names)[:5])}")
             text = _member(path, archive, MANIFEST, LARGEST_MANIFEST)
             check_header(text, str(path))
             manifest = msgspec.json.decode(text, type=Manifest)
@@ -115,7 +115,7 @@ def _read(path: Path) -> tuple[Manifest, dict[str, Tensor]]:
     except OSError as error:
         raise UserError(f"{path} cannot be read: {error.strerror or error}") from error
     except (zipfile.BadZipFile, NotImplementedError, RuntimeError, EOFError) as error:
-        raise UserError(f"{path} is damaged, or no archive ({error})") from error
+        raise UserError(f"{path} is damaged, or is not an archive ({error})") from error
     if hashlib.sha256(data).hexdigest() != manifest.sha256:
         raise UserError(f"{path} is damaged: its weights are not those that its manifest names")
     try:
@@ -125,27 +125,25 @@ def _read(path: Path) -> tuple[Manifest, dict[str, Tensor]]:
 
 
 def _member(path: Path, archive: zipfile.ZipFile, name: str, most: int) -> bytes:
-    """One file of the archive, which must not be larger than ``most``, whatever it says of itself."""
+    """One file of the archive, of at most ``most`` bytes."""
     info = archive.getinfo(name)
     # Ours are stored as they are; anything compressed could be a bomb.
     if info.compress_type != zipfile.ZIP_STORED or info.file_size > most:
-        raise UserError(f"{path} is no model of genre-tui: {name} is compressed or too large")
+        raise UserError(f"{path} is not a genre-tui model: {name} is compressed or too large")
     with archive.open(info) as file:
         return file.read(most)
 
 
 def _foreign(path: Path, names: list[str]) -> str:
     if any(name.endswith("/data.pkl") for name in names):
-        return (
-            f"{path} is a file of PyTorch's, which may hold code; only archives made by genre-tui export are imported"
-        )
-    return f"{path} is no model of genre-tui: it has no {MANIFEST}"
+        return f"{path} is a PyTorch file, which may hold code; only archives made by genre-tui export are imported"
+    return f"{path} is not a genre-tui model: it has no {MANIFEST}"
 
 
 def _check(path: Path, manifest: Manifest, weights: dict[str, Tensor]) -> None:
     """
     Raises:
-        UserError: the manifest and the weights do not belong together, or the weights are no numbers.
+        UserError: the manifest and the weights do not belong together, or the weights are NaN or infinite.
     """
     recipe = manifest.recipe
     for genre in manifest.genres:
@@ -173,4 +171,4 @@ def _check(path: Path, manifest: Manifest, weights: dict[str, Tensor]) -> None:
             f"the weights in {path} do not fit its manifest: {', '.join(wrong[:3])} and {len(wrong)} in all"
         )
     if not all_finite(weights):
-        raise UserError(f"the weights in {path} hold values that are no numbers")
+        raise UserError(f"the weights in {path} are NaN or infinite")

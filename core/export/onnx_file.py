@@ -1,4 +1,4 @@
-"""A model as ONNX: a waveform goes in, calibrated probabilities come out, with everything in between in the file."""
+"""Exporting a model as ONNX: waveform in, calibrated probabilities out, front end included."""
 
 import logging
 import os
@@ -21,7 +21,7 @@ OPSET = 18
 
 
 class WholeModel(nn.Module):
-    """Front end, network, calibration and limits as one."""
+    """Front end, network, calibration and out-of-distribution detector in one module."""
 
     def __init__(self, network: TorchBackend) -> None:
         super().__init__()
@@ -41,7 +41,7 @@ def export_onnx(model_path: Path, name: str, out: Path) -> None:
     """Writes the model file at ``model_path`` as ONNX to ``out``: windows of one length, in batches of any size.
 
     Raises:
-        UserError: it is no model, the parts that export needs are not installed, or ``out`` cannot be written.
+        UserError: it is not a model, the packages that export needs are not installed, or ``out`` cannot be written.
     """
     missing = [module for module in ("onnx", "onnxscript") if find_spec(module) is None]
     if missing:
@@ -72,7 +72,7 @@ def _exported(model: nn.Module, wave_BN: Tensor) -> torch.onnx.ONNXProgram:
     logger = logging.getLogger("torch.onnx")
     level = logger.level
     try:
-        logger.setLevel(logging.ERROR)  # it tells of every optional package that it does not find
+        logger.setLevel(logging.ERROR)  # it reports every missing optional package
         with warnings.catch_warnings(), torch.no_grad():
             warnings.simplefilter("ignore")
             program = torch.onnx.export(

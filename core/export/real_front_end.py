@@ -1,4 +1,4 @@
-"""The front end without complex numbers, for runtimes that know none."""
+"""The front end without complex numbers, for runtimes that do not support them."""
 
 import torch
 import torch.nn.functional as F
@@ -24,7 +24,7 @@ class RealFrontEnd(FrontEnd):
         super().__init__(settings)
         n = torch.arange(settings.n_fft, dtype=torch.float64)
         k = torch.arange(settings.n_fft // 2 + 1, dtype=torch.float64)
-        # The product is reduced first: the cosine of a large number has few right digits.
+        # The product is reduced first: the cosine of a large number is inaccurate.
         angle_FN = 2 * torch.pi / settings.n_fft * (torch.outer(k, n) % settings.n_fft)
         window_N = torch.hann_window(settings.n_fft, dtype=torch.float64)
         bases_F2N = torch.stack([angle_FN.cos(), angle_FN.sin()], dim=1) * window_N

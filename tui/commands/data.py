@@ -27,12 +27,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     actions = parser.add_subparsers(dest="action", metavar="ACTION", required=True)
 
     check = actions.add_parser("check", help="clips, hours, formats; unreadable and silent files; duplicates")
-    check.add_argument("folder", metavar="FOLDER", help="a folder with a folder of clips for each genre")
-    check.add_argument("--json", action="store_true", help="one object")
+    check.add_argument("folder", metavar="FOLDER", help="a folder with a folder of clips per genre")
+    check.add_argument("--json", action="store_true", help="print the report as one JSON object")
 
     demo = actions.add_parser("demo", help="make a small synthetic dataset: ten made-up sounds, no music")
-    demo.add_argument("out", metavar="OUT", nargs="?", default="demo", help="where to (./demo); genres/ is made inside")
-    demo.add_argument("--clips", type=int, default=12, metavar="N", help="clips a genre (12)")
+    demo.add_argument("out", metavar="OUT", nargs="?", default="demo", help="output folder (./demo)")
+    demo.add_argument("--clips", type=int, default=12, metavar="N", help="clips per genre (12)")
     demo.add_argument("--seconds", type=float, default=10.0, metavar="S", help="length of a clip (10)")
     demo.add_argument("--seed", type=int, default=0, metavar="N", help="seed of the sounds (0)")
 
@@ -42,15 +42,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
     pack = actions.add_parser("pack", help="turn a folder of audio into a feature pack that trains without it")
     pack.add_argument("folder", metavar="FOLDER", help="a folder with a folder of clips per genre")
-    pack.add_argument("out", metavar="OUT", help="a folder that is not there yet")
-    pack.add_argument("--preset", choices=PRESETS, default=DEFAULT_PRESET, help="whose front end to take")
+    pack.add_argument("out", metavar="OUT", help="a new folder")
+    pack.add_argument("--preset", choices=PRESETS, default=DEFAULT_PRESET, help="preset that gives the front end")
     add_device_option(pack)
     _add_front_end(pack, FRONT_END)
 
     archive = actions.add_parser("import", help="turn an .npz archive of log-mel spectrograms into a feature pack")
     archive.add_argument("archive", metavar="NPZ", help="holds X [clips, mels, frames] of bytes, name and genre")
-    archive.add_argument("out", metavar="OUT", help="a folder that is not there yet")
-    archive.add_argument("--index", metavar="CSV", help="more columns for the clips, found by name")
+    archive.add_argument("out", metavar="OUT", help="a new folder")
+    archive.add_argument("--index", metavar="CSV", help="metadata table with more columns for the clips")
     # An archive's clips are as long as they are.
     _add_front_end(archive, [name for name in FRONT_END if name != "seconds"])
 
@@ -134,4 +134,4 @@ def _front_end(args: argparse.Namespace, base: FrontEndSettings) -> FrontEndSett
         # Through plain values, because replace() skips the checks.
         return msgspec.convert(msgspec.to_builtins(base) | named, FrontEndSettings)
     except msgspec.ValidationError as error:
-        raise UsageError(f"this front end cannot be: {error}") from error
+        raise UsageError(f"invalid front end: {error}") from error

@@ -57,14 +57,14 @@ def run(args: argparse.Namespace) -> int:
         raise
     except OSError as error:
         raise UserError(f"{args.out} cannot be written: {error.strerror}.") from error
-    told_of = f"the preset {args.preset}" + (" with these settings" if args.settings else "")
+    source = f"the preset {args.preset}" + (" with these settings" if args.settings else "")
     if not effects:
-        print_note(f"{told_of} changes nothing; name an --effect: {', '.join(EFFECTS)}")
+        print_note(f"{source} changes nothing; name an --effect: {', '.join(EFFECTS)}")
     settings = msgspec.to_builtins(recipe.augmentation)
     for effect in effects:
         ranges = {key: value for key, value in settings.items() if key.startswith(f"{effect}_")}
-        told = ", ".join(f"{key} {value}" for key, value in ranges.items())
-        print_note(f"{effect}: probability {settings[effect]:g} in {told_of}" + (f"; {told}" if told else ""))
+        shown = ", ".join(f"{key} {value}" for key, value in ranges.items())
+        print_note(f"{effect}: probability {settings[effect]:g} in {source}" + (f"; {shown}" if shown else ""))
     return DONE
 
 

@@ -1,4 +1,4 @@
-"""The feature store: every spectrogram is computed once, whatever runs, processes and crashes come after.
+"""The feature store: every spectrogram is computed once and shared by all runs and processes.
 
 One folder for each front end holds two append-only files. ``rows.bin`` has a row of M × T bytes for each spectrogram
 (``core.features.quantise`` says why bytes); ``index.bin`` has a record for each row in the same order. A row is found
@@ -35,7 +35,7 @@ RECORD = struct.Struct("<16sIII")
 """Content hash, valid frames, CRC-32 of the row, and CRC-32 of these three: a power cut can leave a file's end full of
 zeros."""
 BYTES_A_WRITE = 32 << 20
-"""Rows that wait for each other, so that a disk that syncs slowly is asked seldom."""
+"""Size of a write: larger ones need fewer syncs."""
 
 
 class Row(NamedTuple):
@@ -78,7 +78,7 @@ class FeatureStore:
         return len(self._rows)
 
     def refresh(self) -> None:
-        """Learns of rows that other processes have added."""
+        """Reads the records that other processes have added."""
         with (self.folder / "index.bin").open("rb") as file:
             file.seek(self._read * RECORD.size)
             records = file.read()
@@ -95,7 +95,7 @@ class FeatureStore:
             self.flush()
 
     def flush(self) -> None:
-        """Writes what waits.
+        """Writes the spectrograms that are waiting.
 
         Raises:
             UserError: the disk is full, or the folder has become unwritable.
@@ -151,14 +151,14 @@ class FeatureStore:
 
 @contextmanager
 def _locked(path: Path) -> Iterator[None]:
-    """Holds an exclusive lock that the system lets go of when the process dies."""
+    """Holds an exclusive lock, which the system releases when the process dies."""
     with path.open("wb") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         yield
 
 
 def _write(path: Path, data: bytes | memoryview, place: int) -> None:
-    """Writes at ``place`` and syncs; what a killed writer has left behind there is cut off first."""
+    """Writes at ``place`` and syncs; leftovers of a killed writer behind it are truncated first."""
     descriptor = os.open(path, os.O_WRONLY)
     try:
         os.truncate(descriptor, place)
@@ -177,9 +177,9 @@ MOST_WAITING = 256
 
 @contextmanager
 def async_writer(store: FeatureStore) -> Iterator[Callable[[str, Tensor], None]]:
-    """A thread that puts spectrograms into ``store`` while others are computed.
+    """Gives a function that puts spectrograms into ``store`` from a thread, while others are computed.
 
-    In the end all are on disk, also when somebody has asked for a stop.
+    On leaving, all of them are on disk, also after an exception.
 
     Raises:
         UserError: the store cannot be written.

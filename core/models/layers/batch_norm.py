@@ -1,4 +1,4 @@
-"""Batch normalisation folded into the layer before it: once a network is trained, the two are one linear map."""
+"""Batch normalisation: fused into the layer before it after training, and initialised before it."""
 
 import itertools
 
@@ -9,7 +9,7 @@ from torch.nn.utils.fusion import fuse_conv_bn_eval, fuse_linear_bn_eval
 
 
 def fuse_batch_norm(model: nn.Module) -> None:
-    """Changes a network in evaluation mode in place: the same function to rounding, with fewer passes over its data.
+    """Fuses batch normalisations into the layers before them, in place, for evaluation; same outputs to rounding.
 
     Of every `nn.Sequential` in it, whatever its depth, the normalisations that follow a convolution or a linear layer
     are taken out.
@@ -29,8 +29,8 @@ def fuse_batch_norm(model: nn.Module) -> None:
 def init_batch_norm_stats(model: nn.Module, mel_BMT: Tensor) -> None:
     """Starts every batch normalisation from the statistics of one batch [B ≥ 2, M, T] in dB, instead of from 0 and 1.
 
-    The running mean moves by a tenth a step, and a small dataset has five steps an epoch: without this its first
-    epochs were validated with statistics of nothing. Training itself uses those of each batch and is not touched.
+    The running mean moves by a tenth a step, and a small dataset has five steps per epoch: without this its
+    first epochs would be validated with the initial statistics. Training uses those of each batch and is unaffected.
     """
     layers = [module for module in model.modules() if isinstance(module, _BatchNorm)]
     momenta = [layer.momentum for layer in layers]

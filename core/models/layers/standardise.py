@@ -54,7 +54,7 @@ def own_scale(mel_BMT: Tensor) -> Tensor:
 
 
 class TwoViews(nn.Module):
-    """Two channels of a window that are blind to its level: as it sounds, and without its own average spectrum.
+    """Two level-invariant channels of a window: as it is, and without its own average spectrum.
 
     The first is `Standardise` with ``per_window``. The second takes each band's mean over the window away, and with it
     what a room, a microphone or a mastering engineer adds to a whole recording (cepstral mean subtraction, Atal 1974).

@@ -3,8 +3,8 @@ transformer").
 
 Notable:
 - the residual network's convolutions; every step of their output is a token, all of its bands together
-- positions are told by sines and cosines, so that any length will do
-- a learned token of its own gathers what the window is about
+- sinusoidal positions, so that any length will do
+- a learned summary token whose output is classified
 """
 
 import math

@@ -1,13 +1,13 @@
-"""An expert over window statistics that is fitted at once, not trained: a linear discriminant and remembered clips.
+"""An expert over window statistics, fitted in closed form: a linear discriminant and stored training clips.
 
 Every genre's mean (Fisher 1936), and every training clip for itself, is compared with a window by the Mahalanobis
 distance of the covariance within genres. With a few hundred clips of a few dozen artists, a closed form with a
-regularised covariance generalises better to artists never heard than anything gradient descent makes of the same
-numbers. The means generalise, the remembered clips know sounds that are far from their genre's mean; the two err
-differently, and their mean is better than either.
+regularised covariance generalises better to unseen artists than gradient descent on the same statistics. The means
+generalise, the stored clips cover sounds far from their genre's mean; their errors differ, and their average is better
+than either.
 
 Suffixes: I clips to fit to, W windows of each, N all of these windows, B windows, M mel bands, T frames, F statistics,
-C genres, K remembered clips of a genre.
+C genres, K stored clips per genre.
 """
 
 import math
@@ -22,18 +22,18 @@ from core.models.networks.window_statistics import WindowStatistics
 ClipWindows = tuple[Tensor, Tensor]
 """Windows of some clips, log-mel in dB [I, W, M, T], and the clips' labels [I]; both where the expert is."""
 FLATTEST = 1e-3
-"""A statistic that varies less in the training set (the mean of what is standardised, say) is left out."""
+"""A statistic that varies less in the training set (such as the mean of standardised values) is left out."""
 FARTHEST = 3.0
-"""Deviations from the mean that a statistic can be: what lies far out is pulled in, for a covariance believes it."""
+"""Standard deviations at which outliers are clipped (softly) before the covariance is estimated."""
 REMEMBERED = 100
-"""Clips of a genre that are remembered at most, chosen evenly: 4 MB for ten genres."""
+"""Maximum of stored clips per genre, chosen evenly: 4 MB for ten genres."""
 FORGOTTEN = -1e9
 """The logit of a clip that is not there."""
 
 
 @contextmanager
 def _whole_float32(device: torch.device) -> Iterator[None]:
-    """Matrix products without the shorter formats that training allows a GPU: differences of large sums stay exact."""
+    """Full float32 precision for matrix products, since differences of large sums lose digits in TF32."""
     if device.type != "cuda":
         yield
         return
@@ -59,7 +59,7 @@ class StatisticsExpert(nn.Module):
         """Args:
         shrinkage: share of the diagonal in the covariance within genres (Friedman 1989), at least; of few windows
             it gets a larger one.
-        bandwidth: how far from a remembered clip its genre is believed in, in deviations within genres.
+        bandwidth: of the kernel around each stored clip, in standard deviations within genres.
         """
         super().__init__()
         self.shrinkage = shrinkage
@@ -73,7 +73,7 @@ class StatisticsExpert(nn.Module):
         self.register_buffer("clip_bias", torch.zeros(genres, REMEMBERED))
 
     def forward(self, mel_BMT: Tensor) -> Tensor:
-        # A covariance of hundreds is none in bfloat16.
+        # bfloat16 is too coarse for covariances of hundreds of statistics.
         with torch.autocast(mel_BMT.device.type, enabled=False), _whole_float32(mel_BMT.device):
             features_BF = _standardised(self.statistics(mel_BMT), self.mean, self.std)
             by_means_BC = nn.functional.linear(features_BF, self.weight, self.bias)
@@ -99,7 +99,7 @@ class StatisticsExpert(nn.Module):
         within_NF = (features_NF - means_CF[labels_N]) * shares_NC.sum(1, keepdim=True).sqrt()
         covariance_FF = within_NF.T @ within_NF / shares_NC.sum()
         diagonal_FF = covariance_FF.diagonal().clamp_min(1e-6).diag()
-        # Fewer windows than statistics say nothing about most directions, and must not be believed there.
+        # With fewer windows than statistics the covariance is singular, and is shrunk further.
         unknown = 1 - (len(features_NF) - len(self.bias)) / features_NF.shape[1]
         shrunk_FF = torch.lerp(covariance_FF, diagonal_FF, min(1.0, max(self.shrinkage, unknown)))
         self.mean.copy_(mean_F)
@@ -112,11 +112,11 @@ class StatisticsExpert(nn.Module):
         for genre, (weight_KF, bias_K) in enumerate(zip(self.clip_weight, self.clip_bias, strict=True)):
             known_IF = clips_IF[labels_I == genre]
             if not len(known_IF):
-                known_IF = means_CF[genre : genre + 1]  # nothing was heard of it: the mean of everything
+                known_IF = means_CF[genre : genre + 1]  # a genre without clips gets the mean of everything
             kept = min(REMEMBERED, len(known_IF))
             known_KF = known_IF[torch.linspace(0, len(known_IF) - 1, kept).round().long()]
             _compare_with(known_KF, shrunk_FF, weight_KF[:kept], bias_K[:kept])
-            bias_K[:kept] -= self.temperature * math.log(kept)  # genres with many clips are not likelier
+            bias_K[:kept] -= self.temperature * math.log(kept)  # genres with many clips are not more likely
 
     def _measured(self, clips: Iterable[ClipWindows]) -> tuple[Tensor, Tensor]:
         """The statistics of all clips' windows, [I, W, F] float64, and the clips' labels, [I]."""

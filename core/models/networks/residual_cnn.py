@@ -1,7 +1,7 @@
 """A short residual network (He et al. 2016) for windows of a few seconds, after Won et al.'s short-chunk CNN (2020).
 
 Notable:
-- two views of the input, both blind to level
+- two views of the input, both level-invariant
 - averages before it strides, so that a shift by one frame or band changes little (Zhang 2019)
 - mean and maximum over time, taken after the mean over bands
 - 0.48 M parameters at the default width; bfloat16 and channels_last make it four times as fast on a recent CPU

@@ -3,7 +3,7 @@
 Notable:
 - 0.36 M parameters instead of 169 M, and any length: trained on random crops, tested on several
 - the mean keeps how much there is of a pattern, the maximum whether it occurs at all
-- blind to level: each window is brought to its own scale first, then each mel band to that of the training set, so
+- level-invariant: each window is brought to its own scale first, then each mel band to that of the training set, so
   that a window of live sound and a window out of a long recording look alike
 """
 

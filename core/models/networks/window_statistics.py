@@ -1,4 +1,4 @@
-"""What a window of music is like on the whole, in about a thousand numbers that no training has to find.
+"""About a thousand hand-made statistics of a window of music.
 
 Cepstra and their spread tell timbre (Tzanetakis & Cook 2002); the energy of differences at several time scales, a Haar
 wavelet's, tells how fast each band and each cepstrum moves, after the modulation features of Lee et al. (2009) and the
@@ -36,7 +36,7 @@ CEPSTRUM_SCALES, GROUP_SCALES, HARMONIC_SCALES = 4, 5, 3
 
 
 class WindowStatistics(nn.Module):
-    """Log-mel windows [B, M, T] in dB → statistics [B, F], blind to level.
+    """Log-mel windows [B, M, T] in dB → statistics [B, F], level-invariant.
 
     What is linear in the bands is one matrix each, for the operators of a window are many and small.
     """

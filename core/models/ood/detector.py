@@ -1,4 +1,4 @@
-"""Whether a network should be asked about a window at all."""
+"""The out-of-distribution detector: decides whether a window resembles the training set."""
 
 from collections.abc import Sequence
 
@@ -11,10 +11,10 @@ from core.models.ood.thresholds import WINDOW_SECONDS
 
 
 class OodDetector(nn.Module):
-    """Log-mel windows → how unlike the training set they are, in units of the limits that were fitted to it.
+    """Log-mel windows → their distance from the training set, in units of the thresholds fitted to it.
 
     Attributes:
-        mean: [F], precision: [F, F] of the training set's textures.
+        mean: [F], precision: [F, F] of the training set's features.
     """
 
     mean: Tensor

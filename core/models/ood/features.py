@@ -1,4 +1,4 @@
-"""What a window of sound is like whatever its genre, and how unlike all training windows a new one is.
+"""Out-of-distribution features: statistics of a window that do not depend on its genre, and their distance.
 
 Music, speech, hum and noise differ in how their bands lie, how much each moves, and how fast: a few dozen numbers of
 the log-mel window say so without the network, which has only ever been asked "which genre?" and answers that for a
@@ -127,5 +127,5 @@ def _change(x: Tensor) -> Tensor:
 
 
 def _log(decibels: Tensor) -> Tensor:
-    """A logarithm, so that "hardly moves at all" lies as far out as "moves a lot"."""
+    """A logarithm, so that very small values are as far from the mean as very large ones."""
     return (decibels + LOG_FLOOR).log()

@@ -124,7 +124,7 @@ def test_an_archive_of_another_shape_is_refused(arrays: dict[str, np.ndarray], s
 
 @pytest.mark.parametrize(
     ("content", "sentence"),
-    [(b"", "no .npz archive"), (b"nothing", "no .npz archive"), (None, "There is no file")],
+    [(b"", "not an .npz archive"), (b"nothing", "not an .npz archive"), (None, "There is no file")],
 )
 def test_what_is_no_archive_is_refused(content: bytes | None, sentence: str, tmp_path: Path) -> None:
     if content is not None:
@@ -134,7 +134,7 @@ def test_what_is_no_archive_is_refused(content: bytes | None, sentence: str, tmp
 
 def test_an_array_alone_is_no_archive(tmp_path: Path) -> None:
     np.save(tmp_path / "x.npy", MEL)
-    assert_refused(tmp_path / "x.npy", "no .npz archive")
+    assert_refused(tmp_path / "x.npy", "not an .npz archive")
 
 
 def test_an_archive_that_was_cut_off_is_refused(tmp_path: Path) -> None:
@@ -241,7 +241,7 @@ def test_nothing_is_overwritten(tmp_path: Path) -> None:
     archive(tmp_path / "x.npz")
     (tmp_path / "pack").mkdir()
     import_archive(tmp_path / "x.npz", tmp_path / "pack", settings=SETTINGS)
-    with pytest.raises(DatasetError, match="is there already"):
+    with pytest.raises(DatasetError, match="already exists"):
         import_archive(tmp_path / "x.npz", tmp_path / "pack", settings=SETTINGS)
 
 

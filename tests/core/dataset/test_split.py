@@ -153,7 +153,7 @@ def test_a_column_of_another_index(tmp_path: Path) -> None:
         (SplitSettings(protocol="column", parts=("train", "nobody", "")), r"none to test on \(train, nobody\)"),
         (SplitSettings(protocol="column", column="nowhere.csv:split"), "nowhere.csv cannot be read"),
         (SplitSettings(protocol="grouped", groups="artist"), "no column 'artist'"),
-        (SplitSettings(protocol="grouped", fold=5), "no fold 5 among 5"),
+        (SplitSettings(protocol="grouped", fold=5), "no fold 5 of 5"),
         (SplitSettings(protocol="grouped", folds=50), "50 folds need as many groups, and there are 4"),
     ],
 )

@@ -43,5 +43,5 @@ def test_its_genres_can_be_told_apart(tmp_path: Path) -> None:
 
 def test_nothing_is_overwritten(tmp_path: Path) -> None:
     make_demo(tmp_path, clips_per_genre=1, seconds=1)
-    with pytest.raises(DatasetError, match="is there already"):
+    with pytest.raises(DatasetError, match="already exists"):
         make_demo(tmp_path)

@@ -264,7 +264,7 @@ async def test_a_demonstration_never_overwrites(tmp_path: Path, monkeypatch: pyt
         await pilot.press("g")
         await until_shown(pilot, "Create a demo dataset")
         await pilot.press("enter")
-        await until_shown(pilot, "is there already")
+        await until_shown(pilot, "already exists")
         await pilot.press("escape")
         await until_shown(pilot, "No runs yet")
 
