@@ -14,6 +14,7 @@ from textual.screen import ModalScreen
 from textual.widgets import Static
 
 from core.audio.files.formats import is_audio
+from tui.dialogs.questions import key_hints
 from tui.text.formatting import count
 from tui.widgets.file_tree import AudioTree, Node
 
@@ -71,8 +72,7 @@ class FolderPicker(ModalScreen[Path | None]):
             yield Static(Content.styled("Choose the folder that contains one subfolder per genre", "bold"))
             yield FolderTree(self.start.parent)
             yield Static("", classes="detail")
-            parts = [((key, "bold $footer-key-foreground"), f" {what}   ") for key, what in KEYS.items()]
-            yield Static(Content.assemble(*(part for pair in parts for part in pair)), classes="keys")
+            yield key_hints(KEYS)
 
     def on_mount(self) -> None:
         tree = self.query_one(FolderTree)

@@ -13,6 +13,7 @@ from textual.screen import ModalScreen
 from textual.widgets import Static
 
 from core.inference.find_model import ModelChoice, list_models
+from tui.dialogs.questions import key_hints
 from tui.shell.base import BaseApp
 from tui.widgets.row_list import RowList
 
@@ -55,15 +56,7 @@ class ModelPicker(ModalScreen[ModelChoice | None]):
         with Vertical(classes="dialog"):
             yield Static(Content.styled("Choose a model", "bold"))
             yield ModelList(self.choices, self.current)
-            yield Static(
-                Content.assemble(
-                    ("enter", "bold $footer-key-foreground"),
-                    " choose    ",
-                    ("esc", "bold $footer-key-foreground"),
-                    " cancel",
-                ),
-                classes="keys",
-            )
+            yield key_hints({"enter": "choose", "esc": "cancel"})
 
     @on(RowList.Chosen)
     def chosen(self, event: RowList.Chosen) -> None:

@@ -1,6 +1,6 @@
 """Dialogs that ask one question: yes or no, or a line of text."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import ClassVar
 
 from textual import on
@@ -13,6 +13,12 @@ from textual.widgets import Input, Static
 
 from core.util.errors import UserError
 from tui.widgets.text_input import TextInput
+
+
+def key_hints(keys: Mapping[str, str]) -> Static:
+    """The last line of a dialog: its keys and what they do."""
+    parts = [((key, "bold $footer-key-foreground"), f" {action}    ") for key, action in keys.items()]
+    return Static(Content.assemble(*(part for pair in parts for part in pair)).rstrip(), classes="keys")
 
 
 class ConfirmScreen(ModalScreen[bool]):
@@ -40,15 +46,7 @@ class ConfirmScreen(ModalScreen[bool]):
             yield Static(Content.styled(self.question, "bold"))
             if self.detail:
                 yield Static(Content(self.detail), classes="detail")
-            yield Static(
-                Content.assemble(
-                    ("y", "bold $footer-key-foreground"),
-                    f" {self.yes}    ",
-                    ("n", "bold $footer-key-foreground"),
-                    " cancel",
-                ),
-                classes="keys",
-            )
+            yield key_hints({"y": self.yes, "n": "cancel"})
 
     def action_answer(self, yes: bool) -> None:
         self.dismiss(yes)
@@ -82,15 +80,7 @@ class PromptScreen(ModalScreen[str | None]):
             yield Static(Content.styled(self.question, "bold"))
             yield TextInput(self.value, compact=True)
             yield Static("", classes="error")
-            yield Static(
-                Content.assemble(
-                    ("enter", "bold $footer-key-foreground"),
-                    " OK    ",
-                    ("esc", "bold $footer-key-foreground"),
-                    " cancel",
-                ),
-                classes="keys",
-            )
+            yield key_hints({"enter": "OK", "esc": "cancel"})
 
     @on(Input.Submitted)
     def submit(self, event: Input.Submitted) -> None:

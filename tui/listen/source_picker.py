@@ -12,6 +12,7 @@ from textual.screen import ModalScreen
 from textual.widgets import Static
 
 from core.audio.live.microphone import Device
+from tui.dialogs.questions import key_hints
 from tui.widgets.row_list import RowList
 
 FEED = None
@@ -61,15 +62,7 @@ class SourcePicker(ModalScreen[tuple[Device | None] | None]):
             yield SourceList(self.sources, self.current)
             if self.note:
                 yield Static(self.note, classes="detail", markup=False)
-            yield Static(
-                Content.assemble(
-                    ("enter", "bold $footer-key-foreground"),
-                    " listen    ",
-                    ("esc", "bold $footer-key-foreground"),
-                    " leave it",
-                ),
-                classes="keys",
-            )
+            yield key_hints({"enter": "listen", "esc": "leave it"})
 
     @on(RowList.Chosen)
     def chosen(self, event: RowList.Chosen) -> None:

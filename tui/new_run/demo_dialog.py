@@ -12,6 +12,7 @@ from textual.screen import ModalScreen
 from textual.widgets import Input, Static
 
 from core.util.errors import UserError
+from tui.dialogs.questions import key_hints
 from tui.new_run.fields import PathInput
 
 
@@ -30,15 +31,7 @@ class DemoScreen(ModalScreen[Path | None]):
             )
             yield PathInput("demo")
             yield Static("", classes="error")
-            yield Static(
-                Content.assemble(
-                    ("enter", "bold $footer-key-foreground"),
-                    " create    ",
-                    ("esc", "bold $footer-key-foreground"),
-                    " cancel",
-                ),
-                classes="keys",
-            )
+            yield key_hints({"enter": "create", "esc": "cancel"})
 
     @on(Input.Submitted)
     def submitted(self, event: Input.Submitted) -> None:

@@ -41,7 +41,8 @@ def genre_bars(state: RunState, width: int) -> list[Content]:
     """One accuracy bar per genre for the last validation, and the worst confusions."""
     seen = state.validation
     if seen is None or not seen.genre_accuracy:
-        return [Content.styled("Available after the first validation.", "$text-muted")]
+        missing = "Available after the first validation." if seen is None else "The journal has no results per genre."
+        return [Content.styled(missing, "$text-muted")]
     names = min(widest(state.genres), max(8, width // 3))
     bar_width = max(4, min(50, width - names - 18))
     lines = []
