@@ -16,7 +16,7 @@ pytestmark = [
     pytest.mark.skipif(not HAVE_TMUX, reason="tmux is not installed"),
 ]
 
-VERDICT = r"arpeggio-bells\.00000\.au +\S+ +\d+(\.\d)? %"
+VERDICT = r"arpeggio-bells\.00000\.au +\S+ +\d+(\.\d)?%"
 """File, genre, how sure."""
 TRAINING = 240.0
 """Seconds that a few epochs may take on a machine that does other things as well."""

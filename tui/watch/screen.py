@@ -4,6 +4,7 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from time import monotonic
+from time import monotonic as now
 from typing import ClassVar
 
 from textual import on, work
@@ -185,7 +186,7 @@ class WatchScreen(ModeScreen, CurveKeys):
         if len(self._state.history) != self._epochs_drawn[0]:
             self._epochs_drawn = len(self._state.history), monotonic()
         short = self.app.height_class == "tiny"
-        header = run_header(self._state, monotonic(), self.size.width - 2, short=short)
+        header = run_header(self._state, now(), self.size.width - 2, short=short)
         self.query_one("#header", TextLines).show(header)
         notice = self._request.notice(self._state, self._key("watch.kill")) if self._request else None
         self.query_one(Panes).show(self._state, notice)
