@@ -86,7 +86,7 @@ def _compiled(train_state: TrainState, augment: Augmentation | None, *, mode: st
     for block in train_state.model.modules():
         if isinstance(block, ConvBlock):
             block.own_kernels = False
-    train_state.parallel = torch.compile(train_state.model, mode=mode, dynamic=False)
+    train_state.model.compile(mode=mode, dynamic=False)
     return Step(train_state, augment)
 
 

@@ -13,6 +13,7 @@ from benchmarks.clock import side_by_side
 from benchmarks.machine import machine
 from core.export.onnx_file import export_onnx
 from core.inference.classifier import Classifier
+from core.inference.types import Prediction
 
 
 def main() -> None:
@@ -40,14 +41,18 @@ def main() -> None:
         compare(original, exported, sorted(args.clips.rglob("*.au")))
 
 
+def probabilities(prediction: Prediction) -> list[dict[str, float]]:
+    return [prediction.probabilities, *(segment.probabilities for segment in prediction.segments)]
+
+
 def compare(original: Classifier, exported: Classifier, clips: list[Path]) -> None:
     worst, same = 0.0, 0
     for clip in clips:
         one, other = original.classify_file(clip), exported.classify_file(clip)
-        for a, b in zip([one, *one.segments], [other, *other.segments], strict=True):
-            worst = max(worst, *(abs(a.probabilities[genre] - b.probabilities[genre]) for genre in a.probabilities))
+        for a, b in zip(probabilities(one), probabilities(other), strict=True):
+            worst = max(worst, *(abs(a[genre] - b[genre]) for genre in a))
         same += (one.genre, one.reason) == (other.genre, other.reason)
-    print(f"{len(clips)} clips: {same} equal verdicts, largest difference of a probability {worst:.1e}")
+    print(f"{len(clips)} clips: {same} equal predictions, largest difference of a probability {worst:.1e}")
 
 
 if __name__ == "__main__":

@@ -47,7 +47,7 @@ def train_epoch(model: nn.Module, optimiser: torch.optim.Optimizer, dataset: Aud
     for mel_BMT, labels_B in DataLoader(dataset, batch_size=16, shuffle=True):
         optimiser.zero_grad()
         loss = nn.functional.cross_entropy(model(mel_BMT.to(device)), labels_B.to(device))
-        loss.backward()  # type: ignore[no-untyped-call]
+        loss.backward()
         optimiser.step()
         total += loss.item() * len(labels_B)
     return total / len(dataset)

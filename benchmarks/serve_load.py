@@ -196,7 +196,7 @@ def cpu_seconds(process: psutil.Process | None) -> float:
     if process is None:
         return 0.0
     times = [one.cpu_times() for one in [process, *process.children(recursive=True)]]
-    return sum(time.user + time.system for time in times)
+    return float(sum(time.user + time.system for time in times))
 
 
 def harm(process: psutil.Process, port: int) -> None:

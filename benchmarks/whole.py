@@ -60,5 +60,5 @@ def _floor(recipe: Recipe, device: torch.device) -> float:
         target.copy_(source)
     end.record()
     torch.cuda.synchronize(device)
-    bytes_a_second = 10 * 2 * source.nbytes / (begin.elapsed_time(end) / 1000)
-    return PASSES * 4 * weights / bytes_a_second
+    bytes_per_second = 10 * 2 * source.nbytes / (float(begin.elapsed_time(end)) / 1000)
+    return PASSES * 4 * weights / bytes_per_second

@@ -1,4 +1,4 @@
-"""The pictures in the README, made from real runs: ``python tools/pictures.py DATA [--out docs] [--epochs 20]``.
+"""The pictures in the README, made from real runs: ``python -m tools.pictures DATA [--out docs] [--epochs 20]``.
 
 Two runs are trained on DATA (a folder of genres); the app looks at the second while it works and when it is done, at
 both beside each other, at the list of runs, and at a clip that its model got. Needs ``rsvg-convert`` (librsvg).
@@ -15,7 +15,6 @@ from pathlib import Path
 
 import msgspec
 from PIL import Image
-from screen_svg import redrawn
 from textual.pilot import Pilot
 
 from core.runs.directory import create
@@ -24,6 +23,7 @@ from core.runs.journal.state import RunState
 from core.runs.launch import launch
 from core.training.presets import preset
 from core.training.recipe import to_dict
+from tools.screen_svg import redrawn
 from tui.app import GenreApp
 from tui.shell.settings import Settings
 

@@ -5,10 +5,11 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
-import av
 import numpy as np
 import numpy.typing as npt
 import soundfile
+
+from tests.support.sounds import encode
 
 Sound = npt.NDArray[np.float32]
 """(samples, channels)."""
@@ -23,30 +24,25 @@ def _sndfile(form: str, subtype: str, path: Path, y: Sound, rate: int) -> None:
 
 def _av(
     codec: str,
-    form: str | None,
+    container_format: str | None,
     path: Path,
     y: Sound,
     rate: int,
     *,
     options: dict[str, str] | None = None,
     codec_options: dict[str, str] | None = None,
-    bit_rate: int = 0,
+    bit_rate: int | None = None,
 ) -> None:
-    layout = {1: "mono", 2: "stereo"}[y.shape[1]]
-    with av.open(str(path), "w", format=form, options=options or {}) as container:
-        stream = container.add_stream(codec, rate=rate, options=codec_options or {})
-        stream.layout = layout
-        if bit_rate:
-            stream.bit_rate = bit_rate
-        stream.codec_context.open()
-        size = stream.codec_context.frame_size or 1024
-        resampler = av.AudioResampler(stream.format.name, layout, rate, frame_size=size)
-        frame = av.AudioFrame.from_ndarray(np.ascontiguousarray(y.T), "fltp", layout)
-        frame.sample_rate = rate
-        frame.pts = 0
-        for piece in [*resampler.resample(frame), *resampler.resample(None)]:
-            container.mux(stream.encode(piece))
-        container.mux(stream.encode(None))
+    encode(
+        path,
+        y,
+        rate,
+        codec=codec,
+        container_format=container_format,
+        container_options=options,
+        codec_options=codec_options,
+        bit_rate=bit_rate,
+    )
 
 
 def _dsf(path: Path, y: Sound, rate: int) -> None:

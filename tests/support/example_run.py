@@ -123,7 +123,7 @@ def sample(number: int) -> ev.DeviceSample:
 
 def tested(best_epoch: int) -> ev.TestFinished:
     grid = confusion(0.85, 1)
-    report: dict[str, object] = {}
+    report: dict[str, float | dict[str, float]] = {}
     for i, genre in enumerate(GENRES):
         recall = grid[i][i] / VAL_CLIPS
         precision = grid[i][i] / max(1, sum(row[i] for row in grid))
@@ -157,6 +157,11 @@ def tested(best_epoch: int) -> ev.TestFinished:
     )
 
 
+def val_accuracy(epoch: ev.EpochFinished) -> float:
+    assert epoch.val_accuracy is not None
+    return epoch.val_accuracy
+
+
 def epochs(first: int, last: int) -> Iterator[ev.Event]:
     best = 0.0
     for number in range(first, last + 1):
@@ -167,7 +172,7 @@ def epochs(first: int, last: int) -> Iterator[ev.Event]:
         finished = epoch_finished(number, best)
         yield finished
         if finished.is_best:
-            best = finished.val_accuracy
+            best = val_accuracy(finished)
             yield ev.CheckpointSaved(what="best", path="best_model.pth", epoch=number, val_accuracy=best)
 
 
@@ -184,14 +189,14 @@ def midway(done: int = 7, of: int = 20) -> list[ev.Event]:
 
 def whole(of: int = 20) -> list[ev.Event]:
     """A run from its start to its report."""
-    best = max((e for e in epochs(1, of) if isinstance(e, ev.EpochFinished)), key=lambda e: e.val_accuracy)
+    best = max((e for e in epochs(1, of) if isinstance(e, ev.EpochFinished)), key=val_accuracy)
     return [
         *beginning(of),
         *epochs(1, of),
         tested(best.epoch),
         ev.ArtefactSaved(path="Plots", what="plots", count=3),
         ev.ArtefactSaved(path="Spectrograms", what="spectrograms", count=999),
-        ev.RunFinished(seconds=12.4, best_epoch=best.epoch, best_val_accuracy=best.val_accuracy),
+        ev.RunFinished(seconds=12.4, best_epoch=best.epoch, best_val_accuracy=val_accuracy(best)),
     ]
 
 

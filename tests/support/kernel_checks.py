@@ -89,12 +89,12 @@ def check_block(channels: int, device: str) -> None:
     dy = torch.randn(y.shape, device=device)
     y.backward(dy)
     same.backward(dy)
-    for (name, weight), (_, of_plain) in zip(ours.named_parameters(), plain.named_parameters(), strict=True):
+    for (name, weight), (_, plain_weight) in zip(ours.named_parameters(), plain.named_parameters(), strict=True):
         assert (weight.grad is None) == (name == "0.bias")
         if weight.grad is not None:
-            _assert_close(weight.grad, of_plain.grad, 2 * tolerance)
-    for statistic, of_plain in zip(ours.buffers(), plain.buffers(), strict=True):
-        _assert_close(statistic, of_plain, tolerance)
+            _assert_close(weight.grad, plain_weight.grad, 2 * tolerance)
+    for statistic, plain_statistic in zip(ours.buffers(), plain.buffers(), strict=True):
+        _assert_close(statistic, plain_statistic, tolerance)
     _assert_close(ours.eval()(x), plain.eval()(x), tolerance)
 
 

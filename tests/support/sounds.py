@@ -44,17 +44,29 @@ def encode(
     y: npt.NDArray[np.float32],
     rate: int,
     *,
+    codec: str | None = None,
+    container_format: str | None = None,
     container_options: dict[str, str] | None = None,
     codec_options: dict[str, str] | None = None,
+    bit_rate: int | None = None,
 ) -> None:
+    """Writes (samples,) or (samples, channels) by FFmpeg.
+
+    Args:
+        codec: FFmpeg's name of the encoder; by default the one in ``CODECS`` for the suffix.
+        container_format: FFmpeg's name of the container; by default the one for the suffix.
+        bit_rate: in bit/s; by default 128,000, or the encoder's own where ``codec_options`` are given.
+    """
     channels_CN = np.atleast_2d(y.T)
     layout = {1: "mono", 2: "stereo"}[len(channels_CN)]
-    with av.open(str(path), "w", options=container_options or {}) as container:
-        stream = container.add_stream(CODECS[path.suffix], rate=rate, options=codec_options or {})
+    with av.open(str(path), "w", format=container_format, options=container_options or {}) as container:
+        stream = container.add_stream(codec or CODECS[path.suffix], rate=rate, options=codec_options or {})
+        assert isinstance(stream, av.AudioStream)
         stream.layout = layout
-        stream.bit_rate = 0 if codec_options else 128_000
+        stream.bit_rate = (0 if codec_options else 128_000) if bit_rate is None else bit_rate
         stream.codec_context.open()
-        resampler = av.AudioResampler(stream.format.name, layout, rate, frame_size=stream.codec_context.frame_size)
+        size = stream.codec_context.frame_size or 1024
+        resampler = av.AudioResampler(stream.format.name, layout, rate, frame_size=size)
         frame = av.AudioFrame.from_ndarray(np.ascontiguousarray(channels_CN, dtype=np.float32), "fltp", layout)
         frame.sample_rate = rate
         frame.pts = 0

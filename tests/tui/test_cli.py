@@ -17,6 +17,7 @@ from tests.support.event_sequences import beginning, epoch, whole_run, write_jou
 from tests.support.paths import ROOT
 from tui import cli
 from tui.commands.exit_codes import DONE, FAILED, INTERRUPTED, USAGE
+from tui.commands.parser import COMMANDS
 
 HEAVY = {"textual", "torch", "torchaudio", "numpy", "sklearn", "matplotlib", "msgspec", "soundfile", "av"}
 
@@ -51,7 +52,7 @@ def test_help_loads_nothing_heavy(arguments: list[str]) -> None:
     assert not loaded & HEAVY
 
 
-@pytest.mark.parametrize("command", sorted(cli.COMMANDS))
+@pytest.mark.parametrize("command", sorted(COMMANDS))
 def test_a_command_loads_no_torch_and_no_textual_until_it_runs(command: str) -> None:
     code = (
         f"import sys; from tui.cli import main; assert main([{command!r}, '--help']) == 0; print(sorted(sys.modules))"

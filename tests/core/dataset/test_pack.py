@@ -309,9 +309,8 @@ def test_a_folder_needs_its_front_end_to_be_packed_twice(tmp_path: Path) -> None
 @pytest.mark.parametrize("key", ["name", "genre"])
 @pytest.mark.parametrize("text", ["../../evil", "/etc/evil", "..", "", "ro\x1b[2Jck"])
 def test_names_that_lead_out_of_a_folder_are_refused(key: str, text: str, tmp_path: Path) -> None:
-    arrays = {"X": MEL, "name": NAMES, "genre": GENRES}
-    arrays[key] = np.array(["fine", text])
-    np.savez(tmp_path / "x.npz", **arrays)
+    names = {"name": NAMES, "genre": GENRES} | {key: np.array(["fine", text])}
+    np.savez(tmp_path / "x.npz", X=MEL, name=names["name"], genre=names["genre"])
     assert_refused(tmp_path / "x.npz", f"cannot be imported: the {key}")
     np.savez(tmp_path / "y.npz", X=MEL, name=NAMES, genre=GENRES)
     import_archive(tmp_path / "y.npz", tmp_path / "pack", settings=SETTINGS)

@@ -10,6 +10,7 @@ import pytest
 
 from core.dataset import scan as scan_module
 from core.dataset.clip import DatasetError
+from core.dataset.inspect_file import inspect_file
 from core.dataset.report import check
 from core.dataset.scan import scan, survey
 from core.util.errors import UserError
@@ -102,7 +103,6 @@ def test_a_second_scan_decodes_only_what_changed(tmp_path: Path, monkeypatch: py
     (root / "a" / "bad.wav").write_bytes(b"nothing")
     first = scan(root)
     examined: list[str] = []
-    inspect_file = scan_module.inspect_file
 
     def counted(path: Path) -> object:
         examined.append(path.name)

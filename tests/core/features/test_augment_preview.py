@@ -16,7 +16,7 @@ from tui.cli import main
 FRONT_END = FrontEndSettings(mel_scale="slaney", mel_norm="slaney", top_db=80.0)
 
 
-def music(seconds: float = 2.0) -> np.ndarray:  # type: ignore[type-arg]
+def music(seconds: float = 2.0) -> np.ndarray:
     """A chord with beats."""
     time = np.arange(int(seconds * 22_050)) / 22_050
     chord = sum(np.sin(2 * np.pi * hertz * time) for hertz in (330.0, 415.0, 494.0))

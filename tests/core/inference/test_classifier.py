@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pytest
 import torch
 
@@ -82,17 +83,23 @@ def test_level_does_not_matter(classifier: Classifier) -> None:
 RATE = 22_050
 RANDOM = np.random.default_rng(0)
 TIME = np.arange(8 * RATE) / RATE
+
+
+def harmonics(frequency: float, level: float, count: int) -> npt.NDArray[np.float64]:
+    y = np.zeros(len(TIME))
+    for k in range(1, count + 1):
+        y += level / k * np.sin(2 * np.pi * frequency * k * TIME)
+    return y
+
+
 NO_MUSIC = {
     "digital silence": np.zeros(8 * RATE),
     "a quiet room": 3e-4 * RANDOM.standard_normal(8 * RATE),
     "white noise": 0.2 * RANDOM.standard_normal(8 * RATE),
-    "hum": sum(0.3 / k * np.sin(2 * np.pi * 50 * k * TIME) for k in range(1, 6)),
-    "noisy hum": sum(0.3 / k * np.sin(2 * np.pi * 60 * k * TIME) for k in range(1, 6))
-    + 0.01 * RANDOM.standard_normal(8 * RATE),
+    "hum": harmonics(50, 0.3, 5),
+    "noisy hum": harmonics(60, 0.3, 5) + 0.01 * RANDOM.standard_normal(8 * RATE),
     "a tone": 0.5 * np.sin(2 * np.pi * 440 * TIME),
-    "syllables": sum(np.sin(2 * np.pi * 120 * k * TIME) / k for k in range(1, 20))
-    * np.maximum(0, np.sin(2 * np.pi * 4 * TIME))
-    * 0.2,
+    "syllables": harmonics(120, 0.2, 19) * np.maximum(0, np.sin(2 * np.pi * 4 * TIME)),
 }
 
 

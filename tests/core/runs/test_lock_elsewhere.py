@@ -3,6 +3,7 @@
 import errno
 import fcntl
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -113,7 +114,7 @@ def test_a_run_that_another_host_wrote_to_recently_is_not_started(
         with pytest.raises(UserError, match="is running on other-host"):
             act(run)
     with pytest.raises(UserError, match="runs on other-host"):
-        actions.send_signal(run, actions.signal.SIGTERM)
+        actions.send_signal(run, signal.SIGTERM)
 
 
 def test_one_that_ended_there_is_not_running(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

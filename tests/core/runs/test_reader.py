@@ -11,11 +11,13 @@ def test_a_viewer_sees_each_change_once_and_the_same_as_one_that_comes_late(tmp_
     run = create(tmp_path, {"data": "/x", "model": "m", "epochs": 3}, "x", "m")
     tail = RunReader(run)
     assert tail.poll()
-    assert tail.state.status == "created"
+    created = tail.state
+    assert created.status == "created"
     assert not tail.poll()
     with RunLock(run.lock_path):
         assert tail.poll()
-        assert tail.state.status == "running"
+        begun = tail.state
+        assert begun.status == "running"
         journal = Journal(run.journal_path)
         for event in whole_run():
             journal.write(event)

@@ -59,7 +59,8 @@ class Served:
         return sum(process.memory_info().rss for process in [server, *server.children(recursive=True)])
 
     def decoders(self) -> list[psutil.Process]:
-        return psutil.Process(self.process.pid).children()
+        children: list[psutil.Process] = psutil.Process(self.process.pid).children()
+        return children
 
     def stop(self) -> int:
         self.process.send_signal(signal.SIGTERM)

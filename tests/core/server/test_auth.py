@@ -46,7 +46,12 @@ def test_a_token_from_a_file_or_the_environment(tmp_path: Path, monkeypatch: pyt
 def test_tokens_are_compared_in_constant_time(monkeypatch: pytest.MonkeyPatch) -> None:
     compared = []
     digest = hmac.compare_digest
-    monkeypatch.setattr(hmac, "compare_digest", lambda a, b: compared.append((a, b)) or digest(a, b))
+
+    def recorded(a: bytes, b: bytes) -> bool:
+        compared.append((a, b))
+        return digest(a, b)
+
+    monkeypatch.setattr(hmac, "compare_digest", recorded)
     Auth(TOKEN, "0.0.0.0", 80).check_token({"authorization": f"Bearer {TOKEN}"})
     assert compared == [(TOKEN.encode(), TOKEN.encode())]
 

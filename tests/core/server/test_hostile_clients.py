@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import httpx
 import numpy as np
@@ -194,14 +195,13 @@ def test_a_flood_of_live_sockets(serve: Serve) -> None:
 
 
 def test_live_sockets_opened_too_fast(strict: Served) -> None:
-    answers = []
-    wait_until(lambda: answers.append(refused(strict)) or (429, "too-many-sockets") in answers, "the refusal")
+    wait_until(lambda: refused(strict) == (429, "too-many-sockets"), "the refusal")
     wait_until(lambda: refused(strict) is None, "another chance")
 
 
 def ended(socket_: sockets.ClientConnection) -> tuple[str, int]:
     """The problem that a live socket ends with, and its code."""
-    problem: dict = {}
+    problem: dict[str, Any] = {}
     with pytest.raises(ConnectionClosed) as closed:
         while True:
             message = json.loads(socket_.recv(30))

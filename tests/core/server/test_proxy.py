@@ -9,6 +9,7 @@ from pathlib import Path
 import httpx
 import pytest
 import websockets.sync.client as sockets
+from websockets.typing import Origin
 
 from core.server.auth import Auth, Refused
 from core.util.errors import UserError
@@ -69,7 +70,8 @@ def test_page_uploads_and_live_sound_go_through_nginx(
         assert client.get(f"{base}/openapi.json").json()["servers"] == [{"url": base}]
         headers = {"Authorization": f"Bearer {TOKEN}"}
         address = base.replace("http", "ws") + "/v1/live?rate=8000"
-        with sockets.connect(address, additional_headers=headers, origin=f"http://localhost:{free_port}") as socket:  # type: ignore[arg-type]
+        origin = Origin(f"http://localhost:{free_port}")
+        with sockets.connect(address, additional_headers=headers, origin=origin) as socket:
             socket.send("end")
             assert "end" in str(socket.recv(10))
         assert client.get(f"{base}/v1/models", headers={"Origin": "http://evil.example"}).status_code == 403

@@ -3,11 +3,13 @@
 import json
 import threading
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import websockets.sync.client as sockets
 from websockets.exceptions import ConnectionClosed, InvalidStatus
+from websockets.typing import Origin
 
 from core.inference import Classifier
 from core.inference.batch.labels import Labels
@@ -98,7 +100,7 @@ def test_top_and_segments(server: Served) -> None:
         ("/v1/models", {"content": b"x"}, 405, "method-not-allowed"),
     ],
 )  # fmt: skip
-def test_refusals_are_problems(server: Served, path: str, options: dict, status: int, kind: str) -> None:
+def test_refusals_are_problems(server: Served, path: str, options: dict[str, Any], status: int, kind: str) -> None:
     answer = server.client.post(path, **options)
     assert (answer.status_code, answer.headers["content-type"]) == (status, PROBLEM)
     assert answer.json()["type"] == f"urn:genre-tui:{kind}"
@@ -211,12 +213,12 @@ def pcm(y: np.ndarray) -> bytes:
     return (y * 32767).astype("<i2").tobytes()
 
 
-def listen(server: Served, data: bytes, size: int, address: str) -> list[dict]:
+def listen(server: Served, data: bytes, size: int, address: str) -> list[dict[str, Any]]:
     with sockets.connect(server.url.replace("http", "ws") + address) as socket:
         for start in range(0, len(data), size):
             socket.send(data[start : start + size])
         socket.send("end")
-        messages = []
+        messages: list[dict[str, Any]] = []
         while not messages or messages[-1]["type"] == "segment":
             messages.append(json.loads(socket.recv(30)))
     return messages
@@ -300,7 +302,7 @@ def test_runs_and_their_state(server: Served, runs_dir: Path) -> None:
     assert server.client.get("/v1/runs/absent").json()["type"] == "urn:genre-tui:no-such-run"
 
 
-def events(text: str) -> list[tuple[int, str, dict]]:
+def events(text: str) -> list[tuple[int, str, dict[str, Any]]]:
     found = []
     for block in text.split("\n\n"):
         fields = dict(line.split(": ", 1) for line in block.splitlines() if line and not line.startswith(":"))
@@ -361,7 +363,7 @@ def test_other_origins_are_kept_out(server: Served) -> None:
     assert server.client.get("/v1/models", headers={"Host": "evil.example"}).status_code == 403
     assert server.client.get("/v1/models", headers={"Origin": server.url}).status_code == 200
     with pytest.raises(InvalidStatus) as refused:
-        sockets.connect(server.url.replace("http", "ws") + "/v1/live?rate=8000", origin="http://evil.example")  # type: ignore[arg-type]
+        sockets.connect(server.url.replace("http", "ws") + "/v1/live?rate=8000", origin=Origin("http://evil.example"))
     assert refused.value.response.status_code == 403
 
 

@@ -1,9 +1,9 @@
 import asyncio
+import time
 from contextlib import AsyncExitStack
 
 import pytest
 
-from core.server import service as places
 from core.server.problems import Problem
 from core.server.service import ConcurrencyLimiter, TokenBucket
 
@@ -38,7 +38,7 @@ async def test_a_place_that_becomes_free_in_time_is_taken() -> None:
 
 def test_a_rate_allows_a_burst_and_then_its_average(monkeypatch: pytest.MonkeyPatch) -> None:
     now = 100.0
-    monkeypatch.setattr(places.time, "monotonic", lambda: now)
+    monkeypatch.setattr(time, "monotonic", lambda: now)
     rate = TokenBucket(2.0, 4.0)
     assert [rate.spend() for _ in range(5)] == [True] * 4 + [False]
     now += 0.5

@@ -40,7 +40,7 @@ def others(tag: bytes) -> list[bytes]:
 def read(tag: bytes) -> list[str]:
     """By mutagen."""
     found = ID3(io.BytesIO(tag), translate=False)
-    return [genre for name in ("TCON", "TCO") for one in found.getall(name) for genre in one.genres]  # type: ignore[no-untyped-call]
+    return [genre for name in ("TCON", "TCO") for one in found.getall(name) for genre in one.genres]
 
 
 @given(

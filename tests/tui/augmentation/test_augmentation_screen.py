@@ -5,7 +5,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable
-from functools import wraps
+from functools import partial, wraps
 from pathlib import Path
 
 import msgspec
@@ -31,6 +31,10 @@ MANY = ("original", "time stretch", "pitch shift", "equaliser", "time mask", "fr
 @pytest.fixture(scope="module")
 def genres(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return make_demo(tmp_path_factory.mktemp("music") / "data", clips_per_genre=3, seconds=1.0)
+
+
+def in_rows(app: GenreApp, rows: int) -> bool:
+    return len({picture.region.y for picture in app.screen.query(EffectPicture)}) == rows
 
 
 def app_for(genres: Path, preset: str = "best", **options: bool) -> GenreApp:
@@ -183,9 +187,7 @@ async def test_resized_down_to_almost_nothing(genres: Path, made_up: None) -> No
         await until_shown(pilot, *MANY, "▀▀▀▀")
         for width, height, rows in ((120, 40, 3), (80, 24, 4), (200, 60, 2)):
             await pilot.resize_terminal(width, height)
-            await until(
-                pilot, lambda n=rows: len({picture.region.y for picture in app.screen.query(EffectPicture)}) == n
-            )
+            await until(pilot, partial(in_rows, app, rows))
 
 
 @pytest.mark.parametrize("ascii", [False, True], ids=["unicode", "ascii"])

@@ -166,7 +166,7 @@ def test_wrong_usage_is_status_2_and_one_line(arguments: list[str]) -> None:
     ],
 )
 def test_mistakes_are_one_line_and_status_1(arguments: list[str], said: str) -> None:
-    model = [] if "--model" in arguments else ["--model", shared_model()]
+    model = [] if "--model" in arguments else ["--model", str(shared_model())]
     done = genre_tui("classify", a_sound("saw-wall"), *model, *arguments)
     assert done.returncode == FAILED
     assert said in done.stderr

@@ -128,7 +128,17 @@ def test_the_input_and_the_compute_device_in_both_spellings(
 
 def test_feed_and_listen_meet_at_the_socket(wav: Path, tmp_path: Path) -> None:
     path = tmp_path / "own" / "feed.sock"
-    command = [sys.executable, "-m", "tui.cli", "listen", "--socket", path, "--json", "--model", shared_model()]
+    command = [
+        sys.executable,
+        "-m",
+        "tui.cli",
+        "listen",
+        "--socket",
+        str(path),
+        "--json",
+        "--model",
+        str(shared_model()),
+    ]
     with session(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as listener:
         assert listener.stderr is not None and listener.stdout is not None
         while b"waiting for genre-tui feed" not in listener.stderr.readline():
@@ -154,7 +164,7 @@ def test_feed_without_a_listener_is_told() -> None:
 @pytest.mark.skipif(Path("/dev/snd").exists(), reason="this machine may have a microphone")
 @pytest.mark.skipif(not VIRTUAL_MIC.exists(), reason="needs the virtual microphone's script")
 def test_without_a_device_the_three_routes_are_told() -> None:
-    command = [VIRTUAL_MIC, "--none", sys.executable, "-m", "tui.cli", "listen", "--model", shared_model()]
+    command = [str(VIRTUAL_MIC), "--none", sys.executable, "-m", "tui.cli", "listen", "--model", str(shared_model())]
     done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
     assert done.returncode == FAILED
     assert done.stderr.count("arecord -q") == 2
@@ -206,6 +216,6 @@ def test_a_real_device_is_heard(wav: Path) -> None:
 
 @needs_microphone
 def test_devices_are_listed(wav: Path) -> None:
-    command = [VIRTUAL_MIC, wav, sys.executable, "-m", "tui.cli", "listen", "--list-devices"]
+    command = [str(VIRTUAL_MIC), str(wav), sys.executable, "-m", "tui.cli", "listen", "--list-devices"]
     done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True)
     assert any(line.startswith("*") and "default" in line for line in done.stdout.splitlines())

@@ -21,6 +21,7 @@ from tui.dialogs.folder_picker import describe
 from tui.new_run import screen as new_run
 from tui.new_run.dataset_process import Message, Scan
 from tui.new_run.fields import complete_folder
+from tui.new_run.form import LABELS
 from tui.shell.settings import NewRunSettings, Settings
 
 SIZE = (120, 40)
@@ -63,9 +64,7 @@ async def test_the_dataset_is_summed_up_before_the_start(tmp_path: Path, genres:
 async def test_everything_that_is_needed_fits(tmp_path: Path, genres: Path, size: tuple[int, int]) -> None:
     async with app_for(tmp_path, genres).run_test(notifications=True, size=size) as pilot:
         await pilot.press("n")
-        await until_shown(
-            pilot, "30 clips · 3 genres", *new_run.LABELS.values(), "Start training", "quick", "small_cnn"
-        )
+        await until_shown(pilot, "30 clips · 3 genres", *LABELS.values(), "Start training", "quick", "small_cnn")
 
 
 async def test_start_launches_what_the_form_says_and_watches(

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from core.runs.journal.reducer import reduce
-from core.runs.journal.state import RunState
+from core.runs.journal.state import EpochRow, RunState
 from tests.support import example_run
 from tui.charts.view import View
 from tui.watch.export import export
@@ -18,7 +18,8 @@ from tui.watch.export import export
 @pytest.fixture
 def state() -> RunState:
     folded = replace(reduce(RunState.empty(), example_run.midway(6)), name="a & b $x$", alive=True)
-    folded.history[2] = type(folded.history[2])(*[3, *[float("nan")] * 9, 150])
+    nan = float("nan")
+    folded.history[2] = EpochRow(3, nan, nan, nan, nan, nan, nan, nan, nan, nan, 150)
     return folded
 
 

@@ -3,11 +3,13 @@
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
+import soundfile
 
-from core.audio.files import ffmpeg, sndfile
+from core.audio.files import ffmpeg
 from core.audio.files.decode import decode, decode_pcm16, stream
 from core.audio.files.probe import probe
 from tests.support.sounds import SNDFILE_SUFFIXES, SUFFIXES, sweep, wav_header, write
@@ -30,7 +32,7 @@ def test_a_file_of_each_format_comes_out_as_it_went_in(suffix: str, tmp_path: Pa
     y = sweep(8, rate)
     path = write(tmp_path / f"x{suffix}", y, rate)
     decoded, decoded_rate = decode(path)
-    assert (decoded_rate, decoded.dtype, decoded.ndim) == (rate, np.float32, 1)
+    assert (decoded_rate, decoded.dtype, decoded.ndim) == (rate, np.dtype(np.float32), 1)
     assert len(decoded) / rate == pytest.approx(8, abs=0.06)
     # These two cannot say how many samples their encoder has put before the sound.
     shift = {".aac": 1024, ".wma": -2048}.get(suffix, 0)
@@ -67,20 +69,20 @@ def test_a_part_from_the_middle_is_not_decoded_from_the_beginning(
     minute = np.tile(sweep(10, rate), 6)
     path = write(tmp_path / f"x{suffix}", minute, rate)
     decoded = 0
-    channels, read = ffmpeg._channels, sndfile.soundfile.SoundFile.read
+    channels, read = ffmpeg._channels, soundfile.SoundFile.read
 
     def counted_channels(frame: object) -> np.ndarray:
         nonlocal decoded
         decoded += frame.samples  # type: ignore[attr-defined]
         return channels(frame)
 
-    def counted_read(self: object, frames: int, **options: object) -> np.ndarray:
+    def counted_read(self: object, frames: int, **options: object) -> Any:
         nonlocal decoded
         decoded += frames
         return read(self, frames, **options)
 
     monkeypatch.setattr(ffmpeg, "_channels", counted_channels)
-    monkeypatch.setattr(sndfile.soundfile.SoundFile, "read", counted_read)
+    monkeypatch.setattr(soundfile.SoundFile, "read", counted_read)
     y, _ = decode(path, start=40, duration=3)
     assert len(y) == 3 * rate
     assert decoded <= 4.5 * rate
@@ -131,7 +133,7 @@ def test_sixteen_bits_are_read_as_they_are(suffix: str, tmp_path: Path) -> None:
     y = sweep(3, 22_050)
     path = write(tmp_path / f"x{suffix}", y, 22_050, subtype="PCM_16")
     samples, rate = decode_pcm16(path) or pytest.fail("not taken for 16-bit")
-    assert (samples.dtype, samples.dtype.isnative, rate) == (np.int16, True, 22_050)
+    assert (samples.dtype, samples.dtype.isnative, rate) == (np.dtype(np.int16), True, 22_050)
     np.testing.assert_array_equal(samples.astype(np.float32) / 32768, decode(path)[0])
     assert np.abs(samples / 32768 - y).max() <= 1 / 32768
     short, _ = decode_pcm16(path, duration=0.5) or pytest.fail("not taken for 16-bit")

@@ -46,7 +46,8 @@ def piped(data: bytes) -> Iterator[PipeSource]:
 
 
 def heard(source: PipeSource) -> tuple[np.ndarray, int]:
-    parts, rate = [], 0
+    parts: list[np.ndarray] = []
+    rate = 0
     try:
         while True:
             if (chunk := source.read(5)) is not None:

@@ -116,7 +116,7 @@ def test_a_writer_killed_at_any_moment_leaves_a_whole_store(tmp_path: Path) -> N
     )
     written = 0
     for extra in (1, 7, 20):
-        command = [sys.executable, "-c", program, tmp_path, str(written)]
+        command = [sys.executable, "-c", program, str(tmp_path), str(written)]
         with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as writer:
             assert writer.stdout
             for _ in range(extra):

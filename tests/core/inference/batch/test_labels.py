@@ -1,4 +1,4 @@
-"""From verdicts to a user's own names."""
+"""From predictions to a user's own names."""
 
 from pathlib import Path
 
@@ -9,7 +9,7 @@ from core.inference.types import Prediction, Reason
 from core.util.errors import UserError
 
 
-def prediction(reason: Reason | None = None, **probabilities: float) -> Prediction:
+def prediction(probabilities: dict[str, float], reason: Reason | None = None) -> Prediction:
     genre = max(probabilities, key=lambda name: probabilities[name])
     return Prediction(
         genre=genre,
@@ -25,38 +25,38 @@ MIXED = {"rock": 0.45, "metal": 0.35, "jazz": 0.2}
 
 
 def test_without_thresholds_the_likeliest_is_the_label() -> None:
-    assert Labels().of(prediction(**MIXED)) == ["rock"]
+    assert Labels().of(prediction(MIXED)) == ["rock"]
 
 
 @pytest.mark.parametrize("reason", list(Reason))
 def test_an_uncertain_verdict_earns_no_label(reason: Reason) -> None:
-    assert Labels().of(prediction(reason, **MIXED)) == []
+    assert Labels().of(prediction(MIXED, reason)) == []
 
 
 def test_several_above_a_threshold_likeliest_first() -> None:
-    assert Labels(threshold=0.3).of(prediction(**MIXED)) == ["rock", "metal"]
-    assert Labels(threshold=0.5).of(prediction(**MIXED)) == []
+    assert Labels(threshold=0.3).of(prediction(MIXED)) == ["rock", "metal"]
+    assert Labels(threshold=0.5).of(prediction(MIXED)) == []
 
 
 def test_a_threshold_decides_where_no_genre_is_clear_but_not_on_what_is_no_music() -> None:
-    assert Labels(threshold=0.3).of(prediction(Reason.UNCLEAR, **MIXED)) == ["rock", "metal"]
-    assert Labels(threshold=0.3).of(prediction(Reason.UNKNOWN, **MIXED)) == []
-    assert Labels(threshold=0.3).of(prediction(Reason.SILENCE, **MIXED)) == []
+    assert Labels(threshold=0.3).of(prediction(MIXED, Reason.UNCLEAR)) == ["rock", "metal"]
+    assert Labels(threshold=0.3).of(prediction(MIXED, Reason.UNKNOWN)) == []
+    assert Labels(threshold=0.3).of(prediction(MIXED, Reason.SILENCE)) == []
 
 
 def test_thresholds_of_single_names_come_first() -> None:
     labels = Labels(threshold=0.3, thresholds={"rock": 0.9, "jazz": 0.1})
-    assert labels.of(prediction(**MIXED)) == ["metal", "jazz"]
+    assert labels.of(prediction(MIXED)) == ["metal", "jazz"]
 
 
 def test_genres_under_one_name_count_together() -> None:
     labels = Labels(names={"rock": "Loud", "metal": "Loud"}, threshold=0.75)
-    assert labels.of(prediction(**MIXED)) == ["Loud"]
+    assert labels.of(prediction(MIXED)) == ["Loud"]
 
 
 def test_an_empty_name_is_never_a_label() -> None:
-    assert Labels(names={"rock": ""}).of(prediction(**MIXED)) == []
-    assert Labels(names={"rock": ""}, threshold=0.3).of(prediction(**MIXED)) == ["metal"]
+    assert Labels(names={"rock": ""}).of(prediction(MIXED)) == []
+    assert Labels(names={"rock": ""}, threshold=0.3).of(prediction(MIXED)) == ["metal"]
 
 
 def test_a_file_of_labels(tmp_path: Path) -> None:

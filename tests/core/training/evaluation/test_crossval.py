@@ -3,10 +3,12 @@
 import json
 import math
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
+from core.dataset.clip import Clip
 from core.dataset.pack import import_archive
 from core.training.evaluation.crossval import column_folds, grouped_folds, groups_of, load, random_folds
 from core.training.evaluation.significance import interval_of_groups, interval_of_mean, interval_of_share, mcnemar
@@ -44,11 +46,11 @@ def pack(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def clips(pack: Path) -> list:  # type: ignore[type-arg]
+def clips(pack: Path) -> list[Clip]:
     return load(pack, preset("best", str(pack)))[0].clips
 
 
-def test_folds_measure_every_clip_once_and_keep_artists_apart(clips: list) -> None:  # type: ignore[type-arg]
+def test_folds_measure_every_clip_once_and_keep_artists_apart(clips: list[Clip]) -> None:
     rounds = grouped_folds(clips, 5, "artist")
     assert sorted(i for one in rounds for i in one.test) == list(range(40))
     for one in rounds:
@@ -59,23 +61,23 @@ def test_folds_measure_every_clip_once_and_keep_artists_apart(clips: list) -> No
         assert len(one.train) + len(one.test) == 40
 
 
-def test_random_splits_differ_and_keep_copies_together(clips: list) -> None:  # type: ignore[type-arg]
+def test_random_splits_differ_and_keep_copies_together(clips: list[Clip]) -> None:
     rounds = random_folds(clips, 10)
     assert len({tuple(one.test) for one in rounds}) > 5
     for one in rounds:
         assert {clips[i].content for i in one.train}.isdisjoint(clips[i].content for i in one.test)
 
 
-def test_a_column_gives_one_split_for_every_seed(clips: list) -> None:  # type: ignore[type-arg]
+def test_a_column_gives_one_split_for_every_seed(clips: list[Clip]) -> None:
     rounds = column_folds(clips, "part", "valid", 3)
     assert [one.seed for one in rounds] == [0, 1, 2]
     assert {tuple(one.test) for one in rounds} == {tuple(range(28, 40))}
     assert all(max(one.train) < 28 for one in rounds)
 
 
-def crossval(pack: Path, capsys: pytest.CaptureFixture[str], *options: str) -> dict:  # type: ignore[type-arg]
+def crossval(pack: Path, capsys: pytest.CaptureFixture[str], *options: str) -> dict[str, Any]:
     assert main(["crossval", str(pack), *SMALL, "--json", *options]) == 0
-    facts: dict = json.loads(capsys.readouterr().out)  # type: ignore[type-arg]
+    facts: dict[str, Any] = json.loads(capsys.readouterr().out)
     return facts
 
 
@@ -120,8 +122,8 @@ def test_losses_are_told_as_they_are_and_with_a_temperature_fitted_to_what_was_m
 
 def test_folds_by_artist_have_the_interval_of_whole_artists(
     pack: Path,
-    clips: list,
-    capsys: pytest.CaptureFixture[str],  # type: ignore[type-arg]
+    clips: list[Clip],
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     folds = ["--protocol", "grouped", "--groups", "artist", "--folds", "2", "--epochs", "1"]
     facts = crossval(pack, capsys, *folds)
@@ -136,7 +138,7 @@ def test_folds_by_artist_have_the_interval_of_whole_artists(
     assert "(9 whole groups of artist, resampled 5,000 times)" in out and "Wilson" not in out
 
 
-def fake_result(path: Path, protocol: str, clips: list, keep: slice) -> Path:  # type: ignore[type-arg]
+def fake_result(path: Path, protocol: str, clips: list[Clip], keep: slice) -> Path:
     rows = [{"name": c.name, "genre": c.genre, "predicted": [c.genre]} for c in clips[keep]]
     path.write_text(json.dumps({"protocol": protocol, "predictions": rows}))
     return path
@@ -144,9 +146,9 @@ def fake_result(path: Path, protocol: str, clips: list, keep: slice) -> Path:  #
 
 def test_only_what_can_be_compared_is(
     pack: Path,
-    clips: list,
+    clips: list[Clip],
     tmp_path: Path,
-    capsys: pytest.CaptureFixture[str],  # type: ignore[type-arg]
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     split = ["--protocol", "split", "--split-column", "part", "--seeds", "1", "--epochs", "1"]
     protocol = "1 training on 'train' of the column part, measured on 'valid'"
@@ -206,7 +208,7 @@ def test_what_could_change_nothing_is_refused(
     assert err.startswith(f"genre-tui: {named} ") and "has no effect" in err and err.count("\n") == 1
 
 
-def test_a_part_is_not_measured_on_itself(pack: Path, clips: list, capsys: pytest.CaptureFixture[str]) -> None:  # type: ignore[type-arg]
+def test_a_part_is_not_measured_on_itself(pack: Path, clips: list[Clip], capsys: pytest.CaptureFixture[str]) -> None:
     column = ["--split-column", "part", "--part", "train"]
     assert main(["crossval", str(pack), "--protocol", "split", *column]) == USAGE
     assert "--part and --train-part are both 'train'" in capsys.readouterr().err
@@ -215,8 +217,8 @@ def test_a_part_is_not_measured_on_itself(pack: Path, clips: list, capsys: pytes
 
 
 def test_a_single_genre_is_nothing_to_tell_apart(
-    tmp_path: Path, clips: list, capsys: pytest.CaptureFixture[str]
-) -> None:  # type: ignore[type-arg]
+    tmp_path: Path, clips: list[Clip], capsys: pytest.CaptureFixture[str]
+) -> None:
     data = make_collection(tmp_path / "genres", {"hum": 110.0}, clips=4)
     assert main(["crossval", str(data), "--protocol", "random", "--seeds", "1"]) == FAILED
     assert "only one genre with usable clips, hum" in capsys.readouterr().err
@@ -280,7 +282,7 @@ def test_intervals() -> None:
     wide = interval_of_mean([0.2, 0.9])
     assert wide is not None and (wide.low, wide.high) == (0.0, 1.0)
     wilson = interval_of_share(0.5, 100)
-    assert (wilson.low, wilson.high) == (pytest.approx(0.4038, abs=1e-4), pytest.approx(0.5962, abs=1e-4))
+    assert [wilson.low, wilson.high] == pytest.approx([0.4038, 0.5962], abs=1e-4)
     assert interval_of_share(1.0, 10).high == pytest.approx(1.0)
 
 
@@ -291,8 +293,8 @@ def test_clips_of_a_group_count_together() -> None:
     together, apart = interval_of_groups(right, groups), interval_of_groups(right, range(200))
     assert together is not None and apart is not None
     # A share of 20 halves is 0.5 ± 1.96 * 0.5 / √20, in steps of 0.05; one of 200 is ± 0.0693.
-    assert (together.low, together.high) == (pytest.approx(0.281, abs=0.04), pytest.approx(0.719, abs=0.04))
-    assert (apart.low, apart.high) == (pytest.approx(0.431, abs=0.01), pytest.approx(0.569, abs=0.01))
+    assert [together.low, together.high] == pytest.approx([0.281, 0.719], abs=0.04)
+    assert [apart.low, apart.high] == pytest.approx([0.431, 0.569], abs=0.01)
     assert together == interval_of_groups(right, groups)
     assert interval_of_groups([True, False], ["a", "a"]) is None
     with pytest.raises(ValueError):
@@ -305,7 +307,7 @@ def test_a_large_group_weighs_as_many_clips_as_it_has() -> None:
     assert interval is not None and interval.low == 0.0 and interval.high > 0.97
 
 
-def test_groups_join_copies(clips: list) -> None:  # type: ignore[type-arg]
+def test_groups_join_copies(clips: list[Clip]) -> None:
     number = groups_of(clips, "artist")
     assert len(set(number)) == 9 and number[0] == number[22]
     assert all(

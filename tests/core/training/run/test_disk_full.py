@@ -58,7 +58,7 @@ def test_every_write_fails_once(
             module, _, name = target.rpartition(".")
             owner: Any = {"os": os, "pathlib.Path": Path}.get(module)
             if owner is None:
-                from core.training.run import final_report as owner  # type: ignore[no-redef]
+                from core.training.run import final_report as owner
             patch.setattr(owner, name, failing_first(getattr(owner, name), target))
         ending = lives.train(run)
     assert isinstance(ending, ev.RunFinished) and ending.message == ""
