@@ -8,19 +8,23 @@ import pytest
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
 LONGEST_FIRST = (
-    "test_team.py",
+    "test_group.py",
     "test_process.py",
+    "test_damaged_journals.py",
     "test_onnx_file.py",
     "test_cli_trainer.py",
+    "test_tour.py",
     "test_listen_command.py",
     "test_terminal.py",
-    "test_tour.py",
     "test_hostile_clients.py",
+    "test_faults.py",
+    "test_disk_full.py",
     "test_near_duplicates.py",
     "test_resume.py",
     "test_new_run_screen.py",
     "test_watch_screen.py",
     "test_listen_screen.py",
+    "test_app.py",
     "test_archive_agreement.py",
     "test_shards.py",
 )
