@@ -1,61 +1,234 @@
-"""Which model file is meant. Imports no torch."""
+"""Which model answers: one that is named, the one chosen for a runs folder, or the bundled one. Imports no torch.
 
+A run's model is never taken because it is new: the newest run may have failed, or may know nothing of music. It answers
+after `choose_model`, which the user's state folder remembers for each runs folder.
+"""
+
+import hashlib
+import os
 from pathlib import Path
 from typing import NamedTuple
 
+import msgspec
+
 from core.runs.directory import find, list_runs
+from core.runs.folder import RunFolder, RunReader
+from core.runs.summary import QUIET, RunWatcher, Summary
+from core.util.atomic import write_atomic
+from core.util.dirs import state_folder
 from core.util.errors import UserError
+from core.util.files import read_small
 
 DEFAULT = "default"
-"""What the model that comes with the program is called."""
+"""What the bundled model is called."""
+BUNDLED = "bundled; genre-tui use RUN chooses another"
 
 
-class ModelChoice(NamedTuple):
-    """A model that can be chosen."""
+class ModelChoice(msgspec.Struct, frozen=True, kw_only=True):
+    """A model that can be chosen, with what is known of it. Accuracies are fractions of the test clips."""
 
     name: str
     path: Path
+    network: str = ""
+    dataset: str = ""
+    genres: int | None = None
+    accuracy: float | None = None
+    interval: tuple[float, float] | None = None
+    """The accuracy's 95% interval."""
+    date: float | None = None
+    """When its run started, Unix seconds."""
+    caveats: tuple[str, ...] = ()
+    """Why it should not be believed unseen: synthetic data, a failed run, a single epoch."""
+
+
+class ModelInUse(NamedTuple):
+    """The model that answers, and why it is this one."""
+
+    path: Path
+    reason: str
+
+
+class _Chosen(msgspec.Struct, frozen=True):
+    """What is remembered for a runs folder: a run by its name, or a model file by its absolute path."""
+
+    run: str = ""
+    file: str = ""
+
+
+class _Report(msgspec.Struct):
+    """What a run's report.json says of its model."""
+
+    genres: list[str] = []
+    part: str = ""
+    accuracy: float | None = None
+    interval: tuple[float, float] | None = None
 
 
 def find_model(name: str | None, runs_dir: Path) -> Path:
-    """The model that ``name`` means: a model file, a run, or ``default``.
-
-    Without a name, the newest best model of a run, else the one that comes with the program.
+    """The model that ``name`` means (a model file, a run, or ``default``), or without a name the one in use.
 
     Raises:
         UserError: there is no such model, or none at all.
     """
     if not name:
-        choices = list_models(runs_dir)
-        if not choices:
-            raise UserError(
-                f"there is no model yet: no run in {runs_dir} has a best_model.pth; train one with: genre-tui train "
-                "FOLDER, or name one with --model"
-            )
-        return choices[0].path
+        return model_in_use(runs_dir).path
     if name == DEFAULT:
-        shipped = default_model()
-        if shipped is None:
-            raise UserError("this installation comes without a default model; name a run or a file with --model")
-        return shipped
+        bundled = default_model()
+        if bundled is None:
+            raise UserError("this installation comes without a bundled model; name a run or a file with --model")
+        return bundled
     if Path(name).is_file():
         return Path(name)
-    run = find(runs_dir, name)
+    return _model_of(find(runs_dir, name))
+
+
+def resolve_model(name: str | None, runs_dir: Path) -> ModelInUse:
+    """As `find_model`, with the reason and with what is wrong with the model, for people to read.
+
+    Raises:
+        UserError: there is no such model, or none at all.
+    """
+    if not name:
+        return model_in_use(runs_dir)
+    path = find_model(name, runs_dir)
+    return ModelInUse(path, "; ".join(("bundled" if path == default_model() else str(path), *caveats_of(path))))
+
+
+def model_in_use(runs_dir: Path) -> ModelInUse:
+    """The model chosen for ``runs_dir``, else the bundled one.
+
+    Raises:
+        UserError: there is neither.
+    """
+    reason = BUNDLED
+    if (chosen := _read_chosen(runs_dir)) is not None:
+        path = RunFolder(runs_dir / chosen.run).best_model_path if chosen.run else Path(chosen.file)
+        if path.is_file():
+            return ModelInUse(path, "; ".join(("chosen with genre-tui use", *caveats_of(path))))
+        reason = f"bundled; the chosen model {chosen.run or path} is gone"
+    if (bundled := default_model()) is not None:
+        return ModelInUse(bundled, reason)
+    raise UserError(
+        "there is no model yet: this installation comes without one and no run is chosen; train one with: genre-tui "
+        "train FOLDER, choose it with: genre-tui use RUN, or name one with --model"
+    )
+
+
+def choose_model(name: str, runs_dir: Path) -> ModelInUse:
+    """Makes ``name`` (a run, a model file, or ``default``) answer for ``runs_dir`` from now on.
+
+    Raises:
+        UserError: there is no such model, or the choice cannot be stored.
+    """
+    path = find_model(name, runs_dir).absolute()
+    file = _chosen_file(runs_dir)
+    is_run = path.parent.parent.resolve() == runs_dir.resolve() and path.name == "best_model.pth"
+    chosen = _Chosen(run=path.parent.name) if is_run else _Chosen(file=str(path))
+    try:
+        if path == default_model():
+            file.unlink(missing_ok=True)
+        else:
+            file.parent.mkdir(parents=True, exist_ok=True)
+            write_atomic(file, msgspec.json.encode(chosen))
+    except OSError as error:
+        raise UserError(f"the choice cannot be stored in {file}: {error.strerror}") from error
+    return model_in_use(runs_dir)
+
+
+def list_models(runs_dir: Path) -> list[ModelChoice]:
+    """The bundled model, then the best model of each run, the run that started last first."""
+    choices = [_of_run(run) for run in list_runs(runs_dir) if run.best_model_path.is_file()]
+    choices.sort(key=lambda choice: (choice.date or 0.0, choice.name), reverse=True)
+    bundled = default_model()
+    return [_bundled(bundled), *choices] if bundled else choices
+
+
+def caveats_of(model: Path) -> tuple[str, ...]:
+    """What is wrong with the model of a run; nothing is known of other model files."""
+    run = RunFolder(model.parent)
+    return _of_run(run).caveats if model.name == "best_model.pth" and run.exists() else ()
+
+
+def default_model() -> Path | None:
+    """The bundled model file, if there is one."""
+    return next(iter(sorted(Path(__file__).parent.glob("default_model.*"))), None)
+
+
+def _model_of(run: RunFolder) -> Path:
     if not run.best_model_path.is_file():
         raise UserError(f"the run {run.name} has no best model yet ({run.best_model_path} is not there)")
     return run.best_model_path
 
 
-def list_models(runs_dir: Path) -> list[ModelChoice]:
-    """The best models of all runs, the newest first, then the one that comes with the program."""
-    choices = [
-        ModelChoice(run.name, run.best_model_path) for run in list_runs(runs_dir) if run.best_model_path.is_file()
-    ]
-    choices.sort(key=lambda choice: choice.path.stat().st_mtime_ns, reverse=True)
-    shipped = default_model()
-    return [*choices, ModelChoice(DEFAULT, shipped)] if shipped else choices
+def _bundled(path: Path) -> ModelChoice:
+    """The figures of model_card.md: cross-validation with folds grouped by artist."""
+    return ModelChoice(
+        name=DEFAULT,
+        path=path,
+        network="hybrid_cnn",
+        dataset="GTZAN",
+        genres=10,
+        accuracy=0.765,
+        interval=(0.710, 0.816),
+    )
 
 
-def default_model() -> Path | None:
-    """The model file that comes with the program, if one does."""
-    return next(iter(sorted(Path(__file__).parent.glob("default_model.*"))), None)
+def _of_run(run: RunFolder) -> ModelChoice:
+    summary = RunWatcher(run).summary()
+    report = _read_report(run)
+    genres = report.genres or _genres_of(run)
+    tested = report.part == "test" and report.accuracy is not None
+    return ModelChoice(
+        name=run.name,
+        path=run.best_model_path,
+        network=summary.model,
+        dataset=summary.dataset,
+        genres=len(genres) or None,
+        accuracy=report.accuracy if tested else summary.test_accuracy,
+        interval=report.interval if tested else None,
+        date=summary.started,
+        caveats=_caveats(summary, genres),
+    )
+
+
+def _caveats(summary: Summary, genres: list[str]) -> tuple[str, ...]:
+    from core.dataset.synthetic import STYLES  # loads numpy and a decoder
+
+    found = []
+    if genres and STYLES.keys() >= set(genres):
+        found.append("trained on synthetic sounds")
+    if summary.state in ("failed", "lost"):
+        found.append(f"its run {'failed' if summary.state == 'failed' else 'was lost'}")
+    elif summary.state in ("running", "paused"):
+        found.append("still training")
+    if summary.epochs_done <= 1 and summary.started is not None:
+        found.append("trained for one epoch" if summary.epochs_done else "trained for less than an epoch")
+    return tuple(found)
+
+
+def _read_report(run: RunFolder) -> _Report:
+    try:
+        return msgspec.json.decode(read_small(run.report_json_path), type=_Report)
+    except (OSError, ValueError, RecursionError):  # msgspec's errors are ValueErrors
+        return _Report()
+
+
+def _genres_of(run: RunFolder) -> list[str]:
+    """From the journal, for a run without a report."""
+    reader = RunReader(run, skip=QUIET - {"dataset_scanned"})
+    reader.poll()
+    return reader.state.genres
+
+
+def _read_chosen(runs_dir: Path) -> _Chosen | None:
+    try:
+        chosen = msgspec.json.decode(read_small(_chosen_file(runs_dir)), type=_Chosen)
+    except (OSError, ValueError, RecursionError):
+        return None
+    return chosen if chosen.run or chosen.file else None
+
+
+def _chosen_file(runs_dir: Path) -> Path:
+    folder = runs_dir.resolve()
+    digest = hashlib.sha1(os.fsencode(folder)).hexdigest()
+    return state_folder() / "models" / f"{folder.name[:100]}-{digest[:8]}.json"

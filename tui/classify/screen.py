@@ -13,7 +13,7 @@ from textual.message import Message
 from textual.widgets import Input, Static
 
 from core.inference.batch.find_files import find_files
-from core.inference.find_model import find_model
+from core.inference.find_model import caveats_of, find_model
 from core.inference.types import Unreadable
 from core.inference.workers.file_worker import Answer, Classified, Classify, Load, Loaded, Play, Playing, Request
 from core.runs.folder import RunFolder
@@ -72,6 +72,9 @@ class ClassifyScreen(ModeScreen):
         self._process = classifier_process(lambda answer, request: self.post_message(self.Answered(answer, request)))
         self._sounds = Sounds(self._process)
         self._model: Path | None = None
+        self._picked: Path | None = None
+        """The model chosen for this screen; None for the one in use."""
+        self._caveats: tuple[str, ...] = ()
         self._loaded: Loaded | None = None
         self._trouble = ""
         self._playing = False
@@ -99,8 +102,8 @@ class ClassifyScreen(ModeScreen):
         self._show()
 
     def on_screen_resume(self, event: object) -> None:
-        if self._model is None:
-            self._take_model(None)
+        if self._picked is None:
+            self._take_model(None)  # another may be in use by now
 
     def on_unmount(self) -> None:
         self._process.close()
@@ -121,20 +124,35 @@ class ClassifyScreen(ModeScreen):
     # The model
 
     def _take_model(self, model: Path | None) -> None:
+        """Classify with ``model`` from here on; without one, with the model in use."""
+        self._picked = model
         try:
             found = find_model(None if model is None else str(model), self.app.runs_dir)
         except UserError as error:
             self._trouble = str(error)
             self._show()
             return
-        if found == self._model and self._loaded is not None:
+        if found == self._model and not self._trouble:
             return
-        self._model, self._loaded, self._trouble = found, None, ""
+        self._model, self._loaded, self._trouble, self._caveats = found, None, "", ()
+        self._read_caveats(found)
         load = Load(path_to_json(found))
         self._process.withdraw(lambda request: not isinstance(request, Load))
         self._process.ask(load, first=True)
         self._sounds.use(load)
         self._show()
+
+    @work(thread=True, group="caveats", exclusive=True)
+    def _read_caveats(self, model: Path) -> None:
+        """In a thread: they come from the run's journal."""
+        caveats = caveats_of(model)
+        if caveats:
+            self.app.call_from_thread(self._show_caveats, model, caveats)
+
+    def _show_caveats(self, model: Path, caveats: tuple[str, ...]) -> None:
+        if model == self._model:
+            self._caveats = caveats
+            self._show()
 
     @work
     async def action_model(self) -> None:
@@ -241,6 +259,8 @@ class ClassifyScreen(ModeScreen):
         line = Content.assemble(
             "model ", (loaded.model, "bold"), f" · {count(len(loaded.genres), 'genre')} · {loaded.device}"
         )
+        if self._caveats:
+            line = Content.assemble(line, (f" · ! {', '.join(self._caveats)}", "$warn"))
         if self._sounds:
             line = Content.assemble(line, f" · {done} of {count(len(self._sounds), 'file')} classified")
         if stale := len(self._sounds.stale):

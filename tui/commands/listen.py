@@ -66,16 +66,18 @@ def run(args: argparse.Namespace) -> int:
 
 def _listen(args: argparse.Namespace, source: "Source") -> int:
 
-    from core.inference.find_model import find_model
+    from core.inference.find_model import resolve_model
 
-    model = find_model(args.model, runs_dir(args))
+    model, reason = resolve_model(args.model, runs_dir(args))
 
     from core.inference.classifier import Classifier
     from core.inference.live.events import Heard, SourceChanged
     from core.inference.live.live_classifier import LiveClassifier, overlap_for
 
     classifier = Classifier.load(model, args.device)
-    print_note(f"model {classifier.model} on {classifier.device}; windows of {classifier.window_seconds:g} s")
+    print_note(
+        f"model {classifier.model} ({reason}) on {classifier.device}; windows of {classifier.window_seconds:g} s"
+    )
     overlap = overlap_for(classifier.window_seconds) if args.overlap is None else args.overlap
     listening = LiveClassifier(source, classifier, overlap=overlap, keep_up=not args.stdin)
     lines = _Lines()

@@ -85,6 +85,11 @@ COMMANDS = {
         "classify.classify",
         ("classify song.mp3", "classify ~/Music --csv genres.csv --skip-existing", "classify ~/Music --write-tags"),
     ),
+    "use": Command(
+        "choose the model that classifies from now on, or list the models",
+        "use",
+        ("use", "use 2026-11", "use default"),
+    ),
     "listen": Command(
         "classify live sound",
         "listen",

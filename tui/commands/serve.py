@@ -5,7 +5,7 @@ from pathlib import Path
 
 import msgspec
 
-from core.inference.find_model import find_model
+from core.inference.find_model import resolve_model
 from core.server.auth import TOKEN_VARIABLE, bind, choose_token, is_loopback
 from core.server.limits import MIB, Limits
 from tui.commands.classify.classify import add_model_options
@@ -51,15 +51,14 @@ def run(args: argparse.Namespace) -> int:
 
     token = choose_token(args.host, args.token_file, insecure=args.insecure)
     limits = msgspec.structs.replace(Limits(), body_bytes=args.max_body * MIB, audio_seconds=args.max_audio)
-    model = find_model(args.model, runs_dir(args))
+    model, reason = resolve_model(args.model, runs_dir(args))
     # Bound before the model is loaded, to report a port in use at once.
     with bind(args.host, args.port) as listener:
         classifier = Classifier.load(model, args.device)
         service = Service(classifier, runs_dir(args), limits, args.spool)
         address = address_of(args, listener.getsockname()[1], token)
-        run_server(
-            service, listener, token, lambda: print_note(f"serving {classifier.model} on {address}"), args.public_url
-        )
+        ready = f"serving {classifier.model} ({reason}) on {address}"
+        run_server(service, listener, token, lambda: print_note(ready), args.public_url)
     return DONE
 
 

@@ -1,5 +1,6 @@
-"""A dialog to choose a model: the best model of each run, or the bundled one."""
+"""A dialog to choose a model: the bundled one, or the best model of a run."""
 
+import asyncio
 from collections.abc import Sequence
 from pathlib import Path
 from typing import ClassVar
@@ -12,24 +13,36 @@ from textual.content import Content
 from textual.screen import ModalScreen
 from textual.widgets import Static
 
-from core.inference.find_model import ModelChoice, list_models
+from core.inference.find_model import DEFAULT, ModelChoice, choose_model, list_models
+from core.util.errors import UserError
 from tui.dialogs.questions import key_hints
 from tui.shell.base import BaseApp
+from tui.text.model_table import model_table
 from tui.widgets.row_list import RowList
+
+MOST_ROWS = 12
 
 
 class ModelList(RowList):
+    """The headings stay above the rows, in a widget of the dialog's own."""
+
     has_cursor = True
 
     def __init__(self, choices: Sequence[ModelChoice], current: Path | None) -> None:
-        super().__init__()
+        super().__init__(id="models")
         self.choices = choices
         self.current = current
         self.cursor = next((i for i, choice in enumerate(choices) if choice.path == current), 0)
+        self.headings, *self.lines = model_table(choices)
 
     def on_mount(self) -> None:
-        self.styles.height = min(len(self.choices), 12)
+        self.styles.height = min(len(self.choices), MOST_ROWS)
         self.rows_changed()
+
+    def on_resize(self) -> None:
+        self.headings, *self.lines = model_table(self.choices, self.row_width - 2)
+        self.screen.query_one("#headings", Static).update(Content.styled(f"    {self.headings}", "$text-muted"))
+        super().on_resize()
 
     def follows(self) -> bool:
         return False
@@ -40,13 +53,21 @@ class ModelList(RowList):
     def row(self, index: int, width: int) -> Content:
         choice = self.choices[index]
         mark = "● " if choice.path == self.current else "  "
-        return Content.assemble((mark, "$val"), choice.name).truncate(width, ellipsis=True)
+        line = self.lines[index]
+        if not choice.caveats:
+            return Content.assemble((mark, "$val"), line).truncate(width, ellipsis=True)
+        sound, _, caveats = line.partition("! ")
+        return Content.assemble((mark, "$val"), sound, (f"! {caveats}", "$warn")).truncate(width, ellipsis=True)
 
 
-class ModelPicker(ModalScreen[ModelChoice | None]):
-    """Returns the model, or None."""
+class ModelPicker(ModalScreen[tuple[ModelChoice, bool] | None]):
+    """Returns the model and whether it is to be used from now on, or None."""
 
-    BINDINGS: ClassVar = [Binding("escape", "cancel", "cancel")]
+    DEFAULT_CSS = "ModelPicker .dialog { width: 110; }"
+    BINDINGS: ClassVar = [
+        Binding("u", "use", "use from now on"),
+        Binding("escape", "cancel", "cancel"),
+    ]
 
     def __init__(self, choices: Sequence[ModelChoice], current: Path | None) -> None:
         super().__init__()
@@ -55,12 +76,16 @@ class ModelPicker(ModalScreen[ModelChoice | None]):
     def compose(self) -> ComposeResult:
         with Vertical(classes="dialog"):
             yield Static(Content.styled("Choose a model", "bold"))
+            yield Static("", id="headings")
             yield ModelList(self.choices, self.current)
-            yield key_hints({"enter": "choose", "esc": "cancel"})
+            yield key_hints({"enter": "use now", "u": "use from now on", "esc": "cancel"})
 
     @on(RowList.Chosen)
     def chosen(self, event: RowList.Chosen) -> None:
-        self.dismiss(self.choices[event.index])
+        self.dismiss((self.choices[event.index], False))
+
+    def action_use(self) -> None:
+        self.dismiss((self.choices[self.query_one(ModelList).cursor], True))
 
     def action_cancel(self) -> None:
         self.dismiss(None)
@@ -68,9 +93,19 @@ class ModelPicker(ModalScreen[ModelChoice | None]):
 
 async def pick_model(app: BaseApp, current: Path | None) -> Path | None:
     """Ask for a model file; None if cancelled or if there is no model. Call from a worker only."""
-    choices = list_models(app.runs_dir)
+    choices = await asyncio.to_thread(list_models, app.runs_dir)
     if not choices:
         app.notify("There is no model yet: start a run on the Runs screen (1, then n).", severity="warning")
         return None
-    choice: ModelChoice | None = await app.push_screen_wait(ModelPicker(choices, current))
-    return None if choice is None else choice.path
+    picked: tuple[ModelChoice, bool] | None = await app.push_screen_wait(ModelPicker(choices, current))
+    if picked is None:
+        return None
+    choice, from_now_on = picked
+    if from_now_on:
+        try:
+            choose_model(DEFAULT if choice.name == DEFAULT else str(choice.path), app.runs_dir)
+        except UserError as error:
+            app.notify(str(error), severity="error")
+        else:
+            app.notify(f"{choice.name} classifies from now on, for the runs in {app.runs_dir}")
+    return choice.path

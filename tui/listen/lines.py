@@ -2,7 +2,7 @@
 
 import textwrap
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
 from textual.content import Content
 
@@ -34,7 +34,7 @@ def source_line(hearing: ListenState, wanted: str, *, listening: bool, paused: b
     return Content.assemble((f"{mark} ", colour), f"{hearing.source.text or hearing.source.state}{heard_for}")
 
 
-def figures_line(hearing: ListenState) -> Content:
+def figures_line(hearing: ListenState, caveats: Sequence[str] = ()) -> Content:
     """How well verdicts keep up with the sound, and the model they come from."""
     if hearing.opened is None:
         return Content("")
@@ -47,6 +47,7 @@ def figures_line(hearing: ListenState) -> Content:
         if source.skipped:
             parts.append(Content.styled(f"{source.skipped} windows skipped", "$warn"))
     parts.append(Content.assemble("model ", (opened.model, "bold")))
+    parts += [Content.styled(f"! {caveat}", "$warn") for caveat in caveats]
     parts.append(Content(f"windows of {opened.window_seconds:g} s"))
     return Content(" · ").join(parts)
 

@@ -16,7 +16,7 @@ from textual.message import Message
 
 from core.audio.live.microphone import Device
 from core.audio.live.socket_path import default_socket
-from core.inference.find_model import find_model
+from core.inference.find_model import caveats_of, find_model
 from core.inference.workers.live_worker import (
     Answer,
     ChangeModel,
@@ -89,6 +89,9 @@ class ListenScreen(ModeScreen):
         self._socket = default_socket()
         self._device: Device | None = None
         self._model: Path | None = None
+        self._picked: Path | None = None
+        """The model chosen for this screen; None for the one in use."""
+        self._caveats: tuple[str, ...] = ()
         self._listening = self._paused = False
         self._asked_routes = False
         self._drawn: tuple[object, ...] = ()
@@ -110,9 +113,12 @@ class ListenScreen(ModeScreen):
 
     def on_mount(self) -> None:
         self.poll(LOOK_SECONDS, self._look)
-        self._find_model()
         self._process.ask(FindDevices())
         self._show_routes()
+
+    def on_screen_resume(self, event: object) -> None:
+        if self._picked is None:
+            self._use(None)  # another may be in use by now
 
     def on_unmount(self) -> None:
         self._process.close(GRACE_SECONDS)
@@ -125,13 +131,32 @@ class ListenScreen(ModeScreen):
 
     # Where the sound comes from
 
-    def _find_model(self, name: Path | None = None) -> None:
+    def _use(self, model: Path | None) -> None:
+        """Classify with ``model`` from here on; without one, with the model in use."""
+        self._picked, before = model, self._model
         try:
-            self._model = find_model(None if name is None else str(name), self.app.runs_dir)
-            self.hearing.trouble = ""
+            self._model = model or find_model(None, self.app.runs_dir)
         except UserError as error:
             self._model = None
             self.hearing.trouble = str(error)
+            return
+        if self._model == before:
+            return
+        self._caveats = ()
+        self._read_caveats(self._model)
+        if before is None:
+            self.hearing.trouble = ""
+        elif self._listening and self.hearing.opened is not None:
+            self._process.ask(ChangeModel(str(self._model)))
+        elif self._listening:
+            self._open()
+
+    @work(thread=True, group="caveats", exclusive=True)
+    def _read_caveats(self, model: Path) -> None:
+        """In a thread: they come from the run's journal."""
+        caveats = caveats_of(model)
+        if model == self._model:
+            self._caveats = caveats
 
     def _wanted(self) -> str:
         if self._device is None:
@@ -140,7 +165,7 @@ class ListenScreen(ModeScreen):
 
     def _open(self) -> None:
         if self._model is None:
-            self._find_model()
+            self._use(self._picked)
         if self._model is None:
             return
         self.hearing.begin()
@@ -180,11 +205,7 @@ class ListenScreen(ModeScreen):
     async def action_model(self) -> None:
         model = await pick_model(self.app, self._model)
         if model is not None:
-            self._model = model
-            if self._listening and self.hearing.opened is not None:
-                self._process.ask(ChangeModel(str(model)))
-            elif self._listening:
-                self._open()
+            self._use(model)
 
     def on_listen_screen_answered(self, message: Answered) -> None:
         first = self.hearing.devices is None
@@ -213,7 +234,7 @@ class ListenScreen(ModeScreen):
         if held and now - self._tried_at > RETRY_SECONDS:
             self._open()
         lines = [source_line(hearing, self._wanted(), listening=self._listening, paused=self._paused)]
-        self.query_one("#header", TextLines).show([*lines, figures_line(hearing)])
+        self.query_one("#header", TextLines).show([*lines, figures_line(hearing, self._caveats)])
         self._draw_verdict()
         self._show_routes()
         if not self.is_drawn and now - self._drawn_at >= SPECTRUM_SECONDS:

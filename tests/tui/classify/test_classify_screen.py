@@ -8,6 +8,7 @@ from pathlib import Path
 import psutil
 import pytest
 
+from core.inference.find_model import choose_model
 from core.inference.workers.file_worker import Classify
 from core.util.jsonl_process import path_from_json, path_to_json
 from tests.support.pilot import text, until, until_gone, until_shown
@@ -35,11 +36,12 @@ def music(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def an_app(tmp_path: Path) -> GenreApp:
-    """With one run, whose best model is the small one."""
+    """With one run, whose best model is the small one and in use."""
     run = tmp_path / "runs" / "a-run"
     run.mkdir(parents=True)
     (run / "recipe.json").write_text("{}")
     shutil.copy(shared_model(), run / "best_model.pth")
+    choose_model("a-run", tmp_path / "runs")
     return GenreApp(tmp_path / "runs")
 
 

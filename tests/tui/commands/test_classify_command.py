@@ -19,6 +19,7 @@ from core.inference import Classifier
 from core.runs.directory import create
 from core.tags.formats import read_genres
 from tests.support.commands import call, start
+from tests.support.event_sequences import whole_run, write_journal
 from tests.support.paths import ROOT
 from tests.support.recordings import tone, write_sound
 from tests.support.small_model import GENRES, a_sound, shared_model, shared_sounds
@@ -126,15 +127,38 @@ def test_overlap_gives_more_windows() -> None:
     assert [segment["start_s"] for segment in line["segments"]] == [0, 1.5, 3, 4.5, 6, 7.5, 9]
 
 
-def test_the_newest_run_is_asked_and_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    create(tmp_path / "runs", {}, "data", "small_cnn", name="first")
-    run = create(tmp_path / "runs", {}, "data", "small_cnn", name="second")
+def test_the_bundled_model_answers_until_a_run_is_chosen(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """However new the run is: after the README's tour it knows nothing but synthetic sounds."""
+    run = create(tmp_path / "runs", {}, "demo", "small_cnn", name="tour")
     shutil.copy(shared_model(), run.best_model_path)
+    write_journal(run.journal_path, whole_run())
+    report = {"genres": GENRES, "part": "test", "accuracy": 0.99, "interval": [0.9, 1.0]}
+    run.report_json_path.write_text(json.dumps(report))
     monkeypatch.chdir(tmp_path)
-    done = genre_tui("classify", a_sound("saw-wall"), "--json")
-    assert done.returncode == DONE
-    assert objects(done)[0]["model"] == "second"
-    assert "model second (the newest run with a best model) on cpu" in done.stderr
+    song = a_sound("saw-wall")
+    asked = genre_tui("classify", song, "--json", "--device", "cpu")
+    assert "model default (bundled; genre-tui use RUN chooses another) on cpu" in asked.stderr
+
+    chosen = genre_tui("use", "tour")
+    assert (chosen.returncode, chosen.stdout) == (DONE, "")
+    assert "tour classifies from now on, for the runs in runs (chosen with genre-tui use; trained on" in chosen.stderr
+    done = genre_tui("classify", song, "--json", "--device", "cpu")
+    assert objects(done)[0]["model"] == "tour"
+    assert "model tour (chosen with genre-tui use; trained on synthetic sounds) on cpu" in done.stderr
+    listed = genre_tui("use").stdout.splitlines()
+    assert re.match(r"  default +hybrid_cnn +GTZAN +10 +76.5% \(71%–82%\)", listed[1])
+    assert re.match(r"\* tour +.* 99.0% \(90%–100%\) .* ! trained on synthetic sounds", listed[2])
+    assert [line["in_use"] for line in objects(genre_tui("use", "--json"))] == [False, True]
+
+    assert genre_tui("use", "default").returncode == DONE
+    assert objects(genre_tui("classify", song, "--json"))[0]["model"] == "default"
+
+
+def test_a_file_that_is_not_a_model_is_not_chosen(tmp_path: Path) -> None:
+    done = genre_tui("use", a_sound("saw-wall"), "--runs", tmp_path)
+    assert (done.returncode, len(done.stderr.splitlines())) == (FAILED, 1)
+    assert "not a model" in done.stderr or "not a genre-tui model" in done.stderr
+    assert "in use:" in genre_tui("use", "--runs", tmp_path).stderr
 
 
 @pytest.mark.parametrize(

@@ -13,6 +13,7 @@ import soundfile
 from textual.pilot import Pilot
 
 from core.audio.files.decode import decode
+from core.inference.find_model import choose_model
 from tests.support.pilot import text, until, until_shown
 from tests.support.pseudo_terminal import PseudoTerminal
 from tests.support.recordings import write_sound
@@ -33,12 +34,13 @@ def own_socket(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def an_app(tmp_path: Path) -> GenreApp:
-    """With one run, whose best model is the small one."""
+    """With one run, whose best model is the small one and in use."""
     run = tmp_path / "runs" / "a-run"
     if not run.exists():
         run.mkdir(parents=True)
         (run / "recipe.json").write_text("{}")
         shutil.copy(shared_model(), run / "best_model.pth")
+        choose_model("a-run", tmp_path / "runs")
     return GenreApp(tmp_path / "runs")
 
 
@@ -211,7 +213,9 @@ def test_a_real_device_is_heard_in_a_terminal(tmp_path: Path, wav: Path) -> None
         f"import os, sys; os.execv({str(VIRTUAL_MIC)!r}, [{str(VIRTUAL_MIC)!r}, {str(wav)!r}, sys.executable, '-m', "
         f"'tui.cli', '--runs', {str(tmp_path / 'runs')!r}])"
     )
-    with PseudoTerminal([], tmp_path, code=code) as terminal:
+    with PseudoTerminal(
+        [], tmp_path, code=code, environment={"XDG_STATE_HOME": os.environ["XDG_STATE_HOME"]}
+    ) as terminal:
         terminal.read_until("a-run")
         terminal.type("4")
         terminal.read_until("listens to default")

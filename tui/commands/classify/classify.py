@@ -60,7 +60,7 @@ def add_model_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--model",
         metavar="MODEL",
-        help="a model file, a run, or default (newest run with a best model, else default)",
+        help="a model file, a run, or default (the one chosen with genre-tui use, else default)",
     )
     add_device_option(parser)
 
@@ -74,13 +74,13 @@ def run(args: argparse.Namespace) -> int:
     if args.nproc > 1:
         return classify_in_processes(args)
     from core.inference.batch.find_files import find_files
-    from core.inference.find_model import find_model
+    from core.inference.find_model import resolve_model
     from core.util.parallel import cores
     from core.util.process import tune_process
 
     tune_process()
     labels = _labels(args)
-    model = find_model(args.model, runs_dir(args))
+    model, reason = resolve_model(args.model, runs_dir(args))
     found = share(list(find_files(args.paths)), args.shard)
 
     with without_collecting():
@@ -92,7 +92,7 @@ def run(args: argparse.Namespace) -> int:
 
         classifier = Classifier.load(model, args.device)
     labels.check(classifier.genres)
-    print_note(f"model {classifier.model} ({_origin(args.model, model)}) on {classifier.device}")
+    print_note(f"model {classifier.model} ({reason}) on {classifier.device}")
     playlists = Playlists(args.playlists) if args.playlists else None
     tally, began = Tally(), time.monotonic()
     jobs = max(1, min(args.jobs or cores(), len(found)))
@@ -156,14 +156,6 @@ def _labels(args: argparse.Namespace) -> "Labels":
 
     labels = read_labels(args.map) if args.map else Labels()
     return labels if args.threshold is None else msgspec.structs.replace(labels, threshold=args.threshold)
-
-
-def _origin(asked: str | None, model: Path) -> str:
-    from core.inference.find_model import default_model
-
-    if model == default_model():
-        return "bundled"
-    return str(model) if asked else "the newest run with a best model"
 
 
 @contextlib.contextmanager
