@@ -23,7 +23,7 @@ def music(frames: int = 60) -> torch.Tensor:
     return torch.nn.functional.interpolate(coarse, size=(96, frames), mode="bilinear", align_corners=True)[:, 0]
 
 
-def augment(mel: torch.Tensor, seed: int = 0, **settings: Any) -> tuple[torch.Tensor, torch.Tensor]:
+def augment(mel: torch.Tensor, seed: Any = 0, **settings: Any) -> tuple[torch.Tensor, torch.Tensor]:
     return Augment(AugmentationSettings(**settings), FRONT_END)(mel, LABELS, generator(seed))
 
 
