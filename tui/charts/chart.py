@@ -14,7 +14,7 @@ from tui.charts.data import ChartData, Line
 from tui.charts.render import CURSOR, FAINT, SELECTION, RenderedChart, render_chart
 from tui.charts.view import View
 from tui.shell.base import BaseApp
-from tui.text.formatting import DASH
+from tui.text.formatting import DASH, count
 from tui.widgets.text_lines import Cell, cells, difference, strip
 
 SMALLEST = (16, 5)
@@ -71,7 +71,8 @@ class Chart(Widget):
         width, height = self.size
         if not width or not height:
             return
-        rows = [self._title(width), *self._body(width, height - 1)]
+        body = self._body(width, height - 1)  # first: the title says what it leaves out
+        rows = [self._title(width), *body]
         for y in range(max(len(rows), len(self._rows))):
             before = self._rows[y] if y < len(self._rows) else None
             now = rows[y] if y < len(rows) else None
@@ -86,7 +87,7 @@ class Chart(Widget):
         if not any(line.xs for line in self._data.lines):
             empty = Content.styled(self._empty[:width].center(width), "$text-muted")
             return [*[cells(Content(""))] * (height // 2), cells(empty)]
-        self._rendered = render_chart(self._data, self._view, width, height, ascii_only=self.app.ascii)
+        self._rendered = render_chart(self._data, self._view, width, height, unit=self._unit, ascii_only=self.app.ascii)
         canvas = self._rendered.canvas
         styles = {tag: Style.parse(self._style(tag)) for tag in {tag for row in canvas.tags for tag in row}}
         return [_cells(chars, tags, styles) for chars, tags in zip(canvas.rows, canvas.tags, strict=True)]
@@ -104,23 +105,36 @@ class Chart(Widget):
         elif view.cursor is not None:
             title += f" {self._unit} {view.cursor:,.0f}"
         how = " log" * view.logarithmic + (f" smooth {view.smoothing:g}" if view.smoothing else "")
-        # Dropped first: scale and smoothing, then the names; the values stay.
-        for brief, said in ((0, how), (1, how), (1, ""), (2, how), (2, "")):
+        if self._rendered is not None and self._rendered.clipped:
+            how += f" ▲ {count(self._rendered.clipped, 'outlier')}"
+        # Dropped first: scale and smoothing, then the names, then the values.
+        for brief, said in ((0, how), (1, how), (1, ""), (2, how), (2, ""), (3, how), (3, "")):
             head, legend = title + Content.styled(said, "$text-muted"), self._legend(brief)
             if head.cell_length + legend.cell_length <= width:
                 break
         return cells(head + " " * max(0, width - head.cell_length - legend.cell_length) + legend)[:width]
 
     def _legend(self, brief: int) -> Content:
-        """A sample, the name and the value of each line; with less room a shorter sample, then no name."""
+        """A sample, the name and the value of each line; with less room a shorter sample, no name, no value."""
         legend = Content("")
         for line in self._data.lines:
             if line.name:
-                sample = line.ascii_marker * 3 if self.app.ascii else f"⠒{line.sign or '⠒'}⠒"
-                sample, name = (sample, line.name) if not brief else (sample[1], line.name if brief == 1 else "")
-                value = (self._value(line), "bold")
-                legend += Content.assemble("  ", (sample, self._style(line.tag)), f" {name} " if name else " ", value)
+                sample, name = self._sample(line), "" if line.sign or brief > 1 else line.name
+                value = "" if brief > 2 else self._value(line)
+                legend += Content.assemble(
+                    "  " if value else " ",
+                    (sample[:1] if brief else sample, self._style(line.tag)),
+                    f" {name}" if name else "",
+                    (f" {value}" if value else "", "bold"),
+                )
         return legend
+
+    def _sample(self, line: Line) -> str:
+        if line.sign:
+            return line.sign
+        if self.app.ascii:
+            return line.ascii_marker * 3
+        return "╌╌╌" if line.dashed else "───"
 
     def _value(self, line: Line) -> str:
         """The value at the cursor, or the last one."""
@@ -142,7 +156,7 @@ class Chart(Widget):
         if self._rendered is not None and event.y > 0:
             column = event.x - self._rendered.canvas.left
             if 0 <= column < self._rendered.canvas.columns:
-                self.post_message(self.Pointed(self._rendered.abscissa(column)))
+                self.post_message(self.Pointed(self._rendered.grid.abscissa(column)))
 
 
 def _cells(chars: Sequence[str], tags: Sequence[int], styles: dict[int, Style]) -> list[Cell]:

@@ -101,6 +101,9 @@ class Curves(Container):
         self._set_view(replace(self.view, logarithmic=not self.view.logarithmic))
         self.post_message(self.ViewChanged())
 
+    def toggle_outliers(self) -> None:
+        self._set_view(replace(self.view, clip_outliers=not self.view.clip_outliers))
+
     def smooth_more(self) -> None:
         further = [weight for weight in SMOOTHING if weight > self.view.smoothing]
         self._set_view(replace(self.view, smoothing=further[0] if further else 0.0))
@@ -116,6 +119,13 @@ def curve_bindings(mode: str) -> list[Binding]:
     """The bindings of `CurveKeys`, with ids that start with ``mode``."""
     return [
         Binding("l", "log_scale", "log", id=f"{mode}.log_scale", tooltip="Logarithmic scale for the loss"),
+        Binding(
+            "o",
+            "outliers",
+            "outliers",
+            id=f"{mode}.outliers",
+            tooltip="Leave outliers out of the vertical range; ▲ marks them at the edge",
+        ),
         Binding("m", "smooth", "smooth", id=f"{mode}.smooth", tooltip="Smooth the curves; raw values stay faint"),
         Binding(
             "x", "steps", "steps", id=f"{mode}.steps", tooltip="Steps instead of epochs, averaged into up to 512 bins"
@@ -163,6 +173,9 @@ class CurveKeys(Screen[None]):
 
     def action_log_scale(self) -> None:
         self.query_one(Curves).toggle_log()
+
+    def action_outliers(self) -> None:
+        self.query_one(Curves).toggle_outliers()
 
     def action_smooth(self) -> None:
         self.query_one(Curves).smooth_more()

@@ -3,10 +3,10 @@
 from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from math import inf
 
 from core.runs.journal.series import Series
 from core.runs.journal.state import EpochRow, RunState
+from tui.charts.ticks import Bounds
 
 
 @dataclass(frozen=True)
@@ -19,9 +19,11 @@ class Line:
     ys: Sequence[float]
     ascii_marker: str = "*"
     """Character of the line in ASCII, where there is no braille."""
+    dashed: bool = False
+    """Distinguishes it without colour."""
     sign: str = ""
-    """Character put on the line, at most every ``sign_every`` columns, to distinguish it without colour."""
-    sign_every: int = 4
+    """Character put on the line, at most every ``sign_every`` columns, to distinguish it among several."""
+    sign_every: int = 14
     spread: tuple[Sequence[float], Sequence[float]] | None = None
     """For each x the lowest and highest of the values averaged into y."""
 
@@ -32,14 +34,6 @@ class Line:
         right = bisect_left(self.xs, x)
         near = range(max(0, right - 1), min(len(self.xs), right + 1))
         return min(near, key=lambda i: abs(self.xs[i] - x))
-
-
-@dataclass(frozen=True)
-class Bounds:
-    """Limits of the vertical axis that the data cannot exceed, such as 0 and 100%."""
-
-    low: float = -inf
-    high: float = inf
 
 
 @dataclass(frozen=True)
@@ -114,8 +108,8 @@ def _train(xs: Sequence[float], ys: Sequence[float]) -> Line:
 
 
 def _val(xs: Sequence[float], ys: Sequence[float]) -> Line:
-    """Dots on the line, and another character in ASCII, distinguish it without colour."""
-    return Line("val", VAL, xs, ys, ascii_marker="o", sign="•")
+    """Dashes, and another character in ASCII, distinguish it without colour."""
+    return Line("val", VAL, xs, ys, ascii_marker="o", dashed=True)
 
 
 def _steps(series: Series, scale: float = 1.0) -> Line:

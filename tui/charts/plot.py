@@ -1,23 +1,67 @@
 """Curves drawn into character cells by plotext; the only module that uses it.
 
-plotext gets decimated, finite-or-NaN data, ready ticks, and a number per curve in place of a colour; the result is
-plain characters with these numbers, to be styled by the caller. plotext keeps its figure in one global object, so draw
-only in the event loop's thread.
+plotext gets decimated, finite-or-NaN data and a number per curve in place of a colour, and draws the lines between the
+points; the result is plain characters with these numbers, to be styled by the caller. Points, lines and axes share one
+grid of dots, which `Grid` defines: a dot stands for the values within half a dot of it. plotext keeps its figure in one
+global object, so draw only in the event loop's thread.
 """
 
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from math import floor, isfinite
 
 from textual_plotext.plot import Plot
 
 from tui.charts.decimation import Points
-from tui.charts.ticks import Tick
+from tui.charts.ticks import Axis
 
 _RUN = re.compile(r"(?:\x1b\[38;5;(\d+)m)?([^\x1b]*)\x1b\[0m")
-_ASCII_AXES = str.maketrans("┤│└┬─┼", "||++-+")
-_BRAILLE = frozenset(map(chr, range(0x2800, 0x2900)))
+BRAILLE = 0x2800
+_BITS = ((0x40, 0x04, 0x02, 0x01), (0x80, 0x20, 0x10, 0x08))
+"""Bit of each dot of a braille character, by column and by row from the bottom."""
+_DASH, _GAP = 2, 1
+"""Cells of a dash and of the gap after it."""
 _plot = Plot()
+
+
+@dataclass(frozen=True)
+class Grid:
+    """The dots of a plot area of ``columns`` by ``lines`` cells, and what they stand for."""
+
+    columns: int
+    lines: int
+    across: int
+    """Dots per cell, from left to right; 2 in braille, 1 in ASCII."""
+    up: int
+    """Dots per cell, from bottom to top; 4 in braille, 1 in ASCII."""
+    x: Axis
+    y: Axis
+
+    def dot_x(self, x: float) -> int:
+        """The dot nearest to ``x``, from the left."""
+        return _nearest_dot(x, self.x, self.across * self.columns)
+
+    def dot_y(self, y: float) -> int:
+        """The dot nearest to ``y``, from the bottom."""
+        return _nearest_dot(y, self.y, self.up * self.lines)
+
+    def column(self, x: float) -> int:
+        """The column in which ``x`` is drawn."""
+        return self.dot_x(x) // self.across
+
+    def line(self, y: float) -> int:
+        """The line, from the top, in which ``y`` is drawn."""
+        return self.lines - 1 - self.dot_y(y) // self.up
+
+    def abscissa(self, column: int) -> float:
+        """The x at the centre of a column."""
+        return self.x.low + (column + 0.5) / self.columns * (self.x.high - self.x.low)
+
+
+def _nearest_dot(value: float, axis: Axis, dots: int) -> int:
+    # Rounded like plotext's, or a line could pass beside its own points.
+    return floor(round(0.5 + (dots - 1) * (value - axis.low) / (axis.high - axis.low), 8))
 
 
 @dataclass(frozen=True)
@@ -26,17 +70,12 @@ class Curve:
 
     points: Points
     marker: str
-    """``braille``, ``hd`` (quarter blocks), or a character."""
+    """``braille``, or a character."""
     tag: int
     """1 to 255, returned with the cells of this curve; a later curve covers an earlier one."""
     line: bool = True
-
-
-@dataclass(frozen=True)
-class Axis:
-    low: float
-    high: float
-    ticks: Sequence[Tick]
+    dashed: bool = False
+    """Whether the line has gaps; its points are drawn all the same."""
 
 
 @dataclass
@@ -61,70 +100,91 @@ class Canvas:
                 self.tags[line][column] = tag
 
 
-def plot_columns(width: int, y: Axis) -> int:
-    """The columns left for the plot area beside the vertical axis and its labels."""
-    return width - _left(y)
-
-
-def draw(curves: Sequence[Curve], x: Axis, y: Axis, width: int, height: int, *, ascii_only: bool = False) -> Canvas:
-    """Draw the curves with a left and a lower axis in ``height`` rows of ``width`` cells (at least 8 by 4)."""
-    points, lines = [c for c in curves if not c.line], [c for c in curves if c.line]
-    canvas = _build([*points, *lines[:1]], x, y, width, height)
-    for line in lines[1:]:
-        _lay_over(canvas, _build([line], x, y, width, height))
-    if ascii_only:
-        canvas.rows = [list("".join(row).translate(_ASCII_AXES)) for row in canvas.rows]
-    return canvas
-
-
-def _build(curves: Sequence[Curve], x: Axis, y: Axis, width: int, height: int) -> Canvas:
-    labels = max((len(label) for _, label in y.ticks), default=0)
-    _plot.clear_figure()
-    _plot.theme("clear")
-    _plot.plot_size(width, height)
-    _plot._set_size(width, height)  # plot_size clips to the terminal it detects, or to 80 columns
-    _plot.xaxes(True, False)
-    _plot.yaxes(True, False)
-    _plot.xlim(x.low, x.high)
-    _plot.ylim(y.low, y.high)
-    _plot.xticks([at for at, _ in x.ticks], [label for _, label in x.ticks])
-    _plot.yticks([at for at, _ in y.ticks], [label.rjust(labels) for _, label in y.ticks])
-    for curve in curves:
-        if curve.points[0]:
-            add = _plot.plot if curve.line else _plot.scatter
-            add(*curve.points, marker=curve.marker, color=curve.tag)
-    if not any(curve.points[0] for curve in curves):
-        _plot.scatter([x.low], [y.low], marker=" ")  # without data plotext draws no axes
-    rows, tags = _cells(_plot.build(), width)
-    _plot.clear_figure()
-    return Canvas(rows, tags, left=_left(y), columns=width - _left(y), lines=height - 2)
-
-
-def _lay_over(below: Canvas, above: Canvas) -> None:
-    """Lay a curve over others. In a shared cell plotext would hide the earlier one; here both keep their dots."""
-    for line, tags in enumerate(above.tags):
-        for column, tag in enumerate(tags):
-            if tag:
-                dots, others = above.rows[line][column], below.rows[line][column]
-                if dots in _BRAILLE and others in _BRAILLE:
-                    dots = chr(ord(dots) | ord(others))
-                below.rows[line][column], below.tags[line][column] = dots, tag
-
-
-def _left(y: Axis) -> int:
+def axis_width(y: Axis) -> int:
+    """Columns that the vertical axis and its labels take."""
     return max((len(label) for _, label in y.ticks), default=0) + 1
 
 
-def _cells(ansi: str, width: int) -> tuple[list[list[str]], list[list[int]]]:
-    rows: list[list[str]] = []
-    tags: list[list[int]] = []
-    for line in ansi.splitlines():
-        characters: list[str] = []
-        numbers: list[int] = []
-        for tag, text in _RUN.findall(line):
-            characters += text
-            numbers += [int(tag or 0)] * len(text)
-        missing = width - len(characters)
-        rows.append((characters + [" "] * missing)[:width])
-        tags.append((numbers + [0] * missing)[:width])
-    return rows, tags
+def draw(curves: Sequence[Curve], grid: Grid, unit: str, *, ascii_only: bool = False) -> Canvas:
+    """The curves over ``grid`` between a vertical axis and, below them, two rows of one that counts ``unit``."""
+    left = axis_width(grid.y)
+    canvas = Canvas(
+        [[" "] * (left + grid.columns) for _ in range(grid.lines + 2)],
+        [[0] * (left + grid.columns) for _ in range(grid.lines + 2)],
+        left=left,
+        columns=grid.columns,
+        lines=grid.lines,
+    )
+    for scattered in (True, False):
+        for curve in curves:
+            if curve.line is not scattered:
+                _lay_over(canvas, _rasterised(curve, grid), curve.tag)
+    _draw_axes(canvas, grid, unit, ascii_only)
+    return canvas
+
+
+def _rasterised(curve: Curve, grid: Grid) -> list[str]:
+    """The lines of the plot area with nothing but this curve."""
+    if not any(isfinite(y) for y in curve.points[1]):
+        return []
+    _plot.clear_figure()
+    _plot.theme("clear")
+    _plot._set_size(grid.columns, grid.lines)  # plot_size clips to the terminal it detects, or to 80 columns
+    _plot.xaxes(False, False)
+    _plot.yaxes(False, False)
+    _plot.xticks([], [])
+    _plot.yticks([], [])
+    _plot.xlim(grid.x.low, grid.x.high)
+    _plot.ylim(grid.y.low, grid.y.high)
+    (_plot.plot if curve.line else _plot.scatter)(*curve.points, marker=curve.marker, color=curve.tag)
+    rows = ["".join(text for _, text in _RUN.findall(line)) for line in _plot.build().splitlines()]
+    _plot.clear_figure()
+    return _dashed(rows, curve, grid) if curve.dashed and curve.marker == "braille" else rows
+
+
+def _dashed(rows: list[str], curve: Curve, grid: Grid) -> list[str]:
+    """The same with gaps between the points."""
+    cut = [[" " if column % (_DASH + _GAP) >= _DASH else char for column, char in enumerate(row)] for row in rows]
+    for x, y in zip(*curve.points, strict=True):
+        if isfinite(y) and grid.y.low <= y <= grid.y.high:
+            across, up = grid.dot_x(x), grid.dot_y(y)
+            row, column = cut[grid.lines - 1 - up // grid.up], across // grid.across
+            bits = ord(row[column]) - BRAILLE if row[column] != " " else 0
+            row[column] = chr(BRAILLE + (bits | _BITS[across % grid.across][up % grid.up]))
+    return ["".join(row) for row in cut]
+
+
+def _lay_over(canvas: Canvas, rows: Sequence[str], tag: int) -> None:
+    """Lay a curve over others. In a cell that two share both keep their dots."""
+    for line, row in enumerate(rows):
+        cells, tags = canvas.rows[line], canvas.tags[line]
+        for column, char in enumerate(row, start=canvas.left):
+            if char != " ":
+                if ord(char) >= BRAILLE and ord(cells[column]) >= BRAILLE:
+                    char = chr(ord(char) | ord(cells[column]))
+                cells[column], tags[column] = char, tag
+
+
+def _draw_axes(canvas: Canvas, grid: Grid, unit: str, ascii_only: bool) -> None:
+    upright, tick_left, corner, rule, tick_below = "||+-+" if ascii_only else "│┤└─┬"
+    left, labels = canvas.left, canvas.rows[-1]
+    for row in canvas.rows[: canvas.lines]:
+        row[left - 1] = upright
+    for value, label in grid.y.ticks:
+        canvas.rows[grid.line(value)][:left] = f"{label:>{left - 1}}{tick_left}"
+    canvas.rows[-2][left - 1 :] = [corner, *rule * grid.columns]
+    end, gaps = 0, []
+    for value, label in grid.x.ticks:
+        centre = left + grid.column(value)
+        canvas.rows[-2][centre] = tick_below
+        first = max(0, min(centre - len(label) // 2, len(labels) - len(label)))
+        if first > end or not end:
+            labels[first : first + len(label)] = label
+            gaps.append((end, first))
+            end = first + len(label)
+    gaps.append((end, len(labels)))
+    for start, stop in reversed(gaps):
+        if stop - start >= len(unit) + 2:
+            first = stop - len(unit) if stop == len(labels) else (start + stop - len(unit)) // 2
+            labels[first : first + len(unit)] = unit
+            break

@@ -2,13 +2,13 @@
 
 from bisect import bisect_left
 from collections.abc import Sequence
-from dataclasses import dataclass
-from math import isfinite, log10, nan
+from dataclasses import dataclass, replace
+from math import inf, isfinite, log10, nan
 
-from tui.charts.data import Bounds, ChartData, Line
+from tui.charts.data import ChartData, Line
 from tui.charts.decimation import Points, decimate, smooth
-from tui.charts.plot import Axis, Canvas, Curve, draw, plot_columns
-from tui.charts.ticks import integer_ticks, log_ticks, value_range, value_ticks
+from tui.charts.plot import Canvas, Curve, Grid, axis_width, draw
+from tui.charts.ticks import Axis, integer_ticks, log_axis, value_axis
 from tui.charts.view import View
 
 FAINT = 100
@@ -16,66 +16,86 @@ FAINT = 100
 CURSOR = 99
 SELECTION = 98
 
-
 LARGEST = 1e30
 """Values from here on are drawn as gaps, like infinite ones: nothing else would be visible beside them."""
+FAR_OUT = 3.0
+"""Interquartile ranges beyond the quartiles from which a value is an outlier (Tukey 1977, "far out")."""
+COLUMNS_PER_TICK = 9
+"""Columns per horizontal tick at least: its label, and room for the axis's unit between two."""
 
 
 @dataclass(frozen=True)
 class RenderedChart:
     canvas: Canvas
-    x: Axis
-    y: Axis
-    dots: tuple[int, int]
-    """Dots per cell, across and down."""
-
-    def column(self, x: float) -> int:
-        """The column of the plot area in which ``x`` is drawn."""
-        across = self.dots[0]
-        return round((x - self.x.low) / (self.x.high - self.x.low) * (across * self.canvas.columns - 1)) // across
-
-    def line(self, y: float) -> int:
-        """The line of the plot area, from the top, in which ``y`` is drawn."""
-        last = self.dots[1] * self.canvas.lines - 1
-        return (last - round((y - self.y.low) / (self.y.high - self.y.low) * last)) // self.dots[1]
-
-    def abscissa(self, column: int) -> float:
-        """The x at the centre of a column of the plot area."""
-        share = (column + 0.5) / self.canvas.columns
-        return self.x.low + share * (self.x.high - self.x.low)
+    grid: Grid
+    clipped: int
+    """Outliers that are marked at the edge instead of being drawn."""
 
 
-def render_chart(data: ChartData, view: View, width: int, height: int, *, ascii_only: bool = False) -> RenderedChart:
-    """Draw ``data`` in ``height`` rows of ``width`` cells (at least 8 by 4)."""
-    lines = data.lines
-    low, high = view.zoom or x_range(lines)
-    curves = _curves(lines, view, low, high, width, ascii_only)
-    values = [y for curve in curves for y in curve.points[1]]
-    y = vertical_axis(values, data.bounds, view.logarithmic, at_most=max(2, height // 2))
-    columns = plot_columns(width, y)
-    x = Axis(low, high, integer_ticks(low, high, max(3, columns // 6)))
-    canvas = draw(curves, x, y, width, height, ascii_only=ascii_only)
-    made = RenderedChart(canvas, x, y, (1, 1) if ascii_only else (2, 4))
-    if not ascii_only and lines:
-        _add_signs(made, lines, curves[-len(lines) :])
+def render_chart(
+    data: ChartData, view: View, width: int, height: int, *, unit: str = "epoch", ascii_only: bool = False
+) -> RenderedChart:
+    """Draw ``data`` in ``height`` rows of ``width`` cells (at least 8 by 4); ``unit`` is what the x axis counts."""
+    low, high = view.zoom or x_range(data.lines)
+    if low == high:  # a single epoch is a single point, in the middle
+        low, high = low - 0.5, high + 0.5
+    raw, main = _curves(data.lines, view, low, high, width, ascii_only)
+    values = [y for curve in (*raw, *main) for y in curve.points[1]]
+    floor, ceiling = fences([y for curve in main for y in curve.points[1]]) if view.clip_outliers else (-inf, inf)
+    values = [y for y in values if floor <= y <= ceiling]
+    rows, across, up = height - 2, 1 if ascii_only else 2, 1 if ascii_only else 4
+    y = log_axis(values, rows, up) if view.logarithmic else value_axis(values, data.bounds, rows, up)
+    columns = width - axis_width(y)
+    x = Axis(low, high, integer_ticks(low, high, max(2, columns // COLUMNS_PER_TICK)))
+    grid = Grid(columns, rows, across, up, x, y)
+    kept = [_within(curve, floor, ceiling) for curve in (*raw, *main)]
+    canvas = draw(kept, grid, unit, ascii_only=ascii_only)
+    for line, curve in zip(data.lines, main, strict=True):
+        for at, value in zip(*curve.points, strict=True):
+            if value > ceiling or value < floor:
+                mark = ("^" if ascii_only else "▲") if value > ceiling else ("v" if ascii_only else "▼")
+                canvas.put(grid.column(at), 0 if value > ceiling else rows - 1, mark, line.tag)
+    if not ascii_only:
+        _add_signs(canvas, grid, data.lines, kept[len(raw) :])
     for marker in data.markers:
         height_of = log10(marker.y) if view.logarithmic and marker.y > 0 else marker.y
-        if low <= marker.x <= high and isfinite(height_of):
-            made.canvas.put(made.column(marker.x), made.line(height_of), "★", marker.tag)
-    _add_cursor(made, view)
-    return made
+        if low <= marker.x <= high and isfinite(height_of) and floor <= height_of <= ceiling:
+            canvas.put(grid.column(marker.x), grid.line(height_of), "★", marker.tag)
+    _add_cursor(canvas, grid, view)
+    clipped = sum(not floor <= value <= ceiling for curve in main for value in curve.points[1] if isfinite(value))
+    return RenderedChart(canvas, grid, clipped)
+
+
+def fences(values: Sequence[float]) -> tuple[float, float]:
+    """The values beyond which others are outliers; infinite where there are too few to tell."""
+    finite = sorted(value for value in values if isfinite(value))
+    if len(finite) < 4:
+        return -inf, inf
+    lower, upper = finite[len(finite) // 4], finite[(3 * len(finite)) // 4]
+    spread = FAR_OUT * (upper - lower)
+    return lower - spread, upper + spread
+
+
+def _within(curve: Curve, low: float, high: float) -> Curve:
+    """The curve with a gap for every value out of range."""
+    xs, ys = curve.points
+    if all(low <= y <= high for y in ys if isfinite(y)):
+        return curve
+    return replace(curve, points=(xs, [y if low <= y <= high else nan for y in ys]))
 
 
 def x_range(lines: Sequence[Line]) -> tuple[float, float]:
-    """From the first to the last x of all lines; never empty."""
+    """From the first to the last x of all lines."""
     ends = [x for line in lines if line.xs for x in (line.xs[0], line.xs[-1])]
-    low, high = (min(ends), max(ends)) if ends else (1.0, 2.0)
-    return low, high if high > low else low + 1
+    return (min(ends), max(ends)) if ends else (1.0, 2.0)
 
 
-def _curves(lines: Sequence[Line], view: View, low: float, high: float, width: int, ascii_only: bool) -> list[Curve]:
-    """The raw values, faint, and then the lines; a later line covers an earlier one."""
-    raw, main = [], []
+def _curves(
+    lines: Sequence[Line], view: View, low: float, high: float, width: int, ascii_only: bool
+) -> tuple[list[Curve], list[Curve]]:
+    """The raw values, faint, and the lines; a later line covers an earlier one."""
+    raw: list[Curve] = []
+    main: list[Curve] = []
     dot = "." if ascii_only else "·"
     for line in lines:
         marker = line.ascii_marker if ascii_only else "braille"
@@ -84,8 +104,8 @@ def _curves(lines: Sequence[Line], view: View, low: float, high: float, width: i
                 points = scaled(decimate(line.xs, values, low, high, width), view)
                 raw.append(Curve(points, dot, FAINT + line.tag, line=False))
         points = curve_points(line, view, low, high, width)
-        main.append(Curve(points, marker, line.tag))
-    return raw + main
+        main.append(Curve(points, marker, line.tag, dashed=line.dashed))
+    return raw, main
 
 
 def curve_points(line: Line, view: View, low: float, high: float, columns: int) -> Points:
@@ -110,38 +130,28 @@ def scaled(points: Points, view: View) -> Points:
     return points[0], list(drawable)
 
 
-def vertical_axis(values: Sequence[float], bounds: Bounds, logarithmic: bool, at_most: int) -> Axis:
-    """From a round value below ``values`` to one above, within ``bounds``; a logarithmic axis ends at the data."""
-    low, high = value_range(values)
-    if logarithmic:
-        return Axis(low, high, log_ticks(low, high, at_most))
-    ticks = value_ticks(max(low, bounds.low), min(high, bounds.high), at_most)
-    low, high = max(bounds.low, ticks[0][0]), min(bounds.high, ticks[-1][0])
-    return Axis(low, high, [tick for tick in ticks if low <= tick[0] <= high])
-
-
-def _add_signs(made: RenderedChart, lines: Sequence[Line], curves: Sequence[Curve]) -> None:
-    """Put the signs on the lines, staggered so that few of them coincide."""
+def _add_signs(canvas: Canvas, grid: Grid, lines: Sequence[Line], curves: Sequence[Curve]) -> None:
+    """Put the signs on the lines, in cells that hold a point, staggered so that few of them coincide."""
     for index, (line, curve) in enumerate(zip(lines, curves, strict=True)):
         if not line.sign:
             continue
         wanted = index * line.sign_every // len(lines)
-        points = {made.column(x): y for x, y in zip(*curve.points, strict=True) if isfinite(y)}
+        points = {grid.column(x): y for x, y in zip(*curve.points, strict=True) if isfinite(y)}
         for column in sorted(points):
             if column >= wanted or column == max(points):
-                made.canvas.put(column, made.line(points[column]), line.sign, line.tag)
+                canvas.put(column, grid.line(points[column]), line.sign, line.tag)
                 wanted = column + line.sign_every
 
 
-def _add_cursor(made: RenderedChart, view: View) -> None:
-    if view.cursor is None or not made.x.low <= view.cursor <= made.x.high:
+def _add_cursor(canvas: Canvas, grid: Grid, view: View) -> None:
+    if view.cursor is None or not grid.x.low <= view.cursor <= grid.x.high:
         return
-    column = made.column(view.cursor)
-    for line in range(made.canvas.lines):
-        made.canvas.put(column, line, "│", CURSOR, over=False)
+    column = grid.column(view.cursor)
+    for line in range(canvas.lines):
+        canvas.put(column, line, "│", CURSOR, over=False)
     if view.selection is not None:
-        first, last = (made.column(end) for end in view.selection)
-        rule = made.canvas.lines  # the horizontal axis is just below the area
-        for cell in range(max(0, first), min(last, made.canvas.columns - 1) + 1):
-            made.canvas.rows[rule][made.canvas.left + cell] = "═"
-            made.canvas.tags[rule][made.canvas.left + cell] = SELECTION
+        first, last = (grid.column(end) for end in view.selection)
+        rule = canvas.lines  # the horizontal axis is just below the area
+        for cell in range(max(0, first), min(last, canvas.columns - 1) + 1):
+            canvas.rows[rule][canvas.left + cell] = "═"
+            canvas.tags[rule][canvas.left + cell] = SELECTION

@@ -1,10 +1,88 @@
-"""Ticks of an axis and their labels."""
+"""Axes: their range, ticks and labels."""
 
 from collections.abc import Sequence
-from math import ceil, floor, isfinite, log10
+from dataclasses import dataclass
+from math import ceil, floor, inf, isfinite, log10
 
 Tick = tuple[float, str]
 """Position on the axis and label."""
+
+
+@dataclass(frozen=True)
+class Axis:
+    low: float
+    """What the first dot stands for."""
+    high: float
+    """What the last dot stands for."""
+    ticks: Sequence[Tick]
+
+
+@dataclass(frozen=True)
+class Bounds:
+    """Limits of the vertical axis that the data cannot exceed, such as 0 and 100%."""
+
+    low: float = -inf
+    high: float = inf
+
+
+DENSEST = 8
+"""Rows per tick at most: a tall chart has more ticks instead of wider gaps."""
+
+
+def value_axis(values: Sequence[float], bounds: Bounds, rows: int, dots: int) -> Axis:
+    """The narrowest axis over ``values`` on which every tick is a round value in the middle of a row.
+
+    Args:
+        rows: rows of the chart, at least 2; ticks stand at even distances of rows.
+        dots: dots per row, 4 or 1; the tick's is the second from below, so that a value at a bound lies within.
+    """
+    low, high = value_range(values)
+    low, high = max(low, bounds.low), min(high, bounds.high)
+    if low >= high:
+        low, high = (high - 1, high) if isfinite(high) else (low, low + 1)
+    below, above = (0.25, 0.5) if dots > 1 else (0.0, 0.0)  # of a row, beyond the middle of the outermost rows
+    spacings = range(1 if rows < 6 else 2, max(1, min(rows // 2, DENSEST)) + 1)
+    wanted = max(2, round(rows / 5))
+    found: list[tuple[float, float, int]] = []
+    for spacing in spacings:
+        step = _round_step((high - low) * spacing / (rows - 1 + above), 2)
+        for _ in range(12):
+            first = _first_row(low, high, step / spacing, bounds, rows, below)
+            if (first + rows - 1 + above) * step / spacing >= high * (1 - 1e-12 * (high > 0)):
+                break
+            step = _round_step(step * 1.01, 2)
+        # A little room is given away for ticks that are neither many nor few.
+        found.append((step / spacing * (1 + 0.05 * abs(spacing - wanted)), step / spacing, spacing))
+    _, per_row, spacing = min(found)
+    first = _first_row(low, high, per_row, bounds, rows, below)
+    step = per_row * spacing
+    multiples = range(ceil(first / spacing), floor((first + rows - 1) / spacing) + 1)
+    axis_low, axis_high = (first - below) * per_row, (first + rows - 1 + above) * per_row
+    return Axis(axis_low, axis_high, [(tick * step, _value_label(tick * step, step)) for tick in multiples])
+
+
+def _first_row(low: float, high: float, per_row: float, bounds: Bounds, rows: int, below: float) -> int:
+    """The lowest row in multiples of ``per_row``: at or under ``low``, and no higher than the upper bound asks for."""
+    first = floor(low / per_row + below + 1e-9)
+    if isfinite(bounds.high):
+        first = min(first, floor(bounds.high / per_row + 1e-9) - (rows - 1))
+    return max(first, ceil(bounds.low / per_row - 1e-9)) if isfinite(bounds.low) else first
+
+
+def log_axis(values: Sequence[float], rows: int, dots: int) -> Axis:
+    """An axis over ``values``, which are log10 of what is shown; labels say what is shown.
+
+    Powers of ten stand in the middle of rows, at even distances, where the range has them and there is room.
+    """
+    low, high = value_range(values)
+    below, above = (0.25, 0.5) if dots > 1 else (0.0, 0.0)
+    per_decade = floor((rows - 1 + below + above) / (high - low))
+    if per_decade >= 2 and ceil(low) <= floor(high):
+        if (floor(low * per_decade + below) + rows - 1 + above) / per_decade < high:
+            per_decade -= 1
+        first = floor(low * per_decade + below)
+        low, high = (first - below) / per_decade, (first + rows - 1 + above) / per_decade
+    return Axis(low, high, log_ticks(low, high, max(2, rows // 2)))
 
 
 def value_range(values: Sequence[float]) -> tuple[float, float]:
@@ -13,8 +91,9 @@ def value_range(values: Sequence[float]) -> tuple[float, float]:
     if not finite:
         return 0.0, 1.0
     low, high = min(finite), max(finite)
-    if low == high:
-        margin = abs(low) * 0.1 or 1.0
+    largest = max(abs(low), abs(high))
+    if high - low <= max(1e-9 * largest, 1e-30):
+        margin = largest * 0.1 if largest > 1e-20 else 1.0
         return low - margin, high + margin
     return low, high
 
@@ -22,6 +101,8 @@ def value_range(values: Sequence[float]) -> tuple[float, float]:
 def integer_ticks(low: float, high: float, at_most: int) -> list[Tick]:
     """Round integers for epochs and steps, at most ``at_most`` (at least 2)."""
     step = max(1, ceil(_round_step(high - low, at_most)))
+    if step == 3:  # 2.5 rounded up
+        step = 5
     first = ceil(low / step) * step
     ticks = [(float(tick), short_count(tick)) for tick in range(first, floor(high) + 1, step)]
     if ceil(low) == 1 and step > 1 and ticks:  # epochs count from 1, where the curve starts
@@ -29,14 +110,12 @@ def integer_ticks(low: float, high: float, at_most: int) -> list[Tick]:
     return ticks or [(float(end), short_count(end)) for end in sorted({ceil(low), floor(high)})]
 
 
-def value_ticks(low: float, high: float, at_most: int) -> list[Tick]:
-    """Round values with the same number of decimals, from the last one below ``low`` to the first above ``high``."""
-    step = _round_step(high - low, at_most)
-    decimals = max(0, -floor(log10(step) + 1e-9))
-    first, last = floor(low / step + 1e-9), ceil(high / step - 1e-9)
-    if step >= 1e4:
-        return [(tick * step, _short_value(tick * step)) for tick in range(first, last + 1)]
-    return [(tick * step, f"{tick * step:.{decimals}f}") for tick in range(first, last + 1)]
+def _value_label(value: float, step: float) -> str:
+    """The value with as many decimals as all multiples of ``step`` need."""
+    if step >= 1e4 or abs(value) >= 1e6 or step < 1e-4:
+        return _short_value(value)
+    decimals = next(d for d in range(7) if abs(round(step, d) - step) <= 1e-6 * step)
+    return f"{value:.{decimals}f}"
 
 
 def log_ticks(low: float, high: float, at_most: int) -> list[Tick]:
@@ -66,12 +145,12 @@ def short_count(count: int) -> str:
 
 
 def _round_step(span: float, at_most: int) -> float:
-    """The smallest of 1, 2, 5 × 10ⁿ that divides ``span`` into fewer than ``at_most`` parts."""
+    """The smallest of 1, 2, 2.5, 5 × 10ⁿ that divides ``span`` into fewer than ``at_most`` parts."""
     rough = span / max(1, at_most - 1)
     if rough <= 0:
         return 1.0
     magnitude = 10.0 ** floor(log10(rough))
-    return next(m * magnitude for m in (1, 2, 5, 10) if m * magnitude >= rough * (1 - 1e-9))
+    return next(m * magnitude for m in (1, 2, 2.5, 5, 10) if m * magnitude >= rough * (1 - 1e-9))
 
 
 def _short_value(value: float) -> str:

@@ -4,12 +4,11 @@ from collections.abc import Sequence
 
 from core.runs.journal.state import RunState
 from tui.charts.curves import Curves
-from tui.charts.data import Bounds, ChartData, HistoryColumns, Line
+from tui.charts.data import ChartData, HistoryColumns, Line
+from tui.charts.ticks import Bounds
 
 LETTERS = "ABCDEFGH"
 """A run's letter marks its curve and its row; its colour has the same index in the palette's series."""
-LETTER_EVERY = 14
-"""Cells between two letters on a curve."""
 _PART = {True: "Training", False: "Validation"}
 
 
@@ -27,7 +26,7 @@ def compared_accuracy(runs: Sequence[HistoryColumns], *, train: bool, steps: boo
 
 def _lines(runs: Sequence[HistoryColumns], values: Sequence[Sequence[float]], steps: bool) -> list[Line]:
     return [
-        Line("", tag, run.steps if steps else run.epochs, ys, letter, sign=letter, sign_every=LETTER_EVERY)
+        Line(letter, tag, run.steps if steps else run.epochs, ys, letter, sign=letter)
         for tag, (letter, run, ys) in enumerate(zip(LETTERS, runs, values, strict=False), start=1)
     ]
 

@@ -1,16 +1,17 @@
-from math import inf, nan
+from math import inf, log10, nan
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tui.charts.data import Bounds, ChartData, Line, Marker
+from tui.charts.data import ChartData, Line, Marker
 from tui.charts.render import CURSOR, FAINT, RenderedChart, render_chart
+from tui.charts.ticks import Bounds
 from tui.charts.view import View
 
 EPOCHS = list(range(1, 21))
 TRAIN = Line("train", 1, EPOCHS, [2 / epoch for epoch in EPOCHS], ascii_marker="*")
-VAL = Line("val", 2, EPOCHS, [2.5 / epoch for epoch in EPOCHS], ascii_marker="o", sign="•")
+VAL = Line("val", 2, EPOCHS, [2.5 / epoch for epoch in EPOCHS], ascii_marker="o", dashed=True)
 
 
 def drawn(*lines: Line, view: View | None = None, ascii_only: bool = False, **more: object) -> RenderedChart:
@@ -37,13 +38,15 @@ def test_wider_than_any_terminal_that_plotext_finds() -> None:
     assert max(column for column, _ in cells(made, 1)) == made.canvas.columns - 1
 
 
-def test_epochs_are_ticked_by_whole_numbers() -> None:
-    assert text(drawn(TRAIN)).splitlines()[-1].split() == ["1", "5", "10", "15", "20"]
+def test_epochs_are_ticked_by_whole_numbers_and_the_axis_says_what_it_counts() -> None:
+    assert text(drawn(TRAIN)).splitlines()[-1].split() == ["1", "5", "10", "15", "epoch", "20"]
+    made = render_chart(ChartData("", [TRAIN]), View(), 60, 16, unit="step")
+    assert text(made).splitlines()[-1].split() == ["1", "5", "10", "15", "step", "20"]
 
 
 def test_train_and_validation_differ_without_colour() -> None:
     rows = text(drawn(TRAIN, VAL))
-    assert "•" in rows
+    assert " ⠉" in rows or " ⠤" in rows or " ⣀" in rows or " ⠒" in rows  # gaps in the lower line
     in_ascii = text(drawn(TRAIN, VAL, ascii_only=True))
     assert "*" in in_ascii and "o" in in_ascii
     assert in_ascii.isascii()
@@ -54,13 +57,13 @@ def test_a_point_is_drawn_where_the_picture_says() -> None:
         made = drawn(
             Line("", 1, [3, 11], [0.2, nan], ascii_marker="*"), Line("", 2, [1, 20], [0, 1]), ascii_only=ascii_only
         )
-        assert (made.column(3), made.line(0.2)) in cells(made, 1)
+        assert (made.grid.column(3), made.grid.line(0.2)) in cells(made, 1)
 
 
 def test_where_two_lines_share_a_cell_both_keep_their_dots() -> None:
     flat, slope = Line("", 1, EPOCHS, [0.5] * 20), Line("", 2, EPOCHS, [(epoch - 1) / 19 for epoch in EPOCHS])
     both, alone = drawn(flat, slope), drawn(slope)
-    row = both.line(0.5)
+    row = both.grid.line(0.5)
     pairs = list(zip(both.canvas.rows[row], alone.canvas.rows[row], both.canvas.tags[row], strict=True))
     shared = [(ord(together), ord(single)) for together, single, tag in pairs if tag == 2]
     assert shared
@@ -74,14 +77,14 @@ def test_a_missing_value_leaves_a_gap() -> None:
     columns = {column for column, _ in cells(drawn(Line("", 1, EPOCHS, broken)), 1)}
     made = drawn(Line("", 1, EPOCHS, whole))
     missing = {column for column, _ in cells(made, 1)} - columns
-    assert missing and all(made.column(9) < column < made.column(12) for column in missing)
+    assert missing and all(made.grid.column(9) < column < made.grid.column(12) for column in missing)
 
 
 def test_a_log_scale_straightens_an_exponential() -> None:
     exponential = Line("", 1, EPOCHS, [10.0**-epoch for epoch in EPOCHS])
     made = drawn(exponential, view=View(logarithmic=True))
     for epoch in EPOCHS:
-        assert (made.column(epoch), made.line(-epoch)) in cells(made, 1)
+        assert (made.grid.column(epoch), made.grid.line(-epoch)) in cells(made, 1)
 
 
 def test_nothing_positive_on_a_log_scale_is_an_empty_chart() -> None:
@@ -99,19 +102,21 @@ def test_smoothing_keeps_the_raw_values_faint() -> None:
 def test_the_spread_of_merged_values_is_shown_faint() -> None:
     merged = Line("", 1, [5, 15], [1.0, 1.0], spread=([0.0, 0.5], [2.0, 1.5]))
     made = drawn(merged)
-    assert {(made.column(5), made.line(0.0)), (made.column(5), made.line(2.0))} <= cells(made, FAINT + 1)
+    assert {(made.grid.column(5), made.grid.line(0.0)), (made.grid.column(5), made.grid.line(2.0))} <= cells(
+        made, FAINT + 1
+    )
 
 
 def test_the_cursor_is_a_line_that_hides_no_value() -> None:
     made = drawn(TRAIN, view=View(cursor=10))
-    assert {column for column, _ in cells(made, CURSOR)} == {made.column(10)}
-    assert (made.column(10), made.line(0.2)) in cells(made, 1)
+    assert {column for column, _ in cells(made, CURSOR)} == {made.grid.column(10)}
+    assert (made.grid.column(10), made.grid.line(0.2)) in cells(made, 1)
 
 
 def test_zoom_shows_the_range_and_no_more() -> None:
     made = drawn(TRAIN, view=View(zoom=(5, 10)))
-    assert (made.x.low, made.x.high) == (5, 10)
-    assert text(made).splitlines()[-1].split() == ["5", "6", "7", "8", "9", "10"]
+    assert (made.grid.x.low, made.grid.x.high) == (5, 10)
+    assert text(made).splitlines()[-1].split() == ["5", "6", "7", "8", "9", "epoch", "10"]
 
 
 def test_a_cursor_outside_the_zoom_is_not_drawn() -> None:
@@ -120,20 +125,97 @@ def test_a_cursor_outside_the_zoom_is_not_drawn() -> None:
 
 def test_bounds_hold_the_axis() -> None:
     made = drawn(Line("", 1, EPOCHS, [99.5] * 20), bounds=Bounds(0, 100))
-    assert made.y.high == 100
+    assert made.grid.y.ticks[-1] == (100.0, "100.0")
+    assert made.canvas.rows[0][: made.canvas.left] == list("100.0┤")
 
 
 def test_the_best_epoch_has_a_star() -> None:
     made = drawn(VAL, markers=(Marker(20, 0.125, 2),))
-    row = made.canvas.rows[made.line(0.125)]
-    assert row[made.canvas.left + made.column(20)] == "★"
+    row = made.canvas.rows[made.grid.line(0.125)]
+    assert row[made.canvas.left + made.grid.column(20)] == "★"
 
 
 def test_letters_tell_many_lines_apart() -> None:
-    lines = [Line("", n + 1, EPOCHS, [n] * 20, "ABCDEFGH"[n], "ABCDEFGH"[n], 14) for n in range(8)]
+    lines = [Line("", n + 1, EPOCHS, [n] * 20, "ABCDEFGH"[n], sign="ABCDEFGH"[n]) for n in range(8)]
     for ascii_only in (False, True):
         rows = text(render_chart(ChartData("", lines), View(), 100, 30, ascii_only=ascii_only))
         assert all(letter in rows for letter in "ABCDEFGH")
+
+
+def test_a_single_epoch_is_a_single_point() -> None:
+    made = drawn(Line("", 1, [1], [0.97]), Line("", 2, [1], [0.99]))
+    assert {tag for row in made.canvas.tags for tag in row} == {0, 1, 2}
+    assert len(cells(made, 1)) == len(cells(made, 2)) == 1
+    assert text(made).splitlines()[-1].split() == ["1", "epoch"]
+
+
+def test_a_dashed_line_has_gaps_and_all_of_its_points() -> None:
+    whole = drawn(Line("", 1, EPOCHS, [0.5] * 20))
+    dashed = drawn(Line("", 1, EPOCHS, [0.5] * 20, dashed=True))
+    assert cells(dashed, 1) < cells(whole, 1)
+    assert {(dashed.grid.column(x), dashed.grid.line(0.5)) for x in EPOCHS} <= cells(dashed, 1)
+
+
+@pytest.mark.parametrize("ascii_only", [False, True])
+def test_outliers_are_marked_at_the_edge_and_do_not_flatten_the_rest(ascii_only: bool) -> None:
+    values = [13.0, *(2 / epoch**0.3 for epoch in EPOCHS[1:])]
+    line = Line("", 1, EPOCHS, values)
+    assert drawn(line, ascii_only=ascii_only).grid.y.high >= 13
+    made = drawn(line, view=View(clip_outliers=True), ascii_only=ascii_only)
+    assert made.clipped == 1
+    assert made.grid.y.high < 2.5
+    assert made.canvas.rows[0][made.canvas.left] == ("^" if ascii_only else "▲")
+
+
+def dots(made: RenderedChart, tag: int) -> set[tuple[int, int]]:
+    """(across, up) of the braille dots in the cells of a tag."""
+    bits = ((0x40, 0x04, 0x02, 0x01), (0x80, 0x20, 0x10, 0x08))
+    found = set()
+    for column, line in cells(made, tag):
+        code = ord(made.canvas.rows[line][made.canvas.left + column])
+        for across in range(2):
+            for up in range(4):
+                if code >= 0x2800 and code & bits[across][up]:
+                    found.add((2 * column + across, 4 * (made.canvas.lines - 1 - line) + up))
+    return found
+
+
+@settings(max_examples=80, deadline=None)
+@given(
+    st.lists(st.floats(-1e3, 1e3).filter(lambda value: abs(value) > 1e-3 or value == 0), min_size=1, max_size=30),
+    st.booleans(),
+    st.booleans(),
+    st.booleans(),
+    st.integers(24, 90),
+    st.integers(5, 30),
+)
+def test_every_point_is_drawn_within_half_a_dot_of_its_value(
+    ys: list[float], dashed: bool, logarithmic: bool, clip: bool, width: int, height: int
+) -> None:
+    xs = list(range(1, len(ys) + 1))
+    if logarithmic:
+        ys = [abs(y) or 1.0 for y in ys]
+    lines = [Line("", 1, xs, ys, dashed=dashed)]
+    made = render_chart(
+        ChartData("", lines), View(logarithmic=logarithmic, clip_outliers=clip), max(width, 2 * len(ys) + 12), height
+    )
+    grid, present = made.grid, dots(made, 1)
+    per_x = (grid.x.high - grid.x.low) / (2 * grid.columns - 1)
+    per_y = (grid.y.high - grid.y.low) / (4 * grid.lines - 1)
+    missing = 0
+    for x, value in zip(xs, ys, strict=True):
+        y = log10(value) if logarithmic else value
+        missing += not any(
+            abs(grid.x.low + across * per_x - x) <= per_x * 0.5001
+            and abs(grid.y.low + up * per_y - y) <= per_y * 0.5001
+            for across, up in present
+        )
+    marked = sum(made.canvas.rows[line][column + made.canvas.left] in "▲▼" for column, line in cells(made, 1))
+    assert missing <= made.clipped + (marked if made.clipped else 0)
+    if not made.clipped:
+        assert missing == 0
+    for at, label in grid.y.ticks:  # the label stands in the row in which its value is drawn
+        assert "".join(made.canvas.rows[grid.line(at)]).split("┤")[0].strip() == label
 
 
 @settings(max_examples=60, deadline=None)
@@ -158,4 +240,4 @@ def test_whatever_the_values_there_is_a_picture(
 @pytest.mark.parametrize("column", [0, 1, 30, 55])
 def test_a_click_finds_the_place_that_a_point_is_drawn_at(column: int) -> None:
     made = drawn(TRAIN)
-    assert made.column(made.abscissa(column)) == column
+    assert made.grid.column(made.grid.abscissa(column)) == column

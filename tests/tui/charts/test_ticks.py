@@ -1,10 +1,11 @@
+from itertools import pairwise
 from math import log10, nan
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tui.charts.ticks import integer_ticks, log_ticks, short_count, value_range, value_ticks
+from tui.charts.ticks import Bounds, integer_ticks, log_axis, log_ticks, short_count, value_axis, value_range
 
 
 @pytest.mark.parametrize(
@@ -16,6 +17,7 @@ from tui.charts.ticks import integer_ticks, log_ticks, short_count, value_range,
         (3.2, 3.8, 6, ["3", "4"]),
         (1, 20_000, 5, ["1", "5k", "10k", "15k", "20k"]),
         (100, 200, 3, ["100", "150", "200"]),
+        (1, 6, 3, ["1", "5"]),
     ],
 )
 def test_epochs_are_whole_numbers(low: float, high: float, at_most: int, labels: list[str]) -> None:
@@ -30,17 +32,43 @@ def test_integer_ticks_are_few_and_rising(low: int, span: int, at_most: int) -> 
     assert all(place == int(place) for place in places)
 
 
-def test_value_ticks_enclose_the_values_and_agree_in_decimals() -> None:
-    assert value_ticks(0.17, 2.3, 5) == [(0.0, "0"), (1.0, "1"), (2.0, "2"), (3.0, "3")]
-    assert [label for _, label in value_ticks(0.951, 1.049, 4)] == ["0.95", "1.00", "1.05"]
+def test_the_axis_of_a_percentage_has_both_ends_inside() -> None:
+    axis = value_axis([0.0, 40.0, 100.0], Bounds(0, 100), 17, 4)
+    assert [label for _, label in axis.ticks] == ["0", "25", "50", "75", "100"]
+    assert axis.low < 0 and axis.high > 100
 
 
-@given(st.floats(-1e6, 1e6), st.floats(1e-3, 1e6), st.integers(2, 20))
-def test_value_ticks_always_enclose(low: float, span: float, at_most: int) -> None:
-    ticks = value_ticks(low, low + span, at_most)
-    assert ticks[0][0] <= low + 1e-6 * span
-    assert ticks[-1][0] >= low + span - 1e-6 * span
-    assert len(ticks) <= at_most + 2
+@given(
+    st.floats(-1e6, 1e6),
+    st.floats(1e-3, 1e6),
+    st.integers(2, 60),
+    st.sampled_from([1, 4]),
+    st.sampled_from([0.0, -1e9]),
+)
+def test_every_tick_is_round_and_in_the_middle_of_a_row(
+    low: float, span: float, rows: int, dots: int, bound: float
+) -> None:
+    low = max(low, bound)
+    axis = value_axis([low, low + span], Bounds(low=bound), rows, dots)
+    assert axis.low <= low + 1e-9 * span and axis.high >= (low + span) - 1e-9 * span - 1e-9 * abs(low)
+    assert len(axis.ticks) >= (2 if rows > 2 else 1)
+    per_dot = (axis.high - axis.low) / (rows * dots - 1)
+    places = [(at - axis.low) / per_dot for at, _ in axis.ticks]
+    for place in places:
+        assert place % dots == pytest.approx(1 if dots == 4 else 0, abs=1e-3) or dots == 1
+        assert abs(place - round(place)) < 1e-3
+    steps = {round((b - a) / dots) for a, b in pairwise(places)}
+    assert len(steps) <= 1
+    for at, label in axis.ticks:
+        assert float(label) == pytest.approx(at, rel=0.06, abs=1e-9)
+
+
+def test_powers_of_ten_stand_in_the_middle_of_rows() -> None:
+    axis = log_axis([log10(0.003), log10(40)], 17, 4)
+    per_dot = (axis.high - axis.low) / (17 * 4 - 1)
+    decades = [at for at, _ in axis.ticks if at == round(at)]
+    assert set(decades) >= {-2, -1, 0, 1}
+    assert all(round((at - axis.low) / per_dot, 6) % 4 == 1 for at in decades)
 
 
 def test_log_ticks_say_the_values_themselves() -> None:
