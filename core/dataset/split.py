@@ -58,14 +58,14 @@ def split(clips: Sequence[Clip], settings: SplitSettings) -> Split:
     Raises:
         DatasetError: a genre has too few clips, a column or a part is not there, or the settings make no sense.
     """
-    recordings = _recordings(clips)
+    recordings = same_recording(clips)
     if settings.protocol == "column":
         return _by_column(clips, recordings, settings)
     _check(settings)
     units, notes = recordings, list[str]()
     if settings.protocol == "grouped":
         groups = column_values(clips, settings.groups) if settings.groups else [""] * len(clips)
-        units = _grouped(recordings, groups)
+        units = same_group(recordings, groups)
         if settings.groups:
             notes = _coverage(settings.groups, groups, "each of the others is a group of its own")
     genres, labels = np.unique([clip.genre for clip in clips], return_inverse=True)
@@ -81,12 +81,12 @@ def split(clips: Sequence[Clip], settings: SplitSettings) -> Split:
     return Split(train, valid, test, notes)
 
 
-def _recordings(clips: Sequence[Clip]) -> list[int]:
+def same_recording(clips: Sequence[Clip]) -> list[int]:
     """A number for each clip; copies of one recording share theirs."""
     return union_find([[("content", clip.content), ("group", clip.group) if clip.group else None] for clip in clips])
 
 
-def _grouped(recordings: list[int], groups: list[str]) -> list[int]:
+def same_group(recordings: list[int], groups: list[str]) -> list[int]:
     """A number for each clip; clips of one group, or copies of one recording, share theirs."""
     return union_find([[("r", r), ("g", name) if name else None] for r, name in zip(recordings, groups, strict=True)])
 

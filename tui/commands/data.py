@@ -1,4 +1,4 @@
-"""``data check|demo|preview|pack|import``: look at a dataset, make one, or turn one into features that travel."""
+"""``data ACTION``: look at a dataset and its labels, make one, or turn one into features that travel."""
 
 import argparse
 import math
@@ -9,6 +9,7 @@ import msgspec
 from core.features.settings import FrontEndSettings
 from core.training.presets import DEFAULT_PRESET, PRESETS, preset
 from tui.commands import data_preview as preview
+from tui.commands import labels
 from tui.commands.common import Progress, add_device_option
 from tui.commands.exit_codes import DONE, FAILED, UsageError
 from tui.shell.printing import print_data, print_json, print_lines, print_note
@@ -40,6 +41,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         actions.add_parser("preview", help="what a recipe's augmentation does to a clip, as pictures and as sound")
     )
 
+    labels.add_suspects_arguments(
+        actions.add_parser("suspects", help="files whose labels are probably wrong, most doubtful first")
+    )
+    labels.add_labels_arguments(
+        actions.add_parser("labels", help="decisions about labels: write a new table, show them, take them back")
+    )
+
     pack = actions.add_parser("pack", help="turn a folder of audio into a feature pack that trains without it")
     pack.add_argument("folder", metavar="FOLDER", help="a folder with a folder of clips per genre")
     pack.add_argument("out", metavar="OUT", help="a new folder")
@@ -56,7 +64,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    actions = {"check": _check, "demo": _demo, "preview": preview.run, "pack": _pack, "import": _import}
+    actions = {
+        "check": _check,
+        "demo": _demo,
+        "preview": preview.run,
+        "suspects": labels.suspects,
+        "labels": labels.labels,
+        "pack": _pack,
+        "import": _import,
+    }
     return actions[args.action](args)
 
 

@@ -100,10 +100,17 @@ COMMANDS = {
         "feed",
         ("arecord -q -f S16_LE -t wav | genre-tui feed",),
     ),
+    "similar": Command(
+        "list the files of a dataset that sound most like a file",
+        "labels",
+        ("similar song.mp3 genres", "similar song.mp3 genres --top 30 --playlist alike.m3u8"),
+        "add_similar_arguments",
+        "similar",
+    ),
     "data": Command(
-        "check a dataset, make a synthetic one, preview augmentation, pack and import features",
+        "check a dataset and its labels, make a synthetic one, preview augmentation, pack and import features",
         "data",
-        ("data check genres", "data demo", "data pack genres packed", "data ACTION --help"),
+        ("data check genres", "data suspects genres --groups artist", "data pack genres packed", "data ACTION --help"),
     ),
     "serve": Command(
         "serve the classifier over HTTP, with a page for browsers",

@@ -20,18 +20,12 @@ class Playlists:
 
     def add(self, path: Path, labels: list[str], duration_s: float) -> str | None:
         """Adds a file under each label; returns why it cannot be in a playlist, if so."""
-        # A player resolves ".." from where the playlist really is.
-        entry = os.path.relpath(path.parent.resolve() / path.name, self.folder.resolve())
         try:
-            entry.encode()
-        except UnicodeEncodeError:
-            return "is in no playlist: its name is not UTF-8"
-        if "\n" in entry or "\r" in entry:
-            return "is in no playlist: its name holds a line break"
-        if entry.startswith("#"):
-            entry = f"./{entry}"  # a comment otherwise
+            entry = _entry(path, duration_s, self.folder)
+        except ValueError as error:
+            return f"is in no playlist: {error}"
         for label in labels:
-            self._entries[label].append(f"#EXTINF:{round(duration_s)},{path.stem}\n{entry}\n")
+            self._entries[label].append(entry)
         return None
 
     def save(self) -> list[Path]:
@@ -50,6 +44,41 @@ class Playlists:
         except OSError as error:
             raise UserError(f"no playlists can be written to {self.folder}: {error.strerror}") from error
         return written
+
+
+def write_playlist(out: Path, files: Iterable[tuple[Path, float]]) -> list[str]:
+    """Writes one playlist of files with their seconds; returns a sentence for each file that it cannot list.
+
+    Raises:
+        OSError: it cannot be written.
+    """
+    entries, skipped = [], []
+    for path, duration_s in files:
+        try:
+            entries.append(_entry(path, duration_s, out.parent))
+        except ValueError as error:
+            skipped.append(f"{path} is not in the playlist: {error}")
+    write_output(out, ("#EXTM3U\n" + "".join(entries)).encode())
+    return skipped
+
+
+def _entry(path: Path, duration_s: float, folder: Path) -> str:
+    """The lines of a file in a playlist in ``folder``.
+
+    Raises:
+        ValueError: no playlist can name the file.
+    """
+    # A player resolves ".." from where the playlist really is.
+    entry = os.path.relpath(path.parent.resolve() / path.name, folder.resolve())
+    try:
+        entry.encode()
+    except UnicodeEncodeError:
+        raise ValueError("its name is not UTF-8") from None
+    if "\n" in entry or "\r" in entry:
+        raise ValueError("its name holds a line break")
+    if entry.startswith("#"):
+        entry = f"./{entry}"  # a comment otherwise
+    return f"#EXTINF:{round(duration_s)},{path.stem}\n{entry}\n"
 
 
 def _file_names(labels: Iterable[str]) -> dict[str, str]:

@@ -1,0 +1,208 @@
+"""Embeddings of clips: the window statistics of three overlapping stretches, computed once per content.
+
+Shapes: N clips, W = `WINDOWS` windows of each, M mel bands, T frames, F statistics.
+"""
+
+import hashlib
+import os
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+import msgspec
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from core.audio.errors import AudioError
+from core.dataset.clip import Clip, Excluded, OnNote
+from core.dataset.extract import OnFeatures, compute_features
+from core.dataset.feature_set import FeatureSet
+from core.dataset.inspect_file import inspect_file
+from core.dataset.load import load_features
+from core.dataset.pack import ARCHIVE_FRONT_END
+from core.dataset.pack_manifest import is_pack
+from core.dataset.scan import OnProgress, survey
+from core.features.settings import FrontEndSettings
+from core.models.networks.window_statistics import WindowStatistics
+from core.util.dirs import cache_folder
+from core.util.errors import UserError
+from core.util.parallel import cores, ordered_map
+from core.util.text import printable
+
+Floats = npt.NDArray[np.float32]
+WINDOWS = 3
+WINDOW_SECONDS = 15.0
+"""Longer windows know a clip better; several per clip keep an average from hiding a change within it."""
+VERSION = 1
+"""Increased when the same spectrogram would give other statistics."""
+WAIT_SECONDS = 30.0
+"""Wait for another process that is writing."""
+_SCHEMA = """
+CREATE TABLE IF NOT EXISTS embeddings
+    (content TEXT, kind TEXT, statistics BLOB NOT NULL, PRIMARY KEY (content, kind)) WITHOUT ROWID;
+"""
+
+
+@dataclass(frozen=True)
+class EmbeddedSet:
+    """``embeddings_NWF`` belong to ``clips``, in order; ``excluded`` is everything that has none, with reasons."""
+
+    root: Path
+    clips: list[Clip]
+    embeddings_NWF: Floats
+    settings: FrontEndSettings
+    excluded: list[Excluded]
+
+    @property
+    def is_pack(self) -> bool:
+        """Whether the clips have no audio files."""
+        return is_pack(self.root)
+
+
+def embed_dataset(
+    data: str | os.PathLike[str],
+    *,
+    index: Path | None = None,
+    device: torch.device | str = "cpu",
+    on_scanning: OnProgress | None = None,
+    on_features: OnFeatures | None = None,
+    on_embedded: OnProgress | None = None,
+    on_note: OnNote | None = None,
+) -> EmbeddedSet:
+    """Scans and embeds the labelled dataset at ``data``: whatever `core.dataset.scan.survey` accepts.
+
+    Spectrograms come from and go to the feature store. Progress goes to ``on_scanning``, ``on_features`` and
+    ``on_embedded``, in this order; what a user should know to ``on_note``.
+
+    Raises:
+        UserError: the dataset cannot be used, or the feature store cannot be written.
+    """
+    found = survey(data, index=index, seconds=ARCHIVE_FRONT_END.seconds, on_progress=on_scanning)
+    if on_note:
+        for note in found.notes:
+            on_note(note)
+    features, failed = load_features(found, ARCHIVE_FRONT_END, device=device, on_features=on_features, on_note=on_note)
+    if not features.clips:
+        raise UserError(f"No clip of {printable(found.root)} can be used: {failed[0].path} {failed[0].reason}.")
+    embeddings = embed(features, on_progress=on_embedded)
+    return EmbeddedSet(found.root, features.clips, embeddings, features.settings, found.excluded + failed)
+
+
+def embed_file(path: Path, settings: FrontEndSettings) -> tuple[Clip, Floats]:
+    """One audio file, as a clip without a genre, and its embedding (W, F) under the front end of a dataset.
+
+    Raises:
+        AudioError: it cannot be read, or is silent or too short.
+    """
+    found = inspect_file(path)
+    if reason := found.rejection(settings.seconds):
+        raise AudioError(path, reason)
+    clip = Clip(
+        path, "", printable(path.stem), found.content, found.rate, found.channels, found.format, found.duration_s
+    )
+    features, failed = compute_features([clip], settings)
+    if failed:
+        raise AudioError(path, failed[0].reason)
+    return clip, embed(features)[0]
+
+
+def embed(features: FeatureSet, *, store: Path | None = None, on_progress: OnProgress | None = None) -> Floats:
+    """The embeddings of all clips, (N, W, F) float32. Those that were computed before come from ``store``.
+
+    A clip shorter than a window is one window, W times.
+
+    Raises:
+        UserError: the front end has too few mel bands for the statistics.
+    """
+    kind = _kind(features.settings)
+    statistics = WindowStatistics(features.settings.n_mels)
+    embeddings = np.empty((len(features), WINDOWS, statistics.count), dtype=np.float32)
+    with _Store(store or cache_folder() / "embeddings.sqlite", kind) as known:
+        missing = [i for i, clip in enumerate(features.clips) if not known.read(clip.content, embeddings[i])]
+        done = len(features) - len(missing)
+        with _single_threaded():
+            computed = ordered_map(lambda i: _statistics(features, statistics, i), missing, cores())
+            for i, statistics_WF in zip(missing, computed, strict=True):
+                # As it will come from the store, so that a first and a second call agree.
+                embeddings[i] = known.write(features.clips[i].content, statistics_WF)
+                done += 1
+                if on_progress:
+                    on_progress(done, len(features))
+    return embeddings
+
+
+def _statistics(features: FeatureSet, statistics: WindowStatistics, i: int) -> Floats:
+    """(W, F) of one clip."""
+    settings = features.settings
+    frames = max(1, int(features.frames[i]))
+    mel_MT = features.as_decibels(features.batch([i])[0, :, :frames])
+    length = min(frames, max(1, round(WINDOW_SECONDS * settings.sample_rate / settings.hop_length)))
+    starts = np.linspace(0, frames - length, WINDOWS).round().astype(int).tolist()
+    windows_WMT = torch.stack([mel_MT[:, start : start + length] for start in starts])
+    statistics_WF: Floats = statistics(windows_WMT).numpy()
+    return statistics_WF
+
+
+def _kind(settings: FrontEndSettings) -> str:
+    described = msgspec.json.encode((VERSION, WINDOWS, WINDOW_SECONDS, settings))
+    return hashlib.blake2b(described, digest_size=8).hexdigest()
+
+
+class _Store:
+    """Embeddings of one kind by content, as float16. One that cannot be used is done without: it is only a cache."""
+
+    def __init__(self, path: Path, kind: str) -> None:
+        self._kind = kind
+        self._database: sqlite3.Connection | None = None
+        with suppress(sqlite3.Error, OSError):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            database = sqlite3.connect(path, timeout=WAIT_SECONDS)
+            database.executescript("PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL;" + _SCHEMA)
+            self._database = database
+
+    def read(self, content: str, into_WF: Floats) -> bool:
+        """Whether the store has the content's embedding, which is then in ``into_WF``."""
+        if self._database is None:
+            return False
+        row = None
+        with suppress(sqlite3.Error):
+            row = self._database.execute(
+                "SELECT statistics FROM embeddings WHERE content = ? AND kind = ?", (content, self._kind)
+            ).fetchone()
+        if row is None or len(row[0]) != 2 * into_WF.size:
+            return False
+        into_WF[:] = np.frombuffer(row[0], dtype=np.float16).reshape(into_WF.shape)
+        return True
+
+    def write(self, content: str, statistics_WF: Floats) -> npt.NDArray[np.float16]:
+        """Keeps an embedding, and returns it as `read` will."""
+        kept = statistics_WF.astype(np.float16)
+        if self._database is not None:
+            with suppress(sqlite3.Error):
+                self._database.execute(
+                    "INSERT OR REPLACE INTO embeddings VALUES (?, ?, ?)", (content, self._kind, kept.tobytes())
+                )
+        return kept
+
+    def __enter__(self) -> "_Store":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._database is not None:
+            with suppress(sqlite3.Error):
+                self._database.commit()
+            self._database.close()
+
+
+@contextmanager
+def _single_threaded() -> Iterator[None]:
+    """Has each thread do its own arithmetic instead of sharing it out among as many threads again."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)
