@@ -52,8 +52,10 @@ def main() -> None:
 
     same = []
     for i in range(0, len(truth_N), 1 if len(truth_N) < 400 else 5):
-        [first] = nearest(found.embeddings_NWF[i], found.embeddings_NWF, truth_N, groups_N, group=groups_N[i], top=1)
-        same.append(truth_N[first.place] == truth_N[i])
+        [neighbour] = nearest(
+            found.embeddings_NWF[i], found.embeddings_NWF, truth_N, groups_N, group=groups_N[i], top=1
+        )
+        same.append(truth_N[neighbour.place] == truth_N[i])
     print(f"nearest clip of another group has the same genre: {np.mean(same):.1%} of {len(same)}")
 
 
