@@ -38,10 +38,11 @@ class Clip:
 
 @dataclass(frozen=True)
 class Excluded:
-    """A file that was left out, and why. ``path`` is text for people."""
+    """A file that was left out, and why. ``path`` is text for people; ``genre`` is empty where it is not known."""
 
     path: str
     reason: str
+    genre: str = ""
 
 
 class DatasetError(UserError):

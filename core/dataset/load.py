@@ -11,6 +11,7 @@ import torch
 from core.dataset.clip import Clip, DatasetError, Excluded, OnNote
 from core.dataset.extract import OnFeatures, compute_features
 from core.dataset.feature_set import FeatureSet
+from core.dataset.labels.settings import LabelSettings
 from core.dataset.pack import open_pack
 from core.dataset.pack_manifest import is_pack
 from core.dataset.scan import OnProgress, Scan, check_genres, scan
@@ -42,6 +43,7 @@ def load_dataset(
     split_settings: SplitSettings | None = None,
     *,
     divide: Divide | None = None,
+    labels: LabelSettings | None = None,
     index: Path | None = None,
     device: torch.device | str = "cpu",
     store: FeatureStore | None = None,
@@ -50,12 +52,13 @@ def load_dataset(
     on_features: OnFeatures | None = None,
     on_note: OnNote | None = None,
 ) -> Dataset:
-    """The folder of genres or the feature pack at ``data``.
+    """The folder of music or the feature pack at ``data``.
 
     Its spectrograms are left on disk: ``dataset.features.to(device)`` loads them. A pack brings its own front end, and
     ``front_end`` is not looked at: ``dataset.features.settings`` is the one that a model trained on it must have.
     ``divide`` gives the split instead of ``split_settings``, for clips that were divided before.
-    ``device`` computes what the store lacks. ``index`` is a CSV file with more columns for the clips. Progress goes
+    ``device`` computes what the store lacks. ``labels`` says where the genres come from (see
+    ``scan``), and ``index`` is a table with more columns for the clips. Progress goes
     to ``on_scanning(done, total)``, then ``on_scanned(scan, split)``, then ``on_features(done, total, cached)``; what a
     user should know about the data besides goes to ``on_note``.
 
@@ -63,7 +66,7 @@ def load_dataset(
         DatasetError: it cannot be trained on (see ``scan`` and ``split``).
         UserError: the feature store cannot be written.
     """
-    found = scan(data, index=index, seconds=front_end.seconds, on_progress=on_scanning)
+    found = scan(data, labels=labels, index=index, seconds=front_end.seconds, on_progress=on_scanning)
     divide = divide or partial(split, settings=split_settings or SplitSettings())
     divided = divide(found.clips)
     if on_scanned:

@@ -23,9 +23,9 @@ from core.dataset.clip import Clip, DatasetError
 from core.util.text import printable
 
 INDEX_NAME = "index.csv"
-FILE_COLUMNS = ("path", "file", "filename", "audio", "name", "track", "track_id", "id")
+FILE_COLUMNS = ("path", "file", "file_name", "filename", "audio", "name", "track", "track_id", "id")
 """Columns that may say which clip a row describes, in order of preference; case does not matter."""
-LABEL_COLUMNS = ("genre", "genre_top", "label", "class", "tag", "style")
+LABEL_COLUMNS = ("genre", "genre_top", "label", "class", "tag", "tags", "style")
 """Columns that may hold a clip's genre, in order of preference."""
 LARGEST_TABLE = 1 << 30
 DELIMITERS = ",;\t"
@@ -65,9 +65,13 @@ class Matching:
     table: Path
     rows: list[dict[str, str]]
     """A row for each file, in the order of the files; empty for a file without one."""
+    column: str = ""
+    """The column that named the files."""
     unmatched: list[str] = field(default_factory=list)
     ambiguous: list[str] = field(default_factory=list)
     duplicates: list[str] = field(default_factory=list)
+    rivals: list[tuple[int, dict[str, str]]] = field(default_factory=list)
+    """Other rows that name a file just as exactly as the one that counts, with the file's place."""
 
     @property
     def notes(self) -> list[str]:
@@ -89,21 +93,18 @@ class Matching:
         return notes
 
 
-def read_table(path: Path) -> Table:
+def read_table(path: Path, path_column: str | None = None) -> Table:
     """
+    Args:
+        path_column: the column that names the files; by default those called like one of `FILE_COLUMNS`.
+
     Raises:
         DatasetError: the file cannot be read, is not a table, or has no column that names files.
     """
-    try:
-        status = path.stat()
-        if not stat.S_ISREG(status.st_mode) or status.st_size > LARGEST_TABLE:
-            raise ValueError(f"it is not a file of at most {LARGEST_TABLE >> 30} GB")
-        text = _decoded(path.read_bytes())
-        is_json = path.suffix.lower() in (".jsonl", ".ndjson") or text.lstrip().startswith("{")
-        table = Table(path, *(_json_lines(text) if is_json else _delimited(text)))
-    except (OSError, ValueError, csv.Error) as error:
-        raise DatasetError(f"The index {printable(path)} cannot be read: {error}.") from error
-    if not table.file_columns:
+    table = Table(path, *read_rows(path))
+    if path_column is not None and path_column not in table.columns:
+        raise no_column(table, path_column, "--path-column")
+    if path_column is None and not table.file_columns:
         raise DatasetError(
             f"{printable(path)} needs a column that says which clip each row describes, called "
             f"{', '.join(FILE_COLUMNS[:-1])} or {FILE_COLUMNS[-1]}."
@@ -111,7 +112,75 @@ def read_table(path: Path) -> Table:
     return table
 
 
-def _decoded(data: bytes) -> str:
+def no_column(table: Table, column: str, option: str) -> DatasetError:
+    """The error for a column that a table does not have."""
+    return DatasetError(
+        f"{printable(table.path)} has no column {column!r}: name one of {', '.join(map(printable, table.columns))} "
+        f"with {option}."
+    )
+
+
+def read_rows(path: Path) -> tuple[list[str], list[dict[str, str]]]:
+    """The columns and rows of a table, whatever its columns are called.
+
+    Raises:
+        DatasetError: the file cannot be read or is not a table.
+    """
+    try:
+        status = path.stat()
+        if not stat.S_ISREG(status.st_mode) or status.st_size > LARGEST_TABLE:
+            raise ValueError(f"it is not a file of at most {LARGEST_TABLE >> 30} GB")
+        if path.suffix.lower() == ".parquet":
+            return _parquet(path)
+        text = decoded(path.read_bytes())
+        is_json = path.suffix.lower() in (".jsonl", ".ndjson") or text.lstrip().startswith("{")
+        return _json_lines(text) if is_json else _delimited(text)
+    except (OSError, ValueError, csv.Error) as error:
+        raise DatasetError(f"The index {printable(path)} cannot be read: {error}.") from error
+
+
+def read_table_of_two(path: Path) -> list[tuple[str, str]]:
+    """The rows of a table with two columns, its header among them: a name, and what it stands for.
+
+    Raises:
+        DatasetError: the file cannot be read, or a row does not have two fields.
+    """
+    try:
+        text = decoded(path.read_bytes())
+        delimiter = max(DELIMITERS, key=lambda mark: len(_header(text, mark)))
+        rows = list(csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, skipinitialspace=True))
+    except (OSError, ValueError, csv.Error) as error:
+        raise DatasetError(f"{printable(path)} cannot be read: {error}.") from error
+    for number, row in enumerate(rows, start=1):
+        if len(row) not in (0, 2):
+            raise DatasetError(
+                f"Line {number} of {printable(path)} should hold two names, such as Hip Hop{delimiter}hiphop; it has "
+                f"{_count(len(row), 'field')}."
+            )
+    return [(row[0].strip(), row[1].strip()) for row in rows if row]
+
+
+def _parquet(path: Path) -> tuple[list[str], list[dict[str, str]]]:
+    """
+    Raises:
+        ValueError: the file is damaged, or pyarrow is not installed.
+    """
+    try:
+        from pyarrow import ArrowException, parquet, types
+    except ImportError:
+        raise ValueError("Parquet needs pyarrow: pip install pyarrow, or save the table as CSV") from None
+    try:
+        with parquet.ParquetFile(path) as file:
+            schema = file.schema_arrow
+            # Audio inside the table itself is no label.
+            texts = [c.name for c in schema if not (types.is_struct(c.type) or types.is_binary(c.type))]
+            rows = file.read(texts).to_pylist()
+    except ArrowException as error:
+        raise ValueError((str(error).splitlines() or [type(error).__name__])[0]) from error
+    return texts, [{column: _text(row[column]) for column in texts} for row in rows]
+
+
+def decoded(data: bytes) -> str:
     """
     Raises:
         ValueError: it is not text.
@@ -178,20 +247,23 @@ def _text(value: object) -> str:
     return value.strip() if isinstance(value, str) else msgspec.json.encode(value).decode()
 
 
-def match(table: Table, files: Sequence[str]) -> Matching:
+def match(table: Table, files: Sequence[str], column: str | None = None) -> Matching:
     """Finds the rows of ``files``, paths relative to the dataset's root such as ``blues/blues.00000.au``.
 
     A row's path may be longer or shorter than the file's and may lack the suffix; its separators, Unicode form, spaces
     around it and the case of its suffix do not matter. A bare name needs to be unique, or the row's genre has to name
     the file's folder; a number may have lost its leading zeros. Of several rows for a file the most exact one counts.
+
+    Args:
+        column: the column that names the files; by default the first of the table's that names one.
     """
     index = _FileIndex(files)
     labels = table.label_columns
     chosen: list[tuple[int, dict[str, str]] | None] = [None] * len(files)
-    matching = Matching(table.path, [])
-    column = next(
+    column = column or next(
         (c for c in table.file_columns if any(index.find(row[c], ()) for row in table.rows)), table.file_columns[0]
     )
+    matching = Matching(table.path, [], column)
     for row in table.rows:
         found = index.find(row[column], [row[label] for label in labels])
         if len(found) != 1:
@@ -201,6 +273,8 @@ def match(table: Table, files: Sequence[str]) -> Matching:
         known = chosen[place]
         if known is not None:
             matching.duplicates.append(printable(row[column]))
+            if rank == known[0]:
+                matching.rivals.append((place, row))
         if known is None or rank < known[0]:
             chosen[place] = rank, row
     matching.rows.extend(row[1] if row else {} for row in chosen)

@@ -21,6 +21,7 @@ import torch
 from core.dataset.clip import Clip, DatasetError, Excluded, OnNote
 from core.dataset.extract import OnFeatures, compute_features
 from core.dataset.feature_set import FeatureSet
+from core.dataset.labels.settings import LabelSettings
 from core.dataset.metadata import match, read_table
 from core.dataset.pack_manifest import FEATURES, is_pack, read_pack_index, write_pack_index
 from core.dataset.scan import OnProgress, scan
@@ -41,11 +42,15 @@ def pack(
     out: str | os.PathLike[str],
     settings: FrontEndSettings,
     *,
+    labels: LabelSettings | None = None,
     device: torch.device | str = "cpu",
     on_scanning: OnProgress | None = None,
     on_features: OnFeatures | None = None,
+    on_note: OnNote | None = None,
 ) -> list[Excluded]:
-    """Packs the spectrograms of a folder of genres into the new folder ``out``; returns what was left out.
+    """Packs the spectrograms of a dataset into the new folder ``out``; returns what was left out.
+
+    The pack keeps the genres and all columns of the label source ``labels``, which ``on_note`` is told.
 
     Raises:
         DatasetError: the folder cannot be trained on, is a pack already, or has no clip with a spectrogram; or ``out``
@@ -55,7 +60,10 @@ def pack(
     if is_pack(Path(folder)):
         raise DatasetError(f"{printable(folder)} is a feature pack already: train on it as it is, or copy the folder.")
     _check_free(Path(out))  # before the hours that features may take
-    found = scan(folder, on_progress=on_scanning)
+    found = scan(folder, labels=labels, on_progress=on_scanning)
+    for note in [found.label_source, *found.notes]:
+        if on_note:
+            on_note(note)
     features, failed = compute_features(found.clips, settings, device=device, on_progress=on_features)
     if not len(features):
         raise DatasetError(
@@ -70,7 +78,8 @@ def pack(
         mel.flush()
         checksums = [zlib.crc32(row.data) for row in mel]
         frames = features.frames.tolist()
-        write_pack_index(making, settings, features.clips, frames, checksums, printable(found.root))
+        source = f"{printable(found.root)}; {found.label_source}"
+        write_pack_index(making, settings, features.clips, frames, checksums, source)
         open_pack(making)  # what cannot be read again is not put in place
     return found.excluded + failed
 

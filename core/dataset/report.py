@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from core.dataset.clip import Clip, DatasetError, Excluded
+from core.dataset.labels.settings import LabelSettings
 from core.dataset.scan import OnProgress, Scan, check_genres, survey
 from core.dataset.split import split
 from core.dataset.split_settings import SplitSettings
@@ -37,6 +38,8 @@ class DataReport:
     across_genres: list[list[str]]
     refused: str | None
     """Why training would refuse it; None if it would not."""
+    labels: str
+    """Where the genres come from."""
     notes: list[str]
     """What else a user should know: genres without usable clips, rows of the metadata that match no clip."""
 
@@ -59,6 +62,7 @@ class DataReport:
         widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
         lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
         clips, hours = sum(g.clips for g in self.genres), sum(g.hours for g in self.genres)
+        lines.insert(0, self.labels)
         lines.append(f"{clips} clips in {sum(g.clips > 0 for g in self.genres)} genres, {hours:.2f} hours")
         if self.refused:
             lines.append(f"training would be refused: {self.refused}")
@@ -72,13 +76,15 @@ class DataReport:
         return "\n".join(lines)
 
 
-def check(folder: str | os.PathLike[str], *, on_progress: OnProgress | None = None) -> DataReport:
-    """Reports on ``folder/<genre>/*``: what is there, what is unfit, what is there twice.
+def check(
+    folder: str | os.PathLike[str], *, labels: LabelSettings | None = None, on_progress: OnProgress | None = None
+) -> DataReport:
+    """Reports on a dataset: what is there, what is unfit, what is there twice. For ``labels`` see `scan`.
 
     Raises:
         DatasetError: there is no such folder, or no usable audio in it.
     """
-    found = survey(folder, on_progress=on_progress)
+    found = survey(folder, labels=labels, on_progress=on_progress)
     by_genre: dict[str, list[Clip]] = defaultdict(list)
     by_content: dict[str, list[Clip]] = defaultdict(list)
     for clip in found.clips:
@@ -86,15 +92,16 @@ def check(folder: str | os.PathLike[str], *, on_progress: OnProgress | None = No
         by_content[clip.content].append(clip)
     lost: dict[str, int] = defaultdict(int)
     for item in found.excluded:
-        lost[Path(item.path).parts[0]] += 1
+        lost[item.genre] += 1
     copies = [clips for clips in by_content.values() if len(clips) > 1]
     return DataReport(
         root=printable(found.root),
-        genres=[_report(genre, by_genre[genre], lost[genre]) for genre in sorted({*by_genre, *lost})],
+        genres=[_report(genre, by_genre[genre], lost[genre]) for genre in sorted({*by_genre, *lost} - {""})],
         excluded=found.excluded,
         duplicates=[_names(found.root, clips) for clips in copies],
         across_genres=[_names(found.root, clips) for clips in copies if len({clip.genre for clip in clips}) > 1],
         refused=_refusal(found),
+        labels=found.label_source,
         notes=found.notes,
     )
 

@@ -1,16 +1,20 @@
-"""Scanning a folder of genres: its usable clips, and every other file with the reason why it was left out."""
+"""Scanning a dataset: its usable clips, and every other file with the reason why it was left out."""
 
 import os
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from core.audio.errors import AudioError
-from core.audio.files.formats import is_audio
 from core.dataset.clip import Clip, DatasetError, Excluded
 from core.dataset.inspect_file import FileInspection, ScanCache, Stamp, inspect_file, stamp_of
-from core.dataset.metadata import INDEX_NAME, Matching, match, match_clips, read_table
+from core.dataset.labels.files import LabelledFile
+from core.dataset.labels.folders import genre_root, no_audio
+from core.dataset.labels.settings import LabelSettings
+from core.dataset.labels.source import LabelSource, read_labels
+from core.dataset.labels.tree import GenreTree
+from core.dataset.metadata import match, match_clips, read_table
 from core.dataset.pack_manifest import is_pack, read_pack_index
 from core.features.settings import FrontEndSettings
 from core.util.parallel import cores, ordered_map
@@ -30,6 +34,14 @@ class Scan:
     genres: list[str]
     notes: list[str] = field(default_factory=list)
     """What a user should know about it, one sentence each."""
+    labels: LabelSettings = field(default_factory=LabelSettings)
+    """What finds the same labels again."""
+    label_source: str = ""
+    """Where the labels come from: ``labels: tracks.csv, column genre_top; 7,994 of 8,000 files matched``."""
+    tree: GenreTree | None = None
+    """Of the genres, where the source brings one."""
+    has_split: bool = False
+    """Whether the source brings a split of three parts, in the column ``split``."""
 
     @property
     def hours(self) -> float:
@@ -39,23 +51,28 @@ class Scan:
 def scan(
     folder: str | os.PathLike[str],
     *,
+    labels: LabelSettings | None = None,
     index: Path | None = None,
     seconds: float = FrontEndSettings().seconds,
     on_progress: OnProgress | None = None,
 ) -> Scan:
-    """Every usable clip in ``folder/<genre>/*``, or in ``folder/genres/<genre>/*`` if that exists.
+    """Every usable clip below ``folder``, with its genre from a label source that is found there.
 
-    Files without an audio suffix are passed over; unusable ones are excluded, each with its reason. Columns come from
-    the table ``index``, otherwise from ``index.csv`` in the folder. Files are hashed and decoded once; a later scan
-    inspects only those that changed. A feature pack is accepted too, and its clips keep their order.
+    Files without an audio suffix are passed over; unusable ones are excluded, each with its reason. Files are hashed
+    and decoded once; a later scan inspects only those that changed. A feature pack is accepted too, and its clips keep
+    their order.
 
     Args:
+        labels: where the genres come from; by default whatever is found: a public collection, a table, tags, or a
+            folder per genre (see `core.dataset.labels.source.read_labels`).
+        index: a table with more columns for the clips.
         seconds: length of the part that is used, from the beginning; a clip that is silent there is excluded.
 
     Raises:
-        DatasetError: there is no such folder, it holds no usable audio, or fewer than two genres of it.
+        DatasetError: there is no such folder, it holds no usable audio, fewer than two genres of it, or the labels
+            cannot be read.
     """
-    found = survey(folder, index=index, seconds=seconds, on_progress=on_progress)
+    found = survey(folder, labels=labels, index=index, seconds=seconds, on_progress=on_progress)
     check_genres(found.genres, printable(found.root))
     return found
 
@@ -67,92 +84,104 @@ def check_genres(genres: Sequence[str], name: str) -> None:
     """
     if len(genres) < 2:
         raise DatasetError(
-            f"{name} has only one genre with usable clips, {genres[0]}: "
-            "a classifier needs clips of at least two, each genre in a folder of its own."
+            f"{name} has only one genre with usable clips, {genres[0]}: a classifier needs clips of at least two."
         )
 
 
 def survey(
     folder: str | os.PathLike[str],
     *,
+    labels: LabelSettings | None = None,
     index: Path | None = None,
     seconds: float = FrontEndSettings().seconds,
     on_progress: OnProgress | None = None,
 ) -> Scan:
     """The same for a folder that is only looked at: one genre is enough."""
-    excluded: list[Excluded] = []
     try:
-        root = _root(Path(folder))
-        if is_pack(root):
-            return _packed(root, index)
-        files = list(_audio_files(root, excluded))
+        folder = _existing(Path(folder))
+        if is_pack(folder):
+            return _packed(folder, index)
+        source = read_labels(folder, labels or LabelSettings(), index)
     except OSError as error:
         raise DatasetError(
             f"{printable(folder)} cannot be listed: {(error.strerror or str(error)).lower()}."
         ) from error
-    if not files:
+    if not source.total:
+        raise no_audio(source.root)
+    if not source.files:
         raise DatasetError(
-            f"{printable(root)} holds no audio: it should have a folder for each genre, with that genre's clips inside."
+            f"None of the {source.total:,} audio files in {printable(source.root)} has a genre "
+            f"({source.description}): {_reasons(source.excluded)}."
         )
-    relative = [printable(path.relative_to(root)) for path in files]
-    metadata = _metadata((Path(folder), root), index, relative)
-    columns = metadata.rows if metadata else [{}] * len(files)
-    names = Counter((path.parent.name, path.stem) for path in files)
+    if index is not None and source.settings.source not in ("folders", "flat"):
+        source = replace(source, files=_with_columns(source.root, source.files, index))
+    return _inspect_all(source, seconds, on_progress)
+
+
+def _inspect_all(source: LabelSource, seconds: float, on_progress: OnProgress | None) -> Scan:
+    """The clips of all labelled files that are usable."""
+    root, excluded = source.root, list(source.excluded)
+    paths = [file.path for file in source.files]
+    relative = [printable(path.relative_to(root)) for path in paths]
+    names = _names(relative, source.genres)
     clips: list[Clip] = []
     cache = ScanCache(root)
-    for done, (path, row, finding) in enumerate(
-        zip(files, columns, _inspected(files, relative, cache), strict=True), start=1
-    ):
+    for place, finding in enumerate(_inspected(paths, relative, cache)):
         reason = finding if isinstance(finding, str) else finding.rejection(seconds)
         if isinstance(finding, str) or reason is not None:
-            excluded.append(Excluded(relative[done - 1], reason or ""))
+            excluded.append(Excluded(relative[place], reason or "", source.genres[place]))
         else:
-            unique = names[path.parent.name, path.stem] == 1
-            clips.append(_clip(path, printable(path.stem if unique else path.name), finding, row))
+            file = source.files[place]
+            clips.append(_clip(file.path, source.genres[place], names[place], finding, file.columns))
         if on_progress:
-            on_progress(done, len(files))
+            on_progress(place + 1, len(paths))
     cache.save()
     if not clips:
         raise DatasetError(
-            f"None of the {len(files)} audio files in {printable(root)} can be used: {_reasons(excluded)}."
+            f"None of the {len(paths)} audio files in {printable(root)} can be used: {_reasons(excluded)}."
         )
+    clips.sort(key=lambda clip: os.fsencode(clip.genre))
     genres = sorted({clip.genre for clip in clips})
-    lost = sorted({printable(path.parent.name) for path in files} - set(genres))
+    lost = sorted(set(source.genres) - set(genres))
     notes = [f"The genre {genre} has no usable clip and is left out." for genre in lost]
-    return Scan(root, clips, excluded, genres, notes + (metadata.notes if metadata else []))
+    return Scan(
+        root,
+        clips,
+        excluded,
+        genres,
+        notes + source.notes,
+        source.settings,
+        source.description,
+        source.tree,
+        source.has_split,
+    )
 
 
-def _root(folder: Path) -> Path:
+def _existing(folder: Path) -> Path:
     if not folder.exists():
         raise DatasetError(f"There is no folder {printable(folder)}.")
     if not folder.is_dir():
         raise DatasetError(f"{printable(folder)} is a file; a dataset is a folder with a folder for each genre.")
-    inner = folder / "genres"
-    return inner if inner.is_dir() else folder
+    return genre_root(folder) if is_pack(genre_root(folder)) else folder
 
 
-def _audio_files(root: Path, excluded: list[Excluded]) -> Iterator[Path]:
-    """Audio files of every genre, sorted; folders that cannot be listed or hold no audio are excluded by name."""
-    for genre in _listed(root):
-        if genre.name.startswith((".", "__")) or not genre.is_dir():
-            continue
-        try:
-            inside = [path for path in _listed(genre) if not path.name.startswith(".")]
-        except OSError as error:
-            excluded.append(Excluded(printable(genre.name), f"cannot be listed ({(error.strerror or '').lower()})"))
-            continue
-        files = [path for path in inside if is_audio(path)]
-        if not files:
-            excluded.append(Excluded(printable(genre.name), "is a folder without audio files"))
-        for path in inside:
-            if not is_audio(path) and path.is_dir():
-                reason = "is a folder; clips lie directly in the folder of their genre"
-                excluded.append(Excluded(printable(path.relative_to(root)), reason))
-        yield from files
+def _names(files: list[str], genres: list[str]) -> list[str]:
+    """A name for each clip, unique within its genre: the file's stem, else its name, else its path."""
+    parts = [PurePosixPath(file) for file in files]
+    stems = Counter(zip(genres, (part.stem for part in parts), strict=True))
+    full = Counter(zip(genres, (part.name for part in parts), strict=True))
+    names = []
+    for genre, part in zip(genres, parts, strict=True):
+        if stems[genre, part.stem] == 1:
+            names.append(part.stem)
+        else:
+            names.append(part.name if full[genre, part.name] == 1 else " - ".join(part.parts))
+    return names
 
 
-def _listed(folder: Path) -> list[Path]:
-    return sorted(folder.iterdir(), key=lambda path: os.fsencode(path.name))
+def _with_columns(root: Path, files: list[LabelledFile], index: Path) -> list[LabelledFile]:
+    rows = match(read_table(index), [printable(file.path.relative_to(root)) for file in files]).rows
+    return [replace(file, columns=file.columns | row) for file, row in zip(files, rows, strict=True)]
 
 
 def _inspected(files: list[Path], keys: list[str], cache: ScanCache) -> Iterator[FileInspection | str]:
@@ -175,10 +204,10 @@ def _inspected(files: list[Path], keys: list[str], cache: ScanCache) -> Iterator
         yield finding
 
 
-def _clip(path: Path, name: str, finding: FileInspection, columns: dict[str, str]) -> Clip:
+def _clip(path: Path, genre: str, name: str, finding: FileInspection, columns: dict[str, str]) -> Clip:
     return Clip(
         path=path,
-        genre=printable(path.parent.name),
+        genre=genre,
         name=name,
         content=finding.content,
         rate=finding.rate,
@@ -197,14 +226,9 @@ def _packed(root: Path, index: Path | None) -> Scan:
         notes = metadata.notes
         rows = zip(clips, metadata.rows, strict=True)
         clips = [replace(clip, columns={**clip.columns, **row}) for clip, row in rows]
-    return Scan(root, clips, [], sorted({clip.genre for clip in clips}), notes)
-
-
-def _metadata(folders: tuple[Path, Path], index: Path | None, files: list[str]) -> Matching | None:
-    """The rows of ``index``, otherwise those of an ``index.csv`` in the named folder or beside the genres."""
-    own = next((folder / INDEX_NAME for folder in folders if (folder / INDEX_NAME).is_file()), None)
-    chosen = index or own
-    return match(read_table(chosen), files) if chosen else None
+    genres = sorted({clip.genre for clip in clips})
+    described = f"labels: the feature pack's; {len(clips):,} clips of {len(genres):,} genres"
+    return Scan(root, clips, [], genres, notes, label_source=described)
 
 
 def _reasons(excluded: list[Excluded]) -> str:

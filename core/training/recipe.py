@@ -8,6 +8,7 @@ from typing import Literal
 
 import msgspec
 
+from core.dataset.labels.settings import LabelSettings
 from core.dataset.split_settings import SplitSettings as SplitSettings
 from core.features.settings import AugmentationSettings, FrontEndSettings
 from core.models.registry import FEWEST_FRAMES
@@ -42,12 +43,14 @@ class OptimiserSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknow
 
 class Recipe(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     data: str
-    """A folder of genres, or a feature pack."""
+    """A folder of music, or a feature pack."""
     preset: str = "seed"
     """The preset this recipe started from, for information only."""
     model: str = "seed_cnn"
     model_options: dict[str, int | float | str | bool] = {}
     """Keyword arguments of the network's constructor."""
+    labels: LabelSettings = LabelSettings()
+    """Where the genres come from."""
     front_end: FrontEndSettings = FrontEndSettings()
     split: SplitSettings = SplitSettings()
     optimiser: OptimiserSettings = OptimiserSettings()
@@ -123,9 +126,11 @@ def to_dict(recipe: Recipe) -> dict[str, object]:
 
 
 def from_dict(plain: object) -> Recipe:
-    """The recipe from plain values.
+    """The recipe from plain values. One of version 0.1 has no labels: its genres are the folders directly inside.
 
     Raises:
         msgspec.ValidationError: a field is unknown, missing or of the wrong type; the message names it.
     """
+    if isinstance(plain, dict) and "labels" not in plain:
+        plain = plain | {"labels": {"source": "flat"}}
     return msgspec.convert(plain, Recipe)

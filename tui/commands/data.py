@@ -12,6 +12,7 @@ from tui.commands import data_preview as preview
 from tui.commands import labels
 from tui.commands.common import Progress, add_device_option
 from tui.commands.exit_codes import DONE, FAILED, UsageError
+from tui.commands.label_options import DATA_HELP, add_label_options, label_settings
 from tui.shell.printing import print_data, print_json, print_lines, print_note
 
 FRONT_END = {
@@ -28,7 +29,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     actions = parser.add_subparsers(dest="action", metavar="ACTION", required=True)
 
     check = actions.add_parser("check", help="clips, hours, formats; unreadable and silent files; duplicates")
-    check.add_argument("folder", metavar="FOLDER", help="a folder with a folder of clips per genre")
+    check.add_argument("folder", metavar="DATA", help=DATA_HELP)
+    add_label_options(check)
     check.add_argument("--json", action="store_true", help="print the report as one JSON object")
 
     demo = actions.add_parser("demo", help="make a small synthetic dataset: ten made-up sounds, no music")
@@ -49,7 +51,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
 
     pack = actions.add_parser("pack", help="turn a folder of audio into a feature pack that trains without it")
-    pack.add_argument("folder", metavar="FOLDER", help="a folder with a folder of clips per genre")
+    pack.add_argument("folder", metavar="DATA", help=DATA_HELP)
+    add_label_options(pack)
     pack.add_argument("out", metavar="OUT", help="a new folder")
     pack.add_argument("--preset", choices=PRESETS, default=DEFAULT_PRESET, help="preset that gives the front end")
     add_device_option(pack)
@@ -79,7 +82,7 @@ def run(args: argparse.Namespace) -> int:
 def _check(args: argparse.Namespace) -> int:
     from core.dataset.report import check
 
-    report = check(args.folder, on_progress=Progress("files scanned"))
+    report = check(args.folder, labels=label_settings(args), on_progress=Progress("files scanned"))
     if args.json:
         print_json(report.as_dict())
     else:
@@ -107,7 +110,9 @@ def _pack(args: argparse.Namespace) -> int:
         args.folder,
         args.out,
         settings,
+        labels=label_settings(args),
         device=choose_device(args.device),
+        on_note=print_note,
         on_scanning=Progress("files scanned"),
         on_features=Progress("spectrograms"),
     )

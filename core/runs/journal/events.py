@@ -84,6 +84,8 @@ class DatasetScanned(Event, frozen=True, kw_only=True):
     clips: dict[str, Count]
     parts: dict[str, Count]
     hours: Seconds
+    labels: str = ""
+    """Where the genres come from, in words."""
     excluded: list[ExcludedClip] = []
     more_excluded: dict[str, Count] = {}
 

@@ -77,6 +77,7 @@ def _dataset(event: ev.DatasetScanned) -> list[tuple[Level, str]]:
     parts = ", ".join(f"{part} {clips:,}" for part, clips in event.parts.items())
     clips = sum(event.clips.values())
     return [
+        *(("info", line) for line in [event.labels] if line),
         ("info", f"{clips:,} clips of {len(event.genres)} genres, {event.hours:.1f} h: {parts}"),
         *(("warning", f"left out {clip.path}: {clip.reason}") for clip in event.excluded),
         *(("warning", f"left out {count:,} more: {reason}") for reason, count in event.more_excluded.items()),

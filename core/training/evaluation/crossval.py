@@ -16,7 +16,7 @@ import msgspec
 import torch
 from torch import Tensor
 
-from core.dataset.clip import Clip, Excluded
+from core.dataset.clip import Clip, Excluded, OnNote
 from core.dataset.extract import OnFeatures
 from core.dataset.feature_set import FeatureSet
 from core.dataset.load import load_features
@@ -128,18 +128,23 @@ def load(
     on_scanning: OnProgress | None = None,
     on_features: OnFeatures | None = None,
     on_excluded: Callable[[Excluded], None] | None = None,
+    on_note: OnNote | None = None,
 ) -> tuple[FeatureSet, Recipe]:
     """A dataset's features in memory, and the recipe with the front end that made them.
 
     Args:
         on_scanning, on_features: see `core.dataset.load.load_dataset`.
         on_excluded: called with every file that is left out, and the reason.
+        on_note: called with the label source, and what else a user should know about the labels.
 
     Raises:
         UserError: the dataset or the device cannot be used, it has only one genre, or the recipe does not fit it.
     """
     device = choose_device(recipe.device)
-    found = scan(data, index=index, seconds=recipe.front_end.seconds, on_progress=on_scanning)
+    found = scan(data, labels=recipe.labels, index=index, seconds=recipe.front_end.seconds, on_progress=on_scanning)
+    if on_note:
+        for note in [found.label_source, *found.notes]:
+            on_note(note)
     features, failed = load_features(found, recipe.front_end, device=device, on_features=on_features)
     if on_excluded:
         for one in found.excluded + failed:

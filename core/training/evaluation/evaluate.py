@@ -9,9 +9,10 @@ from typing import Any
 import msgspec
 import torch
 
-from core.dataset.clip import Excluded
+from core.dataset.clip import Excluded, OnNote
 from core.dataset.extract import OnFeatures
 from core.dataset.feature_set import FeatureSet
+from core.dataset.labels.settings import LabelSettings
 from core.dataset.load import load_features
 from core.dataset.scan import OnProgress, Scan, survey
 from core.features.settings import FrontEndSettings
@@ -36,22 +37,26 @@ def evaluate(
     against: str | os.PathLike[str] | None = None,
     part: str | None = None,
     split_column: str | None = None,
+    labels: LabelSettings | None = None,
     index: Path | None = None,
     device: str = "auto",
     on_scanning: OnProgress | None = None,
     on_features: OnFeatures | None = None,
     on_excluded: Callable[[Excluded], None] | None = None,
+    on_note: OnNote | None = None,
 ) -> dict[str, Any]:
-    """Evaluates the model file ``model`` on the folder of genres, or feature pack, at ``data``.
+    """Evaluates the model file ``model`` on the folder of music, or feature pack, at ``data``.
 
     Args:
         against: another model file, evaluated on exactly the same clips: those of genres that both know.
         part: ``all``; or ``train``, ``valid`` or ``test``, the parts of the model's own training; or, with
             ``split_column``, a value of that column. By default every clip that neither the model nor the other one
             was trained on or selected by.
+        labels: where the genres come from; see `core.dataset.scan.scan`.
         split_column: a column of the dataset's index, or of ``index``.
         on_scanning, on_features: see `core.dataset.load.load_dataset`.
         on_excluded: called with every file that is left out, and the reason.
+        on_note: called with the label source, and what else a user should know about the labels.
 
     Returns:
         The fields of `core.reports.metrics.Assessment`, and ``model``, ``dataset`` and ``protocol``; with
@@ -64,8 +69,15 @@ def evaluate(
     on = choose_device(device)
     models = [load_model(Path(file), on) for file in (model, against) if file is not None]
     found = survey(
-        data, index=index, seconds=max(trained.front_end.seconds for trained in models), on_progress=on_scanning
+        data,
+        labels=labels,
+        index=index,
+        seconds=max(trained.front_end.seconds for trained in models),
+        on_progress=on_scanning,
     )
+    if on_note:
+        for note in [found.label_source, *found.notes]:
+            on_note(note)
     sets, excluded = _features(found, models, on, on_features)
     if on_excluded:
         for one in found.excluded + excluded:
@@ -87,7 +99,7 @@ def evaluate(
         unknown = "the model does not know" if against is None else "one model or the other does not know"
         protocol += f"; {strangers} clips of genres that {unknown} left out"
     facts: dict[str, Any] = {"model": str(model), "dataset": dataset_name(Path(data)), "protocol": protocol}
-    facts |= msgspec.to_builtins(assessment)
+    facts |= msgspec.to_builtins(assessment) | {"labels": found.label_source}
     if against is not None:
         facts["against"] = {"model": str(against), "accuracy": evaluations[1].accuracy}
         test = mcnemar(*((one.predictions == one.labels).tolist() for one in evaluations))

@@ -28,6 +28,8 @@ from core.util.errors import UserError
 SPLIT = "split.csv"
 """In the run folder: part, genre, name and content hash of every clip."""
 COLUMNS = ("part", "genre", "name", "content")
+LABELS = "labels"
+"""The column with the label source and its hash; runs of version 0.1 have none."""
 
 
 @dataclass(frozen=True)
@@ -69,7 +71,10 @@ def prepare_data(
     throttle = Throttle()
     timer = Timer(lambda: control.paused_seconds)
 
+    sources: list[str] = []
+
     def on_scanned(scan: Scan, split: Split) -> None:
+        sources[:] = [f"{scan.labels.source} {scan.labels.digest}".strip()]
         logger.emit(_scanned(scan, split))
         timer.start()
 
@@ -86,6 +91,7 @@ def prepare_data(
         recipe.data,
         recipe.front_end,
         recipe.split,
+        labels=recipe.labels,
         divide=partial(_first_split, rows=_read_split(run.path / SPLIT), logger=logger) if resuming else None,
         device=device,
         on_scanning=lambda done, total: control.check(),
@@ -106,7 +112,7 @@ def prepare_data(
             f"{' (' + ', '.join(genres) + ')' if genres else ''}, because the other clips are left out: see the log "
             "for the reasons, and add clips of another genre."
         )
-    text = _split_csv(clips, split)
+    text = _split_csv(clips, split, sources[0])
     if not resuming and not guard.attempt(SPLIT, lambda: write_atomic(run.path / SPLIT, text), patiently=True):
         raise UserError(
             f"{SPLIT} cannot be written, and the run could not be resumed without it: make room on the disk."
@@ -121,17 +127,18 @@ def _scanned(scan: Scan, split: Split) -> DatasetScanned:
         genres=scan.genres,
         clips={genre: sum(clip.genre == genre for clip in scan.clips) for genre in scan.genres},
         parts={name: len(indices) for name, indices in split.parts().items()},
+        labels=scan.label_source,
         hours=scan.hours,
         excluded=[ExcludedClip(path=item.path, reason=item.reason) for item in scan.excluded],
     ).shortened()
 
 
-def _split_csv(clips: list[Clip], split: Split) -> bytes:
+def _split_csv(clips: list[Clip], split: Split, labels: str) -> bytes:
     text = io.StringIO()
     writer = csv.writer(text)
-    writer.writerow(COLUMNS)
+    writer.writerow([*COLUMNS, LABELS])
     for part, indices in split.parts().items():
-        writer.writerows([part, clips[i].genre, clips[i].name, clips[i].content] for i in indices)
+        writer.writerows([part, clips[i].genre, clips[i].name, clips[i].content, labels] for i in indices)
     return text.getvalue().encode("utf-8", "surrogateescape")  # file names need not be UTF-8
 
 
@@ -151,10 +158,27 @@ def _read_split(path: Path) -> list[dict[str, str]]:
     except csv.Error as error:
         raise UserError(f"{path}, the split that this run began with, is damaged ({error}): {hint}.") from error
     if not rows or any(
-        row.get("part") not in PARTS or set(row) != set(COLUMNS) or None in row.values() for row in rows
+        row.get("part") not in PARTS or set(row) - {LABELS} != set(COLUMNS) or None in row.values() for row in rows
     ):
         raise UserError(f"{path}, the split that this run began with, is damaged: {hint}.")
     return rows
+
+
+def _check_labels(clips: list[Clip], missing: list[tuple[str, str, str]]) -> None:
+    """
+    Raises:
+        UserError: clips that are missing are there under another genre.
+    """
+    by_content: dict[str, set[str]] = {}
+    for clip in clips:
+        by_content.setdefault(clip.content, set()).add(clip.genre)
+    changed = [(key, by_content[key[2]]) for key in missing if by_content.get(key[2], set()) - {key[0]}]
+    if changed:
+        (genre, name, _), now = changed[0]
+        raise UserError(
+            f"The labels are no longer those that this run began with: {name} was {genre} and is now "
+            f"{' and '.join(sorted(now))}, the first of {len(changed):,}; put back the labels, or start a new run."
+        )
 
 
 def _first_split(clips: list[Clip], rows: list[dict[str, str]], logger: Logger) -> Split:
@@ -162,6 +186,8 @@ def _first_split(clips: list[Clip], rows: list[dict[str, str]], logger: Logger) 
     indices = {(clip.genre, clip.name, clip.content): i for i, clip in enumerate(clips)}
     wanted = [(row["genre"], row["name"], row["content"]) for row in rows]
     missing = [key for key in wanted if key not in indices]
+    if missing:
+        _check_labels(clips, missing)
     if missing or {genre for genre, _, _ in wanted} != {clip.genre for clip in clips}:
         example = f", {missing[0][0]}/{missing[0][1]} for one" if missing else ""
         raise UserError(

@@ -44,7 +44,7 @@ def test_json_lines_and_an_announced_delimiter_are_read(tmp_path: Path) -> None:
     table = read_table(written(tmp_path / "x.jsonl", "\n".join(lines)))
     assert table.rows[0] == {"track": "7", "genre": "Rock", "tags": '["a"]', "live": ""}
     assert table.rows[1] == {"track": "x", "genre": "", "tags": "", "live": "true"}
-    assert (table.file_columns, table.label_columns) == (["track"], ["genre"])
+    assert (table.file_columns, table.label_columns) == (["track"], ["genre", "tags"])
     assert read_table(written(tmp_path / "x.csv", "sep=;\nFile; Label\na.wav;b\n")).label_columns == ["Label"]
 
 

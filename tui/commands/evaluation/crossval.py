@@ -13,6 +13,7 @@ from tui.commands.common import Progress, add_device_option, add_settings_option
 from tui.commands.evaluation.crossval_report import check_comparable, compare, facts_of, read_earlier, text_of
 from tui.commands.evaluation.evaluate import note_excluded
 from tui.commands.exit_codes import DONE, UsageError
+from tui.commands.label_options import DATA_HELP, add_label_options
 from tui.commands.runs.train import FLAGS, recipe_from
 from tui.shell.printing import print_json, print_lines, print_note
 
@@ -36,13 +37,15 @@ IDLE = {
     "processes": "training uses one process",
     "seed": "trainings of random and split have the seeds 0, 1, 2, ..., those of grouped 0",
     "spectrograms": "no spectrograms are written",
+    "labels": "--labels and its options name them",
     "split": "--protocol and its options split the clips",
 }
 """Recipe fields without effect here, and why."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("data", metavar="DATA", help="a folder with a folder of clips per genre, or a feature pack")
+    parser.add_argument("data", metavar="DATA", help=DATA_HELP)
+    add_label_options(parser)
     parser.add_argument(
         "--protocol",
         choices=("random", "grouped", "split"),
@@ -84,6 +87,7 @@ def run(args: argparse.Namespace) -> int:
         on_scanning=Progress("files scanned"),
         on_features=Progress("spectrograms"),
         on_excluded=note_excluded,
+        on_note=print_note,
     )
     folds, protocol = _folds(args, features)
     if earlier is not None:

@@ -9,6 +9,7 @@ import msgspec
 from core.runs.journal.log_lines import percent
 from tui.commands.common import Progress, add_device_option, add_runs_option, runs_dir
 from tui.commands.exit_codes import DONE
+from tui.commands.label_options import DATA_HELP, add_label_options, label_settings
 from tui.shell.printing import print_json, print_lines, print_note
 
 if TYPE_CHECKING:
@@ -17,7 +18,8 @@ if TYPE_CHECKING:
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("model", metavar="MODEL", help="a model file, a run, or default")
-    parser.add_argument("data", metavar="DATA", help="a folder with a folder of clips per genre, or a feature pack")
+    parser.add_argument("data", metavar="DATA", help=DATA_HELP)
+    add_label_options(parser)
     parser.add_argument(
         "--part",
         metavar="PART",
@@ -52,11 +54,13 @@ def run(args: argparse.Namespace) -> int:
         against=against,
         part=args.part,
         split_column=args.split_column,
+        labels=label_settings(args),
         index=args.index,
         device=args.device,
         on_scanning=Progress("files scanned"),
         on_features=Progress("spectrograms"),
         on_excluded=note_excluded,
+        on_note=print_note,
     )
     if args.json:
         print_json(figures)

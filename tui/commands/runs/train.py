@@ -7,12 +7,14 @@ from typing import Any
 
 import msgspec
 
+from core.dataset.split_settings import SplitSettings
 from core.models.registry import MODELS
 from core.training.presets import DEFAULT_PRESET, PRESETS, preset
 from core.training.recipe import Recipe, from_dict, to_dict
 from core.util.errors import UserError
 from tui.commands.common import Progress, add_device_option, add_runs_option, add_settings_option, runs_dir
 from tui.commands.exit_codes import DONE, UsageError
+from tui.commands.label_options import DATA_HELP, add_label_options, label_settings
 from tui.commands.parser import did_you_mean
 from tui.shell.printing import print_data, print_note
 
@@ -31,7 +33,8 @@ FLAGS = {
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("data", metavar="DATA", help="a folder with a folder of clips per genre, or a feature pack")
+    parser.add_argument("data", metavar="DATA", help=DATA_HELP)
+    add_label_options(parser)
     parser.add_argument("--preset", choices=PRESETS, default=DEFAULT_PRESET, help=f"base recipe ({DEFAULT_PRESET})")
     parser.add_argument("--model", choices=MODELS, help="; ".join(f"{name}: {line}" for name, line in MODELS.items()))
     parser.add_argument("--epochs", type=int, metavar="N", help="number of epochs")
@@ -75,11 +78,11 @@ def run(args: argparse.Namespace) -> int:
 
     data = Path(args.data).expanduser().absolute()
     if not data.is_dir():
-        raise UserError(f"{args.data} is not a folder; give one with a folder of clips per genre, or a feature pack")
+        raise UserError(f"{args.data} is not a folder; give one with music, or a feature pack")
     recipe = recipe_from(args, data)
     if args.webhook:
         check_webhook(args.webhook)
-    _check(data, recipe)
+    recipe = _checked(args, data, recipe)
     folder = start(
         runs_dir(args),
         to_dict(recipe),
@@ -100,8 +103,11 @@ def run(args: argparse.Namespace) -> int:
     return follow(folder, bell=args.bell)
 
 
-def _check(data: Path, recipe: Recipe) -> None:
+def _checked(args: argparse.Namespace, data: Path, recipe: Recipe) -> Recipe:
     """Scans the dataset and divides it, so that no run is made that could not start; the trainer reuses the scan.
+
+    The recipe that is returned names the labels that were found, and the collection's own split where it has one and
+    no option asks for another.
 
     Raises:
         UserError: the dataset cannot be trained on, or there is no such device.
@@ -110,12 +116,21 @@ def _check(data: Path, recipe: Recipe) -> None:
     from core.dataset.scan import scan
     from core.dataset.split import split
 
-    found = scan(data, seconds=recipe.front_end.seconds, on_progress=Progress("files scanned"))
+    found = scan(data, labels=recipe.labels, seconds=recipe.front_end.seconds, on_progress=Progress("files scanned"))
+    print_note(found.label_source)
+    for note in found.notes:
+        print_note(note)
+    recipe = msgspec.structs.replace(recipe, labels=found.labels)
+    asked = args.split_column or args.groups or any(setting.startswith("split.") for setting in args.settings)
+    if found.has_split and not asked:
+        recipe = msgspec.structs.replace(recipe, split=SplitSettings(protocol="column", seed=recipe.split.seed))
+        print_note("the split is the collection's own; --set split.protocol=random makes another")
     split(found.clips, recipe.split)
     if recipe.device not in ("auto", "cpu"):
         from core.util.device import choose_device
 
         choose_device(recipe.device)
+    return recipe
 
 
 def recipe_from(args: argparse.Namespace, data: Path) -> Recipe:
@@ -128,6 +143,8 @@ def recipe_from(args: argparse.Namespace, data: Path) -> Recipe:
     for option, field in FLAGS.items():
         if (value := getattr(args, option)) is not None:
             _set(plain, field, value)
+    if "labels" in args:
+        plain["labels"] = msgspec.to_builtins(label_settings(args))
     if args.split_column:
         plain["split"] |= {"protocol": "column", "column": _absolute(args.split_column)}
     if args.groups:

@@ -1,0 +1,118 @@
+"""Genre, artist and album among a file's tags: ID3, Vorbis comments, MP4, APE, ASF, RIFF INFO."""
+
+import contextlib
+import re
+import struct
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import msgspec
+import mutagen
+from mutagen.id3 import ID3, TCON
+
+from core.audio.files.open_file import open_file
+
+KEYS = {
+    "genre": ("genre", "\xa9gen", "WM/Genre", "Genre"),
+    "artist": ("artist", "\xa9ART", "Author", "Artist"),
+    "album_artist": ("albumartist", "album artist", "aART", "WM/AlbumArtist", "Album Artist"),
+    "album": ("album", "\xa9alb", "WM/AlbumTitle", "Album"),
+}
+ID3_FRAMES = {"artist": "TPE1", "album_artist": "TPE2", "album": "TALB"}
+INFO_CHUNKS = {b"IGNR": "genre", b"IART": "artist", b"IPRD": "album"}
+NUMBER = re.compile(r"\(?(\d{1,3})\)?")
+LARGEST_INFO = 1 << 16
+
+
+class Tags(msgspec.Struct, frozen=True):
+    """``genres`` in the order of the file, numbers of ID3 resolved; empty texts where the tags say nothing."""
+
+    genres: list[str] = []
+    artist: str = ""
+    album_artist: str = ""
+    album: str = ""
+
+
+def read_tags(path: Path) -> Tags:
+    """The tags of a file; empty ones if it has none or they are damaged.
+
+    Raises:
+        AudioError: the file cannot be opened.
+    """
+    with open_file(path) as file:
+        found = _info_chunk(file)
+        tags = _mutagen_tags(file, path)
+    for name in KEYS:
+        if values := _values(tags, name):
+            found[name] = values
+    genres = [part for value in found.get("genre", []) for part in value.split("\0")]
+    return Tags(
+        [resolved for genre in genres if (resolved := _resolved(genre.strip()))],
+        *("; ".join(found.get(name, [])).strip() for name in ("artist", "album_artist", "album")),
+    )
+
+
+def _mutagen_tags(file: BinaryIO, path: Path) -> Any:
+    file.seek(0)
+    try:
+        opened = mutagen.File(_Named(file, path))
+    except Exception:  # a damaged file can raise anything in the library's parsers; it has no tags then
+        return None
+    return None if opened is None else opened.tags
+
+
+class _Named:
+    """A file with the name that mutagen tells formats by."""
+
+    def __init__(self, file: BinaryIO, path: Path) -> None:
+        self._file, self.name = file, str(path)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._file, name)
+
+
+def _values(tags: Any, name: str) -> list[str]:
+    if tags is None:
+        return []
+    is_id3: bool = isinstance(tags, ID3)  # without narrowing: mutagen has no types
+    with contextlib.suppress(Exception):  # as above
+        if is_id3:
+            if name == "genre":
+                return [genre for frame in tags.getall("TCON") for genre in frame.genres]
+            return [str(text) for frame in tags.getall(ID3_FRAMES[name]) for text in frame.text]
+        for key in KEYS[name]:
+            if key in tags:
+                values = tags[key]
+                # An APE value is a text of several, split by zeros; the others are lists.
+                return [str(value) for value in (values if isinstance(values, list) else str(values).split("\0"))]
+    return []
+
+
+def _resolved(genre: str) -> str:
+    """``17`` and ``(17)`` → Rock."""
+    number = NUMBER.fullmatch(genre)
+    if number and int(number[1]) < len(TCON.GENRES):
+        return str(TCON.GENRES[int(number[1])])
+    return genre
+
+
+def _info_chunk(file: BinaryIO) -> dict[str, list[str]]:
+    """The texts of a WAV file's LIST INFO chunk."""
+    file.seek(0)
+    head = file.read(12)
+    found: dict[str, list[str]] = {}
+    if head[:4] not in (b"RIFF", b"RF64") or head[8:] != b"WAVE":
+        return found
+    while len(chunk := file.read(8)) == 8:
+        size = struct.unpack("<I", chunk[4:])[0]
+        if chunk[:4] == b"LIST" and size <= LARGEST_INFO:
+            data, at = file.read(size + size % 2), 4
+            while data[:4] == b"INFO" and at + 8 <= len(data):
+                length = struct.unpack("<I", data[at + 4 : at + 8])[0]
+                text = data[at + 8 : at + 8 + length].rstrip(b"\0").decode("utf-8", "replace").strip()
+                if text and (name := INFO_CHUNKS.get(data[at : at + 4])):
+                    found[name] = [text]
+                at += 8 + length + length % 2
+        else:
+            file.seek(size + size % 2, 1)
+    return found

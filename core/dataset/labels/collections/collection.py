@@ -1,0 +1,53 @@
+"""What a public collection knows about itself."""
+
+from abc import ABC, abstractmethod
+from pathlib import Path
+
+from core.dataset.clip import DatasetError
+from core.dataset.labels.files import Labels
+from core.dataset.labels.settings import LabelSettings
+
+HEAD = 4096
+"""Bytes of a file by which it is recognised."""
+
+
+class Collection(ABC):
+    name: str
+
+    @abstractmethod
+    def find(self, folder: Path) -> Path | None:
+        """The collection's label file, or its folder of genres, in or beside ``folder``; None if it is not there."""
+
+    def is_labels(self, path: Path) -> bool:
+        """Whether ``path`` is the collection's label file."""
+        return False
+
+    @abstractmethod
+    def labels(self, folder: Path, path: Path | None, settings: LabelSettings) -> Labels:
+        """The labels of the audio below ``folder``, from the label file ``path`` or the one that is found.
+
+        Raises:
+            DatasetError: the file is damaged or names no file in the folder.
+        """
+
+    def required(self, folder: Path, path: Path | None) -> Path:
+        """``path``, or the label file that is found."""
+        found = path or self.find(folder)
+        if found is None:
+            raise DatasetError(f"{folder} does not hold the labels of {self.name}: name the file with --labels.")
+        return found
+
+
+def head(path: Path) -> str:
+    """The beginning of a text file; empty if it cannot be read."""
+    try:
+        with path.open("rb") as file:
+            return file.read(HEAD).decode("utf-8-sig", "replace")
+    except OSError:
+        return ""
+
+
+def beside(folder: Path, *names: str) -> Path | None:
+    """The first of ``names`` that is in the folder, or in the one above it."""
+    places = (folder, folder.absolute().parent)
+    return next((place / name for place in places for name in names if (place / name).exists()), None)

@@ -1,0 +1,129 @@
+"""The audio files below a folder, and the same with what a label source says of each."""
+
+import os
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from core.audio.files.formats import is_audio
+from core.dataset.clip import Excluded
+from core.dataset.labels.tree import GenreTree
+from core.util.text import printable
+
+SPLIT_NAMES = {
+    **dict.fromkeys(("train", "training"), "train"),
+    **dict.fromkeys(("valid", "validation", "val", "dev", "development"), "valid"),
+    **dict.fromkeys(("test", "testing", "eval", "evaluation"), "test"),
+}
+"""What folders and columns call the parts of a split."""
+
+
+@dataclass(frozen=True)
+class LabelledFile:
+    """An audio file, its genres in the order of the source (none if it names none), and what else the source says."""
+
+    path: Path
+    genres: list[str]
+    columns: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Labels:
+    """What a label source says about the files below ``root``."""
+
+    root: Path
+    files: list[LabelledFile]
+    description: str
+    """``tracks.csv, column genre_top``"""
+    kind: str
+    """The resolved `LabelSettings.source`."""
+    label_column: str | None = None
+    path_column: str | None = None
+    excluded: list[Excluded] = field(default_factory=list)
+    """Files and folders without a label, each with the reason."""
+    notes: list[str] = field(default_factory=list)
+    tree: GenreTree | None = None
+    total: int = 0
+    """Audio files that were looked at."""
+    own_split: bool = False
+    """Whether the column ``split`` is the collection's own division."""
+
+    def with_own_split(self) -> "Labels":
+        """The same, the column ``split`` being the collection's own division."""
+        return replace(self, own_split=True)
+
+    @property
+    def has_split(self) -> bool:
+        """Whether the source brings a split of three parts, in the column ``split``."""
+        return {file.columns.get("split") for file in self.files} >= {"train", "valid", "test"}
+
+
+def entries(folder: Path) -> list[Path]:
+    """What a folder holds, sorted; nothing if it cannot be listed."""
+    try:
+        return sorted(folder.iterdir())
+    except OSError:
+        return []
+
+
+def find_audio(root: Path, excluded: list[Excluded], *, deep: bool = True) -> list[Path]:
+    """Audio files below ``root`` in the order of their paths; hidden files and folders are passed over.
+
+    What cannot be listed, folders that bear an audio file's name, and links back to a folder that is being searched
+    are added to ``excluded``. With ``deep`` False folders two levels down are excluded, too.
+
+    Raises:
+        OSError: ``root`` itself cannot be listed.
+    """
+    files: list[Path] = []
+    _search(root, root, (), excluded, files, deep)
+    return files
+
+
+def _search(
+    folder: Path,
+    root: Path,
+    above: tuple[tuple[int, int], ...],
+    excluded: list[Excluded],
+    files: list[Path],
+    deep: bool,
+) -> None:
+    """Args:
+    above: device and inode of the folders that ``folder`` lies in.
+    """
+    status = folder.stat()
+    above = (*above, (status.st_dev, status.st_ino))
+    with os.scandir(folder) as listed:
+        entries = sorted(listed, key=lambda entry: os.fsencode(entry.name))
+    for entry in entries:
+        if entry.name.startswith((".", "__")):
+            continue
+        path = folder / entry.name
+        name = printable(path.relative_to(root))
+        if not _is_folder(entry):
+            if is_audio(entry.name):
+                files.append(path)
+            continue
+        before, audio = len(excluded), len(files)
+        if folder != root and not deep:
+            if not is_audio(entry.name):
+                excluded.append(Excluded(name, "is a folder; clips lie directly in the folder of their genre"))
+                continue
+        else:
+            try:
+                status = path.stat()
+                if (status.st_dev, status.st_ino) in above:
+                    excluded.append(Excluded(name, "is a link to a folder that it lies in"))
+                    continue
+                _search(path, root, above, excluded, files, deep)
+            except OSError as error:
+                excluded.append(Excluded(name, f"cannot be listed ({(error.strerror or '').lower()})"))
+                continue
+        if len(files) == audio and len(excluded) == before and is_audio(entry.name):
+            excluded.append(Excluded(name, "is a folder, not an audio file"))
+
+
+def _is_folder(entry: os.DirEntry[str]) -> bool:
+    try:
+        return entry.is_dir()
+    except OSError:
+        return False

@@ -1,0 +1,124 @@
+"""A folder per genre: ``genre/track``, ``genre/Artist/Album/track``, or ``train/genre/track``."""
+
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+
+from core.dataset.clip import DatasetError, Excluded
+from core.dataset.labels.files import SPLIT_NAMES, LabelledFile, Labels, entries, find_audio
+from core.dataset.metadata import INDEX_NAME, Matching, match, read_table
+from core.util.text import printable
+
+SPLIT_LISTS = {
+    f"{name}{ending}": part for name, part in SPLIT_NAMES.items() for ending in (".txt", "_filtered.txt", ".lst")
+}
+"""Lists of files, one per line, that say what a part of the split holds."""
+
+
+def genre_root(folder: Path) -> Path:
+    """The folder with the genre folders: ``folder``, or what it holds as ``genres``, as collections have it."""
+    for inner in ("genres", "genres_original", "Data/genres_original", "BallroomData"):
+        if (folder / inner).is_dir():
+            return folder / inner
+    return folder
+
+
+def folder_labels(folder: Path, index: Path | None = None, *, deep: bool = True, name: str = "") -> Labels:
+    """Genres by the first folder of each path; columns from ``index``, or from an ``index.csv`` in the folder.
+
+    Args:
+        deep: whether files in folders below the genre's count, too.
+        name: the collection, for the description.
+
+    Raises:
+        OSError: the folder cannot be listed.
+        DatasetError: the index cannot be used.
+    """
+    root = genre_root(folder)
+    excluded: list[Excluded] = []
+    files = find_audio(root, excluded, deep=deep)
+    parts = [path.relative_to(root).parts for path in files]
+    split_folders = _is_split({part[0].casefold() for part in parts if len(part) > 1}) and deep
+    labelled = []
+    for path, names in zip(files, parts, strict=True):
+        inside = names[1:] if split_folders and len(names) > 1 else names
+        if len(inside) == 1:
+            if deep:
+                hint = "lies outside the genre folders: move it into one, or name a table of genres with --labels"
+                excluded.append(Excluded(printable(path.relative_to(root)), hint))
+            continue
+        columns = {"split": SPLIT_NAMES[names[0].casefold()]} if split_folders else {}
+        if len(inside) == 4:
+            columns |= {"artist": printable(inside[1]), "album": printable(inside[2])}
+        labelled.append(LabelledFile(path, [printable(inside[0])], columns))
+    excluded += _empty_folders(root, labelled, excluded)
+    rows = metadata((folder, root), index, [printable(file.path.relative_to(root)) for file in labelled])
+    if rows:
+        labelled = [
+            LabelledFile(file.path, file.genres, file.columns | row)
+            for file, row in zip(labelled, rows.rows, strict=True)
+        ]
+    else:
+        labelled = _with_split_lists((folder, root), labelled, root)
+    many = len({file.genres[0] for file in labelled})
+    description = f"{name or 'a folder per genre'}; {len(labelled):,} files of {many:,} genre{'' if many == 1 else 's'}"
+    kind = "folders" if deep else "flat"
+    return Labels(
+        root,
+        labelled,
+        description,
+        kind,
+        excluded=excluded,
+        notes=rows.notes if rows else [],
+        total=len(files),
+        own_split=split_folders,
+    )
+
+
+def metadata(folders: tuple[Path, Path], index: Path | None, files: list[str]) -> Matching | None:
+    """The rows of ``index``, otherwise those of an ``index.csv`` in the named folder or beside the genres."""
+    own = next((folder / INDEX_NAME for folder in folders if (folder / INDEX_NAME).is_file()), None)
+    chosen = index or own
+    return match(read_table(chosen), files) if chosen else None
+
+
+def _is_split(names: set[str]) -> bool:
+    """Whether folders are the parts of a split, not genres."""
+    return len(names) > 1 and all(name in SPLIT_NAMES for name in names)
+
+
+def _empty_folders(root: Path, labelled: list[LabelledFile], excluded: list[Excluded]) -> Iterator[Excluded]:
+    """Folders of the first level without audio."""
+    known = {file.path.relative_to(root).parts[0] for file in labelled} | {Path(one.path).parts[0] for one in excluded}
+    shown = set(map(printable, known))
+    for path in entries(root):
+        if not path.name.startswith((".", "__")) and printable(path.name) not in shown and path.is_dir():
+            yield Excluded(printable(path.name), "is a folder without audio files", printable(path.name))
+
+
+def _with_split_lists(folders: tuple[Path, Path], files: list[LabelledFile], root: Path) -> list[LabelledFile]:
+    """The files with the column ``split``, where lists such as ``train_filtered.txt`` lie beside them."""
+    part_of: dict[str, str] = {}
+    for folder in dict.fromkeys(folders):
+        for name, part in SPLIT_LISTS.items():
+            if (folder / name).is_file():
+                lines = (folder / name).read_text(errors="replace").split("\n")
+                part_of |= {line.strip().replace("\\", "/").removeprefix("./"): part for line in lines if line.strip()}
+    if not part_of:
+        return files
+    names = Counter(file.path.name for file in files)
+
+    def part_of_file(file: LabelledFile) -> str:
+        relative = file.path.relative_to(root).as_posix()
+        bare = file.path.name if names[file.path.name] == 1 else relative
+        keys = (relative, relative.rpartition(".")[0], bare, bare.rpartition(".")[0])
+        return next((part_of[key] for key in keys if key in part_of), "")
+
+    return [LabelledFile(file.path, file.genres, {"split": part_of_file(file)} | file.columns) for file in files]
+
+
+def no_audio(folder: Path) -> DatasetError:
+    return DatasetError(
+        f"{printable(folder)} holds no audio: it should have a folder for each genre, with that genre's clips inside, "
+        "or audio with tags or a table of genres."
+    )

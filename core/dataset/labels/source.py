@@ -1,0 +1,160 @@
+"""Finding the labels of a dataset: by looking, or as the settings say."""
+
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+
+import msgspec
+
+from core.dataset.clip import DatasetError, Excluded
+from core.dataset.labels import collections
+from core.dataset.labels.files import LabelledFile, Labels
+from core.dataset.labels.folders import folder_labels
+from core.dataset.labels.genres import resolve
+from core.dataset.labels.settings import LabelSettings
+from core.dataset.labels.table import find_tables, table_labels
+from core.dataset.labels.tags import is_library, tag_labels
+from core.dataset.labels.tree import GenreTree
+from core.dataset.metadata import read_table
+from core.util.text import printable
+
+AGREEMENT = 0.9
+"""Share of the files whose folder is named like their genre in a table from which on the folders count."""
+
+
+@dataclass(frozen=True)
+class LabelSource:
+    """Every labelled file with its genre, and where the labels come from."""
+
+    root: Path
+    files: list[LabelledFile]
+    genres: list[str]
+    """One per file."""
+    excluded: list[Excluded]
+    notes: list[str]
+    description: str
+    """``labels: tracks.csv, column genre_top; 7,994 of 8,000 files matched``"""
+    settings: LabelSettings
+    """What finds the same labels again, with their digest."""
+    tree: GenreTree | None
+    has_split: bool
+    """Whether it brings a split of three parts, in the column ``split``."""
+    total: int
+
+
+def read_labels(folder: Path, settings: LabelSettings, index: Path | None = None) -> LabelSource:
+    """The labels of the audio below ``folder``.
+
+    Args:
+        index: a table with more columns for the files of a folder per genre.
+
+    Raises:
+        DatasetError: a table, a column, a map or a tree is missing or fits no file.
+        OSError: the folder cannot be listed.
+    """
+    labels = _labels(folder, settings, index)
+    resolved = resolve(labels, settings)
+    root = labels.root
+    digest = hashlib.sha256()
+    for file, genre in zip(resolved.labels.files, resolved.genres, strict=True):
+        digest.update(f"{printable(file.path.relative_to(root))}\t{genre}\n".encode())
+    found = msgspec.structs.replace(
+        settings,
+        source=labels.kind,
+        path_column=labels.path_column,
+        label_column=labels.label_column,
+        digest=digest.hexdigest()[:32],
+    )
+    return LabelSource(
+        root,
+        resolved.labels.files,
+        resolved.genres,
+        labels.excluded + resolved.excluded,
+        labels.notes + resolved.notes,
+        f"labels: {labels.description}",
+        found,
+        resolved.labels.tree,
+        resolved.labels.own_split and resolved.labels.has_split,
+        labels.total,
+    )
+
+
+def _labels(folder: Path, settings: LabelSettings, index: Path | None) -> Labels:
+    match settings.source:
+        case "folders" | "flat":
+            return folder_labels(folder, index, deep=settings.source == "folders")
+        case "tags":
+            return tag_labels(folder)
+        case "auto":
+            return _look(folder, settings, index)
+        case path:
+            return _named(folder, Path(path), settings)
+
+
+def _named(folder: Path, path: Path, settings: LabelSettings) -> Labels:
+    """Labels from a table that the user named.
+
+    Raises:
+        DatasetError: there is no such file, or it is not a table.
+    """
+    if not path.exists():
+        raise DatasetError(
+            f"There is no label file {printable(path)}: name a table with --labels, or leave the option out to use the "
+            "folders' names."
+        )
+    if collection := collections.of_file(path):
+        return collection.labels(folder, path, settings)
+    if path.is_dir():
+        tables = list(find_tables(path))
+        if not tables:
+            raise DatasetError(f"{printable(path)} holds no table of files and genres: name the table with --labels.")
+        table = tables[0]
+    else:
+        table = read_table(path, settings.path_column)
+    return table_labels(folder, table, path_column=settings.path_column, label_column=settings.label_column)
+
+
+def _look(folder: Path, settings: LabelSettings, index: Path | None) -> Labels:
+    """Labels as they are found: a public collection, a table, tags, folders."""
+    if settings.label_column is None and (collection := collections.of_folder(folder)):
+        return collection.labels(folder, None, settings)
+    if settings.label_column is not None and (found := collections.table_in(folder)):
+        return found[0].labels(folder, found[1], settings)
+    for place in (folder, folder.absolute().parent):
+        for table in find_tables(place):
+            if settings.path_column is not None and settings.path_column not in table.columns:
+                continue
+            if settings.label_column is not None and settings.label_column not in table.columns:
+                continue
+            try:
+                labels = table_labels(
+                    folder, table, path_column=settings.path_column, label_column=settings.label_column
+                )
+            except DatasetError:
+                continue  # a table of something else
+            if place != folder and len(labels.files) * 2 < labels.total:
+                continue
+            if settings.label_column is None and _folders_agree(labels):
+                chosen = index or (table.path if table.path.is_file() else None)
+                return folder_labels(folder, chosen)
+            return labels
+    if settings.label_column is not None or settings.path_column is not None:
+        column = settings.label_column or settings.path_column
+        raise DatasetError(
+            f"No table in {printable(folder)} has the column {column!r} and names its files: name the table with "
+            "--labels."
+        )
+    if is_library(folder):
+        return tag_labels(folder)
+    return folder_labels(folder, index)
+
+
+def _folders_agree(labels: Labels) -> bool:
+    """Whether nearly every file lies in a folder that is named like its genre."""
+
+    def agrees(file: LabelledFile) -> bool:
+        folders = {part.casefold() for part in file.path.relative_to(labels.root).parts[:-1]}
+        return bool(file.genres) and file.genres[0].casefold() in folders
+
+    agree = sum(map(agrees, labels.files))
+    return agree >= AGREEMENT * max(1, len(labels.files))

@@ -1,0 +1,146 @@
+"""A table of genres beside, above or anywhere else than the audio."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from core.dataset.clip import DatasetError, Excluded
+from core.dataset.labels.files import SPLIT_NAMES, LabelledFile, Labels, entries, find_audio
+from core.dataset.labels.genres import genres_in
+from core.dataset.labels.tree import GenreTree
+from core.dataset.metadata import Matching, Table, match, no_column, read_table
+from core.util.text import printable
+
+TABLE_SUFFIXES = (".csv", ".tsv", ".jsonl", ".ndjson", ".parquet")
+FIRST_NAMES = ("metadata", "labels", "tracks", "index")
+"""Stems of the tables that are tried first."""
+LARGEST_FOUND = 200_000_000
+"""Bytes of a table that is looked at without being named."""
+MOST_TABLES = 20
+
+
+def table_labels(
+    folder: Path,
+    table: Table,
+    *,
+    path_column: str | None = None,
+    label_column: str | None = None,
+    tree: GenreTree | None = None,
+    name: str | None = None,
+) -> Labels:
+    """Genres from a column of ``table`` for the audio below ``folder``.
+
+    Args:
+        name: what the description calls the table.
+
+    Raises:
+        DatasetError: a column is missing, or no row names any of the files.
+        OSError: the folder cannot be listed.
+    """
+    column = label_column or next(iter(table.label_columns), None)
+    if column is None or column not in table.columns:
+        if column is not None:
+            raise no_column(table, column, "--label-column")
+        raise DatasetError(
+            f"{printable(table.path)} has no column of genres: name one of {', '.join(map(printable, table.columns))} "
+            "with --label-column."
+        )
+    excluded: list[Excluded] = []
+    files = find_audio(folder, excluded)
+    relative = [printable(path.relative_to(folder)) for path in files]
+    matching = match(table, relative, path_column)
+    matched = sum(map(bool, matching.rows))
+    if not matched:
+        raise _no_match(folder, table, matching, relative)
+    rivals = {place: row[column] for place, row in matching.rivals if row[column] != matching.rows[place].get(column)}
+    shown = name or (f"the tables of {table.path.name}'s parts" if table.path.is_dir() else table.path.name)
+    labelled = []
+    for place, (path, row) in enumerate(zip(files, matching.rows, strict=True)):
+        if not row:
+            excluded.append(Excluded(relative[place], f"has no row in {printable(shown)}"))
+        elif place in rivals:
+            two = f"{printable(row[column])} and {printable(rivals[place])}"
+            reason = f"has rows with different genres in {printable(shown)} ({two}): keep one of them"
+            excluded.append(Excluded(relative[place], reason))
+        else:
+            labelled.append(LabelledFile(path, _genres(row[column], tree), _with_split(row)))
+    notes = [note for note in matching.notes if "have no row" not in note]
+    description = f"{printable(shown)}, column {printable(column)}; {matched:,} of {len(files):,} files matched"
+    return Labels(
+        folder,
+        labelled,
+        description,
+        str(table.path.absolute()),
+        label_column=column,
+        path_column=matching.column,
+        excluded=excluded,
+        notes=notes,
+        tree=tree,
+        total=len(files),
+        own_split=table.path.is_dir(),
+    )
+
+
+def _genres(cell: str, tree: GenreTree | None) -> list[str]:
+    found = genres_in(cell)
+    return [tree.title(genre) for genre in found] if tree else found
+
+
+def _with_split(row: dict[str, str]) -> dict[str, str]:
+    """The row with the usual names of the parts in its column ``split``."""
+    part = SPLIT_NAMES.get(row.get("split", "").casefold())
+    return row | {"split": part} if part else row
+
+
+def _no_match(folder: Path, table: Table, matching: Matching, files: list[str]) -> DatasetError:
+    if not files:
+        return DatasetError(f"{printable(folder)} holds no audio for the rows of {printable(table.path)}.")
+    wanted = next((row[matching.column] for row in table.rows), "")
+    return DatasetError(
+        f"No row of {printable(table.path)} names any of the {len(files):,} audio files in {printable(folder)}: its "
+        f"column {matching.column} holds names such as {printable(wanted)!r}, and the files are called "
+        f"{files[0]!r} and the like; name another column with --path-column or another table with --labels."
+    )
+
+
+def find_tables(folder: Path) -> Iterator[Table]:
+    """Tables beside the audio that name files and genres, the most likely first; also Hugging Face's, one per part."""
+    if parts := list(_tables_of_parts(folder)):
+        columns = list(dict.fromkeys(column for table in parts for column in table.columns))
+        rows = [{column: row.get(column, "") for column in columns} for table in parts for row in table.rows]
+        yield Table(folder, columns, rows)
+    found = [path for path in entries(folder) if path.suffix.lower() in TABLE_SUFFIXES and path.is_file()]
+    found.sort(key=lambda path: (_rank(path.stem.lower()), path.name))
+    for path in found[:MOST_TABLES]:
+        if (table := _readable(path)) is not None:
+            yield table
+
+
+def _rank(stem: str) -> int:
+    return FIRST_NAMES.index(stem) if stem in FIRST_NAMES else len(FIRST_NAMES)
+
+
+def _tables_of_parts(folder: Path) -> Iterator[Table]:
+    """``train/metadata.csv`` and its like, with the part in the names of the files and in the column ``split``."""
+    for inner in entries(folder):
+        part = SPLIT_NAMES.get(inner.name.casefold())
+        if part is None or not inner.is_dir():
+            continue
+        for suffix in TABLE_SUFFIXES:
+            table = _readable(inner / f"metadata{suffix}")
+            if table is None:
+                continue
+            column = table.file_columns[0]
+            for row in table.rows:
+                row |= {column: f"{inner.name}/{row[column]}", "split": part}
+            yield Table(table.path, list(dict.fromkeys([*table.columns, "split"])), table.rows)
+
+
+def _readable(path: Path) -> Table | None:
+    """The table, if it is one with a column of files and one of genres."""
+    try:
+        if not path.is_file() or path.stat().st_size > LARGEST_FOUND:
+            return None
+        table = read_table(path)
+    except (OSError, DatasetError):
+        return None  # not everything that is called .csv is a table
+    return table if table.label_columns else None
