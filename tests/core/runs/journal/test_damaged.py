@@ -4,6 +4,7 @@ import json
 import math
 import random
 import time
+from copy import deepcopy
 from pathlib import Path
 from typing import Any
 
@@ -58,9 +59,9 @@ def mutated(seed: int) -> bytes:
             case 0:
                 del container[key]
             case 1:
-                container[key] = chance.choice(ODD)
+                container[key] = deepcopy(chance.choice(ODD))
             case 2:
-                container[key] = chance.choice(chance.choice(_places(LINES))[:1])
+                container[key] = deepcopy(chance.choice(chance.choice(_places(LINES))[:1]))
             case _ if isinstance(container, list):
                 container.insert(key, container[key])
         if not lines:
