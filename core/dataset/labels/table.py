@@ -143,4 +143,5 @@ def _readable(path: Path) -> Table | None:
         table = read_table(path)
     except (OSError, DatasetError):
         return None  # not everything that is called .csv is a table
-    return table if table.label_columns else None
+    # Decisions about labels name the genre before: they correct a source, and are none.
+    return table if table.label_columns and not {"previous", "who"} <= set(table.columns) else None
