@@ -94,5 +94,5 @@ def _windows(recipe: Recipe, loader: BatchLoader) -> Windows:
     """As many as `STEPS` whole batches take."""
     clips = torch.arange(len(loader.frames))
     turns = -(-STEPS * recipe.batch_size // len(clips))
-    windows = random_windows(clips, loader.frames, loader.width, turns, recipe.seed, epoch=1)
+    windows = random_windows(clips, loader.excerpts, loader.frames, loader.width, turns, recipe.seed, epoch=1)
     return windows.part(0, STEPS * recipe.batch_size)

@@ -43,7 +43,7 @@ def _compare(bench: Bench, recipe: Recipe, clips: int, wanted: str) -> Figure:
     step = build_step(train_state)
 
     def ours(epoch: int) -> None:
-        windows = random_windows(train, loader.frames, loader.width, 1, recipe.seed, epoch)
+        windows = random_windows(train, loader.excerpts, loader.frames, loader.width, 1, recipe.seed, epoch)
         train_epoch(step, loader.batches(windows, recipe.batch_size), Callbacks())
         train_state.train_metrics()  # waits for the device
 

@@ -64,7 +64,7 @@ def _costs(bench: Bench, clips: int) -> tuple[float, float, float]:
     step = build_step(train_state)
 
     def epoch() -> None:
-        windows = random_windows(train, loader.frames, loader.width, 1, recipe.seed, 1)
+        windows = random_windows(train, loader.excerpts, loader.frames, loader.width, 1, recipe.seed, 1)
         train_epoch(step, loader.batches(windows, recipe.batch_size), Callbacks())
         train_state.train_metrics()
 

@@ -1,5 +1,6 @@
 """A clip of a dataset, and a file that was left out of it."""
 
+import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -29,6 +30,17 @@ class Clip:
     duration_s: float
     columns: dict[str, str] = field(default_factory=dict)
     """What the dataset's index says of it."""
+    silent_s: tuple[float, float] = (0.0, 0.0)
+    """Seconds of silence at its beginning and at its end."""
+    start_s: float = 0.0
+    """Where its excerpt begins; see `core.dataset.excerpts`."""
+
+    @property
+    def key(self) -> str:
+        """By which the feature store finds its excerpt: 32 hexadecimal digits."""
+        if self.start_s == 0:
+            return self.content
+        return hashlib.blake2b(f"{self.content} {self.start_s:.1f}".encode(), digest_size=16).hexdigest()
 
     @property
     def group(self) -> str | None:

@@ -21,6 +21,7 @@ from core.audio.errors import AudioError
 from core.audio.files.decode import decode, decode_pcm16
 from core.audio.resample import resample
 from core.dataset.clip import Clip, Excluded, OnNote
+from core.dataset.excerpts import ExcerptRule, excerpts_of
 from core.dataset.feature_set import FeatureSet, free_memory
 from core.dataset.inspect_file import SILENCE
 from core.dataset.store.feature_store import FeatureStore, async_writer
@@ -32,7 +33,7 @@ from core.util.parallel import cores, ordered_map
 from core.util.text import printable
 
 OnFeatures = Callable[[int, int, int], None]
-"""Called with the clips that are done, all clips, and those of them that the store had already."""
+"""Called with the excerpts that are done, all of them, and those that the store had already."""
 Computed = tuple[Clip, Tensor | AudioError]
 """A clip with its codes, (M, valid frames) uint8 in ordinary memory, or with what is wrong with it."""
 LARGEST_BATCH = 64
@@ -45,6 +46,7 @@ def compute_features(
     clips: Sequence[Clip],
     settings: FrontEndSettings,
     *,
+    excerpts: ExcerptRule = "first",
     device: torch.device | str = "cpu",
     store: FeatureStore | None = None,
     on_progress: OnFeatures | None = None,
@@ -52,40 +54,54 @@ def compute_features(
 ) -> tuple[FeatureSet, list[Excluded]]:
     """The spectrograms of all clips, on disk (``FeatureSet.to`` loads them), and the clips that have none after all.
 
-    Only what the store lacks is computed, and again what is damaged there, which ``on_note`` is told. A clip is its
-    first ``settings.seconds``; one whose beginning is silent, or whose file has gone since the scan, is excluded.
+    Only what the store lacks is computed, and again what is damaged there, which ``on_note`` is told. ``excerpts``
+    says which parts of ``settings.seconds`` are taken from each clip. Silent ones are left out; a clip that has no
+    others, or whose file has gone since the scan, is excluded.
 
     Raises:
         UserError: the store cannot be written.
     """
     store = FeatureStore(settings) if store is None else store  # an empty one is false
-    damaged = store.drop_damaged([clip.content for clip in clips if clip.content in store])
+    wanted = [excerpts_of(clip, settings.seconds, excerpts) for clip in clips]
+    parts = [part for own in wanted for part in own]
+    damaged = store.drop_damaged([part.key for part in parts if part.key in store])
     if damaged and on_note:
         on_note(f"Damaged spectrograms in the feature store, which are computed again: {len(damaged):,}.")
-    missing = {clip.content: clip for clip in clips if clip.content not in store}
-    cached = sum(clip.content in store for clip in clips)
+    missing = {part.key: part for part in parts if part.key not in store}
+    cached = sum(part.key in store for part in parts)
     failed: dict[str, str] = {}
     if on_progress:
-        on_progress(cached, len(clips), cached)
+        on_progress(cached, len(parts), cached)
     with async_writer(store) as put:
         computed = _computed(list(missing.values()), settings, torch.device(device))
-        for done, (clip, result) in enumerate(computed, start=1):
+        for done, (part, result) in enumerate(computed, start=1):
             if isinstance(result, AudioError):
-                failed[clip.content] = result.reason
+                failed[part.key] = result.reason
             else:
-                put(clip.content, result)
+                put(part.key, result)
             if on_progress:
-                on_progress(len(clips) - len(missing) + done, len(clips), cached)
-    kept = [clip for clip in clips if clip.content not in failed]
-    excluded = [Excluded(printable(clip.path), failed[clip.content]) for clip in clips if clip.content in failed]
-    return _feature_set(kept, settings, store), excluded
+                on_progress(len(parts) - len(missing) + done, len(parts), cached)
+    kept: list[Clip] = []
+    keys: list[list[str]] = []
+    excluded: list[Excluded] = []
+    for clip, own in zip(clips, wanted, strict=True):
+        if good := [part.key for part in own if part.key not in failed]:
+            kept.append(clip)
+            keys.append(good)
+        else:
+            excluded.append(Excluded(printable(clip.path), failed[own[0].key]))
+    return _feature_set(kept, keys, settings, store), excluded
 
 
-def _feature_set(clips: list[Clip], settings: FrontEndSettings, store: FeatureStore) -> FeatureSet:
-    mel, frames = store.rows([clip.content for clip in clips])
+def _feature_set(
+    clips: list[Clip], keys: list[list[str]], settings: FrontEndSettings, store: FeatureStore
+) -> FeatureSet:
+    """``keys`` are those of each clip's excerpts."""
+    mel, frames = store.rows([key for own in keys for key in own])
     genres = sorted({clip.genre for clip in clips})
     labels = [genres.index(clip.genre) for clip in clips]
-    return FeatureSet(mel, torch.tensor(frames), torch.tensor(labels), genres, clips, settings)
+    counts = torch.tensor([len(own) for own in keys], dtype=torch.int64)
+    return FeatureSet(mel, torch.tensor(frames), torch.tensor(labels), genres, clips, settings, counts)
 
 
 def _computed(clips: list[Clip], settings: FrontEndSettings, device: torch.device) -> Iterator[Computed]:
@@ -145,15 +161,19 @@ def _decoded(clip: Clip, *, settings: FrontEndSettings, device: torch.device) ->
 
 
 def waveform(clip: Clip, seconds: float) -> tuple[npt.NDArray[Any], int]:
-    """The clip's first ``seconds``, (samples,) int16 where the file is plain 16-bit, else float32, and their rate.
+    """``seconds`` of the clip from its ``start_s``, and their rate.
+
+    (samples,) int16 where the file is plain 16-bit, else float32. What comes before is sought over, not decoded.
 
     Raises:
         AudioError: the file cannot be decoded, or is silent there.
     """
-    y, rate = decode_pcm16(clip.path, duration=seconds) or decode(clip.path, duration=seconds)
+    start = clip.start_s
+    y, rate = decode_pcm16(clip.path, start=start, duration=seconds) or decode(clip.path, start=start, duration=seconds)
     full_scale = 32768 if y.dtype == np.int16 else 1
     if float(y.max()) - float(y.min()) < SILENCE * full_scale:
-        raise AudioError(clip.path, f"is silent in its first {seconds:g} s")
+        where = f"in its first {seconds:g} s" if start == 0 else f"from {start:g} s to {start + seconds:g} s"
+        raise AudioError(clip.path, f"is silent {where}")
     return y, rate
 
 

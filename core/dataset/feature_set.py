@@ -1,10 +1,11 @@
 """The spectrograms of a dataset with their labels, in memory, on a device, or on disk.
 
-Shapes: N clips, B of them in a batch, M mel bands, T frames.
+Shapes: N clips with R excerpts in all, B of these in a batch, M mel bands, T frames.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import psutil
 import torch
@@ -18,18 +19,40 @@ from core.features.settings import FrontEndSettings
 ROWS_A_COPY = 256
 
 
+class ExcerptRows:
+    """Which rows of a feature set are excerpts of which clip."""
+
+    def __init__(self, counts_N: Tensor) -> None:
+        self.count_N = counts_N
+        self.first_N = counts_N.cumsum(0) - counts_N
+        """The row of each clip's first excerpt."""
+
+    @property
+    def clip_R(self) -> Tensor:
+        """The clip of each row."""
+        return torch.arange(len(self.count_N)).repeat_interleave(self.count_N)
+
+    @property
+    def most(self) -> int:
+        """Excerpts of the clip that has the most."""
+        return int(self.count_N.max()) if len(self.count_N) else 0
+
+
 @dataclass(frozen=True)
 class FeatureSet:
     mel: Tensor | DiskArray
-    """(N, M, T) uint8: 0 is the floor, 255 each clip's maximum; ``as_decibels`` translates. A Tensor lives on
+    """(R, M, T) uint8: 0 is the floor, 255 each clip's maximum; ``as_decibels`` translates. A Tensor lives on
     ``device``; a DiskArray stays on disk, takes lists and tensors of indices, and gives tensors in CPU memory."""
     frames: Tensor
-    """(N,) int64: frames that hold audio; those behind are padding at the floor."""
+    """(R,) int64: frames that hold audio; those behind are padding at the floor."""
     labels: Tensor
     """(N,) int64: places in ``genres``."""
     genres: list[str]
     clips: list[Clip]
     settings: FrontEndSettings
+    counts: Tensor | None = None
+    """(N,) int64 on the CPU: how many excerpts each clip has, which are rows of ``mel`` one after the other; None where
+    every clip has one."""
 
     def __len__(self) -> int:
         return len(self.clips)
@@ -57,8 +80,17 @@ class FeatureSet:
             mel = _load(self.mel, device)
         return replace(self, mel=mel, frames=self.frames.to(device), labels=self.labels.to(device))
 
+    @cached_property
+    def excerpts(self) -> ExcerptRows:
+        return ExcerptRows(torch.ones(len(self), dtype=torch.int64) if self.counts is None else self.counts)
+
+    def spectrogram(self, clip: int, excerpt: int = 0) -> Tensor:
+        """(M, valid frames) uint8 in CPU memory: an excerpt of a clip, without its padding."""
+        row = int(self.excerpts.first_N[clip]) + excerpt
+        return self.batch([row])[0].cpu()[:, : int(self.frames[row])]
+
     def batch(self, indices: Tensor | Sequence[int]) -> Tensor:
-        """(B, M, T) uint8 on ``device``."""
+        """(B, M, T) uint8 on ``device``; ``indices`` are of rows."""
         if isinstance(self.mel, DiskArray):
             return self.mel[indices].to(self.device)
         return self.mel[torch.as_tensor(indices, device=self.device)]

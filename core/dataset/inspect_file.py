@@ -37,6 +37,8 @@ class FileInspection(msgspec.Struct, frozen=True):
     reason: str | None = None
     silent_s: float = 0.0
     """Seconds of silence that it begins with."""
+    silent_end_s: float = 0.0
+    """Seconds of silence that it ends with."""
 
     def rejection(self, seconds: float) -> str | None:
         """Why its first ``seconds``, the part that is used, cannot be trained on; None if they can."""
@@ -62,17 +64,19 @@ def inspect_file(path: str | os.PathLike[str]) -> FileInspection:
 def _inspect_open(path: str | os.PathLike[str], file: BinaryIO, content: str) -> FileInspection:
     reader = AudioReader(path, file)
     info = reader.info
-    samples, rate, silent = 0, info.rate, _LeadingSilence()
+    samples, rate, silent, ending = 0, info.rate, _LeadingSilence(), _TrailingSilence()
     for block, rate, full_scale in _blocks(reader):  # noqa: B007 - a decoder knows the rate better than the header
         samples += len(block)
         silent.push(block, full_scale)
+        ending.push(block, full_scale)
     reader.seconds = seconds = samples / rate
     reason = reader.damage
     if reason is None and seconds < SHORTEST:
         reason = f"is too short ({seconds:.2f} s)"
     elif reason is None and not silent.is_over:
         reason = "is silent"
-    return FileInspection(content, info.format, rate, info.channels, seconds, reason, silent.samples / rate)
+    silence = silent.samples / rate, ending.samples / rate
+    return FileInspection(content, info.format, rate, info.channels, seconds, reason, *silence)
 
 
 class _LeadingSilence:
@@ -94,6 +98,36 @@ class _LeadingSilence:
         else:
             self.samples += len(block_N)
         self._low, self._high = low, high
+
+
+class _TrailingSilence:
+    """Counts the samples after which a sound's range no longer reaches `SILENCE`, block by block."""
+
+    def __init__(self) -> None:
+        self._after = 0
+        self._last: tuple[npt.NDArray[Any], float] | None = None
+
+    def push(self, block_N: npt.NDArray[Any], full_scale: float) -> None:
+        if len(block_N) and _range(block_N) >= SILENCE * full_scale:
+            self._last, self._after = (block_N, full_scale), 0
+        else:
+            self._after += len(block_N)
+
+    @property
+    def samples(self) -> int:
+        if self._last is None:
+            return self._after
+        block_N, full_scale = self._last
+        size = 1
+        while _range(block_N[-size:]) < SILENCE * full_scale:
+            size *= 2
+        tail_N = block_N[::-1][:size]
+        range_N = np.maximum.accumulate(tail_N).astype(np.float64) - np.minimum.accumulate(tail_N)
+        return self._after + int(np.argmax(range_N >= SILENCE * full_scale))
+
+
+def _range(block_N: npt.NDArray[Any]) -> float:
+    return float(block_N.max()) - float(block_N.min())
 
 
 def _blocks(reader: AudioReader) -> Iterator[tuple[npt.NDArray[Any], int, float]]:
@@ -121,7 +155,7 @@ def content_hash(file: BinaryIO) -> str:
 Stamp = tuple[int, int, int]
 """Size, and times of the last change to the content and to the inode, in ns. The inode's time shows when the other was
 set back."""
-VERSION = 2
+VERSION = 3
 
 
 class _Saved(msgspec.Struct):

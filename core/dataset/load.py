@@ -9,6 +9,7 @@ from pathlib import Path
 import torch
 
 from core.dataset.clip import Clip, DatasetError, Excluded, OnNote
+from core.dataset.excerpts import ExcerptRule, searched_seconds
 from core.dataset.extract import OnFeatures, compute_features
 from core.dataset.feature_set import FeatureSet
 from core.dataset.labels.settings import LabelSettings
@@ -42,6 +43,7 @@ def load_dataset(
     front_end: FrontEndSettings,
     split_settings: SplitSettings | None = None,
     *,
+    excerpts: ExcerptRule = "first",
     divide: Divide | None = None,
     labels: LabelSettings | None = None,
     index: Path | None = None,
@@ -56,6 +58,7 @@ def load_dataset(
 
     Its spectrograms are left on disk: ``dataset.features.to(device)`` loads them. A pack brings its own front end, and
     ``front_end`` is not looked at: ``dataset.features.settings`` is the one that a model trained on it must have.
+    ``excerpts`` says which parts of a file are used; a pack has one of each.
     ``divide`` gives the split instead of ``split_settings``, for clips that were divided before.
     ``device`` computes what the store lacks. ``labels`` says where the genres come from (see
     ``scan``), and ``index`` is a table with more columns for the clips. Progress goes
@@ -66,7 +69,8 @@ def load_dataset(
         DatasetError: it cannot be trained on (see ``scan`` and ``split``).
         UserError: the feature store cannot be written.
     """
-    found = scan(data, labels=labels, index=index, seconds=front_end.seconds, on_progress=on_scanning)
+    seconds = searched_seconds(front_end.seconds, excerpts)
+    found = scan(data, labels=labels, index=index, seconds=seconds, on_progress=on_scanning)
     divide = divide or partial(split, settings=split_settings or SplitSettings())
     divided = divide(found.clips)
     if on_scanned:
@@ -75,7 +79,7 @@ def load_dataset(
         for note in [*found.notes, *divided.notes]:
             on_note(note)
     features, failed = load_features(
-        found, front_end, device=device, store=store, on_features=on_features, on_note=on_note
+        found, front_end, excerpts=excerpts, device=device, store=store, on_features=on_features, on_note=on_note
     )
     if failed:
         check_genres(features.genres, printable(found.root))
@@ -90,6 +94,7 @@ def load_features(
     found: Scan,
     front_end: FrontEndSettings,
     *,
+    excerpts: ExcerptRule = "first",
     device: torch.device | str = "cpu",
     store: FeatureStore | None = None,
     on_features: OnFeatures | None = None,
@@ -112,5 +117,5 @@ def load_features(
             )
         return features, []
     return compute_features(
-        found.clips, front_end, device=device, store=store, on_progress=on_features, on_note=on_note
+        found.clips, front_end, excerpts=excerpts, device=device, store=store, on_progress=on_features, on_note=on_note
     )

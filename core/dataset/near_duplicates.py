@@ -49,7 +49,7 @@ def recordings(features: FeatureSet) -> list[int]:
     places: dict[int, Tensor] = {}
     excerpts: list[Tensor] = []
     for i in range(len(features)):
-        mel_MT = features.batch([i])[0, :, : int(features.frames[i])].cpu().float()
+        mel_MT = features.spectrogram(i).float()
         # Two cuts have different frame offsets, by at most a quarter of a step when half a step is tried too.
         phases = [_places(mel_MT[:, shift:], step) for shift in (0, step // 2)]
         if all(map(len, phases)):

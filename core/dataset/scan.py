@@ -214,6 +214,7 @@ def _clip(path: Path, genre: str, name: str, finding: FileInspection, columns: d
         channels=finding.channels,
         format=finding.format,
         duration_s=finding.duration_s,
+        silent_s=(finding.silent_s, finding.silent_end_s),
         columns=columns,
     )
 

@@ -29,6 +29,7 @@ def _quick(data: str) -> Recipe:
         crop_seconds=3.0,
         crops_per_clip=2,
         test_crops=8,
+        excerpts=3,
         precision="bfloat16",
         optimiser=OptimiserSettings(name="adamw", learning_rate=3e-3, weight_decay=1e-2, schedule="cosine", warmup=0.1),
     )
@@ -44,6 +45,7 @@ def _best(data: str) -> Recipe:
         crop_seconds=3.0,
         fit_seconds=7.5,
         test_crops=20,
+        excerpts=3,
         epochs=30,
         batch_size=16,
         crops_per_clip=5,

@@ -8,6 +8,7 @@ from typing import Literal
 
 import msgspec
 
+from core.dataset.excerpts import MOST_EXCERPTS, ExcerptRule
 from core.dataset.labels.settings import LabelSettings
 from core.dataset.split_settings import SplitSettings as SplitSettings
 from core.features.settings import AugmentationSettings, FrontEndSettings
@@ -52,6 +53,9 @@ class Recipe(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     labels: LabelSettings = LabelSettings()
     """Where the genres come from."""
     front_end: FrontEndSettings = FrontEndSettings()
+    excerpts: ExcerptRule = "first"
+    """Which parts of each file are used, of front_end.seconds each: ``first``, ``middle``, or a number of excerpts at
+    most, spread over the file. Files shorter than one and a half excerpts give their beginning."""
     split: SplitSettings = SplitSettings()
     optimiser: OptimiserSettings = OptimiserSettings()
     augmentation: AugmentationSettings = AugmentationSettings()
@@ -62,9 +66,9 @@ class Recipe(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     fit_seconds: float | None = None
     """Length of the windows that a hybrid's expert is fitted to, at most that of the clips; None takes the crops'."""
     crops_per_clip: int = 1
-    """Random crops of each clip per epoch."""
+    """Random crops of each clip per epoch, each from one of its excerpts."""
     test_crops: int = 1
-    """Evenly spaced crops whose logits are averaged in validation and test."""
+    """Evenly spaced crops of each clip whose logits are averaged in validation and test; at least one per excerpt."""
     balance: str | None = None
     """Metadata column (artist, say) to balance by: each clip of a group of n is drawn 1 / √n times as often as a clip
     on its own. Clips without a value are groups of their own."""
@@ -98,6 +102,8 @@ class Recipe(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
             shortest = FEWEST_FRAMES * self.front_end.hop_length / self.front_end.sample_rate
             what = "crop_seconds" if self.crop_seconds is not None else "front_end.seconds"
             raise ValueError(f"{what} must be at least {shortest:.3g}, {FEWEST_FRAMES} frames of this front end")
+        if isinstance(self.excerpts, int) and not 1 <= self.excerpts <= MOST_EXCERPTS:
+            raise ValueError(f"excerpts must be from 1 to {MOST_EXCERPTS}, first or middle, not {self.excerpts}")
         if self.patience is not None and self.patience < 1:
             raise ValueError(f"patience must be at least 1, or null to train to the end, not {self.patience}")
         for name, value in self.model_options.items():

@@ -75,7 +75,13 @@ def learner_of(recipe: Recipe, features: FeatureSet) -> tuple[TrainState, BatchL
 def epoch(step: Step, loader: BatchLoader, number: int, callbacks: Any) -> None:
     recipe = step.train_state.recipe
     windows = random_windows(
-        torch.arange(len(loader.frames)), loader.frames, loader.width, recipe.crops_per_clip, recipe.seed, number
+        torch.arange(len(loader.labels)),
+        loader.excerpts,
+        loader.frames,
+        loader.width,
+        recipe.crops_per_clip,
+        recipe.seed,
+        number,
     )
     train_epoch(step, loader.batches(windows, recipe.batch_size), callbacks)
 
@@ -167,7 +173,7 @@ def test_an_epoch_does_not_wait_for_the_device(collection: Path, features: Featu
 
 def test_windows_from_disk_are_those_in_memory(features: FeatureSet) -> None:
     assert features.on_disk
-    windows = random_windows(torch.arange(len(features)), features.frames, 40, 2, seed=3, epoch=1)
+    windows = random_windows(torch.arange(len(features)), features.excerpts, features.frames, 40, 2, seed=3, epoch=1)
     pairs = zip(
         BatchLoader(features, 40, CUDA).batches(windows, 7),
         BatchLoader(features.to(CUDA), 40, CUDA).batches(windows, 7),

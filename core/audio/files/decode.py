@@ -259,9 +259,11 @@ def stream(path: str | os.PathLike[str], block_seconds: float = 30.0) -> Iterato
 
 
 def decode_pcm16(
-    path: str | os.PathLike[str], *, duration: float | None = None
+    path: str | os.PathLike[str], *, start: float = 0.0, duration: float | None = None
 ) -> tuple[npt.NDArray[np.int16], int] | None:
-    """The beginning of a mono file of plain 16-bit samples, (N,) int16, and its rate; None for any other file.
+    """Part of a mono file of plain 16-bit samples, (N,) int16, and its rate; None for any other file.
+
+    ``start`` and ``duration`` are in seconds.
 
     Raises:
         AudioError: the file cannot be read, or holds no samples.
@@ -270,7 +272,9 @@ def decode_pcm16(
         header = read_header(file)
         if header is None or not header.is_plain:
             return None
-        samples = read_pcm16(file, header, 0, None if duration is None else round(duration * header.rate))
+        samples = read_pcm16(
+            file, header, round(start * header.rate), None if duration is None else round(duration * header.rate)
+        )
     if not len(samples):
         raise AudioError(path, "holds no samples")
     return samples, header.rate

@@ -17,6 +17,7 @@ import torch
 from torch import Tensor
 
 from core.dataset.clip import Clip, Excluded, OnNote
+from core.dataset.excerpts import searched_seconds
 from core.dataset.extract import OnFeatures
 from core.dataset.feature_set import FeatureSet
 from core.dataset.load import load_features
@@ -141,11 +142,14 @@ def load(
         UserError: the dataset or the device cannot be used, it has only one genre, or the recipe does not fit it.
     """
     device = choose_device(recipe.device)
-    found = scan(data, labels=recipe.labels, index=index, seconds=recipe.front_end.seconds, on_progress=on_scanning)
+    seconds = searched_seconds(recipe.front_end.seconds, recipe.excerpts)
+    found = scan(data, labels=recipe.labels, index=index, seconds=seconds, on_progress=on_scanning)
     if on_note:
         for note in [found.label_source, *found.notes]:
             on_note(note)
-    features, failed = load_features(found, recipe.front_end, device=device, on_features=on_features)
+    features, failed = load_features(
+        found, recipe.front_end, excerpts=recipe.excerpts, device=device, on_features=on_features
+    )
     if on_excluded:
         for one in found.excluded + failed:
             on_excluded(one)

@@ -10,6 +10,7 @@ import msgspec
 import torch
 
 from core.dataset.clip import Excluded, OnNote
+from core.dataset.excerpts import ExcerptRule, searched_seconds
 from core.dataset.extract import OnFeatures
 from core.dataset.feature_set import FeatureSet
 from core.dataset.labels.settings import LabelSettings
@@ -72,7 +73,7 @@ def evaluate(
         data,
         labels=labels,
         index=index,
-        seconds=max(trained.front_end.seconds for trained in models),
+        seconds=max(searched_seconds(trained.front_end.seconds, trained.recipe.excerpts) for trained in models),
         on_progress=on_scanning,
     )
     if on_note:
@@ -112,23 +113,25 @@ def _features(
     found: Scan, models: Sequence[TrainedModel], on: torch.device, on_features: OnFeatures | None
 ) -> tuple[list[FeatureSet], list[Excluded]]:
     """The features that each model needs, of the same clips, and the clips that one of them could not use."""
-    sets: dict[FrontEndSettings, FeatureSet] = {}
+    sets: dict[tuple[FrontEndSettings, ExcerptRule], FeatureSet] = {}
     excluded: list[Excluded] = []
     for trained in models:
-        if trained.front_end in sets:
+        settings, excerpts = wanted = trained.front_end, trained.recipe.excerpts
+        if wanted in sets:
             continue
-        features, failed = load_features(found, trained.front_end, device=on, on_features=on_features)
+        features, failed = load_features(found, settings, excerpts=excerpts, device=on, on_features=on_features)
         excluded += failed
         if not features.clips:
             raise UserError(f"None of the clips can be used: {failed[0].path} {failed[0].reason}; choose others.")
         found = replace(found, clips=features.clips)
-        sets[trained.front_end] = features
-    for settings, features in sets.items():
+        sets[wanted] = features
+    for (settings, excerpts), features in sets.items():
         if len(features) > len(found.clips):  # an earlier front end's set loses what a later one could not use
-            sets[settings] = load_features(found, settings, device=on)[0]
-    for trained in models:
-        _check_front_end(sets[trained.front_end], trained)
-    return [sets[trained.front_end] for trained in models], excluded
+            sets[settings, excerpts] = load_features(found, settings, excerpts=excerpts, device=on)[0]
+    chosen = [sets[trained.front_end, trained.recipe.excerpts] for trained in models]
+    for features, trained in zip(chosen, models, strict=True):
+        _check_front_end(features, trained)
+    return chosen, excluded
 
 
 def _check_front_end(features: FeatureSet, trained: TrainedModel) -> None:

@@ -54,7 +54,7 @@ def init_train_state(recipe: Recipe, loader: BatchLoader, train: Tensor, group: 
         model = build_network(recipe, genres)
     if recipe.batch_size == 1 and any(isinstance(module, nn.BatchNorm1d) for module in model.modules()):
         raise UserError(f"{recipe.model} cannot train on batches of one clip: choose a batch size of 2 or more.")
-    windows = random_windows(train, loader.frames, loader.width, 1, recipe.seed, epoch=0)
+    windows = random_windows(train, loader.excerpts, loader.frames, loader.width, 1, recipe.seed, epoch=0)
     fit_standardisation(model, loader.read(windows.part(0, STANDARDISE_WINDOWS)).mel_BMT.to(home))
     init_batch_norm_stats(model, loader.read(windows.part(0, max(2, recipe.batch_size))).mel_BMT.to(home))
     fit_experts(model, expert_windows(recipe, loader, train, home))
@@ -75,7 +75,7 @@ def expert_windows(recipe: Recipe, loader: BatchLoader, train: Tensor, device: t
     """
     chosen = torch.linspace(0, len(train) - 1, min(len(train), EXPERT_CLIPS)).round().long()
     loader = BatchLoader(loader.features, recipe.fit_frames, loader.device)
-    windows = spaced_windows(train[chosen], loader.frames, loader.width, EXPERT_WINDOWS)
+    windows = spaced_windows(train[chosen], loader.excerpts, loader.frames, loader.width, EXPERT_WINDOWS)
     augment = _augment(recipe, recipe.augmentation.of_sound)
     generator = torch.Generator(device).manual_seed(recipe.seed)
     per_batch = EXPERT_BATCH // EXPERT_WINDOWS * EXPERT_WINDOWS  # a clip's windows stay together

@@ -25,10 +25,12 @@ class BatchLoader:
         self.features = features
         self.width = width
         self.device = device
+        self.excerpts = features.excerpts
         self.frames = features.frames.cpu()
-        """Frames of each clip that hold sound."""
+        """Frames of each excerpt that hold sound."""
         self.labels = features.labels.cpu()
-        self._labels_on_device = features.labels.to(device)
+        """Of each clip."""
+        self._row_labels = self.labels[self.excerpts.clip_R].to(device)
         self._gathers = isinstance(features.mel, Tensor) and features.mel.device.type != "cpu"
 
     def batches(
@@ -46,7 +48,7 @@ class BatchLoader:
             shards.append(windows.part(begin + first_own, begin + last_own))
         for number, shard in enumerate(shards, start=1):
             for following in shards[number : number + 1]:
-                self.features.will_need(following.clip)
+                self.features.will_need(following.row)
             yield self.read(shard)
 
     def read(self, windows: Windows) -> Batch:
@@ -57,13 +59,13 @@ class BatchLoader:
         else:
             quantised_BMT = self._copy(windows).to(self.device, non_blocking=True)
             windows = windows.to(self.device)
-        labels_B = self._labels_on_device[windows.clip]
+        labels_B = self._row_labels[windows.row]
         return Batch(self.features.as_decibels(quantised_BMT), labels_B)
 
     def _copy(self, windows: Windows) -> Tensor:
         """The windows' quantised spectrograms, from disk or main memory, in one tensor."""
         mel = self.features.mel
-        whole_BMT = [mel[i] for i in windows.clip.tolist()] if isinstance(mel, Tensor) else mel[windows.clip]
+        whole_BMT = [mel[i] for i in windows.row.tolist()] if isinstance(mel, Tensor) else mel[windows.row]
         starts = windows.start.tolist()
         quantised_BMT = torch.stack(
             [quantised_MT[:, start : start + self.width] for quantised_MT, start in zip(whole_BMT, starts, strict=True)]
@@ -75,4 +77,4 @@ class BatchLoader:
         assert isinstance(self.features.mel, Tensor)
         frame_BT = windows.start[:, None] + torch.arange(self.width, device=self.device)
         band_M = torch.arange(self.features.mel.shape[1], device=self.device)
-        return self.features.mel[windows.clip[:, None, None], band_M[:, None], frame_BT[:, None, :]]
+        return self.features.mel[windows.row[:, None, None], band_M[:, None], frame_BT[:, None, :]]

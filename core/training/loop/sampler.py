@@ -8,32 +8,35 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from core.dataset.feature_set import ExcerptRows
+
 
 @dataclass(frozen=True, slots=True)
 class Windows:
-    """``clip[i]`` is an index into the feature set, ``start[i]`` the first frame of the window. Both [K], int64."""
+    """``row[i]`` is an excerpt of the feature set, ``start[i]`` the first frame of the window. Both [K], int64."""
 
-    clip: Tensor
+    row: Tensor
     start: Tensor
 
     def __len__(self) -> int:
-        return len(self.clip)
+        return len(self.row)
 
     def part(self, first: int, last: int) -> "Windows":
-        return Windows(self.clip[first:last], self.start[first:last])
+        return Windows(self.row[first:last], self.start[first:last])
 
     def to(self, device: torch.device) -> "Windows":
         """The same windows on ``device``, without waiting for a GPU."""
-        if device.type == "cuda" and self.clip.device.type == "cpu":
+        if device.type == "cuda" and self.row.device.type == "cpu":
             return Windows(
-                self.clip.pin_memory().to(device, non_blocking=True),
+                self.row.pin_memory().to(device, non_blocking=True),
                 self.start.pin_memory().to(device, non_blocking=True),
             )
-        return Windows(self.clip.to(device), self.start.to(device))
+        return Windows(self.row.to(device), self.start.to(device))
 
 
 def random_windows(
     clips: Tensor,
+    excerpts: ExcerptRows,
     frames: Tensor,
     width: int,
     per_clip: int,
@@ -43,9 +46,11 @@ def random_windows(
 ) -> Windows:
     """``per_clip`` random windows of every clip, shuffled; with ``weights`` as many in all, of clips drawn by weight.
 
+    Each window is of a random excerpt of its clip.
+
     Args:
         clips: [N] indices into the feature set.
-        frames: frames with sound of every clip in the feature set; windows stay inside them where they fit.
+        frames: frames with sound of every excerpt in the feature set; windows stay inside them where they fit.
         width: frames of a window.
         weights: [N] relative frequency of each clip.
     """
@@ -55,18 +60,38 @@ def random_windows(
         clip_K = clips.repeat(per_clip)[torch.randperm(count, generator=generator)]
     else:
         clip_K = clips[torch.multinomial(weights, count, replacement=True, generator=generator)]
-    room_K = (frames[clip_K] - width).clamp_min(0)
+    row_K = excerpts.first_N[clip_K]
+    if excerpts.most > 1:
+        row_K = row_K + (torch.rand(count, generator=generator, dtype=torch.float64) * excerpts.count_N[clip_K]).long()
+    room_K = (frames[row_K] - width).clamp_min(0)
     # A float64 fraction reaches every start of a clip of any length; torch cannot draw integers with individual bounds.
-    start_K = (torch.rand(len(clip_K), generator=generator, dtype=torch.float64) * (room_K + 1)).long()
-    return Windows(clip_K, start_K)
+    start_K = (torch.rand(count, generator=generator, dtype=torch.float64) * (room_K + 1)).long()
+    return Windows(row_K, start_K)
 
 
-def spaced_windows(clips: Tensor, frames: Tensor, width: int, per_clip: int) -> Windows:
-    """``per_clip`` evenly spaced windows of every clip, clip after clip; a single window is centred."""
-    room_N = (frames[clips] - width).clamp_min(0)
-    fractions = torch.linspace(0, 1, per_clip, dtype=torch.float64) if per_clip > 1 else torch.tensor([0.5])
-    start_NK = (room_N[:, None] * fractions).round().long()
-    return Windows(clips.repeat_interleave(per_clip), start_NK.flatten())
+def spaced_windows(clips: Tensor, excerpts: ExcerptRows, frames: Tensor, width: int, per_clip: int) -> Windows:
+    """``per_clip`` windows of every clip, clip after clip.
+
+    They are shared out among its excerpts, and evenly spaced in each; a single one is centred.
+    """
+    count_N1 = excerpts.count_N[clips, None]
+    window_K = torch.arange(per_clip)
+    excerpt_NK = window_K * count_N1 // per_clip
+    first_NK = -(-excerpt_NK * per_clip // count_N1)  # of the windows in its excerpt; rounded up
+    total_NK = -(-(excerpt_NK + 1) * per_clip // count_N1) - first_NK
+    fraction_NK = _spacing(per_clip)[total_NK - 1, window_K - first_NK]
+    row_NK = excerpts.first_N[clips, None] + excerpt_NK
+    start_NK = ((frames[row_NK] - width).clamp_min(0) * fraction_NK).round().long()
+    return Windows(row_NK.flatten(), start_NK.flatten())
+
+
+def _spacing(most: int) -> Tensor:
+    """Row n - 1 holds where n evenly spaced windows begin, as fractions of the room; a single one is in the middle."""
+    rows = torch.zeros(most, most, dtype=torch.float64)
+    rows[0, 0] = 0.5
+    for n in range(2, most + 1):
+        rows[n - 1, :n] = torch.linspace(0, 1, n, dtype=torch.float64)
+    return rows
 
 
 def batch_bounds(windows: int, batch_size: int) -> list[tuple[int, int]]:

@@ -71,7 +71,14 @@ def train_model(
         callbacks.epoch_started(train_state)
         epoch = progress.epoch + 1
         windows = random_windows(
-            train_clips, loader.frames, loader.width, recipe.crops_per_clip, recipe.seed, epoch, weights
+            train_clips,
+            loader.excerpts,
+            loader.frames,
+            loader.width,
+            recipe.crops_per_clip,
+            recipe.seed,
+            epoch,
+            weights,
         )
         batches = loader.batches(windows, recipe.batch_size, progress.batch, train_state.group)
         train_epoch(step, batches, callbacks)
@@ -124,7 +131,7 @@ def evaluate_model(
     group: ProcessGroup = SINGLE,
     on_batch: Callable[[int, int], None] | None = None,
 ) -> Evaluation:
-    """The network's logits of clips: for each clip the mean over ``crops`` evenly spaced windows.
+    """The network's logits of clips: for each the mean over ``crops`` evenly spaced windows, at least one per excerpt.
 
     Args:
         clips: indices into the loader's feature set, int64 [N].
@@ -132,7 +139,8 @@ def evaluate_model(
         on_batch: called with the number of batches done and their total.
     """
     model.eval()
-    windows = spaced_windows(clips, loader.frames, loader.width, crops)
+    crops = max(crops, loader.excerpts.most)
+    windows = spaced_windows(clips, loader.excerpts, loader.frames, loader.width, crops)
     frames = EVALUATION_FRAMES_CUDA if loader.device.type == "cuda" else EVALUATION_FRAMES
     batch_size = max(2 * group.info.size, frames // loader.width)
     if len(windows) < group.info.size:

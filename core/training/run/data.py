@@ -92,6 +92,7 @@ def prepare_data(
         recipe.front_end,
         recipe.split,
         labels=recipe.labels,
+        excerpts=recipe.excerpts,
         divide=partial(_first_split, rows=_read_split(run.path / SPLIT), logger=logger) if resuming else None,
         device=device,
         on_scanning=lambda done, total: control.check(),

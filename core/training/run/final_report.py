@@ -162,8 +162,7 @@ def _save_spectrograms(
     def pictures() -> Iterator[tuple[str, str, npt.NDArray[np.uint8]]]:
         for i in drawn:
             between()
-            quantised_MT = features.batch([i])[0].cpu()[:, : int(features.frames[i])]
-            yield features.clips[i].genre, features.clips[i].name, quantised_MT.numpy()
+            yield features.clips[i].genre, features.clips[i].name, features.spectrogram(i).numpy()
 
     counts: list[int] = []
     name = run.spectrograms_path.name
@@ -189,8 +188,8 @@ def _windows(features: FeatureSet, clips: Tensor) -> Iterator[Tensor]:
     """The windows that inference sees of some evenly chosen clips, [W, M, T] in dB, clip after clip."""
     frames = features.settings.frames_in(WINDOW_SECONDS)
     for i in clips[:: -(-len(clips) // THRESHOLD_CLIPS)].tolist():
-        quantised_MT = features.batch([i])[0].cpu()[:, : int(features.frames[i])]
-        yield cut(features.as_decibels(quantised_MT), frames)
+        for excerpt in range(int(features.excerpts.count_N[i])):
+            yield cut(features.as_decibels(features.spectrogram(i, excerpt)), frames)
 
 
 def _test_finished(assessment: Assessment, best_epoch: int) -> TestFinished:

@@ -24,6 +24,7 @@ FLAGS = {
     "batch_size": "batch_size",
     "learning_rate": "optimiser.learning_rate",
     "crop_seconds": "crop_seconds",
+    "excerpts": "excerpts",
     "seed": "seed",
     "device": "device",
     "nproc": "processes",
@@ -41,6 +42,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--batch-size", type=int, metavar="N", help="clips, or crops, per batch")
     parser.add_argument("--learning-rate", type=float, metavar="X", help="peak learning rate")
     parser.add_argument("--crop-seconds", type=float, metavar="S", help="train on random crops of this length")
+    parser.add_argument(
+        "--excerpts",
+        type=_excerpts,
+        metavar="RULE",
+        help="parts of each file that are used: first, middle, or a number of them at most, spread over the file",
+    )
     parser.add_argument(
         "--seed", type=int, metavar="N", help="seed of weights, order and crops; the split has its own, split.seed"
     )
@@ -113,10 +120,12 @@ def _checked(args: argparse.Namespace, data: Path, recipe: Recipe) -> Recipe:
         UserError: the dataset cannot be trained on, or there is no such device.
     """
     # Imported here because they load numpy and the decoders, which --help does not need.
+    from core.dataset.excerpts import searched_seconds
     from core.dataset.scan import scan
     from core.dataset.split import split
 
-    found = scan(data, labels=recipe.labels, seconds=recipe.front_end.seconds, on_progress=Progress("files scanned"))
+    seconds = searched_seconds(recipe.front_end.seconds, recipe.excerpts)
+    found = scan(data, labels=recipe.labels, seconds=seconds, on_progress=Progress("files scanned"))
     print_note(found.label_source)
     for note in found.notes:
         print_note(note)
@@ -163,6 +172,10 @@ def recipe_from(args: argparse.Namespace, data: Path) -> Recipe:
             f"there is no model {recipe.model!r}{did_you_mean(recipe.model, MODELS)} (models: {', '.join(MODELS)})"
         )
     return recipe
+
+
+def _excerpts(text: str) -> str | int:
+    return int(text) if text.isdecimal() else text
 
 
 def field_names(plain: dict[str, Any]) -> list[str]:

@@ -9,6 +9,7 @@ from msgspec import structs
 
 from core.dataset.clip import Clip
 from core.dataset.extract import compute_features
+from core.dataset.feature_set import ExcerptRows
 from core.dataset.scan import scan
 from core.features.settings import AugmentationSettings
 from core.models.networks.lda_expert import FORGOTTEN, REMEMBERED, StatisticsExpert
@@ -72,10 +73,12 @@ def test_weights_are_of_the_training_clips_alone() -> None:
 
 def test_windows_are_drawn_by_weight() -> None:
     clips, frames = torch.tensor([3, 5]), torch.full((6,), 100)
-    drawn = random_windows(clips, frames, 40, 500, 0, 1, torch.tensor([3.0, 1.0]))
+    drawn = random_windows(
+        clips, ExcerptRows(torch.ones(6, dtype=torch.int64)), frames, 40, 500, 0, 1, torch.tensor([3.0, 1.0])
+    )
     assert len(drawn) == 1000
-    assert set(drawn.clip.tolist()) == {3, 5}
-    assert 700 < (drawn.clip == 3).sum() < 800
+    assert set(drawn.row.tolist()) == {3, 5}
+    assert 700 < (drawn.row == 3).sum() < 800
     assert drawn.start.min() >= 0
     assert drawn.start.max() <= 60
 

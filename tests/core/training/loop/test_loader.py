@@ -22,7 +22,7 @@ def test_disk_and_memory_give_the_same_batches(collection: Path) -> None:
     on_disk, _ = compute_features(scan(collection).clips, lives.FRONT_END)
     in_memory = on_disk.to("cpu")
     assert on_disk.on_disk and not in_memory.on_disk
-    windows = random_windows(torch.arange(len(on_disk)), on_disk.frames, 40, 2, seed=3, epoch=1)
+    windows = random_windows(torch.arange(len(on_disk)), on_disk.excerpts, on_disk.frames, 40, 2, seed=3, epoch=1)
     pairs = zip(
         BatchLoader(on_disk, 40, CPU).batches(windows, 7),
         BatchLoader(in_memory, 40, CPU).batches(windows, 7),
@@ -38,9 +38,9 @@ def test_disk_and_memory_give_the_same_batches(collection: Path) -> None:
 
 def test_a_window_is_the_stretch_it_says(collection: Path) -> None:
     features = compute_features(scan(collection).clips, lives.FRONT_END)[0].to("cpu")
-    windows = random_windows(torch.tensor([4, 9]), features.frames, 20, 3, seed=0, epoch=1)
+    windows = random_windows(torch.tensor([4, 9]), features.excerpts, features.frames, 20, 3, seed=0, epoch=1)
     mel_BMT, labels_B = BatchLoader(features, 20, CPU).read(windows)
-    for mel_MT, label, clip, start in zip(mel_BMT, labels_B, windows.clip, windows.start, strict=True):
+    for mel_MT, label, clip, start in zip(mel_BMT, labels_B, windows.row, windows.start, strict=True):
         assert isinstance(features.mel, torch.Tensor)
         quantised_MT = features.mel[clip, :, start : start + 20]
         assert torch.equal(mel_MT, dequantise(quantised_MT, lives.FRONT_END.top_db))
@@ -50,7 +50,7 @@ def test_a_window_is_the_stretch_it_says(collection: Path) -> None:
 def test_going_on_in_the_middle_gives_the_rest(collection: Path) -> None:
     features = compute_features(scan(collection).clips, lives.FRONT_END)[0].to("cpu")
     loader = BatchLoader(features, 20, CPU)
-    windows = random_windows(torch.arange(30), features.frames, 20, 1, seed=0, epoch=1)
+    windows = random_windows(torch.arange(30), features.excerpts, features.frames, 20, 1, seed=0, epoch=1)
     whole = list(loader.batches(windows, 4))
     rest = list(loader.batches(windows, 4, first=5))
     assert len(rest) == len(whole) - 5
