@@ -1,6 +1,7 @@
 """What every test can rely on, however the tests were started, and which of them begin."""
 
 import signal
+from collections.abc import Iterator
 
 import pytest
 
@@ -29,6 +30,14 @@ LONGEST_FIRST = (
     "test_shards.py",
 )
 """Files: one that takes minutes and came last would keep a single process busy while the others have nothing to do."""
+
+
+@pytest.fixture(scope="session", autouse=True)
+def own_state(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Tests register their runs, and queue them, in a state folder of their own."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_STATE_HOME", str(tmp_path_factory.mktemp("state")))
+        yield
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -54,8 +54,8 @@ def _run(arguments: list[str]) -> int:
         print_line(f"genre-tui {_version()}")
         return DONE
     if args.command is None:
-        from core.runs.directory import default_runs_dir
         from tui.launch import run_app
+        from tui.shell.settings import default_runs_dir
 
         return run_app(args.runs or default_runs_dir(), ascii=args.ascii, theme=args.theme)
     if args.command not in LIGHT:

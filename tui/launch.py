@@ -7,11 +7,11 @@ from pathlib import Path
 import msgspec
 from rich.console import Console
 
-from core.runs.directory import default_runs_dir, find, list_runs
+from core.runs.directory import find, list_runs
 from core.util.errors import UserError
 from tui.app import GenreApp
 from tui.shell.printing import print_line, print_note
-from tui.shell.settings import Settings, SettingsError, read_settings, settings_file
+from tui.shell.settings import Settings, SettingsError, default_runs_dir, read_settings, settings_file
 from tui.shell.terminal import check_terminal, drawing_on_a_duplicate, leave_with_the_terminal, log_path
 
 

@@ -61,7 +61,7 @@ def start(
     """
     if webhook:
         check_webhook(webhook)
-    run = create(runs_dir, recipe, dataset, str(recipe["model"]), name=name)
+    run = create(runs_dir, recipe, dataset, str(recipe.get("preset") or recipe["model"]), name=name)
     try:
         if webhook:
             write_webhook(run, webhook)

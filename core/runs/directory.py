@@ -1,29 +1,36 @@
-"""The folder of all runs: where it is, and how runs in it are made, listed and found."""
+"""A folder of runs: how runs in it are made, listed and found."""
 
 import os
 import re
 import shutil
 import tempfile
-import time
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from core.runs.folder import RunFolder, checked_name
+import msgspec
+
+from core.runs import registry
+from core.runs.folder import TRASH, RunFolder, checked_name
 from core.util.errors import UserError
+from core.util.files import open_regular
+
+LONGEST_SLUG = 40
+"""Characters of a dataset's name that a run's name repeats."""
+JOURNAL_HEAD = 64 * 1024
+"""Bytes of a journal among which its first start is looked for."""
 
 
-def default_runs_dir() -> Path:
-    """``GENRE_TUI_RUNS``, or ./runs."""
-    return Path(os.environ.get("GENRE_TUI_RUNS") or "runs")
+def create(runs_dir: Path, recipe: dict[str, Any], dataset: str, kind: str, *, name: str | None = None) -> RunFolder:
+    """A new run folder with its recipe.json, called ``dataset-kind-number`` unless ``name`` says otherwise.
 
-
-def create(runs_dir: Path, recipe: dict[str, Any], dataset: str, model: str, *, name: str | None = None) -> RunFolder:
-    """A new run folder with its recipe.json, named after the time, the dataset and the model unless ``name`` says so.
+    Args:
+        kind: what is trained: the recipe's preset or model.
 
     Raises:
         UserError: the name is taken or unusable, or the folder cannot be written to.
     """
-    stem = checked_name(name) if name else f"{time.strftime('%Y-%m-%d_%H-%M-%S')}_{slug(dataset)}_{slug(model)}"
+    stem = checked_name(name) if name else f"{slug(dataset)}-{slug(kind)}"
     try:
         runs_dir.mkdir(parents=True, exist_ok=True)
         # The folder appears under its name with the recipe already in it.
@@ -36,9 +43,9 @@ def create(runs_dir: Path, recipe: dict[str, Any], dataset: str, model: str, *, 
     except OSError as error:
         shutil.rmtree(making.path, ignore_errors=True)
         raise UserError(f"no run can be made in {runs_dir}: {error.strerror}") from error
-    attempt = 1
+    number = _next_number(runs_dir, stem)
     while True:
-        target = runs_dir / (stem if attempt == 1 else f"{stem}-{attempt}")
+        target = runs_dir / (stem if name else f"{stem}-{number}")
         try:
             if not target.exists():
                 making.path.rename(target)
@@ -49,51 +56,125 @@ def create(runs_dir: Path, recipe: dict[str, Any], dataset: str, model: str, *, 
         if name:
             shutil.rmtree(making.path)
             raise UserError(f"there is already a run called {name}; choose another name")
-        attempt += 1
+        number += 1
 
 
-def list_runs(runs_dir: Path) -> list[RunFolder]:
-    """All runs, newest first (by name, which begins with the time). An absent folder has none.
+def _next_number(runs_dir: Path, stem: str) -> int:
+    """One more than the highest of the runs with this stem, those in the trash included."""
+    numbered = re.compile(re.escape(stem) + r"-(\d{1,9})")
+    names = [path.name for folder in (runs_dir, runs_dir / TRASH) if folder.is_dir() for path in folder.iterdir()]
+    return 1 + max((int(match[1]) for name in names if (match := numbered.fullmatch(name))), default=0)
+
+
+def scan_runs(runs_dir: Path) -> list[RunFolder]:
+    """All runs of a folder, in no particular order. An absent folder has none.
 
     Raises:
         UserError: the folder cannot be read.
     """
     try:
-        entries = sorted(
-            (e.name for e in os.scandir(runs_dir) if e.is_dir() and not e.name.startswith(".")), reverse=True
-        )
+        with os.scandir(runs_dir) as entries:
+            names = [e.name for e in entries if not e.name.startswith(".") and e.is_dir()]
     except FileNotFoundError:
         return []
     except OSError as error:
         raise UserError(f"the runs folder {runs_dir} cannot be read: {error.strerror}") from error
-    return [run for run in (RunFolder(Path(runs_dir) / name) for name in entries) if run.exists()]
+    return [run for run in (RunFolder(Path(runs_dir) / name) for name in names) if run.exists()]
+
+
+def list_runs(runs_dir: Path) -> list[RunFolder]:
+    """All runs of a folder, the newest first: the one that started last, see `started_at`.
+
+    Raises:
+        UserError: the folder cannot be read.
+    """
+    return newest_first(scan_runs(runs_dir))
+
+
+def newest_first(runs: Iterable[RunFolder]) -> list[RunFolder]:
+    return sorted(runs, key=lambda run: (started_at(run), run.name), reverse=True)
+
+
+def elsewhere(runs: Iterable[RunFolder], runs_dir: Path) -> list[RunFolder]:
+    """Those of the registered ``runs`` that are not in ``runs_dir``."""
+    here = Path(runs_dir).resolve()
+    return [run for run in runs if run.path.parent != here]
+
+
+class _Head(msgspec.Struct):
+    kind: str
+    time: float
+
+
+_head = msgspec.json.Decoder(_Head)
+
+
+def started_at(run: RunFolder) -> float:
+    """When the run first started training, Unix seconds; of one that has not, when it was made."""
+    try:
+        with os.fdopen(open_regular(run.journal_path), "rb") as journal:
+            lines = journal.read(JOURNAL_HEAD).splitlines()
+    except OSError:
+        lines = []
+    for line in lines:
+        try:
+            event = _head.decode(line)
+        except (msgspec.DecodeError, UnicodeDecodeError):
+            continue
+        if event.kind == "run_started":
+            return event.time
+    return made_at(run)
+
+
+def made_at(run: RunFolder) -> float:
+    try:
+        return run.recipe_path.stat().st_mtime
+    except OSError:
+        return 0.0
 
 
 def find(runs_dir: Path, key: str | Path | None = None) -> RunFolder:
-    """The run that ``key`` names: a folder, a name, or a unique prefix of one; the newest without a key.
+    """The run that ``key`` names: a folder, a name, or a unique beginning of one.
+
+    Runs of ``runs_dir`` come first, then the registered ones of other folders; of several that are called the same, a
+    single live one is meant. Without a key it is the newest run of the folder and of all live ones.
 
     Raises:
-        UserError: there is none, or the prefix fits several.
+        UserError: there is none, or the key fits several.
     """
     runs_dir = Path(runs_dir)
     if key is None:
-        runs = list_runs(runs_dir)
+        runs = newest_first([*scan_runs(runs_dir), *elsewhere(registry.live_runs(), runs_dir)])
         if not runs:
             raise UserError(f"there are no runs in {runs_dir}; start one with: genre-tui train FOLDER")
-        return max(runs, key=lambda run: run.path.stat().st_ctime_ns)
+        return runs[0]
     text = str(key)
     for path in (Path(text), runs_dir / text):
         if text and (run := RunFolder(path)).exists():
             return run
-    names = [run.name for run in list_runs(runs_dir) if run.name.startswith(text)]
-    if len(names) == 1:
-        return RunFolder(runs_dir / names[0])
-    if names:
-        shown = ", ".join(names[:3]) + (", ..." if len(names) > 3 else "")
-        raise UserError(f"{len(names)} runs begin with {text!r}: {shown}; give more of the name")
-    raise UserError(f"no run in {runs_dir} is called {text!r} or begins so; genre-tui runs lists them")
+    here = scan_runs(runs_dir)
+    others = elsewhere(registry.registered(), runs_dir) if text and "/" not in text else []
+    for fitting in (
+        [run for run in others if run.name == text],
+        [run for run in here if run.name.startswith(text)],
+        [run for run in others if run.name.startswith(text)],
+    ):
+        if len(fitting) > 1 and len(alive := [run for run in fitting if run.is_alive()]) == 1 and fitting[0] in others:
+            return alive[0]
+        if len(fitting) == 1:
+            return fitting[0]
+        if fitting:
+            shown = ", ".join(str(run.path) if run in others else run.name for run in newest_first(fitting)[:3])
+            raise UserError(
+                f"{len(fitting)} runs begin with {text!r}: {shown}{', ...' if len(fitting) > 3 else ''}; "
+                "give more of the name, or the folder"
+            )
+    raise UserError(
+        f"no run in {runs_dir}, and none started from elsewhere, is called {text!r} or begins so; "
+        "genre-tui runs --all lists them"
+    )
 
 
 def slug(text: str) -> str:
     """Letters, digits and dashes, for a folder's name."""
-    return re.sub(r"[^A-Za-z0-9.]+", "-", text).strip("-.") or "unnamed"
+    return re.sub(r"[^A-Za-z0-9.]+", "-", text).strip("-.")[:LONGEST_SLUG].rstrip("-.") or "unnamed"

@@ -10,6 +10,7 @@ from pathlib import Path
 import core
 from core.runs.folder import RunFolder
 from core.runs.lock import INHERITED, STALE_SECONDS, RunLock, holder
+from core.runs.registry import register
 from core.util.errors import UserError
 from core.util.parallel import cores
 
@@ -58,6 +59,7 @@ def launch(run: RunFolder, *, module: str = MODULE) -> int:
                 env=_environment(lock.fileno(), processes),
             )
         lock.sign(process.pid)
+        register(run)
     except OSError as error:
         raise UserError(f"no trainer can be started in {run.path}: {error.strerror}") from error
     finally:

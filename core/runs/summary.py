@@ -4,11 +4,12 @@ import contextlib
 import math
 import time
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 
-from core.runs.directory import list_runs
+from core.runs import registry
+from core.runs.directory import elsewhere, made_at, scan_runs
 from core.runs.folder import RunFolder, RunReader
 from core.runs.journal.state import RunState
 from core.util.atomic import write_atomic
@@ -33,6 +34,8 @@ QUIET = frozenset(
 """Kinds that no summary needs: most of a journal."""
 
 LIVING = ("running", "paused")
+
+Scope = Literal["folder", "live", "all"]
 
 
 class Summary(msgspec.Struct, frozen=True, kw_only=True):
@@ -98,18 +101,26 @@ class RunWatcher:
 
 
 class RunList:
-    """All runs of a folder. `refresh` costs milliseconds for a thousand runs of which few are running."""
+    """All runs of a folder. `refresh` costs milliseconds for a thousand runs of which few are running.
 
-    def __init__(self, runs_dir: Path) -> None:
+    Attributes:
+        scope: which runs of other folders are listed with them: none, this user's live ones, or all of this user's.
+    """
+
+    def __init__(self, runs_dir: Path, scope: Scope = "folder") -> None:
         self.runs_dir = Path(runs_dir)
+        self.scope: Scope = scope
         self._watchers: dict[Path, RunWatcher] = {}
 
     def refresh(self) -> list[Summary]:
         """The runs as they are now, the one that started last first; runs that are gone are left out."""
-        runs = list_runs(self.runs_dir)
+        runs = scan_runs(self.runs_dir)
+        if self.scope != "folder":
+            others = registry.live_runs() if self.scope == "live" else registry.registered()
+            runs += elsewhere(others, self.runs_dir)
         self._watchers = {run.path: self._watchers.get(run.path) or RunWatcher(run) for run in runs}
         summaries = [watcher.summary() for watcher in self._watchers.values()]
-        return sorted(summaries, key=lambda s: (s.started or _made(RunFolder(Path(s.path))), s.name), reverse=True)
+        return sorted(summaries, key=lambda s: (s.started or made_at(RunFolder(Path(s.path))), s.name), reverse=True)
 
 
 def summarise(state: RunState, path: Path, now: float) -> Summary:
@@ -127,11 +138,6 @@ def summarise(state: RunState, path: Path, now: float) -> Summary:
         started=state.started,
         seconds=state.seconds(now),
     )
-
-
-def _made(run: RunFolder) -> float:
-    """When a run was made that has not started, and perhaps never will."""
-    return _size_and_time(run.recipe_path)[1] / 1e9
 
 
 def _stamp(run: RunFolder) -> Stamp:

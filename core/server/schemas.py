@@ -52,7 +52,7 @@ def _described_type(kind: Any) -> Any:
     return kind
 
 
-RUN = "2026-11-22_14-03-11_gtzan-mini_small-cnn"
+RUN = "gtzan-mini-quick-3"
 _WINDOW = {"start_s": 0.0, "end_s": 5.2, "genre": "jazz", "reason": None}
 PREDICTION = {
     "path": "take five.mp3",

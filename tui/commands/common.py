@@ -11,10 +11,11 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from core.runs.directory import default_runs_dir, find
+from core.runs.directory import find
 from core.runs.folder import RunFolder
 from core.util.errors import UserError
 from tui.shell.printing import print_note, write_notes
+from tui.shell.settings import default_runs_dir
 from tui.text.formatting import clock
 
 
@@ -25,7 +26,7 @@ def add_runs_option(parser: argparse.ArgumentParser) -> None:
         type=Path,
         metavar="DIR",
         default=argparse.SUPPRESS,
-        help="folder with the runs (GENRE_TUI_RUNS, or ./runs)",
+        help="folder with the runs (GENRE_TUI_RUNS, the setting runs, or ./runs)",
     )
 
 

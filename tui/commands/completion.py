@@ -10,12 +10,13 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import cast
 
-from core.runs.directory import default_runs_dir, list_runs
+from core.runs.directory import list_runs
 from core.util.errors import UserError
 from core.util.text import UNSAFE
 from tui.commands.exit_codes import DONE
 from tui.commands.parser import build_parser
 from tui.shell.printing import print_data
+from tui.shell.settings import default_runs_dir
 
 SCRIPTS = {
     "bash": r"""# bash completion for genre-tui
@@ -127,7 +128,10 @@ def _values(action: argparse.Action, current: str, before: Sequence[str]) -> Ite
 
 
 def _runs(before: Sequence[str]) -> list[str]:
-    folder = default_runs_dir()
+    try:
+        folder = default_runs_dir()
+    except UserError:
+        return []
     for word, value in zip(before, [*before[1:], ""], strict=True):
         if word == "--runs" or word.startswith("--runs="):
             folder = Path(word.partition("=")[2] or value).expanduser()

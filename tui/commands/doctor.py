@@ -10,11 +10,11 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Literal, NamedTuple
 
-from core.runs.directory import default_runs_dir
 from core.runs.lock import supports_locks
 from core.util.text import printable
 from tui.commands.exit_codes import DONE, FAILED
 from tui.shell.printing import print_json, print_lines
+from tui.shell.settings import default_runs_dir
 
 Verdict = Literal["ok", "note", "missing"]
 ROOM_GIB = 2.0

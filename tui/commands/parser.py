@@ -39,41 +39,45 @@ COMMANDS = {
     "attach": Command(
         "open the Watch screen of a run, by default the newest",
         "runs.control",
-        ("attach", "attach 2026-11"),
+        ("attach", "attach gtzan-quick-3"),
         "add_attach_arguments",
         "attach",
     ),
     "runs": Command(
-        "list the runs", "runs.show", ("runs", "runs --json | jq -r .name"), "add_list_arguments", "list_runs"
+        "list the runs, and live runs of other folders",
+        "runs.show",
+        ("runs", "runs --all", "runs --json | jq -r .name"),
+        "add_list_arguments",
+        "list_runs",
     ),
     "show": Command(
         "show a run as plain text, as JSON, or its history as CSV",
         "runs.show",
-        ("show 2026-11", "show 2026-11 --csv > history.csv"),
+        ("show gtzan-quick-3", "show gtzan-quick-3 --csv > history.csv"),
     ),
     "stop": Command(
         "end a run at its next batch, with evaluation and report",
         "runs.control",
-        ("stop 2026-11",),
+        ("stop gtzan-quick-3",),
         "add_run_arguments",
     ),
-    "pause": Command("pause a run at its next batch", "runs.control", ("pause 2026-11",), "add_run_arguments"),
+    "pause": Command("pause a run at its next batch", "runs.control", ("pause gtzan-quick-3",), "add_run_arguments"),
     "resume": Command(
         "resume a paused, stopped, failed or lost run exactly where it was",
         "runs.control",
-        ("resume 2026-11", "resume 2026-11 --detach"),
+        ("resume gtzan-quick-3", "resume gtzan-quick-3 --detach"),
         "add_resume_arguments",
     ),
     "extend": Command(
         "train a run for more epochs",
         "runs.control",
-        ("extend 2026-11 --epochs 40", "extend 2026-11 --epochs +20"),
+        ("extend gtzan-quick-3 --epochs 40", "extend gtzan-quick-3 --epochs +20"),
         "add_extend_arguments",
     ),
     "evaluate": Command(
         "evaluate a model on a labelled dataset",
         "evaluation.evaluate",
-        ("evaluate 2026-11 genres", "evaluate new.pth genres --against default --json"),
+        ("evaluate gtzan-quick-3 genres", "evaluate new.pth genres --against default --json"),
     ),
     "crossval": Command(
         "cross-validate a recipe: train it anew on several splits of a dataset",
@@ -121,7 +125,7 @@ COMMANDS = {
     "export": Command(
         "export a model for other programs (ONNX) or other machines (archive of weights)",
         "export",
-        ("export default model.onnx", "export 2026-11 model.zip"),
+        ("export default model.onnx", "export gtzan-quick-3 model.zip"),
     ),
     "import": Command(
         "import a model from an archive of weights",
@@ -211,7 +215,9 @@ def build_parser(arguments: Sequence[str]) -> Parser:
         epilog=EPILOG,
     )
     parser.add_argument("--version", action="store_true", help="print the version and exit")
-    parser.add_argument("--runs", type=Path, metavar="DIR", help="folder with the runs (GENRE_TUI_RUNS, or ./runs)")
+    parser.add_argument(
+        "--runs", type=Path, metavar="DIR", help="folder with the runs (GENRE_TUI_RUNS, the setting runs, or ./runs)"
+    )
     parser.add_argument("--ascii", action="store_true", help="draw the app with ASCII only")
     parser.add_argument("--theme", metavar="NAME", help="colours of the app, instead of the settings' theme")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", title="commands")

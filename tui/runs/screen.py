@@ -69,7 +69,7 @@ class RunsScreen(RunCommands):
 
     def __init__(self) -> None:
         super().__init__()
-        self.runs = RunList(self.app.runs_dir)
+        self.runs = RunList(self.app.runs_dir, "live")
         self.rows: list[Summary] = []
         sort = self.app.settings.sort
         self.sort_key = sort if sort in COLUMNS else "started"

@@ -5,6 +5,8 @@ this source so that the two cannot differ.
 """
 
 import ast
+import contextlib
+import os
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
@@ -44,6 +46,8 @@ class NewRunSettings(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
+    runs: str = ""
+    """Folder with the runs, unless --runs or GENRE_TUI_RUNS names one, such as ~/runs; empty for ./runs."""
     theme: str = "auto"
     """auto, dark, light, colour-blind, 16-colour, or any theme that the command palette lists.
 
@@ -73,6 +77,22 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
 def settings_file() -> Path:
     """``$XDG_CONFIG_HOME/genre-tui/config.toml``."""
     return config_folder() / "config.toml"
+
+
+def default_runs_dir() -> Path:
+    """``GENRE_TUI_RUNS``, the setting ``runs``, or ./runs.
+
+    Raises:
+        UserError: it is in the home of a user who does not exist.
+    """
+    chosen = os.environ.get("GENRE_TUI_RUNS", "")
+    if not chosen:
+        with contextlib.suppress(SettingsError):  # the app says so when it starts
+            chosen = read_settings(settings_file())[0].runs
+    try:
+        return Path(chosen or "runs").expanduser()
+    except RuntimeError as error:
+        raise UserError(f"the runs folder {chosen} cannot be found: there is no such home") from error
 
 
 def read_settings(path: Path) -> tuple[Settings, list[str]]:

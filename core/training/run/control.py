@@ -14,6 +14,7 @@ from typing import Any
 from core.runs.control import ControlReader, Request
 from core.runs.folder import MOST_EPOCHS, RunFolder
 from core.runs.journal.events import RequestAnswered, Warned
+from core.runs.registry import register
 from core.training.errors import RunFolderGone, StopRequested
 from core.training.run.event_logger import EventLogger, Logger
 
@@ -77,6 +78,7 @@ class ControlHandler:
         """
         if self._folder is not None and self._folder.moved():
             self._control.folder = self._run.path
+            register(self._run)
             self._logger.emit(Warned(message=f"The run folder was moved to {self._run.path}; the run continues there"))
 
     def look_next_time(self) -> None:

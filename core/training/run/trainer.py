@@ -18,6 +18,7 @@ from core.runs.folder import RunFolder
 from core.runs.journal.events import Event, RunFailed, RunFinished, RunStopped, Warned
 from core.runs.journal.journal import JournalReader
 from core.runs.lock import INHERITED, RunLock
+from core.runs.registry import register
 from core.training.distributed.dist_info import dist_info
 from core.training.errors import Diverged, EndedAtOnce, is_out_of_memory
 from core.training.recipe import Recipe, from_dict, to_dict
@@ -59,6 +60,7 @@ def run_trainer(folder: Path | str, on_event: OnEvent | None = None) -> Event:
         stack.callback(lock.release)
         if not launched:  # a launcher drops earlier requests itself; there may be a new one by now
             run.control_path.unlink(missing_ok=True)
+            register(run)
         remove_leftovers(run)
         logger = stack.enter_context(EventLogger(run, on_event))
         if not lock.supported:

@@ -1,10 +1,10 @@
-import re
 from pathlib import Path
 
 import pytest
 
 from core.runs.directory import create, find, list_runs
 from core.runs.folder import RunFolder, dataset_name
+from core.runs.journal import events as ev
 from core.runs.lock import RunLock
 from core.util.errors import UserError
 from tests.support.event_sequences import beginning, whole_run, write_journal
@@ -13,12 +13,12 @@ RECIPE = {"data": "/music/genres", "model": "seed_cnn", "epochs": 20}
 
 
 def make(runs: Path, name: str | None = None) -> RunFolder:
-    return create(runs, RECIPE, "gtzan mini!", "seed_cnn", name=name)
+    return create(runs, RECIPE, "gtzan mini!", "quick", name=name)
 
 
-def test_a_new_run_is_named_after_time_dataset_and_model_and_holds_its_recipe(tmp_path: Path) -> None:
+def test_a_new_run_is_named_after_dataset_and_kind_and_holds_its_recipe(tmp_path: Path) -> None:
     run = make(tmp_path / "runs")
-    assert re.fullmatch(r"\d{4}-\d\d-\d\d_\d\d-\d\d-\d\d_gtzan-mini_seed-cnn", run.name)
+    assert run.name == "gtzan-mini-quick-1"
     assert run.read_recipe() == RECIPE
     assert [path.name for path in run.path.iterdir()] == ["recipe.json"]
     state = run.state()
@@ -31,12 +31,29 @@ def test_a_new_run_is_named_after_time_dataset_and_model_and_holds_its_recipe(tm
     )
 
 
-def test_runs_of_one_second_get_names_of_their_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("core.runs.directory.time.strftime", lambda form: "2026-11-22_14-03-11")
-    names = [make(tmp_path).name for _ in range(3)]
-    stem = "2026-11-22_14-03-11_gtzan-mini_seed-cnn"
-    assert names == [stem, f"{stem}-2", f"{stem}-3"]
-    assert [run.name for run in list_runs(tmp_path)] == sorted(names, reverse=True)
+def test_numbers_go_on_and_one_that_was_deleted_is_not_given_again(tmp_path: Path) -> None:
+    runs = [make(tmp_path) for _ in range(10)]
+    assert [run.name for run in runs] == [f"gtzan-mini-quick-{number}" for number in range(1, 11)]
+    runs[-1].trash()
+    assert make(tmp_path).name == "gtzan-mini-quick-11"
+    make(tmp_path, "gtzan-mini-quick-best")
+    make(tmp_path, "gtzan-mini-quick-40")
+    assert make(tmp_path).name == "gtzan-mini-quick-41"
+
+
+def test_a_dataset_of_a_long_name_gives_a_short_one(tmp_path: Path) -> None:
+    assert len(create(tmp_path, RECIPE, "x" * 300, "quick").name) < 60
+
+
+def test_the_newest_run_is_the_one_that_started_last(tmp_path: Path) -> None:
+    old, new = make(tmp_path, "b"), make(tmp_path, "a")
+    write_journal(old.journal_path, beginning())
+    write_journal(new.journal_path, [ev.Warned(message="first"), *beginning()])
+    with old.journal_path.open("ab") as journal:
+        journal.write(b"damaged\n")
+    old.trainer_log_path.touch()
+    assert [run.name for run in list_runs(tmp_path)] == ["a", "b"]
+    assert find(tmp_path) == new
 
 
 def test_a_chosen_name_is_taken_once(tmp_path: Path) -> None:
@@ -81,12 +98,9 @@ def test_a_name_that_is_another_ones_beginning_is_found(tmp_path: Path) -> None:
     assert find(tmp_path, "try") == short
 
 
-def test_without_a_key_the_run_that_was_worked_on_last(tmp_path: Path) -> None:
+def test_without_a_run_there_is_no_newest(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="there are no runs"):
         find(tmp_path / "none")
-    old, _new = make(tmp_path, "old"), make(tmp_path, "new")
-    old.trainer_log_path.touch()
-    assert find(tmp_path) == old
 
 
 def test_what_is_no_run_is_not_listed(tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ import math
 import shutil
 import sys
 import time
+from pathlib import Path
 
 from rich.cells import cell_len, set_cell_size
 
@@ -32,21 +33,32 @@ BAR_CELLS = 40
 
 
 def add_list_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--all", action="store_true", help="also the runs that were started in other folders")
     parser.add_argument("--json", action="store_true", help="one JSON object per line and run")
     add_runs_option(parser)
 
 
 def list_runs(args: argparse.Namespace) -> int:
     folder = runs_dir(args)
-    summaries = RunList(folder).refresh()
+    summaries = RunList(folder, "all" if args.all else "live").refresh()
     if args.json:
         for summary in summaries:
             print_json(summary)
     elif summaries:
-        print_lines(table([HEADINGS, *map(_cells, summaries)]))
+        print_lines(run_table(summaries, folder))
     else:
         print_note(f"no runs in {folder}; start one with: genre-tui train FOLDER")
     return DONE
+
+
+def run_table(runs: list[Summary], folder: Path) -> str:
+    """The runs in columns, with their folders where not all are in ``folder``."""
+    rows = [HEADINGS, *map(_cells, runs)]
+    here = folder.resolve()
+    places = [Path(run.path).parent for run in runs]
+    if any(place not in (folder.absolute(), here) for place in places):
+        rows = [(*row, place) for row, place in zip(rows, ("folder", *map(str, places)), strict=True)]
+    return table(rows)
 
 
 def table(rows: list[tuple[str, ...]]) -> str:

@@ -66,7 +66,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_settings_option(
         parser, "any field of the recipe, such as optimiser.schedule=cosine or front_end.seconds=15; repeatable"
     )
-    parser.add_argument("--name", metavar="NAME", help="name of the run (its start time, dataset and model)")
+    parser.add_argument("--name", metavar="NAME", help="name of the run (dataset, preset and a number)")
     later = parser.add_mutually_exclusive_group()
     later.add_argument("--detach", action="store_true", help="print the run's name and return at once")
     later.add_argument(

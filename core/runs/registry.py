@@ -1,0 +1,76 @@
+"""The runs that this user has started, whatever folder they are in: one link per run in the state folder.
+
+The trainer's launcher registers a run, so that it is found from any directory. A link to a run that is gone is removed
+by whoever reads it next.
+"""
+
+import contextlib
+import hashlib
+import os
+from pathlib import Path
+
+from core.runs.folder import RunFolder
+from core.util.dirs import state_folder
+
+
+def registry_folder() -> Path:
+    return state_folder() / "runs"
+
+
+def register(run: RunFolder) -> None:
+    """Registers the run. A state folder that cannot be written to is no reason not to train."""
+    with contextlib.suppress(OSError):
+        link = _link(run.path)
+        link.parent.mkdir(parents=True, exist_ok=True)
+        link.symlink_to(run.path.resolve())
+
+
+def is_registered(path: Path) -> bool:
+    return _link(path).is_symlink()
+
+
+def registered() -> list[RunFolder]:
+    """The registered runs, in no particular order, without those that may not be entered now."""
+    return [run for run, _ in _links()]
+
+
+def live_runs() -> list[RunFolder]:
+    """The registered runs that have a trainer."""
+    return [run for run, alive in _links() if alive]
+
+
+def _link(path: Path) -> Path:
+    """The same for all paths that lead to the folder."""
+    return registry_folder() / hashlib.sha256(os.fsencode(path.resolve())).hexdigest()[:20]
+
+
+def _links() -> list[tuple[RunFolder, bool]]:
+    """Each registered run, and whether it has a trainer."""
+    found = []
+    with contextlib.suppress(OSError), os.scandir(registry_folder()) as entries:
+        for entry in entries:
+            if not entry.is_symlink():
+                continue  # not ours
+            with contextlib.suppress(OSError):
+                link = Path(entry.path)
+                run = RunFolder(link.readlink())
+                # The lock is looked at first: of a run that was ever started it says all that is needed here.
+                if run.is_alive():
+                    found.append((run, True))
+                elif run.lock_path.exists() or run.exists():
+                    found.append((run, False))
+                elif _is_gone(run.path):
+                    link.unlink()
+    return found
+
+
+def _is_gone(path: Path) -> bool:
+    """Whether there is no run any more, as opposed to one that may not be seen."""
+    try:
+        path.stat()
+        list(os.scandir(path))
+    except (FileNotFoundError, NotADirectoryError):
+        return True
+    except OSError:
+        return False
+    return True
