@@ -53,8 +53,12 @@ def start(
     name: str | None = None,
     webhook: str | None = None,
     prepare_only: bool = False,
+    queue: bool = False,
 ) -> RunFolder:
     """Makes a run folder and starts its trainer, or leaves that to the caller (``prepare_only``).
+
+    Args:
+        queue: the trainer waits until no other run uses its device.
 
     Raises:
         UserError: the run cannot be made or started; no folder is left behind then.
@@ -66,7 +70,7 @@ def start(
         if webhook:
             write_webhook(run, webhook)
         if not prepare_only:
-            launch(run)
+            launch(run, queue=queue)
     except (UserError, OSError) as error:
         shutil.rmtree(run.path, ignore_errors=True)
         if isinstance(error, OSError):
@@ -115,20 +119,25 @@ def send_request(run: RunFolder, kind: Kind, state: RunState, *, epochs: int | N
         raise UserError(f"{run.control_path} cannot be written: {error.strerror}") from error
 
 
-def resume(run: RunFolder) -> RequestAnswered | Launched:
+def resume(run: RunFolder, *, queue: bool = False) -> RequestAnswered | Launched:
     """Resumes a paused run, or starts the trainer of one that stopped, failed or was lost, exactly where it stood.
+
+    Args:
+        queue: a trainer that is started waits until no other run uses its device.
 
     Raises:
         UserError: the run is finished, cannot be started, or did not answer in time.
     """
     state = run.state()
     if state.alive:
+        if state.status == "queued":
+            raise UserError(f"{run.name} is queued (place {state.place}) and starts when its device is free")
         if state.elsewhere and not state.paused:
             raise UserError(f"{run.name} is running on {state.host} (process {state.pid})")
         return ask(run, "resume")
     if state.status == "finished":
         raise UserError(f"{run.name} is finished: all {state.epochs} epochs are done; extend it to train further")
-    launch(run)
+    launch(run, queue=queue)
     return Launched(state.seq, f"resumes from epoch {state.epochs_done}")
 
 

@@ -10,11 +10,15 @@ from pathlib import Path
 import core
 from core.runs.folder import RunFolder
 from core.runs.lock import INHERITED, STALE_SECONDS, RunLock, holder
+from core.runs.queue import HeldTicket
 from core.runs.registry import register
+from core.util.device import device_ids
 from core.util.errors import UserError
 from core.util.parallel import cores
 
 MODULE = "core.training"
+QUEUE = "--queue"
+"""The trainer's argument that has it wait for its device."""
 
 RESTARTS = 3
 """How often the processes of a run are restarted when one of several has died."""
@@ -23,12 +27,16 @@ STOP_SECONDS = 600
 """How long several processes may take to end after a signal, with evaluation and report, before they are killed."""
 
 
-def launch(run: RunFolder, *, module: str = MODULE) -> int:
+def launch(run: RunFolder, *, module: str = MODULE, queue: bool = False) -> int:
     """Starts the trainer of ``run`` and returns its process id without waiting for it.
 
     It starts from the beginning, or resumes from last.pth if there is one. Where the recipe asks for several
     processes, torchrun starts them, and restarts them from last.pth when one dies. The lock is held from here on (see
     `core.runs.lock`), so the run counts as running at once. Requests that an earlier life left unanswered are dropped.
+
+    Args:
+        queue: the trainer waits until no other run uses its device. Its place in the queue is taken here, so that runs
+            are served in the order in which they were launched.
 
     Raises:
         UserError: the run is running already, here or on another host, or its folder cannot be written to.
@@ -39,30 +47,41 @@ def launch(run: RunFolder, *, module: str = MODULE) -> int:
             f"{run.name} is running on {state.host} (process {state.pid}), as its journal shows; "
             f"if that trainer was killed, try again in {STALE_SECONDS:.0f} s"
         )
-    processes = run.read_recipe().get("processes", 1)
+    recipe = run.read_recipe()
+    processes = recipe.get("processes", 1)
     if not isinstance(processes, int):
         raise UserError(f"{run.recipe_path}: processes must be a whole number, not {processes!r}")
-    lock = RunLock(run.lock_path)
+    if queue and processes > 1:
+        raise UserError(f"{run.name} trains in {processes} processes; only a run of one process can be queued")
+    lock, ticket = RunLock(run.lock_path), None
     try:
         if not lock.acquire():
             raise UserError(f"{run.name} is running already{_where(run)}")
         with contextlib.suppress(FileNotFoundError):
             run.control_path.unlink()
+        if queue:
+            ticket = HeldTicket.take(device_ids(str(recipe.get("device", "auto"))), running=False)
+        held, says = ticket.hand_over() if ticket else (lock.fileno(), {})
         with run.trainer_log_path.open("ab") as log:
             process = subprocess.Popen(
-                [sys.executable, *_torchrun(processes), "-m", module, str(run.path)],
+                [sys.executable, *_torchrun(processes), "-m", module, str(run.path), *([QUEUE] if queue else [])],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
                 start_new_session=True,
-                pass_fds=(lock.fileno(),),
-                env=_environment(lock.fileno(), processes),
+                pass_fds=(lock.fileno(), held),
+                env=_environment(lock.fileno(), processes) | says,
             )
         lock.sign(process.pid)
+        if ticket:
+            ticket.handed_to(process.pid)
+            ticket = None
         register(run)
     except OSError as error:
         raise UserError(f"no trainer can be started in {run.path}: {error.strerror}") from error
     finally:
+        if ticket:
+            ticket.release()
         lock.release()
     # Without a reader of its exit status the process would stay a zombie while this one lives.
     threading.Thread(target=process.wait, daemon=True, name=f"reaper-{process.pid}").start()

@@ -45,6 +45,8 @@ class Holder(NamedTuple):
     """Unix seconds."""
     host: str
     """Empty in lock files of earlier versions."""
+    boot: str = ""
+    """The host's boot id when it was signed; empty where it is unknown. Process ids are reused after a reboot."""
 
 
 class RunLock:
@@ -54,8 +56,13 @@ class RunLock:
         supported: whether the file system has locks; where it has none, a heartbeat stands in for them.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, variable: str = INHERITED) -> None:
+        """
+        Args:
+            variable: the environment variable that may name a descriptor which holds the lock already.
+        """
         self.path = Path(path)
+        self._variable = variable
         self.supported = True
         self._descriptor: int | None = None
         self._released = threading.Event()
@@ -66,7 +73,7 @@ class RunLock:
         Raises:
             OSError: there is no such folder, or it cannot be written to.
         """
-        self._descriptor = _adopt(self.path)
+        self._descriptor = _adopt(self.path, self._variable)
         if self._descriptor is None and _torchrun_holds(self.path):
             self._beat()
             return True  # for as long as this process lives
@@ -82,7 +89,7 @@ class RunLock:
         """Records who holds the lock, and since when."""
         assert self._descriptor is not None
         os.ftruncate(self._descriptor, 0)
-        os.pwrite(self._descriptor, f"{pid} {time.time():.6f} {socket.gethostname()}\n".encode(), 0)
+        os.pwrite(self._descriptor, f"{pid} {time.time():.6f} {socket.gethostname()} {boot_id()}\n".encode(), 0)
 
     def fileno(self) -> int:
         assert self._descriptor is not None
@@ -170,8 +177,9 @@ def is_held(path: Path) -> bool:
 def holder(path: Path) -> Holder | None:
     """Who holds, or last held, the lock; None if unknown."""
     with contextlib.suppress(OSError, ValueError):
-        pid, since, *host = read_small(path, 1000).decode().split()
-        return Holder(int(pid), float(since), host[0] if host else "")
+        pid, since, *place = read_small(path, 1000).decode().split()
+        host, boot = [*place, "", ""][:2]
+        return Holder(int(pid), float(since), host, boot)
     return None
 
 
@@ -217,7 +225,18 @@ def _seems_held(path: Path) -> bool:
     signed = holder(path)
     if signed is None or abs(time.time() - heartbeat(path) / 1e9) > STALE_SECONDS:
         return False
-    return signed.host != socket.gethostname() or (signed.pid != os.getpid() and _exists(signed.pid))
+    if signed.host != socket.gethostname():
+        return True
+    rebooted = signed.boot != "" and boot_id() not in ("", signed.boot)
+    return not rebooted and signed.pid != os.getpid() and _exists(signed.pid)
+
+
+def boot_id() -> str:
+    """What tells this boot of the host from others; empty where the system does not say."""
+    try:
+        return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+    except OSError:
+        return ""
 
 
 def _exists(pid: int) -> bool:
@@ -236,9 +255,9 @@ def _torchrun_holds(path: Path) -> bool:
     return "TORCHELASTIC_RUN_ID" in os.environ and signed is not None and signed.pid == os.getppid() and is_held(path)
 
 
-def _adopt(path: Path) -> int | None:
+def _adopt(path: Path, variable: str) -> int | None:
     """The inherited descriptor, if it is an open file on this very lock; grandchildren do not get it."""
-    named = os.environ.pop(INHERITED, None)
+    named = os.environ.pop(variable, None)
     if named is None or not named.isdecimal():
         return None
     descriptor = int(named)

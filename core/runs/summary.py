@@ -33,7 +33,7 @@ QUIET = frozenset(
 )
 """Kinds that no summary needs: most of a journal."""
 
-LIVING = ("running", "paused")
+LIVING = ("queued", "running", "paused")
 
 Scope = Literal["folder", "live", "all"]
 
@@ -52,6 +52,8 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True):
     test_accuracy: float | None
     started: float | None
     seconds: float
+    place: int = 0
+    """In the queue, 1 for the next; 0 for a run that is not queued."""
 
     def as_dict(self) -> dict[str, Any]:
         plain: dict[str, Any] = msgspec.to_builtins(self)
@@ -137,6 +139,7 @@ def summarise(state: RunState, path: Path, now: float) -> Summary:
         test_accuracy=None if state.test is None else state.test.accuracy,
         started=state.started,
         seconds=state.seconds(now),
+        place=state.place,
     )
 
 

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from core.runs.folder import RunFolder
 from core.runs.journal.events import RunFinished, RunStopped
+from core.runs.launch import QUEUE
 from core.runs.webhook import run_ended
 from core.training.distributed.dist_info import dist_info, under_torchrun
 from core.training.run.trainer import has_ended, run_ddp_worker, run_trainer
@@ -13,9 +14,11 @@ from core.util.process import die_with_parent, tune_process
 
 
 def main() -> int:
-    """Exit status 0 for a run that finished or stopped, 1 for one that failed or did not begin, 2 for wrong usage."""
-    if len(sys.argv) != 2:
-        print("usage: python -m core.training RUN_FOLDER", file=sys.stderr)
+    """``--queue`` after the folder waits for the device.
+
+    Exit status 0 for a run that finished or stopped, 1 for one that failed or did not begin, 2 for wrong usage."""
+    if len(sys.argv) not in (2, 3) or sys.argv[2:] not in ([], [QUEUE]):
+        print(f"usage: python -m core.training RUN_FOLDER [{QUEUE}]", file=sys.stderr)
         return 2
     tune_process()
     folder, info = Path(sys.argv[1]), dist_info()
@@ -27,7 +30,7 @@ def main() -> int:
         if not info.is_leader:
             run_ddp_worker(folder)
             return 0
-        ending = run_trainer(folder)
+        ending = run_trainer(folder, queued=sys.argv[2:] == [QUEUE])
     except UserError as error:
         print(error, file=sys.stderr)
         return 1

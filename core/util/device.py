@@ -1,7 +1,9 @@
 """Compute devices: choosing one, and its name. Torch is imported only when needed, so a trainer without an accelerator
 can name its device before that."""
 
+import os
 import platform
+import re
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -57,6 +59,42 @@ def is_surely_cpu(name: str) -> bool:
         Path(node).exists() for node in ("/dev/nvidiactl", "/dev/dxg")
     )
     return name == "cpu" or (name == "auto" and no_gpu)
+
+
+def device_ids(name: str, processes: int = 1) -> list[str]:
+    """What a trainer on ``name`` occupies, told without importing torch: ``cpu``, ``mps``, or its GPUs.
+
+    A GPU is named by its number on this host or by its UUID, whatever ``CUDA_VISIBLE_DEVICES`` calls it for one
+    process; by its number among the visible ones where that says nothing.
+    """
+    if is_surely_cpu(name):
+        return ["cpu"]
+    if name == "auto" and sys.platform == "darwin":
+        return ["mps"]
+    if name != "auto" and not re.fullmatch(r"cuda(:\d+)?", name):
+        return [name]
+    first = int(name.partition(":")[2] or 0)
+    visible = [part.strip() for part in os.environ.get("CUDA_VISIBLE_DEVICES", "").split(",") if part.strip()]
+    numbers = range(processes) if processes > 1 else range(first, first + 1)
+    gpus = [visible[number] if number < len(visible) else str(number) for number in numbers]
+    return [f"cuda:{gpu}" if gpu.isdecimal() else gpu for gpu in gpus]
+
+
+def gpu_memory(device_id: str) -> tuple[int, int] | None:
+    """Free and total bytes of a GPU named as by `device_ids`, told by NVML; None where that is not known."""
+    if not device_id.startswith(("cuda:", "GPU-", "MIG-")):
+        return None
+    import pynvml
+
+    try:
+        pynvml.nvmlInit()
+        number = device_id.partition(":")[2]
+        by_uuid = pynvml.nvmlDeviceGetHandleByUUID
+        handle = pynvml.nvmlDeviceGetHandleByIndex(int(number)) if number else by_uuid(device_id)
+        memory = pynvml.nvmlDeviceGetMemoryInfo(handle)
+    except pynvml.NVMLError:
+        return None
+    return int(memory.free), int(memory.total)
 
 
 def processor_name() -> str:

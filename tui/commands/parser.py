@@ -34,7 +34,11 @@ COMMANDS = {
     "train": Command(
         "train a model; Ctrl-C stops and keeps it, --detach returns at once",
         "runs.train",
-        ("train genres", "train genres --preset best --epochs 40 --detach", "train genres --set optimiser.warmup=0.1"),
+        (
+            "train genres",
+            "train genres --preset best --epochs 40 --queue --detach",
+            "train genres --set optimiser.warmup=0.1",
+        ),
     ),
     "attach": Command(
         "open the Watch screen of a run, by default the newest",
@@ -73,6 +77,13 @@ COMMANDS = {
         "runs.control",
         ("extend gtzan-quick-3 --epochs 40", "extend gtzan-quick-3 --epochs +20"),
         "add_extend_arguments",
+    ),
+    "queue": Command(
+        "list the queued runs, or move one to another place",
+        "runs.control",
+        ("queue", "queue gtzan-quick-3 1"),
+        "add_queue_arguments",
+        "queue",
     ),
     "evaluate": Command(
         "evaluate a model on a labelled dataset",

@@ -96,7 +96,7 @@ class NewRunScreen(ModeScreen):
                 for field in ("epochs", "batch_size", "learning_rate", "seed"):
                     yield from self._row(field, TextInput(getattr(form, field), compact=True, id=field))
                 yield from self._row("device", OptionSpinner({form.device: ""}, form.device, id="device"))
-                name = TextInput(form.name, compact=True, id="name", placeholder="from time, dataset and model")
+                name = TextInput(form.name, compact=True, id="name", placeholder="dataset, preset, number")
                 yield from self._row("name", name)
                 yield Static("", id="mistake")
                 yield Button("Start training", id="start", compact=True)

@@ -13,7 +13,7 @@ from tui.text import formatting
 from tui.text.cells import bar, fitted
 from tui.text.status_symbols import state_label
 
-STATES = ("running", "paused", "created", "lost", "failed", "stopped", "finished")
+STATES = ("running", "paused", "queued", "created", "lost", "failed", "stopped", "finished")
 """Sorted by how much they need attention."""
 BAR = 8
 """Cells of the progress bar."""
@@ -95,6 +95,11 @@ def _progress_bar(run: Summary) -> Content:
     return Content.assemble((f"{bar(progress(run), BAR):<{BAR}}", colour), " ", f"{_epochs(run):>{COUNT}}")
 
 
+def _state(run: Summary) -> Content:
+    """A queued run's place stands beside its state."""
+    return state_label(f"{run.state} {run.place}" if run.place else run.state)
+
+
 def _name_or_dataset(run: Summary) -> str:
     """Where there is no room for names: the name if the user gave one, otherwise the dataset."""
     return run.dataset if AUTOMATIC_NAME.match(run.name) else run.name
@@ -108,7 +113,7 @@ COLUMNS = {
             "state",
             "text",
             lambda run: run.state,
-            lambda run: state_label(run.state),
+            _state,
             10,
             order=lambda run: STATES.index(run.state) if run.state in STATES else len(STATES),
         ),

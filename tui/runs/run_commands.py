@@ -18,10 +18,10 @@ from tui.text.cells import shown
 from tui.text.formatting import count
 
 POSSIBLE = {
-    "stop": {"running", "paused"},
+    "stop": {"queued", "running", "paused"},
     "pause": {"running"},
     "resume": {"paused", "stopped", "failed", "lost", "created"},
-    "extend": {"running", "paused", "stopped", "failed", "lost", "finished"},
+    "extend": {"queued", "running", "paused", "stopped", "failed", "lost", "finished"},
     "delete": {"finished", "stopped", "failed", "lost", "created"},
     "rename": {"finished", "stopped", "failed", "lost", "created"},
     "copy": set(STATES),

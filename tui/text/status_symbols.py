@@ -4,6 +4,7 @@ from textual.content import Content
 
 STATUS_SYMBOLS = {
     "created": ("○", "$faint"),
+    "queued": ("◌", "$warn"),
     "running": ("●", "$train"),
     "paused": ("◆", "$warn"),
     "finished": ("✓", "$good"),
@@ -15,6 +16,6 @@ STATUS_SYMBOLS = {
 
 
 def state_label(state: str) -> Content:
-    """``● running``"""
-    symbol, colour = STATUS_SYMBOLS.get(state, ("?", "$faint"))
+    """``● running``, ``◌ queued 2``"""
+    symbol, colour = STATUS_SYMBOLS.get(state.partition(" ")[0], ("?", "$faint"))
     return Content.assemble((f"{symbol} ", colour), state)

@@ -62,7 +62,7 @@ def run_header(state: RunState, now: float, width: int, *, short: bool = False) 
         return [POINT.join(facts).truncate(width, ellipsis=True)]
     lines = _wrapped([*_name(state, width), *facts], width)
     room = width - lines[-1].cell_length - 3
-    if state.status == "paused":
+    if state.status in ("paused", "queued"):
         return lines  # no samples are taken while paused
     if state.status == "running":
         strip = device_strip(state.device_sample, width)
@@ -94,6 +94,8 @@ def _name(state: RunState, width: int) -> list[Content]:
 def _facts(state: RunState, now: float) -> list[Content]:
     running = state.status == "running"
     facts = [state_label(state.status)]
+    if state.status == "queued":
+        facts[0] += f", place {state.place}"
     if state.elsewhere:
         facts[0] += f" on {state.host}"
     if state.stopping and running:

@@ -52,6 +52,18 @@ class Event(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", tag=_sn
     """Seconds since the trainer process began, on a clock that nobody sets; None in older journals."""
 
 
+class RunQueued(Event, frozen=True, kw_only=True):
+    """The trainer waits until its devices are free. Written again whenever its place changes."""
+
+    place: Count
+    """1 for the run that is next."""
+    devices: list[str]
+    message: str = ""
+    """What is waited for, where it is not another run."""
+    pid: Count = 0
+    host: str = ""
+
+
 class RunStarted(Event, frozen=True, kw_only=True):
     """The trainer has started, or has started again (``resumed_from`` is the last complete epoch it continues from)."""
 
@@ -265,7 +277,8 @@ class RunFailed(Event, frozen=True, kw_only=True):
 
 
 AnyEvent = (
-    RunStarted
+    RunQueued
+    | RunStarted
     | DatasetScanned
     | FeaturesProgress
     | ModelBuilt

@@ -37,6 +37,9 @@ def log_text(event: ev.Event) -> str:
 
 def _texts(event: ev.Event, worked: float | None) -> list[tuple[Level, str]]:
     match event:
+        case ev.RunQueued():
+            waits = f": {event.message}" if event.message else ""
+            return [("info", f"queued for {', '.join(event.devices)}, place {event.place}{waits}")]
         case ev.RunStarted():
             begun = "started" if event.resumed_from is None else f"resumed after epoch {event.resumed_from}"
             return [("info", f"run {begun}: {event.model} on {event.dataset}, {event.device_name or event.device}")]

@@ -105,6 +105,8 @@ def _apply(state: RunState, event: ev.Event) -> None:
             state.device_sample = event
         case ev.RunStarted():
             _start(state, event)
+        case ev.RunQueued():
+            _queue(state, event)
         case ev.DatasetScanned():
             _dataset(state, event)
         case ev.FeaturesProgress():
@@ -133,12 +135,19 @@ def _apply(state: RunState, event: ev.Event) -> None:
             _end(state, "failed", event.error)
 
 
+def _queue(state: RunState, event: ev.RunQueued) -> None:
+    """The run is alive again, if it had ended, but all that it has learned still holds."""
+    state.phase, state.place, state.paused, state.stopping = "queued", event.place, False, False
+    state.end, state.end_message, state.failure = None, "", None
+    state.pid, state.host = event.pid or state.pid, event.host or state.host
+
+
 def _start(state: RunState, event: ev.RunStarted) -> None:
     """A first start, or a further one: what comes after the checkpoint that it continues from is no longer true."""
     state.recipe, state.model, state.dataset = plausible_recipe(event.recipe), event.model, event.dataset
     state.device, state.device_name, state.host, state.pid = event.device, event.device_name, event.host, event.pid
     state.epochs, state.resumed_from = event.epochs, event.resumed_from
-    state.phase, state.paused, state.stopping = "scanning", False, False
+    state.phase, state.place, state.paused, state.stopping = "scanning", 0, False, False
     state.end, state.end_message, state.failure, state.test = None, "", None, None
     state.batch = state.batches = 0
     state.epoch = event.resumed_from or 0
@@ -226,7 +235,7 @@ def _answer(state: RunState, event: ev.RequestAnswered) -> None:
 
 def _end(state: RunState, end: End, message: str) -> None:
     state.end, state.end_message = end, message
-    state.phase, state.paused, state.stopping = "ended", False, False
+    state.phase, state.place, state.paused, state.stopping = "ended", 0, False, False
 
 
 def _accuracy(row: EpochRow) -> float:

@@ -20,8 +20,8 @@ from core.runs.journal.timing import Timing
 LOG_LINES = 1000
 ANSWERS = 64
 
-Status = Literal["created", "running", "paused", "finished", "stopped", "failed", "lost"]
-Phase = Literal["starting", "scanning", "features", "training", "validating", "testing", "reporting", "ended"]
+Status = Literal["created", "queued", "running", "paused", "finished", "stopped", "failed", "lost"]
+Phase = Literal["starting", "queued", "scanning", "features", "training", "validating", "testing", "reporting", "ended"]
 End = Literal["finished", "stopped", "failed"]
 
 
@@ -95,6 +95,8 @@ class RunState:
 
     # Training
     phase: Phase = "starting"
+    place: int = 0
+    """In the queue for the device, 1 for the next; 0 for a run that is not queued."""
     paused: bool = False
     stopping: bool = False
     """A stop was accepted and the run has not ended yet."""
@@ -158,13 +160,15 @@ class RunState:
 
     @property
     def status(self) -> Status:
-        """running, paused, finished, stopped, failed, lost, or created (never launched).
+        """queued, running, paused, finished, stopped, failed, lost, or created (never launched).
 
         Where nobody has looked at the lock (``alive`` is None) an unended run counts as running.
         """
         if self.end is not None and not self._launched_again:
             return self.end
         if self.alive or (self.alive is None and self.seq >= 0):
+            if self.phase == "queued" and not self._launched_again:
+                return "queued"
             return "paused" if self.paused and self.end is None else "running"
         if self.alive is False and (self.seq >= 0 or self.launched is not None):
             return "lost"
@@ -210,6 +214,7 @@ class RunState:
             "name": self.name,
             "state": self.status,
             "phase": self.phase,
+            "place": self.place or None,
             "recipe": self.recipe,
             "model": self.model,
             "parameters": self.parameters,

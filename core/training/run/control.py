@@ -34,6 +34,7 @@ class ControlHandler:
         paused: whether the trainer is waiting for a request to resume.
         paused_seconds: total time spent waiting.
         finishing: training is over and no request can change the run any more.
+        queued: the trainer waits for its device.
     """
 
     def __init__(self, run: RunFolder, logger: Logger) -> None:
@@ -42,6 +43,7 @@ class ControlHandler:
         self.paused = False
         self.paused_seconds = 0.0
         self.finishing = False
+        self.queued = False
         self._run = run
         self._logger = logger
         self._control = ControlReader(run.path)
@@ -108,6 +110,8 @@ class ControlHandler:
             self._reply(asked, asked.request == "stop", FINISHING)
             return
         match asked.request:
+            case "pause" | "resume" if self.queued:
+                self._reply(asked, False, "the run is queued: it starts when its device is free; stop cancels it")
             case "pause":
                 accepted, message = not self.paused, "paused" if not self.paused else "the run is paused already"
                 self.paused = True
@@ -139,7 +143,9 @@ class ControlHandler:
 
     def _stop(self, identity: str) -> None:
         self.paused, self._stopping = False, True
-        message = FINISHING if self.finishing else "stopping: the model is kept; test and report follow"
+        message = "stopping: the model is kept; test and report follow"
+        if self.finishing or self.queued:
+            message = FINISHING if self.finishing else "the run leaves the queue"
         self._logger.emit(RequestAnswered(request="stop", id=identity, accepted=True, message=message))
         if not self.finishing:
             raise StopRequested

@@ -20,9 +20,10 @@ from core.runs.journal.journal import JournalReader
 from core.runs.lock import INHERITED, RunLock
 from core.runs.registry import register
 from core.training.distributed.dist_info import dist_info
-from core.training.errors import Diverged, EndedAtOnce, is_out_of_memory
+from core.training.errors import Diverged, EndedAtOnce, StopRequested, is_out_of_memory
 from core.training.recipe import Recipe, from_dict, to_dict
 from core.training.run.control import ControlHandler
+from core.training.run.device_use import DeviceUse
 from core.training.run.event_logger import EventLogger, Logger, NullLogger, OnEvent, run_started
 from core.training.run.write_guard import WriteGuard
 from core.util.device import is_surely_cpu, processor_name
@@ -37,11 +38,12 @@ WITHOUT_LOCKS = (
 )
 
 
-def run_trainer(folder: Path | str, on_event: OnEvent | None = None) -> Event:
+def run_trainer(folder: Path | str, on_event: OnEvent | None = None, *, queued: bool = False) -> Event:
     """Trains the run in ``folder`` to its end, from the beginning or from its last.pth, in this process.
 
     Everything that happens goes to the run's journal and log, and to ``on_event`` (called from several threads, one at
-    a time). In the main thread SIGINT and SIGTERM are requests to stop; a second one ends the work at once.
+    a time). In the main thread SIGINT and SIGTERM are requests to stop; a second one ends the work at once. A run that
+    is ``queued`` first waits until no other run uses its device.
 
     Returns:
         The last event: `RunFinished`, `RunStopped`, or `RunFailed` for whatever went wrong.
@@ -65,8 +67,9 @@ def run_trainer(folder: Path | str, on_event: OnEvent | None = None) -> Event:
         logger = stack.enter_context(EventLogger(run, on_event))
         if not lock.supported:
             logger.emit(Warned(message=WITHOUT_LOCKS))
+        devices = stack.enter_context(DeviceUse(queued=queued))
         with ControlHandler(run, logger) as control:
-            ending = _ending(run, logger, control)
+            ending = _ending(run, logger, control, devices)
         return logger.emit(ending)  # from here on no signal interrupts
 
 
@@ -81,7 +84,7 @@ def run_ddp_worker(folder: Path) -> None:
         signal.signal(number, signal.SIG_IGN)
     run, logger = RunFolder(folder), NullLogger()
     try:
-        _train(run, logger, ControlHandler(run, logger))
+        _train(run, logger, ControlHandler(run, logger), None)
     except Diverged:
         pass  # on rank 0, too, which reports it
     except Exception:
@@ -109,10 +112,10 @@ def remove_leftovers(run: RunFolder) -> None:
                 path.unlink(missing_ok=True)
 
 
-def _ending(run: RunFolder, logger: EventLogger, control: ControlHandler) -> Event:
+def _ending(run: RunFolder, logger: EventLogger, control: ControlHandler, devices: DeviceUse) -> Event:
     """Trains; whatever happens, there is a last event."""
     try:
-        return _train(run, logger, control)
+        return _train(run, logger, control, devices)
     except EndedAtOnce:
         message = "ended at once, without test and report; resume continues from the last checkpoint"
         return RunStopped(seconds=logger.seconds, message=message)
@@ -135,10 +138,20 @@ def _first_line(error: Exception) -> str:
     return f"{name}: {text[0]}" if text else name
 
 
-def _train(run: RunFolder, logger: Logger, control: ControlHandler) -> Event:
+def _train(run: RunFolder, logger: Logger, control: ControlHandler, devices: DeviceUse | None) -> Event:
+    """
+    Args:
+        devices: what rank 0 takes for all ranks; None on the others.
+    """
     guard = WriteGuard(run, logger.emit, control.locate)
     recipe = _recipe(run, guard)
     control.epochs = recipe.epochs
+    if devices is not None:
+        try:
+            devices.take(recipe, logger, control)
+        except StopRequested:
+            resumable = "; resume continues from the last checkpoint" if run.last_path.exists() else ""
+            return RunStopped(seconds=logger.seconds, message=f"cancelled while it was queued{resumable}")
     announced = not run.last_path.exists() and is_surely_cpu(recipe.device)
     if announced:
         logger.emit(run_started(recipe, "cpu", processor_name()))

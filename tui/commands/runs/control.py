@@ -7,7 +7,7 @@ from core.runs.folder import RunFolder
 from core.runs.journal.events import RequestAnswered
 from tui.commands.common import add_run_arguments, add_runs_option, run_folder, runs_dir
 from tui.commands.exit_codes import DONE, FAILED, UsageError
-from tui.shell.printing import print_data, print_note
+from tui.shell.printing import print_data, print_lines, print_note
 
 
 def add_attach_arguments(parser: argparse.ArgumentParser) -> None:
@@ -29,12 +29,49 @@ def attach(args: argparse.Namespace) -> int:
 
 def add_resume_arguments(parser: argparse.ArgumentParser) -> None:
     add_run_arguments(parser)
+    parser.add_argument("--queue", action="store_true", help="wait until no other run of yours uses the device")
+    _add_detach_option(parser)
+
+
+def _add_detach_option(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--detach", action="store_true", help="return at once instead of following the run")
 
 
 def add_extend_arguments(parser: argparse.ArgumentParser) -> None:
-    add_resume_arguments(parser)
+    add_run_arguments(parser)
+    _add_detach_option(parser)
     parser.add_argument("--epochs", metavar="N", required=True, help="the new total, or +N for N more than now")
+
+
+def add_queue_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("run", metavar="RUN", nargs="?", help="a queued run, to move it")
+    parser.add_argument("place", metavar="PLACE", nargs="?", type=int, help="where to: 1 is next")
+    add_runs_option(parser)
+
+
+def queue(args: argparse.Namespace) -> int:
+    """Lists the queued runs, or moves one.
+
+    Raises:
+        UserError: the run is not queued, or there is no such place.
+    """
+    from core.runs.queue import move
+    from core.runs.summary import RunList
+    from tui.commands.runs.show import run_table
+
+    folder = runs_dir(args)
+    if args.run is not None:
+        if args.place is None:
+            raise UsageError("say which place the run should have, such as: genre-tui queue RUN 1")
+        run = run_folder(args)
+        print_note(f"{run.name}: place {move(run, args.place).number}")
+        return DONE
+    waiting = [run for run in RunList(folder, "live").refresh() if run.state == "queued"]
+    if waiting:
+        print_lines(run_table(sorted(waiting, key=lambda run: run.place), folder))
+    else:
+        print_note("no run is queued; genre-tui train FOLDER --queue queues one")
+    return DONE
 
 
 def run(args: argparse.Namespace) -> int:
@@ -51,7 +88,7 @@ def run(args: argparse.Namespace) -> int:
         case "stop" | "pause":
             outcome = actions.ask(folder, args.command)
         case "resume":
-            outcome = actions.resume(folder)
+            outcome = actions.resume(folder, queue=args.queue)
         case _:
             try:
                 epochs = actions.total_epochs(args.epochs, folder.state().epochs)

@@ -54,6 +54,8 @@ def follow(run: RunFolder, *, after: int = -1, bell: bool = False) -> int:
 
 def progress_line(state: RunState, now: float) -> str:
     """How far a run is with what it does now."""
+    if state.status == "queued":
+        return f"queued, place {state.place}"
     if state.paused:
         return f"paused in epoch {state.epoch}"
     if state.phase == "features" and (features := state.features) is not None:

@@ -13,7 +13,7 @@ from core.runs.folder import RunReader
 from core.runs.journal.history import history_csv
 from core.runs.journal.log_lines import duration, percent
 from core.runs.journal.state import EpochRow, RunState
-from core.runs.summary import RunList, Summary
+from core.runs.summary import LIVING, RunList, Summary
 from core.util.text import printable, printable_lines
 from tui.commands.common import add_run_arguments, add_runs_option, run_folder, runs_dir
 from tui.commands.exit_codes import DONE
@@ -73,7 +73,7 @@ def _cells(run: Summary) -> tuple[str, ...]:
     started = "–" if run.started is None else time.strftime("%Y-%m-%d %H:%M", time.localtime(run.started))
     return (
         run.name,
-        run.state,
+        f"queued {run.place}" if run.state == "queued" else run.state,
         f"{run.epochs_done}/{run.epochs}",
         percent(run.best_val_accuracy),
         percent(run.test_accuracy),
@@ -111,7 +111,7 @@ def _live(tail: RunReader) -> None:
     while True:
         size = shutil.get_terminal_size()
         lines = printable_lines(frame(tail.state, time.monotonic())).split("\n")
-        living = tail.state.status in ("running", "paused")
+        living = tail.state.status in LIVING
         if living:
             lines = [set_cell_size(line, min(cell_len(line), size.columns - 1)) for line in lines[: size.lines - 1]]
         # Home, each line cleared to its end, then everything below: clearing first would flicker.
@@ -139,6 +139,8 @@ def _header(state: RunState, now: float) -> str:
     busy_otherwise = state.status == "running" and state.phase not in ("training", "validating")
     where = [state.name, state.model, state.dataset, state.device_name or state.device]
     status = f"{state.status} on {state.host}" if state.elsewhere else state.status
+    if state.status == "queued":
+        status += f", place {state.place}"
     how = [
         f"{status}, {state.phase}" if busy_otherwise else status,
         f"epoch {state.epoch}/{state.epochs}",

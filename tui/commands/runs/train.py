@@ -72,6 +72,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     later.add_argument(
         "--prepare", action="store_true", help="make the run folder and print its path without starting the training"
     )
+    parser.add_argument(
+        "--queue", action="store_true", help="wait until no other run of yours uses the device, first come first served"
+    )
     parser.add_argument("--bell", action="store_true", help="ring the terminal's bell when the run ends")
     parser.add_argument("--webhook", metavar="URL", help="address that gets a summary as JSON when the run ends")
     add_runs_option(parser)
@@ -83,6 +86,8 @@ def run(args: argparse.Namespace) -> int:
     from core.runs.webhook import check_webhook
     from tui.commands.runs.follow import follow
 
+    if args.queue and args.prepare:
+        raise UsageError("--prepare starts no training that could be queued; resume --queue does that later")
     data = Path(args.data).expanduser().absolute()
     if not data.is_dir():
         raise UserError(f"{args.data} is not a folder; give one with music, or a feature pack")
@@ -97,6 +102,7 @@ def run(args: argparse.Namespace) -> int:
         name=args.name,
         webhook=args.webhook,
         prepare_only=args.prepare,
+        queue=args.queue,
     )
     if args.prepare:
         print_data(folder.path)
@@ -104,7 +110,8 @@ def run(args: argparse.Namespace) -> int:
         return DONE
     if args.detach:
         print_data(folder.name)
-        print_note(f"training in {folder.path}; watch it with: genre-tui attach {shlex.quote(folder.name)}")
+        what = "queued" if args.queue else "training"
+        print_note(f"{what} in {folder.path}; watch it with: genre-tui attach {shlex.quote(folder.name)}")
         return DONE
     print_note(f"run {folder.name}")
     return follow(folder, bell=args.bell)

@@ -1,0 +1,210 @@
+"""Which trainer uses a device next: tickets in the user's state folder, first come first served, without a scheduler.
+
+Every trainer has a ticket: a file that says which devices it wants or uses, and a lock that it holds while it lives.
+The kernel releases the lock however the trainer dies, and a ticket whose lock is free does not count. A trainer starts
+when no ticket before its own wants one of its devices. It decides that itself, under a mutex, so that two trainers
+never take one device at once.
+"""
+
+import contextlib
+import fcntl
+import os
+import secrets
+import socket
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+
+import msgspec
+
+from core.runs import lock
+from core.runs.folder import RunFolder
+from core.runs.lock import RunLock
+from core.util.atomic import write_atomic
+from core.util.dirs import state_folder
+from core.util.errors import UserError
+from core.util.files import open_regular, read_small
+
+INHERITED = "GENRE_TUI_TICKET_FD"
+"""Environment variable in which a launcher names the ticket and the descriptor that holds its lock."""
+
+
+class Ticket(msgspec.Struct, frozen=True, kw_only=True):
+    """What a trainer wants, or uses."""
+
+    id: str
+    devices: list[str]
+    """See `core.util.device.device_ids`."""
+    order: float
+    """Tickets that wait are served from the lowest."""
+    running: bool
+    """Whether its trainer uses the devices already."""
+
+    @property
+    def lock_path(self) -> Path:
+        return queue_folder() / f"{self.id}.lock"
+
+    def write(self) -> None:
+        write_atomic(queue_folder() / f"{self.id}.json", msgspec.json.encode(self), sync=False)
+
+    def remove(self) -> None:
+        for suffix in ("json", "lock"):
+            (queue_folder() / f"{self.id}.{suffix}").unlink(missing_ok=True)
+
+    def is_before(self, other: "Ticket") -> bool:
+        """Whether ``other`` has to wait for this one."""
+        first = self.running or (self.order, self.id) < (other.order, other.id)
+        return self.id != other.id and first and not set(self.devices).isdisjoint(other.devices)
+
+
+class Place(msgspec.Struct, frozen=True):
+    """Where a ticket stands."""
+
+    number: int
+    """1 for the one that is next."""
+    obstacle: str = ""
+    """Why it waits although it is next and no other trainer uses its devices."""
+
+
+class HeldTicket:
+    """A trainer's own ticket."""
+
+    def __init__(self, ticket: Ticket, held: RunLock) -> None:
+        self._ticket = ticket
+        self._lock = held
+
+    @classmethod
+    def take(cls, devices: Sequence[str], *, running: bool) -> "HeldTicket":
+        """A ticket behind all others; with ``running`` its trainer does not wait.
+
+        Raises:
+            UserError: the state folder cannot hold a queue.
+        """
+        with _mutex():
+            order = max((ticket.order for ticket in _tickets()), default=0.0) + 1
+            ticket = Ticket(id=secrets.token_hex(8), devices=list(devices), order=order, running=running)
+            held = RunLock(ticket.lock_path, INHERITED)
+            held.acquire()
+            ticket.write()
+            return cls(ticket, held)
+
+    @classmethod
+    def inherited(cls) -> "HeldTicket | None":
+        """The ticket that this process' launcher took for it, with its lock."""
+        name, _, descriptor = os.environ.pop(INHERITED, "").partition(":")
+        if not descriptor:
+            return None
+        os.environ[INHERITED] = descriptor
+        with _mutex():
+            ticket = next((ticket for ticket in _tickets() if ticket.id == name), None)
+            if ticket is None:
+                del os.environ[INHERITED]
+                return None
+            held = RunLock(ticket.lock_path, INHERITED)
+            return cls(ticket, held) if held.acquire() else None
+
+    def hand_over(self) -> tuple[int, dict[str, str]]:
+        """The descriptor that a child process has to inherit, and what its environment must say."""
+        return self._lock.fileno(), {INHERITED: f"{self._ticket.id}:{self._lock.fileno()}"}
+
+    def handed_to(self, pid: int) -> None:
+        """The child has it now."""
+        self._lock.sign(pid)
+        self._lock.release()
+
+    def place(self, obstacle: Callable[[], str] = lambda: "") -> Place | None:
+        """Where this ticket stands; None once its trainer may start, and counts as running.
+
+        Args:
+            obstacle: asked when no other trainer is in the way; what it returns, if anything, has to be waited for.
+        """
+        with _mutex():
+            tickets = _tickets()
+            self._ticket = next((ticket for ticket in tickets if ticket.id == self._ticket.id), self._ticket)
+            before = [ticket for ticket in tickets if ticket.is_before(self._ticket)]
+            if before or (reason := obstacle()):
+                return Place(1 + sum(not ticket.running for ticket in before), "" if before else reason)
+            self._ticket = msgspec.structs.replace(self._ticket, running=True)
+            self._ticket.write()
+            return None
+
+    def release(self) -> None:
+        """Leaves the queue or the devices to others."""
+        with contextlib.suppress(OSError, UserError), _mutex():
+            self._ticket.remove()
+        self._lock.release()
+
+
+def queue_folder() -> Path:
+    """One per host, because a home may be shared by several."""
+    return state_folder() / "queue" / socket.gethostname()
+
+
+def move(run: RunFolder, place: int) -> Place:
+    """Moves a queued run to another place among those that wait for its devices, and returns that.
+
+    Raises:
+        UserError: the run is not queued here, or there is no such place.
+    """
+    signed = lock.holder(run.lock_path)
+    with _mutex():
+        waiting = [ticket for ticket in _tickets() if not ticket.running]
+        own = [ticket for ticket in waiting if signed and _pid(ticket) == signed.pid and run.is_alive()]
+        if not own:
+            state = run.state()
+            where = f" on {state.host or (signed.host if signed else '')}" if state.status == "queued" else ""
+            raise UserError(
+                f"{run.name} is {state.status}{where}: only a run that is queued here has a place to change"
+            )
+        mine = own[0]
+        others = [t for t in waiting if t.id != mine.id and not set(t.devices).isdisjoint(mine.devices)]
+        if not 1 <= place <= len(others) + 1:
+            raise UserError(f"{run.name} can have place 1 to {len(others) + 1} in the queue, not {place}")
+        low = others[place - 2].order if place > 1 else others[0].order - 2 if others else mine.order
+        high = others[place - 1].order if place <= len(others) else low + 2
+        # A single write: whoever is killed here has moved the run, or has not.
+        msgspec.structs.replace(mine, order=(low + high) / 2).write()
+    return Place(place)
+
+
+def _pid(ticket: Ticket) -> int | None:
+    signed = lock.holder(ticket.lock_path)
+    return signed.pid if signed else None
+
+
+def _tickets() -> list[Ticket]:
+    """The tickets of living trainers in their order; what the dead left behind is removed. Call it under the mutex."""
+    tickets = []
+    for path in queue_folder().glob("*.lock"):
+        about = path.with_suffix(".json")
+        try:
+            ticket = msgspec.json.decode(read_small(about), type=Ticket)
+        except (OSError, msgspec.DecodeError, UnicodeDecodeError):
+            ticket = None
+        if ticket is not None and ticket.lock_path == path and lock.is_held(path):
+            tickets.append(ticket)
+        elif not lock.is_held(path):
+            for leftover in (about, path):
+                with contextlib.suppress(OSError):
+                    leftover.unlink()
+    return sorted(tickets, key=lambda ticket: (ticket.order, ticket.id))
+
+
+@contextlib.contextmanager
+def _mutex() -> Iterator[None]:
+    """
+    Raises:
+        UserError: the folder of the queue cannot be written to, or its file system has no locks.
+    """
+    folder = queue_folder()
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        descriptor = open_regular(folder / "mutex", os.O_RDWR | os.O_CREAT)
+    except OSError as error:
+        raise UserError(f"the queue in {folder} cannot be used: {error.strerror}") from error
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    except OSError as error:
+        raise UserError(f"the queue in {folder} cannot be used: {error.strerror or error}") from error
+    finally:
+        os.close(descriptor)
