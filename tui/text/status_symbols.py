@@ -4,7 +4,7 @@ from textual.content import Content
 
 STATUS_SYMBOLS = {
     "created": ("○", "$faint"),
-    "queued": ("◌", "$warn"),
+    "queued": ("»", "$warn"),
     "running": ("●", "$train"),
     "paused": ("◆", "$warn"),
     "finished": ("✓", "$good"),
@@ -16,6 +16,6 @@ STATUS_SYMBOLS = {
 
 
 def state_label(state: str) -> Content:
-    """``● running``, ``◌ queued 2``"""
+    """``● running``, ``» queued 2``"""
     symbol, colour = STATUS_SYMBOLS.get(state.partition(" ")[0], ("?", "$faint"))
     return Content.assemble((f"{symbol} ", colour), state)

@@ -39,7 +39,7 @@ def test_nothing_but_a_stop_replaces_an_unanswered_stop(tmp_path: Path) -> None:
 def test_extend_refuses_a_total_below_what_was_asked_for(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, end: ev.Event
 ) -> None:
-    monkeypatch.setattr(actions, "launch", lambda run: pytest.fail("it was started"))
+    monkeypatch.setattr(actions, "launch", lambda run, **_: pytest.fail("it was started"))
     run = run_with(tmp_path, end)
     with pytest.raises(actions.InvalidEpochs, match="was to train 20 epochs"):
         actions.extend(run, 10)
@@ -47,7 +47,7 @@ def test_extend_refuses_a_total_below_what_was_asked_for(
 
 
 def test_an_extension_that_cannot_start_changes_no_recipe(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def refuse(run: RunFolder) -> int:
+    def refuse(run: RunFolder, **_: object) -> int:
         raise UserError("not now")
 
     monkeypatch.setattr(actions, "launch", refuse)
@@ -58,7 +58,7 @@ def test_an_extension_that_cannot_start_changes_no_recipe(tmp_path: Path, monkey
 
 
 def test_a_run_that_cannot_be_started_leaves_no_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def refuse(run: RunFolder) -> int:
+    def refuse(run: RunFolder, **_: object) -> int:
         assert run.exists()
         raise UserError("no room")
 
@@ -78,7 +78,7 @@ def test_a_wrong_webhook_is_refused_before_a_folder_is_made(tmp_path: Path, url:
 
 
 def test_a_prepared_run_is_not_started(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(actions, "launch", lambda run: pytest.fail("it was started"))
+    monkeypatch.setattr(actions, "launch", lambda run, **_: pytest.fail("it was started"))
     run = actions.start(tmp_path, RECIPE, "music", webhook="https://example.org/a", prepare_only=True)
     assert run.state().status == "created"
 

@@ -30,6 +30,7 @@ def test_a_finished_run(tmp_path: Path) -> None:
         "test_accuracy": 0.75,
         "started": written[0].time,
         "seconds": pytest.approx(written[-1].time - written[0].time, abs=0.1),
+        "place": 0,
     }
 
 
