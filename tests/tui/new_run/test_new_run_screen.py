@@ -46,7 +46,7 @@ def three_genres(out: Path, *, clips: int, genres: int = 3) -> Path:
 def launched(monkeypatch: pytest.MonkeyPatch) -> list[RunFolder]:
     """The runs that would have been launched."""
     runs: list[RunFolder] = []
-    monkeypatch.setattr(actions, "launch", runs.append)
+    monkeypatch.setattr(actions, "launch", lambda run, **_: runs.append(run))
     return runs
 
 

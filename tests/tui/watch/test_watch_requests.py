@@ -162,7 +162,7 @@ async def test_an_ended_run_goes_on_and_extends_by_a_new_trainer(
 ) -> None:
     launched: list[tuple[str, object]] = []
 
-    def launch(run: RunFolder) -> int:
+    def launch(run: RunFolder, **_: bool) -> int:
         launched.append((run.name, run.read_recipe().get("epochs")))
         return 1
 
