@@ -200,6 +200,20 @@ def whole(of: int = 20) -> list[ev.Event]:
     ]
 
 
+def variant(number: int, epochs: int = 10) -> list[ev.Event]:
+    """The made-up run with another batch size, learning rate and success."""
+    events = whole(epochs)
+    start = run_started(epochs)
+    recipe = {**start.recipe, "batch_size": 8 * (number + 1), "optimiser": {"learning_rate": 1e-3 / (number + 1)}}
+    events[0] = msgspec.structs.replace(start, recipe=recipe)
+    return [
+        msgspec.structs.replace(event, val_accuracy=val_accuracy(event) * (0.9 + 0.01 * number))
+        if isinstance(event, ev.EpochFinished)
+        else event
+        for event in events
+    ]
+
+
 def failed(after: int = 3) -> list[ev.Event]:
     calls = [f'  File "core/training/loop/train.py", line {n}, in step_{n}\n    loss.backward()' for n in range(40, 52)]
     error = "OutOfMemoryError: CUDA out of memory. Tried to allocate 2.00 GiB"

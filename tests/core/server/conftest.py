@@ -1,73 +1,23 @@
-import io
 import json
 import os
-import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import httpx
-import numpy as np
-import psutil
 import pytest
-import soundfile
 
 from tests.support.paths import ROOT
+from tests.support.served import Serve, Served
 from tests.support.small_model import shared_model
-
-RATE = 22_050
-
-
-def chord(seconds: float, pitch: float = 220.0, rate: int = RATE) -> np.ndarray:
-    """Something with a level and harmonics that change: (samples,) float32."""
-    t = np.arange(round(seconds * rate)) / rate
-    steps = pitch * 2.0 ** (np.floor(t * 2) % 5 / 12)
-    phase = 2 * np.pi * np.cumsum(steps) / rate
-    y = sum(np.sin(k * phase) / k for k in (1, 2, 3, 5)) * (0.3 + 0.2 * np.sin(2 * np.pi * t / 3))
-    return y.astype(np.float32) * 0.5
-
-
-def encoded(y: np.ndarray, rate: int = RATE, format_: str = "WAV") -> bytes:
-    file = io.BytesIO()
-    soundfile.write(file, y, rate, format=format_)
-    return file.getvalue()
 
 
 @pytest.fixture(scope="session")
 def model() -> Path:
     return shared_model()
-
-
-class Served:
-    """A running server, its process, and a client for it."""
-
-    def __init__(self, process: subprocess.Popen[str], port: int, headers: dict[str, str]) -> None:
-        self.process, self.port = process, port
-        self.url = f"http://127.0.0.1:{port}"
-        self.client = httpx.Client(base_url=self.url, headers=headers, timeout=60, trust_env=False)
-
-    def classify(self, body: bytes, **params: Any) -> httpx.Response:
-        return self.client.post("/v1/classify", content=body, params=params)
-
-    def memory(self) -> int:
-        """Bytes in use by the server and its decoders."""
-        server = psutil.Process(self.process.pid)
-        return sum(process.memory_info().rss for process in [server, *server.children(recursive=True)])
-
-    def decoders(self) -> list[psutil.Process]:
-        children: list[psutil.Process] = psutil.Process(self.process.pid).children()
-        return children
-
-    def stop(self) -> int:
-        self.process.send_signal(signal.SIGTERM)
-        return self.process.wait(60)
-
-
-Serve = Callable[..., AbstractContextManager[Served]]
 
 
 @pytest.fixture(scope="session")

@@ -13,7 +13,7 @@ from core.audio.files.decode import decode
 from core.server.decode_pool import DecodePool
 from core.server.limits import MIB, Limits
 from core.server.problems import Problem
-from tests.core.server.conftest import RATE, chord, encoded
+from tests.support.served import RATE, chord, encoded
 
 MakePool = Callable[..., DecodePool]
 

@@ -17,8 +17,7 @@ import websockets.sync.client as sockets
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 from core.server.limits import MIB
-from tests.core.server.conftest import Serve, Served, chord, encoded
-from tests.core.server.test_server import PROBLEM, a_run, pcm
+from tests.support.served import PROBLEM, Serve, Served, a_run, chord, encoded, pcm
 from tests.support.small_model import a_sound
 from tests.support.waiting import wait_until
 

@@ -10,9 +10,8 @@ import soundfile
 
 from core.audio.files.decode import decode
 from core.runs.journal.events import RunFinished
-from tests.core.server.conftest import Serve, Served
-from tests.core.server.test_server import TOKEN, a_run, epoch
 from tests.support.browser import asked_for, chromium, complaints, needs_chromium
+from tests.support.served import TOKEN, Serve, Served, a_run, epoch
 from tests.support.small_model import GENRES, a_sound
 from tests.support.waiting import wait_until
 

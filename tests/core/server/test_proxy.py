@@ -13,8 +13,8 @@ from websockets.typing import Origin
 
 from core.server.auth import Auth, Refused
 from core.util.errors import UserError
-from tests.core.server.conftest import Serve, Served, chord, encoded
 from tests.support.paths import ROOT
+from tests.support.served import Serve, Served, chord, encoded
 from tests.support.waiting import wait_until
 
 NGINX = shutil.which("nginx")

@@ -5,7 +5,6 @@ import threading
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 import websockets.sync.client as sockets
 from websockets.exceptions import ConnectionClosed, InvalidStatus
@@ -14,16 +13,9 @@ from websockets.typing import Origin
 from core.inference import Classifier
 from core.inference.batch.labels import Labels
 from core.inference.types import as_plain
-from core.runs.directory import create
-from core.runs.folder import RunFolder
-from core.runs.journal.events import EpochFinished, RunStarted
-from core.runs.journal.journal import Journal
-from tests.core.server.conftest import Serve, Served, chord, encoded
+from tests.support.served import PROBLEM, TOKEN, Serve, Served, a_run, chord, encoded, epoch, pcm
 from tests.support.small_model import a_sound
 from tests.support.waiting import wait_until
-
-PROBLEM = "application/problem+json"
-TOKEN = "a-token-of-some-length"
 
 
 @pytest.fixture(scope="session")
@@ -209,10 +201,6 @@ def _references(content: object) -> list[str]:
     return [found for value in content for found in _references(value)] if isinstance(content, list) else []
 
 
-def pcm(y: np.ndarray) -> bytes:
-    return (y * 32767).astype("<i2").tobytes()
-
-
 def listen(server: Served, data: bytes, size: int, address: str) -> list[dict[str, Any]]:
     with sockets.connect(server.url.replace("http", "ws") + address) as socket:
         for start in range(0, len(data), size):
@@ -271,24 +259,6 @@ def test_a_word_that_is_no_sound_ends_a_live_socket(server: Served) -> None:
         with pytest.raises(ConnectionClosed) as closed:
             socket.recv(30)
     assert closed.value.rcvd is not None and closed.value.rcvd.code == 1008
-
-
-def epoch(number: int) -> EpochFinished:
-    return EpochFinished(
-        epoch=number, train_loss=1 / number, train_accuracy=0.5, val_loss=1.0, val_accuracy=0.4,
-        learning_rate=0.1, train_seconds=1, val_seconds=1, clips_per_second=1, is_best=True,
-    )  # fmt: skip
-
-
-def a_run(runs: Path, name: str) -> tuple[RunFolder, Journal]:
-    folder = create(runs, {"model": "small_cnn", "epochs": 9}, "demo", "small_cnn", name=name)
-    journal = Journal(folder.journal_path)
-    journal.write(
-        RunStarted(
-            recipe={}, device="cpu", device_name="CPU", dataset="demo", model="small_cnn", epochs=9, pid=1, host="h"
-        )
-    )
-    return folder, journal
 
 
 def test_runs_and_their_state(server: Served, runs_dir: Path) -> None:

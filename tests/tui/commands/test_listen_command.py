@@ -3,7 +3,6 @@
 import argparse
 import json
 import os
-import shutil
 import signal
 import subprocess
 import sys
@@ -16,16 +15,12 @@ import pytest
 from core.audio.files.decode import decode
 from core.util.errors import UserError
 from tests.support.commands import call, session
+from tests.support.microphone import VIRTUAL_MIC, needs_microphone
 from tests.support.paths import ROOT
 from tests.support.recordings import write_sound
 from tests.support.small_model import a_sound, shared_model
 from tui.commands.exit_codes import DONE, FAILED, INTERRUPTED, USAGE
 from tui.commands.listen import add_arguments, run
-
-VIRTUAL_MIC = ROOT.parent / "shared" / "tools" / "virtual-mic"
-needs_microphone = pytest.mark.skipif(
-    not VIRTUAL_MIC.exists() or shutil.which("pulseaudio") is None, reason="needs the virtual microphone"
-)
 
 
 @pytest.fixture(autouse=True)

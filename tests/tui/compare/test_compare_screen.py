@@ -2,11 +2,9 @@
 
 from pathlib import Path
 
-import msgspec
 import pytest
 from textual.pilot import Pilot
 
-from core.runs.journal import events as ev
 from core.runs.journal.reducer import reduce
 from core.runs.journal.state import RunState
 from tests.support import example_run as made_up_run
@@ -21,23 +19,9 @@ SIZE = (120, 40)
 SMALL = (80, 24)
 
 
-def variant(number: int, epochs: int = 10) -> list[ev.Event]:
-    """The made-up run with another batch size, learning rate and success."""
-    events = made_up_run.whole(epochs)
-    start = made_up_run.run_started(epochs)
-    recipe = {**start.recipe, "batch_size": 8 * (number + 1), "optimiser": {"learning_rate": 1e-3 / (number + 1)}}
-    events[0] = msgspec.structs.replace(start, recipe=recipe)
-    return [
-        msgspec.structs.replace(event, val_accuracy=made_up_run.val_accuracy(event) * (0.9 + 0.01 * number))
-        if isinstance(event, ev.EpochFinished)
-        else event
-        for event in events
-    ]
-
-
 @pytest.fixture
 def runs(tmp_path: Path) -> list[Path]:
-    return [made_up_run.write_run(tmp_path / "runs" / f"run-{n}", variant(n, 10 + n)) for n in range(8)]
+    return [made_up_run.write_run(tmp_path / "runs" / f"run-{n}", made_up_run.variant(n, 10 + n)) for n in range(8)]
 
 
 async def compared(pilot: Pilot[None], paths: list[Path]) -> None:
@@ -110,7 +94,7 @@ async def test_any_size_and_back(runs: list[Path]) -> None:
 
 
 def folded(number: int) -> RunState:
-    state = reduce(RunState.empty(), numbered(variant(number)))
+    state = reduce(RunState.empty(), numbered(made_up_run.variant(number)))
     state.name = f"run-{number}"
     return state
 

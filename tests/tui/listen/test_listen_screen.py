@@ -14,11 +14,11 @@ from textual.pilot import Pilot
 
 from core.audio.files.decode import decode
 from core.inference.find_model import choose_model
+from tests.support.microphone import VIRTUAL_MIC, needs_microphone
 from tests.support.pilot import text, until, until_shown
 from tests.support.pseudo_terminal import PseudoTerminal
 from tests.support.recordings import write_sound
 from tests.support.small_model import a_sound, shared_model
-from tests.tui.commands.test_listen_command import VIRTUAL_MIC, needs_microphone
 from tui.app import GenreApp
 from tui.listen.screen import ListenScreen
 

@@ -9,7 +9,6 @@ from textual.pilot import Pilot
 from core.runs.lock import RunLock
 from tests.support import example_run as made_up_run
 from tests.support.pilot import until_shown
-from tests.tui.compare.test_compare_screen import variant
 from tui.app import GenreApp
 from tui.shell.settings import Settings
 
@@ -92,7 +91,7 @@ def test_failed(snap_compare: Compare) -> None:
 
 @pytest.mark.parametrize("size", SIZES)
 def test_compared(snap_compare: Compare, size: tuple[int, int]) -> None:
-    runs = [made_up_run.write_run(Path("runs") / f"run-{n}", variant(n, 12 + 2 * n)) for n in range(4)]
+    runs = [made_up_run.write_run(Path("runs") / f"run-{n}", made_up_run.variant(n, 12 + 2 * n)) for n in range(4)]
 
     async def compare(pilot: Pilot[None]) -> None:
         await pilot.app.compare_runs(runs)  # type: ignore[attr-defined]

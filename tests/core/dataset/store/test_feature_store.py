@@ -13,32 +13,7 @@ from core.dataset.store.disk_array import DiskArray
 from core.dataset.store.feature_store import RECORD, FeatureStore
 from core.features.settings import FrontEndSettings
 from core.util.errors import UserError
-
-SETTINGS = FrontEndSettings(n_mels=8, seconds=1.0)
-FRAMES = SETTINGS.frames
-
-
-def codes(number: int, frames: int = FRAMES) -> torch.Tensor:
-    return torch.randint(0, 256, (8, frames), dtype=torch.uint8, generator=torch.Generator().manual_seed(number))
-
-
-def content(number: int) -> str:
-    return f"{number:032x}"
-
-
-def filled(folder: Path, count: int) -> FeatureStore:
-    store = FeatureStore(SETTINGS, folder)
-    for number in range(count):
-        store.put(content(number), codes(number))
-    store.flush()
-    return store
-
-
-def assert_holds(store: FeatureStore, numbers: list[int]) -> None:
-    rows, frames = store.rows([content(n) for n in numbers])
-    assert frames == [FRAMES] * len(numbers)
-    for row, number in zip(rows[:], numbers, strict=True):
-        torch.testing.assert_close(row, codes(number))
+from tests.support.stored_features import FRAMES, SETTINGS, assert_holds, codes, content, filled
 
 
 def test_rows_come_back_in_any_order(tmp_path: Path) -> None:
@@ -89,7 +64,7 @@ def test_nothing_is_written_twice(tmp_path: Path) -> None:
 def test_two_writers_take_turns(tmp_path: Path) -> None:
     """Two processes write overlapping rows at once; all rows are there, each under its own name."""
     program = (
-        "import sys; from pathlib import Path; from tests.core.dataset.store.test_feature_store import *\n"
+        "import sys; from pathlib import Path; from tests.support.stored_features import *\n"
         "store = FeatureStore(SETTINGS, Path(sys.argv[1]))\n"
         "for n in range(int(sys.argv[2]), int(sys.argv[3])):\n"
         "    store.put(content(n), codes(n))\n"
@@ -107,7 +82,7 @@ def test_two_writers_take_turns(tmp_path: Path) -> None:
 
 def test_a_writer_killed_at_any_moment_leaves_a_whole_store(tmp_path: Path) -> None:
     program = (
-        "import sys; from pathlib import Path; from tests.core.dataset.store.test_feature_store import *\n"
+        "import sys; from pathlib import Path; from tests.support.stored_features import *\n"
         "store = FeatureStore(SETTINGS, Path(sys.argv[1]))\n"
         "for n in range(int(sys.argv[2]), 10**6):\n"
         "    store.put(content(n), codes(n))\n"
@@ -163,7 +138,7 @@ def test_a_full_disk_is_said_and_harms_nothing(tmp_path: Path) -> None:
     filled(tmp_path, 2)
     program = (
         "import resource, signal, sys; from pathlib import Path\n"
-        "from tests.core.dataset.store.test_feature_store import *\n"
+        "from core.util.errors import UserError; from tests.support.stored_features import *\n"
         "signal.signal(signal.SIGXFSZ, signal.SIG_IGN)\n"
         "resource.setrlimit(resource.RLIMIT_FSIZE, (3000, 3000))\n"
         "store = FeatureStore(SETTINGS, Path(sys.argv[1]))\n"

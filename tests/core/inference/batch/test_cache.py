@@ -8,14 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from core.audio.files.open_file import open_file
 from core.inference.batch.cache import PredictionCache, model_key
-from core.inference.types import Prediction
 from core.util.errors import UserError
-
-
-def prediction(genre: str) -> Prediction:
-    return Prediction(genre=genre, probability=0.9, probabilities={genre: 0.9, "other": 0.1}, duration_s=3.0)
+from tests.support.cached_predictions import known, prediction, remember
 
 
 @pytest.fixture
@@ -23,16 +18,6 @@ def sound(tmp_path: Path) -> Path:
     path = tmp_path / "sound.wav"
     path.write_bytes(b"RIFF" + bytes(range(256)))
     return path
-
-
-def known(index: PredictionCache, path: Path) -> Prediction | None:
-    with open_file(path) as file:
-        return index.known(path, file)[1]
-
-
-def remember(index: PredictionCache, path: Path, said: Prediction) -> None:
-    with open_file(path) as file:
-        index.remember(index.known(path, file)[0], said)
 
 
 def test_content_is_known_again_under_any_name(tmp_path: Path, sound: Path) -> None:
@@ -79,7 +64,7 @@ KILLED = """
 import os, sys
 from pathlib import Path
 from core.inference.batch.cache import PredictionCache
-from tests.core.inference.batch.test_cache import prediction, remember
+from tests.support.cached_predictions import prediction, remember
 index = PredictionCache(Path(sys.argv[1]), "judge")
 remember(index, Path(sys.argv[2]), prediction("rock"))
 os.kill(os.getpid(), 9)

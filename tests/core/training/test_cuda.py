@@ -29,9 +29,6 @@ from core.training.loop.step import Step, build_step
 from core.training.loop.train import Callbacks, train_epoch
 from core.training.loop.train_state import TrainState
 from core.training.recipe import Recipe
-from tests.core.training.conftest import collection as collection
-from tests.core.training.conftest import own_cache as own_cache
-from tests.core.training.conftest import slow_look as slow_look
 from tests.support import trainer_runs as lives
 from tests.support.folders import mixed_folder
 from tests.support.sounds import sweep, write
