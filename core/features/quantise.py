@@ -1,10 +1,10 @@
-"""Decibels as bytes, for keeping: 255 steps over the front end's range.
+"""Decibels as bytes, for storage: 255 steps over the front end's range.
 
 Measured on every fourth clip of gtzan-mini with the default front end (100 dB): a byte is wrong by 0.11 dB (root mean
 square) and at most 0.20 dB, float16 by 0.009 and at most 0.03 dB, where one frame differs from the next by 4.3 dB. Of
-the 512 windows of 3 s of all its clips the model in the box changes its verdict on none for either; its probabilities
+the 512 windows of 3 s of all its clips the bundled model changes its prediction for none with either; its probabilities
 move by 0.7 points at most with a byte and by 0.1 with float16. A byte halves the disk, the memory and the transfer of
-float16, so a byte it is.
+float16, and is therefore used.
 """
 
 import torch

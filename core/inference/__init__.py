@@ -10,7 +10,7 @@ __all__ = ["Classifier", "MergedSegment", "Prediction", "Segment"]
 
 
 def __getattr__(name: str) -> object:
-    """Imported on first use: `Classifier` brings torch with it, and who only reads predictions needs none."""
+    """Imported on first use: `Classifier` loads torch, which reading predictions does not need."""
     if name == "Classifier":
         from core.inference.classifier import Classifier
 

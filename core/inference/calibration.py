@@ -44,7 +44,7 @@ class Calibration(msgspec.Struct, frozen=True, kw_only=True):
             raise UserError(f"the model's calibration is damaged: {error}") from error
 
     def ood_detector(self, settings: FrontEndSettings) -> "OodDetector | None":
-        """Says how unlike the training set a window is; None where the model file knows nothing of that.
+        """The out-of-distribution detector; None where the model file has no thresholds for one.
 
         Raises:
             UserError: the model file is damaged.

@@ -29,7 +29,7 @@ from core.util.text import printable
 
 Waveform = npt.NDArray[np.float32]
 BLOCK_SECONDS = 30.0
-"""Sound in memory at a time, however long a file is."""
+"""Seconds of sound in memory at a time, however long the file."""
 Block = tuple[Waveform, int]
 """Mono samples (samples,) with full scale at 1, and their rate in Hz."""
 SHORTEST_SECONDS = 0.25
@@ -103,7 +103,7 @@ class Classifier:
         overlap: float = 0.0,
         on_block: Callable[[Waveform, int], object] | None = None,
     ) -> Prediction:
-        """As `classify_file`, for a file that is open already."""
+        """As `classify_file`, for an open file."""
         try:
             return self.classify_sound(AudioReader(path, file), printable(path), overlap=overlap, on_block=on_block)
         except AudioError:
@@ -122,7 +122,7 @@ class Classifier:
         """The prediction for decoded sound, with its warning: every path from a file to a prediction ends here.
 
         Args:
-            name: what the prediction says in ``path``.
+            name: the prediction's ``path``.
             on_block: called with each block and its rate before it is classified; for a spectrogram, say.
 
         Raises:
@@ -139,7 +139,7 @@ class Classifier:
         return msgspec.structs.replace(prediction, path=name, warning=sound.warning)
 
     def classify_array(self, y: Waveform, rate: int, *, overlap: float = 0.0) -> Prediction:
-        """The same for a mono waveform (samples,) with full scale at 1, at ``rate`` Hz.
+        """As `classify_file`, for a mono waveform (samples,) with full scale at 1, at ``rate`` Hz.
 
         Raises:
             UserError: it is too short, holds NaN or infinite values, or has an impossible rate.
@@ -164,7 +164,7 @@ class Classifier:
         return Stream(self.network, self._rule, rate, overlap, latest_only)
 
     def likeliest(self, probabilities: dict[str, float]) -> str | None:
-        """The genre that probabilities, such as an average of several windows', speak for; None where unclear."""
+        """The likeliest genre of ``probabilities``, an average over windows say; None where they are unclear."""
         unclear = relative_entropy(np.array(list(probabilities.values()))) >= self._rule.entropy_limit
         return None if unclear else max(probabilities, key=lambda genre: probabilities[genre])
 
@@ -175,7 +175,7 @@ class Classifier:
         """The prediction for all windows of a stream.
 
         Raises:
-            UserError: there is no window.
+            UserError: there are no windows, the sound being too short.
         """
         if not windows:
             raise UserError(f"holds {duration_s:.2f} s of sound, too short to classify")
@@ -196,7 +196,7 @@ class Classifier:
         )
 
     def classify_blocks(self, blocks: Iterable[Block], *, overlap: float = 0.0) -> Prediction:
-        """The same for mono blocks of one sound, each (samples,) with its rate, however they come."""
+        """As `classify_array`, for consecutive mono blocks of one sound, each (samples,) with its rate."""
         live: Stream | None = None
         windows: list[Window] = []
         for block, rate in blocks:
@@ -208,7 +208,7 @@ class Classifier:
 
 
 class Stream:
-    """Pieces of sound in, a segment for each window as soon as it is full. Keeps one window of sound.
+    """Takes sound in pieces and returns a segment for each window as soon as it is complete. Buffers one window.
 
     Attributes:
         rate: of the sound, in Hz.
@@ -232,20 +232,20 @@ class Stream:
 
     @property
     def seconds(self) -> float:
-        """Length of the sound so far."""
+        """Seconds of sound so far."""
         return self._received / self.rate
 
     @property
     def window_fill(self) -> float:
-        """How full the first window is, up to 1."""
+        """Fraction of the first window that has arrived."""
         return min(1.0, self._cutter.received / self._cutter.window)
 
     def push(self, y: Waveform) -> list[Segment]:
-        """Mono sound (samples,) with full scale at 1 → the segments that it completes."""
+        """Takes mono sound (samples,) with full scale at 1; returns the segments that it completes."""
         return [self._rule.segment(window) for window in self.windows(y)]
 
     def finish(self) -> list[Segment]:
-        """The segment that ends with the sound, if the last whole window does not. Nothing may be pushed after it."""
+        """Returns the segment that ends with the sound, if the last whole window does not. Call it last."""
         return [self._rule.segment(window) for window in self.last_windows()]
 
     def windows(self, y: Waveform) -> list[Window]:
@@ -295,7 +295,7 @@ def _check(network: Backend, path: Path) -> None:
 
 
 def _model_name(path: Path) -> str:
-    """``default`` for the bundled model, a run's name for its best model, else the file's."""
+    """``default`` for the bundled model, the run's name for a best_model.pth, otherwise the file's stem."""
     if path == default_model():
         return DEFAULT
     return path.absolute().parent.name if path.name == "best_model.pth" else path.stem

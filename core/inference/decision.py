@@ -10,9 +10,9 @@ import numpy.typing as npt
 from core.inference.types import MergedSegment, Reason, Segment, rounded
 
 SILENCE_DBFS = -60.0
-"""Windows whose root mean square lies below are silence: the noise floor of a quiet room or a bad tape."""
+"""Root mean square in dB below which a window is silence: the noise floor of a quiet room or a bad tape."""
 FLAT_ENTROPY = 0.9
-"""What the entropy is raised to where the network should not have been asked: ten genres with 32 % at most."""
+"""Relative entropy of a rejected window: with ten genres, a largest probability of 32%."""
 BISECTIONS = 40
 
 Logits = npt.NDArray[np.float64]
@@ -20,7 +20,7 @@ Logits = npt.NDArray[np.float64]
 
 @dataclass(frozen=True, slots=True)
 class Window:
-    """The network's output for one window. ``ood_score`` is 1 at the limit of what resembles the training set."""
+    """The network's output for one window. An ``ood_score`` above 1 is out of distribution."""
 
     start_s: float
     end_s: float
@@ -30,7 +30,7 @@ class Window:
 
     @property
     def rejection(self) -> Reason | None:
-        """Why the window is rejected whatever the logits say; None if it is not."""
+        """Why the window is rejected whatever its logits; None if it is not."""
         if self.level_db < SILENCE_DBFS:
             return Reason.SILENCE
         return Reason.UNKNOWN if self.ood_score > 1 else None

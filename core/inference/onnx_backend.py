@@ -79,7 +79,7 @@ def _open(path: Path, content: bytes, provider: str) -> Any:
     import onnxruntime
 
     options = onnxruntime.SessionOptions()
-    options.log_severity_level = 4  # the exception says what is wrong
+    options.log_severity_level = 4  # the exception has the reason
     try:
         return onnxruntime.InferenceSession(content, options, providers=[provider])
     except Exception as error:  # ONNX Runtime raises a class of its own for every kind of damage
@@ -96,7 +96,7 @@ def _provider(device: str) -> str:
 
 
 def _signature(session: Any) -> dict[str, tuple[int | None, ...]]:
-    """Inputs and outputs by name, with their shapes; None stands for any size."""
+    """Inputs and outputs by name, with their shapes; None means any size."""
     return {
         value.name: tuple(size if isinstance(size, int) else None for size in value.shape)
         for value in (*session.get_inputs(), *session.get_outputs())

@@ -1,4 +1,4 @@
-"""What is written into an exported model, so that it can be used, and told from any other. Imports no torch."""
+"""The metadata of an exported model, by which it is recognised and used. Imports no torch."""
 
 import hashlib
 
@@ -12,7 +12,7 @@ FORMAT = "genre-tui model"
 VERSION = 1
 METADATA_KEY = "genre_tui"
 LONGEST_WINDOW = 100_000_000
-"""Samples; a longer window would only take memory."""
+"""Samples; a longer window would only use memory."""
 
 
 class ModelCard(msgspec.Struct, frozen=True, kw_only=True):
@@ -38,7 +38,7 @@ NO_DIGEST = "0" * 64
 
 
 def digest_of(content: bytes, digest: str) -> str:
-    """BLAKE2b of a model file's bytes with ``digest``, which is among them, replaced by `NO_DIGEST`."""
+    """BLAKE2b of a model file's bytes, with the ``digest`` in them replaced by `NO_DIGEST`."""
     return hashlib.blake2b(content.replace(digest.encode(), NO_DIGEST.encode()), digest_size=32).hexdigest()
 
 
@@ -48,20 +48,20 @@ class _Header(msgspec.Struct):
 
 
 def check_header(text: str | bytes, what: str) -> None:
-    """Whether JSON begins as ours does, whatever else is in it.
+    """Checks the header of the metadata, whatever else it holds.
 
     Args:
         what: the file, for messages.
 
     Raises:
-        UserError: it is another program's, or a later version's.
+        UserError: it belongs to another program or a later version.
     """
     try:
         header = msgspec.json.decode(text, type=_Header)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise UserError(f"{what} is no model of genre-tui: it does not say what it is ({error})") from error
+        raise UserError(f"{what} is not a model of genre-tui: its metadata has no format ({error})") from error
     if header.format != FORMAT:
-        raise UserError(f"{what} is no model of genre-tui: it is a {header.format!r}")
+        raise UserError(f"{what} is not a model of genre-tui: its format is {header.format!r}")
     if header.version > VERSION:
         raise UserError(f"{what} was written by a newer version of genre-tui (format {header.version})")
 
@@ -69,7 +69,7 @@ def check_header(text: str | bytes, what: str) -> None:
 def read_card(text: str, what: str) -> ModelCard:
     """
     Raises:
-        UserError: it is no card, or a damaged one; the message says where.
+        UserError: the metadata is damaged; the message says where.
     """
     check_header(text, what)
     try:

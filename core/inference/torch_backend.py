@@ -17,9 +17,9 @@ from core.training.checkpoint import load_model
 from core.util.device import choose_device
 
 BATCH = 16
-"""Windows at a time through the network: a GPU is not kept waiting by fewer."""
+"""Windows per batch of the network; enough to keep a GPU busy."""
 CACHED = 3
-"""Windows at a time through the front end on a CPU: the transforms of more than these fall out of its cache."""
+"""Windows per batch of the front end on a CPU; the transforms of more do not fit its cache."""
 
 
 class TorchBackend:
@@ -36,7 +36,7 @@ class TorchBackend:
         self.genres = trained.genres
         self.name = trained.recipe.model
         self.device = next(trained.model.parameters()).device
-        # Channels beside each other halve the time of convolutions and poolings on a CPU; the sums stay the same.
+        # channels_last halves the time of convolution and pooling on a CPU, with the same results.
         in_memory = torch.preserve_format if self.device.type == "mps" else torch.channels_last
         self.model = trained.model.to(memory_format=in_memory)  # type: ignore[call-overload]
         self.front_end = FrontEnd(self.settings).to(self.device).eval()
@@ -55,7 +55,7 @@ class TorchBackend:
     def forward(self, wave_BN: npt.NDArray[np.float32]) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
         """Windows (B, N) of one length, at most ``window_samples`` → logits (B, C), and ood_score (B,).
 
-        The OOD score is the distance from the training windows in units of its limit; 0 where the model knows no limit.
+        The OOD score is the distance from the training windows in units of its threshold; 0 without a threshold.
         """
         logits, ood_score = [], []
         for i in range(0, len(wave_BN), BATCH):

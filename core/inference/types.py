@@ -71,7 +71,7 @@ Result = Prediction | Unreadable
 
 
 def as_plain(result: Result, labels: Sequence[str], top: int | None = None) -> dict[str, Any]:
-    """For JSON, as the command line and the server say it; ``top`` leaves so many of the likeliest genres."""
+    """A result as JSON of the command line and the server; ``top`` keeps only that many of the likeliest genres."""
     plain: dict[str, Any] = msgspec.to_builtins(result)
     if isinstance(result, Unreadable):
         return plain
@@ -87,5 +87,5 @@ def likeliest(probabilities: dict[str, float], count: int) -> list[tuple[str, fl
 
 
 def rounded(probabilities: dict[str, float]) -> dict[str, float]:
-    """To a millionth, which no decision depends on: half the bytes of a line."""
+    """Rounds to six digits, which halves the JSON and changes no decision."""
     return {genre: round(p, 6) for genre, p in probabilities.items()}

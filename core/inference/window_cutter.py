@@ -1,23 +1,23 @@
-"""A waveform that arrives piece by piece, cut into windows. A file and a live source are cut by the same rule."""
+"""Cuts a waveform that arrives in pieces into windows, by the same rule for files and live sources."""
 
 import numpy as np
 import numpy.typing as npt
 
 Waveform = npt.NDArray[np.float32]
 SHORTEST_REST = 0.5
-"""Seconds after the last whole window that are worth a window of their own."""
+"""Seconds of sound after the last whole window that call for another window."""
 
 
 class WindowCutter:
-    """Windows of ``window`` samples that begin every ``hop`` samples, whatever the sizes of the pieces.
+    """Cuts windows of ``window`` samples every ``hop`` samples, whatever the sizes of the pieces.
 
-    The end gets a window that ends with the last sample. So no window but that of a very short sound is padded, and
-    how a sound is divided into pieces never changes what is cut.
+    The last window ends with the last sample, so only the window of a very short sound is padded. The sizes of the
+    pieces never affect the result.
     """
 
     def __init__(self, window: int, hop: int, rest: int) -> None:
         """Args:
-        rest: samples after the last whole window that call for one more; fewer are left out.
+        rest: fewest samples after the last whole window that call for another one.
         """
         if not 0 < hop <= window:
             raise ValueError(f"the hop must be above 0 and at most the window of {window} samples, not {hop}")
@@ -30,21 +30,21 @@ class WindowCutter:
         """The windows that ``piece`` completes, [W, window], and the sample at which each begins."""
         held = np.concatenate([self._held, piece]) if len(self._held) else piece
         self.received += len(piece)
-        first = self.received - len(held)  # the sample that held begins with
+        first = self.received - len(held)  # the first sample of the buffer
         starts = list(range(self._next, self.received - self.window + 1, self.hop))
         windows_WN = np.empty((len(starts), self.window), dtype=np.float32)
         for row, start in zip(windows_WN, starts, strict=True):
             row[:] = held[start - first : start - first + self.window]
         self._next += self.hop * len(starts)
-        # One whole window stays, for the one that ends with the last sample.
+        # One whole window is kept for the last one.
         keep = min(self._next, max(0, self.received - self.window))
-        self._held = held[keep - first :].copy()  # the piece stays its owner's
+        self._held = held[keep - first :].copy()  # do not keep a view of the caller's array
         return windows_WN, starts
 
     def finish(self) -> tuple[Waveform, int] | None:
-        """The window that ends with the last sample, and where it begins; shorter where all that came is shorter.
+        """Returns the window that ends with the last sample, and its start; shorter if the whole sound is.
 
-        None where the whole windows reach the end, or all but to it.
+        None where the whole windows reach the end, or nearly.
         """
         covered = self._next - self.hop + self.window if self._next else 0
         if self.received == 0 or (covered and self.received - covered < self.rest):
@@ -54,10 +54,10 @@ class WindowCutter:
 
 
 def repeated(wave_BN: Waveform, samples: int) -> Waveform:
-    """Sounds (B, N) over and over until they fill a window: a judge of windows hears more of them, not silence."""
+    """Repeats sounds (B, N) until they fill a window, so that the network sees more sound instead of silence."""
     return np.pad(wave_BN, ((0, 0), (0, max(0, samples - wave_BN.shape[1]))), mode="wrap")
 
 
 def followed_by_silence(wave_BN: Waveform, samples: int) -> Waveform:
-    """Sounds (B, N) with zeros up to a window, as a network of fixed length has met short clips in its training."""
+    """Pads sounds (B, N) with zeros to a window, as a network of fixed length saw short clips in training."""
     return np.pad(wave_BN, ((0, 0), (0, max(0, samples - wave_BN.shape[1]))))

@@ -1,4 +1,4 @@
-"""How well a model does on a set of clips: metrics, and the report as text."""
+"""Metrics of a model on a set of clips, and the report as text."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -29,7 +29,7 @@ def classification_report(
 
     The macro average leaves out genres that have no clips and were never predicted: they say nothing about the model.
     """
-    from sklearn import metrics  # takes 1.6 s to import, and only the end of a run needs it
+    from sklearn import metrics  # slow to import (1.6 s), and only the end of a run needs it
 
     present = sorted({*truth, *predicted})
     options: dict[str, Any] = {
@@ -60,7 +60,7 @@ METRICS = {
 """The metrics in the first line of a report, by the field of `Assessment`."""
 
 MOST_MISTAKES = 50
-"""Misclassified clips that the text names; the JSON has all of them."""
+"""Misclassified clips listed in the text; the JSON has all of them."""
 
 
 class Assessment(msgspec.Struct, frozen=True, kw_only=True):
@@ -74,7 +74,7 @@ class Assessment(msgspec.Struct, frozen=True, kw_only=True):
     macro_f1: float
     calibration_error: float
     calibration_noise: float
-    """What a perfectly calibrated model would show on as many clips."""
+    """The value that a perfectly calibrated model would have on as many clips."""
     report: dict[str, Any]
     report_text: str
     confusion: list[list[int]]

@@ -1,4 +1,4 @@
-"""Spectrograms as pictures, fast: a palette image straight from the stored bytes takes Pillow under 3 ms."""
+"""Spectrograms as PNG files, written as palette images from the stored bytes (under 3 ms each)."""
 
 import shutil
 import tempfile
@@ -29,8 +29,8 @@ def write_spectrogram(path: Path, quantised_MT: npt.NDArray[np.uint8]) -> None:
 def write_spectrograms(folder: Path, clips: Iterable[tuple[str, str, npt.NDArray[np.uint8]]]) -> int:
     """Writes ``folder/<genre>/<clip>.png`` for every (genre, clip, quantised_MT) and returns how many.
 
-    The folder takes its place when all of its pictures are there, instead of each being synced by itself. Names are
-    made fit for files, and different names stay different.
+    The folder is moved into place once it is complete, instead of syncing each file. Names become valid file names, and
+    different names stay different.
     """
     making = Path(tempfile.mkdtemp(dir=folder.parent, prefix=f".{folder.name}-"))
     count = 0

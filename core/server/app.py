@@ -1,4 +1,4 @@
-"""The HTTP application: routes, the page, authentication, and one form of refusal."""
+"""The HTTP application: routes, the page, authentication, and problem responses."""
 
 import mimetypes
 import time
@@ -29,12 +29,12 @@ HEADERS = {
     "Permissions-Policy": "microphone=(self)",
 }
 HEALTH = "/v1/health"
-"""Answered without a token, for process monitors. So is the page, which is empty without answers."""
+"""Served without a token, for process monitors. So is the page, which shows nothing without the API."""
 
 
 def create_app(service: Service, auth: Auth) -> ASGIApp:
-    """The application for one service."""
-    # FastAPI's own documentation pages fetch their script from elsewhere; /openapi.json is what tools read.
+    """Builds the ASGI application for a service."""
+    # FastAPI's own documentation pages load scripts from a CDN; tools read /openapi.json.
     app = FastAPI(
         title="genre-tui",
         version="1",
@@ -58,7 +58,7 @@ def create_app(service: Service, auth: Auth) -> ASGIApp:
 
 
 def _page_route(address: str, path: Path) -> Route:
-    """The page's files are read once: no request ever leads to a path."""
+    """Serves the page's files, read once at start: no request is ever turned into a path."""
     content, kind = path.read_bytes(), mimetypes.guess_type(path.name)[0]
 
     async def answer(_: Request) -> Response:
@@ -133,7 +133,7 @@ class AuthMiddleware:
         return None
 
     def _welcome(self, scope: Scope) -> Response | None:
-        """``/?token=...``, the address that is printed at the start: moves the token into a cookie, out of sight."""
+        """Handles ``/?token=...``, the address printed at start: moves the token into a cookie and redirects."""
         tokens = parse_qs(scope["query_string"].decode("latin-1")).get("token")
         if scope["type"] != "http" or scope["path"] != "/" or not tokens:
             return None

@@ -1,8 +1,8 @@
-"""Where to listen and who may ask: addresses, tokens, and what a browser must not be talked into.
+"""Access control: listening addresses, tokens, cross-site requests and DNS rebinding.
 
-A server on a loopback address asks for no token of its own accord, but a web page that somebody visits can reach it
-too: by sending requests across origins, or by giving a name of its own this machine's address (DNS rebinding). The
-headers that browsers do not let pages forge reveal both.
+A server on a loopback address requires no token by default, but any web page that its user visits can reach it too:
+by cross-origin requests, or by a host name that resolves to 127.0.0.1 (DNS rebinding). The headers Origin and Host,
+which pages cannot forge, reveal both.
 """
 
 import hmac
@@ -23,7 +23,7 @@ PROXY_HINT = "; behind a proxy, start it with --public-url"
 
 
 class Refused(Exception):
-    """``status`` is 401 or 403; the text says why."""
+    """A request was refused: ``status`` is 401 or 403, the message says why."""
 
     def __init__(self, status: int, detail: str) -> None:
         super().__init__(detail)
@@ -31,10 +31,10 @@ class Refused(Exception):
 
 
 class Auth:
-    """The rule of one server. Headers are given with lower-case names.
+    """The access rules of one server. Header names are lower-case.
 
     Attributes:
-        public_url: where a proxy makes the server reachable, without a slash at its end; empty without one.
+        public_url: the address that a proxy gives the server, without a trailing slash; empty without a proxy.
     """
 
     def __init__(self, token: str | None, host: str, port: int, public_url: str = "") -> None:
@@ -53,13 +53,13 @@ class Auth:
             raise UserError(f"--public-url takes an address such as https://example.org/genres, not {public_url}")
         self._public_origin = f"{parts.scheme}://{parts.netloc}".lower()
         self._loopback = is_loopback(host)
-        # Cookies do not tell ports apart, but two servers on one machine have two tokens.
+        # Cookies are shared between ports, but two servers on one machine have different tokens.
         self.cookie = f"{COOKIE}_{port}"
 
     def check_origin(self, headers: Mapping[str, str]) -> None:
         """
         Raises:
-            Refused: a page of somebody else's is asking.
+            Refused: the request comes from a page of another origin.
         """
         host = headers.get("host", "")
         origin = headers.get("origin")
@@ -68,7 +68,7 @@ class Auth:
             raise Refused(
                 403, "pages of another origin may not use this server; behind a proxy, start it with --public-url"
             )
-        # A token is proof enough; behind a proxy the server may have any name.
+        # The token suffices: behind a proxy the server may have any name.
         name = _hostname(host)
         known = is_loopback(name) or (self._public_host != "" and name == self._public_host)
         if self._token is None and self._loopback and not known:
@@ -77,14 +77,14 @@ class Auth:
             )
 
     def local_path(self, path: str) -> str:
-        """A request's path without the prefix of the public address, which a proxy may have left in place."""
+        """The request's path without the prefix of the public address, which some proxies leave in place."""
         inner = path.removeprefix(self._prefix)
         return inner if inner != path and inner.startswith("/") else path
 
     def check_token(self, headers: Mapping[str, str]) -> None:
         """
         Raises:
-            Refused: a token is needed, and none or another was sent.
+            Refused: a token is required, and none or a wrong one was sent.
         """
         if not any(self.is_token(given) for given in self._given(headers) or [""]):
             raise Refused(401, "a token is needed: send it as Authorization: Bearer TOKEN")
@@ -94,7 +94,7 @@ class Auth:
         return self._token is not None
 
     def is_token(self, given: str) -> bool:
-        """Compares in constant time; always true where no token is needed."""
+        """Compares in constant time; always true where no token is required."""
         return self._token is None or hmac.compare_digest(
             given.encode("utf-8", "surrogateescape"), self._token.encode()
         )
@@ -127,17 +127,17 @@ def is_loopback(host: str) -> bool:
 
 
 def choose_token(host: str, token_file: Path | None, *, insecure: bool, always: bool = False) -> str | None:
-    """The token that clients must send; None where none is needed.
+    """The token that clients must send; None where none is required.
 
-    It comes from ``token_file`` or the variable GENRE_TUI_TOKEN, which other users of the machine cannot read, as they
-    could an argument. Where one is needed and none was given, a new one is made.
+    Read from ``token_file`` or GENRE_TUI_TOKEN, which, unlike a command-line argument, other users of the machine
+    cannot see. A new token is generated where one is required and none is given.
 
     Args:
-        insecure: the user has written out that no token is wanted.
-        always: a token is needed on a loopback address too.
+        insecure: the user asked for no token explicitly.
+        always: require a token on a loopback address too.
 
     Raises:
-        UserError: the file cannot be read, or the token is too short to be one.
+        UserError: the file cannot be read, or the token is too short.
     """
     if insecure:
         return None
@@ -156,10 +156,10 @@ def choose_token(host: str, token_file: Path | None, *, insecure: bool, always: 
 
 
 def bind(host: str, port: int) -> socket.socket:
-    """A listening socket; port 0 takes any free one.
+    """Opens a listening socket; port 0 takes any free port.
 
     Raises:
-        UserError: the address is not this machine's, or is taken.
+        UserError: the address does not belong to this machine, or is in use.
     """
     try:
         family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]

@@ -1,7 +1,7 @@
 """Dynamic batching: windows of several clients go through the network together.
 
-Each caller waits in a thread of its own, so a file, an upload and a live socket use the same classifier, and only the
-network below it is shared.
+Every caller blocks in its own thread, so files, uploads and live sockets use the ordinary classifier; only the network
+below it is shared.
 """
 
 import queue
@@ -32,7 +32,7 @@ class _Job:
 
 
 class Batcher:
-    """Gathers windows for at most ``wait_seconds``, or until there are ``most``, then measures them in one go."""
+    """Collects windows for at most ``wait_seconds``, or until there are ``most``, then runs them as one batch."""
 
     def __init__(
         self,
@@ -44,9 +44,9 @@ class Batcher:
         on_batch: Callable[[int, int, float], None] = lambda windows, jobs, seconds: None,
     ) -> None:
         """Args:
-        measure: windows (B, N) of one length → two arrays with a row each.
-        threads: batches at a time: one for a device of its own, one a core where the cores do the work.
-        on_batch: told of every batch: its windows, how many callers they are of, the seconds it took.
+        measure: maps windows (B, N) of one length to two arrays with one row per window.
+        threads: batches in parallel: one on an accelerator, one per core on a CPU.
+        on_batch: called after every batch with its number of windows, number of callers, and seconds.
         """
         self._measure, self._most, self._wait, self._on_batch = measure, most, wait_seconds, on_batch
         self._jobs: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
@@ -55,8 +55,8 @@ class Batcher:
             thread.start()
 
     def forward(self, wave_BN: Waveform) -> Measured:
-        """Blocks until the windows (B, N) are measured. From any thread but the event loop's."""
-        # In pieces, so that a long file does not keep everybody else waiting.
+        """Runs windows (B, N) and blocks for the result. Never call it on the event loop."""
+        # In pieces, so that a long file does not block the other clients.
         jobs = [_Job(wave_BN[i : i + self._most]) for i in range(0, len(wave_BN), self._most)]
         answers = []
         for job in jobs:
@@ -65,7 +65,7 @@ class Batcher:
         return np.concatenate([logits for logits, _ in answers]), np.concatenate([other for _, other in answers])
 
     def close(self) -> None:
-        """Ends when what was asked for before has been answered."""
+        """Finishes the pending windows, then stops."""
         for _ in self._threads:
             self._jobs.put(None)
         for thread in self._threads:
@@ -83,7 +83,7 @@ class Batcher:
                 return
 
     def _gather(self, first: _Job) -> tuple[list[_Job], _Job | None, bool]:
-        """A batch; the job that did not fit into it; and whether the end was asked for."""
+        """Returns a batch, the job that did not fit into it, and whether the batcher should stop."""
         batch, windows = [first], len(first.wave_BN)
         deadline = time.monotonic() + self._wait
         while windows < self._most:
@@ -104,7 +104,7 @@ class Batcher:
         try:
             wave_BN = batch[0].wave_BN if len(batch) == 1 else np.concatenate([job.wave_BN for job in batch])
             logits_BC, ood_score_B = self._measure(wave_BN)
-        except Exception as error:  # the waiter receives it, and the next batch may fare better
+        except Exception as error:  # the callers receive it, and the next batch runs
             for job in batch:
                 job.answer.set_exception(error)
             return
@@ -117,7 +117,7 @@ class Batcher:
 
 
 class BatchedBackend:
-    """Stands in for another network in a classifier. `measure` blocks: call it from threads only."""
+    """A `Backend` whose windows share batches with others'. `forward` blocks: never call it on the event loop."""
 
     def __init__(self, network: Backend, on_batch: Callable[[int, int, float], None]) -> None:
         self.settings, self.calibration = network.settings, network.calibration

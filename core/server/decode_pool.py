@@ -24,7 +24,7 @@ LARGEST_FRAME = 64 * 1024 * 1024
 
 
 class DecodePool:
-    """A fixed number of workers, each for one file at a time. Called from threads."""
+    """A fixed number of worker processes, each decoding one file at a time. Thread-safe."""
 
     def __init__(self, workers: int, limits: Limits, on_crash: Callable[[], None] = lambda: None) -> None:
         self._limits, self._on_crash = limits, on_crash
@@ -35,11 +35,11 @@ class DecodePool:
 
     @contextmanager
     def decoding(self, path: Path, name: str) -> Iterator["Sound"]:
-        """The sound of the file at ``path``, for as long as the block lasts; ``name`` is for messages.
+        """Context manager: the sound of the file at ``path``. ``name`` appears in messages.
 
         Raises (while the sound is read):
-            AudioError: the file cannot be decoded, or a decoder did not survive it.
-            Problem: 413, it is too long.
+            AudioError: the file cannot be decoded, or crashed the decoder.
+            Problem: 413, the sound is too long.
         """
         worker = self._idle.get()
         sound = Sound(worker.decode(Job(str(path), self._limits.audio_seconds), name, self._limits.decode_seconds))
@@ -67,14 +67,14 @@ class DecodePool:
 
 
 class Crashed(Exception):
-    """The worker died over its job."""
+    """The worker died while decoding."""
 
 
 class Sound:
-    """Blocks of mono sound, (samples,) with the rate. One block is read ahead, so that the end is known early.
+    """Blocks of mono sound (samples,) with their rate, read one block ahead.
 
     Attributes:
-        warning: what is wrong with the file, known at the end.
+        warning: what is wrong with the file; known after the last block.
     """
 
     warning: str | None = None
@@ -84,7 +84,7 @@ class Sound:
         self.on_end: Callable[[], None] = lambda: None
 
     def blocks(self, block_seconds: float = 0.0) -> Iterator[tuple[Waveform, int]]:
-        """The worker decides how long a block is."""
+        """Yields blocks; the worker decides their length."""
         block = self._next()
         while block is not None:
             following = self._next()
@@ -111,7 +111,7 @@ class _Worker:
             "core.server.decode_worker",
             [str(self._memory)],
             stderr=subprocess.DEVNULL,
-            # Nothing of the server's environment, a token least of all; and one thread per process.
+            # None of the server's environment, the token least of all; one thread per process.
             env={
                 "PATH": os.environ.get("PATH", ""),
                 "PYTHONPATH": str(PACKAGES),
@@ -121,9 +121,9 @@ class _Worker:
         )
 
     def decode(self, job: Job, name: str, seconds: float) -> Generator[tuple[Waveform, int], None, str]:
-        """The blocks of one job; returns what is wrong with the file.
+        """Yields the blocks of one job; returns what is wrong with the file.
 
-        Time counts while the worker is waited for, not while a block is being used.
+        The time limit applies to the worker, not to the use of a block.
         """
         if self._process.poll() is not None:
             self._process = self._start()
@@ -147,7 +147,7 @@ class _Worker:
             raise AudioError(name, reason)
 
     def recover(self) -> None:
-        """Ready for another job: a worker in the middle of one is replaced."""
+        """Makes the worker ready for another job: one that is still busy is replaced."""
         if self._busy:
             self.kill()
             self._busy = False
@@ -167,7 +167,7 @@ class _Worker:
             raise Crashed from None
 
     def _receive(self, count: int, seconds: float, name: str) -> bytearray:
-        if count > LARGEST_FRAME:  # a decoder that was taken over may say anything
+        if count > LARGEST_FRAME:  # a compromised decoder may send anything
             raise Crashed
         assert self._process.stdout is not None
         data = bytearray(count)

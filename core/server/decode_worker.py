@@ -1,4 +1,4 @@
-"""The process that decodes uploads: bounded in memory, and nothing is lost when it dies.
+"""The process that decodes uploads, with bounded memory. Its death costs only the current file.
 
     python -m core.server.decode_worker MEMORY_BYTES
 
@@ -54,7 +54,7 @@ def main() -> None:
 
 
 def bound(memory: int) -> None:
-    """Limits that the kernel keeps: address space, no files written, no core dump."""
+    """Sets kernel limits: address space, no file writes, no core dumps."""
     resource.setrlimit(resource.RLIMIT_AS, (memory, memory))
     resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
@@ -70,7 +70,7 @@ def work(job: Job, answers: BinaryIO) -> None:
             if form and form.states_length and info.duration_s > job.max_seconds:
                 raise TooLong(f"is {info.duration_s:,.0f} s long")
             for block, rate in reader.blocks(min(BLOCK_SECONDS, BLOCK_SAMPLES / info.rate)):
-                # A header says little about what follows it.
+                # The length in the header may be wrong.
                 if reader.seconds > job.max_seconds:
                     raise TooLong(f"is longer than {job.max_seconds:,.0f} s")
                 send(answers, BLOCK, rate, block.tobytes())

@@ -1,4 +1,4 @@
-"""How much the server takes on: one obvious place for each default."""
+"""The server's limits and their defaults."""
 
 import msgspec
 
@@ -6,43 +6,43 @@ MIB = 1024 * 1024
 
 
 class Limits(msgspec.Struct, frozen=True, kw_only=True):
-    """Bounds on what clients can ask for. Beyond one, a client gets the status that is named and a problem body."""
+    """Limits on what clients may request. Beyond one, the response is a problem with the status in parentheses."""
 
     body_bytes: int = 100 * MIB
-    """Largest body of a request (413)."""
+    """Largest request body (413)."""
     files: int = 16
-    """Most files in one request (413)."""
+    """Most files per request (413)."""
     spool_bytes: int = 2048 * MIB
-    """Uploads on disk at one time, of all clients together (503)."""
+    """Bytes of uploads on disk, over all clients (503)."""
     audio_seconds: float = 900.0
     """Longest sound in one file, after decoding (413)."""
     requests: int = 128
     """Requests to classify whose files have come, at one time; a further one waits a little for a place (503)."""
     wait_seconds: float = 5.0
-    """How long it waits."""
+    """How long a further request waits for its turn."""
     connections: int = 512
-    """Open connections; beyond, the oldest without a request or the slowest to send one makes room (else 503)."""
+    """Open connections. When full, the oldest idle one, or the slowest sender, is closed to make room (else 503)."""
     header_seconds: float = 10.0
-    """Time for a request's line and headers; then the connection is closed."""
+    """Time for the request line and headers; then the connection is closed."""
     body_grace_seconds: float = 10.0
-    """Longest pause inside a body, and the time before its rate is looked at (408)."""
+    """Longest pause within a body, and the time before its rate is checked (408)."""
     body_bytes_per_second: int = 8 * 1024
     """Slowest upload, on average (408)."""
     sockets: int = 32
-    """Live sockets open at one time (503)."""
+    """Open live sockets (503)."""
     sockets_per_second: float = 8.0
-    """Live sockets opened in a second, on average; four times as many at once (429)."""
+    """Live sockets opened per second on average, with bursts of four times as many (429)."""
     live_speed: float = 4.0
-    """Sound that a live socket may bring, as a multiple of real time (429)."""
+    """Fastest sound on a live socket, as a multiple of real time (429)."""
     live_idle_seconds: float = 30.0
-    """A live socket without sound for so long is closed (408)."""
+    """A live socket that is silent for this long is closed (408)."""
     followers: int = 64
-    """Event streams open at one time (503)."""
+    """Open event streams (503)."""
     threads: int = 16
-    """Files in work at one time, of all requests together; the others wait for their turn."""
+    """Files in progress, over all requests; others wait for their turn."""
     decode_seconds: float = 20.0
-    """Time that decoding one file may take (422)."""
+    """Time limit for decoding one file (422)."""
     decode_bytes: int = 1024 * MIB
-    """Address space of a process that decodes: about a third of it is libraries (422)."""
+    """Address space of a decoder process, of which libraries take about a third (422)."""
     answer_seconds: float = 20.0
-    """Time for requests that are under way when the server is told to stop."""
+    """Time for requests in progress when the server shuts down."""

@@ -1,4 +1,4 @@
-"""``WS /v1/live``: sound in, a verdict for every window as soon as it is full."""
+"""``WS /v1/live``: sound in, one prediction per window as soon as it is complete."""
 
 import asyncio
 
@@ -16,17 +16,17 @@ from core.util.errors import UserError
 router = APIRouter(prefix="/v1", tags=["live"])
 
 BURST_SECONDS = 30.0
-"""Sound that may come at once, before `Limits.live_speed` is looked at: what a client has kept back."""
+"""Sound that may arrive in a burst before `Limits.live_speed` applies: what a client has buffered."""
 LARGEST_OVERLAP = 0.9
 POLICY = 1008
 
 
 @router.websocket("/live")
 async def live(socket: WebSocket) -> None:
-    """Binary messages: 16-bit little-endian PCM, mono, at the ``rate`` of the address; the text message ``end`` ends.
+    """Receives binary messages of 16-bit little-endian mono PCM at the URL's ``rate``, until the text message ``end``.
 
-    Answers, JSON as text: ``{"type": "segment", ...}`` for every window, ``{"type": "end", "seconds"}``, and
-    ``{"type": "problem", ...}`` before the server closes a socket for good reason.
+    Sends JSON: ``{"type": "segment", ...}`` for every window, ``{"type": "end", "seconds"}``, and
+    ``{"type": "problem", ...}`` before the server closes a socket because of an error.
     """
     service: Service = socket.app.state.service
     try:
@@ -41,15 +41,15 @@ async def live(socket: WebSocket) -> None:
                 said = {"type": "problem", "kind": problem.kind, "status": problem.status, "detail": problem.detail}
                 await _send(socket, said)
                 await socket.close(POLICY, problem.kind)
-    except Problem as problem:  # the handshake is answered like any other request
+    except Problem as problem:  # an error response to the handshake
         await socket.send_denial_response(problem.response())
 
 
 async def _listen(socket: WebSocket, service: Service, stream: Stream, rate: int) -> None:
-    """Until the sound ends.
+    """Classifies until the sound ends.
 
     Raises:
-        Problem: the client is silent, too fast, or sends what is no sound.
+        Problem: the client is silent, too fast, or sends something other than PCM.
     """
     allowed = TokenBucket(service.limits.live_speed * rate, BURST_SECONDS * rate)
     odd = b""
@@ -77,10 +77,10 @@ async def _listen(socket: WebSocket, service: Service, stream: Stream, rate: int
 
 
 def _stream(service: Service, params: QueryParams) -> tuple[Stream, int]:
-    """The stream that a socket's address asks for.
+    """The stream that the URL's parameters describe.
 
     Raises:
-        Problem: 422, it asks for none that can be.
+        Problem: 422, a parameter is invalid.
     """
     try:
         rate, overlap = int(params["rate"]), float(params.get("overlap", "0"))

@@ -1,4 +1,4 @@
-"""What went wrong, as ``application/problem+json`` (RFC 9457)."""
+"""Error responses as ``application/problem+json`` (RFC 9457)."""
 
 import asyncio
 from collections.abc import Mapping
@@ -14,13 +14,13 @@ LINGER_SECONDS = 2.0
 
 
 class Problem(Exception):
-    """An answer that is a refusal. ``kind`` is stable and meant for programs, ``detail`` for people."""
+    """An error response. ``kind`` is stable and meant for programs, ``detail`` for people."""
 
     def __init__(
         self, status: int, kind: str, detail: str, headers: Mapping[str, str] | None = None, *, unread: bool = False
     ) -> None:
         """Args:
-        unread: the request's body has not come to its end.
+        unread: the request body has not been read to its end.
         """
         super().__init__(detail)
         self.status, self.kind, self.detail, self.unread = status, kind, detail, unread
@@ -36,10 +36,10 @@ class Problem(Exception):
 
 
 class _LastWord(Response):
-    """Answers before the request's body has come to its end, drops some more of that, then ends the connection.
+    """Responds before the request body has been read, discards some of the rest, then closes the connection.
 
-    Without reading on, the system would meet what the client still sends with a reset, and many clients would report
-    that instead of the answer.
+    Otherwise the kernel would answer the rest of the body with a reset, which many clients report instead of the
+    response.
     """
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:

@@ -1,4 +1,4 @@
-"""The HTTP routes: classify uploads, list and follow runs, and say what the server is."""
+"""The HTTP routes: classify uploads, list and follow runs, health and metrics."""
 
 import asyncio
 import time
@@ -62,7 +62,7 @@ async def classify(
 
 
 def _result(name: str, answer: Result | BaseException) -> Result:
-    """The refusal of one file does not cost the others their answers."""
+    """One file that cannot be used does not affect the others."""
     if isinstance(answer, Problem):
         return Unreadable(path=name, error=answer.detail)
     if isinstance(answer, BaseException):
@@ -85,7 +85,7 @@ def _plain(result: Result, top: int | None, segments: bool) -> dict[str, Any]:
     responses=schemas.refusals(401),
 )
 async def runs(request: Request) -> Response:
-    """Each as `genre-tui runs --json` prints it, without its path on the server."""
+    """Each run as `genre-tui runs --json` prints it, without its path on the server."""
     service: Service = request.app.state.service
     async with service.runs_lock:
         summaries = await asyncio.to_thread(service.runs.refresh)
@@ -103,24 +103,24 @@ async def runs(request: Request) -> Response:
     responses=schemas.refusals(401, 404),
 )
 async def run(request: Request, name: str) -> Response:
-    """As `genre-tui show --json` prints it."""
+    """The run's state as `genre-tui show --json` prints it."""
     folder = await _find(request, name)
     state = await asyncio.to_thread(folder.state)
     return _json(state.as_dict())
 
 
 PIECE = 256 * 1024
-"""Bytes of the journal that are read at a time."""
+"""Bytes of the journal read at a time."""
 POLL_SECONDS = 0.25
 HEARTBEAT_SECONDS = 15
-"""A comment this often keeps proxies from giving up on a quiet run, and tells the client that the server is there."""
+"""Seconds between comments that keep the connection alive through proxies while a run is quiet."""
 GRACE_SECONDS = 5
-"""For an event stream to end by itself when the server stops; then it is cut off."""
+"""Seconds that an event stream has to end when the server stops."""
 MOST_DIGITS = 18
 
 
 class EventStream(EventSourceResponse):
-    """Server-sent events, for a bounded number of clients at a time."""
+    """Server-sent events, for a limited number of clients at a time."""
 
     def __init__(self, service: Service, events: AsyncIterator[bytes]) -> None:
         super().__init__(events, ping=HEARTBEAT_SECONDS, sep="\n", shutdown_grace_period=GRACE_SECONDS)
@@ -183,7 +183,7 @@ def _as_text(event: AnyEvent) -> bytes:
 
 
 async def _find(request: Request, name: str) -> RunFolder:
-    """Only what is listed can be asked for: a name is compared, never made into a path."""
+    """Finds a listed run by name: a name is compared, never turned into a path."""
     service: Service = request.app.state.service
     for folder in await asyncio.to_thread(list_runs, service.runs_dir):
         if folder.name == name:
@@ -194,7 +194,7 @@ async def _find(request: Request, name: str) -> RunFolder:
 @open_router.get("/v1/health", tags=["about"], summary="Whether the server is well")
 @open_router.head("/v1/health", include_in_schema=False)
 async def health(request: Request) -> schemas.Health:
-    """Answered without a token."""
+    """Needs no token."""
     service: Service = request.app.state.service
     seconds = round(time.time() - service.started, 1)
     return schemas.Health(status="stopping" if service.stopping.is_set() else "ok", seconds=seconds)
@@ -202,7 +202,7 @@ async def health(request: Request) -> schemas.Health:
 
 @router.get("/v1/models", tags=["about"], summary="The model that answers", responses=schemas.refusals(401))
 async def models(request: Request) -> schemas.Models:
-    """What answers `/v1/classify` and `/v1/live`."""
+    """The model behind `/v1/classify` and `/v1/live`."""
     service: Service = request.app.state.service
     classifier, network = service.classifier, service.network
     model = schemas.Model(

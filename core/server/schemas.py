@@ -1,7 +1,7 @@
-"""What the HTTP interface sends, as types that FastAPI describes in ``/openapi.json``.
+"""Response types of the HTTP API, which FastAPI describes in ``/openapi.json``.
 
-Predictions and summaries are msgspec structs; `described` makes the Pydantic model that FastAPI understands from one,
-so that their fields are declared once.
+Predictions and summaries are msgspec structs; `described` derives a Pydantic model from one, so that fields are
+declared once.
 """
 
 from functools import reduce
@@ -18,12 +18,12 @@ from core.server.problems import MEDIA_TYPE
 
 
 def described(struct: type[msgspec.Struct], *, without: str = "", example: Any = None, **more: Any) -> type[BaseModel]:
-    """A Pydantic model of a struct.
+    """Derives a Pydantic model from a struct.
 
     Args:
         without: a field that is not sent.
-        example: shown in the description.
-        more: fields that are sent too, with their types.
+        example: the example in the description.
+        more: additional fields with their types.
     """
     hints = get_type_hints(struct)
     fields: dict[str, Any] = {
@@ -110,7 +110,7 @@ class Model(BaseModel):
 
 
 class Models(BaseModel):
-    """One for now; a list, so that clients need not change when there are more."""
+    """A list of one, so that clients need not change when there are more."""
 
     models: list[Model]
 
@@ -136,7 +136,7 @@ _REFUSALS = {
 
 
 def refusals(*statuses: int) -> dict[int | str, dict[str, Any]]:
-    """The ``responses`` of a route that can refuse with these statuses."""
+    """The ``responses`` of a route that can fail with these statuses."""
     content = {MEDIA_TYPE: {"schema": ProblemDetail.model_json_schema()}}
     return {status: {"description": _REFUSALS[status], "content": content} for status in statuses}
 

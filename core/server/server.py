@@ -1,4 +1,4 @@
-"""The server process: connections with time limits, signals, and an orderly shutdown."""
+"""The server process: connection limits, signals and graceful shutdown."""
 
 import asyncio
 import resource
@@ -22,9 +22,9 @@ from core.server.problems import MEDIA_TYPE, Problem
 from core.server.service import Service
 
 HEADER_BYTES = 32 * 1024
-"""Largest request line and headers."""
+"""Maximum size of the request line and headers."""
 PATIENCE_SECONDS = 2.0
-"""A request may be sent for so long before it can be dropped in favour of others."""
+"""Seconds for sending a request, after which it may be dropped in favour of others."""
 
 
 class GuardedProtocol(H11Protocol):
@@ -75,11 +75,11 @@ class GuardedProtocol(H11Protocol):
 
     @property
     def rate(self) -> float:
-        """Bytes a second that have come."""
+        """Bytes received per second."""
         return self._received / max(time.monotonic() - self._since, 1e-3)
 
     def _make_room(self) -> bool:
-        """Drops the oldest connection without a request, else the slowest of those still sending theirs."""
+        """Drops the oldest idle connection, or else the slowest of those still sending a request."""
         guarded = [c for c in self.connections if isinstance(c, GuardedProtocol)]
         idle = [c for c in guarded if not c.is_busy]
         late = time.monotonic() - PATIENCE_SECONDS
@@ -109,7 +109,7 @@ class GuardedProtocol(H11Protocol):
 
 
 def _plain_response(problem: Problem) -> bytes:
-    """A whole response, for a connection that no request is read from."""
+    """A complete response for a connection whose request is not read."""
     body = msgspec.json.encode(problem.as_dict())
     head = f"HTTP/1.1 {problem.status} {problem.as_dict()['title']}\r\nContent-Type: {MEDIA_TYPE}\r\nRetry-After: 1\r\n"
     return head.encode() + f"Content-Length: {len(body)}\r\nConnection: close\r\n\r\n".encode() + body
@@ -120,7 +120,7 @@ MESSAGE_BYTES = 1024 * 1024
 
 
 class GenreServer(Server):
-    """uvicorn, telling the service first when it is to end."""
+    """uvicorn, which notifies the service first on shutdown."""
 
     def __init__(self, config: Config, service: Service, on_ready: Callable[[], None]) -> None:
         super().__init__(config)
@@ -128,7 +128,7 @@ class GenreServer(Server):
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
-        # uvicorn's own raises the signal again at the end, and the process would die of it with its house untidy.
+        # uvicorn's own handler raises the signal again at the end, which would kill the process before its clean-up.
         former = {kind: signal.signal(kind, self.handle_exit) for kind in (signal.SIGINT, signal.SIGTERM)}
         try:
             yield
@@ -152,11 +152,11 @@ def run_server(
     on_ready: Callable[[], None] = lambda: None,
     public_url: str = "",
 ) -> None:
-    """Serves until SIGINT or SIGTERM, then answers what it has taken in.
+    """Serves until SIGINT or SIGTERM, then completes the requests in progress.
 
     Args:
-        on_ready: called when requests are answered from now on.
-        public_url: where a proxy makes the server reachable.
+        on_ready: called once the server accepts requests.
+        public_url: the address that a proxy gives the server.
     """
     host, port = listener.getsockname()[:2]
     _raise_descriptor_limit()
@@ -165,12 +165,12 @@ def run_server(
         http=_guarded(service.limits),
         ws="websockets-sansio",
         ws_max_size=MESSAGE_BYTES,
-        ws_per_message_deflate=False,  # sound does not shrink, and compressed messages could grow
+        ws_per_message_deflate=False,  # PCM hardly compresses, and a compressed message could expand without bound
         h11_max_incomplete_event_size=HEADER_BYTES,
         timeout_keep_alive=5,
         timeout_graceful_shutdown=round(service.limits.answer_seconds),
         log_level="warning",
-        access_log=False,  # /metrics counts; a log of requests would hold tokens and file names
+        access_log=False,  # /metrics has the counts; an access log would hold tokens and file names
         server_header=False,
         proxy_headers=False,
         lifespan="off",
@@ -182,11 +182,11 @@ def run_server(
 
 
 def _guarded(limits: Limits) -> type[GuardedProtocol]:
-    """uvicorn makes a protocol for every connection by itself, so the limits come with the class."""
+    """uvicorn instantiates a protocol class per connection, so the limits are bound to the class."""
     return type("Guarded", (GuardedProtocol,), {"limits": limits})
 
 
 def _raise_descriptor_limit() -> None:
-    """A connection and an upload need a descriptor each; the usual 1,024 are a default for old programs."""
+    """Raises the limit on descriptors: every connection and every upload needs one, and 1,024 are too few."""
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))

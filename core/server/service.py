@@ -41,7 +41,7 @@ SECONDS = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
 
 
 class Metrics:
-    """One registry a server, so that two servers in one process do not mix."""
+    """One registry per server, so that two servers in one process stay apart."""
 
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
@@ -50,11 +50,11 @@ class Metrics:
             "genre_tui_requests", "Answered requests.", ["method", "route", "status"], registry=self.registry
         )
         self.seconds = Histogram(
-            "genre_tui_request_seconds", "From a request's headers to the end of its answer.", ["route"],
+            "genre_tui_request_seconds", "From the request's headers to the end of the response.", ["route"],
             buckets=SECONDS, registry=self.registry,
         )  # fmt: skip
-        self.files = Counter("genre_tui_files", "Files by what came of them.", ["outcome"], registry=self.registry)
-        self.windows = Counter("genre_tui_windows", "Windows that the network has measured.", registry=self.registry)
+        self.files = Counter("genre_tui_files", "Files by outcome.", ["outcome"], registry=self.registry)
+        self.windows = Counter("genre_tui_windows", "Windows that went through the network.", registry=self.registry)
         self.batch_windows = Histogram(
             "genre_tui_batch_windows", "Windows in a batch.", buckets=(1, 2, 4, 8, 16, 32), registry=self.registry
         )
@@ -63,7 +63,7 @@ class Metrics:
             buckets=(1, 2, 3, 4, 8, 16), registry=self.registry,
         )  # fmt: skip
         self.batch_seconds = Histogram(
-            "genre_tui_batch_seconds", "Time in front end and network.", buckets=SECONDS, registry=self.registry
+            "genre_tui_batch_seconds", "Time in the front end and the network.", buckets=SECONDS, registry=self.registry
         )
         self.sockets = Gauge("genre_tui_live_sockets", "Live sockets open now.", registry=self.registry)
         self.spooled = Gauge("genre_tui_spooled_bytes", "Uploads on disk now.", registry=self.registry)
@@ -80,11 +80,11 @@ class Metrics:
 
 
 class ConcurrencyLimiter:
-    """``async with places.one():`` for work that only so many may do at a time. First come, first served."""
+    """Limits concurrency: ``async with limiter.one():``. First come, first served."""
 
     def __init__(self, count: int, wait_seconds: float, what: str) -> None:
         """Args:
-        what: what there are too many of, for people.
+        what: what is limited, for messages.
         """
         self.count, self._wait, self._what = count, wait_seconds, what
         self._free = asyncio.Semaphore(count)
@@ -94,7 +94,7 @@ class ConcurrencyLimiter:
     async def one(self) -> AsyncIterator[None]:
         """
         Raises:
-            Problem: 503, no place became free in time.
+            Problem: 503, the limit was reached and nothing finished in time.
         """
         try:
             async with asyncio.timeout(self._wait):
@@ -112,14 +112,14 @@ class ConcurrencyLimiter:
 
 
 class TokenBucket:
-    """At most ``per_second`` on average, ``burst`` at once (a token bucket)."""
+    """A token bucket: at most ``per_second`` on average, with bursts of ``burst``."""
 
     def __init__(self, per_second: float, burst: float) -> None:
         self._per_second, self._burst = per_second, burst
         self._left, self._at = burst, time.monotonic()
 
     def spend(self, amount: float = 1.0) -> bool:
-        """Whether there was enough left for ``amount``; only then is it taken."""
+        """Takes ``amount`` if that much is available; returns whether it was."""
         now = time.monotonic()
         self._left = min(self._burst, self._left + (now - self._at) * self._per_second)
         self._at = now
@@ -130,11 +130,11 @@ class TokenBucket:
 
 
 class Service:
-    """Made once a server. `close` after the last request."""
+    """One per server. Call `close` after the last request."""
 
     def __init__(self, classifier: Classifier, runs_dir: Path, limits: Limits, spool: Path | None = None) -> None:
         """Args:
-        spool: where uploads are put; the system's temporary folder by default.
+        spool: folder for uploads; the system's temporary folder by default.
         """
         self.limits = limits
         self.metrics = Metrics()
@@ -142,7 +142,7 @@ class Service:
         self.classifier = Classifier(self.network, classifier.model)
         self.started = time.time()
         self.stopping = asyncio.Event()
-        """Set when the server has been told to end: streams without an end of their own end then."""
+        """Set on shutdown; ends the streams that have no end."""
         self.runs = RunList(runs_dir)
         self.runs_dir, self.runs_lock = runs_dir, asyncio.Lock()
         self.spool = Spool(limits.spool_bytes, spool)
@@ -156,7 +156,7 @@ class Service:
         self._live_threads = ThreadPoolExecutor(limits.sockets, "live")
 
     async def classify(self, upload: Upload) -> Result:
-        """The verdict on an upload, or why there is none.
+        """The prediction for an upload, or why there is none.
 
         Raises:
             Problem: the sound is too long.
@@ -177,7 +177,7 @@ class Service:
             self.metrics.files.labels(outcome).inc()
 
     async def in_live_thread(self, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-        """Runs what a live socket needs done, off the event loop."""
+        """Runs a live socket's work off the event loop."""
         return await asyncio.get_running_loop().run_in_executor(self._live_threads, partial(work, *args, **kwargs))
 
     def close(self) -> None:

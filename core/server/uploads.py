@@ -1,6 +1,7 @@
-"""Uploads: the files in a request, as the parts of a multipart form or as a raw body, and where they are kept.
+"""Uploads: the files of a request, from a multipart form or a raw body, in temporary storage.
 
-They are on disk, bounded in all, in a folder that only this server sees, and gone when the request is answered.
+They are kept on disk, with a limit on their total size, in a folder that only this server can read, and are removed
+with the response.
 """
 
 import asyncio
@@ -24,7 +25,7 @@ CHUNK = 256 * 1024
 
 
 class Spool:
-    """The place for uploads. Everything in it is removed with it."""
+    """The folder for uploads, removed with everything in it on close."""
 
     def __init__(self, max_bytes: int, parent: Path | None = None) -> None:
         self._folder = tempfile.TemporaryDirectory(prefix="genre-tui-uploads-", dir=parent)
@@ -45,7 +46,7 @@ class Spool:
     def reserve(self, count: int) -> None:
         """
         Raises:
-            Problem: 503, there is no room for so much more.
+            Problem: 503, the limit on uploads is reached.
         """
         if self.held + count > self._max_bytes:
             raise Problem(503, "busy", "too much is being uploaded; try again soon", {"Retry-After": "5"}, unread=True)
@@ -74,10 +75,10 @@ class UploadFile:
             await self.flush()
 
     async def flush(self) -> None:
-        """Puts what has come so far on the disk, off the event loop.
+        """Writes what has arrived so far to disk, off the event loop.
 
         Raises:
-            Problem: 503, the disk or its share of it is full.
+            Problem: 503, the disk or the limit on uploads is full.
         """
         data, self._waiting = bytes(self._waiting), bytearray()
         self._spool.reserve(len(data))
@@ -95,11 +96,11 @@ class UploadFile:
 
 
 async def read_body(request: Request, limits: Limits) -> AsyncGenerator[bytes, None]:
-    """The body's pieces, a few dozen kilobytes each.
+    """Yields the body in pieces of a few dozen kilobytes.
 
     Raises:
-        Problem: 413, it is too large, told from the header where that says so; 408, it comes too slowly; 400, the
-            client went away.
+        Problem: 413, the body (or its Content-Length) is too large; 408, it arrives too slowly; 400, the client
+            disconnected.
     """
     promised = request.headers.get("content-length", "0")
     if promised.isdecimal() and len(promised) < 20 and int(promised) > limits.body_bytes:
@@ -138,15 +139,15 @@ NAME_LENGTH = 255
 
 class Upload(NamedTuple):
     name: str
-    """What the client calls it: shown in the answer, never opened."""
+    """The client's name for it: shown in the response, never opened."""
     file: UploadFile
 
 
 async def receive_uploads(request: Request, spool: Spool, limits: Limits, held: ExitStack) -> tuple[list[Upload], bool]:
-    """The request's files, whole and on disk until ``held`` ends, and whether they came as a form.
+    """The request's files, on disk until ``held`` is closed, and whether they came as a form.
 
     Raises:
-        Problem: a limit was passed (408, 413, 503), or the body is no such form, or holds no file (400).
+        Problem: a limit was exceeded (408, 413, 503), the form is damaged, or there is no file (400).
     """
     kind, options = parse_options_header(request.headers.get("content-type", ""))
     async with aclosing(read_body(request, limits)) as body:
@@ -157,7 +158,7 @@ async def receive_uploads(request: Request, spool: Spool, limits: Limits, held: 
                 return await _Form(options[b"boundary"], spool, limits, held).read(body), True
             except FormParserError as error:
                 raise Problem(400, "bad-form", f"the multipart form is damaged: {error}", unread=True) from error
-        # Whatever type it claims: curl, for one, calls every body a form.
+        # Regardless of its Content-Type: curl, for one, declares every body a form.
         upload = Upload(_plain_name(request.headers.get("x-file-name", "")), held.enter_context(spool.upload()))
         async for piece in body:
             await upload.file.write(piece)
@@ -168,7 +169,7 @@ async def receive_uploads(request: Request, spool: Spool, limits: Limits, held: 
 
 
 class _Form:
-    """A multipart form, parsed as it arrives. Parts without a file name are passed over."""
+    """A multipart form, parsed as it arrives. Parts without a file name are ignored."""
 
     def __init__(self, boundary: bytes, spool: Spool, limits: Limits, held: ExitStack) -> None:
         self._spool, self._limits, self._held = spool, limits, held
@@ -209,7 +210,7 @@ class _Form:
             await upload.file.flush()
         return self._uploads
 
-    # The parser's callbacks are plain functions, and writing is not: pieces wait until the parser returns.
+    # The parser's callbacks are synchronous, but writing is not: pieces are queued until the parser returns.
 
     def _part_begins(self) -> None:
         self._current, self._disposition = None, b""

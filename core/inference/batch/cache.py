@@ -1,7 +1,7 @@
-"""What has been classified already: a small SQLite file, so that a large library can be taken up again.
+"""The prediction cache: a small SQLite file, so that an interrupted classification of a large library can resume.
 
-A prediction is kept under the hash of the file's content, the hash of the model file (which holds the front end's
-settings) and the overlap: a renamed or copied file is known, a changed one is not.
+Predictions are keyed by the hash of the file's content, the hash of the model file (which includes the front end's
+settings) and the overlap: renamed and copied files are recognised, changed ones are not.
 """
 
 import hashlib
@@ -23,7 +23,7 @@ from core.util.errors import UserError
 VERSION = 2
 """Raised when the same model would classify a file differently."""
 WAIT_SECONDS = 30.0
-"""For another process that is writing."""
+"""Seconds to wait for another process that is writing."""
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS files (path BLOB PRIMARY KEY, stamp TEXT NOT NULL, content TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS predictions
@@ -37,34 +37,34 @@ def default_cache() -> Path:
 
 
 def model_key(model: Path, overlap: float) -> str:
-    """What, beside the sound, a prediction depends on."""
+    """The key of everything but the sound that a prediction depends on."""
     with model.open("rb") as file:
         digest = hashlib.file_digest(file, lambda: hashlib.blake2b(digest_size=16))
     return f"{VERSION}:{digest.hexdigest()}:{overlap:.4f}"
 
 
 class PredictionCache:
-    """Safe to use from several threads, and from several processes on one file."""
+    """Safe to use from several threads, and from several processes with the same file."""
 
     def __init__(self, path: Path, judge: str) -> None:
         """
         Raises:
-            UserError: the file cannot be written, or is no index.
+            UserError: the file cannot be written, or is not a prediction cache.
         """
         self._judge = judge
         self._lock = threading.Lock()
         self.trouble: str | None = None
-        """Why predictions are no longer remembered: the disk is full, say. Classifying goes on without."""
+        """Why predictions are no longer stored (a full disk, say); classification continues without the cache."""
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             self._database = sqlite3.connect(path, timeout=WAIT_SECONDS, check_same_thread=False, isolation_level=None)
-            # A crash of the machine may lose the last predictions, never the file.
+            # A power failure may lose the last predictions, never the database.
             self._database.executescript("PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL;" + _SCHEMA)
         except (sqlite3.Error, OSError) as error:
             raise UserError(f"the index {path} cannot be used: {error}") from error
 
     def known(self, path: Path, file: BinaryIO) -> tuple[str, Prediction | None]:
-        """The content's hash, and what was said about that content. Reads the file only where it has changed."""
+        """Returns the content's hash and its cached prediction, if any. Reads the file only if it has changed."""
         content = self._content(path, file)
         row = self._first("SELECT prediction FROM predictions WHERE content = ? AND judge = ?", content, self._judge)
         if not isinstance(row, bytes):
@@ -76,7 +76,7 @@ class PredictionCache:
         self._write("INSERT OR REPLACE INTO predictions VALUES (?, ?, ?)", content, self._judge, packed)
 
     def rewritten(self, path: Path, prediction: Prediction) -> None:
-        """The file's tags have changed since it was judged, and nothing else."""
+        """Records that only the file's tags have changed since it was classified."""
         with open_file(path) as file:
             self.remember(self._content(path, file), prediction)
 

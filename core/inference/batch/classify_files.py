@@ -1,4 +1,4 @@
-"""Classifies many files in parallel, with the results in order; a failure costs one file."""
+"""Classifies many files in parallel, with the results in order; a failure affects one file."""
 
 import traceback
 from collections.abc import Callable, Generator, Iterable
@@ -27,16 +27,15 @@ def classify_files(
     skip_existing: bool = False,
     on_defect: Callable[[str], object] = lambda story: None,
 ) -> Generator[Result]:
-    """A result for every file, as it is ready, in the order of the files.
+    """Yields a result for every file, in the order of the files.
 
-    Every thread takes one file from its bytes to its verdict: while one waits for the disk or decodes, another
-    computes, and no thread hands sound to another.
+    Each thread takes one file from bytes to prediction: while one waits for the disk or decodes, another computes.
 
     Args:
         jobs: threads.
-        index: where predictions are remembered.
-        skip_existing: answer from the index where it knows the content.
-        on_defect: is given the traceback of an error that is the program's own.
+        index: the prediction cache.
+        skip_existing: take the prediction from the cache where the content is known.
+        on_defect: called with the traceback of an internal error.
     """
     # Parallel files beat parallel arithmetic: a clip's matrices are small.
     torch.set_num_threads(max(1, cores() // jobs))
@@ -49,7 +48,7 @@ def classify_files(
         except AudioError as error:
             return Unreadable(path=printable(item), error=error.reason)
         except Exception as error:
-            # One file must not end the others' turn; what it was is told and kept.
+            # One file must not end the others; the error is reported and its traceback kept.
             on_defect(traceback.format_exc())
             return Unreadable(path=printable(item), error=f"cannot be classified ({type(error).__name__}: {error})")
 

@@ -1,4 +1,4 @@
-"""Which files are meant by a list of files, folders and patterns. Imports no torch, opens no file."""
+"""Expands files, folders and patterns into a list of audio files. Imports no torch, opens no file."""
 
 import glob
 import os
@@ -13,10 +13,10 @@ Found = Path | Unreadable
 
 
 def find_files(arguments: Iterable[str | os.PathLike[str]]) -> Iterator[Found]:
-    """The audio files meant, each once, in a stable order, and a line for every argument or folder that gives none.
+    """The audio files, each once, in a stable order, and a line for every argument or folder without any.
 
-    A file that is named is taken whatever its name; folders are searched through, symbolic links included, for names
-    that say audio. Hidden files and folders inside them are left out.
+    A file that is named is taken whatever its suffix; folders are searched recursively, following symbolic links, for
+    audio suffixes. Hidden files and folders are skipped.
     """
     seen: set[str] = set()
     for argument in arguments:
@@ -54,7 +54,7 @@ def _in_folder(folder: Path) -> Iterator[Found]:
 
 
 def _walk(folder: Path, above: frozenset[tuple[int, int]]) -> Iterator[Found]:
-    """``above`` are the folders that this one lies in: one of them again is a loop of links, and not followed."""
+    """``above`` are the parents of this folder: a link back to one of them is a loop, and not followed."""
     try:
         status = folder.stat()
         with os.scandir(folder) as scan:
@@ -71,7 +71,7 @@ def _walk(folder: Path, above: frozenset[tuple[int, int]]) -> Iterator[Found]:
             try:
                 status = inner.stat()
             except OSError:
-                continue  # gone again
+                continue  # deleted meanwhile
             if (status.st_dev, status.st_ino) not in here:
                 yield from _walk(inner, here)
         elif is_audio(entry.name):
@@ -81,5 +81,5 @@ def _walk(folder: Path, above: frozenset[tuple[int, int]]) -> Iterator[Found]:
 def _is_folder(entry: os.DirEntry[str]) -> bool:
     try:
         return entry.is_dir()
-    except OSError:  # a link that leads round in a circle
+    except OSError:  # a loop of links
         return False

@@ -10,7 +10,7 @@ from core.util.errors import UserError
 
 
 class Labels(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """How verdicts become labels. As a TOML file::
+    """How predictions become labels. As a TOML file::
 
     threshold = 0.4          # every genre at least this probable is a label, not only the likeliest
 
@@ -34,7 +34,7 @@ class Labels(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     def check(self, genres: list[str]) -> None:
         """
         Raises:
-            UserError: a name or a threshold is for no genre of the model.
+            UserError: a name or a threshold refers to a genre that the model does not have.
         """
         for genre in self.names:
             if genre not in genres:
@@ -47,8 +47,8 @@ class Labels(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     def of(self, prediction: Prediction) -> list[str]:
         """The labels that a prediction earns, likeliest first; none where it is uncertain.
 
-        Where there is a threshold, it alone decides, unless the sound is silence or unlike any training music: without
-        one for its name or for all, a genre has to be the likeliest of a verdict that is not uncertain.
+        A threshold decides alone, except for silence and sound unlike the training music. Without a threshold, only the
+        likeliest genre of a prediction that is not uncertain becomes a label.
         """
         if prediction.reason in (Reason.SILENCE, Reason.UNKNOWN):
             return []
@@ -68,7 +68,7 @@ class Labels(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 def read_labels(path: Path) -> Labels:
     """
     Raises:
-        UserError: the file cannot be read, or is no such TOML; the sentence says where.
+        UserError: the file cannot be read or is invalid; the message says where.
     """
     try:
         return msgspec.convert(tomllib.loads(path.read_text()), Labels)

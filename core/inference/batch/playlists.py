@@ -19,7 +19,7 @@ class Playlists:
         self._entries: dict[str, list[str]] = defaultdict(list)
 
     def add(self, path: Path, labels: list[str], duration_s: float) -> str | None:
-        """Adds a file under each label; returns why it cannot be in a playlist, if so."""
+        """Adds a file under each label; returns the reason if it cannot be in a playlist."""
         try:
             entry = _entry(path, duration_s, self.folder)
         except ValueError as error:
@@ -29,7 +29,7 @@ class Playlists:
         return None
 
     def save(self) -> list[Path]:
-        """Writes each playlist as a whole; returns the files.
+        """Writes the playlists atomically; returns their paths.
 
         Raises:
             UserError: the folder cannot be made or written to.
@@ -82,13 +82,13 @@ def _entry(path: Path, duration_s: float, folder: Path) -> str:
 
 
 def _file_names(labels: Iterable[str]) -> dict[str, str]:
-    """A file name for each label on any file system; a number tells apart labels that would share one."""
+    """A valid file name for each label on any file system; labels that would share one are numbered."""
     names: dict[str, str] = {}
     taken: set[str] = set()
     for label in sorted(labels):
         plain = "".join("-" if c in '/\\:*?"<>|' or not c.isprintable() else c for c in label).strip(". ") or "unnamed"
         numbered = (f"{plain}-{number}" if number > 1 else plain for number in itertools.count(1))
-        # Case does not tell files apart everywhere, nor does the form of an accent.
+        # Some file systems ignore case, and some normalise accents.
         names[label] = next(name for name in numbered if _folded(name) not in taken)
         taken.add(_folded(names[label]))
     return names

@@ -1,1 +1,1 @@
-"""Live sound to a smoothed stream of verdicts."""
+"""Live sound to a smoothed stream of predictions."""

@@ -1,4 +1,4 @@
-"""What is heard, as a story of small events: plain structs without torch, for JSON lines between processes."""
+"""Events of live classification: plain structs without torch, sent as JSON lines between processes."""
 
 import msgspec
 
@@ -7,7 +7,7 @@ from core.inference.types import Reason
 
 
 class Heard(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", tag="heard"):
-    """The verdict on one window, and the smoothed one of all windows up to it. Seconds count from the sound's start."""
+    """The prediction for one window, and the smoothed one up to it. Seconds count from the start of the sound."""
 
     start_s: float
     end_s: float
@@ -17,7 +17,7 @@ class Heard(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", tag="he
     uncertain: bool
     reason: Reason | None
     smoothed: dict[str, float]
-    """Probabilities with older windows fading out: what bars show."""
+    """Probabilities averaged over windows, older ones with less weight: what the bars show."""
     verdict: str | None
     """The likeliest genre of ``smoothed``; None where that is uncertain."""
     latency_s: float
@@ -25,30 +25,30 @@ class Heard(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", tag="he
 
 
 class Level(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", tag="level"):
-    """The latest stretch of sound, many times a second."""
+    """Level and spectrum of the latest sound, several times per second."""
 
     seconds: float
-    """How much has been heard since the sound began."""
+    """Length of the sound so far."""
     peak_db: float
     level_db: float
     """Root mean square, in dB of full scale."""
     clipped: int
     """Samples at full scale."""
     filling: float
-    """How much of the first window has come: from 0 to 1."""
+    """Fraction of the first window that has arrived."""
     columns: list[bytes]
     """New columns of the spectrogram: see ``core.features.display_spectrogram.LiveSpectrum``."""
 
 
 class SourceChanged(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", tag="source"):
-    """How the source is, whenever that changes."""
+    """The state of the source, sent whenever it changes."""
 
     state: State
     text: str
     overruns: int
     """How many times sound was lost."""
     skipped: int
-    """Windows that were not judged, to keep up with the sound."""
+    """Windows that were skipped to keep up with the sound."""
 
 
 HeardEvent = Heard | Level | SourceChanged

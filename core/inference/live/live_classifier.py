@@ -1,4 +1,4 @@
-"""A live source through the classifier: what is heard, as it is heard."""
+"""Classifies a live source: predictions, levels and spectrum as events."""
 
 import threading
 import time
@@ -21,7 +21,7 @@ HALF_LIFE_SECONDS = 2.0
 
 
 class EMA:
-    """Older verdicts fade: after ``half_life`` seconds they count half."""
+    """Exponential moving average of probabilities: after ``half_life`` seconds a prediction has half its weight."""
 
     def __init__(self, half_life: float = HALF_LIFE_SECONDS) -> None:
         self._half_life = half_life
@@ -29,7 +29,7 @@ class EMA:
         self._at = 0.0
 
     def update(self, probabilities: dict[str, float], at: float) -> dict[str, float]:
-        """The average after the verdict of time ``at``, in seconds; the first one is itself."""
+        """The average after a prediction at time ``at``, in seconds."""
         if not self._smoothed:
             self._smoothed = dict(probabilities)
         old = 0.5 ** (max(0.0, at - self._at) / self._half_life)
@@ -41,18 +41,18 @@ class EMA:
 TICK_SECONDS = 0.05
 COLUMNS_PER_SECOND = 20.0
 REFRESH_SECONDS = 0.4
-"""From one window to the next; the bars are to move at least twice a second."""
+"""Seconds between windows; the bars should move at least twice per second."""
 KEPT_SECONDS = 60.0
 CLIPPED = 0.999
 
 
 def overlap_for(window_seconds: float, refresh_seconds: float = REFRESH_SECONDS) -> float:
-    """The overlap at which a window begins every ``refresh_seconds``."""
+    """The overlap with which a window begins every ``refresh_seconds``."""
     return min(max(0.0, 1 - refresh_seconds / window_seconds), LARGEST_OVERLAP)
 
 
 class LiveClassifier:
-    """Reads a source and yields what is heard. The other methods may be called from other threads."""
+    """Reads a source and yields events. The other methods may be called from other threads."""
 
     def __init__(self, source: Source, classifier: Classifier, *, overlap: float, keep_up: bool) -> None:
         """Args:
@@ -68,9 +68,9 @@ class LiveClassifier:
         self._changing = threading.Lock()
 
     def change_model(self, classifier: Classifier, *, overlap: float) -> None:
-        """Another classifier for the same sound, which is not interrupted. No verdict of the old one follows.
+        """Switches to another classifier without interrupting the sound. No prediction of the old one follows.
 
-        The new one begins with the window that has just been heard.
+        The new one begins with the latest window.
         """
         with self._changing:
             self._classifier, self._overlap = classifier, overlap
@@ -85,7 +85,7 @@ class LiveClassifier:
         self._stopped.set()
 
     def pause(self, paused: bool) -> None:
-        """While paused, sound is taken and dropped; afterwards a new sound begins."""
+        """While paused, sound is read and discarded; afterwards a new sound begins."""
         if paused:
             self._interrupted.set()
             self._paused.set()
@@ -96,7 +96,7 @@ class LiveClassifier:
         """Writes the last minute, or what there is of it, as a 16-bit WAV; returns its seconds.
 
         Raises:
-            UserError: nothing has been heard yet, or the file cannot be written.
+            UserError: there is no sound yet, or the file cannot be written.
         """
         if self._recent is None:
             raise UserError("nothing has been heard yet, so there is nothing to save")
@@ -111,10 +111,10 @@ class LiveClassifier:
         return len(y) / rate
 
     def events(self) -> Iterator[HeardEvent]:
-        """Until the source ends, or ``stop``.
+        """Yields events until the source ends or `stop` is called.
 
         Raises:
-            UserError: what comes is no sound.
+            UserError: the input is not audio.
         """
         known: SourceChanged | None = None
         while not self._stopped.is_set():
@@ -131,7 +131,7 @@ class LiveClassifier:
                 known = now
                 yield now
             if self._keep_up:
-                time.sleep(TICK_SECONDS / 2)  # pieces of a few milliseconds are not worth an event each
+                time.sleep(TICK_SECONDS / 2)  # pieces of a few milliseconds do not deserve an event each
 
     def _account(self) -> SourceChanged:
         condition = self._source.condition
@@ -152,7 +152,7 @@ class LiveClassifier:
             if self._recent is None or self._recent[1] != chunk.rate:
                 self._recent = (RingBuffer(round(KEPT_SECONDS * chunk.rate)), chunk.rate)
             if self._keep_up:
-                # What came while the model was being loaded: the latest window is worth a verdict.
+                # Sound that arrived while the model was loading: its latest window is classified.
                 latest = round(self._classifier.window_seconds * chunk.rate * 1.1)
                 chunk = chunk._replace(samples=chunk.samples[-latest:])
         assert self._recent is not None
@@ -166,16 +166,16 @@ class LiveClassifier:
 
 
 class _Sound:
-    """One uninterrupted sound: its windows, its spectrum, its smoothed verdict."""
+    """One uninterrupted sound: its windows, spectrum and smoothed prediction."""
 
     def __init__(self, classifier: Classifier, stream: Stream) -> None:
         self._classifier, self.stream = classifier, stream
         self._spectrum = LiveSpectrum(stream.rate, COLUMNS_PER_SECOND)
         self._smoother = EMA()
         self._stream_start = 0.0
-        """Seconds from the beginning of the sound to that of the stream."""
+        """Seconds from the start of the sound to the start of the stream."""
         self._recent: list[np.ndarray] = []
-        """What the stream gets before the next chunk."""
+        """Sound that goes into the stream before the next chunk."""
 
     def change_model(self, classifier: Classifier, stream: Stream, recent: np.ndarray) -> None:
         recent = recent[-round(self.seconds * self.stream.rate) :] if self.seconds else recent[:0]

@@ -1,1 +1,1 @@
-"""The processes that the app talks to, so that it never imports torch."""
+"""Worker processes of the app, which itself never imports torch."""

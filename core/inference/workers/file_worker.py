@@ -1,7 +1,7 @@
-"""``python -m core.inference.workers.file_worker``: a classifier in a process of its own, for the Classify screen.
+"""``python -m core.inference.workers.file_worker``: the classifier process of the Classify screen.
 
-No import of torch, no long decoding and no crash of a decoder ever blocks the app. The protocol is that of
-`core.util.jsonl_process`.
+Importing torch, decoding and even a crashing decoder never block the app. See `core.util.jsonl_process` for the
+protocol.
 """
 
 import sys
@@ -17,14 +17,14 @@ from core.util.process import tune_process
 
 
 class Load(msgspec.Struct, frozen=True, tag_field="kind", tag="load"):
-    """Load a model, unless it is the one that is loaded."""
+    """Load a model, unless it is loaded already."""
 
     model: str
     device: str = "auto"
 
 
 class Classify(msgspec.Struct, frozen=True, tag_field="kind", tag="classify"):
-    """Classify a file with a model, which is loaded first where necessary."""
+    """Classify a file with a model, loading the model first if necessary."""
 
     path: str
     model: Load
@@ -62,7 +62,7 @@ Answer = Loaded | Classified | Playing
 
 
 class FileWorker:
-    """Loads a library when a request first needs it."""
+    """Loads the libraries on first use."""
 
     def __init__(self) -> None:
         self._classifier: Any = None

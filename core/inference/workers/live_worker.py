@@ -1,7 +1,7 @@
-"""``python -m core.inference.workers.live_worker``: live sound and a classifier in a process of their own.
+"""``python -m core.inference.workers.live_worker``: captures and classifies live sound for the Listen screen.
 
-Sound is captured whatever the app is busy with, and torch loads without blocking a key. The protocol is that of
-`core.util.jsonl_process`; `Opened`, `Failed` and what is heard are events.
+Capturing never waits for the app, and loading torch never blocks it. See `core.util.jsonl_process` for the protocol;
+`Opened`, `Failed` and the events of `core.inference.live.events` are sent between answers.
 """
 
 import os
@@ -23,21 +23,21 @@ from core.util.process import tune_process
 
 
 class FindDevices(msgspec.Struct, tag_field="kind", tag="find_devices"):
-    """Which input devices there are."""
+    """List the input devices."""
 
 
 class OpenDevice(msgspec.Struct, tag_field="kind", tag="open_device"):
-    """Listen to a device, the default one without a name, and to nothing else any more."""
+    """Listen to a device, by default the default one, instead of the current source."""
 
     model: str
     compute: str = "auto"
     name: str | None = None
     number: int | None = None
-    """Of several devices with the same name."""
+    """Tells several devices with the same name apart."""
 
 
 class OpenFeed(msgspec.Struct, tag_field="kind", tag="open_feed"):
-    """Listen to what ``genre-tui feed`` sends, and to nothing else any more."""
+    """Listen to what ``genre-tui feed`` sends, instead of the current source."""
 
     model: str
     path: str
@@ -45,7 +45,7 @@ class OpenFeed(msgspec.Struct, tag_field="kind", tag="open_feed"):
 
 
 class ChangeModel(msgspec.Struct, tag_field="kind", tag="change_model"):
-    """Another model for what is listened to; the sound continues."""
+    """Switch to another model without interrupting the sound."""
 
     model: str
     compute: str = "auto"
@@ -56,27 +56,27 @@ class Pause(msgspec.Struct, tag_field="kind", tag="pause"):
 
 
 class Save(msgspec.Struct, tag_field="kind", tag="save"):
-    """The last minute as WAV."""
+    """Save the last minute as WAV."""
 
     path: str
 
 
 class Close(msgspec.Struct, tag_field="kind", tag="close"):
-    """Listen to nothing."""
+    """Stop listening."""
 
 
 Request = FindDevices | OpenDevice | OpenFeed | ChangeModel | Pause | Save | Close
 
 
 class DevicesFound(msgspec.Struct, tag_field="kind", tag="devices_found"):
-    """``error`` says why there are none."""
+    """The input devices; ``error`` says why there are none."""
 
     devices: list[Device]
     error: str = ""
 
 
 class Opened(msgspec.Struct, tag_field="kind", tag="opened"):
-    """The model is loaded; verdicts come from now on."""
+    """The model is loaded; predictions follow."""
 
     model: str
     genres: list[str]
@@ -90,7 +90,7 @@ class Saved(msgspec.Struct, tag_field="kind", tag="saved"):
 
 
 class Failed(msgspec.Struct, frozen=True, tag_field="kind", tag="failed"):
-    """Listening ended, or could not begin."""
+    """Listening failed, or could not start."""
 
     error: str
 
@@ -99,7 +99,7 @@ Answer = DevicesFound | Opened | Saved | Failed | Heard | Level | SourceChanged
 
 
 class LiveWorker:
-    """One source at a time, read in a thread; requests are answered meanwhile."""
+    """Reads one source at a time in a thread, while requests are answered."""
 
     def __init__(self, send: Callable[[Answer], object]) -> None:
         self._send = send
@@ -154,7 +154,7 @@ class LiveWorker:
 
     def _listen(self, request: OpenDevice | OpenFeed, source: Source, closing: threading.Event) -> None:
         try:
-            # The source captures from now on, and the model is loaded meanwhile.
+            # The source captures while the model is loading.
             with self._loading:
                 classifier = self._load(request.model, request.compute)
                 from core.inference.live.live_classifier import LiveClassifier, overlap_for
@@ -214,7 +214,7 @@ def main() -> int:
     worker = LiveWorker(channel.send)
     channel.serve(Request, worker.answer)
     worker.close()
-    # Threads of sound libraries must not hold up the end.
+    # Threads of sound libraries must not delay the exit.
     os._exit(0)
 
 

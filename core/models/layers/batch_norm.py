@@ -1,4 +1,4 @@
-"""Batch normalisation: fused into the layer before it after training, and initialised before it."""
+"""Batch normalisation: initial statistics before training, fusion into the previous layer after it."""
 
 import itertools
 
@@ -11,8 +11,7 @@ from torch.nn.utils.fusion import fuse_conv_bn_eval, fuse_linear_bn_eval
 def fuse_batch_norm(model: nn.Module) -> None:
     """Fuses batch normalisations into the layers before them, in place, for evaluation; same outputs to rounding.
 
-    Of every `nn.Sequential` in it, whatever its depth, the normalisations that follow a convolution or a linear layer
-    are taken out.
+    In every `nn.Sequential`, at any depth, a normalisation after a convolution or a linear layer is removed.
     """
     for sequence in [module for module in model.modules() if isinstance(module, nn.Sequential)]:
         for (name, layer), (next_name, following) in itertools.pairwise(list(sequence.named_children())):
@@ -27,10 +26,10 @@ def fuse_batch_norm(model: nn.Module) -> None:
 
 @torch.no_grad()
 def init_batch_norm_stats(model: nn.Module, mel_BMT: Tensor) -> None:
-    """Starts every batch normalisation from the statistics of one batch [B ≥ 2, M, T] in dB, instead of from 0 and 1.
+    """Initialises every batch normalisation with the statistics of one batch [B ≥ 2, M, T] in dB instead of 0 and 1.
 
-    The running mean moves by a tenth a step, and a small dataset has five steps per epoch: without this its
-    first epochs would be validated with the initial statistics. Training uses those of each batch and is unaffected.
+    Running statistics move by a tenth per step, and a small dataset has five steps per epoch: its first epochs would
+    be validated with the initial statistics. Training uses the statistics of each batch and is unaffected.
     """
     layers = [module for module in model.modules() if isinstance(module, _BatchNorm)]
     momenta = [layer.momentum for layer in layers]

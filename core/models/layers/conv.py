@@ -1,4 +1,4 @@
-"""Parts that several networks share."""
+"""Layers that several networks share."""
 
 import torch
 import torch.nn.functional as F
@@ -8,19 +8,19 @@ from torch import Tensor, nn
 class ConvBlock(nn.Sequential):
     """3×3 convolution, batch normalisation, ReLU, 2×2 max pooling: [B, in, M, T] → [B, out, M // 2, T // 2].
 
-    The maximum of rectified values is the rectified maximum, so the ReLU comes last, where a quarter of the work is
-    left to it: the same values and gradients, an eighth of a training step saved on a CPU.
+    ReLU and max pooling commute, so the ReLU comes last, on a quarter of the values: same outputs and gradients, and a
+    training step on a CPU takes an eighth less.
     """
 
     own_kernels = False
-    """Whether the kernels of `core.models.layers.triton_kernels` compute it: on CUDA, where Triton works."""
+    """Whether to use `core.models.layers.triton_kernels`: on CUDA, where Triton works."""
 
     def __init__(self, in_channels: int, out_channels: int, *, momentum: float = 0.1) -> None:
         """Args:
-        momentum: share of a step in the running statistics of the normalisation.
+        momentum: of the batch normalisation's running statistics.
         """
         super().__init__(
-            # The normalisation that follows has a shift of its own, but the reference network keeps the bias.
+            # The normalisation makes this bias redundant, but the reference network has it.
             nn.Conv2d(in_channels, out_channels, kernel_size=3, padding=1),
             nn.BatchNorm2d(out_channels, momentum=momentum),
             nn.MaxPool2d(2),
@@ -29,16 +29,16 @@ class ConvBlock(nn.Sequential):
 
     def forward(self, x: Tensor) -> Tensor:
         convolution, norm, *_ = self
-        # A normalisation over several processes is of another class, and one that is folded away of none.
+        # The normalisation may be synchronised (another class) or fused away.
         if not (self.own_kernels and isinstance(convolution, nn.Conv2d) and isinstance(norm, nn.BatchNorm2d)):
             for layer in self:
                 x = layer(x)
             return x
-        # Triton is not everywhere.
+        # Triton is not available everywhere.
         from core.models.layers.triton_norm_pool import norm_pool_relu
         from core.models.layers.triton_one_channel import convolve_one_channel
 
-        # The normalisation takes a bias out again, and its gradient would be nothing but rounding errors.
+        # The normalisation cancels a bias, so its gradient would be rounding error only.
         if x.shape[1] == 1:
             x = convolve_one_channel(x, convolution.weight)
         else:
@@ -47,12 +47,12 @@ class ConvBlock(nn.Sequential):
 
 
 class FullyConnected(nn.Linear):
-    """A fully connected layer that is computed in float32, also under bfloat16 autocast.
+    """A fully connected layer computed in float32, also under bfloat16 autocast.
 
-    A batch has few rows for so many weights. To make bfloat16 of the weights in every step costs more than the product
-    itself: of [16, 330,752] by 512, forward and backward, 1.03 s against 0.65 s on one core with AMX; on an H200 a
-    whole step takes 8.9 ms with it, and 8.6 ms without. It is safer, too: oneDNN 3.12 divides by zero, and takes the
-    process along, in [16, 98,304] by 512.
+    With so many weights and so few rows, casting the weights to bfloat16 in every step costs more than the product
+    saves: for [16, 330,752] by 512, forward and backward, 1.03 s against 0.65 s on one core with AMX; on an H200 a
+    step takes 8.9 ms with the cast and 8.6 ms without. It also avoids a crash: oneDNN 3.12 divides by zero for
+    [16, 98,304] by 512.
     """
 
     def forward(self, x: Tensor) -> Tensor:
@@ -77,7 +77,7 @@ class DenseHead(nn.Sequential):
 
 
 def mean_max_pool(features_BCMT: Tensor) -> Tensor:
-    """Mean and maximum over bands and frames, side by side: [B, C, M, T] → [B, 2 C].
+    """Mean and maximum over bands and frames, concatenated: [B, C, M, T] → [B, 2 C].
 
     Plain reductions: the gradient of adaptive pooling has no deterministic kernel on CUDA.
     """

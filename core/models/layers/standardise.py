@@ -7,8 +7,8 @@ from torch import Tensor, nn
 class Standardise(nn.Module):
     """Log-mel in decibels → about zero mean and unit variance, with statistics of the training set.
 
-    With ``per_window`` each window is first brought to zero mean and unit variance by its own statistics, over all of
-    its bands and frames: what follows then sees neither the level nor the decibel scale of a recording.
+    With ``per_window`` each window is first normalised by its own mean and deviation, over all bands and frames, which
+    makes the network invariant to the level and the decibel scale of a recording.
 
     Attributes:
         mean, std: [n_mels] of the training set, in dB (in units of the window's deviation with ``per_window``).
@@ -19,7 +19,7 @@ class Standardise(nn.Module):
 
     def __init__(self, n_mels: int, per_window: bool = False) -> None:
         """Args:
-        n_mels: number of bands; 1 keeps a single mean and deviation for the whole spectrogram.
+        n_mels: number of bands; 1 for a single mean and deviation of the whole spectrogram.
         """
         super().__init__()
         self.per_window = per_window
@@ -34,19 +34,19 @@ class Standardise(nn.Module):
 
     @torch.no_grad()
     def fit(self, mel_NMT: Tensor) -> None:
-        """Takes mean and deviation from windows of the training set [N, M, T], best of the length trained on."""
+        """Fits mean and deviation to windows of the training set [N, M, T], preferably of the length trained on."""
         if self.per_window:
             mel_NMT = own_scale(mel_NMT)
         over = (0, 2) if len(self.mean) > 1 else (0, 1, 2)
         std, mean = torch.std_mean(mel_NMT.float(), dim=over)
         self.mean.copy_(mean)
-        # A band that never changes (silence above a recording's cut-off) must not be blown up.
+        # A constant band (above a recording's cut-off, say) must not be amplified.
         self.std.copy_(std.clamp_min(1e-2 * float(std.max()) if float(std.max()) > 0 else 1.0))
 
 
 def own_scale(mel_BMT: Tensor) -> Tensor:
-    """Every window with zero mean and unit variance, over all of its bands and frames."""
-    # Not std_mean: its running update of the variance is several times slower on a CPU than a pass of its own.
+    """Normalises each window to zero mean and unit variance over all bands and frames."""
+    # Not std_mean: its running update of the variance is several times slower on a CPU than a second pass.
     centred_BMT = mel_BMT - mel_BMT.mean((1, 2), keepdim=True)
     others = centred_BMT[0].numel() - 1
     std_B11 = (centred_BMT.square().sum((1, 2), keepdim=True) / others).sqrt()
@@ -54,10 +54,10 @@ def own_scale(mel_BMT: Tensor) -> Tensor:
 
 
 class TwoViews(nn.Module):
-    """Two level-invariant channels of a window: as it is, and without its own average spectrum.
+    """Two level-invariant channels of a window: the window itself, and the window minus its mean spectrum.
 
-    The first is `Standardise` with ``per_window``. The second takes each band's mean over the window away, and with it
-    what a room, a microphone or a mastering engineer adds to a whole recording (cepstral mean subtraction, Atal 1974).
+    The first is `Standardise` with ``per_window``. The second subtracts each band's mean over the window, and with it
+    the response of room, microphone and mastering (cepstral mean subtraction, Atal 1974).
     """
 
     def __init__(self, n_mels: int) -> None:

@@ -1,10 +1,10 @@
 """The kernels of `core.models.layers.triton_norm_pool` and `core.models.layers.triton_one_channel`, in Triton.
 
-A picture is rows of C channels, one row after the other (channels_last). A tile is some of its rows, or of its windows
-of 2×2 rows.
+A tensor in channels_last format is seen as rows, one per pixel, of C channels. A tile is a block of rows, or of 2×2
+pooling windows.
 
-Suffixes: C channels, K the 3×3 neighbours of a row and seven more that count for nothing, R rows, V windows. H and W
-are height and width, before pooling.
+Suffixes: C channels, K the 3×3 neighbours of a pixel padded to 16, R rows, V pooling windows. H and W are height and
+width before pooling.
 """
 
 from contextlib import AbstractContextManager
@@ -14,29 +14,29 @@ import triton
 import triton.language as tl
 
 PROGRAMS = 1056
-"""Programs that share a sum at most: eight for each multiprocessor of a large GPU."""
+"""Most programs that share a reduction: eight per multiprocessor of a large GPU."""
 SIZES = ["rows", "windows", "H", "W"]
-"""Arguments whose values are no reason to compile a kernel anew."""
+"""Arguments whose values do not specialise a kernel."""
 
 
 def empty_sums(tiles: int, *shape: int, like: torch.Tensor) -> torch.Tensor:
-    """Room for the sums of each program, float32 [P, *shape], where ``like`` lies; each has a tile at least."""
+    """Allocates partial sums, float32 [P, *shape], on the device of ``like``; every program has at least one tile."""
     return torch.empty(min(PROGRAMS, tiles), *shape, device=like.device)
 
 
 def empty_picture(*shape: int, like: torch.Tensor) -> torch.Tensor:
-    """Room for pictures [B, C, H, W] in the memory format channels_last, of the type of ``like`` and where it lies."""
+    """Allocates [B, C, H, W] in channels_last format, with the dtype and on the device of ``like``."""
     return torch.empty(shape, dtype=like.dtype, device=like.device, memory_format=torch.channels_last)
 
 
 def launched_where(x: torch.Tensor) -> AbstractContextManager[object]:
-    """Triton launches on the current device, and not on that of its arguments: makes the one the other."""
+    """Makes the tensor's device current: Triton launches on the current device, not on that of its arguments."""
     return torch.cuda.device_of(x)
 
 
 @triton.jit(do_not_specialize=SIZES)
 def sum_moments(x, sums, rows, C: tl.constexpr, TILE: tl.constexpr):
-    """Sums of x and x² over the rows of each program, with the first row for zero: a large mean costs no digits."""
+    """Sums of x and x² over each program's rows, shifted by the first row so that a large mean costs no precision."""
     channel = tl.arange(0, C)
     zero_C = tl.load(x + channel).to(tl.float32)
     sum_RC = tl.zeros((TILE, C), tl.float32)
@@ -55,7 +55,7 @@ def sum_moments(x, sums, rows, C: tl.constexpr, TILE: tl.constexpr):
 
 @triton.jit(do_not_specialize=SIZES)
 def pool(x, mean, rstd, weight, bias, y, windows, H, W, C: tl.constexpr, TILE: tl.constexpr):
-    """The largest normalised value of each window, or 0 if that is larger."""
+    """The maximum of each window after normalisation and ReLU."""
     window = tl.program_id(0) * TILE + tl.arange(0, TILE)
     there = (window < windows)[:, None]
     at = _first_places(window, H // 2, W // 2, H, W, C)
@@ -85,7 +85,7 @@ def sum_gradients(x, mean, rstd, weight, bias, dy, sums, windows, H, W, C: tl.co
 
 @triton.jit(do_not_specialize=SIZES)
 def gradient(x, mean, rstd, weight, bias, dy, sums, dx, windows, H, W, C: tl.constexpr, TILE: tl.constexpr):
-    """The gradient of every row. Windows at an odd edge count, too: nothing was pooled from their rows."""
+    """The gradient of every row, including rows at an odd edge, which no window pooled."""
     channel = tl.arange(0, C)
     window = tl.program_id(0) * TILE + tl.arange(0, TILE)
     down, across = (H + 1) // 2, (W + 1) // 2
@@ -113,7 +113,7 @@ def gradient(x, mean, rstd, weight, bias, dy, sums, dx, windows, H, W, C: tl.con
 
 @triton.jit
 def _largest(x, mean, rstd, weight, bias, at, there, whole, W, C: tl.constexpr):
-    """Of each window's largest value: the normalised x; that with weight and bias; which of the four it is."""
+    """For the maximum of each window: the normalised x, the value after weight and bias, and its position of four."""
     channel = tl.arange(0, C)
     mean_C, rstd_C = tl.load(mean + channel), tl.load(rstd + channel)
     weight_C, bias_C = tl.load(weight + channel), tl.load(bias + channel)
@@ -133,7 +133,7 @@ def _largest(x, mean, rstd, weight, bias, at, there, whole, W, C: tl.constexpr):
 
 @triton.jit
 def _first_places(window, down, across, H, W, C: tl.constexpr):
-    """Where the first of a window's four rows lies, of ``down`` by ``across`` windows of each picture."""
+    """Index of the first of each window's four rows, with ``down`` by ``across`` windows per image."""
     row = (window // across // down * H + window // across % down * 2) * W + window % across * 2
     return _places(row, C)
 
@@ -161,7 +161,7 @@ def convolve(x, weight, y, rows, H, W, C: tl.constexpr, TILE: tl.constexpr):
 
 @triton.jit(do_not_specialize=SIZES)
 def sum_products(x, dy, sums, rows, H, W, C: tl.constexpr, TILE: tl.constexpr):
-    """Sums over the rows of each program of what the weights' gradient consists of, [K, C]."""
+    """Partial sums of the weights' gradient over each program's rows, [K, C]."""
     sum_KC = tl.zeros((16, C), tl.float32)
     begin = tl.program_id(0) * TILE
     while begin < rows:
@@ -174,7 +174,7 @@ def sum_products(x, dy, sums, rows, H, W, C: tl.constexpr, TILE: tl.constexpr):
 
 @triton.jit
 def _neighbours(x, row, rows, H, W):
-    """What lies around each row of a one-channel picture, with zeros beyond its edges: [R, K]."""
+    """The zero-padded 3×3 neighbourhood of each pixel of a one-channel image: [R, K]."""
     k = tl.arange(0, 16)[None, :]
     down, right = k // 3 - 1, k % 3 - 1
     h, w = (row // W % H)[:, None] + down, (row % W)[:, None] + right

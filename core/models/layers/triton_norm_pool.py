@@ -1,9 +1,9 @@
 """Batch normalisation, 2×2 max pooling and ReLU as one operation on CUDA, with its gradient.
 
-One after the other they go over a convolution's output, by far the largest tensor of a step, some fifteen times. Here
-it is read four times, and its gradient is written once: for the moments, for the maxima, for the two sums that the
-gradient of a batch normalisation needs (Ioffe & Szegedy 2015), and for that gradient. Which of four values was the
-largest is found anew instead of kept. Sums are taken in the same order every time.
+As separate operations they read or write a convolution's output, by far the largest tensor of a step, about fifteen
+times. Fused, it is read four times (moments, maxima, the two sums in the gradient of batch normalisation (Ioffe &
+Szegedy 2015), and the gradient), and its gradient is written once. The position of each maximum is recomputed instead
+of stored. Reductions are deterministic.
 
 Suffixes: B batch, C channels, H and W height and width, P programs.
 """
@@ -16,17 +16,17 @@ from torch import Tensor, nn
 from core.models.layers import triton_kernels as kernels
 
 VALUES = 2048
-"""A program works on so many at a time."""
+"""Elements that a program handles at a time."""
 
 
 def norm_pool_relu(x_BCHW: Tensor, norm: nn.BatchNorm2d, left_out_C: Tensor | None = None) -> Tensor:
-    """What ``norm``, `nn.MaxPool2d` (2) and `nn.ReLU` make of ``x_BCHW``: [B, C, H // 2, W // 2].
+    """``norm``, `nn.MaxPool2d` (2) and `nn.ReLU` of ``x_BCHW``: [B, C, H // 2, W // 2].
 
-    In training the running statistics follow; in evaluation they are used, and there is no gradient.
+    Training updates the running statistics; evaluation uses them and has no gradient.
 
     Args:
         x_BCHW: in the memory format channels_last; C is a power of two.
-        left_out_C: a bias that ``x_BCHW`` lacks. In training it would change nothing but the running mean.
+        left_out_C: a bias that was not added to ``x_BCHW``. In training it only affects the running mean.
     """
     assert norm.running_mean is not None and norm.running_var is not None and norm.num_batches_tracked is not None
     assert norm.momentum is not None
@@ -92,5 +92,5 @@ def _pooled(x_BCHW: Tensor, mean_C: Tensor, rstd_C: Tensor, weight_C: Tensor, bi
 
 
 def _tile(channels: int) -> int:
-    """Rows or windows that a program has at hand at a time: a power of two, as the channels are."""
+    """Rows or windows per tile: a power of two, as the channels are."""
     return max(1, VALUES // channels)

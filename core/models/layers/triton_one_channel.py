@@ -1,10 +1,9 @@
 """A 3×3 convolution of a single channel on CUDA, with its gradient.
 
-cuDNN takes four times as long: such a picture is in both memory formats at once, and a matrix product over nine
-neighbours is too narrow for its kernels. Sums are taken in the same order every time.
+cuDNN takes four times as long: with one channel both memory formats coincide, and a matrix product over nine
+neighbours is too narrow for its kernels. Reductions are deterministic.
 
-Suffixes: B batch, C channels, H and W height and width, K nine neighbours and seven more that count for nothing,
-P programs.
+Suffixes: B batch, C channels, H and W height and width, K nine neighbours padded to 16, P programs.
 """
 
 from typing import Any
@@ -16,13 +15,13 @@ from torch import Tensor
 from core.models.layers import triton_kernels as kernels
 
 TILE = 128
-"""Rows that a program has at hand at a time."""
+"""Rows per tile."""
 
 
 def convolve_one_channel(x_B1HW: Tensor, weight_C133: Tensor) -> Tensor:
     """``F.conv2d(x, weight, padding=1)`` in the memory format channels_last, [B, C, H, W]; x gets no gradient.
 
-    C is a power of two from 16 on. Under autocast the result is of its type, as that of `F.conv2d` is.
+    C is a power of two, at least 16. Under autocast the result has its dtype, as with `F.conv2d`.
     """
     dtype = torch.get_autocast_dtype("cuda") if torch.is_autocast_enabled("cuda") else x_B1HW.dtype
     result: Tensor = _OneChannel.apply(x_B1HW.to(dtype).contiguous(), weight_C133)  # type: ignore[no-untyped-call]

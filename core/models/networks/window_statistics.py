@@ -1,6 +1,6 @@
 """About a thousand hand-made statistics of a window of music.
 
-Cepstra and their spread tell timbre (Tzanetakis & Cook 2002); the energy of differences at several time scales, a Haar
+Cepstra and their deviation describe timbre (Tzanetakis & Cook 2002); the energy of differences at several time scales, a Haar
 wavelet's, tells how fast each band and each cepstrum moves, after the modulation features of Lee et al. (2009) and the
 scattering transform of Andén & Mallat (2014); which bands move together (the correlation pattern of Seyerlehner et al.
 2010) and how values are distributed over time tell what plays at once; rises and falls apart tell attacks from decays;
@@ -22,23 +22,23 @@ from core.util.errors import UserError
 
 CEPSTRA = 20
 TIMBRE_CEPSTRA = 13
-"""Cepstra whose correlations are taken: the broad shape of the spectrum."""
+"""Cepstra that correlations are computed of: the broad shape of the spectrum."""
 FINE_GROUPS, NARROW_GROUPS, GROUPS, WIDE_GROUPS = 64, 32, 16, 8
 SMOOTH = 9
-"""Frames, or bands, that are smoothed over to tell what is sustained from what is struck."""
+"""Frames, or bands, of the smoothing that separates sustained from percussive sound."""
 FLUCTUATIONS = 10
 """Bands of modulation frequency."""
 FEWEST_BANDS = 8
 SHORTEST = 48
-"""Frames that the slowest statistics need; a shorter window is repeated until it has as many."""
+"""Frames that the slowest statistics need; a shorter window is repeated to this length."""
 CEPSTRUM_SCALES, GROUP_SCALES, HARMONIC_SCALES = 4, 5, 3
-"""At how many lengths of blocks of frames, each twice the one before, changes are measured."""
+"""Number of block lengths, each twice the previous one, at which changes are measured."""
 
 
 class WindowStatistics(nn.Module):
     """Log-mel windows [B, M, T] in dB → statistics [B, F], level-invariant.
 
-    What is linear in the bands is one matrix each, for the operators of a window are many and small.
+    Operations that are linear in the bands are one matrix product each, which is faster than many small operators.
     """
 
     rows: Tensor
@@ -119,7 +119,7 @@ class WindowStatistics(nn.Module):
         return [part.flatten(1) for part in torch.split(energy_BSH, self.contrast_counts, dim=2)]
 
     def _sustain(self, z_BMT: Tensor) -> list[Tensor]:
-        """What lies along time against what lies along frequency, and what neither smoothing keeps: [B, G] each."""
+        """Harmonic against percussive energy, and the residual of both smoothings: [B, G] each."""
         along_time_BMT, along_bands_BMT = _smoothed(z_BMT), _mapped(self.smooth, z_BMT)
         wide_GM = self.rows[-self.counts[-1] :]
         balance_BGT = _mapped(wide_GM, along_time_BMT - along_bands_BMT)
@@ -132,7 +132,7 @@ class WindowStatistics(nn.Module):
 
 
 def _mapped(map_RM: Tensor, x_BMT: Tensor) -> Tensor:
-    """``map_RM @ x_BMT``, [B, R, T], as a single product: many small ones take a CPU two or three times as long."""
+    """``map_RM @ x_BMT``, [B, R, T], as a single product, two to three times faster on a CPU than one per window."""
     windows, _, frames = x_BMT.shape
     return (map_RM @ x_BMT.transpose(0, 1).flatten(1)).view(-1, windows, frames).transpose(0, 1)
 
@@ -146,14 +146,14 @@ def _smoothed(x_BMT: Tensor) -> Tensor:
 
 
 def _contrast(z_BMT: Tensor) -> tuple[Tensor, Tensor]:
-    """How far the peak of a group of bands stands above its valley: mean and log spread over time, [B, G] each."""
+    """Spectral contrast of each group of bands, peak above valley: mean and log deviation over time, [B, G] each."""
     groups = z_BMT.tensor_split(WIDE_GROUPS, dim=1)
     contrast_BGT = torch.stack([group_BMT.amax(1) - group_BMT.amin(1) for group_BMT in groups], dim=1)
     return contrast_BGT.mean(2), _log(contrast_BGT.var(2))
 
 
 def _correlation(x_BGT: Tensor) -> Tensor:
-    """How far every two rows move together: their correlation coefficients, [B, G (G - 1) / 2]."""
+    """Correlation coefficients of all pairs of rows: [B, G (G - 1) / 2]."""
     scaled_BGT = _own_deviations(x_BGT, floor=0.05)
     correlation_BGG = scaled_BGT @ scaled_BGT.transpose(1, 2) / x_BGT.shape[2]
     row, column = torch.triu_indices(x_BGT.shape[1], x_BGT.shape[1], offset=1, device=x_BGT.device)
@@ -161,20 +161,20 @@ def _correlation(x_BGT: Tensor) -> Tensor:
 
 
 def _shape(x_BGT: Tensor, floor: float) -> tuple[Tensor, Tensor]:
-    """Skewness and log kurtosis over time, [B, G] each: bursts, steady sound, gaps."""
+    """Skewness and log kurtosis over time, [B, G] each, which tell bursts, steady sound and gaps apart."""
     scaled_BGT = _own_deviations(x_BGT, floor)
     squared_BGT = scaled_BGT.square()
     return (squared_BGT * scaled_BGT).mean(2), (squared_BGT.square().mean(2) + floor).log()
 
 
 def _own_deviations(x_BGT: Tensor, floor: float) -> Tensor:
-    """Every row in its own deviations from its own mean; ``floor`` keeps what hardly moves from being blown up."""
+    """Standardises every row; ``floor`` keeps nearly constant rows from being amplified."""
     centred_BGT = x_BGT - x_BGT.mean(2, keepdim=True)
     return centred_BGT / (centred_BGT.square().mean(2, keepdim=True).sqrt() + floor)
 
 
 def _fluctuation(x_BGT: Tensor) -> list[Tensor]:
-    """Log energy [B, G] of each row's modulation, in bands of modulation frequency of even width in the logarithm."""
+    """Log energy [B, G] of each row's modulation, in logarithmically spaced bands of modulation frequency."""
     frames = x_BGT.shape[2]
     hann_T = torch.hann_window(frames, device=x_BGT.device)
     spectrum_BGN = torch.fft.rfft((x_BGT - x_BGT.mean(2, keepdim=True)) * hann_T, dim=2)[:, :, 1:]

@@ -1,7 +1,7 @@
 """Out-of-distribution thresholds: fitted when training has ended, stored with the weights, used by inference.
 
-The entropy above which a verdict is called uncertain; and two measures of a window that is none of what the network
-knows, and is rejected: statistics unlike the training set's, and the stillness of noise or hum.
+The entropy above which a prediction is uncertain, and two thresholds for rejecting a window: the distance of its
+statistics from the training set's, and too little movement, as in noise or hum.
 """
 
 import math
@@ -18,12 +18,12 @@ from core.models.ood.features import distance, fit_ood_features, movement, ood_f
 WINDOW_SECONDS = 3.0
 """Length of the windows at inference, for networks that take any length."""
 ENTROPY_QUANTILE = 0.95
-"""Share of the right validation verdicts that keep below the entropy limit."""
+"""Share of the correct validation predictions that stay below the entropy limit."""
 ENTROPY_BOUNDS = (0.6, 0.95)
 TEXTURE_QUANTILE = 0.98
-"""Share of validation windows that keep within the limit of being unlike the training set."""
+"""Share of validation windows that stay below the limit of the distance."""
 STILL_MARGIN, STILL_QUANTILE = 1.4, 0.01
-"""Still is what moves by less than so many times the movement of noise, as long as few training windows do."""
+"""A window is still if it moves less than this many times as much as white noise, provided few training windows do."""
 
 
 def fit_thresholds(
@@ -58,7 +58,7 @@ def fit_thresholds(
 
 
 def noise_movement(settings: FrontEndSettings) -> float:
-    """How much white noise moves, in dB, seen through the front end."""
+    """Movement of white noise after the front end, in dB."""
     generator = torch.Generator().manual_seed(0)
     noise_1N = torch.randn(1, round(WINDOW_SECONDS * settings.sample_rate), generator=generator)
     return float(movement(ood_features(FrontEnd(settings)(noise_1N), settings)))
@@ -67,7 +67,7 @@ def noise_movement(settings: FrontEndSettings) -> float:
 def cut(mel_MT: Tensor, frames: int) -> Tensor:
     """A clip [M, T] → its windows [W, M, frames] side by side, each relative to its own maximum as at inference.
 
-    What is left at the end makes no window; a clip shorter than one window is one, at its own length.
+    A remainder at the end is dropped; a clip shorter than one window is one window of its own length.
     """
     frames = min(frames, mel_MT.shape[1])
     count = mel_MT.shape[1] // frames
@@ -77,7 +77,7 @@ def cut(mel_MT: Tensor, frames: int) -> Tensor:
 
 
 def fit_entropy_limit(probabilities_NC: Tensor, labels_N: Tensor) -> float:
-    """The entropy below which nearly all right verdicts lie, as a fraction of the largest possible."""
+    """The entropy below which nearly all correct predictions are, as a fraction of the largest possible."""
     right_N = probabilities_NC.argmax(1) == labels_N
     if not right_N.any():
         return ENTROPY_BOUNDS[0]
