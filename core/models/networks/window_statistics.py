@@ -1,11 +1,11 @@
 """About a thousand hand-made statistics of a window of music.
 
-Cepstra and their deviation describe timbre (Tzanetakis & Cook 2002); the energy of differences at several time scales, a Haar
-wavelet's, tells how fast each band and each cepstrum moves, after the modulation features of Lee et al. (2009) and the
-scattering transform of Andén & Mallat (2014); which bands move together (the correlation pattern of Seyerlehner et al.
-2010) and how values are distributed over time tell what plays at once; rises and falls apart tell attacks from decays;
-differences from band to band, the contrast of peaks and valleys (Jiang et al. 2002), and what remains of a spectrogram
-smoothed along time or along frequency (Fitzgerald 2010) tell harmonics from noise and beats.
+- Timbre: cepstra and their deviation (Tzanetakis & Cook 2002).
+- Rhythm: energy of Haar wavelets per band and cepstrum at several time scales, after the modulation features of Lee et
+  al. (2009) and the scattering transform of Andén & Mallat (2014); rises and falls separately (attacks and decays).
+- Texture: correlation between bands (Seyerlehner et al. 2010) and the distribution of values over time.
+- Harmonics against noise and beats: differences between bands, spectral contrast (Jiang et al. 2002), and the residuals
+  of smoothing along time or frequency (Fitzgerald 2010).
 
 Suffixes: B windows, M mel bands, T frames, G groups of bands, K cepstra, F statistics.
 """

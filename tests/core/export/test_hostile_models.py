@@ -208,7 +208,7 @@ def tiny_onnx(path: Path, card: str | None = None, **tensor: Any) -> Path:
 
 def test_foreign_onnx_models(onnx: Callable[[str], Path], tmp_path: Path) -> None:
     path = tmp_path / "model.onnx"
-    assert "no model of genre-tui" in onnx_refusal(tiny_onnx(path))
+    assert "not a model of genre-tui" in onnx_refusal(tiny_onnx(path))
     ours = onnx_format.load(str(onnx("small_cnn")))
     card = next(entry.value for entry in ours.metadata_props if entry.key == METADATA_KEY)
     assert "does not take and give" in onnx_refusal(tiny_onnx(path, card))
