@@ -113,10 +113,11 @@ def test_a_killed_session_loses_at_most_the_decision_in_progress(tmp_path: Path)
     path = tmp_path / "labels.csv"
     code = (
         "import sys; from pathlib import Path; from core.labelling.overlay import Overlay\n"
-        "from tests.core.labelling.test_overlay import clip\n"
+        "from core.dataset.clip import Clip\n"
         "overlay = Overlay(Path(sys.argv[1]))\n"
         "for i in range(200):\n"
-        "    overlay.decide(clip(f'rock/{i}.au', f'{i:032x}'), f'rock/{i}.au', 'pop', 'rock')\n"
+        "    clip = Clip(Path(f'rock/{i}.au'), 'rock', str(i), f'{i:032x}', 22_050, 1, 'AU', 30.0)\n"
+        "    overlay.decide(clip, f'rock/{i}.au', 'pop', 'rock')\n"
         "    print(i, flush=True)\n"
     )
     with subprocess.Popen([sys.executable, "-c", code, str(path)], stdout=subprocess.PIPE, text=True) as process:
