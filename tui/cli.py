@@ -20,7 +20,24 @@ from tui.shell.printing import (
     print_notes,
 )
 
-LIGHT = ("attach", "runs", "show", "stop", "pause", "resume", "extend", "queue", "feed", "web", "config", "completion")
+LIGHT = (
+    *(
+        "attach",
+        "runs",
+        "show",
+        "stop",
+        "pause",
+        "resume",
+        "extend",
+        "queue",
+        "compare",
+        "rename",
+        "note",
+        "tag",
+        "pin",
+    ),
+    *("rm", "restore", "feed", "web", "config", "completion"),
+)
 """Commands that do not load PyTorch into their own process."""
 LEAST_MEMORY_GB = 1.2
 

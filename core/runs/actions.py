@@ -17,10 +17,11 @@ from typing import Any
 from core.runs import control, lock
 from core.runs.control import Kind
 from core.runs.directory import create
-from core.runs.folder import MOST_EPOCHS, RunFolder
+from core.runs.folder import MOST_EPOCHS, TRASH, RunFolder, checked_name
 from core.runs.journal.events import RequestAnswered
 from core.runs.journal.state import RunState
 from core.runs.launch import launch
+from core.runs.registry import is_registered, register
 from core.runs.webhook import check_webhook, write_webhook
 from core.util.errors import UserError
 
@@ -77,6 +78,37 @@ def start(
             raise UserError(f"no run can be made in {runs_dir}: {error.strerror}") from error
         raise
     return run
+
+
+def rename(run: RunFolder, name: str) -> RunFolder:
+    """Gives the run another name and returns it.
+
+    Raises:
+        UserError: the run is running, or the name is taken or unusable.
+    """
+    known = is_registered(run.path)
+    renamed = run.rename(name)
+    if known:
+        register(renamed)
+    return renamed
+
+
+def restore(runs_dir: Path, name: str) -> RunFolder:
+    """Brings a run back from the trash of ``runs_dir``.
+
+    Raises:
+        UserError: it is not there, or another run has its name.
+    """
+    trashed = RunFolder(runs_dir / TRASH / checked_name(name))
+    if not trashed.exists():
+        raise UserError(f"no run in the trash of {runs_dir} is called {name!r}; genre-tui restore lists them")
+    target = RunFolder(runs_dir / trashed.name)
+    if target.path.exists():
+        raise UserError(f"there is already a run called {name}; rename that one first")
+    trashed.path.rename(target.path)
+    if target.lock_path.exists():  # it was started once
+        register(target)
+    return target
 
 
 def ask(run: RunFolder, kind: Kind, *, epochs: int | None = None) -> RequestAnswered:

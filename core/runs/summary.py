@@ -12,11 +12,13 @@ from core.runs import registry
 from core.runs.directory import elsewhere, made_at, scan_runs
 from core.runs.folder import RunFolder, RunReader
 from core.runs.journal.state import RunState
+from core.runs.notes import FILE as NOTES
+from core.runs.notes import read_notes
 from core.util.atomic import write_atomic
 from core.util.files import read_small
 
 CACHE = ".summary.json"
-VERSION = 2
+VERSION = 3
 
 QUIET = frozenset(
     {
@@ -54,13 +56,17 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True):
     seconds: float
     place: int = 0
     """In the queue, 1 for the next; 0 for a run that is not queued."""
+    tags: list[str] = []
+    note: str = ""
+    pinned: float = 0.0
+    """When it was made the baseline of its folder; 0 for one that is not. The last one counts."""
 
     def as_dict(self) -> dict[str, Any]:
         plain: dict[str, Any] = msgspec.to_builtins(self)
         return plain
 
 
-Stamp = tuple[int, int, int, int]
+Stamp = tuple[int, int, int, int, int]
 
 
 class _Cached(msgspec.Struct, frozen=True):
@@ -99,7 +105,9 @@ class RunWatcher:
     def _read(self, now: float | None) -> Summary:
         self._tail = self._tail or RunReader(self.run, skip=QUIET)
         self._tail.poll()
-        return summarise(self._tail.state, self.run.path, time.monotonic() if now is None else now)
+        summary = summarise(self._tail.state, self.run.path, time.monotonic() if now is None else now)
+        notes = read_notes(self.run)
+        return msgspec.structs.replace(summary, tags=notes.tags, note=notes.note, pinned=notes.pinned)
 
 
 class RunList:
@@ -144,9 +152,11 @@ def summarise(state: RunState, path: Path, now: float) -> Summary:
 
 
 def _stamp(run: RunFolder) -> Stamp:
-    """Size and time of the journal, times of lock and recipe: a summary at rest holds as long as these do."""
+    """Size and time of the journal, times of lock, recipe and notes: a summary at rest holds as long as these do."""
     size, journal = _size_and_time(run.journal_path)
-    return size, journal, _size_and_time(run.lock_path)[1], _size_and_time(run.recipe_path)[1]
+    others = (_size_and_time(path)[1] for path in (run.lock_path, run.recipe_path, run.path / NOTES))
+    lock, recipe, notes = others
+    return size, journal, lock, recipe, notes
 
 
 def _size_and_time(path: Path) -> tuple[int, int]:

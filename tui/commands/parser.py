@@ -85,6 +85,51 @@ COMMANDS = {
         "add_queue_arguments",
         "queue",
     ),
+    "compare": Command(
+        "compare the results of runs, with McNemar's p where they were tested on the same clips",
+        "runs.manage",
+        ("compare gtzan-quick-3 gtzan-best-1",),
+        "add_compare_arguments",
+        "compare",
+    ),
+    "rename": Command(
+        "give a run another name", "runs.manage", ("rename gtzan-quick-3 no-mixup",), "add_rename_arguments", "rename"
+    ),
+    "note": Command(
+        "write a note about a run, or print it",
+        "runs.manage",
+        ("note gtzan-quick-3 diverged", "note gtzan-quick-3"),
+        "add_note_arguments",
+        "note",
+    ),
+    "tag": Command(
+        "tag a run, or print its tags",
+        "runs.manage",
+        ("tag gtzan-quick-3 paper mixup", "tag gtzan-quick-3 --remove mixup"),
+        "add_tag_arguments",
+        "tag",
+    ),
+    "pin": Command(
+        "make a run the baseline that the others of its folder are compared to",
+        "runs.manage",
+        ("pin gtzan-quick-3", "pin gtzan-quick-3 --remove"),
+        "add_pin_arguments",
+        "pin",
+    ),
+    "rm": Command(
+        "move runs to the trash of their folder",
+        "runs.manage",
+        ("rm gtzan-quick-3",),
+        "add_remove_arguments",
+        "remove",
+    ),
+    "restore": Command(
+        "bring a run back from the trash, or list the trash",
+        "runs.manage",
+        ("restore", "restore gtzan-quick-3"),
+        "add_restore_arguments",
+        "restore",
+    ),
     "evaluate": Command(
         "evaluate a model on a labelled dataset",
         "evaluation.evaluate",

@@ -77,7 +77,7 @@ class RunCommands(ModeScreen):
         row = self._current()
         name = await self.app.push_screen_wait(PromptScreen("New name of the run", row.name, check=checked_name))
         if name is not None and name != row.name:
-            self._do(lambda run: f"renamed to {run.rename(name).name}", row)
+            self._do(lambda run: f"renamed to {actions.rename(run, name).name}", row)
 
     @work
     async def action_delete(self) -> None:

@@ -89,6 +89,6 @@ def mcnemar(first: Sequence[bool], second: Sequence[bool]) -> McNemar:
     differing = only_first + only_second
     if differing == 0:
         return McNemar(0, 0, 1.0)
-    from scipy.stats import binomtest
-
-    return McNemar(only_first, only_second, float(binomtest(only_first, differing).pvalue))
+    # The binomial distribution is symmetric here, so that both tails are twice the smaller one.
+    tail = sum(math.comb(differing, k) for k in range(min(only_first, only_second) + 1))
+    return McNemar(only_first, only_second, min(1.0, 2 * tail / 2**differing))

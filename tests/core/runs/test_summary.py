@@ -31,6 +31,9 @@ def test_a_finished_run(tmp_path: Path) -> None:
         "started": written[0].time,
         "seconds": pytest.approx(written[-1].time - written[0].time, abs=0.1),
         "place": 0,
+        "tags": [],
+        "note": "",
+        "pinned": 0.0,
     }
 
 

@@ -16,7 +16,9 @@ from core.runs.journal.state import EpochRow, RunState
 from core.runs.summary import LIVING, RunList, Summary
 from core.util.text import printable, printable_lines
 from tui.commands.common import add_run_arguments, add_runs_option, run_folder, runs_dir
-from tui.commands.exit_codes import DONE
+from tui.commands.exit_codes import DONE, UsageError
+from tui.commands.parser import did_you_mean
+from tui.commands.runs.baseline import against_baseline, baselines
 from tui.shell.printing import print_data, print_json, print_lines, print_note, write_controls
 from tui.text.cells import padded
 from tui.text.formatting import count
@@ -34,26 +36,66 @@ BAR_CELLS = 40
 
 def add_list_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--all", action="store_true", help="also the runs that were started in other folders")
+    parser.add_argument(
+        "--filter", metavar="TERMS", default="", help="as in the app: words, !not, /regex/, model=crnn, 'val>0.7'"
+    )
+    parser.add_argument(
+        "--sort", metavar="COLUMN", default="", help="a column of the app, such as test; -test: descending"
+    )
+    parser.add_argument("-n", type=int, metavar="N", dest="number", help="only the first N")
     parser.add_argument("--json", action="store_true", help="one JSON object per line and run")
     add_runs_option(parser)
 
 
+def _chosen(runs: list[Summary], args: argparse.Namespace) -> list[Summary]:
+    """The runs that pass the filter, sorted, as many as were asked for.
+
+    Raises:
+        UsageError: the filter, the column or the number is wrong.
+    """
+    if args.filter or args.sort:
+        from tui.runs.columns import COLUMNS, ordered
+        from tui.runs.filter import FilterError, parse_filter
+
+        try:
+            runs = [run for run in runs if parse_filter(args.filter)(run)]
+        except FilterError as error:
+            raise UsageError(f"--filter: {error}") from error
+        key, descending = args.sort.removeprefix("-"), args.sort.startswith("-")
+        if key and key not in COLUMNS:
+            raise UsageError(f"--sort: there is no column {key!r}{did_you_mean(key, COLUMNS)} ({', '.join(COLUMNS)})")
+        runs = ordered(runs, key, descending) if key else runs
+    if args.number is not None and args.number < 1:
+        raise UsageError(f"-n takes a number of at least 1, not {args.number}")
+    return runs[: args.number]
+
+
 def list_runs(args: argparse.Namespace) -> int:
     folder = runs_dir(args)
-    summaries = RunList(folder, "all" if args.all else "live").refresh()
+    everything = RunList(folder, "all" if args.all else "live").refresh()
+    summaries = _chosen(everything, args)
     if args.json:
         for summary in summaries:
             print_json(summary)
     elif summaries:
-        print_lines(run_table(summaries, folder))
+        print_lines(run_table(summaries, folder, baselines(everything)))
     else:
-        print_note(f"no runs in {folder}; start one with: genre-tui train FOLDER")
+        print_note(f"no runs in {folder}{' match' if args.filter else ''}; start one with: genre-tui train FOLDER")
     return DONE
 
 
-def run_table(runs: list[Summary], folder: Path) -> str:
-    """The runs in columns, with their folders where not all are in ``folder``."""
+def run_table(runs: list[Summary], folder: Path, bases: dict[str, Summary] | None = None) -> str:
+    """The runs in columns, with their folders where not all are in ``folder``.
+
+    Args:
+        bases: the baseline of each folder, where one is pinned.
+    """
     rows = [HEADINGS, *map(_cells, runs)]
+    if any(run.tags for run in runs):
+        rows = [(*row, tags) for row, tags in zip(rows, ("tags", *(", ".join(r.tags) for r in runs)), strict=True)]
+    if bases:
+        compared = [against_baseline(run, bases.get(str(Path(run.path).parent))) for run in runs]
+        rows = [(*row, *cells) for row, cells in zip(rows, [("vs baseline", "p"), *compared], strict=True)]
     here = folder.resolve()
     places = [Path(run.path).parent for run in runs]
     if any(place not in (folder.absolute(), here) for place in places):

@@ -1,0 +1,97 @@
+"""What people write about a run: a note, tags, and whether it is the baseline of its folder; stored with the run."""
+
+import time
+
+import msgspec
+
+from core.runs.folder import RunFolder
+from core.util.atomic import write_atomic
+from core.util.errors import UserError
+from core.util.files import read_small
+from core.util.text import UNSAFE
+
+FILE = "notes.json"
+LONGEST_NOTE = 10_000
+LONGEST_TAG = 40
+
+
+class Notes(msgspec.Struct, frozen=True, kw_only=True):
+    note: str = ""
+    tags: list[str] = []
+    pinned: float = 0.0
+    """When it was made the baseline, Unix seconds; 0 for a run that is not. Of several the last one is the baseline,
+    so that pinning a run changes no other."""
+
+
+def read_notes(run: RunFolder) -> Notes:
+    """The run's notes; empty ones where there are none, or they are damaged."""
+    try:
+        return msgspec.json.decode(read_small(run.path / FILE), type=Notes)
+    except (OSError, msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return Notes()
+
+
+def set_note(run: RunFolder, text: str) -> None:
+    """
+    Raises:
+        UserError: the text is too long or holds control characters, or the folder cannot be written to.
+    """
+    text = text.strip()
+    if len(text) > LONGEST_NOTE:
+        raise UserError(f"a note has at most {LONGEST_NOTE:,} characters")
+    if UNSAFE.search(text.replace("\n", " ").replace("\t", " ")):
+        raise UserError("a note must not hold control characters")
+    _write(run, msgspec.structs.replace(read_notes(run), note=text))
+
+
+def change_tags(run: RunFolder, add: list[str], remove: list[str]) -> list[str]:
+    """Adds and removes tags, and returns those that the run has then.
+
+    Raises:
+        UserError: a tag cannot be one, or is to be removed and is not there.
+    """
+    notes = read_notes(run)
+    for tag in add:
+        check_tag(tag)
+    for tag in remove:
+        if tag not in notes.tags:
+            raise UserError(f"{run.name} has no tag {tag!r} (tags: {', '.join(notes.tags) or 'none'})")
+    tags = sorted({*notes.tags, *add} - set(remove))
+    _write(run, msgspec.structs.replace(notes, tags=tags))
+    return tags
+
+
+def check_tag(tag: str) -> None:
+    """
+    Raises:
+        UserError: the text cannot be a tag.
+    """
+    if not tag or len(tag) > LONGEST_TAG or tag.startswith("-") or not tag.isprintable() or "," in tag or " " in tag:
+        raise UserError(
+            f"{tag!r} cannot be a tag: it must be one word of at most {LONGEST_TAG} printable characters, without a "
+            "comma or a dash in front"
+        )
+
+
+def pin(run: RunFolder) -> None:
+    """Makes the run the baseline of its folder, in place of another.
+
+    Raises:
+        UserError: the folder cannot be written to.
+    """
+    _write(run, msgspec.structs.replace(read_notes(run), pinned=time.time()))
+
+
+def unpin(run: RunFolder) -> None:
+    """
+    Raises:
+        UserError: the folder cannot be written to.
+    """
+    _write(run, msgspec.structs.replace(read_notes(run), pinned=0.0))
+
+
+def _write(run: RunFolder, notes: Notes) -> None:
+    try:
+        write_atomic(run.path / FILE, msgspec.json.encode(notes))
+    except OSError as error:
+        raise UserError(f"{run.path / FILE} cannot be written: {error.strerror}") from error

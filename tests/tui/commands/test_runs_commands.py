@@ -1,0 +1,102 @@
+"""The commands that keep order among runs."""
+
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from core.runs.folder import RunFolder
+from core.runs.journal import events as ev
+from tests.support import example_run as made_up_run
+from tui.cli import main
+
+
+@pytest.fixture
+def runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Three runs; two were tested on the same two clips, of which the second got one more right."""
+    monkeypatch.setenv("GENRE_TUI_RUNS", str(tmp_path / "runs"))
+    for name, wrong in (("first", ["a", "b"]), ("second", ["b"]), ("third", ["a"])):
+        mistakes = [
+            ev.Misclassified(path=f"/music/blues/{clip}.au", genre="blues", predicted="jazz", probability=0.5)
+            for clip in wrong
+        ]
+        tested = msgspec.structs.replace(made_up_run.tested(20), accuracy=1 - len(wrong) / 2, misclassified=mistakes)
+        events = [tested if isinstance(event, ev.TestFinished) else event for event in made_up_run.whole(20)]
+        run = RunFolder(made_up_run.write_run(tmp_path / "runs" / name, events))
+        clips = ["a", "b"] if name != "third" else ["a", "c"]
+        rows = "".join(f"test,blues,{clip},{clip * 8}\n" for clip in clips)
+        (run.path / "split.csv").write_text(f"part,genre,name,content\n{rows}")
+    return tmp_path / "runs"
+
+
+def output(capsys: pytest.CaptureFixture[str], *arguments: str, status: int = 0) -> str:
+    assert main(list(arguments)) == status
+    captured = capsys.readouterr()
+    return captured.err if status else captured.out
+
+
+def test_runs_are_compared_to_the_baseline(runs: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert "vs baseline" not in output(capsys, "runs")
+    output(capsys, "pin", "first")
+    cells = {line.split()[0]: line.split()[-2:] for line in output(capsys, "runs").splitlines()}
+    assert cells["second"] == ["+50.0", "1.000"]
+    assert cells["third"] == ["+50.0", "–"]
+    assert cells["first"] == ["baseline", "–"]
+    output(capsys, "pin", "first", "--remove")
+    assert "vs baseline" not in output(capsys, "runs")
+    assert output(capsys, "compare", "first", "second").splitlines()[2].split()[-2:] == ["+50.0", "1.000"]
+
+
+def test_runs_are_filtered_sorted_and_cut(runs: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    output(capsys, "tag", "second", "paper")
+    names = [line.split()[0] for line in output(capsys, "runs", "--sort=-test", "-n", "2").splitlines()[1:]]
+    assert set(names) == {"second", "third"}
+    assert output(capsys, "runs", "--filter", "name=first test<10%").splitlines()[1].startswith("first ")
+    assert output(capsys, "runs", "--filter", "nothing") == ""
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (["runs", "--filter", "val>"], "--filter: val> needs a value"),
+        (["runs", "--sort", "tset"], "there is no column 'tset'; did you mean 'test'?"),
+        (["runs", "-n", "0"], "-n takes a number of at least 1, not 0"),
+        (["compare", "first"], "compare takes two runs or more"),
+        (["queue", "first"], "say which place the run should have"),
+    ],
+)
+def test_wrong_usage_is_one_sentence(
+    runs: Path, capsys: pytest.CaptureFixture[str], arguments: list[str], sentence: str
+) -> None:
+    message = output(capsys, *arguments, status=2)
+    assert sentence in message
+    assert len(message.splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (["queue", "first", "1"], "first is finished: only a run that is queued here has a place to change"),
+        (["tag", "first", "a\x1bb"], "cannot be a tag"),
+        (["rm", "first", "nope"], "is called 'nope'"),
+        (["restore", "nope"], "no run in the trash"),
+        (["rename", "first", "second"], "already a run called second"),
+    ],
+)
+def test_wrong_input_is_one_sentence_and_changes_nothing(
+    runs: Path, capsys: pytest.CaptureFixture[str], arguments: list[str], sentence: str
+) -> None:
+    message = output(capsys, *arguments, status=1)
+    assert sentence in message
+    assert len(message.splitlines()) == 1
+    assert len(output(capsys, "runs").splitlines()) == 4
+
+
+def test_a_run_is_renamed_deleted_and_restored(runs: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    output(capsys, "rename", "first", "other")
+    output(capsys, "note", "other", "a note")
+    output(capsys, "rm", "other", "second")
+    assert output(capsys, "restore").split() == ["other", "second"]
+    output(capsys, "restore", "other")
+    assert output(capsys, "note", "other") == "a note\n"
+    assert [line.split()[0] for line in output(capsys, "runs").splitlines()[1:]] == ["third", "other"]

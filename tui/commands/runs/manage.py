@@ -1,0 +1,153 @@
+"""``rm``, ``restore``, ``rename``, ``note``, ``tag``, ``pin`` and ``compare``: keeping order among runs."""
+
+import argparse
+
+from core.runs import actions, notes
+from core.runs.directory import find
+from core.runs.folder import TRASH, RunFolder
+from core.runs.journal.log_lines import duration, number, percent
+from core.runs.journal.state import RunState
+from core.util.text import printable_lines
+from tui.commands.common import add_run_arguments, add_runs_option, run_folder, runs_dir
+from tui.commands.exit_codes import DONE, UsageError
+from tui.commands.runs.baseline import difference, significance, test_clips
+from tui.commands.runs.show import table
+from tui.shell.printing import print_data, print_lines, print_note
+
+
+def add_remove_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("names", metavar="RUN", nargs="+", help="runs to move to the trash; restore brings them back")
+    add_runs_option(parser)
+
+
+def remove(args: argparse.Namespace) -> int:
+    """All are found before the first is moved.
+
+    Raises:
+        UserError: there is no such run, or it is running.
+    """
+    for run in [find(runs_dir(args), name) for name in args.names]:
+        print_note(f"{run.name}: moved to {run.trash()}")
+    return DONE
+
+
+def add_restore_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("name", metavar="NAME", nargs="?", help="a run in the trash (without: list them)")
+    add_runs_option(parser)
+
+
+def restore(args: argparse.Namespace) -> int:
+    """
+    Raises:
+        UserError: there is no such run in the trash, or another has its name.
+    """
+    folder = runs_dir(args)
+    if args.name is not None:
+        print_note(f"{actions.restore(folder, args.name).path} is back")
+        return DONE
+    names = sorted(path.name for path in (folder / TRASH).glob("*") if RunFolder(path).exists())
+    if names:
+        print_lines("\n".join(names))
+    else:
+        print_note(f"the trash of {folder} is empty")
+    return DONE
+
+
+def add_rename_arguments(parser: argparse.ArgumentParser) -> None:
+    add_run_arguments(parser)
+    parser.add_argument("name", metavar="NAME", help="the new name")
+
+
+def rename(args: argparse.Namespace) -> int:
+    run = run_folder(args)
+    print_note(f"{run.name} is called {actions.rename(run, args.name).name} now")
+    return DONE
+
+
+def add_note_arguments(parser: argparse.ArgumentParser) -> None:
+    add_run_arguments(parser)
+    parser.add_argument("text", metavar="TEXT", nargs="?", help='the new note; "" removes it (without: print it)')
+
+
+def note(args: argparse.Namespace) -> int:
+    run = run_folder(args)
+    if args.text is None:
+        print_data(printable_lines(notes.read_notes(run).note))
+    else:
+        notes.set_note(run, args.text)
+    return DONE
+
+
+def add_tag_arguments(parser: argparse.ArgumentParser) -> None:
+    add_run_arguments(parser)
+    parser.add_argument("tags", metavar="TAG", nargs="*", help="tags to add (without: print the tags)")
+    parser.add_argument("--remove", metavar="TAG", action="append", default=[], help="a tag to remove; repeatable")
+
+
+def tag(args: argparse.Namespace) -> int:
+    run = run_folder(args)
+    changed = args.tags or args.remove
+    tags = notes.change_tags(run, args.tags, args.remove) if changed else notes.read_notes(run).tags
+    if tags:
+        print_lines("\n".join(tags))
+    else:
+        print_note(f"{run.name} has no tags")
+    return DONE
+
+
+def add_pin_arguments(parser: argparse.ArgumentParser) -> None:
+    add_run_arguments(parser)
+    parser.add_argument("--remove", action="store_true", help="the run is no longer the baseline")
+
+
+def pin(args: argparse.Namespace) -> int:
+    run = run_folder(args)
+    if args.remove:
+        notes.unpin(run)
+        print_note(f"{run.name} is not the baseline")
+    else:
+        notes.pin(run)
+        print_note(f"{run.name} is the baseline of {run.path.parent}: genre-tui runs shows the difference from it")
+    return DONE
+
+
+def add_compare_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "names", metavar="RUN", nargs="+", help="two runs or more; the others are compared to the first"
+    )
+    add_runs_option(parser)
+
+
+def compare(args: argparse.Namespace) -> int:
+    """The results side by side and, where two runs were tested on the same clips, McNemar's p of their difference.
+
+    Raises:
+        UserError: there is no such run.
+    """
+    if len(args.names) < 2:
+        raise UsageError("compare takes two runs or more")
+    runs = [find(runs_dir(args), name) for name in args.names]
+    states = [run.state() for run in runs]
+    headings = ("name", "state", "epochs", "best val", "val loss", "test", "macro F1", "time", "difference", "p")
+    rows = [_row(state, states[0], run, runs[0]) for run, state in zip(runs, states, strict=True)]
+    print_lines(table([headings, *rows]))
+    if others := [run.name for run in runs[1:] if test_clips(run) != test_clips(runs[0])]:
+        print_note(f"not tested on the same clips as {runs[0].name}, so without a p-value: {', '.join(others)}")
+    return DONE
+
+
+def _row(state: RunState, first: RunState, run: RunFolder, base: RunFolder) -> tuple[str, ...]:
+    best, test = state.best, state.test
+    p = None if run == base else significance(run, base)
+    return (
+        state.name,
+        state.status,
+        f"{state.epochs_done}/{state.epochs}",
+        percent(None if best is None else best.val_accuracy),
+        number(None if best is None else best.val_loss),
+        percent(None if test is None else test.accuracy),
+        "–" if test is None else f"{test.macro_f1:.3f}",
+        duration(state.seconds(0.0)),
+        "–" if run == base or not test or not first.test else difference(test.accuracy, first.test.accuracy),
+        "–" if p is None else f"{p:.3f}",
+    )
