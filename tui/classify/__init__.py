@@ -1,1 +1,1 @@
-"""The Classify screen: files, their verdicts, and the process that gives them."""
+"""The Classify screen: files, their predictions, and the client of the worker that makes them."""

@@ -1,4 +1,4 @@
-"""All that is known about one sound: the verdict, a bar a genre, the spectrogram, and the timeline."""
+"""Details of one file: its prediction, a bar per genre, the spectrogram and the timeline."""
 
 from typing import ClassVar
 
@@ -40,7 +40,7 @@ class SoundDetail(LinesView):
         """
         Args:
             hint: stands there while there is no sound.
-            model: the one that is loaded; a verdict by another one says so.
+            model: the one that is loaded; a prediction by another one is marked.
         """
         if sound is not self._sound:
             self._window = None

@@ -1,4 +1,4 @@
-"""The files that were given to the classifier, and its predictions so far."""
+"""The classification queue: the files given to the classifier, and their predictions so far."""
 
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""The files that were given to the classifier, and what it said."""
+"""The results table: one row per file with its prediction."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""The Classify mode: files chosen in a tree, judged one after the other by a process of its own."""
+"""The Classify mode: files chosen in a tree and classified one by one in a worker process."""
 
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -108,10 +108,10 @@ class ClassifyScreen(ModeScreen):
     def on_unmount(self) -> None:
         self._process.close()
 
-    # What others ask for
+    # Called by other screens
 
     def classify_paths(self, paths: Sequence[Path], model: Path | None = None) -> None:
-        """Judge these files and folders, with ``model`` (a model file or a run's folder) where one is named."""
+        """Classify these files and folders, with ``model`` (a model file or a run's folder) where one is named."""
         if model is not None:
             self._take_model(model)
         if model is not None and paths:
@@ -160,7 +160,7 @@ class ClassifyScreen(ModeScreen):
         if model is not None:
             self._take_model(model)
 
-    # Files to judge
+    # Files to classify
 
     @on(RowList.Chosen, "#files")
     def chosen(self) -> None:

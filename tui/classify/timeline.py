@@ -1,4 +1,4 @@
-"""What was heard along a track: a line of stretches, and a cursor on its windows."""
+"""The timeline of a file: merged segments on one line, and a cursor over the windows."""
 
 from textual.content import Content
 

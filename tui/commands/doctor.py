@@ -22,7 +22,7 @@ ROOM_GIB = 2.0
 
 
 class Finding(NamedTuple):
-    """``note``: something optional is missing."""
+    """``note`` means that something optional is missing."""
 
     verdict: Verdict
     what: str

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from core.inference.live.events import Heard, SourceChanged
 
 SIGN_OF_LIFE_SECONDS = 5.0
-"""Without --json, a verdict that stays the same is repeated after so long."""
+"""Without --json, seconds after which an unchanged prediction is repeated."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -123,7 +123,7 @@ def _list_devices() -> int:
 
 
 class _Lines:
-    """For people: a line when the verdict changes, and now and then."""
+    """Prints a line when the prediction changes, and at long intervals."""
 
     def __init__(self) -> None:
         self._verdict: str | None = ""

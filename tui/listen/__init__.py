@@ -1,1 +1,1 @@
-"""The Listen screen: live sound and its verdicts."""
+"""The Listen screen: live sound and its predictions."""

@@ -1,4 +1,4 @@
-"""The Listen screen's lines."""
+"""The text lines of the Listen screen."""
 
 import textwrap
 import time
@@ -8,7 +8,7 @@ from textual.content import Content
 
 from core.audio.live.source import State
 from tui.listen.audio_forwarding import Route
-from tui.listen.state import ListenState, Verdict
+from tui.listen.state import HistoryEntry, ListenState
 from tui.text.formatting import clock, percent
 
 MARKS = {
@@ -35,7 +35,7 @@ def source_line(hearing: ListenState, wanted: str, *, listening: bool, paused: b
 
 
 def figures_line(hearing: ListenState, caveats: Sequence[str] = ()) -> Content:
-    """How well verdicts keep up with the sound, and the model they come from."""
+    """How well predictions keep up with the sound, and their model."""
     if hearing.opened is None:
         return Content("")
     opened, source = hearing.opened, hearing.source
@@ -52,8 +52,8 @@ def figures_line(hearing: ListenState, caveats: Sequence[str] = ()) -> Content:
     return Content(" · ").join(parts)
 
 
-def verdict_line(hearing: ListenState) -> Content:
-    """The smoothed verdict, or how far the first window is."""
+def prediction_line(hearing: ListenState) -> Content:
+    """The smoothed prediction, or the progress of the first window."""
     heard, level = hearing.heard, hearing.level
     if heard is None:
         if level is None or hearing.opened is None:
@@ -65,7 +65,7 @@ def verdict_line(hearing: ListenState) -> Content:
     return Content.assemble(("? uncertain", "bold"), f"  {heard.reason or 'no clear genre'}")
 
 
-def history_lines(history: Iterable[Verdict]) -> Iterator[Content]:
+def history_lines(history: Iterable[HistoryEntry]) -> Iterator[Content]:
     """Newest first."""
     for since, genre, probability, reason in reversed(list(history)):
         when = (time.strftime("%H:%M:%S  ", time.localtime(since)), "$text-muted")

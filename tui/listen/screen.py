@@ -1,6 +1,6 @@
 """The Listen mode: live sound, its level and spectrum, and the genre it is heard as.
 
-Sound is captured and judged by a process of its own; the screen looks a few times a second at what has been heard.
+A worker process captures and classifies the sound; the screen polls its state a few times per second.
 """
 
 import time
@@ -33,11 +33,11 @@ from core.util.errors import UserError
 from core.util.jsonl_process import JsonlProcess, Refused
 from tui.dialogs.model_picker import pick_model
 from tui.listen.audio_forwarding import routes
-from tui.listen.lines import figures_line, history_lines, level_line, source_line, verdict_line
+from tui.listen.lines import figures_line, history_lines, level_line, prediction_line, source_line
 from tui.listen.routes_panel import RoutesPanel
 from tui.listen.source_picker import SourcePicker
 from tui.listen.spectrogram import ScrollView, strip_chart
-from tui.listen.state import ListenState, Verdict
+from tui.listen.state import HistoryEntry, ListenState
 from tui.shell.mode_screen import ModeScreen
 from tui.text.formatting import clock
 from tui.widgets.probability_bars import probability_bars
@@ -47,9 +47,9 @@ from tui.widgets.text_lines import TextLines
 LOOK_SECONDS = 0.1
 SPECTRUM_SECONDS = 0.4
 GRACE_SECONDS = 1.0
-"""Time for the process to end in good order."""
+"""Seconds for the process to exit by itself."""
 RETRY_SECONDS = 3.0
-"""Between attempts at a feed socket that somebody else holds."""
+"""Seconds between attempts to take over a feed socket that another process holds."""
 
 
 class ListenScreen(ModeScreen):
@@ -95,7 +95,7 @@ class ListenScreen(ModeScreen):
         self._listening = self._paused = False
         self._asked_routes = False
         self._drawn: tuple[object, ...] = ()
-        self._drawn_history: tuple[int, Verdict | None] = (0, None)
+        self._drawn_history: tuple[int, HistoryEntry | None] = (0, None)
         self._drawn_at = self._tried_at = 0.0
 
     def compose_body(self) -> ComposeResult:
@@ -226,7 +226,7 @@ class ListenScreen(ModeScreen):
     # What is heard
 
     def _look(self) -> None:
-        """Draws what has changed since the last look."""
+        """Draws what has changed since the last poll."""
         hearing, now = self.hearing, time.monotonic()
         while hearing.news:
             self._tell(hearing.news.popleft())
@@ -263,7 +263,7 @@ class ListenScreen(ModeScreen):
 
     def _draw_verdict(self) -> None:
         heard = self.hearing.heard
-        self.query_one("#verdict", TextLines).show([verdict_line(self.hearing), Content("")])
+        self.query_one("#verdict", TextLines).show([prediction_line(self.hearing), Content("")])
         place, width = self.query_one("#bars", TextLines), self.query_one("#now").size.width - 2
         rows = max(0, self.query_one("#now").size.height - 2)
         bars = probability_bars(heard.smoothed, width, rows, sure=heard.verdict is not None) if heard else []

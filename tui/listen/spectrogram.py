@@ -1,7 +1,7 @@
 """A spectrogram that grows to the right, in tiles.
 
-Textual sends a line of a widget from its left edge up to the last cell that has changed. What changes here lies at
-the right: so the picture is divided into narrow widgets, and only the one or two that grow are sent.
+Textual redraws a line of a widget from its left edge to the last changed cell. Here the right edge changes, so the
+spectrogram is divided into narrow widgets, of which only the last one or two are redrawn.
 """
 
 from collections.abc import Sequence

@@ -1,4 +1,4 @@
-"""What has been heard so far: folded from the listening process' answers, drawn by the screen whenever it looks."""
+"""The state of the Listen screen, reduced from the worker's messages and drawn on every poll."""
 
 from collections import deque
 from typing import NamedTuple
@@ -17,8 +17,8 @@ COLUMNS_KEPT = 2000
 HISTORY = 500
 
 
-class Verdict(NamedTuple):
-    """A line of the history: since when, and what. ``genre`` is None where it was uncertain, for ``reason``."""
+class HistoryEntry(NamedTuple):
+    """An entry of the history. ``genre`` is None where the prediction was uncertain, for ``reason``."""
 
     since: float
     """In Unix seconds."""
@@ -32,20 +32,20 @@ class ListenState:
 
     def __init__(self) -> None:
         self.devices: DevicesFound | None = None
-        self.history: deque[Verdict] = deque(maxlen=HISTORY)
+        self.history: deque[HistoryEntry] = deque(maxlen=HISTORY)
         self.news: deque[Saved | Refused] = deque()
         """What the user is to be told once."""
         self.begin()
 
     def begin(self) -> None:
-        """Another source: what was heard before is forgotten, the history stays."""
+        """Switches to another source: resets everything but the history."""
         self.opened: Opened | None = None
         self.source: SourceChanged | None = None
         self.trouble = ""
         self.silence()
 
     def silence(self) -> None:
-        """Another sound of the same source."""
+        """Starts another sound of the same source."""
         self.level: Level | None = None
         self.heard: Heard | None = None
         self.peak_db = -120.0
@@ -73,7 +73,7 @@ class ListenState:
             case SourceChanged():
                 self.source = answer
             case Opened():
-                self.opened, self.trouble, self.heard = answer, "", None  # a verdict belongs to its model
+                self.opened, self.trouble, self.heard = answer, "", None  # a prediction belongs to its model
             case DevicesFound():
                 self.devices = answer
             case Failed():
@@ -96,6 +96,6 @@ class ListenState:
     def _take_heard(self, heard: Heard, now: float) -> None:
         self.heard = heard
         reason = None if heard.verdict else heard.reason or Reason.UNCLEAR
-        verdict = Verdict(now, heard.verdict, max(heard.smoothed.values()), reason)
+        verdict = HistoryEntry(now, heard.verdict, max(heard.smoothed.values()), reason)
         if not self.history or (self.history[-1].genre, self.history[-1].reason) != (verdict.genre, verdict.reason):
             self.history.append(verdict)
