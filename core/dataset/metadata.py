@@ -31,6 +31,8 @@ LARGEST_TABLE = 1 << 30
 DELIMITERS = ",;\t"
 BARE_RANK = 1000
 """Rank of a row that gives no folder: any that does is more exact."""
+FOLDERS = 5
+"""Components of a path by which a clip is found whose root is not known."""
 EXAMPLES = 3
 """Rows that a note names."""
 
@@ -247,7 +249,7 @@ def _text(value: object) -> str:
     return value.strip() if isinstance(value, str) else msgspec.json.encode(value).decode()
 
 
-def match(table: Table, files: Sequence[str], column: str | None = None) -> Matching:
+def match(table: Table, files: Sequence[str], column: str | None = None, *, also: Sequence[str] = ()) -> Matching:
     """Finds the rows of ``files``, paths relative to the dataset's root such as ``blues/blues.00000.au``.
 
     A row's path may be longer or shorter than the file's and may lack the suffix; its separators, Unicode form, spaces
@@ -256,8 +258,9 @@ def match(table: Table, files: Sequence[str], column: str | None = None) -> Matc
 
     Args:
         column: the column that names the files; by default the first of the table's that names one.
+        also: another path for each file.
     """
-    index = _FileIndex(files)
+    index = _FileIndex(files, also)
     labels = table.label_columns
     chosen: list[tuple[int, dict[str, str]] | None] = [None] * len(files)
     column = column or next(
@@ -282,17 +285,18 @@ def match(table: Table, files: Sequence[str], column: str | None = None) -> Matc
 
 
 def match_clips(table: Table, clips: Sequence[Clip]) -> Matching:
-    """`match` for clips whose root is not known, such as those of a feature pack: by genre and file name."""
-    return match(table, [f"{clip.genre}/{printable(clip.path.name)}" for clip in clips])
+    """`match` for clips whose root is not known: by genre and file name, and by the last folders of their path."""
+    names = [f"{clip.genre}/{printable(clip.path.name)}" for clip in clips]
+    return match(table, names, also=["/".join(map(printable, clip.path.parts[-FOLDERS:])) for clip in clips])
 
 
 class _FileIndex:
     """Files by every tail of their path, from the whole path to the bare name, in three spellings."""
 
-    def __init__(self, files: Iterable[str]) -> None:
+    def __init__(self, *names: Iterable[str]) -> None:
         self._places: dict[tuple[str, ...], set[int]] = defaultdict(set)
         self._folders: set[str] = set()
-        for place, file in enumerate(files):
+        for place, file in (pair for files in names for pair in enumerate(files)):
             *folders, name = _components(file)
             self._folders.update(folders[-1:])
             for spelling in _spellings(name):

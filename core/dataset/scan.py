@@ -111,7 +111,8 @@ def survey(
     if not source.files:
         raise DatasetError(
             f"None of the {source.total:,} audio files in {printable(source.root)} has a genre "
-            f"({source.description}): {_reasons(source.excluded)}."
+            f"({source.description}): {_reasons(source.excluded)}; put them into a folder per genre, "
+            "tag them, or name a table with --labels."
         )
     if index is not None and source.settings.source not in ("folders", "flat"):
         source = replace(source, files=_with_columns(source.root, source.files, index))

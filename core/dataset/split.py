@@ -1,8 +1,11 @@
 """Splitting clips into train, validation and test, each recording and group in one part only. Imports no torch."""
 
+import csv
+import io
 from collections import Counter
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
@@ -89,6 +92,23 @@ def same_recording(clips: Sequence[Clip]) -> list[int]:
 def same_group(recordings: list[int], groups: list[str]) -> list[int]:
     """A number for each clip; clips of one group, or copies of one recording, share theirs."""
     return union_find([[("r", r), ("g", name) if name else None] for r, name in zip(recordings, groups, strict=True)])
+
+
+def split_table(root: Path, clips: Sequence[Clip], divided: Split) -> bytes:
+    """A CSV table with the path, genre and part of every clip, and artist and album where they are known.
+
+    Args:
+        root: the folder that the paths are relative to.
+    """
+    kept = [column for column in ("artist", "album") if any(column in clip.columns for clip in clips)]
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(["path", "genre", "split", *kept])
+    for part, indices in divided.parts().items():
+        for clip in (clips[i] for i in indices):
+            path = printable(clip.path.relative_to(root))
+            writer.writerow([path, clip.genre, part, *(clip.columns.get(column, "") for column in kept)])
+    return text.getvalue().encode()
 
 
 def _coverage(column: str, values: list[str], otherwise: str) -> list[str]:

@@ -37,3 +37,8 @@ class SplitSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
             case "grouped":
                 by = self.groups or "recording"
                 return f"fold {self.fold + 1} of {self.folds} grouped by {by}, seed {self.seed}"
+
+
+def own_split(settings: SplitSettings) -> SplitSettings:
+    """The split that a collection brings itself, in the column ``split``."""
+    return SplitSettings(protocol="column", seed=settings.seed)

@@ -3,6 +3,7 @@
 import argparse
 import math
 from collections.abc import Iterable
+from pathlib import Path
 
 import msgspec
 
@@ -10,7 +11,7 @@ from core.features.settings import FrontEndSettings
 from core.training.presets import DEFAULT_PRESET, PRESETS, preset
 from tui.commands import data_preview as preview
 from tui.commands import labels
-from tui.commands.common import Progress, add_device_option
+from tui.commands.common import Progress, add_device_option, writing
 from tui.commands.exit_codes import DONE, FAILED, UsageError
 from tui.commands.label_options import DATA_HELP, add_label_options, label_settings
 from tui.shell.printing import print_data, print_json, print_lines, print_note
@@ -32,6 +33,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     check.add_argument("folder", metavar="DATA", help=DATA_HELP)
     add_label_options(check)
     check.add_argument("--json", action="store_true", help="print the report as one JSON object")
+
+    split = actions.add_parser("split", help="write the split that training would use as a table to edit")
+    split.add_argument("folder", metavar="DATA", help=DATA_HELP)
+    split.add_argument("--out", metavar="CSV", type=Path, required=True, help="the table: path, genre, split")
+    split.add_argument("--seed", type=int, default=0, metavar="N", help="seed of the split (0)")
+    add_label_options(split)
 
     demo = actions.add_parser("demo", help="make a small synthetic dataset: ten made-up sounds, no music")
     demo.add_argument("out", metavar="OUT", nargs="?", default="demo", help="output folder (./demo)")
@@ -69,6 +76,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     actions = {
         "check": _check,
+        "split": _split,
         "demo": _demo,
         "preview": preview.run,
         "suspects": labels.suspects,
@@ -88,6 +96,25 @@ def _check(args: argparse.Namespace) -> int:
     else:
         print_lines(report.as_text())
     return FAILED if report.excluded or report.refused else DONE
+
+
+def _split(args: argparse.Namespace) -> int:
+    from core.dataset.scan import scan
+    from core.dataset.split import split, split_table
+    from core.dataset.split_settings import SplitSettings, own_split
+    from core.util.atomic import write_output
+
+    found = scan(args.folder, labels=label_settings(args), on_progress=Progress("files scanned"))
+    settings = SplitSettings(seed=args.seed)
+    settings = own_split(settings) if found.has_split else settings
+    parts = split(found.clips, settings)
+    with writing(args.out):
+        write_output(args.out, split_table(found.root, found.clips, parts))
+    for note in [found.label_source, *found.notes, settings.describe()]:
+        print_note(note)
+    print_data(args.out)
+    print_note(f"edit the column split, then: genre-tui train {args.folder} --split-column {args.out}:split")
+    return DONE
 
 
 def _demo(args: argparse.Namespace) -> int:

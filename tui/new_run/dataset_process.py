@@ -6,6 +6,7 @@ protocol is that of `core.util.jsonl_process`; `Progress` is an event.
 
 import msgspec
 
+from core.dataset.labels.settings import LabelSettings
 from core.dataset.split_settings import SplitSettings
 from core.util.jsonl_process import WorkerChannel, path_from_json
 from tui.new_run.dataset_summary import DatasetSummary, summarise
@@ -19,6 +20,7 @@ class Scan(msgspec.Struct, frozen=True, tag_field="kind", tag="scan"):
 
     folder: str
     settings: SplitSettings
+    labels: LabelSettings = LabelSettings()
 
 
 class Progress(msgspec.Struct, frozen=True, tag_field="kind", tag="progress"):
@@ -40,7 +42,10 @@ def main() -> None:
         if done % EVERY == 0:
             channel.send(Progress(done, total))
 
-    channel.serve(Scan, lambda request: Found(summarise(path_from_json(request.folder), request.settings, progress)))
+    def found(request: Scan) -> Found:
+        return Found(summarise(path_from_json(request.folder), request.settings, request.labels, progress))
+
+    channel.serve(Scan, found)
 
 
 if __name__ == "__main__":

@@ -2,12 +2,13 @@
 
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from textual.content import Content
 
-from core.dataset.split_settings import SplitSettings
+from core.dataset.labels.settings import LabelSettings
+from core.dataset.split_settings import SplitSettings, own_split
 from tui.text.cells import fitted, widest
 from tui.text.formatting import count
 
@@ -28,10 +29,19 @@ class DatasetSummary:
     """``au 22,050 Hz``, the most frequent first."""
     excluded: list[tuple[str, str]]
     """Path, reason."""
+    labels: LabelSettings = field(default_factory=LabelSettings)
+    """What finds the same labels again."""
+    label_source: str = ""
+    """Where the labels come from, in words."""
+    own_split: bool = False
+    """Whether the collection's own split is used."""
 
 
 def summarise(
-    folder: Path, settings: SplitSettings, on_progress: Callable[[int, int], None] | None = None
+    folder: Path,
+    settings: SplitSettings,
+    labels: LabelSettings | None = None,
+    on_progress: Callable[[int, int], None] | None = None,
 ) -> DatasetSummary:
     """Scan a dataset: decodes and hashes every new file, seconds per thousand clips.
 
@@ -42,7 +52,9 @@ def summarise(
     from core.dataset.scan import scan
     from core.dataset.split import split
 
-    found = scan(folder, on_progress=on_progress)
+    found = scan(folder, labels=labels, on_progress=on_progress)
+    if found.has_split:
+        settings = own_split(settings)
     formats = Counter(f"{clip.format} {clip.rate:,} Hz" for clip in found.clips)
     return DatasetSummary(
         clips={genre: sum(clip.genre == genre for clip in found.clips) for genre in found.genres},
@@ -52,6 +64,9 @@ def summarise(
         longest_s=max(clip.duration_s for clip in found.clips),
         formats=[name for name, _ in formats.most_common()],
         excluded=[(file.path, file.reason) for file in found.excluded],
+        labels=found.labels,
+        label_source=found.label_source,
+        own_split=found.has_split,
     )
 
 
@@ -63,7 +78,8 @@ def summary_lines(summary: DatasetSummary, width: int, height: int) -> list[Cont
             f" · {count(len(summary.clips), 'genre')} · {_hours(summary.hours)} · {_lengths(summary)}",
         ),
         Content(" · ".join(f"{part} {clips:,}" for part, clips in summary.parts.items())),
-        Content(_some(summary.formats, 3)),
+        Content(summary.label_source or _some(summary.formats, 3)),
+        *([Content(_some(summary.formats, 3))] if summary.label_source else []),
     ]
     excluded = _excluded(summary)
     if len(lines) + len(excluded) + len(summary.clips) + 2 <= height:

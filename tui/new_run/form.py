@@ -7,6 +7,7 @@ from typing import Self
 
 import msgspec
 
+from core.dataset.labels.settings import KINDS, LabelSettings
 from core.models.registry import MODEL_NAMES
 from core.runs.folder import MOST_EPOCHS
 from core.training.presets import PRESETS, preset
@@ -23,6 +24,7 @@ LABELS = {
     "learning_rate": "Learning rate",
     "seed": "Seed",
     "device": "Device",
+    "labels": "Labels",
     "name": "Name",
 }
 
@@ -46,6 +48,8 @@ class RecipeForm:
     seed: str
     device: str
     name: str = ""
+    labels: str = ""
+    """A table, ``tags`` or ``folders``; empty takes what is found."""
 
     @classmethod
     def initial(cls, settings: NewRunSettings, data: str = "") -> Self:
@@ -78,13 +82,27 @@ class RecipeForm:
             FieldError: none is given, or it is not a folder.
         """
         if not self.data.strip():
-            raise FieldError("data", "Choose a folder with one subfolder of audio files per genre.")
+            raise FieldError("data", "Choose a folder with music.")
         folder = Path(self.data.strip()).expanduser().absolute()
         if not folder.exists():
             raise FieldError("data", f"There is no folder {folder}.")
         if not folder.is_dir():
-            raise FieldError("data", f"{folder} is a file; choose the folder with one subfolder per genre.")
+            raise FieldError("data", f"{folder} is a file; choose the folder with the music.")
         return folder
+
+    def label_settings(self) -> LabelSettings:
+        """Where the genres come from.
+
+        Raises:
+            FieldError: there is no such table.
+        """
+        source = self.labels.strip()
+        if not source or source in KINDS:
+            return LabelSettings(source=source or "auto")
+        path = Path(source).expanduser().absolute()
+        if not path.exists():
+            raise FieldError("labels", f"There is no table {path}; type tags or folders, or nothing at all.")
+        return LabelSettings(source=str(path))
 
     def recipe(self) -> Recipe:
         """The recipe that the form describes.
@@ -106,6 +124,7 @@ class RecipeForm:
             batch_size=self._whole("batch_size", least=1),
             seed=self._whole("seed", least=0),
             device=self.device,
+            labels=self.label_settings(),
             optimiser=optimiser,
         )
 

@@ -5,6 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import ClassVar
 
+import msgspec
 from textual import on, work
 from textual.app import ComposeResult
 from textual.binding import Binding
@@ -13,6 +14,7 @@ from textual.content import Content
 from textual.timer import Timer
 from textual.widgets import Button, Input, Label, Static
 
+from core.dataset.split_settings import own_split
 from core.models.registry import MODELS
 from core.runs.actions import start
 from core.runs.directory import list_runs
@@ -41,7 +43,7 @@ HINTS = {
 class NewRunScreen(ModeScreen):
     MODE = "runs"
     HELP = (
-        "A run trains one model on one dataset: a folder with one subfolder of audio files per genre. It runs in a "
+        "A run trains one model on one dataset: music in a folder per genre, with tags or with a table. It runs in a "
         "separate process, whether or not the app is open."
     )
     CSS_PATH = "../styles/new_run.tcss"
@@ -87,15 +89,15 @@ class NewRunScreen(ModeScreen):
         about = {name: (make.__doc__ or "").splitlines()[0] for name, make in PRESETS.items()}
         with Horizontal(id="new-run"):
             with VerticalScroll(id="form", can_focus=False):
-                yield from self._row(
-                    "data", PathInput(form.data, placeholder="a folder with one subfolder per genre", id="data")
-                )
+                yield from self._row("data", PathInput(form.data, placeholder="a folder with music", id="data"))
                 yield Static("", id="brief")
                 yield from self._row("preset", OptionSpinner(about, form.preset, id="preset"))
                 yield from self._row("model", OptionSpinner(MODELS, form.model, id="model"))
                 for field in ("epochs", "batch_size", "learning_rate", "seed"):
                     yield from self._row(field, TextInput(getattr(form, field), compact=True, id=field))
                 yield from self._row("device", OptionSpinner({form.device: ""}, form.device, id="device"))
+                placeholder = "found by looking; or a table, tags, folders"
+                yield from self._row("labels", PathInput(form.labels, placeholder=placeholder, id="labels"))
                 name = TextInput(form.name, compact=True, id="name", placeholder="dataset, preset, number")
                 yield from self._row("name", name)
                 yield Static("", id="mistake")
@@ -145,7 +147,7 @@ class NewRunScreen(ModeScreen):
         self.dataset = None
         self._end_scan()
         try:
-            folder = self.form.folder()
+            folder, labels = self.form.folder(), self.form.label_settings()
         except FieldError as mistake:
             self._show_lines([Content.styled(str(mistake), "$text-muted")])
             return
@@ -157,7 +159,7 @@ class NewRunScreen(ModeScreen):
             crashed="the files could not be scanned: the process has ended unexpectedly",
         )
         self._process = process
-        process.ask(Scan(path_to_json(folder), preset(self.form.preset, str(folder)).split))
+        process.ask(Scan(path_to_json(folder), preset(self.form.preset, str(folder)).split, labels))
 
     def _take(self, process: JsonlProcess[Scan, Message], message: Message | Refused) -> None:
         if process is not self._process:
@@ -192,7 +194,7 @@ class NewRunScreen(ModeScreen):
         if getattr(self.form, field) == event.value:
             return
         self._set(field, event.value)
-        if field == "data":
+        if field in ("data", "labels"):
             if self._soon is not None:
                 self._soon.stop()
             self._soon = self.set_timer(TYPING_SECONDS, self._scan)
@@ -265,6 +267,10 @@ class NewRunScreen(ModeScreen):
             recipe = self.form.recipe()
             self._start_after_scan = self._scanning
             self._ready_folder()
+            if self.dataset is not None:
+                recipe = msgspec.structs.replace(recipe, labels=self.dataset.labels)
+                if self.dataset.own_split:
+                    recipe = msgspec.structs.replace(recipe, split=own_split(recipe.split))
             name = dataset_name(Path(recipe.data))
             webhook = self.app.settings.webhook or None
             run = start(self.app.runs_dir, to_dict(recipe), name, name=self.form.name or None, webhook=webhook)

@@ -13,6 +13,8 @@ from core.util.text import printable
 TABLE_SUFFIXES = (".csv", ".tsv", ".jsonl", ".ndjson", ".parquet")
 FIRST_NAMES = ("metadata", "labels", "tracks", "index")
 """Stems of the tables that are tried first."""
+SPLIT_STEM = "split"
+"""A table that divides the files; it may repeat their genres, and is no source of them unless it is named."""
 LARGEST_FOUND = 200_000_000
 """Bytes of a table that is looked at without being named."""
 MOST_TABLES = 20
@@ -109,6 +111,7 @@ def find_tables(folder: Path) -> Iterator[Table]:
         rows = [{column: row.get(column, "") for column in columns} for table in parts for row in table.rows]
         yield Table(folder, columns, rows)
     found = [path for path in entries(folder) if path.suffix.lower() in TABLE_SUFFIXES and path.is_file()]
+    found = [path for path in found if path.stem.lower() != SPLIT_STEM]
     found.sort(key=lambda path: (_rank(path.stem.lower()), path.name))
     for path in found[:MOST_TABLES]:
         if (table := _readable(path)) is not None:

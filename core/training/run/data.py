@@ -185,6 +185,12 @@ def _check_labels(clips: list[Clip], missing: list[tuple[str, str, str]]) -> Non
 def _first_split(clips: list[Clip], rows: list[dict[str, str]], logger: Logger) -> Split:
     """The split that the run began with, as indices into ``clips``."""
     indices = {(clip.genre, clip.name, clip.content): i for i, clip in enumerate(clips)}
+    # A name may have got longer, because another file of that name was added.
+    renamed = {(clip.genre, clip.content): i for i, clip in enumerate(clips)}
+    for row in rows:
+        genre, content = row["genre"], row["content"]
+        if (genre, content) in renamed:
+            indices.setdefault((genre, row["name"], content), renamed[genre, content])
     wanted = [(row["genre"], row["name"], row["content"]) for row in rows]
     missing = [key for key in wanted if key not in indices]
     if missing:

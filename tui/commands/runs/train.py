@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 
-from core.dataset.split_settings import SplitSettings
+from core.dataset.split_settings import own_split
 from core.models.registry import MODELS
 from core.training.presets import DEFAULT_PRESET, PRESETS, preset
 from core.training.recipe import Recipe, from_dict, to_dict
@@ -139,7 +139,7 @@ def _checked(args: argparse.Namespace, data: Path, recipe: Recipe) -> Recipe:
     recipe = msgspec.structs.replace(recipe, labels=found.labels)
     asked = args.split_column or args.groups or any(setting.startswith("split.") for setting in args.settings)
     if found.has_split and not asked:
-        recipe = msgspec.structs.replace(recipe, split=SplitSettings(protocol="column", seed=recipe.split.seed))
+        recipe = msgspec.structs.replace(recipe, split=own_split(recipe.split))
         print_note("the split is the collection's own; --set split.protocol=random makes another")
     split(found.clips, recipe.split)
     if recipe.device not in ("auto", "cpu"):

@@ -5,8 +5,6 @@ import json
 from collections.abc import Callable
 from pathlib import Path
 
-import mutagen
-import numpy as np
 import pytest
 
 from core.dataset.labels.settings import LabelSettings
@@ -14,35 +12,10 @@ from core.dataset.load import load_dataset
 from core.dataset.scan import Scan, scan
 from core.dataset.split_settings import SplitSettings
 from core.features.settings import FrontEndSettings
-from tests.support.sounds import sweep, write
+from tests.support.music import sound, table, tagged
 
 FRONT_END = FrontEndSettings(sample_rate=8000, n_fft=256, hop_length=128, n_mels=16, seconds=0.6)
 PER_GENRE = 3
-
-
-def sound(path: Path, number: int) -> Path:
-    """A short clip that differs from those of other numbers."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    rate = 44_100 if path.suffix == ".mp3" else 8000
-    return write(path, np.roll(sweep(0.7, rate), 40 * number), rate)
-
-
-def tagged(path: Path, number: int, **tags: str) -> Path:
-    file = mutagen.File(sound(path, number), easy=True)
-    if file.tags is None:
-        file.add_tags()
-    for name, value in tags.items():
-        file.tags[name] = [value]
-    file.save()
-    return path
-
-
-def table(path: Path, rows: list[dict[str, str]], delimiter: str = ",") -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("w", newline="") as file:
-        writer = csv.DictWriter(file, list(rows[0]), delimiter=delimiter)
-        writer.writeheader()
-        writer.writerows(rows)
 
 
 GENRES = [genre for genre in ("rock", "jazz") for _ in range(PER_GENRE)]
