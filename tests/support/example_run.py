@@ -86,6 +86,7 @@ def epoch_finished(number: int, best: float) -> ev.EpochFinished:
         val_seconds=0.05,
         clips_per_second=1840.0,
         is_best=accuracy > best,
+        gradient_norm=3.0 * math.exp(-number / 8) + 0.25,
         genre_accuracy=[grid[i][i] / VAL_CLIPS for i in range(len(GENRES))],
         confusion=grid,
     )
@@ -102,6 +103,7 @@ def batch(number: int, index: int) -> ev.BatchProgress:
         loss=2.2 * math.exp(-step / (5 * BATCHES)) + 0.03 + 0.3 * chance.random(),
         accuracy=min(1.0, 1 - math.exp(-step / (6 * BATCHES)) + 0.1 * chance.random()),
         learning_rate=1e-3,
+        gradient_norm=3.0 * math.exp(-step / (8 * BATCHES)) + 0.5 * chance.random(),
         clips_per_second=1840.0,
     )
 

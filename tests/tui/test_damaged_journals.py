@@ -15,10 +15,11 @@ from tests.support import example_run
 from tests.support.journal_damage import damaged, lines_of
 from tests.support.pilot import text, until, until_shown
 from tui.app import GenreApp
-from tui.charts.data import ChartData, HistoryColumns, accuracy_chart, loss_chart
+from tui.charts.data import ChartData
 from tui.charts.render import render_chart
+from tui.charts.run_charts import CHARTS, HistoryColumns, run_chart
 from tui.charts.view import View
-from tui.compare.curves import compared_accuracy, compared_loss
+from tui.compare.curves import compared_chart
 from tui.compare.tables import difference_lines, result_lines
 from tui.runs.columns import COLUMNS, layout, line, ordered
 from tui.runs.preview import preview
@@ -77,11 +78,9 @@ def charts_of(state: RunState, sound: RunState) -> Sequence[ChartData]:
         each.update(of.history)
     charts = []
     for steps in (False, True):
-        charts += [loss_chart(state, columns[0], steps=steps), accuracy_chart(state, columns[0], steps=steps)]
-        charts += [
-            compared_loss(columns, train=True, steps=steps),
-            compared_accuracy(columns, train=False, steps=steps),
-        ]
+        for chart in CHARTS:
+            charts.append(run_chart(chart, state, columns[0], steps=steps))
+            charts.append(compared_chart(chart, (state, sound), columns, train=True, steps=steps))
     return charts
 
 

@@ -1,6 +1,6 @@
 """One chart: a title line with the values, and the curves below it."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from math import isfinite
 
 from textual import events
@@ -34,15 +34,8 @@ class Chart(Widget):
             super().__init__()
             self.x = x
 
-    def __init__(self, format_value: Callable[[float], str], *, empty: str = "", id: str | None = None) -> None:
-        """
-        Args:
-            format_value: formats a value for the title.
-            empty: text shown while there are no values.
-        """
+    def __init__(self, *, id: str | None = None) -> None:
         super().__init__(id=id)
-        self._format = format_value
-        self._empty = empty
         self._data = ChartData("", ())
         self._view = View()
         self._unit = "epoch"
@@ -85,7 +78,7 @@ class Chart(Widget):
         if width < SMALLEST[0] or height < SMALLEST[1]:
             return []
         if not any(line.xs for line in self._data.lines):
-            empty = Content.styled(self._empty[:width].center(width), "$text-muted")
+            empty = Content.styled(self._data.empty[:width].center(width), "$text-muted")
             return [*[cells(Content(""))] * (height // 2), cells(empty)]
         self._rendered = render_chart(self._data, self._view, width, height, unit=self._unit, ascii_only=self.app.ascii)
         canvas = self._rendered.canvas
@@ -118,7 +111,7 @@ class Chart(Widget):
         """A sample, the name and the value of each line; with less room a shorter sample, no name, no value."""
         legend = Content("")
         for line in self._data.lines:
-            if line.name:
+            if line.name or len(self._data.lines) == 1:
                 sample, name = self._sample(line), "" if line.sign or brief > 1 else line.name
                 value = "" if brief > 2 else self._value(line)
                 legend += Content.assemble(
@@ -142,7 +135,7 @@ class Chart(Widget):
         if index is None or index < 0:
             return DASH
         value = line.ys[index]
-        return self._format(value) if isfinite(value) else DASH
+        return self._data.format(value) if isfinite(value) else DASH
 
     def _style(self, tag: int) -> str:
         series = self.app.palette.series

@@ -1,4 +1,4 @@
-"""Two charts, loss and accuracy, under one view (cursor, zoom, smoothing), and the keys of screens that show them."""
+"""Two charts at a time under one view (cursor, zoom, smoothing), and the keys of screens that show them."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -12,8 +12,8 @@ from textual.screen import Screen
 
 from tui.charts.chart import Chart
 from tui.charts.data import ChartData
+from tui.charts.run_charts import CHARTS, RunChart
 from tui.charts.view import View, go_back, move_cursor, put_cursor, zoom_in
-from tui.text import formatting
 
 SMOOTHING = (0.0, 0.5, 0.8, 0.95)
 """Smoothing weights that the key cycles through."""
@@ -32,16 +32,17 @@ class Curves(Container):
         super().__init__(id=id)
         self.view = View()
         self.steps = False
+        self._page = 0
         self._drawn: object = None
 
     def compose(self) -> ComposeResult:
-        yield Chart(formatting.loss, empty="Available after the first epoch.", id="loss")
-        yield Chart(lambda value: formatting.percent(value / 100), id="accuracy")
+        yield Chart(id="left")
+        yield Chart(id="right")
 
     # For subclasses
 
-    def chart_data(self) -> tuple[ChartData, ChartData]:
-        """The data of the loss chart and of the accuracy chart."""
+    def chart_data(self, chart: RunChart) -> ChartData:
+        """The data of one chart."""
         raise NotImplementedError
 
     def abscissas(self) -> Sequence[float]:
@@ -58,16 +59,28 @@ class Curves(Container):
 
     def refresh_curves(self) -> None:
         """Draw if data or view have changed."""
-        drawn = (self.version(), self.view, self.steps)
+        drawn = (self.version(), self.view, self.steps, self._page)
         if drawn == self._drawn:
             return
         self._drawn = drawn
-        unit = "step" if self.steps else "epoch"
-        loss, accuracy = self.chart_data()
-        self.query_one("#loss", Chart).show(loss, self.view, unit)
+        first, second = (self.chart_data(chart) for chart in self.charts)
+        self._draw(self.query_one("#left", Chart), first)
         # A key pressed meanwhile is handled between the two.
-        second = self.query_one("#accuracy", Chart)
-        self.call_later(second.show, accuracy, replace(self.view, logarithmic=False), unit)
+        self.call_later(self._draw, self.query_one("#right", Chart), second)
+
+    def _draw(self, chart: Chart, data: ChartData) -> None:
+        view = replace(self.view, logarithmic=self.view.logarithmic and data.logarithmic)
+        chart.show(data, view, "step" if self.steps else "epoch")
+
+    @property
+    def charts(self) -> Sequence[RunChart]:
+        """The two in view."""
+        return CHARTS[2 * self._page : 2 * self._page + 2]
+
+    def turn(self, by: int) -> None:
+        """Show the next two charts."""
+        self._page = (self._page + by) % (len(CHARTS) // 2)
+        self.refresh_curves()
 
     def _set_view(self, view: View) -> None:
         moved = view.cursor != self.view.cursor
@@ -79,7 +92,7 @@ class Curves(Container):
     # Keys
 
     def move(self, by: int, *, select: bool = False) -> None:
-        columns = self.query_one("#loss", Chart).columns
+        columns = self.query_one("#left", Chart).columns
         self._set_view(move_cursor(self.view, self.abscissas(), columns, by, select=select))
 
     def point_to(self, x: float) -> None:
@@ -115,6 +128,9 @@ class Curves(Container):
         self.post_message(self.ViewChanged())
 
 
+FURTHER = "Further charts: learning rate, gradient norm, clips per second, CPU, GPU and its memory"
+
+
 def curve_bindings(mode: str) -> list[Binding]:
     """The bindings of `CurveKeys`, with ids that start with ``mode``."""
     return [
@@ -130,6 +146,10 @@ def curve_bindings(mode: str) -> list[Binding]:
         Binding(
             "x", "steps", "steps", id=f"{mode}.steps", tooltip="Steps instead of epochs, averaged into up to 512 bins"
         ),
+        Binding(
+            "[", "turn(-1)", "previous charts", show=False, id=f"{mode}.previous_charts", tooltip="The previous charts"
+        ),
+        Binding("]", "turn(1)", "charts", id=f"{mode}.next_charts", tooltip=FURTHER),
         Binding("z", "zoom", "zoom", id=f"{mode}.zoom", tooltip="Zoom to the selection, or to half of the range"),
         Binding(
             "left",
@@ -167,6 +187,9 @@ class CurveKeys(Screen[None]):
 
     def action_select(self, by: int) -> None:
         self.query_one(Curves).move(by, select=True)
+
+    def action_turn(self, by: int) -> None:
+        self.query_one(Curves).turn(by)
 
     def action_zoom(self) -> None:
         self.query_one(Curves).zoom()

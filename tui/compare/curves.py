@@ -1,34 +1,40 @@
 """The curves of several runs, each with its letter and colour."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from core.runs.journal.state import RunState
 from tui.charts.curves import Curves
-from tui.charts.data import ChartData, HistoryColumns, Line
-from tui.charts.ticks import Bounds
+from tui.charts.data import ChartData
+from tui.charts.run_charts import HistoryColumns, RunChart, chart_data, newest_points, quantity_line
 
 LETTERS = "ABCDEFGH"
 """A run's letter marks its curve and its row; its colour has the same index in the palette's series."""
 _PART = {True: "Training", False: "Validation"}
 
 
-def compared_loss(runs: Sequence[HistoryColumns], *, train: bool, steps: bool) -> ChartData:
-    """The training or validation loss of each run."""
-    ys = [run.train_loss if train else run.val_loss for run in runs]
-    return ChartData(f"{_PART[train]} loss", _lines(runs, ys, steps), Bounds(low=0.0))
-
-
-def compared_accuracy(runs: Sequence[HistoryColumns], *, train: bool, steps: bool) -> ChartData:
-    """The training or validation accuracy of each run, in percent."""
-    ys = [run.train_accuracy if train else run.val_accuracy for run in runs]
-    return ChartData(f"{_PART[train]} accuracy", _lines(runs, ys, steps), Bounds(0.0, 100.0))
-
-
-def _lines(runs: Sequence[HistoryColumns], values: Sequence[Sequence[float]], steps: bool) -> list[Line]:
-    return [
-        Line(letter, tag, run.steps if steps else run.epochs, ys, letter, sign=letter)
-        for tag, (letter, run, ys) in enumerate(zip(LETTERS, runs, values, strict=False), start=1)
+def compared_chart(
+    chart: RunChart, states: Sequence[RunState], columns: Sequence[HistoryColumns], *, train: bool, steps: bool
+) -> ChartData:
+    """A chart of each run; of loss and accuracy either training's or validation's."""
+    parted = len(chart.quantities) == 2
+    quantity = chart.quantities[1 if parted and not train else 0]
+    if parted:
+        quantity = replace(quantity, step="")  # the steps of eight runs would cover each other
+    title = f"{_PART[train]} {chart.title.lower()}" if parted else chart.title
+    lines = [
+        replace(
+            quantity_line(chart, quantity, state, run, steps=steps),
+            name=letter,
+            tag=tag,
+            ascii_marker=letter,
+            sign=letter,
+            dashed=False,
+            spread=None,
+        )
+        for tag, (letter, state, run) in enumerate(zip(LETTERS, states, columns, strict=False), start=1)
     ]
+    return chart_data(chart, title, lines)
 
 
 class ComparedCurves(Curves):
@@ -36,9 +42,11 @@ class ComparedCurves(Curves):
         super().__init__(id=id)
         self.train = False
         """Whether training is shown instead of validation."""
+        self._states: Sequence[RunState] = ()
         self._runs: list[HistoryColumns] = []
 
     def show(self, states: Sequence[RunState]) -> None:
+        self._states = states
         self._runs = self._runs or [HistoryColumns() for _ in states]
         for columns, state in zip(self._runs, states, strict=True):
             columns.update(state.history)
@@ -48,13 +56,13 @@ class ComparedCurves(Curves):
         self.train = not self.train
         self.refresh_curves()
 
-    def chart_data(self) -> tuple[ChartData, ChartData]:
-        loss = compared_loss(self._runs, train=self.train, steps=self.steps)
-        return loss, compared_accuracy(self._runs, train=self.train, steps=self.steps)
+    def chart_data(self, chart: RunChart) -> ChartData:
+        return compared_chart(chart, self._states, self._runs, train=self.train, steps=self.steps)
 
     def abscissas(self) -> Sequence[float]:
         """Those of the longest run."""
         return max((run.steps if self.steps else run.epochs for run in self._runs), key=len, default=[])
 
     def version(self) -> object:
-        return self.train, [(len(run.epochs), run.last) for run in self._runs]
+        newest = [newest_points(self.charts, state, steps=self.steps) for state in self._states]
+        return self.train, newest, [(len(run.epochs), run.last) for run in self._runs]

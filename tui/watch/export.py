@@ -7,8 +7,9 @@ from core.runs.journal.history import history_csv, history_json
 from core.runs.journal.state import RunState
 from core.util.atomic import write_atomic
 from core.util.text import printable
-from tui.charts.data import ChartData, HistoryColumns, accuracy_chart, loss_chart
+from tui.charts.data import ChartData
 from tui.charts.render import curve_points, x_range
+from tui.charts.run_charts import ACCURACY, LOSS, HistoryColumns, run_chart
 from tui.charts.view import View
 
 POINTS = 2000
@@ -29,8 +30,9 @@ def export(state: RunState, view: View, *, steps: bool, folder: Path) -> list[Pa
     paths = [folder / name for name in ("history.csv", "history.json", "loss.svg", "accuracy.svg")]
     write_atomic(paths[0], history_csv(state).encode())
     write_atomic(paths[1], history_json(state))
-    _write_chart(paths[2], state.name, loss_chart(state, columns, steps=steps), "Loss", view, steps, view.logarithmic)
-    _write_chart(paths[3], state.name, accuracy_chart(state, columns, steps=steps), "Accuracy (%)", view, steps, False)
+    loss, accuracy = (run_chart(chart, state, columns, steps=steps) for chart in (LOSS, ACCURACY))
+    _write_chart(paths[2], state.name, loss, "Loss", view, steps, view.logarithmic)
+    _write_chart(paths[3], state.name, accuracy, "Accuracy (%)", view, steps, False)
     return paths
 
 

@@ -11,7 +11,8 @@ from textual.widget import Widget
 
 from core.runs.journal.state import RunState
 from tui.charts.curves import Curves
-from tui.charts.data import ChartData, HistoryColumns, accuracy_chart, loss_chart
+from tui.charts.data import ChartData
+from tui.charts.run_charts import HistoryColumns, RunChart, newest_points, run_chart
 from tui.shell.base import BaseApp
 from tui.watch.genres import Shading, confusion_grid, genre_bars, report_lines, validation_lines
 from tui.watch.row_panes import EpochHead, EpochRows, LogPane, Mistakes
@@ -32,18 +33,17 @@ class RunCurves(Curves):
         self._columns.update(state.history)
         self.refresh_curves()
 
-    def chart_data(self) -> tuple[ChartData, ChartData]:
-        state, columns = self._state, self._columns
-        return loss_chart(state, columns, steps=self.steps), accuracy_chart(state, columns, steps=self.steps)
+    def chart_data(self, chart: RunChart) -> ChartData:
+        return run_chart(chart, self._state, self._columns, steps=self.steps)
 
     def abscissas(self) -> Sequence[float]:
         if self.steps:
-            return [point.step for point in self._state.step_loss.points]
+            return [point.step for point in self._state.series["loss"].points]
         return self._columns.epochs
 
     def version(self) -> object:
         state = self._state
-        return state.history[-1:], len(state.history), state.best, state.step_loss.points[-1:] if self.steps else None
+        return state.history[-1:], len(state.history), state.best, newest_points(self.charts, state, steps=self.steps)
 
 
 SIDE = ("genres", "confusion", "mistakes", "report", "setup")

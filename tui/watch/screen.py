@@ -332,5 +332,5 @@ class WatchScreen(ModeScreen, CurveKeys):
             self.app.notify(f"{names}\nin {shown(folder)}", title="Written", timeout=10)
 
 
-_NEED_A_RUN = frozenset({"extend", "log_scale", "outliers", "smooth", "steps", "zoom", "pane", "write"})
+_NEED_A_RUN = frozenset({"extend", "log_scale", "outliers", "smooth", "steps", "turn", "zoom", "pane", "write"})
 """Actions that require a run in view."""

@@ -20,7 +20,8 @@ SCHEMA = 1
 
 Seconds = Annotated[float, Meta(ge=0, le=1e11)]
 """Also Unix times: until the year 5138, which every calendar function can show."""
-Number = Annotated[float, Meta(ge=-1e30, le=1e30)]
+LARGEST_NUMBER = 1e30
+Number = Annotated[float, Meta(ge=-LARGEST_NUMBER, le=LARGEST_NUMBER)]
 Share = Annotated[float, Meta(ge=0, le=1.001)]
 """A fraction; a float32 probability may be a little above 1."""
 Percent = Annotated[float, Meta(ge=0, le=1e6)]
@@ -150,6 +151,8 @@ class BatchProgress(Event, frozen=True, kw_only=True):
     loss: Number | None = None
     accuracy: Share | None = None
     learning_rate: Number | None = None
+    gradient_norm: Number | None = None
+    """Euclidean norm of the gradient of all weights at this step."""
     clips_per_second: Number = 0.0
 
 
@@ -158,7 +161,7 @@ class EpochFinished(Event, frozen=True, kw_only=True):
 
     ``genre_accuracy`` and ``confusion`` (rows: truth, columns: prediction) are of this epoch's validation, in the
     order of ``DatasetScanned.genres``. JSON has no NaN and no infinity: such a loss is stored, and read, as None.
-    ``seconds`` is ``train_seconds + val_seconds``.
+    ``seconds`` is ``train_seconds + val_seconds``. ``gradient_norm`` is that of the epoch's last step.
     """
 
     epoch: Annotated[int, Meta(ge=1, le=10**9)]
@@ -171,6 +174,7 @@ class EpochFinished(Event, frozen=True, kw_only=True):
     val_seconds: Seconds
     clips_per_second: Number
     is_best: bool
+    gradient_norm: Number | None = None
     genre_accuracy: list[Share | None] = []
     confusion: Confusion = []
 

@@ -12,7 +12,7 @@ from typing import Any
 
 from core.runs.journal import events as ev
 from core.runs.journal.log_lines import log_lines
-from core.runs.journal.state import ANSWERS, LOG_LINES, End, EpochRow, RunState, Validation
+from core.runs.journal.state import ANSWERS, LOG_LINES, PER_BATCH, PER_SAMPLE, End, EpochRow, RunState, Validation
 
 RECIPE_GROUPS = ("front_end", "split", "optimiser", "augmentation", "model_options")
 """Fields of a recipe that hold fields of their own."""
@@ -26,8 +26,7 @@ def reduce(state: RunState, events: Iterable[ev.Event]) -> RunState:
     new = replace(
         state,
         history=list(state.history),
-        step_loss=state.step_loss.copy(),
-        step_accuracy=state.step_accuracy.copy(),
+        series={name: series.copy() for name, series in state.series.items()},
         artefacts=dict(state.artefacts),
         checkpoints=dict(state.checkpoints),
         answers=dict(state.answers),
@@ -102,7 +101,7 @@ def _apply(state: RunState, event: ev.Event) -> None:
         case ev.EpochFinished():
             _epoch(state, event)
         case ev.DeviceSample():
-            state.device_sample = event
+            _sample(state, event)
         case ev.RunStarted():
             _start(state, event)
         case ev.RunQueued():
@@ -174,8 +173,17 @@ def _batch(state: RunState, event: ev.BatchProgress) -> None:
     if event.phase == "train":
         state.step = event.step
         state.learning_rate = event.learning_rate if event.learning_rate is not None else state.learning_rate
-        state.step_loss.add(event.step, event.loss)
-        state.step_accuracy.add(event.step, event.accuracy)
+        for name in PER_BATCH:
+            state.series[name].add(event.step, getattr(event, name))
+
+
+def _sample(state: RunState, event: ev.DeviceSample) -> None:
+    """A sample belongs to the step at which it was taken; of several at one step the first is kept."""
+    state.device_sample = event
+    for name in PER_SAMPLE:
+        series = state.series[name]
+        if state.step and not (series.points and series.points[-1].last == state.step):
+            series.add(state.step, getattr(event, name))
 
 
 def _epoch(state: RunState, event: ev.EpochFinished) -> None:
@@ -191,6 +199,7 @@ def _epoch(state: RunState, event: ev.EpochFinished) -> None:
         event.val_seconds,
         event.clips_per_second,
         state.step,
+        _finite(event.gradient_norm),
     )
     while state.history and state.history[-1].epoch >= row.epoch:
         state.history.pop()

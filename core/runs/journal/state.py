@@ -7,6 +7,7 @@ What is not in the journal (the run's name, whether its trainer lives, when the 
 filled in by `core.runs.folder.RunReader`.
 """
 
+import math
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -17,6 +18,10 @@ from core.runs.journal.log_lines import LogLine
 from core.runs.journal.series import Series
 from core.runs.journal.timing import Timing
 
+PER_BATCH = ("loss", "accuracy", "learning_rate", "gradient_norm", "clips_per_second")
+"""Fields of `events.BatchProgress` that a state keeps over the steps of training."""
+PER_SAMPLE = ("cpu_percent", "rss", "gpu_percent", "gpu_memory_used")
+"""The same of `events.DeviceSample`."""
 LOG_LINES = 1000
 ANSWERS = 64
 
@@ -40,6 +45,7 @@ class EpochRow(msgspec.Struct, frozen=True, gc=False):
     clips_per_second: float
     step: int
     """Training batches since the start of the run, at the end of this epoch; 0 when no batch was reported."""
+    gradient_norm: float = math.nan
 
 
 class Validation(msgspec.Struct, frozen=True):
@@ -115,9 +121,8 @@ class RunState:
     best: EpochRow | None = None
     """The row whose weights are best_model.pth; mark it where ``row.epoch == state.best.epoch``."""
     validation: Validation | None = None
-    step_loss: Series = field(default_factory=Series)
-    step_accuracy: Series = field(default_factory=Series)
-    """Training loss and accuracy over ``step``, at most `series.CAPACITY` points each with low, high and mean."""
+    series: dict[str, Series] = field(default_factory=lambda: {name: Series() for name in (*PER_BATCH, *PER_SAMPLE)})
+    """Field of `PER_BATCH` or `PER_SAMPLE` → values over ``step``, at most `series.CAPACITY` points each."""
 
     # What came of it
     test: ev.TestFinished | None = None

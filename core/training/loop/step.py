@@ -53,6 +53,8 @@ class Step:
         # Gradients are averaged over the processes, whose shards may differ by one window.
         share = len(labels_B) * train_state.group.info.size / global_batch_size
         (loss * share).backward()  # type: ignore[no-untyped-call]
+        gradients = [weight.grad for weight in train_state.model.parameters() if weight.grad is not None]
+        train_state.gradient_norm = torch.nn.utils.get_total_norm(gradients)
         train_state.optimiser.step()
         train_state.add_to_sums(loss.detach(), logits_BC.detach(), labels_B)
         return loss.detach()
@@ -69,11 +71,12 @@ FIRST_STEPS = 2
 
 @dataclass(frozen=True)
 class Captured:
-    """A captured step. It reads ``batch`` and writes ``loss``, always at the same addresses."""
+    """A captured step. It reads ``batch`` and writes the other two, always at the same addresses."""
 
     graph: torch.cuda.CUDAGraph
     batch: Batch
     loss: Tensor
+    gradient_norm: Tensor
 
 
 class CudaGraphStep(Step):
@@ -87,7 +90,7 @@ class CudaGraphStep(Step):
         warnings.filterwarnings("ignore", "This instance was constructed with capturable=True")  # capture follows
         self._stream = torch.cuda.Stream(train_state.precision.device)  # type: ignore[no-untyped-call]
         self._memory = torch.cuda.graph_pool_handle()
-        """Shared by all graphs: no two run at once, and only a graph's loss is read, before the next one runs."""
+        """Shared by all graphs: no two run at once, and what a graph writes is read before the next one runs."""
         self._done: Counter[int] = Counter()
         self._captured: dict[int, Captured] = {}
 
@@ -103,6 +106,7 @@ class CudaGraphStep(Step):
         captured.batch.mel_BMT.copy_(batch.mel_BMT)
         captured.batch.labels_B.copy_(batch.labels_B)
         captured.graph.replay()
+        self.train_state.gradient_norm = captured.gradient_norm
         return captured.loss
 
     def _eager(self, batch: Batch) -> Tensor:
@@ -123,4 +127,4 @@ class CudaGraphStep(Step):
         capture = torch.cuda.graph(graph, pool=self._memory, stream=self._stream, capture_error_mode="thread_local")
         with torch.cuda.device(self._stream.device), capture:
             loss = super()._on_device(own, len(own.labels_B))
-        return Captured(graph, own, loss)
+        return Captured(graph, own, loss, self.train_state.gradient_norm)

@@ -62,6 +62,8 @@ class TrainState:
         """Draws the augmentation; dropout draws from torch's global state."""
         self.sums = torch.zeros(2, device=precision.device)
         """Loss and number of correct predictions of the current epoch, summed on the device."""
+        self.gradient_norm = torch.tensor(math.nan)
+        """Euclidean norm of the last step's gradient, on the device and valid until the next step."""
         self.progress = TrainProgress(epochs=recipe.epochs, planned=recipe.epochs)
 
     @property

@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 from torch import Tensor
 
-from core.runs.journal.events import BatchProgress, EpochFinished, EpochStarted, Event
+from core.runs.journal.events import LARGEST_NUMBER, BatchProgress, EpochFinished, EpochStarted, Event
 from core.training.checkpoint import EpochMetrics
 from core.training.errors import StopRequested
 from core.training.loop.evaluation import Evaluation
@@ -57,6 +57,12 @@ class Timer:
         return time.perf_counter() - self._paused_seconds() - self._zero
 
 
+def _storable(value: Tensor) -> float | None:
+    """The number, or None for one that a journal does not hold; waits for the device."""
+    number = float(value)
+    return number if abs(number) < LARGEST_NUMBER else None
+
+
 class TrainerCallbacks(Callbacks):
     """Reports, answers and saves. Training and validation are timed separately, without pauses.
 
@@ -93,6 +99,7 @@ class TrainerCallbacks(Callbacks):
                     loss=float(loss),
                     accuracy=accuracy,
                     learning_rate=train_state.last_learning_rate,
+                    gradient_norm=_storable(train_state.gradient_norm),
                     clips_per_second=progress.clips / progress.seconds,
                 )
             )
@@ -129,6 +136,7 @@ class TrainerCallbacks(Callbacks):
                 val_seconds=self._timer.seconds,
                 clips_per_second=self._clips / self._train_seconds,
                 is_best=best is not None and best.epoch == metrics.epoch,
+                gradient_norm=_storable(train_state.gradient_norm),
                 genre_accuracy=validation.genre_accuracy,
                 confusion=validation.confusion.tolist(),
             )

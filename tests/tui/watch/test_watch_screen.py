@@ -116,7 +116,7 @@ async def test_a_selected_range_is_zoomed_to_and_left_again(running: Path) -> No
 async def test_a_click_on_the_chart_and_enter_on_an_epoch_put_the_cursor(running: Path) -> None:
     async with app_on(running).run_test(size=SIZE) as pilot:
         await until_shown(pilot, "train 0.5855")
-        await pilot.click("#loss", offset=(6, 4))
+        await pilot.click("#left", offset=(6, 4))
         await until_shown(pilot, "Loss epoch 1")
         await pilot.press("tab", "shift+tab", "up", "up", "enter")
         await until_shown(pilot, "Loss epoch 5")
@@ -135,6 +135,17 @@ async def test_scale_smoothing_and_axis_are_kept_for_the_run_and_no_other(runnin
         await pilot.app.watch_run(other)  # type: ignore[attr-defined]
         await until_shown(pilot, "✓ finished", "[report]")
         assert "Loss log" not in text(pilot)
+
+
+async def test_brackets_turn_through_further_charts(running: Path) -> None:
+    async with app_on(running).run_test(size=SIZE) as pilot:
+        await until_shown(pilot, "train 0.5855")
+        await pilot.press("]")
+        await until_shown(pilot, "Learning rate", "Gradient norm")
+        await pilot.press("x", "]")
+        await until_shown(pilot, "Clips per second", "CPU", "104%")
+        await pilot.press("[", "[", "[")
+        await until_shown(pilot, "GPU memory", "1.9 GB")
 
 
 async def test_a_run_that_is_watched_first_begins_as_the_settings_say(running: Path) -> None:

@@ -52,7 +52,7 @@ def test_a_whole_run() -> None:
     assert state.checkpoints["best"].epoch == 3
     assert state.device_sample is not None
     assert state.step == 3 * BATCHES
-    assert [point.first for point in state.step_loss.points] == list(range(1, 13))
+    assert [point.first for point in state.series["loss"].points] == list(range(1, 13))
     assert state.phase == "ended"
     assert "finished in" in state.log[-1].text
 
@@ -71,10 +71,10 @@ def test_folding_leaves_the_former_state_as_it_was() -> None:
     events = numbered(whole_run())
     half = reduce(RunState.empty(), events[:20])
     before = msgspec.json.encode(half.as_dict(START))
-    steps = list(half.step_loss.points)
+    steps = list(half.series["loss"].points)
     reduce(half, events[20:])
     assert msgspec.json.encode(half.as_dict(START)) == before
-    assert half.step_loss.points == steps
+    assert half.series["loss"].points == steps
 
 
 def stories() -> st.SearchStrategy[list[ev.Event]]:
@@ -160,7 +160,7 @@ def test_a_further_life_forgets_what_comes_after_its_checkpoint() -> None:
 
 def test_the_steps_of_a_further_life_follow_on_its_checkpoint() -> None:
     events = [*beginning(), *epoch(1), *epoch(2), run_started(resumed_from=1), *epoch(2)]
-    assert [point.first for point in folded(events).step_loss.points] == list(range(1, 2 * BATCHES + 1))
+    assert [point.first for point in folded(events).series["loss"].points] == list(range(1, 2 * BATCHES + 1))
 
 
 def test_values_that_are_missing_or_infinite_are_nan_and_leave_gaps() -> None:
@@ -169,7 +169,7 @@ def test_values_that_are_missing_or_infinite_are_nan_and_leave_gaps() -> None:
     state = folded([*beginning(), batch, odd])
     assert math.isnan(state.history[0].val_loss)
     assert math.isnan(state.history[0].train_loss)
-    assert state.step_loss.points == []
+    assert state.series["loss"].points == []
     assert state.as_dict()["history"][0]["val_loss"] is None
 
 
@@ -235,15 +235,30 @@ def test_memory_stays_bounded_over_a_long_run() -> None:
         ]
         step += 50
         state = reduce(state, [*batches, ev.Warned(message="w"), epoch_finished(number)])
-    assert len(state.step_loss.points) <= CAPACITY
+    assert len(state.series["loss"].points) <= CAPACITY
     assert len(state.log) == LOG_LINES
     assert state.log_dropped == len(reduce(RunState.empty(), numbered(beginning())).log) + 4000 - LOG_LINES
-    assert state.step_loss.points[0].low == 1
-    assert state.step_loss.points[-1].high == 100_000
-    total = sum(point.n for point in state.step_loss.points)
+    assert state.series["loss"].points[0].low == 1
+    assert state.series["loss"].points[-1].high == 100_000
+    total = sum(point.n for point in state.series["loss"].points)
     assert total == 100_000
-    mean = sum(point.mean * point.n for point in state.step_loss.points) / total
+    mean = sum(point.mean * point.n for point in state.series["loss"].points) / total
     assert math.isclose(mean, 50_000.5)
+
+
+def test_what_is_sampled_while_training_is_kept_over_steps() -> None:
+    def progress(step: int, norm: float | None) -> ev.BatchProgress:
+        return ev.BatchProgress(epoch=1, batch=step, batches=9, step=step, gradient_norm=norm, learning_rate=0.1)
+
+    def sampled(percent: float | None) -> ev.DeviceSample:
+        return ev.DeviceSample(cpu_percent=50, rss=1, ram_used=1, ram_total=2, gpu_percent=percent)
+
+    early = sampled(1.0)  # before training there is no step that it could belong to
+    events = [*beginning(), early, progress(3, 2.5), sampled(80.0), sampled(90.0), progress(5, None), sampled(None)]
+    series = folded(events).series
+    assert [(point.step, point.mean) for point in series["gradient_norm"].points] == [(3, 2.5)]
+    assert [(point.step, point.mean) for point in series["gpu_percent"].points] == [(3, 80.0)]
+    assert [point.step for point in series["cpu_percent"].points] == [3, 5]
 
 
 def test_time_worked_leaves_out_the_time_between_lives() -> None:
