@@ -47,7 +47,7 @@ def state_of(folder: Path, journal: bytes) -> RunState:
 
 def show_everywhere(state: RunState, sound: RunState) -> None:
     """Everything that Watch, Runs and Compare draw of a run, at every width."""
-    shading = Shading(DARK.heat)
+    shading = Shading.of(DARK)
     for width in WIDTHS:
         made: list[Content] = [*run_header(state, NOW, width), progress_line(state, width), *preview(state, NOW, width)]
         made += [*setup_lines(state, width), *genre_bars(state, width), *report_lines(state, width, shading)]

@@ -28,8 +28,8 @@ class Curves(Container):
     class Moved(Message):
         """The cursor moved or disappeared."""
 
-    def __init__(self, *, id: str | None = None) -> None:
-        super().__init__(id=id)
+    def __init__(self, *, id: str | None = None, classes: str | None = None) -> None:
+        super().__init__(id=id, classes=classes)
         self.view = View()
         self.steps = False
         self._page = 0

@@ -112,9 +112,10 @@ def integer_ticks(low: float, high: float, at_most: int) -> list[Tick]:
 
 def _value_label(value: float, step: float) -> str:
     """The value with as many decimals as all multiples of ``step`` need."""
-    if step >= 1e4 or abs(value) >= 1e6 or step < 1e-4:
+    exact = (decimals for decimals in range(7) if abs(round(step, decimals) - step) <= 1e-6 * step)
+    decimals = next(exact, None)
+    if decimals is None or step >= 1e4 or abs(value) >= 1e6:
         return _short_value(value)
-    decimals = next(d for d in range(7) if abs(round(step, d) - step) <= 1e-6 * step)
     return f"{value:.{decimals}f}"
 
 

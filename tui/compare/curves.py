@@ -38,8 +38,8 @@ def compared_chart(
 
 
 class ComparedCurves(Curves):
-    def __init__(self, *, id: str | None = None) -> None:
-        super().__init__(id=id)
+    def __init__(self, *, id: str | None = None, classes: str | None = None) -> None:
+        super().__init__(id=id, classes=classes)
         self.train = False
         """Whether training is shown instead of validation."""
         self._states: Sequence[RunState] = ()

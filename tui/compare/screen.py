@@ -20,6 +20,7 @@ from tui.compare.tables import difference_lines, result_lines
 from tui.shell.base import BaseApp
 from tui.shell.mode_screen import KeyBar
 from tui.widgets.pane_tabs import PaneTabs
+from tui.widgets.panel import frame, key_of
 from tui.widgets.row_list import LinesView
 from tui.widgets.text_lines import TextLines
 
@@ -71,10 +72,10 @@ class CompareScreen(CurveKeys):
 
     def compose(self) -> ComposeResult:
         yield TextLines(id="header")
-        yield PaneTabs(id="tabs")
-        yield ComparedCurves(id="charts")
-        yield LinesView(id="results")
-        yield LinesView(id="recipes")
+        yield PaneTabs(framed=True, id="tabs")
+        yield ComparedCurves(id="charts", classes="panel")
+        yield LinesView(id="results", classes="panel")
+        yield LinesView(id="recipes", classes="panel")
         yield KeyBar()
 
     def on_mount(self) -> None:
@@ -123,7 +124,7 @@ class CompareScreen(CurveKeys):
         differing = difference_lines(states, colours, recipes.row_width)
         recipes.show(differing)
         if not self._tabbed:
-            results.styles.height, recipes.styles.height = len(states) + 2, len(differing) + 1
+            results.styles.height, recipes.styles.height = len(states) + 3, len(differing) + 2
 
     @property
     def _tabbed(self) -> bool:
@@ -136,6 +137,18 @@ class CompareScreen(CurveKeys):
         tabs = self.query_one("#tabs", PaneTabs)
         tabs.display = self._tabbed
         tabs.show(PANES, self._pane)
+        self.set_class(self._tabbed, "framed")
+        for pane in PANES:
+            self.query_one(f"#{pane}").set_class(self._tabbed, "-below-tabs")
+
+        def keys(**names: str) -> list[tuple[str, str]]:
+            return [(key_of(self, f"compare.{name}"), what) for name, what in names.items()]
+
+        turn = " ".join(key for key, _ in keys(previous_charts="", next_charts=""))
+        further = keys(train="train/val", zoom="zoom", outliers="outliers", smooth="smooth")
+        frame(self.query_one("#charts"), "curves", [(turn, "charts"), *further])
+        frame(self.query_one("#results"), "results")
+        frame(self.query_one("#recipes"), "differences between the recipes")
         if self._tabbed:
             self.query_one("#results").styles.height = self.query_one("#recipes").styles.height = "1fr"
 

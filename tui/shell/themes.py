@@ -25,7 +25,11 @@ class Palette:
     series: tuple[str, ...]
     """Eight distinguishable colours, for the runs of a comparison."""
     heat: tuple[str, str]
-    """Background of a cell from lowest to highest value, as ``#rrggbb``: confusion matrices, spectrograms."""
+    """Background of a cell from lowest to highest value, as ``#rrggbb``."""
+    right: str
+    """Background of clips that were classified correctly: blue or green, as ``#rrggbb``."""
+    wrong: str
+    """Background of clips that were not: orange or red."""
 
     @property
     def variables(self) -> dict[str, str]:
@@ -41,6 +45,8 @@ DARK = Palette(
     faint="#5d6675",
     series=("#7aa2f7", "#e5b567", "#8fc17d", "#e8788a", "#b58fe0", "#5fc4c0", "#e59a6f", "#c3cad6"),
     heat=("#171a20", "#7aa2f7"),
+    right="#7aa2f7",
+    wrong="#e8788a",
 )
 LIGHT = Palette(
     train="#2459b3",
@@ -51,6 +57,8 @@ LIGHT = Palette(
     faint="#9aa1ab",
     series=("#2459b3", "#a85a00", "#2d7a38", "#b3263f", "#7440a8", "#007a78", "#8a4b2a", "#50565f"),
     heat=("#f7f7f5", "#2459b3"),
+    right="#2459b3",
+    wrong="#b3263f",
 )
 COLOUR_BLIND = Palette(
     # Okabe & Ito (2008), "Color Universal Design": distinguishable with every common colour vision deficiency.
@@ -62,6 +70,8 @@ COLOUR_BLIND = Palette(
     faint="#69707c",
     series=("#56b4e9", "#e69f00", "#009e73", "#f0e442", "#cc79a7", "#4f8fd0", "#d55e00", "#d0d0d0"),
     heat=("#15171b", "#f0e442"),
+    right="#56b4e9",
+    wrong="#d55e00",
 )
 SIXTEEN = Palette(
     # Names, not values: the terminal's own 16 colours.
@@ -82,6 +92,8 @@ SIXTEEN = Palette(
         "ansi_white",
     ),
     heat=("#000000", "#ffffff"),
+    right="#0087d7",
+    wrong="#d70000",
 )
 
 PALETTES: dict[str, Palette] = {"dark": DARK, "light": LIGHT, "colour-blind": COLOUR_BLIND, "16-colour": SIXTEEN}

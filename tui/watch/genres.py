@@ -9,6 +9,7 @@ from textual.content import Content
 
 from core.runs.journal.events import TestFinished
 from core.runs.journal.state import RunState, Validation
+from tui.shell.themes import Palette
 from tui.text.cells import bar, fitted, widest
 from tui.text.formatting import DASH, loss, percent
 
@@ -91,11 +92,19 @@ ASCII_SHADES = " .:+#"
 class Shading(NamedTuple):
     """How the cells of a matrix are shaded."""
 
-    heat: tuple[str, str]
-    """Background of a cell with none and with all of its row's clips, ``#rrggbb``."""
+    empty: str
+    """Background of a cell with none of its row's clips, ``#rrggbb``."""
+    right: str
+    """Background of a cell on the diagonal with all of its row's clips."""
+    wrong: str
+    """The same off the diagonal."""
     colour: bool = True
     """If false, a character beside the count is the shade, instead of a background."""
     ascii_only: bool = False
+
+    @classmethod
+    def of(cls, palette: Palette, *, colour: bool = True, ascii_only: bool = False) -> "Shading":
+        return cls(palette.heat[0], palette.right, palette.wrong, colour, ascii_only)
 
 
 def confusion_grid(
@@ -143,7 +152,9 @@ def _cell(number: int, share: float, width: int, diagonal: bool, shading: Shadin
     if not number:
         return Content.styled(f"{text:>{width - 1}} ", "" if diagonal else "$faint")
     # Even a single clip must be distinguishable from none.
-    background = Color.parse(shading.heat[0]).blend(Color.parse(shading.heat[1]), 0.15 + 0.85 * share)
+    background = Color.parse(shading.empty).blend(
+        Color.parse(shading.right if diagonal else shading.wrong), 0.15 + 0.85 * share
+    )
     ink = background.get_contrast_text(1.0).hex6
     weight = "bold " if diagonal else ""
     return Content.styled(f"{text:>{width - 1}} ", f"{weight}{ink} on {background.hex6}")

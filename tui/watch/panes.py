@@ -18,13 +18,14 @@ from tui.watch.genres import Shading, confusion_grid, genre_bars, report_lines, 
 from tui.watch.row_panes import EpochHead, EpochRows, LogPane, Mistakes
 from tui.watch.setup import progress_line, setup_lines
 from tui.widgets.pane_tabs import PaneTabs
+from tui.widgets.panel import frame, key_of
 from tui.widgets.row_list import LinesView, RowList
 from tui.widgets.text_lines import TextLines
 
 
 class RunCurves(Curves):
-    def __init__(self, *, id: str | None = None) -> None:
-        super().__init__(id=id)
+    def __init__(self, *, id: str | None = None, classes: str | None = None) -> None:
+        super().__init__(id=id, classes=classes)
         self._state = RunState.empty()
         self._columns = HistoryColumns()
 
@@ -67,21 +68,21 @@ class Panes(Vertical):
         self._notice: Content | None = None
 
     def compose(self) -> ComposeResult:
-        yield PaneTabs(id="tabs")
-        yield RunCurves(id="charts")
+        yield PaneTabs(framed=True, id="tabs")
+        yield RunCurves(id="charts", classes="panel")
         with Horizontal(id="lower"):
-            with Vertical(id="epochs"):
+            with Vertical(id="epochs", classes="panel"):
                 yield EpochHead()
                 yield EpochRows(id="epoch-rows")
-            with Vertical(id="side"):
-                yield PaneTabs(id="side-tabs")
-                for pane in SIDE:
-                    yield Mistakes(id=pane) if pane == "mistakes" else LinesView(id=pane)
-            with Vertical(id="beside"):
-                yield TextLines(id="beside-title")
+            with Vertical(id="side", classes="framed"):
+                yield PaneTabs(framed=True, id="side-tabs")
+                with Vertical(id="side-body", classes="panel -below-tabs"):
+                    for pane in SIDE:
+                        yield Mistakes(id=pane) if pane == "mistakes" else LinesView(id=pane)
+            with Vertical(id="beside", classes="panel"):
                 yield LinesView(id="beside-confusion")
         yield TextLines(id="progress")
-        yield LogPane(id="log")
+        yield LogPane(id="log", classes="panel")
 
     def begin(self, pane: str) -> None:
         """Start with another run, and the pane chosen for it earlier, if any."""
@@ -90,7 +91,7 @@ class Panes(Vertical):
             rows.begin()
 
     def show(self, state: RunState, notice: Content | None) -> None:
-        """Show ``state``, and ``notice`` in or above the progress line."""
+        """Show ``state``, and ``notice`` instead of the progress line."""
         self._state, self._notice = state, notice
         self._arrange()
         self._fill()
@@ -104,9 +105,7 @@ class Panes(Vertical):
         self.query_one(Mistakes).show(state)
         self.query_one(LogPane).show(state)
         progress = progress_line(state, self.size.width - 2)
-        notice = self._notice or Content("")
-        above = [self._notice or progress] if self._tabbed else [notice, progress]
-        self.query_one("#progress", TextLines).show(above)
+        self.query_one("#progress", TextLines).show([self._notice or progress])
         for pane in self.query(LinesView):
             self._fill_lines(pane)
 
@@ -121,7 +120,7 @@ class Panes(Vertical):
 
     def _lines(self, pane: str, width: int) -> list[Content]:
         state, app = self._state, self.app
-        shading = Shading(app.palette.heat, colour=not (app.no_color or app.ascii), ascii_only=app.ascii)
+        shading = Shading.of(app.palette, colour=not (app.no_color or app.ascii), ascii_only=app.ascii)
         match pane:
             case "genres":
                 return genre_bars(state, width)
@@ -169,7 +168,26 @@ class Panes(Vertical):
         self.set_class(tabbed, "-tabbed")
         self.query_one("#tabs", PaneTabs).show(PANES, tab)
         self.query_one("#side-tabs", PaneTabs).show(self._side, tab)
-        self.query_one("#beside-title", TextLines).show([Content.styled(" confusion", "bold")])
+        self._frame(tab, tabbed=tabbed)
+
+    def _frame(self, tab: str, *, tabbed: bool) -> None:
+        """Titles and keys of the panels; behind tabs the tab is the title."""
+        for name in ("charts", "epochs", "log"):
+            self.query_one(f"#{name}").set_class(tabbed, "-below-tabs")
+        self.set_class(tabbed, "framed")
+
+        def keys(*names: str) -> list[tuple[str, str]]:
+            return [(key_of(self.screen, f"watch.{name}"), name.partition("_")[0]) for name in names]
+
+        turn = " ".join(key for key, _ in keys("previous_charts", "next_charts"))
+        validated = "" if self._state.validation is None else f"validation, epoch {self._state.validation.epoch}"
+        part = {"genres": validated, "confusion": validated, "mistakes": "test", "report": "test"}.get(tab, "")
+        part = "" if part == "test" and self._state.test is None else part
+        frame(self.query_one("#charts"), "curves", [(turn, "charts"), *keys("zoom", "outliers", "smooth", "log_scale")])
+        frame(self.query_one("#epochs"), "epochs", [("enter", "cursor")])
+        frame(self.query_one("#side-body"), "", [("enter", "classify")] if tab == "mistakes" else (), note=part)
+        frame(self.query_one("#beside"), "confusion", note=validated)
+        frame(self.query_one("#log"), "log")
 
     def _display(self, name: str, shown: bool) -> None:
         widget: Widget = self.query_one(f"#{name}")

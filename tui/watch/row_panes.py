@@ -133,8 +133,8 @@ LIMIT = 4000
 class LogPane(RowList):
     """The log of the run's events, with the traceback of a failure; follows the end while it is in view, and wraps."""
 
-    def __init__(self, *, id: str | None = None) -> None:
-        super().__init__(id=id)
+    def __init__(self, *, id: str | None = None, classes: str | None = None) -> None:
+        super().__init__(id=id, classes=classes)
         self._log: list[LogLine] = []
         self._end = 0
         self._width = 0

@@ -30,6 +30,7 @@ from tui.watch.panes import Panes
 from tui.watch.requests import CONSEQUENCES, PendingRequest
 from tui.watch.row_panes import Mistakes
 from tui.watch.view_state import WatchView
+from tui.widgets.panel import key_of
 from tui.widgets.row_list import RowList
 from tui.widgets.run_header import run_header
 from tui.widgets.text_lines import TextLines
@@ -188,7 +189,7 @@ class WatchScreen(ModeScreen, CurveKeys):
         short = self.app.height_class == "tiny"
         header = run_header(self._state, now(), self.size.width - 2, short=short)
         self.query_one("#header", TextLines).show(header)
-        notice = self._request.notice(self._state, self._key("watch.kill")) if self._request else None
+        notice = self._request.notice(self._state, key_of(self, "watch.kill")) if self._request else None
         self.query_one(Panes).show(self._state, notice)
         can_do = [self.check_action(action, ()) for action in ("pause", "resume", "stop", "signal")]
         if can_do != self._can_do:
@@ -277,11 +278,6 @@ class WatchScreen(ModeScreen, CurveKeys):
         except UserError as error:
             self.app.notify(str(error), severity="error")
         self._show()
-
-    def _key(self, binding_id: str) -> str:
-        """The key of one of this screen's bindings, as remapped."""
-        bindings = (binding for _, keys in self._bindings.key_to_bindings.items() for binding in keys)
-        return next((self.app.get_key_display(binding) for binding in bindings if binding.id == binding_id), "")
 
     # Keys of the charts and the panes
 

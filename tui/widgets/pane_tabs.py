@@ -1,4 +1,4 @@
-"""One line of tabs for panes that share a space; a click chooses one."""
+"""One line of tabs for panes that share a space; a click chooses one. It can be the upper border of their frame."""
 
 from collections.abc import Sequence
 
@@ -19,8 +19,13 @@ class PaneTabs(Widget):
             super().__init__()
             self.pane = pane
 
-    def __init__(self, *, id: str | None = None) -> None:
+    def __init__(self, *, framed: bool = False, id: str | None = None) -> None:
+        """
+        Args:
+            framed: draw the upper border of the panel below, in this widget's own colour.
+        """
         super().__init__(id=id)
+        self._framed = framed
         self._panes: Sequence[str] = ()
         self._active = ""
 
@@ -31,12 +36,17 @@ class PaneTabs(Widget):
 
     def render(self) -> Content:
         """Brackets, not colour alone, mark the active tab; tabs that do not fit scroll out on the left."""
-        tabs = self._tabs()
-        while len(tabs) > 1 and sum(map(len, tabs)) > self.size.width and self._label(self._active) != tabs[0]:
+        tabs, width = self._tabs(), self.size.width - 4 * self._framed
+        while len(tabs) > 1 and sum(map(len, tabs)) > width and self._label(self._active) != tabs[0]:
             tabs.pop(0)
-        return Content("").join(
-            Content.styled(tab, "bold" if tab == self._label(self._active) else "$text-muted") for tab in tabs
+        line = Content("").join(
+            Content.styled(tab, "$foreground bold" if tab == self._label(self._active) else "$text-muted")
+            for tab in tabs
         )
+        if not self._framed:
+            return line
+        line = line.truncate(max(0, width))
+        return Content.assemble("╭─", line, "─" * (width - line.cell_length), "─╮")
 
     def _tabs(self) -> list[str]:
         return [self._label(pane) for pane in self._panes]
@@ -45,7 +55,7 @@ class PaneTabs(Widget):
         return f"[{pane}]" if pane == self._active else f" {pane} "
 
     def on_click(self, event: events.Click) -> None:
-        end = 0
+        end = 2 * self._framed
         for pane in self._panes:
             end += len(pane) + 2
             if event.x < end:

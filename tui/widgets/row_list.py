@@ -56,8 +56,8 @@ class RowList(Widget, can_focus=True):
         def control(self) -> "RowList":
             return self.rows
 
-    def __init__(self, *, id: str | None = None) -> None:
-        super().__init__(id=id)
+    def __init__(self, *, id: str | None = None, classes: str | None = None) -> None:
+        super().__init__(id=id, classes=classes)
         self.cursor = 0
         self.top = 0
         """The first row in view."""
@@ -212,8 +212,8 @@ class LinesView(RowList):
             super().__init__()
             self.view = view
 
-    def __init__(self, *, id: str | None = None) -> None:
-        super().__init__(id=id)
+    def __init__(self, *, id: str | None = None, classes: str | None = None) -> None:
+        super().__init__(id=id, classes=classes)
         self._lines: Sequence[Content] = ()
 
     def show(self, lines: Sequence[Content]) -> None:

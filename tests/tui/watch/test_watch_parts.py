@@ -17,9 +17,8 @@ from tui.watch.row_panes import columns_for
 from tui.watch.setup import progress_line, setup_lines
 from tui.widgets.run_header import device_strip, run_header
 
-HEAT = ("#000000", "#ffffff")
-COLOUR = Shading(HEAT)
-PLAIN = Shading(HEAT, colour=False)
+COLOUR = Shading("#000000", right="#00ff00", wrong="#ff0000")
+PLAIN = COLOUR._replace(colour=False)
 
 
 def folded(events: list[ev.Event], *, alive: bool = True) -> RunState:
@@ -160,14 +159,17 @@ def test_the_grid_has_all_counts_in_straight_columns(width: int) -> None:
 def test_without_colour_the_shade_is_a_character() -> None:
     rows = [line.plain for line in confusion_grid([[10, 0], [4, 6]], ["a", "b"], 40, PLAIN)]
     assert "10█" in rows[1] and "6▓" in rows[2]
-    in_ascii = confusion_grid([[10, 0], [4, 6]], ["a", "b"], 40, Shading(HEAT, colour=False, ascii_only=True))
+    in_ascii = confusion_grid([[10, 0], [4, 6]], ["a", "b"], 40, PLAIN._replace(ascii_only=True))
     assert "10#" in in_ascii[1].plain
 
 
-def test_with_colour_the_shade_grows_with_the_share_of_the_row() -> None:
-    _, first, _ = confusion_grid([[9, 1], [0, 2]], ["a", "b"], 40, COLOUR)
-    backgrounds = [str(span.style).split(" on ")[1] for span in first.spans if " on " in str(span.style)]
-    assert backgrounds[0] > backgrounds[1] > "#000000"
+def test_right_is_green_and_wrong_is_red_and_the_shade_grows_with_the_share_of_the_row() -> None:
+    _, first, second = confusion_grid([[9, 1], [5, 5]], ["a", "b"], 40, COLOUR)
+    right, little, much, half = [
+        str(span.style).split(" on ")[1] for row in (first, second) for span in row.spans if " on " in str(span.style)
+    ]
+    assert right[5:] == half[5:] == "00" and right[1:3] == half[1:3] == "00" and right > half > "#000000"
+    assert little[3:] == much[3:] == "0000" and much > little > "#000000"
 
 
 def test_columns_of_genres_that_begin_alike_are_headed_differently() -> None:
