@@ -4,7 +4,7 @@ import contextlib
 import math
 import socket
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -12,10 +12,10 @@ from typing import Any
 import msgspec
 
 from core.runs import lock
-from core.runs.journal.events import AnyEvent
+from core.runs.journal.events import KINDS, AnyEvent, EpochFinished
 from core.runs.journal.journal import PIECE, JournalReader
 from core.runs.journal.reducer import plausible_recipe, reduce
-from core.runs.journal.state import RunState
+from core.runs.journal.state import RunState, Validation
 from core.util.atomic import write_atomic
 from core.util.errors import UserError
 from core.util.files import read_small
@@ -129,6 +129,18 @@ class RunFolder:
         reader = RunReader(self)
         reader.poll()
         return reader.state
+
+    def validation(self, epoch: int, genres: Sequence[str]) -> Validation | None:
+        """The validation of an epoch, searched for in the journal; None where it has none that fits ``genres``.
+
+        Takes about as long as the first `RunReader.poll`: keep it off an event loop.
+        """
+        journal = JournalReader(self.journal_path, skip=KINDS - {"epoch_finished"})
+        found: list[AnyEvent] = []
+        while events := journal.read(PIECE):  # an epoch that was trained again comes again
+            same: list[AnyEvent] = [e for e in events if isinstance(e, EpochFinished) and e.epoch == epoch]
+            found = same[-1:] or found
+        return reduce(replace(RunState.empty(), genres=list(genres)), found).validation
 
     def rename(self, name: str) -> "RunFolder":
         """Gives the run another name and returns it.

@@ -1,6 +1,7 @@
 """The panes of the Watch screen: side by side where there is room, behind tabs where there is not."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from textual import on
 from textual.app import ComposeResult
@@ -9,7 +10,7 @@ from textual.content import Content
 from textual.message import Message
 from textual.widget import Widget
 
-from core.runs.journal.state import RunState
+from core.runs.journal.state import RunState, Validation
 from tui.charts.curves import Curves
 from tui.charts.data import ChartData
 from tui.charts.run_charts import HistoryColumns, RunChart, newest_points, run_chart
@@ -66,6 +67,8 @@ class Panes(Vertical):
         """Empty until the user chooses a pane; until then the run's phase selects one."""
         self._state = RunState.empty()
         self._notice: Content | None = None
+        self._at_cursor: tuple[int, Validation | None] | None = None
+        """The epoch under the cursor and its validation; None while there is no cursor."""
 
     def compose(self) -> ComposeResult:
         yield PaneTabs(framed=True, id="tabs")
@@ -87,6 +90,7 @@ class Panes(Vertical):
     def begin(self, pane: str) -> None:
         """Start with another run, and the pane chosen for it earlier, if any."""
         self.chosen = pane if pane in PANES else ""
+        self._at_cursor = None
         for rows in self.query(RowList):
             rows.begin()
 
@@ -95,6 +99,17 @@ class Panes(Vertical):
         self._state, self._notice = state, notice
         self._arrange()
         self._fill()
+
+    def show_epoch(self, epoch: int | None, validation: Validation | None) -> None:
+        """Show the validation of the epoch under the cursor instead of the last one; None follows the run again."""
+        self._at_cursor = None if epoch is None else (epoch, validation)
+        self._arrange()
+        for pane in self.query(LinesView):
+            self._fill_lines(pane)
+
+    @property
+    def _validation(self) -> Validation | None:
+        return self._state.validation if self._at_cursor is None else self._at_cursor[1]
 
     # Content of the panes
 
@@ -123,13 +138,13 @@ class Panes(Vertical):
         shading = Shading.of(app.palette, colour=not (app.no_color or app.ascii), ascii_only=app.ascii)
         match pane:
             case "genres":
-                return genre_bars(state, width)
+                return genre_bars(replace(state, validation=self._validation), width)
             case "report":
                 return report_lines(state, width, shading)
             case "setup":
                 return setup_lines(state, width)
             case _:
-                seen = state.validation
+                seen = self._validation
                 grid = confusion_grid(seen.confusion if seen else [], state.genres, width, shading)
                 return [*grid, Content(""), *validation_lines(seen, state.genres)] if seen else grid
 
@@ -180,7 +195,8 @@ class Panes(Vertical):
             return [(key_of(self.screen, f"watch.{name}"), name.partition("_")[0]) for name in names]
 
         turn = " ".join(key for key, _ in keys("previous_charts", "next_charts"))
-        validated = "" if self._state.validation is None else f"validation, epoch {self._state.validation.epoch}"
+        seen = self._validation
+        validated = "" if seen is None else f"validation, epoch {seen.epoch}"
         part = {"genres": validated, "confusion": validated, "mistakes": "test", "report": "test"}.get(tab, "")
         part = "" if part == "test" and self._state.test is None else part
         frame(self.query_one("#charts"), "curves", [(turn, "charts"), *keys("zoom", "outliers", "smooth", "log_scale")])

@@ -64,6 +64,11 @@ class EpochRows(RowList):
         self.history, self._best = state.history, state.best
         self.rows_changed()
 
+    def move_to(self, index: int) -> None:
+        """Put the cursor on a row; on the last one it follows the run."""
+        if index != self.cursor:
+            self._move_cursor(index)
+
     def row_count(self) -> int:
         return len(self.history)
 

@@ -17,7 +17,7 @@ from core.runs import actions
 from core.runs.actions import total_epochs
 from core.runs.control import Kind
 from core.runs.folder import RunFolder, RunReader
-from core.runs.journal.state import RunState
+from core.runs.journal.state import EpochRow, RunState, Validation
 from core.util.errors import UserError
 from tui.charts.curves import CurveKeys, Curves, curve_bindings
 from tui.charts.view import View
@@ -28,7 +28,7 @@ from tui.text.formatting import count
 from tui.watch import view_state
 from tui.watch.panes import Panes
 from tui.watch.requests import CONSEQUENCES, PendingRequest
-from tui.watch.row_panes import Mistakes
+from tui.watch.row_panes import EpochRows, Mistakes
 from tui.watch.view_state import WatchView
 from tui.widgets.panel import key_of
 from tui.widgets.row_list import RowList
@@ -84,6 +84,15 @@ class WatchScreen(ModeScreen, CurveKeys):
 
         def can_replace(self, message: Message) -> bool:
             return isinstance(message, WatchScreen.Read) and message.tail is self.tail
+
+    class EpochRead(Message):
+        """The validation of the epoch under the cursor was read."""
+
+        def __init__(self, tail: RunReader, epoch: int, validation: Validation | None) -> None:
+            super().__init__()
+            self.tail = tail
+            self.epoch = epoch
+            self.validation = validation
 
     class Gone(Message):
         """The run folder is gone."""
@@ -296,6 +305,34 @@ class WatchScreen(ModeScreen, CurveKeys):
         view = curves.view
         kept = WatchView(smoothing=view.smoothing, log_loss=view.logarithmic, steps=curves.steps, pane=panes.chosen)
         view_state.save(self._tail.run.path, kept)
+
+    @on(Curves.Moved)
+    def follow_cursor(self) -> None:
+        """The epochs, the genres and the confusion matrix show what the charts' cursor is on."""
+        row, rows = self._row_at_cursor, self.query_one(EpochRows)
+        rows.move_to(len(rows.history) - 1 if row is None else rows.history.index(row))
+        if row is None:
+            self.query_one(Panes).show_epoch(None, None)
+        elif self._tail is not None:
+            self._read_epoch(self._tail, row.epoch, self._state.genres)
+
+    @property
+    def _row_at_cursor(self) -> EpochRow | None:
+        curves = self.query_one(Curves)
+        x, history = curves.view.cursor, self.query_one(EpochRows).history
+        if x is None or not history:
+            return None
+        return min(history, key=lambda row: abs((row.step if curves.steps else row.epoch) - x))
+
+    @work(thread=True, exclusive=True, group="epoch")
+    def _read_epoch(self, tail: RunReader, epoch: int, genres: list[str]) -> None:
+        self.post_message(self.EpochRead(tail, epoch, tail.run.validation(epoch, genres)))
+
+    @on(EpochRead)
+    def show_epoch(self, message: EpochRead) -> None:
+        row = self._row_at_cursor
+        if message.tail is self._tail and row is not None and row.epoch == message.epoch:
+            self.query_one(Panes).show_epoch(message.epoch, message.validation)
 
     @on(RowList.Chosen, "#epoch-rows")
     def point_to_epoch(self, event: RowList.Chosen) -> None:

@@ -118,7 +118,7 @@ async def test_a_click_on_the_chart_and_enter_on_an_epoch_put_the_cursor(running
         await until_shown(pilot, "train 0.5855")
         await pilot.click("#left", offset=(6, 4))
         await until_shown(pilot, "Loss epoch 1")
-        await pilot.press("tab", "shift+tab", "up", "up", "enter")
+        await pilot.press("tab", "shift+tab", "down", "down", "down", "down", "enter")
         await until_shown(pilot, "Loss epoch 5")
 
 
@@ -135,6 +135,17 @@ async def test_scale_smoothing_and_axis_are_kept_for_the_run_and_no_other(runnin
         await pilot.app.watch_run(other)  # type: ignore[attr-defined]
         await until_shown(pilot, "✓ finished", "[report]")
         assert "Loss log" not in text(pilot)
+
+
+async def test_epochs_genres_and_confusion_show_the_epoch_under_the_cursor(running: Path) -> None:
+    async with app_on(running).run_test(size=SIZE) as pilot:
+        await until_shown(pilot, "train 0.5855", "validation, epoch 7")
+        await pilot.press("left", "left", "left")
+        await until_shown(pilot, "Loss epoch 5", "validation, epoch 5")
+        assert rows(pilot).cursor == 4
+        await pilot.press("escape")
+        await until_shown(pilot, "validation, epoch 7")
+        assert rows(pilot).cursor == 6
 
 
 async def test_brackets_turn_through_further_charts(running: Path) -> None:

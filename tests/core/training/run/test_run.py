@@ -50,7 +50,9 @@ def test_events_come_in_the_order_of_the_story(finished: RunFolder) -> None:
 def test_each_epoch_tells_everything(finished: RunFolder) -> None:
     for epoch in lives.of_kind(finished, ev.EpochFinished):
         assert sum(map(sum, epoch.confusion)) == 3 and len(epoch.genre_accuracy) == 3
+        assert epoch.gradient_norm is not None and epoch.gradient_norm > 0
         assert epoch.train_seconds > 0 and epoch.val_seconds > 0 and epoch.clips_per_second > 0
+    assert all(batch.gradient_norm for batch in lives.of_kind(finished, ev.BatchProgress) if batch.phase == "train")
     best = [epoch for epoch in lives.of_kind(finished, ev.EpochFinished) if epoch.is_best][-1]
     saved = lives.load(finished.best_model_path)
     assert (saved["epoch"], saved["val_accuracy"]) == (best.epoch, best.val_accuracy)
