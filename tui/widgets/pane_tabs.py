@@ -39,9 +39,9 @@ class PaneTabs(Widget):
         tabs, width = self._tabs(), self.size.width - 4 * self._framed
         while len(tabs) > 1 and sum(map(len, tabs)) > width and self._label(self._active) != tabs[0]:
             tabs.pop(0)
+        active = "$foreground bold" if self._framed else "bold"
         line = Content("").join(
-            Content.styled(tab, "$foreground bold" if tab == self._label(self._active) else "$text-muted")
-            for tab in tabs
+            Content.styled(tab, active if tab == self._label(self._active) else "$text-muted") for tab in tabs
         )
         if not self._framed:
             return line
