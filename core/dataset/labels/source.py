@@ -12,7 +12,7 @@ from core.dataset.labels.files import LabelledFile, Labels
 from core.dataset.labels.folders import folder_labels
 from core.dataset.labels.genres import resolve
 from core.dataset.labels.settings import LabelSettings
-from core.dataset.labels.table import find_tables, table_labels
+from core.dataset.labels.table import FIRST_NAMES, find_tables, table_labels
 from core.dataset.labels.tags import is_library, tag_labels
 from core.dataset.labels.tree import GenreTree
 from core.dataset.metadata import read_table
@@ -132,8 +132,9 @@ def _look(folder: Path, settings: LabelSettings, index: Path | None) -> Labels:
                 )
             except DatasetError:
                 continue  # a table of something else
-            if place != folder and len(labels.files) * 2 < labels.total:
-                continue
+            above = place != folder
+            if above and (table.path.stem.lower() not in FIRST_NAMES or len(labels.files) * 2 < labels.total):
+                continue  # of another dataset, or made from this one
             if settings.label_column is None and _folders_agree(labels):
                 chosen = index or (table.path if table.path.is_file() else None)
                 return folder_labels(folder, chosen)

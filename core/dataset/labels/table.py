@@ -11,8 +11,8 @@ from core.dataset.metadata import Matching, Table, match, no_column, read_table
 from core.util.text import printable
 
 TABLE_SUFFIXES = (".csv", ".tsv", ".jsonl", ".ndjson", ".parquet")
-FIRST_NAMES = ("metadata", "labels", "tracks", "index")
-"""Stems of the tables that are tried first."""
+FIRST_NAMES = ("metadata", "labels", "tracks", "annotations", "index")
+"""Stems of the tables that are tried first, and the only ones that are looked for above the audio."""
 SPLIT_STEM = "split"
 """A table that divides the files; it may repeat their genres, and is no source of them unless it is named."""
 LARGEST_FOUND = 200_000_000
