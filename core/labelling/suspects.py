@@ -4,10 +4,19 @@ from pathlib import Path
 
 import msgspec
 import numpy as np
+import torch
 
-from core.labelling.doubt import doubt_of, groups_of, out_of_fold
+from core.dataset.clip import Clip, OnNote
+from core.dataset.load import load_features
+from core.dataset.scan import Scan
+from core.labelling.doubt import Probabilities, doubt_of, groups_of, out_of_fold
 from core.labelling.embedding import EmbeddedSet
 from core.labelling.overlay import current, labels_with, read_overlay
+from core.training.checkpoint import load_model
+from core.training.evaluation.evaluate import check_front_end, logits_of
+from core.util.device import choose_device
+from core.util.errors import UserError
+from core.util.text import printable
 
 DIGITS = 6
 
@@ -28,12 +37,16 @@ def find_suspects(
     *,
     groups: str | None = None,
     labels: Path | None = None,
+    model: Path | None = None,
+    device: str = "auto",
+    on_note: OnNote | None = None,
 ) -> list[Suspect]:
     """Every labelled clip, most doubtful first.
 
     Args:
         groups: see `core.labelling.doubt.groups_of`.
         labels: an overlay whose decisions replace the dataset's labels; excluded clips are left out.
+        model: a model file that is asked as well, about the clips that it was not trained on; ``device`` runs it.
 
     Raises:
         UserError: there are too few genres or groups, or a file cannot be used.
@@ -44,7 +57,10 @@ def find_suspects(
     genres = sorted({decided[i] or "" for i in kept})
     labels_N = np.array([genres.index(decided[i] or "") for i in kept])
     groups_N = groups_of(clips, groups)
-    doubt = doubt_of(out_of_fold(found.embeddings_NWF[kept], labels_N, groups_N, len(genres)), labels_N, groups_N)
+    probabilities_NC = out_of_fold(found.embeddings_NWF[kept], labels_N, groups_N, len(genres))
+    if model is not None:
+        probabilities_NC = _with_model(model, found, clips, genres, probabilities_NC, device, on_note)
+    doubt = doubt_of(probabilities_NC, labels_N, groups_N)
     return [
         Suspect(
             name=clips[i].name,
@@ -58,3 +74,48 @@ def find_suspects(
         )
         for i in doubt.order
     ]
+
+
+def _with_model(
+    model: Path,
+    found: EmbeddedSet,
+    clips: list[Clip],
+    genres: list[str],
+    probabilities_NC: Probabilities,
+    device: str,
+    on_note: OnNote | None,
+) -> Probabilities:
+    """The geometric mean of ``probabilities_NC`` and the model's, for the clips that the model was not trained on.
+
+    A clip that it was trained on keeps its probabilities, for the model knows its label by heart. So do genres that the
+    model does not know, as a whole.
+
+    Raises:
+        UserError: the model cannot be used on this dataset.
+    """
+    trained = load_model(model, choose_device(device))
+    parts = trained.dataset.parts_of(clips)
+    known = [i for i, genre in enumerate(genres) if genre in trained.genres]
+    if len(known) < 2:
+        raise UserError(f"{printable(model)} knows fewer than two genres of {printable(found.root)}: choose another.")
+    features, _ = load_features(
+        Scan(found.root, found.clips, [], genres), trained.front_end, device=choose_device(device)
+    )
+    check_front_end(features, trained)
+    place = {id(clip): i for i, clip in enumerate(clips)}
+    asked = [i for i, clip in enumerate(features.clips) if id(clip) in place]
+    used = [i for i in asked if parts[place[id(features.clips[i])]] != "train"]
+    if on_note and len(used) < len(clips):
+        on_note(
+            f"{len(clips) - len(used):,} of {len(clips):,} clips are not asked of the model: it was trained on them"
+        )
+    if not used:
+        return probabilities_NC
+    columns = [trained.genres.index(genres[i]) for i in known]
+    logits_UK = logits_of(trained, features, used)[:, columns].double() / trained.temperature
+    rows = np.array([place[id(features.clips[i])] for i in used])[:, None]
+    own_UK = probabilities_NC[rows, known]
+    both_UK = np.sqrt(np.maximum(own_UK, 1e-12) * torch.softmax(logits_UK, dim=1).cpu().numpy())
+    asked_NC = probabilities_NC.copy()
+    asked_NC[rows, known] = both_UK / both_UK.sum(1, keepdims=True) * own_UK.sum(1, keepdims=True)
+    return asked_NC

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tui.commands.common import Progress, add_device_option, writing
+from tui.commands.common import Progress, add_device_option, add_runs_option, runs_dir, writing
 from tui.commands.exit_codes import DONE, UsageError
 from tui.shell.printing import print_data, print_json, print_line, print_note
 
@@ -15,25 +15,32 @@ if TYPE_CHECKING:
     from core.labelling.embedding import EmbeddedSet
 
 TOP_SUSPECTS, TOP_SIMILAR = 50, 10
-PROBABILITY_DIGITS = 4
 
 
 def add_suspects_arguments(parser: argparse.ArgumentParser) -> None:
     _add_data(parser)
     parser.add_argument("--labels", type=Path, metavar="CSV", help="decisions that replace the dataset's own labels")
+    parser.add_argument(
+        "--model", metavar="MODEL", help="a run or model file that is asked too, about clips it was not trained on"
+    )
     parser.add_argument("--top", type=_count, metavar="N", help=f"number of files ({TOP_SUSPECTS}; 0 for all)")
     out = parser.add_mutually_exclusive_group()
     out.add_argument("--json", action="store_true", help="one JSON object per line")
     out.add_argument("--csv", action="store_true", help="CSV")
     add_device_option(parser)
+    add_runs_option(parser)
 
 
 def suspects(args: argparse.Namespace) -> int:
+    from core.inference.find_model import find_model
     from core.labelling.suspects import find_suspects
 
     top = TOP_SUSPECTS if args.top is None else args.top
+    model = find_model(args.model, runs_dir(args)) if args.model else None
     found = _embedded(args)
-    listed = find_suspects(found, groups=args.groups, labels=args.labels)
+    listed = find_suspects(
+        found, groups=args.groups, labels=args.labels, model=model, device=args.device, on_note=print_note
+    )
     shown = listed[: top or None]
     if args.json:
         for suspect in shown:

@@ -8,6 +8,7 @@ from typing import Any
 
 import msgspec
 import torch
+from torch import Tensor
 
 from core.dataset.clip import Excluded, OnNote
 from core.dataset.excerpts import ExcerptRule, searched_seconds
@@ -130,11 +131,11 @@ def _features(
             sets[settings, excerpts] = load_features(found, settings, excerpts=excerpts, device=on)[0]
     chosen = [sets[trained.front_end, trained.recipe.excerpts] for trained in models]
     for features, trained in zip(chosen, models, strict=True):
-        _check_front_end(features, trained)
+        check_front_end(features, trained)
     return chosen, excluded
 
 
-def _check_front_end(features: FeatureSet, trained: TrainedModel) -> None:
+def check_front_end(features: FeatureSet, trained: TrainedModel) -> None:
     """A pack's spectrograms cannot be recomputed: they must be of the model's front end, and as long as its window.
 
     Raises:
@@ -158,16 +159,20 @@ def _check_front_end(features: FeatureSet, trained: TrainedModel) -> None:
 
 def _evaluate(trained: TrainedModel, features: FeatureSet, clips: list[int]) -> Evaluation:
     """The model's evaluation on the clips, all of genres it knows; labels are indices into its own genres."""
+    labels = torch.tensor([trained.genres.index(features.clips[i].genre) for i in clips])
+    return Evaluation(logits_of(trained, features, clips), labels)
+
+
+def logits_of(trained: TrainedModel, features: FeatureSet, clips: list[int]) -> Tensor:
+    """The model's logits for the clips, (N, C) in the order of its own genres."""
     on = next(trained.model.parameters()).device
-    evaluation = evaluate_model(
+    return evaluate_model(
         trained.model,
         BatchLoader(features.to(on), trained.recipe.input_frames, on),
         torch.tensor(clips),
         crops=trained.recipe.test_crops,
         precision=choose_precision(trained.recipe, on),
-    )
-    labels = torch.tensor([trained.genres.index(features.clips[i].genre) for i in clips])
-    return Evaluation(evaluation.logits, labels)
+    ).logits
 
 
 def assessment_of(

@@ -9,6 +9,7 @@ import pytest
 from core.dataset.scan import survey
 from core.labelling.overlay import EXCLUDED, Overlay
 from tests.support.folders import genre_folder
+from tests.support.small_model import shared_model, shared_sounds
 from tui.cli import main
 
 
@@ -84,3 +85,18 @@ def test_decisions_are_shown_applied_and_taken_back(
     capsys.readouterr()
     assert main(["data", "labels", "diff", str(music), str(labels)]) == 0
     assert capsys.readouterr().out == ""
+
+
+def test_a_model_is_asked_about_clips_that_are_new_to_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("GENRE_TUI_CACHE", str(tmp_path / "cache"))
+    command = ["data", "suspects", str(shared_sounds()), "--json"]
+    assert main(command) == 0
+    alone = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert main([*command, "--model", str(shared_model())]) == 0
+    asked = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert {line["name"] for line in asked} == {line["name"] for line in alone}
+    assert asked != alone
+    right = sum(line["probabilities"][line["label"]] == max(line["probabilities"].values()) for line in asked)
+    assert right > 0.8 * len(asked)
