@@ -13,6 +13,8 @@ from core.dataset.labels.settings import LabelSettings
 from core.dataset.labels.source import LabelSource, read_labels
 from core.dataset.labels.tree import read_tree
 from core.dataset.scan import survey
+from core.dataset.split import split, split_table
+from core.dataset.split_settings import SplitSettings
 from tests.support.music import sound, table, tagged
 
 
@@ -199,6 +201,16 @@ def test_a_wrong_input_is_one_sentence_with_the_next_step(settings: dict[str, st
         labels(root, **given)
     assert re.search(said, str(refused.value)), refused.value
     assert "\n" not in str(refused.value)
+
+
+def test_an_edited_split_table_is_taken_by_its_paths(tmp_path: Path) -> None:
+    for number in range(6):
+        sound(tmp_path / "music" / ("rock", "jazz")[number % 2] / "Ann" / f"Album {number}" / "01.wav", number)
+    found = survey(tmp_path / "music")
+    divided = split(found.clips, SplitSettings(fractions=(0.4, 0.3, 0.3)))
+    (tmp_path / "split.csv").write_bytes(split_table(found.root, found.clips, divided))
+    again = split(found.clips, SplitSettings(protocol="column", column=f"{tmp_path}/split.csv:split"))
+    assert again == divided
 
 
 def test_nothing_is_labelled(tmp_path: Path) -> None:

@@ -185,6 +185,16 @@ def test_a_dataset_that_changed_since_is_refused_and_a_grown_one_is_not(tmp_path
     assert isinstance(ending, ev.RunFailed) and "no longer the one" in ending.error and "tone.00001" in ending.error
 
 
+def test_changed_labels_are_refused_and_the_first_difference_named(tmp_path: Path) -> None:
+    data = make_collection(tmp_path / "genres", clips=4)
+    run = lives.new_run(tmp_path / "runs", data, epochs=1)
+    assert isinstance(lives.train(run), ev.RunFinished)
+    (data / "tone" / "tone.00001.wav").rename(data / "hum" / "tone.00001.wav")
+    lives.change_recipe(run, epochs=2)
+    ending = lives.train(run)
+    assert isinstance(ending, ev.RunFailed) and "tone.00001 was tone and is now hum" in ending.error
+
+
 def test_a_pack_brings_its_front_end(collection: Path, tmp_path: Path) -> None:
     pack(collection, tmp_path / "pack", lives.FRONT_END)
     audio = lives.new_run(tmp_path / "runs", collection, epochs=1)
