@@ -50,24 +50,33 @@ brackets. Standard output and error go to the viewer's log while the app runs.
 
 import asyncio
 import os
+import threading
 from collections.abc import Iterable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import ClassVar
 
+from textual import on, work
 from textual.app import SystemCommand
 from textual.binding import Binding
 from textual.dom import DOMNode
 from textual.filter import Monochrome, NoColor
+from textual.message import Message
 from textual.screen import Screen
 from textual.widgets import Input
 
+from core.runs.journal.state import RunState
 from tui.shell.base import BaseApp
 from tui.shell.keymap import bindings_of, check_keys
 from tui.shell.line_filters import AsciiFilter, SafeFilter
+from tui.shell.live_runs import LiveRuns, Told
 from tui.shell.mode_screen import TITLES, ModeScreen
+from tui.shell.notifications import TerminalStatus
 from tui.shell.settings import Settings, SettingsError
 from tui.shell.themes import THEMES, choose_theme
+
+LIVE_SECONDS = 2.0
+"""Between two looks at the live runs for notifications, progress and title."""
 
 
 def all_bindings() -> dict[str, tuple[str, str]]:
@@ -107,6 +116,14 @@ class GenreApp(BaseApp):
         ),
     ]
 
+    class LiveRunsRead(Message):
+        """What the live runs have to tell, and the one that the terminal shows."""
+
+        def __init__(self, told: Sequence[Told], state: RunState | None) -> None:
+            super().__init__()
+            self.told = told
+            self.state = state
+
     def __init__(
         self,
         runs_dir: Path,
@@ -125,9 +142,13 @@ class GenreApp(BaseApp):
         """
         self._running_loop: asyncio.AbstractEventLoop | None = None
         self._mode_screens: dict[str, ModeScreen] = {}
-        self._first_watch = watch
+        self._first_watch = self._watched = watch
+        self._polling = threading.Lock()
         self._warning = warning
         settings = settings or Settings()
+        self._live_runs = LiveRuns(runs_dir, settings.notify)
+        on_terminal = "TEXTUAL_DRIVER" not in os.environ  # in a browser, nobody is behind the sequences
+        self.terminal_status = TerminalStatus(self._write_terminal, desktop=settings.desktop and on_terminal)
         super().__init__(runs_dir, settings=settings, ascii=ascii or settings.ascii)
         for mode in TITLES:
             self.add_mode(mode, partial(self.make_mode_screen, mode))
@@ -152,6 +173,8 @@ class GenreApp(BaseApp):
     async def on_mount(self) -> None:
         self._running_loop = asyncio.get_running_loop()
         # After a suspension Textual reopens its screen but leaves it empty.
+        self.set_interval(LIVE_SECONDS, self._poll_live_runs)
+        self._poll_live_runs()
         self.app_resume_signal.subscribe(self, lambda _: self.refresh(layout=True))
         try:
             if self.settings.keys:
@@ -166,6 +189,38 @@ class GenreApp(BaseApp):
             await self.watch_run(self._first_watch)
         if self._warning:
             self.notify(self._warning, severity="warning", timeout=15)
+
+    # Notifications
+
+    @work(thread=True, group="live runs")
+    def _poll_live_runs(self) -> None:
+        """In a thread: it reads journals."""
+        if not self._polling.acquire(blocking=False):
+            return
+        try:
+            told = self._live_runs.poll()
+            state = self._live_runs.state_of(self._watched)
+        finally:
+            self._polling.release()
+        self.post_message(self.LiveRunsRead(told, state))
+
+    @on(LiveRunsRead)
+    def tell(self, message: LiveRunsRead) -> None:
+        if message.state is None:
+            self.terminal_status.close()
+        else:
+            self.terminal_status.show(message.state)
+        for name, notice in message.told:
+            self.terminal_status.notify(name, notice)
+            if self.settings.bell:
+                self.bell()
+            if self.current_mode in ("classify", "listen"):
+                bad = notice.kind in ("failed", "lost", "nan")
+                self.notify(f"{name} {notice.text}", severity="error" if bad else "information", timeout=10)
+
+    def _write_terminal(self, text: str) -> None:
+        if self._driver is not None and not self._driver.is_headless:
+            self._driver.write(text)
 
     # Navigation
 
@@ -182,6 +237,7 @@ class GenreApp(BaseApp):
     async def watch_run(self, run: Path) -> None:
         from tui.watch.screen import WatchScreen
 
+        self._watched = run
         screen = await self.show_mode("watch")
         assert isinstance(screen, WatchScreen)
         screen.watch_run(run)

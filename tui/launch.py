@@ -48,6 +48,7 @@ def run_app(runs_dir: Path, attach: str | None = None, *, ascii: bool = False, t
         if not in_browser:
             leave_with_the_terminal(screen, app.leave_soon)
         app.run(mouse=settings.mouse)
+        app.terminal_status.close(lambda text: os.write(screen, text.encode()))
     if app.return_code == 1:
         print_note(f"genre-tui: the app ended with an internal error; see {log}")
     if not in_browser:

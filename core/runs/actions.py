@@ -22,7 +22,7 @@ from core.runs.journal.events import RequestAnswered
 from core.runs.journal.state import RunState
 from core.runs.launch import launch
 from core.runs.registry import is_registered, register
-from core.runs.webhook import check_webhook, write_webhook
+from core.runs.webhook import Webhook, check_webhook, write_webhook
 from core.util.errors import UserError
 
 LAST_EVENT_SECONDS = 5.0
@@ -52,7 +52,7 @@ def start(
     dataset: str,
     *,
     name: str | None = None,
-    webhook: str | None = None,
+    webhook: Webhook | None = None,
     prepare_only: bool = False,
     queue: bool = False,
 ) -> RunFolder:

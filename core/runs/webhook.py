@@ -1,34 +1,57 @@
-"""A webhook when a run ends, if asked for. It is stored beside the recipe, because it does not affect the training.
+"""A webhook that is told about a run, in the format of Slack, Discord, ntfy, or plain JSON.
 
-The trainer process calls `run_ended` last, after its final event is written, so it works with nobody watching. A
-killed trainer sends nothing.
+What is asked for is stored beside the recipe, because it does not affect the training. The trainer process posts, so it
+works with nobody watching; a thread does the posting, so a dead address delays nothing but the process' end.
 """
 
+import os
+import queue
 import sys
+import threading
 import urllib.parse
+from types import TracebackType
+from typing import Literal, NamedTuple
 
 import msgspec
 
-from core.runs.folder import RunFolder
-from core.runs.journal.log_lines import duration, percent
+from core.runs.folder import RunFolder, RunReader
+from core.runs.journal.events import Event
 from core.runs.journal.state import RunState
+from core.runs.notices import Notice, NotifyRules, RunNotices
+from core.runs.summary import QUIET
 from core.util.atomic import write_atomic
 from core.util.errors import UserError
 from core.util.files import read_small
 
 FILE = "webhook.json"
 TIMEOUT_SECONDS = 10.0
+DISCORD_CHARACTERS = 2000
+
+Format = Literal["auto", "json", "slack", "discord", "ntfy"]
+FORMATS: tuple[Format, ...] = ("auto", "json", "slack", "discord", "ntfy")
 
 
 class Webhook(msgspec.Struct, frozen=True):
+    """An address, and what it is told in which format."""
+
     url: str
+    format: Format = "auto"
+    rules: NotifyRules = NotifyRules()
 
 
-def check_webhook(url: str) -> None:
+class Post(NamedTuple):
+    """What is sent where."""
+
+    url: str
+    body: dict[str, object]
+
+
+def check_webhook(webhook: Webhook) -> None:
     """
     Raises:
-        UserError: nothing can be posted to ``url``.
+        UserError: nothing can be posted to the address in this format.
     """
+    url = webhook.url
     try:
         parts = urllib.parse.urlsplit(url)
         usable = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
@@ -36,54 +59,79 @@ def check_webhook(url: str) -> None:
         usable = False
     if not usable or not url.isascii() or not url.isprintable() or " " in url:
         raise UserError(f"{url!r} is not an http or https address")
+    if format_of(webhook) == "ntfy" and not parts.path.strip("/"):
+        raise UserError(f"{url!r} names no topic; an ntfy address ends with one, as in https://ntfy.sh/TOPIC")
 
 
-def write_webhook(run: RunFolder, url: str) -> None:
-    """Has a summary posted to ``url`` when the run ends. Only the owner may read it: it may hold a secret.
+def write_webhook(run: RunFolder, webhook: Webhook) -> None:
+    """Has the run's notices posted. Only the owner may read the file: the address may be a secret.
 
     Raises:
-        UserError: nothing can be posted to ``url``.
+        UserError: nothing can be posted to the address.
     """
-    check_webhook(url)
-    write_atomic(run.path / FILE, msgspec.json.encode(Webhook(url)), mode=0o600)
+    check_webhook(webhook)
+    write_atomic(run.path / FILE, msgspec.json.encode(webhook), mode=0o600)
 
 
-def read_webhook(run: RunFolder) -> str | None:
+def read_webhook(run: RunFolder) -> Webhook | None:
     try:
-        return msgspec.json.decode(read_small(run.path / FILE), type=Webhook).url
+        return msgspec.json.decode(read_small(run.path / FILE), type=Webhook)
     except (OSError, msgspec.DecodeError, UnicodeDecodeError):
         return None
 
 
-def run_ended(run: RunFolder) -> bool:
-    """Posts the run's end if a webhook was asked for; whether it arrived. A failure is only printed."""
-    url = read_webhook(run)
-    if url is None:
-        return False
-    import urllib.request  # slow to import, and only a run with a webhook needs it
-
-    body = msgspec.json.encode(message(run.state()))
-    asked = urllib.request.Request(url, body, {"Content-Type": "application/json", "User-Agent": "genre-tui"})
-    try:
-        with urllib.request.urlopen(asked, timeout=TIMEOUT_SECONDS):
-            return True
-    except (OSError, ValueError) as error:  # URLError is an OSError
-        print(f"the webhook could not be posted: {error}", file=sys.stderr)
-        return False
+def format_of(webhook: Webhook) -> Format:
+    """The webhook's format; ``auto`` is decided by the address."""
+    if webhook.format != "auto":
+        return webhook.format
+    parts = urllib.parse.urlsplit(webhook.url)
+    host = (parts.hostname or "").lower()
+    if host == "hooks.slack.com":
+        return "slack"
+    if host.removeprefix("ptb.").removeprefix("canary.") in ("discord.com", "discordapp.com"):
+        return "discord"
+    return "ntfy" if host.startswith("ntfy.") else "json"
 
 
-def message(state: RunState) -> dict[str, object]:
-    """The posted object. Slack and compatible services show ``text``, Discord shows ``content``."""
-    status = state.end or state.status
-    best = "" if state.best is None else f", best validation accuracy {percent(state.best.val_accuracy)}"
-    test = "" if state.test is None else f", test accuracy {percent(state.test.accuracy)}"
-    error = f": {state.end_message}" if status == "failed" else ""
-    text = f"{state.name} {status} after {duration(state.seconds(0.0))}{best}{test}{error}"
+def post_for(webhook: Webhook, notice: Notice, state: RunState) -> Post:
+    """A notice as the service wants it.
+
+    Slack: https://docs.slack.dev/messaging/sending-messages-using-incoming-webhooks; Discord:
+    https://discord.com/developers/docs/resources/webhook#execute-webhook; ntfy:
+    https://docs.ntfy.sh/publish/#publish-as-json.
+    """
+    text = f"{state.name} {notice.text}"
+    match format_of(webhook):
+        case "slack":
+            escaped = text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+            return Post(webhook.url, {"text": escaped})
+        case "discord":
+            # A name such as @everyone must not call anybody.
+            return Post(webhook.url, {"content": text[:DISCORD_CHARACTERS], "allowed_mentions": {"parse": []}})
+        case "ntfy":
+            parts = urllib.parse.urlsplit(webhook.url)
+            root, _, topic = parts.path.rstrip("/").rpartition("/")
+            bad = notice.kind in ("failed", "lost", "nan")
+            body: dict[str, object] = {
+                "topic": urllib.parse.unquote(topic),
+                "title": state.name,
+                "message": notice.text,
+                "tags": ["warning" if bad else "musical_note"],
+                "priority": 4 if bad else 3,
+            }
+            return Post(parts._replace(path=f"{root}/").geturl(), body)
+        case _:
+            return Post(webhook.url, _plain(notice, state, text))
+
+
+def _plain(notice: Notice, state: RunState, text: str) -> dict[str, object]:
+    """For programs. ``text`` and ``content`` are what Slack's and Discord's imitators show."""
     return {
         "text": text,
         "content": text,
+        "event": notice.kind,
         "name": state.name,
-        "state": status,
+        "state": state.end or ("lost" if notice.kind == "lost" else state.status),
         "model": state.model,
         "dataset": state.dataset,
         "epochs_done": state.epochs_done,
@@ -92,3 +140,81 @@ def message(state: RunState) -> dict[str, object]:
         "seconds": state.seconds(0.0),
         "host": state.host,
     }
+
+
+def send(post: Post) -> bool:
+    """Posts; whether it arrived. A failure is only printed."""
+    import urllib.request  # slow to import, and only a run with a webhook needs it
+
+    body = msgspec.json.encode(post.body)
+    asked = urllib.request.Request(post.url, body, {"Content-Type": "application/json", "User-Agent": "genre-tui"})
+    try:
+        with urllib.request.urlopen(asked, timeout=TIMEOUT_SECONDS):
+            return True
+    except (OSError, ValueError) as error:  # URLError is an OSError
+        print(f"the webhook could not be posted: {error}", file=sys.stderr)
+        return False
+
+
+class WebhookNotifier:
+    """Posts the notices of a run that trains in this process. ``take`` is the trainer's callback for events.
+
+    Leaving the context waits for what is still to be posted, for `TIMEOUT_SECONDS` at most: call it when the run's
+    locks are free.
+    """
+
+    def __init__(self, run: RunFolder) -> None:
+        self._run = run
+        self._webhook = read_webhook(run)
+        self._posts: queue.SimpleQueue[Post | None] = queue.SimpleQueue()
+        self._thread: threading.Thread | None = None
+        if self._webhook is not None:
+            self._notices = RunNotices(self._webhook.rules)
+            self._read_earlier()
+
+    def _read_earlier(self) -> None:
+        """What happened before a resume is known, and not told again."""
+        RunReader(self._run, skip=QUIET, on_event=self._notices.take).poll()
+
+    def take(self, event: Event) -> None:
+        """Called with each event as it is written. Never waits."""
+        if self._webhook is None:
+            return
+        for notice in self._notices.take(event):
+            self._notices.state.name = self._run.name
+            self._post(post_for(self._webhook, notice, self._notices.state))
+
+    def _post(self, post: Post) -> None:
+        if self._thread is None:
+            self._thread = threading.Thread(target=self._send_all, name="webhook", daemon=True)
+            self._thread.start()
+        self._posts.put(post)
+
+    def _send_all(self) -> None:
+        while (post := self._posts.get()) is not None:
+            send(post)
+
+    def __enter__(self) -> "WebhookNotifier":
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._thread is not None:
+            self._posts.put(None)
+            self._thread.join(TIMEOUT_SECONDS)
+
+
+def report_lost(run: RunFolder, state: RunState) -> bool:
+    """Posts that the trainer is lost, which it cannot do itself, unless another viewer has; whether it arrived."""
+    webhook = read_webhook(run)
+    if webhook is None or not webhook.rules.lost:
+        return False
+    try:
+        claim = run.path / f".lost-{round(state.launched or 0)}"
+        os.close(os.open(claim, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_CLOEXEC, 0o600))
+    except OSError:  # another viewer was first, or the folder belongs to another user
+        return False
+    notices = RunNotices(webhook.rules)
+    notices.state = state
+    return all(send(post_for(webhook, notice, state)) for notice in notices.lost())

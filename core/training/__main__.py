@@ -6,7 +6,7 @@ from pathlib import Path
 from core.runs.folder import RunFolder
 from core.runs.journal.events import RunFinished, RunStopped
 from core.runs.launch import QUEUE
-from core.runs.webhook import run_ended
+from core.runs.webhook import WebhookNotifier
 from core.training.distributed.dist_info import dist_info, under_torchrun
 from core.training.run.trainer import has_ended, run_ddp_worker, run_trainer
 from core.util.errors import UserError
@@ -30,11 +30,11 @@ def main() -> int:
         if not info.is_leader:
             run_ddp_worker(folder)
             return 0
-        ending = run_trainer(folder, queued=sys.argv[2:] == [QUEUE])
+        with WebhookNotifier(RunFolder(folder)) as webhook:
+            ending = run_trainer(folder, webhook.take, queued=sys.argv[2:] == [QUEUE])
     except UserError as error:
         print(error, file=sys.stderr)
         return 1
-    run_ended(RunFolder(folder))
     return 0 if isinstance(ending, RunFinished | RunStopped) else 1
 
 

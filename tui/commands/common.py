@@ -15,7 +15,7 @@ from core.runs.directory import find
 from core.runs.folder import RunFolder
 from core.util.errors import UserError
 from tui.shell.printing import print_note, write_notes
-from tui.shell.settings import default_runs_dir
+from tui.shell.settings import Settings, SettingsError, default_runs_dir, read_settings, settings_file
 from tui.text.formatting import clock
 
 
@@ -50,6 +50,17 @@ def add_settings_option(parser: argparse.ArgumentParser, help: str) -> None:
 def runs_dir(args: argparse.Namespace) -> Path:
     chosen: Path | None = args.runs
     return chosen or default_runs_dir()
+
+
+def user_settings() -> Settings:
+    """The user's settings. What is wrong with them is a note, and the defaults hold in its place."""
+    try:
+        settings, mistakes = read_settings(settings_file())
+    except SettingsError as error:
+        settings, mistakes = Settings(), [str(error)]
+    for mistake in mistakes:
+        print_note(f"genre-tui: {mistake}")
+    return settings
 
 
 def run_folder(args: argparse.Namespace) -> RunFolder:

@@ -272,7 +272,7 @@ class NewRunScreen(ModeScreen):
                 if self.dataset.own_split:
                     recipe = msgspec.structs.replace(recipe, split=own_split(recipe.split))
             name = dataset_name(Path(recipe.data))
-            webhook = self.app.settings.webhook or None
+            webhook = self.app.settings.webhook_for()
             run = start(self.app.runs_dir, to_dict(recipe), name, name=self.form.name or None, webhook=webhook)
         except UserError as mistake:
             self._show_error(mistake)

@@ -6,6 +6,7 @@ this source so that the two cannot differ.
 
 import ast
 import contextlib
+import inspect
 import os
 import tomllib
 from collections.abc import Mapping
@@ -14,6 +15,8 @@ from typing import Annotated, TypeVar
 
 import msgspec
 
+from core.runs.notices import NotifyRules
+from core.runs.webhook import Format, Webhook, check_webhook
 from core.training.presets import DEFAULT_PRESET, PRESETS
 from core.util.dirs import config_folder
 from core.util.errors import UserError
@@ -58,9 +61,16 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     mouse: bool = True
     """Accept clicks and the wheel. When false, the terminal's own text selection works as usual."""
     bell: bool = False
-    """Ring the terminal bell when the run in view ends."""
+    """Ring the terminal bell with each notification."""
+    desktop: bool = True
+    """Show notifications on the desktop, progress in the tab or taskbar, and the run in the window title.
+
+    Terminals that know the sequences (OSC 9, OSC 777 and OSC 9;4) do so, over SSH too; tmux needs allow-passthrough.
+    """
     webhook: str = ""
-    """http or https address to which a run started in the app posts a JSON summary when it ends; empty for none."""
+    """http or https address to which the runs that you start post their notifications; empty for none."""
+    webhook_format: Format = "auto"
+    """slack, discord, ntfy or json; auto decides by the address."""
     sort: str = "started"
     """Column by which the Runs screen is sorted: state, name, model, dataset, progress, val, test, started or time."""
     descending: bool = True
@@ -69,9 +79,16 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """Whether the loss of a run watched for the first time is shown on a logarithmic scale."""
     smoothing: Annotated[float, msgspec.Meta(ge=0, lt=1)] = 0.0
     """Smoothing of the curves of such a run: weight of the past, from 0 (none) to below 1."""
+    notify: NotifyRules = NotifyRules()
+    """Notifications, to the terminal and the webhook; see [notify]."""
     new_run: NewRunSettings = NewRunSettings()
     keys: dict[str, str] = {}
     """Binding = "key" or "key,key". All names and default keys follow; ? shows the keys in effect."""
+
+    def webhook_for(self, url: str | None = None, format: Format | None = None) -> Webhook | None:
+        """The webhook of a new run, or None. What a command names goes before the settings."""
+        url = url or self.webhook
+        return Webhook(url, format or self.webhook_format, self.notify) if url else None
 
 
 def settings_file() -> Path:
@@ -112,8 +129,11 @@ def read_settings(path: Path) -> tuple[Settings, list[str]]:
         why = (error.strerror or str(error)) if isinstance(error, OSError) else str(error).rstrip(".")
         raise SettingsError(f"{path} cannot be used: {why}. The default settings are in effect.") from error
     settings, mistakes = convert_leniently(plain, Settings)
-    if settings.webhook and not settings.webhook.startswith(("http://", "https://")):
-        mistakes.append("webhook: not an http or https address; no webhook is used.")
+    try:
+        if (webhook := settings.webhook_for()) is not None:
+            check_webhook(webhook)
+    except UserError as error:
+        mistakes.append(f"webhook: {error}; no webhook is used.")
         settings = msgspec.structs.replace(settings, webhook="")
     if settings.new_run.preset not in PRESETS:
         mistakes.append(f"new_run.preset: there is no preset {settings.new_run.preset!r} ({', '.join(PRESETS)}).")
@@ -154,23 +174,19 @@ def template(keys: Mapping[str, tuple[str, str]]) -> str:
     Args:
         keys: binding id → (default key, description).
     """
-    classes = {
-        node.name: node
-        for node in ast.parse(Path(__file__).read_text(encoding="utf-8")).body
-        if isinstance(node, ast.ClassDef)
-    }
     lines = ["# Settings of genre-tui. Every line shows the default; remove its # to change it.", ""]
-    lines += _documented(classes["Settings"], Settings(), skip={"new_run", "keys"})
-    lines += ["[new_run]", *_comment(ast.get_docstring(classes["NewRunSettings"]) or ""), ""]
-    lines += _documented(classes["NewRunSettings"], NewRunSettings())
-    lines += ["[keys]", *_comment(_texts(classes["Settings"])["keys"]), ""]
+    lines += _documented(Settings(), skip={"notify", "new_run", "keys"})
+    for group in (NotifyRules(), NewRunSettings()):
+        name = next(field for field in Settings.__struct_fields__ if getattr(Settings(), field) == group)
+        lines += [f"[{name}]", *_comment(inspect.getdoc(type(group)) or ""), "", *_documented(group)]
+    lines += ["[keys]", *_comment(_texts(Settings)["keys"]), ""]
     lines += [f"# {_toml(name)} = {_toml(key)}  # {what}" for name, (key, what) in sorted(keys.items())]
     return "\n".join(lines) + "\n"
 
 
-def _documented(source: ast.ClassDef, defaults: msgspec.Struct, skip: set[str] | None = None) -> list[str]:
+def _documented(defaults: msgspec.Struct, skip: set[str] | None = None) -> list[str]:
     lines = []
-    for name, text in _texts(source).items():
+    for name, text in _texts(type(defaults)).items():
         if name in (skip or set()):
             continue
         value = getattr(defaults, name)
@@ -179,9 +195,11 @@ def _documented(source: ast.ClassDef, defaults: msgspec.Struct, skip: set[str] |
     return lines
 
 
-def _texts(source: ast.ClassDef) -> dict[str, str]:
-    """Field → the string below it."""
+def _texts(kind: type[msgspec.Struct]) -> dict[str, str]:
+    """Field → the string below it, from the source."""
     texts = {}
+    (source,) = ast.parse(inspect.getsource(kind)).body
+    assert isinstance(source, ast.ClassDef)
     for field, text in zip(source.body, source.body[1:], strict=False):
         if (
             isinstance(field, ast.AnnAssign)

@@ -172,8 +172,6 @@ class WatchScreen(ModeScreen, CurveKeys):
         before, self._state, self._reading = self._state, message.state, False
         if message.error and self._request is not None:
             self._request.say(Content.styled(f"! {message.error}", "$warn"))
-        if self.app.settings.bell and before.alive and before.end is None and self._state.end is not None:
-            self.app.bell()
         if self._is_due(before):
             self._show()
 

@@ -278,6 +278,8 @@ class RunStopped(Event, frozen=True, kw_only=True):
 class RunFailed(Event, frozen=True, kw_only=True):
     error: str
     traceback: str
+    diverged: bool = False
+    """The loss or a weight became NaN or infinite."""
 
 
 AnyEvent = (

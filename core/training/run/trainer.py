@@ -120,7 +120,7 @@ def _ending(run: RunFolder, logger: EventLogger, control: ControlHandler, device
         message = "ended at once, without test and report; resume continues from the last checkpoint"
         return RunStopped(seconds=logger.seconds, message=message)
     except UserError as error:
-        return RunFailed(error=str(error), traceback="")
+        return RunFailed(error=str(error), traceback="", diverged=isinstance(error, Diverged))
     except Exception as error:
         if dist_info().restarts_left:
             logger.emit(Warned(message=f"all processes restart from the last checkpoint ({_first_line(error)})"))

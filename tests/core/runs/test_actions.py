@@ -10,6 +10,7 @@ from core.runs.directory import create, list_runs
 from core.runs.folder import RunFolder
 from core.runs.journal import events as ev
 from core.runs.lock import RunLock
+from core.runs.webhook import Webhook
 from core.util.errors import UserError
 from tests.support.event_sequences import beginning, epoch, write_journal
 
@@ -73,13 +74,13 @@ def test_a_run_that_cannot_be_started_leaves_no_folder(tmp_path: Path, monkeypat
 )
 def test_a_wrong_webhook_is_refused_before_a_folder_is_made(tmp_path: Path, url: str) -> None:
     with pytest.raises(UserError, match="is not an http or https address"):
-        actions.start(tmp_path / "runs", RECIPE, "music", webhook=url)
+        actions.start(tmp_path / "runs", RECIPE, "music", webhook=Webhook(url))
     assert not (tmp_path / "runs").exists()
 
 
 def test_a_prepared_run_is_not_started(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(actions, "launch", lambda run, **_: pytest.fail("it was started"))
-    run = actions.start(tmp_path, RECIPE, "music", webhook="https://example.org/a", prepare_only=True)
+    run = actions.start(tmp_path, RECIPE, "music", webhook=Webhook("https://example.org/a"), prepare_only=True)
     assert run.state().status == "created"
 
 

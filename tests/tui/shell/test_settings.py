@@ -7,6 +7,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from core.runs.notices import NotifyRules
 from tui.app import all_bindings
 from tui.cli import main
 from tui.shell.keymap import check_keys
@@ -48,6 +49,9 @@ def test_what_is_written_is_in_effect(tmp_path: Path) -> None:
         ("smoothing = 1.5", "smoothing"),
         ("smoothing = nan", "smoothing"),
         ("webhook = 'ftp://x'", "webhook"),
+        ("webhook = 'https://ntfy.sh/'", "no topic"),
+        ("[notify]\nbest_above = 80", "notify.best_above"),
+        ("[notify]\nmoon = true", "notify.moon"),
         ("new_run = 3", "new_run"),
         ("[new_run]\nepochs = 0", "new_run.epochs"),
         ("[new_run]\nbrightness = 0", "new_run.brightness"),
@@ -92,11 +96,12 @@ def test_the_template_names_every_setting_with_its_default() -> None:
             bare.append(stripped)
     plain = tomllib.loads("\n".join(bare))
     keys = plain.pop("keys")
-    new_run = plain.pop("new_run")
+    new_run, notify = plain.pop("new_run"), plain.pop("notify")
     optional = {"epochs", "batch_size", "seed"}
-    assert set(plain) == {field.name for field in msgspec.structs.fields(Settings)} - {"new_run", "keys"}
+    assert set(plain) == {field.name for field in msgspec.structs.fields(Settings)} - {"new_run", "notify", "keys"}
     assert set(new_run) | optional == {field.name for field in msgspec.structs.fields(NewRunSettings)}
-    assert msgspec.convert(plain | {"new_run": new_run}, Settings) == Settings()
+    assert msgspec.convert(plain | {"new_run": new_run, "notify": notify}, Settings) == Settings()
+    assert set(notify) == set(NotifyRules.__struct_fields__)
     assert keys == {name: key for name, (key, _) in all_bindings().items()}
 
 

@@ -275,10 +275,15 @@ async def test_the_bell_rings_once_when_the_run_in_view_ends_and_only_if_asked(r
     app.bell = lambda: rung.append(1)  # type: ignore[method-assign]
     async with app.run_test(size=SIZE) as pilot:
         await until_shown(pilot, "running")
+        await until(pilot, lambda: app._live_runs.state_of(None) is not None)
         made_up_run.append(running, [ev.RunFinished(seconds=1, best_epoch=7, best_val_accuracy=0.64)])
         await until_shown(pilot, "finished")
         made_up_run.append(running, [ev.Warned(message="one more word")])
         await until_shown(pilot, "one more word")
+        await until(pilot, lambda: app._live_runs.state_of(None).end is not None)  # type: ignore[union-attr]
+        app._poll_live_runs()
+        await pilot.app.workers.wait_for_complete()
+        await pilot.pause()
     assert len(rung) == int(asked)
 
 

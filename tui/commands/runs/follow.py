@@ -1,6 +1,7 @@
 """Following a run in plain lines: epochs and results on standard output, the rest of its log on standard error."""
 
 import signal
+import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,24 +13,37 @@ from core.runs.folder import RunFolder, RunReader
 from core.runs.journal import events as ev
 from core.runs.journal.log_lines import duration, log_lines
 from core.runs.journal.state import RunState
+from core.runs.notices import RunNotices
+from core.runs.webhook import report_lost
 from core.util.errors import UserError
+from tui.commands.common import user_settings
 from tui.commands.exit_codes import DONE, FAILED, INTERRUPTED
-from tui.shell.printing import print_line, print_lines, print_note, write_controls
+from tui.shell.notifications import TerminalStatus
+from tui.shell.printing import print_line, print_lines, print_note, write_controls, write_notes
+from tui.shell.settings import Settings
 
 POLL_SECONDS = 0.1
 SIGN_OF_LIFE_SECONDS = 10.0
 """How often progress within an epoch, or of the features, is printed."""
 
 
-def follow(run: RunFolder, *, after: int = -1, bell: bool = False) -> int:
+def follow(run: RunFolder, *, after: int = -1, bell: bool = False, settings: Settings | None = None) -> int:
     """Prints what the run does, from the event after number ``after`` on, until it ends; returns the exit status.
 
-    An interrupt asks the trainer to stop and keep the model; a second one ends it at once.
+    An interrupt asks the trainer to stop and keep the model; a second one ends it at once. A terminal gets the run's
+    notifications, progress and title as well.
     """
+    settings = settings or user_settings()
     printed_at, handled = time.monotonic(), 0
+    notices = RunNotices(settings.notify)
+    on_terminal = sys.stderr is not None and sys.stderr.isatty()
+    status = TerminalStatus(write_notes, bell=settings.bell and not bell, desktop=settings.desktop)
 
     def show(event: ev.Event) -> None:
         nonlocal printed_at
+        for notice in notices.take(event):
+            if event.seq > after and on_terminal:
+                status.notify(run.name, notice)
         if event.seq > after and log_lines(event):
             _print_event(event)
             printed_at = time.monotonic()
@@ -38,6 +52,8 @@ def follow(run: RunFolder, *, after: int = -1, bell: bool = False) -> int:
     with _interrupts() as interrupts:
         while True:
             reader.poll()
+            if on_terminal:
+                status.show(reader.state)
             if not reader.state.alive:
                 break
             if handled < len(interrupts):
@@ -47,6 +63,11 @@ def follow(run: RunFolder, *, after: int = -1, bell: bool = False) -> int:
                 printed_at = time.monotonic()
                 print_note(progress_line(reader.state, printed_at))
             time.sleep(POLL_SECONDS)
+    if reader.state.status == "lost":
+        report_lost(run, reader.state)
+        for notice in notices.lost() if on_terminal else ():
+            status.notify(run.name, notice)
+    status.close()
     if bell:
         write_controls("\a")
     return _outcome(run, reader.state, interrupted=handled > 0)

@@ -9,10 +9,18 @@ import msgspec
 
 from core.dataset.split_settings import own_split
 from core.models.registry import MODELS
+from core.runs.webhook import FORMATS, check_webhook
 from core.training.presets import DEFAULT_PRESET, PRESETS, preset
 from core.training.recipe import Recipe, from_dict, to_dict
 from core.util.errors import UserError
-from tui.commands.common import Progress, add_device_option, add_runs_option, add_settings_option, runs_dir
+from tui.commands.common import (
+    Progress,
+    add_device_option,
+    add_runs_option,
+    add_settings_option,
+    runs_dir,
+    user_settings,
+)
 from tui.commands.exit_codes import DONE, UsageError
 from tui.commands.label_options import DATA_HELP, add_label_options, label_settings
 from tui.commands.parser import did_you_mean
@@ -76,14 +84,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--queue", action="store_true", help="wait until no other run of yours uses the device, first come first served"
     )
     parser.add_argument("--bell", action="store_true", help="ring the terminal's bell when the run ends")
-    parser.add_argument("--webhook", metavar="URL", help="address that gets a summary as JSON when the run ends")
+    parser.add_argument("--webhook", metavar="URL", help="address that is told when the run ends (the settings' one)")
+    parser.add_argument(
+        "--webhook-format", choices=FORMATS, metavar="FORMAT", help=f"{', '.join(FORMATS)} (auto: by the address)"
+    )
     add_runs_option(parser)
 
 
 def run(args: argparse.Namespace) -> int:
     from core.runs.actions import start
     from core.runs.folder import dataset_name
-    from core.runs.webhook import check_webhook
     from tui.commands.runs.follow import follow
 
     if args.queue and args.prepare:
@@ -92,15 +102,17 @@ def run(args: argparse.Namespace) -> int:
     if not data.is_dir():
         raise UserError(f"{args.data} is not a folder; give one with music, or a feature pack")
     recipe = recipe_from(args, data)
-    if args.webhook:
-        check_webhook(args.webhook)
+    settings = user_settings()
+    webhook = settings.webhook_for(args.webhook, args.webhook_format)
+    if webhook is not None:
+        check_webhook(webhook)
     recipe = _checked(args, data, recipe)
     folder = start(
         runs_dir(args),
         to_dict(recipe),
         dataset_name(data),
         name=args.name,
-        webhook=args.webhook,
+        webhook=webhook,
         prepare_only=args.prepare,
         queue=args.queue,
     )
@@ -114,7 +126,7 @@ def run(args: argparse.Namespace) -> int:
         print_note(f"{what} in {folder.path}; watch it with: genre-tui attach {shlex.quote(folder.name)}")
         return DONE
     print_note(f"run {folder.name}")
-    return follow(folder, bell=args.bell)
+    return follow(folder, bell=args.bell, settings=settings)
 
 
 def _checked(args: argparse.Namespace, data: Path, recipe: Recipe) -> Recipe:

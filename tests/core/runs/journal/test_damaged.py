@@ -19,8 +19,9 @@ from core.runs.journal.history import history_csv, history_json
 from core.runs.journal.journal import JournalReader
 from core.runs.journal.reducer import reduce
 from core.runs.journal.state import RunState
+from core.runs.notices import Notice
 from core.runs.summary import QUIET, summarise
-from core.runs.webhook import message
+from core.runs.webhook import Webhook, post_for
 from tests.support.event_sequences import beginning, epoch, epoch_finished, numbered, scanned, whole_run, write_journal
 
 LINES = [json.loads(ev.encode(event)) for event in numbered(whole_run())]
@@ -78,7 +79,7 @@ def check(state: RunState) -> None:
     json.dumps(state.as_dict(), allow_nan=False)
     assert history_csv(state).count("\n") == len(state.history) + 1
     json.loads(history_json(state))
-    json.dumps(message(state))
+    json.dumps(post_for(Webhook("http://example.org"), Notice("finished", "finished"), state).body)
     summary = summarise(state, Path("/runs/a"), 0.0)
     assert math.isfinite(summary.seconds)
     time.localtime(state.started or 0.0)

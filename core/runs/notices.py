@@ -1,0 +1,99 @@
+"""What is worth telling about a run: the user's rules, and the notices that its events give rise to."""
+
+import math
+from typing import Annotated, Literal, NamedTuple
+
+import msgspec
+
+from core.runs.journal import events as ev
+from core.runs.journal.log_lines import duration, percent
+from core.runs.journal.reducer import reduce
+from core.runs.journal.state import RunState
+
+Kind = Literal["finished", "stopped", "failed", "lost", "nan", "no_improvement", "best"]
+QUIET = (ev.BatchProgress, ev.DeviceSample, ev.FeaturesProgress, ev.Warned, ev.ArtefactSaved, ev.RequestAnswered)
+"""Events that give rise to no notice."""
+
+
+class NotifyRules(msgspec.Struct, frozen=True, kw_only=True):
+    """What is notified: to the terminal of whoever watches, and to the webhook with nobody watching."""
+
+    finished: bool = True
+    """The run has finished."""
+    stopped: bool = True
+    """The run was stopped on request."""
+    failed: bool = True
+    """The run has failed."""
+    lost: bool = True
+    """The trainer died (killed, out of memory or rebooted). Only a viewer can notice that."""
+    nan: bool = True
+    """The loss or a weight became NaN or infinite, which ends the run."""
+    no_improvement: Annotated[int, msgspec.Meta(ge=0)] = 0
+    """The best validation accuracy is this many epochs old; 0 for never."""
+    best_above: Annotated[float, msgspec.Meta(ge=0, le=1)] = 0.0
+    """The validation accuracy has passed this fraction, such as 0.8; 0 for never."""
+
+
+class Notice(NamedTuple):
+    """One thing to tell, in one sentence without the run's name."""
+
+    kind: Kind
+    text: str
+
+
+class RunNotices:
+    """Follows a run's events and says which of them are worth telling.
+
+    Attributes:
+        state: the run as of the last event taken, without batch progress; its name is the caller's business.
+    """
+
+    def __init__(self, rules: NotifyRules) -> None:
+        self.rules = rules
+        self.state = RunState.empty()
+
+    def take(self, event: ev.Event) -> list[Notice]:
+        """The notices for the next event."""
+        if isinstance(event, QUIET):
+            return []
+        before, self.state = self.state, reduce(self.state, [event])
+        rules = self.rules
+        match event:
+            case ev.EpochFinished():
+                return self._epoch(before, event)
+            case ev.RunFinished() if rules.finished:
+                return [Notice("finished", f"finished after {self._duration()}{self._results()}")]
+            case ev.RunStopped() if rules.stopped:
+                return [Notice("stopped", f"stopped after {self._duration()}{self._results()}")]
+            case ev.RunFailed(diverged=True) if rules.nan:
+                return [Notice("nan", f"ended, the loss is NaN or infinite: {event.error}")]
+            case ev.RunFailed(diverged=False) if rules.failed:
+                return [Notice("failed", f"failed after {self._duration()}{self._results()}: {event.error}")]
+            case _:
+                return []
+
+    def lost(self) -> list[Notice]:
+        """The notices for a trainer that is gone without a last event."""
+        return [Notice("lost", f"lost: the trainer died{self._results()}")] if self.rules.lost else []
+
+    def _epoch(self, before: RunState, event: ev.EpochFinished) -> list[Notice]:
+        best, limit = self.state.best, self.rules.best_above
+        if best is None:
+            return []
+        notices = []
+        former = -1.0 if before.best is None or math.isnan(before.best.val_accuracy) else before.best.val_accuracy
+        if 0 < limit <= best.val_accuracy and former < limit:
+            text = f"validation accuracy {percent(best.val_accuracy)} in epoch {best.epoch}, above {percent(limit)}"
+            notices.append(Notice("best", text))
+        if self.rules.no_improvement and event.epoch - best.epoch == self.rules.no_improvement:
+            epochs = f"{self.rules.no_improvement} epoch{'' if self.rules.no_improvement == 1 else 's'}"
+            notices.append(Notice("no_improvement", f"no improvement for {epochs}{self._results()}"))
+        return notices
+
+    def _duration(self) -> str:
+        return duration(self.state.seconds(0.0))
+
+    def _results(self) -> str:
+        state = self.state
+        best = "" if state.best is None else f", best validation accuracy {percent(state.best.val_accuracy)}"
+        return best + ("" if state.test is None else f", test accuracy {percent(state.test.accuracy)}")
