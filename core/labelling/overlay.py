@@ -17,11 +17,12 @@ from pathlib import Path
 from typing import NamedTuple
 
 from core.dataset.clip import Clip
+from core.dataset.labels.table import DECISION_COLUMNS
 from core.util.errors import UserError
 from core.util.files import open_regular, read_small
 from core.util.text import printable
 
-COLUMNS = ("path", "content", "label", "previous", "time", "who")
+COLUMNS = DECISION_COLUMNS
 WHO = ("key", "suggestion", "undo")
 """How a decision came about. The last column, so that a row cut off anywhere is known by it."""
 EXCLUDED = "(excluded)"

@@ -13,6 +13,8 @@ from core.util.text import printable
 TABLE_SUFFIXES = (".csv", ".tsv", ".jsonl", ".ndjson", ".parquet")
 FIRST_NAMES = ("metadata", "labels", "tracks", "annotations", "index")
 """Stems of the tables that are tried first, and the only ones that are looked for above the audio."""
+DECISION_COLUMNS = ("path", "content", "label", "previous", "time", "who")
+"""Columns of a file of label decisions (`core.labelling.overlay`), which is no source by itself."""
 SPLIT_STEM = "split"
 """A table that divides the files; it may repeat their genres, and is no source of them unless it is named."""
 LARGEST_FOUND = 200_000_000
@@ -114,7 +116,7 @@ def find_tables(folder: Path) -> Iterator[Table]:
     found = [path for path in found if path.stem.lower() != SPLIT_STEM]
     found.sort(key=lambda path: (_rank(path.stem.lower()), path.name))
     for path in found[:MOST_TABLES]:
-        if (table := _readable(path)) is not None:
+        if (table := _readable(path)) is not None and tuple(table.columns) != DECISION_COLUMNS:
             yield table
 
 
