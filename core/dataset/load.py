@@ -13,16 +13,19 @@ from core.dataset.excerpts import ExcerptRule, searched_seconds
 from core.dataset.extract import OnFeatures, compute_features
 from core.dataset.feature_set import FeatureSet
 from core.dataset.labels.settings import LabelSettings
+from core.dataset.near_duplicates import with_recordings
 from core.dataset.pack import open_pack
 from core.dataset.pack_manifest import is_pack
 from core.dataset.scan import OnProgress, Scan, check_genres, scan
-from core.dataset.split import Split, split
-from core.dataset.split_settings import SplitSettings
+from core.dataset.split import Split, auto_column, split
+from core.dataset.split_settings import AUTO, SplitSettings
 from core.dataset.store.disk_array import DiskArray
 from core.dataset.store.feature_store import FeatureStore
 from core.features.settings import FrontEndSettings
 from core.util.text import printable
 
+MOST_COMPARED = 3_000
+"""Clips that are compared with each other by their sound, which takes two minutes."""
 Divide = Callable[[list[Clip]], Split]
 OnScanned = Callable[[Scan, Split], None]
 """Called before any spectrogram is computed, with the usable clips and how they were divided; and once more afterwards
@@ -71,12 +74,13 @@ def load_dataset(
     """
     seconds = searched_seconds(front_end.seconds, excerpts)
     found = scan(data, labels=labels, index=index, seconds=seconds, on_progress=on_scanning)
+    by_sound = divide is None and _needs_recordings(found.clips, split_settings)
     divide = divide or partial(split, settings=split_settings or SplitSettings())
     divided = divide(found.clips)
     if on_scanned:
         on_scanned(found, divided)
     if on_note:
-        for note in [*found.notes, *divided.notes]:
+        for note in [*found.notes, *([] if by_sound else divided.notes)]:
             on_note(note)
     features, failed = load_features(
         found, front_end, excerpts=excerpts, device=device, store=store, on_features=on_features, on_note=on_note
@@ -87,7 +91,21 @@ def load_dataset(
         divided = divide(found.clips)
         if on_scanned:
             on_scanned(found, divided)
+    if by_sound:
+        features = with_recordings(features)
+        divided = divide(features.clips)
+        if on_scanned:
+            on_scanned(replace(found, clips=features.clips), divided)
+        if on_note:
+            for note in divided.notes:
+                on_note(note)
     return Dataset(features, divided, found.excluded)
+
+
+def _needs_recordings(clips: list[Clip], settings: SplitSettings | None) -> bool:
+    """Whether the groups of a split are recordings that sound alike, which their spectrograms show."""
+    automatic = settings is not None and settings.protocol == "grouped" and settings.groups == AUTO
+    return automatic and auto_column(clips) is None and len(clips) <= MOST_COMPARED
 
 
 def load_features(

@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from core.dataset.clip import Clip, DatasetError
 from core.dataset.metadata import column_of, match_clips, read_table
-from core.dataset.split_settings import SplitSettings
+from core.dataset.split_settings import AUTO, AUTO_COLUMNS, SplitSettings
 from core.util.text import printable
 
 
@@ -69,7 +69,11 @@ def split(clips: Sequence[Clip], settings: SplitSettings) -> Split:
     if settings.protocol == "grouped":
         groups = column_values(clips, settings.groups) if settings.groups else [""] * len(clips)
         units = same_group(recordings, groups)
-        if settings.groups:
+        if settings.groups == AUTO:
+            by = auto_column(clips)
+            kept = f"those of one {by}" if by else "copies of one file, as no artist or album is known,"
+            notes = [f"Clips are grouped: {kept} stay in one part, in {len(set(units)):,} groups."]
+        elif settings.groups:
             notes = _coverage(settings.groups, groups, "each of the others is a group of its own")
     genres, labels = np.unique([clip.genre for clip in clips], return_inverse=True)
     counts_UG = np.zeros((max(units) + 1, len(genres)))
@@ -122,9 +126,14 @@ def _coverage(column: str, values: list[str], otherwise: str) -> list[str]:
 def column_values(clips: Sequence[Clip], column: str) -> list[str]:
     """A column's value for each clip: ``COLUMN`` of the dataset's own index, or ``INDEX.csv:COLUMN``; "" where unknown.
 
+    ``auto`` is the column that `auto_column` finds, if any.
+
     Raises:
         DatasetError: there is no such column.
     """
+    if column == AUTO:
+        name = auto_column(clips) or ""
+        return [clip.columns.get(name, "") for clip in clips]
     path, name = column_of(column)
     rows = [clip.columns for clip in clips] if path is None else match_clips(read_table(path), clips).rows
     if not any(name in row for row in rows):
@@ -132,6 +141,20 @@ def column_values(clips: Sequence[Clip], column: str) -> list[str]:
         has = f"has {', '.join(known)}" if known else "names none of these clips" if path else "is missing"
         raise DatasetError(f"There is no column {name!r} for these clips: the index {has}.")
     return [row.get(name, "") for row in rows]
+
+
+def auto_column(clips: Sequence[Clip]) -> str | None:
+    """The first of ``AUTO_COLUMNS`` that any clip has a value in."""
+    return next((name for name in AUTO_COLUMNS if any(clip.columns.get(name) for clip in clips)), None)
+
+
+def sharing_artist(clips: Sequence[Clip], some: Sequence[int], others: Sequence[int]) -> int | None:
+    """How many clips of ``some`` are by an artist of ``others``; None where no artist is known."""
+    artists = [clip.columns.get("artist") for clip in clips]
+    if not any(artists):
+        return None
+    known = {artists[i] for i in others} - {None, ""}
+    return sum(artists[i] in known for i in some)
 
 
 def _by_column(clips: Sequence[Clip], recordings: list[int], settings: SplitSettings) -> Split:

@@ -4,6 +4,10 @@ from typing import Literal
 
 import msgspec
 
+AUTO = "auto"
+AUTO_COLUMNS = ("artist", "album", "recording")
+"""Columns that ``auto`` groups by, the first that any clip has; `core.dataset.near_duplicates` adds the last."""
+
 
 class SplitSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """How clips are divided into train, validation and test.
@@ -21,7 +25,8 @@ class SplitSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     parts: tuple[str, str, str] = ("train", "valid", "test")
     """What the column calls train, validation and test; an empty name means that there is none."""
     groups: str | None = None
-    """For ``grouped``: ``INDEX.csv:COLUMN``, or a column of the dataset's own index."""
+    """For ``grouped``: ``INDEX.csv:COLUMN``, a column of the dataset's own index, or ``auto``: artist, else album, else
+    recordings that sound alike."""
     folds: int = 5
     fold: int = 0
 
@@ -35,7 +40,7 @@ class SplitSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
                 parts = "/".join(part or "none" for part in self.parts)
                 return f"split by the column {self.column} ({parts})"
             case "grouped":
-                by = self.groups or "recording"
+                by = "artist, album or recording" if self.groups == AUTO else self.groups or "recording"
                 return f"fold {self.fold + 1} of {self.folds} grouped by {by}, seed {self.seed}"
 
 

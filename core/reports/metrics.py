@@ -70,6 +70,8 @@ class Assessment(msgspec.Struct, frozen=True, kw_only=True):
     accuracy: float
     interval: tuple[float, float]
     """The accuracy's 95% interval, as if no two clips were related."""
+    majority: float
+    """The baseline: the accuracy of always answering the most frequent genre."""
     loss: float
     macro_f1: float
     calibration_error: float
@@ -114,6 +116,7 @@ def assess(
         clips=len(truth),
         accuracy=sum(confusion[i][i] for i in range(len(genres))) / len(truth),
         interval=interval,
+        majority=max(map(sum, confusion)) / len(truth),
         loss=loss,
         macro_f1=table.macro_f1,
         calibration_error=calibration_error,
@@ -133,6 +136,7 @@ def as_text(assessment: Assessment, heading: str, comparison: str = "") -> str:
         f"{assessment.clips:,} clips: "
         + ", ".join(f"{metric.title} {metric.text(getattr(assessment, name))}" for name, metric in METRICS.items())
         + "\n"
+        f"baseline: always answering the most frequent genre has an accuracy of {percent(assessment.majority)}\n"
         f"95% interval of the accuracy {percent(low)} to {percent(high)} (as if no two clips were of one artist)\n"
         f"calibration error {percent(assessment.calibration_error)} "
         f"(a perfectly calibrated model shows {percent(assessment.calibration_noise)} on so many clips)"

@@ -9,6 +9,7 @@ import numpy.typing as npt
 from torch import Tensor
 
 from core.dataset.feature_set import FeatureSet
+from core.dataset.split import sharing_artist
 from core.models.ood.thresholds import WINDOW_SECONDS, cut, fit_thresholds
 from core.reports.metrics import Assessment, as_text
 from core.reports.plots import plot_confusion, plot_curves
@@ -94,6 +95,7 @@ def final_report(
         "epochs": train_state.progress.epoch,
         "val_accuracy": best.val_accuracy,
         "temperature": best.temperature,
+        "sharing_artist": sharing_artist(data.features.clips, clips.tolist(), data.train.tolist()),
     }
     _save_report(run, facts, assessment, save)
     _save_curves(run, f"{recipe.model} on {facts['dataset']}", train_state.progress, save)
@@ -110,6 +112,10 @@ def _save_report(run: RunFolder, facts: dict[str, Any], assessment: Assessment, 
         f"best weights: epoch {facts['best_epoch']} of {facts['epochs']}, "
         f"validation accuracy {percent(facts['val_accuracy'])}"
     )
+    if (sharing := facts["sharing_artist"]) is not None:
+        heading += (
+            f"\n{sharing:,} of the {assessment.clips:,} {facts['part']} clips are by an artist of a training clip"
+        )
     report = readable(as_text(assessment, heading)).encode()
     save(
         ArtefactSaved(path=run.report_text_path.name, what="report"), lambda: write_atomic(run.report_text_path, report)

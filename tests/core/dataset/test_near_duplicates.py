@@ -7,6 +7,7 @@ import pytest
 import soundfile
 
 from core.dataset.extract import compute_features
+from core.dataset.load import load_dataset
 from core.dataset.near_duplicates import recordings, with_recordings
 from core.dataset.pack import import_archive
 from core.dataset.scan import scan
@@ -31,6 +32,9 @@ def test_overlapping_cuts_share_a_number(tmp_path: Path) -> None:
     numbers = dict(zip([clip.name for clip in features.clips], zip(recordings(features), strict=True), strict=True))
     assert len(set(recordings(features))) == 7
     assert all(numbers[f"{n}a"] == numbers[f"{n}b"] for n in range(3))
+    automatic = SplitSettings(protocol="grouped", groups="auto", folds=3)
+    loaded = load_dataset(tmp_path, FrontEndSettings(seconds=12), automatic)
+    assert loaded.split.notes == ["Clips are grouped: those of one recording stay in one part, in 7 groups."]
     clips = with_recordings(features).clips
     for fold in range(3):
         settings = SplitSettings(protocol="grouped", groups="recording", folds=3, fold=fold, fractions=(0.5, 0.0, 0.5))

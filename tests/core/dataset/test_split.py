@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from core.dataset.clip import Clip, DatasetError
 from core.dataset.metadata import read_table
-from core.dataset.split import Split, split
+from core.dataset.split import Split, sharing_artist, split
 from core.dataset.split_settings import SplitSettings
 from tests.support.paths import GTZAN_LOGMEL
 
@@ -205,3 +205,21 @@ def test_the_published_artists_never_stand_on_two_sides() -> None:
         assert 125 <= len(divided.test) <= 160
     published = split(collection, SplitSettings(protocol="column"))
     assert (len(published.train), len(published.valid), published.test) == (442, 197, [])
+
+
+@pytest.mark.parametrize(
+    ("columns", "by"), [(("artist", "album"), "artist"), (("album",), "album"), (("recording",), "recording")]
+)
+def test_automatic_groups_are_the_first_that_are_known(columns: tuple[str, ...], by: str) -> None:
+    rows = [dict.fromkeys(columns, f"group {i // 4}") for i in range(60)]
+    clips = [
+        Clip(Path(f"{i}.wav"), f"genre {i % 3}", str(i), f"{i:032x}", 22_050, 1, "wav", 30.0, row)
+        for i, row in enumerate(rows)
+    ]
+    divided = split(clips, SplitSettings(protocol="grouped", groups="auto"))
+    assert divided.notes == [f"Clips are grouped: those of one {by} stay in one part, in 15 groups."]
+    for one, other in ((divided.train, divided.test), (divided.valid, divided.test), (divided.train, divided.valid)):
+        assert not {i // 4 for i in one} & {i // 4 for i in other}
+    shared = sharing_artist(clips, divided.test, divided.train)
+    assert shared == (0 if by == "artist" else None)
+    assert sharing_artist(clips, [0, 1, 2, 4], [3]) == (3 if by == "artist" else None)

@@ -37,6 +37,8 @@ def assessment() -> Assessment:
 def test_figures_are_those_of_scikit_learn() -> None:
     found = assessment()
     assert found.accuracy == metrics.accuracy_score(TRUTH, PREDICTED)
+    assert found.majority == 3 / 8
+    assert "always answering the most frequent genre has an accuracy of 37.5%" in as_text(found, "")
     assert found.macro_f1 == pytest.approx(metrics.f1_score(TRUTH, PREDICTED, average="macro"))
     assert found.confusion == metrics.confusion_matrix(TRUTH, PREDICTED).tolist()
     assert found.report["jazz"] == {"precision": 2 / 3, "recall": 1.0, "f1-score": 0.8, "support": 2.0}

@@ -66,7 +66,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--split-column", metavar="[CSV:]COLUMN", help="metadata column that says train, valid or test for each clip"
     )
     split.add_argument(
-        "--groups", metavar="[CSV:]COLUMN", help="metadata column, such as artist, whose groups are never split"
+        "--groups",
+        metavar="auto|[CSV:]COLUMN",
+        help="metadata column whose groups are never split; auto: artist, else album, else clips that sound alike",
     )
     parser.add_argument(
         "--plain", action="store_true", default=None, help="train in float32 without any performance tuning"
