@@ -1,16 +1,33 @@
 """A report about a dataset, before anything is trained on it."""
 
+import math
 import os
+import shlex
 from collections import defaultdict
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from core.dataset.clip import Clip, DatasetError, Excluded
 from core.dataset.labels.settings import LabelSettings
 from core.dataset.scan import OnProgress, Scan, check_genres, survey
-from core.dataset.split import split
+from core.dataset.split import Split, auto_column, sharing_artist, split
 from core.dataset.split_settings import SplitSettings
 from core.util.text import printable
+
+DURATIONS = {
+    "up to 10 s": 10.0,
+    "up to 30 s": 30.5,  # clips cut to 30 s last a little more
+    "up to 45 s": 45.0,
+    "up to 2 min": 120.0,
+    "up to 5 min": 300.0,
+    "up to 10 min": 600.0,
+    "up to 1 h": 3600.0,
+    "longer": math.inf,
+}
+"""Classes of the histogram of durations, with the longest of each in seconds."""
+BAR = 30
+"""Cells of the longest bar."""
 
 
 @dataclass(frozen=True)
@@ -42,6 +59,14 @@ class DataReport:
     """Where the genres come from."""
     notes: list[str]
     """What else a user should know: genres without usable clips, rows of the metadata that match no clip."""
+    durations: dict[str, int]
+    """How many clips are up to so long and longer than the one before: ``30 s``, ``5 min``."""
+    majority: float
+    """The baseline: the share of the most frequent genre."""
+    sharing_artist: int | None
+    """Clips of the test part of the default split whose artist is in training, too; None where no artist is known."""
+    command: str
+    """What trains on this dataset."""
 
     @property
     def is_clean(self) -> bool:
@@ -64,6 +89,11 @@ class DataReport:
         clips, hours = sum(g.clips for g in self.genres), sum(g.hours for g in self.genres)
         lines.insert(0, self.labels)
         lines.append(f"{clips} clips in {sum(g.clips > 0 for g in self.genres)} genres, {hours:.2f} hours")
+        lines += ["", *_bars("hours per genre", {g.genre: g.hours for g in self.genres}, "{:.2f}")]
+        lines += ["", *_bars("clips by duration", self.durations, "{:,}"), ""]
+        lines.append(f"baseline: always answering the most frequent genre has an accuracy of {self.majority:.1%}")
+        if self.sharing_artist:
+            lines.append(f"of the default split's test clips, {self.sharing_artist:,} share an artist with training")
         if self.refused:
             lines.append(f"training would be refused: {self.refused}")
         lines += _listed("left out", [f"{item.path}: {item.reason}" for item in self.excluded])
@@ -73,6 +103,8 @@ class DataReport:
         lines += self.notes
         if self.is_clean:
             lines.append("no unreadable, silent, truncated or duplicate files")
+        if not self.refused:
+            lines.append(f"train on it with: {self.command}")
         return "\n".join(lines)
 
 
@@ -93,6 +125,7 @@ def check(
     lost: dict[str, int] = defaultdict(int)
     for item in found.excluded:
         lost[item.genre] += 1
+    divided, refused = _default_split(found)
     copies = [clips for clips in by_content.values() if len(clips) > 1]
     return DataReport(
         root=printable(found.root),
@@ -100,20 +133,52 @@ def check(
         excluded=found.excluded,
         duplicates=[_names(found.root, clips) for clips in copies],
         across_genres=[_names(found.root, clips) for clips in copies if len({clip.genre for clip in clips}) > 1],
-        refused=_refusal(found),
+        refused=refused,
         labels=found.label_source,
         notes=found.notes,
+        durations=_durations([clip.duration_s for clip in found.clips]),
+        majority=max(map(len, by_genre.values())) / len(found.clips),
+        sharing_artist=None if divided is None else sharing_artist(found.clips, divided.test, divided.train),
+        command=_command(folder, labels, found.clips),
     )
 
 
-def _refusal(found: Scan) -> str | None:
-    """What a run with the default split would say."""
+def _default_split(found: Scan) -> tuple[Split | None, str | None]:
+    """The split that a run makes by default, or why it would refuse the dataset."""
     try:
         check_genres(found.genres, printable(found.root))
-        split(found.clips, SplitSettings())
+        return split(found.clips, SplitSettings()), None
     except DatasetError as error:
-        return str(error)
-    return None
+        return None, str(error)
+
+
+def _durations(seconds: list[float]) -> dict[str, int]:
+    counts = dict.fromkeys(DURATIONS, 0)
+    for one in seconds:
+        counts[next(name for name, longest in DURATIONS.items() if one <= longest)] += 1
+    return {name: count for name, count in counts.items() if count}
+
+
+def _command(folder: str | os.PathLike[str], labels: LabelSettings | None, clips: list[Clip]) -> str:
+    """``genre-tui train FOLDER``, with the options that name the labels and keep artists or albums together."""
+    words = ["genre-tui", "train", str(folder)]
+    plain, chosen = LabelSettings(), labels or LabelSettings()
+    for name in LabelSettings.__struct_fields__:
+        if name != "digest" and (value := getattr(chosen, name)) != getattr(plain, name):
+            words += ["--labels" if name == "source" else f"--{name.replace('_', '-')}", str(value)]
+    if auto_column(clips):
+        words += ["--groups", "auto"]
+    return shlex.join(words)
+
+
+def _bars(title: str, values: Mapping[str, float], number: str) -> list[str]:
+    """A bar chart, one line per value."""
+    width, most = max(map(len, values), default=0), max(values.values(), default=0)
+    lines = [
+        f"  {name:<{width}}  {'█' * round(BAR * value / (most or 1)):<{BAR}}  {number.format(value)}"
+        for name, value in values.items()
+    ]
+    return [title, *lines]
 
 
 def _report(genre: str, clips: list[Clip], excluded: int) -> GenreReport:

@@ -206,7 +206,16 @@ def test_the_report_says_what_is_there_and_what_is_wrong(tmp_path: Path) -> None
     assert (second.genre, second.clips, second.excluded) == ("b", 4, 1)
     assert (second.formats, second.rates, second.longest_s) == ({"au": 3, "flac": 1}, {22_050: 3, 44_100: 1}, 4)
     text = report.as_text()
-    for line in ("8 clips in 2 genres", "b/empty.mp3: is empty (0 bytes)", "a/a.00001.au = b/stolen.au"):
+    assert report.durations == {"up to 10 s": 8} and report.majority == 0.5
+    assert report.command == f"genre-tui train {root}"
+    for line in (
+        "8 clips in 2 genres",
+        "accuracy of 50.0%",
+        "hours per genre",
+        "clips by duration",
+        "b/empty.mp3: is empty (0 bytes)",
+        "a/a.00001.au = b/stolen.au",
+    ):
         assert line in text
     plain = report.as_dict()
     assert (plain["clips"], len(plain["genres"])) == (8, 2)  # type: ignore[arg-type]
