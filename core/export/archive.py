@@ -17,8 +17,7 @@ from torch import Tensor
 
 from core.inference.calibration import Calibration
 from core.inference.onnx_metadata import FORMAT, VERSION, check_header
-from core.models.registry import build_model
-from core.training.checkpoint import ModelCheckpoint, all_finite, load_model, write_model
+from core.training.checkpoint import ModelCheckpoint, all_finite, build_network, load_model, write_model
 from core.training.recipe import Recipe
 from core.training.training_set import TrainingSet
 from core.util.atomic import replacing
@@ -154,13 +153,7 @@ def _check(path: Path, manifest: Manifest, weights: dict[str, Tensor]) -> None:
     Calibration.of(manifest.calibration).ood_detector(recipe.front_end)
     try:
         with torch.device("meta"):  # shapes alone: a manifest may ask for a network of any size
-            model = build_model(
-                recipe.model,
-                n_mels=recipe.front_end.n_mels,
-                genres=len(manifest.genres),
-                frames=recipe.input_frames,
-                **recipe.model_options,
-            )
+            model = build_network(recipe, len(manifest.genres))
     except (RuntimeError, OverflowError) as error:
         raise UserError(f"the manifest in {path} describes no network that can be built: {error}") from error
     expected = {key: (value.shape, value.dtype) for key, value in model.state_dict().items()}

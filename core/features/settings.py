@@ -79,6 +79,11 @@ class FrontEndSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown
         """Frames in a clip: one at every hop, the first centred on sample 0."""
         return self.samples // self.hop_length + 1
 
+    @property
+    def frame_seconds(self) -> float:
+        """From one frame to the next."""
+        return self.hop_length / self.sample_rate
+
     def frames_in(self, seconds: float) -> int:
         """Frames that cover ``seconds``, at least one."""
         return max(1, round(seconds * self.sample_rate / self.hop_length))

@@ -42,7 +42,9 @@ class TorchBackend:
         self.front_end = FrontEnd(self.settings).to(self.device).eval()
         self.fixed_length = is_fixed_length(self.name)
         if not self.fixed_length:
-            self.window_samples = round(WINDOW_SECONDS * self.settings.sample_rate)
+            # Of long frames three seconds are too few.
+            least = (trained.recipe.least_crop_frames - 1) * self.settings.hop_length
+            self.window_samples = max(round(WINDOW_SECONDS * self.settings.sample_rate), least)
         elif trained.recipe.crop_seconds:
             self.window_samples = (trained.recipe.input_frames - 1) * self.settings.hop_length
         else:

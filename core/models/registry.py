@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 Option = int | float | str | bool
 FEWEST_FRAMES = 16
 """Frames of the shortest window that a network of any length takes."""
+FRAME_SECONDS = 1709 / 22_050
+"""From one frame to the next, where nothing else is said: that of the preset `best`."""
 
 
 class Architecture(NamedTuple):
@@ -28,9 +30,13 @@ class Architecture(NamedTuple):
 
 
 ARCHITECTURES = {
+    "ensemble_cnn": Architecture(
+        "EnsembleCNN",
+        "residual network and experts over window statistics, chosen on the training clips: the best",
+    ),
     "hybrid_cnn": Architecture(
         "HybridCNN",
-        "residual network and a linear discriminant over window statistics: 0.5 M parameters, the best",
+        "residual network and a linear discriminant over window statistics: 0.5 M parameters",
     ),
     "residual_cnn": Architecture(
         "ResidualCNN", "short-chunk residual network, level-invariant: 0.5 M parameters, any length"
@@ -77,11 +83,13 @@ OPTIONS = {
     "shrinkage": Limits(0.001, 1),  # at 0 the covariance of a constant feature has no inverse
     "bandwidth": Limits(0.01, 1000),  # a divisor, squared
     "logit_scale": Limits(0.001, 1000),
+    "memory": Limits(1, 10_000, whole=True),
+    "network_weight": Limits(0, 1000),
 }
 """Option → its values; an option means the same in every network that has it."""
 FORMER_OPTIONS = {"trust": "logit_scale"}
 """Names in recipes of earlier versions."""
-GIVEN = ("self", "n_mels", "genres", "frames")
+GIVEN = ("self", "n_mels", "genres", "frames", "frame_seconds")
 """Constructor arguments that follow from the front end and the dataset."""
 
 
@@ -107,7 +115,9 @@ def options_of(network: "type[nn.Module]") -> dict[str, Option]:
     return {name: parameter.default for name, parameter in parameters if name not in GIVEN}
 
 
-def build_model(name: str, *, n_mels: int, genres: int, frames: int, **options: Option) -> "nn.Module":
+def build_model(
+    name: str, *, n_mels: int, genres: int, frames: int, frame_seconds: float = FRAME_SECONDS, **options: Option
+) -> "nn.Module":
     """The network called ``name``, initialised from torch's global random state.
 
     Every network maps log-mel spectrograms [batch, n_mels, frames] in decibels, in [-top_db, 0], to logits
@@ -115,6 +125,7 @@ def build_model(name: str, *, n_mels: int, genres: int, frames: int, **options: 
     fixed length take any length from `FEWEST_FRAMES` on.
 
     Args:
+        frame_seconds: from one frame to the next, for networks that know lengths of time.
         options: keyword arguments of the network's constructor.
 
     Raises:
@@ -134,6 +145,9 @@ def build_model(name: str, *, n_mels: int, genres: int, frames: int, **options: 
         if not OPTIONS[option].allow(value):
             raise UserError(f"The option {option} of the model {name} must be {OPTIONS[option]}, not {value!r}.")
     try:
-        return network(n_mels=n_mels, genres=genres, frames=frames, **options)
+        given: dict[str, int | float] = {"n_mels": n_mels, "genres": genres, "frames": frames}
+        if "frame_seconds" in inspect.signature(network.__init__).parameters:
+            given["frame_seconds"] = frame_seconds
+        return network(**given, **options)
     except (TypeError, ValueError, RuntimeError) as error:  # RuntimeError: more weights than memory holds
         raise UserError(f"The model {name} cannot be built with {options or 'these settings'}: {error}") from error

@@ -216,6 +216,7 @@ def build_network(recipe: Recipe, genres: int) -> nn.Module:
         n_mels=recipe.front_end.n_mels,
         genres=genres,
         frames=recipe.input_frames,
+        frame_seconds=recipe.front_end.frame_seconds,
         **recipe.model_options,
     )
 

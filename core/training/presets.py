@@ -36,26 +36,28 @@ def _quick(data: str) -> Recipe:
 
 
 def _best(data: str) -> Recipe:
-    """The most accurate recipe that trains in minutes on two cores, chosen by cross-validation grouped by artist."""
+    """The most accurate recipe that trains in minutes on two cores; its experts are chosen on the training clips."""
     return Recipe(
         data=data,
         preset="best",
-        model="hybrid_cnn",
+        model="ensemble_cnn",
         front_end=FrontEndSettings(hop_length=1709, top_db=80.0, mel_scale="slaney", mel_norm="slaney"),
-        crop_seconds=3.0,
+        crop_seconds=5.0,
+        least_crop_frames=64,
         fit_seconds=7.5,
-        test_crops=20,
+        test_crops=8,
         excerpts=3,
         epochs=30,
         batch_size=16,
-        crops_per_clip=5,
-        balance="artist",
+        crops_per_clip=3,
         optimiser=OptimiserSettings(
             name="adamw",
             learning_rate=2e-3,
-            weight_decay=2e-2,
+            weight_decay=5e-2,
             schedule="cosine",
             warmup=0.1,
+            label_smoothing=0.1,
+            weight_average=0.995,
         ),
         augmentation=AugmentationSettings(
             equaliser=1.0,

@@ -17,7 +17,7 @@ from core.runs.folder import MOST_EPOCHS
 
 HIGHEST_SEED = 2**63 - 1
 """The largest seed that every random number generator takes."""
-NOT_OPTIONS = ("name", "n_mels", "genres", "frames")
+NOT_OPTIONS = ("name", "n_mels", "genres", "frames", "frame_seconds")
 """Arguments of a network's constructor that are not options: they follow from the front end and the dataset."""
 
 
@@ -63,8 +63,12 @@ class Recipe(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     batch_size: int = 16
     crop_seconds: float | None = None
     """Length of the random crops to train on; None trains on whole clips."""
+    least_crop_frames: int = 0
+    """Crops are no shorter than this: a front end of long frames gets longer crops than ``crop_seconds``, as far as
+    the clips last. 0 takes ``crop_seconds`` as it is."""
     fit_seconds: float | None = None
-    """Length of the windows that a hybrid's expert is fitted to, at most that of the clips; None takes the crops'."""
+    """Length of the windows that experts over statistics are fitted to, at most that of the clips; None takes the
+    crops'."""
     crops_per_clip: int = 1
     """Random crops of each clip per epoch, each from one of its excerpts."""
     test_crops: int = 1
@@ -94,13 +98,17 @@ class Recipe(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
             raise ValueError(f"seed must be from 0 to {HIGHEST_SEED}, not {self.seed}")
         if self.epochs > MOST_EPOCHS:
             raise ValueError(f"epochs must be at most {MOST_EPOCHS:,}, not {self.epochs:,}")
-        if self.crop_seconds is not None and not 0 < self.crop_seconds <= self.front_end.seconds:
+        if self.least_crop_frames < 0:
+            raise ValueError(f"least_crop_frames must be at least 0, not {self.least_crop_frames}")
+        longest = math.inf if self.least_crop_frames else self.front_end.seconds
+        if self.crop_seconds is not None and not 0 < self.crop_seconds <= longest:
             raise ValueError(f"crop_seconds must be above 0 and at most {self.front_end.seconds:g}, the clip length")
         if self.fit_seconds is not None and not 0 < self.fit_seconds < math.inf:
             raise ValueError(f"fit_seconds must be a number above 0, not {self.fit_seconds:g}")
         if self.input_frames < FEWEST_FRAMES:
             shortest = FEWEST_FRAMES * self.front_end.hop_length / self.front_end.sample_rate
-            what = "crop_seconds" if self.crop_seconds is not None else "front_end.seconds"
+            cropped = self.crop_seconds is not None and self.input_frames < self.front_end.frames
+            what = "crop_seconds" if cropped else "front_end.seconds"
             raise ValueError(f"{what} must be at least {shortest:.3g}, {FEWEST_FRAMES} frames of this front end")
         if isinstance(self.excerpts, int) and not 1 <= self.excerpts <= MOST_EXCERPTS:
             raise ValueError(f"excerpts must be from 1 to {MOST_EXCERPTS}, first or middle, not {self.excerpts}")
@@ -115,11 +123,14 @@ class Recipe(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     @property
     def input_frames(self) -> int:
         """Frames of the network's input, in training and inference."""
-        return self.front_end.frames if self.crop_seconds is None else self.front_end.frames_in(self.crop_seconds)
+        if self.crop_seconds is None:
+            return self.front_end.frames
+        frames = self.front_end.frames_in(self.crop_seconds)
+        return min(self.front_end.frames, max(frames, self.least_crop_frames)) if self.least_crop_frames else frames
 
     @property
     def fit_frames(self) -> int:
-        """Frames of the windows that a hybrid's expert is fitted to."""
+        """Frames of the windows that experts over statistics are fitted to."""
         if self.fit_seconds is None:
             return self.input_frames
         return min(self.front_end.frames, self.front_end.frames_in(self.fit_seconds))

@@ -32,7 +32,7 @@ FORGOTTEN = -1e9
 
 
 @contextmanager
-def _whole_float32(device: torch.device) -> Iterator[None]:
+def full_float32(device: torch.device) -> Iterator[None]:
     """Full float32 precision for matrix products, since differences of large sums lose digits in TF32."""
     if device.type != "cuda":
         yield
@@ -74,8 +74,8 @@ class StatisticsExpert(nn.Module):
 
     def forward(self, mel_BMT: Tensor) -> Tensor:
         # bfloat16 is too coarse for covariances of hundreds of statistics.
-        with torch.autocast(mel_BMT.device.type, enabled=False), _whole_float32(mel_BMT.device):
-            features_BF = _standardised(self.statistics(mel_BMT), self.mean, self.std)
+        with torch.autocast(mel_BMT.device.type, enabled=False), full_float32(mel_BMT.device):
+            features_BF = standardised(self.statistics(mel_BMT), self.mean, self.std)
             by_means_BC = nn.functional.linear(features_BF, self.weight, self.bias)
             each_BCK = torch.einsum("bf,ckf->bck", features_BF, self.clip_weight) + self.clip_bias
             by_clips_BC = self.temperature * torch.logsumexp(each_BCK / self.temperature, dim=2)
@@ -92,7 +92,7 @@ class StatisticsExpert(nn.Module):
         features_NF = features_IWF.flatten(0, 1)
         std_F, mean_F = torch.std_mean(features_NF, dim=0)
         std_F = std_F.clamp_min(FLATTEST)
-        features_NF = _standardised(features_NF, mean_F, std_F)
+        features_NF = standardised(features_NF, mean_F, std_F)
         one_hot_NC = nn.functional.one_hot(labels_N, len(self.bias)).double()
         shares_NC = one_hot_NC / one_hot_NC.sum(0).clamp_min(1)
         means_CF = shares_NC.T @ features_NF
@@ -104,7 +104,7 @@ class StatisticsExpert(nn.Module):
         shrunk_FF = torch.lerp(covariance_FF, diagonal_FF, min(1.0, max(self.shrinkage, unknown)))
         self.mean.copy_(mean_F)
         self.std.copy_(std_F)
-        _compare_with(means_CF, shrunk_FF, self.weight, self.bias)
+        compare_with(means_CF, shrunk_FF, self.weight, self.bias)
 
         clips_IF = features_NF.view_as(features_IWF).mean(1)
         self.clip_weight.zero_()
@@ -115,20 +115,20 @@ class StatisticsExpert(nn.Module):
                 known_IF = means_CF[genre : genre + 1]  # a genre without clips gets the mean of everything
             kept = min(REMEMBERED, len(known_IF))
             known_KF = known_IF[torch.linspace(0, len(known_IF) - 1, kept).round().long()]
-            _compare_with(known_KF, shrunk_FF, weight_KF[:kept], bias_K[:kept])
+            compare_with(known_KF, shrunk_FF, weight_KF[:kept], bias_K[:kept])
             bias_K[:kept] -= self.temperature * math.log(kept)  # genres with many clips are not more likely
 
     def _measured(self, clips: Iterable[ClipWindows]) -> tuple[Tensor, Tensor]:
         """The statistics of all clips' windows, [I, W, F] float64, and the clips' labels, [I]."""
         features, labels = [], []
         for mel_IWMT, labels_I in clips:
-            with _whole_float32(mel_IWMT.device):
+            with full_float32(mel_IWMT.device):
                 features.append(self.statistics(mel_IWMT.flatten(0, 1)).view(*mel_IWMT.shape[:2], -1).double())
             labels.append(labels_I)
         return torch.cat(features), torch.cat(labels)
 
 
-def _compare_with(points_KF: Tensor, covariance_FF: Tensor, weight_KF: Tensor, bias_K: Tensor) -> None:
+def compare_with(points_KF: Tensor, covariance_FF: Tensor, weight_KF: Tensor, bias_K: Tensor) -> None:
     """Sets weight and bias so that ``weight @ x + bias`` is -½ the squared Mahalanobis distance of x from each point,
 
     but for a term of x alone, which is the same for all points.
@@ -137,14 +137,7 @@ def _compare_with(points_KF: Tensor, covariance_FF: Tensor, weight_KF: Tensor, b
     bias_K.copy_(-0.5 * (weight_KF.double() * points_KF).sum(1))
 
 
-def _standardised(features_BF: Tensor, mean_F: Tensor, std_F: Tensor) -> Tensor:
+def standardised(features_BF: Tensor, mean_F: Tensor, std_F: Tensor) -> Tensor:
     """Every statistic in deviations from its mean, up to `FARTHEST`; 0 where they are only ever rounding errors."""
     deviations_BF = ((features_BF - mean_F) / std_F).where(std_F > FLATTEST, 0.0)
     return FARTHEST * torch.tanh(deviations_BF / FARTHEST)
-
-
-def fit_experts(model: nn.Module, clips: Iterable[ClipWindows]) -> None:
-    """Fits the `StatisticsExpert` of a network, if it has one, to windows of the training set."""
-    for module in model.modules():
-        if isinstance(module, StatisticsExpert):
-            module.fit(clips)

@@ -11,15 +11,16 @@ from core.features.augment import Augment
 from core.features.settings import AugmentationSettings, effects_of
 from core.models.layers.batch_norm import init_batch_norm_stats
 from core.models.layers.standardise import fit_standardisation
-from core.models.networks.lda_expert import ClipWindows, fit_experts
+from core.models.networks.expert_ensemble import ExpertEnsemble
+from core.models.networks.lda_expert import ClipWindows, StatisticsExpert
 from core.training.checkpoint import build_network
 from core.training.distributed.group import SINGLE, ProcessGroup
+from core.training.loop.inner_folds import inner_folds
 from core.training.loop.loader import BatchLoader
 from core.training.loop.precision import choose_precision, make_deterministic
 from core.training.loop.sampler import batch_bounds, random_windows, spaced_windows
 from core.training.loop.step import Augmentation
 from core.training.loop.train_state import TrainState
-from core.training.presets import PRESETS
 from core.training.recipe import Recipe
 from core.util.errors import UserError
 
@@ -27,11 +28,13 @@ STANDARDISE_WINDOWS = 256
 """Windows of the training set that the network's standardisation is fitted to."""
 EXPERT_WINDOWS = 8
 """Windows of each training clip that an expert is fitted to."""
+JUDGING_WINDOWS = 4
+"""Windows of each training clip, at most, that experts fitted to other clips are judged by."""
 EXPERT_CLIPS = 3_000
 """Most training clips an expert is fitted to, evenly chosen: more would only take memory."""
 EXPERT_BATCH = 64
-PRESETS_BALANCE = {make("").balance for make in PRESETS.values()}
-"""Columns that presets balance by where they exist; a dataset need not have them."""
+PRESETS_BALANCE = {"artist"}
+"""Columns that presets of earlier versions balance by where they exist; a dataset need not have them."""
 
 
 def init_train_state(recipe: Recipe, loader: BatchLoader, train: Tensor, group: ProcessGroup = SINGLE) -> TrainState:
@@ -57,7 +60,7 @@ def init_train_state(recipe: Recipe, loader: BatchLoader, train: Tensor, group: 
     windows = random_windows(train, loader.excerpts, loader.frames, loader.width, 1, recipe.seed, epoch=0)
     fit_standardisation(model, loader.read(windows.part(0, STANDARDISE_WINDOWS)).mel_BMT.to(home))
     init_batch_norm_stats(model, loader.read(windows.part(0, max(2, recipe.batch_size))).mel_BMT.to(home))
-    fit_experts(model, expert_windows(recipe, loader, train, home))
+    fit_experts(model, recipe, loader, train, home)
     bounds = batch_bounds(len(train) * recipe.crops_per_clip, recipe.batch_size)
     smallest = min(last - first for first, last in bounds)
     if smallest < group.info.size:
@@ -68,14 +71,38 @@ def init_train_state(recipe: Recipe, loader: BatchLoader, train: Tensor, group: 
     return TrainState(model, recipe, precision, genres=genres, batches=len(bounds), group=group)
 
 
+def fit_experts(model: nn.Module, recipe: Recipe, loader: BatchLoader, train: Tensor, device: torch.device) -> None:
+    """Fits those experts of a network that have a closed form, if it has any, to windows of the training set."""
+    for module in model.modules():
+        if isinstance(module, StatisticsExpert):
+            module.fit(expert_windows(recipe, loader, train, device))
+        elif isinstance(module, ExpertEnsemble):
+            folds = inner_folds([loader.features.clips[i] for i in _expert_clips(train).tolist()])
+            judged_by = judging_windows(recipe, loader, train, device)
+            module.fit(expert_windows(recipe, loader, train, device), judged_by, folds)
+
+
+def judging_windows(recipe: Recipe, loader: BatchLoader, train: Tensor, device: torch.device) -> Iterator[ClipWindows]:
+    """Windows of the training clips as the network is evaluated on them: [I, J, M, T] on ``device``, clips in order."""
+    count = min(JUDGING_WINDOWS, recipe.test_crops)
+    windows = spaced_windows(_expert_clips(train), loader.excerpts, loader.frames, loader.width, count)
+    for first in range(0, len(windows), per_batch := EXPERT_BATCH // count * count):
+        mel_BMT, labels_B = loader.read(windows.part(first, first + per_batch))
+        yield mel_BMT.to(device).view(-1, count, *mel_BMT.shape[1:]), labels_B[::count].to(device)
+
+
+def _expert_clips(train: Tensor) -> Tensor:
+    """The training clips that experts are fitted to."""
+    return train[torch.linspace(0, len(train) - 1, min(len(train), EXPERT_CLIPS)).round().long()]
+
+
 def expert_windows(recipe: Recipe, loader: BatchLoader, train: Tensor, device: torch.device) -> Iterator[ClipWindows]:
     """Windows of the training clips, each plain and once augmented as the recipe says.
 
     Some clips at a time, [I, W, M, T] on ``device``: the plain windows first, then the augmented in the same order.
     """
-    chosen = torch.linspace(0, len(train) - 1, min(len(train), EXPERT_CLIPS)).round().long()
     loader = BatchLoader(loader.features, recipe.fit_frames, loader.device)
-    windows = spaced_windows(train[chosen], loader.excerpts, loader.frames, loader.width, EXPERT_WINDOWS)
+    windows = spaced_windows(_expert_clips(train), loader.excerpts, loader.frames, loader.width, EXPERT_WINDOWS)
     augment = _augment(recipe, recipe.augmentation.of_sound)
     generator = torch.Generator(device).manual_seed(recipe.seed)
     per_batch = EXPERT_BATCH // EXPERT_WINDOWS * EXPERT_WINDOWS  # a clip's windows stay together

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from core.dataset.feature_set import FeatureSet
 from core.dataset.split import sharing_artist
+from core.models.networks.expert_ensemble import ExpertEnsemble
 from core.models.ood.thresholds import WINDOW_SECONDS, cut, fit_thresholds
 from core.reports.metrics import Assessment, as_text
 from core.reports.plots import plot_confusion, plot_curves
@@ -19,6 +20,7 @@ from core.runs.journal.events import ArtefactSaved, Event, TestFinished, Warned
 from core.runs.journal.journal import readable
 from core.runs.journal.log_lines import percent
 from core.training.checkpoint import TrainProgress, write_model
+from core.training.evaluation.baseline import Baseline, baseline
 from core.training.evaluation.evaluate import assessment_of
 from core.training.loop.evaluation import Evaluation
 from core.training.loop.loader import BatchLoader
@@ -86,7 +88,7 @@ def final_report(
         emit(_test_finished(assessment, best.epoch))
     else:
         emit(Warned(message="The split has no test part: the report is on the validation clips, and too optimistic"))
-    facts = {
+    facts: dict[str, Any] = {
         "dataset": best.dataset.name,
         "model": recipe.model,
         "protocol": recipe.split.describe(),
@@ -97,25 +99,30 @@ def final_report(
         "temperature": best.temperature,
         "sharing_artist": sharing_artist(data.features.clips, clips.tolist(), data.train.tolist()),
     }
-    _save_report(run, facts, assessment, save)
+    for module in train_state.eval_model.modules():
+        if isinstance(module, ExpertEnsemble):
+            facts["experts"] = module.describe()
+    _save_report(run, facts, assessment, baseline(data.features, data.train, clips), save)
     _save_curves(run, f"{recipe.model} on {facts['dataset']}", train_state.progress, save)
     if recipe.spectrograms:
         _save_spectrograms(run, data.features, control.check, emit, guard)
 
 
-def _save_report(run: RunFolder, facts: dict[str, Any], assessment: Assessment, save: Save) -> None:
-    plain = facts | msgspec.to_builtins(assessment)
+def _save_report(run: RunFolder, facts: dict[str, Any], assessment: Assessment, to_beat: Baseline, save: Save) -> None:
+    plain = facts | {"baseline": msgspec.to_builtins(to_beat)} | msgspec.to_builtins(assessment)
     text = msgspec.json.format(msgspec.json.encode(readable(plain)), indent=2) + b"\n"
     save(ArtefactSaved(path=run.report_json_path.name, what="report"), lambda: write_atomic(run.report_json_path, text))
     heading = (
         f"{facts['model']} on {facts['dataset']}, {facts['part']} part of a {facts['protocol']}\n"
         f"best weights: epoch {facts['best_epoch']} of {facts['epochs']}, "
-        f"validation accuracy {percent(facts['val_accuracy'])}"
+        f"validation accuracy {percent(facts['val_accuracy'])}\n{to_beat.as_text(assessment.accuracy)}"
     )
     if (sharing := facts["sharing_artist"]) is not None:
         heading += (
             f"\n{sharing:,} of the {assessment.clips:,} {facts['part']} clips are by an artist of a training clip"
         )
+    if "experts" in facts:
+        heading += f"\n{_chosen(facts['experts'])}"
     report = readable(as_text(assessment, heading)).encode()
     save(
         ArtefactSaved(path=run.report_text_path.name, what="report"), lambda: write_atomic(run.report_text_path, report)
@@ -127,6 +134,19 @@ def _save_report(run: RunFolder, facts: dict[str, Any], assessment: Assessment, 
     save(
         ArtefactSaved(path=f"{run.plots_path.name}/{name}", what="confusion matrix"),
         lambda: plot_confusion(run.plots_path / name, title, assessment.confusion, genres),
+    )
+
+
+def _chosen(experts: dict[str, Any]) -> str:
+    """What the experts' inner folds chose, in a line."""
+    shares = ", ".join(
+        f"{name} {percent(experts['accuracies'][name])} (weight {weight:.2g})"
+        for name, weight in experts["weights"].items()
+    )
+    return (
+        f"experts on inner folds of the training clips: {shares}; together {percent(experts['accuracies']['ensemble'])}"
+        f"\nchosen: shrinkage {experts['shrinkage']:.2g} and {experts['memory_shrinkage']:.2g}, "
+        f"bandwidth {experts['bandwidth']:.3g}, ridge {experts['ridge']:.2g}"
     )
 
 

@@ -6,7 +6,7 @@ import torch
 from core.models.layers.standardise import TwoViews, fit_standardisation
 from core.models.registry import build_model
 
-NAMES = ["hybrid_cnn", "residual_cnn", "crnn", "cnn_attention"]
+NAMES = ["ensemble_cnn", "hybrid_cnn", "residual_cnn", "crnn", "cnn_attention"]
 
 
 def music(clips: int, frames: int) -> torch.Tensor:

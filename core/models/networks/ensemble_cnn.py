@@ -1,0 +1,44 @@
+"""A residual network and an ensemble of experts over statistics of the window, whose logits are added.
+
+That multiplies their predictions (products of experts, Hinton 2002). The experts are fitted, and weigh themselves
+against each other, before training begins. They have memorised the training set and would leave the residual network
+nothing to learn, so they are off while training.
+"""
+
+from torch import Tensor, nn
+
+from core.models.networks.expert_ensemble import ExpertEnsemble
+from core.models.networks.residual_cnn import ResidualCNN
+
+
+class EnsembleCNN(nn.Module):
+    def __init__(
+        self,
+        *,
+        n_mels: int,
+        genres: int,
+        frames: int,
+        frame_seconds: float,
+        width: int = 32,
+        dropout: float = 0.4,
+        memory: int = 100,
+        network_weight: float = 0.4,
+    ) -> None:
+        """Args:
+        frames: not used, since any length will do.
+        frame_seconds, memory: see `ExpertEnsemble`.
+        width, dropout: of the residual network.
+        network_weight: factor of the residual network's logits in the sum.
+        """
+        super().__init__()
+        self.network_weight = network_weight
+        self.network = ResidualCNN(n_mels=n_mels, genres=genres, frames=frames, width=width, dropout=dropout)
+        self.experts = ExpertEnsemble(n_mels, genres, frame_seconds=frame_seconds, memory=memory)
+
+    def forward(self, mel_BMT: Tensor) -> Tensor:
+        """Log-mel [B, M, T] in dB, T from 16 frames on → logits [B, genres]; while training, the network's alone."""
+        logits_BC: Tensor = self.network(mel_BMT)
+        if self.training:
+            return logits_BC
+        experts_BC: Tensor = self.experts(mel_BMT)
+        return self.network_weight * logits_BC.float() + experts_BC

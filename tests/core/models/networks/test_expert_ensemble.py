@@ -1,0 +1,121 @@
+"""Experts over window statistics choose what suits the collection, and say what they chose."""
+
+from pathlib import Path
+
+import pytest
+import torch
+from torch import Tensor
+
+from core.dataset.clip import Clip
+from core.models.networks.expert_ensemble import EXPERTS, ExpertEnsemble
+from core.models.registry import FRAME_SECONDS, build_model
+from core.training.loop.inner_folds import INNER_FOLDS, inner_folds
+
+
+def two_kinds(clips: int, windows: int = 2, frames: int = 60) -> tuple[Tensor, Tensor]:
+    """Windows [I, W, M, T] that move fast and that move slowly, of the same average spectrum, and labels [I]."""
+    labels = torch.arange(clips) % 2
+    fast = torch.randn(clips, windows, 16, frames)
+    slow = torch.nn.functional.avg_pool1d(torch.randn(clips * windows, 16, frames + 5), 6, 1) * 6**0.5
+    return torch.where(labels[:, None, None, None] == 0, fast, slow.view_as(fast)) * 5 - 40, labels
+
+
+def fitted(clips: int = 30, genres: int = 2, folds: int = 3, memory: int = 20) -> ExpertEnsemble:
+    torch.manual_seed(0)
+    experts = ExpertEnsemble(16, genres, frame_seconds=FRAME_SECONDS, memory=memory)
+    windows = two_kinds(clips)
+    experts.fit([windows], [windows], torch.arange(clips) // 2 % folds)
+    return experts
+
+
+def accuracy(experts: ExpertEnsemble) -> float:
+    mel, labels = two_kinds(40, windows=1)
+    return float((experts(mel[:, 0]).argmax(1) == labels).float().mean())
+
+
+def test_it_says_nothing_before_it_is_fitted_and_knows_the_kinds_afterwards() -> None:
+    experts = ExpertEnsemble(16, 2, frame_seconds=FRAME_SECONDS, memory=20)
+    assert experts(two_kinds(4)[0][:, 0]).abs().max() == 0
+    assert accuracy(fitted()) > 0.9
+
+
+def test_the_choice_is_described_and_travels_with_the_weights() -> None:
+    experts = fitted()
+    choice = experts.describe()
+    weights, accuracies = choice["weights"], choice["accuracies"]
+    assert isinstance(weights, dict) and isinstance(accuracies, dict)
+    assert list(weights) == list(EXPERTS) and min(weights.values()) >= 0 and max(weights.values()) > 0
+    assert accuracies["ensemble"] > 0.9
+    copy = ExpertEnsemble(16, 2, frame_seconds=FRAME_SECONDS, memory=20)
+    copy.load_state_dict(experts.state_dict())
+    assert copy.describe() == choice
+    mel = two_kinds(6)[0][:, 0]
+    torch.testing.assert_close(copy(mel), experts(mel))
+
+
+def test_what_does_not_help_gets_no_confidence() -> None:
+    """Genres that sound alike: any confidence would be false, and the held-out clips show it."""
+    torch.manual_seed(0)
+    experts = ExpertEnsemble(16, 2, frame_seconds=FRAME_SECONDS, memory=20)
+    mel, labels = torch.randn(40, 2, 16, 60) * 5 - 40, torch.arange(40) % 2
+    experts.fit([(mel, labels)], [(mel, labels)], torch.arange(40) // 2 % 4)
+    new = torch.randn(64, 16, 60) * 5 - 40
+    assert experts(new).softmax(1).amax(1).mean() < 0.8
+
+
+@pytest.mark.parametrize(("genres", "folds", "memory"), [(2, 1, 20), (3, 3, 20), (2, 3, 4)])
+def test_one_fold_genres_without_clips_and_little_memory_are_taken(genres: int, folds: int, memory: int) -> None:
+    experts = fitted(genres=genres, folds=folds, memory=memory)
+    assert all(value.isfinite().all() for value in experts.state_dict().values())
+    assert accuracy(experts) > 0.9
+
+
+def test_statistics_are_of_time_and_not_of_frames() -> None:
+    """The same sound at a half and at a quarter of the hop has the same statistics."""
+    torch.manual_seed(0)
+    finest = torch.randn(4, 16, 400)
+    measured = [
+        ExpertEnsemble(16, 2, frame_seconds=FRAME_SECONDS / frames, memory=1).measured(
+            torch.nn.functional.avg_pool1d(finest, 4 // frames)
+        )
+        for frames in (1, 2, 4)
+    ]
+    torch.testing.assert_close(measured[1], measured[0])
+    torch.testing.assert_close(measured[2], measured[0])
+
+
+@pytest.mark.parametrize("frame_seconds", [0.01, 0.234])
+def test_a_network_of_any_frames_takes_the_shortest_window(frame_seconds: float) -> None:
+    model = build_model("ensemble_cnn", n_mels=16, genres=3, frames=16, frame_seconds=frame_seconds, width=4).eval()
+    with torch.no_grad():
+        assert model(torch.randn(2, 16, 16)).shape == (2, 3)
+
+
+def clip(number: int, genre: str, **columns: str) -> Clip:
+    return Clip(
+        path=Path(f"{number}.au"),
+        genre=genre,
+        name=str(number),
+        content=f"content {number}",
+        rate=22_050,
+        channels=1,
+        format="AU",
+        duration_s=30.0,
+        columns=columns,
+    )
+
+
+def test_inner_folds_keep_artists_and_albums_together_and_genres_even() -> None:
+    clips = [clip(i, "reggae" if i % 2 else "pop", artist=f"artist {i // 4}") for i in range(60)]
+    clips += [clip(60, "pop", artist="new", album="one"), clip(61, "pop", artist="other", album="one")]
+    folds = inner_folds(clips)
+    assert set(folds.tolist()) == set(range(INNER_FOLDS))
+    assert all(len(set(folds[i : i + 4].tolist())) == 1 for i in range(0, 60, 4))
+    assert folds[60] == folds[61]
+    for genre in ("reggae", "pop"):
+        counts = torch.bincount(folds[[i for i, one in enumerate(clips) if one.genre == genre]])
+        assert counts.max() - counts.min() <= 4
+
+
+def test_clips_of_one_artist_are_one_fold() -> None:
+    assert set(inner_folds([clip(i, "pop", artist="same") for i in range(6)]).tolist()) == {0}
