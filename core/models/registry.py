@@ -116,7 +116,7 @@ def options_of(network: "type[nn.Module]") -> dict[str, Option]:
 
 
 def build_model(
-    name: str, *, n_mels: int, genres: int, frames: int, frame_seconds: float = FRAME_SECONDS, **options: Option
+    name: str, *, n_mels: int, genres: int, frames: int, frame_seconds: Option = FRAME_SECONDS, **options: Option
 ) -> "nn.Module":
     """The network called ``name``, initialised from torch's global random state.
 
@@ -145,7 +145,7 @@ def build_model(
         if not OPTIONS[option].allow(value):
             raise UserError(f"The option {option} of the model {name} must be {OPTIONS[option]}, not {value!r}.")
     try:
-        given: dict[str, int | float] = {"n_mels": n_mels, "genres": genres, "frames": frames}
+        given: dict[str, Option] = {"n_mels": n_mels, "genres": genres, "frames": frames}
         if "frame_seconds" in inspect.signature(network.__init__).parameters:
             given["frame_seconds"] = frame_seconds
         return network(**given, **options)

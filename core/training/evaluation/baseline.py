@@ -53,8 +53,7 @@ def _band_statistics(features: FeatureSet, clips: Tensor) -> npt.NDArray[np.floa
     """Mean, deviation and deviation of the difference over time of every band, in the clip's own scale: [N, 3 M]."""
     rows = []
     for i in clips.tolist():
-        quantised_MT = features.batch([i])[0].cpu()[:, : max(3, int(features.frames[i]))]
-        mel_MT = own_scale(features.as_decibels(quantised_MT).float()[None])[0]
+        mel_MT = own_scale(features.as_decibels(features.spectrogram(i, 0)).float()[None])[0]
         change_MT = mel_MT.diff(dim=1)
         rows.append(torch.cat([mel_MT.mean(1), mel_MT.std(1), change_MT.std(1)]))
     return torch.stack(rows).numpy()
