@@ -50,6 +50,15 @@ class NewRunScreen(ModeScreen):
     BINDINGS: ClassVar = [
         Binding("ctrl+r", "start", "start", id="new_run.start", priority=True, tooltip="Start training"),
         Binding(
+            "ctrl+t",
+            "queue",
+            "start when free",
+            show=False,
+            id="new_run.queue",
+            priority=True,
+            tooltip="Start training when no other run uses the device",
+        ),
+        Binding(
             "ctrl+t", "browse", "choose folder", id="new_run.browse", tooltip="Choose the dataset folder in a tree"
         ),
         Binding("escape", "leave_form", "back", id="new_run.back", tooltip="Back to the runs without starting"),
@@ -74,6 +83,7 @@ class NewRunScreen(ModeScreen):
         self._process: JsonlProcess[Scan, Message] | None = None
         self._soon: Timer | None = None
         self._start_after_scan = False
+        self._queue = False
 
     def _likely_data(self) -> str:
         """The newest run's dataset, or a folder of genres in the current directory."""
@@ -176,7 +186,8 @@ class NewRunScreen(ModeScreen):
                 self.query_one("#mistake", Static).update("")
                 self._show_summary()
                 if self._start_after_scan:
-                    self.call_later(self.action_start)  # a worker of this screen would end with the screen
+                    # Not here: a worker of this screen would end with the screen.
+                    self.call_later(self.action_queue if self._queue else self.action_start)
 
     def _end_scan(self) -> None:
         if self._process is not None:
@@ -261,8 +272,17 @@ class NewRunScreen(ModeScreen):
     async def start_pressed(self) -> None:
         await self.action_start()
 
+    async def action_queue(self) -> None:
+        """Start the run when its device is free, and watch it."""
+        await self._start(queue=True)
+
     async def action_start(self) -> None:
-        """Start the run and watch it, or show the error at its field."""
+        """Start the run and watch it."""
+        await self._start(queue=False)
+
+    async def _start(self, *, queue: bool) -> None:
+        """Start the run, or show the error at its field."""
+        self._queue = queue
         try:
             recipe = self.form.recipe()
             self._start_after_scan = self._scanning
@@ -273,7 +293,9 @@ class NewRunScreen(ModeScreen):
                     recipe = msgspec.structs.replace(recipe, split=own_split(recipe.split))
             name = dataset_name(Path(recipe.data))
             webhook = self.app.settings.webhook_for()
-            run = start(self.app.runs_dir, to_dict(recipe), name, name=self.form.name or None, webhook=webhook)
+            run = start(
+                self.app.runs_dir, to_dict(recipe), name, name=self.form.name or None, webhook=webhook, queue=queue
+            )
         except UserError as mistake:
             self._show_error(mistake)
         else:

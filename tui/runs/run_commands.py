@@ -6,9 +6,10 @@ from pathlib import Path
 
 from textual import work
 
-from core.runs import actions
+from core.runs import actions, notes
 from core.runs.actions import total_epochs
 from core.runs.folder import TRASH, RunFolder, checked_name
+from core.runs.queue import move
 from core.runs.summary import Summary
 from core.util.errors import UserError
 from tui.dialogs.questions import ConfirmScreen, PromptScreen, stop_question
@@ -24,10 +25,24 @@ POSSIBLE = {
     "extend": {"queued", "running", "paused", "stopped", "failed", "lost", "finished"},
     "delete": {"finished", "stopped", "failed", "lost", "created"},
     "rename": {"finished", "stopped", "failed", "lost", "created"},
+    "earlier": {"queued"},
+    "later": {"queued"},
+    "pin": set(STATES),
+    "tags": set(STATES),
+    "note": set(STATES),
     "copy": set(STATES),
     "mark": set(STATES),
 }
 """Action → states of a run in which it makes sense."""
+
+
+def _check_tags(text: str) -> None:
+    """
+    Raises:
+        UserError: one of the words cannot be a tag.
+    """
+    for tag in text.split():
+        notes.check_tag(tag)
 
 
 class RunCommands(ModeScreen):
@@ -82,9 +97,54 @@ class RunCommands(ModeScreen):
     @work
     async def action_delete(self) -> None:
         row = self._current()
-        detail = f"The folder is moved to {shown(self.app.runs_dir / TRASH)}; no file is erased."
+        detail = f"The folder is moved to {shown(Path(row.path).parent / TRASH)}; no file is erased."
         if await self.app.push_screen_wait(ConfirmScreen(f"Delete {row.name}?", detail, yes="move to trash")):
             self._do(lambda run: f"moved to {run.trash()}", row)
+
+    def action_earlier(self) -> None:
+        row = self._current()
+        self._do(lambda run: f"place {move(run, max(1, row.place - 1)).number} in the queue", row)
+
+    def action_later(self) -> None:
+        row = self._current()
+        self._do(lambda run: f"place {move(run, row.place + 1).number} in the queue", row)
+
+    def action_pin(self) -> None:
+        """Makes the run the baseline of its folder, or takes that back."""
+        row = self._current()
+
+        def change(run: RunFolder) -> str:
+            if row.pinned:
+                notes.unpin(run)
+                return "not the baseline any more"
+            notes.pin(run)
+            return "the baseline of its folder"
+
+        self._do(change, row)
+
+    @work
+    async def action_tags(self) -> None:
+        row = self._current()
+        answer = await self.app.push_screen_wait(
+            PromptScreen("Tags, separated by spaces", " ".join(row.tags), check=_check_tags)
+        )
+        if answer is not None:
+            tags = answer.split()
+            gone = [tag for tag in row.tags if tag not in tags]
+            self._do(lambda run: f"tags: {', '.join(notes.change_tags(run, tags, gone)) or 'none'}", row)
+
+    @work
+    async def action_note(self) -> None:
+        row = self._current()
+        answer = await self.app.push_screen_wait(PromptScreen("Note", row.note))
+        if answer is None:
+            return
+
+        def write(run: RunFolder) -> str:
+            notes.set_note(run, answer)
+            return "the note is written"
+
+        self._do(write, row)
 
     def action_copy(self) -> None:
         """Terminals do not report whether they accepted the text, so the path is shown as well."""

@@ -43,6 +43,37 @@ class RunsScreen(RunCommands):
         Binding("space", "mark", "mark", id="runs.mark", tooltip="Mark the run; two to eight can be compared"),
         Binding("c", "compare", "compare", id="runs.compare", tooltip="Compare the marked runs"),
         Binding("p", "pause", "pause", id="runs.pause", tooltip="Pause at the next batch"),
+        Binding(
+            "a",
+            "everywhere",
+            "all folders",
+            show=False,
+            id="runs.everywhere",
+            tooltip="Show the runs of all folders, or only of this one and live ones",
+        ),
+        Binding(
+            "left_square_bracket",
+            "earlier",
+            "earlier",
+            key_display="[",
+            show=False,
+            id="runs.earlier",
+            tooltip="Move a queued run one place to the front",
+        ),
+        Binding(
+            "right_square_bracket",
+            "later",
+            "later",
+            key_display="]",
+            show=False,
+            id="runs.later",
+            tooltip="Move a queued run one place to the back",
+        ),
+        Binding(
+            "b", "pin", "baseline", show=False, id="runs.pin", tooltip="Make the run its folder's baseline, or not"
+        ),
+        Binding("t", "tags", "tags", show=False, id="runs.tags", tooltip="Change the run's tags"),
+        Binding("i", "note", "note", show=False, id="runs.note", tooltip="Write a note about the run"),
         Binding("y", "copy", "copy path", id="runs.copy", tooltip="Copy the path of the run's folder"),
         Binding("m", "rename", "rename", id="runs.rename", tooltip="Rename the run"),
         Binding("d,delete", "delete", "delete", id="runs.delete", tooltip="Move the run to the trash folder"),
@@ -160,6 +191,13 @@ class RunsScreen(RunCommands):
         row = self.table.current
         self.query_one(RunPreview).show_run(Path(row.path) if row else None)
         self.refresh_bindings()
+
+    def action_everywhere(self) -> None:
+        self.runs.scope = "live" if self.runs.scope == "all" else "all"
+        self.notify(
+            "Runs of all folders" if self.runs.scope == "all" else "Runs of this folder, and live ones of others"
+        )
+        self.refresh_runs()
 
     # Order and filter
 

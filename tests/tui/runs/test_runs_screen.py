@@ -9,8 +9,13 @@ from pathlib import Path
 import pytest
 from textual.pilot import Pilot
 
+from core.runs.directory import create
 from core.runs.folder import TRASH, RunFolder
+from core.runs.launch import launch
 from core.runs.lock import RunLock
+from core.runs.notes import read_notes
+from core.runs.queue import HeldTicket
+from core.runs.registry import register
 from tests.support import example_run as made_up_run
 from tests.support.paths import ROOT
 from tests.support.pilot import text, type_text, until, until_gone, until_shown
@@ -292,3 +297,69 @@ async def test_the_preview_tells_what_failed(runs: Path) -> None:
     async with GenreApp(runs).run_test(notifications=True, size=SIZE) as pilot:
         await go_to(pilot, "gamma")
         await until_shown(pilot, f"failed: {RunFolder(runs / 'gamma').state().end_message[:20]}")
+
+
+async def test_a_run_is_tagged_noted_and_pinned(runs: Path) -> None:
+    run = RunFolder(runs / "beta")
+    async with GenreApp(runs).run_test(notifications=True, size=SIZE) as pilot:
+        await go_to(pilot, "beta")
+        await pilot.press("t")
+        await until_shown(pilot, "Tags, separated by spaces")
+        await type_text(pilot, "a,b")
+        await pilot.press("enter")
+        await until_shown(pilot, "cannot be a tag")
+        await pilot.press(*["backspace"] * 3)
+        await type_text(pilot, "paper mixup")
+        await pilot.press("enter")
+        await until(pilot, lambda: read_notes(run).tags == ["mixup", "paper"])
+        await pilot.press("i")
+        await until_shown(pilot, "Note")
+        await type_text(pilot, "as before")
+        await pilot.press("enter")
+        await until(pilot, lambda: read_notes(run).note == "as before")
+        await pilot.press("b")
+        await until(pilot, lambda: read_notes(run).pinned > 0)
+        await until(pilot, lambda: any(row.pinned for row in pilot.app.screen.query_one(RunTable).rows))
+        await pilot.press("b")
+        await until(pilot, lambda: read_notes(run).pinned == 0)
+
+
+async def test_the_runs_of_all_folders_are_shown_by_a_key(runs: Path, tmp_path: Path) -> None:
+    register(RunFolder(made_up_run.write_run(tmp_path / "elsewhere" / "far", made_up_run.whole(5))))
+    async with GenreApp(runs).run_test(notifications=True, size=SIZE) as pilot:
+        await until(pilot, lambda: set(names(pilot)) == {"alpha", "beta", "gamma", "delta"})
+        await pilot.press("a")
+        await until(pilot, lambda: "far" in names(pilot))
+        await pilot.press("a")
+        await until(pilot, lambda: "far" not in names(pilot))
+
+
+async def test_a_queued_run_shows_its_place_and_is_moved_and_cancelled(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PYTHONPATH", str(ROOT))
+    recipe = {"data": "/music", "model": "small_cnn", "epochs": 3, "device": "cpu"}
+    device = HeldTicket.take(["cpu"], running=True)
+    queued = [create(tmp_path / "runs", recipe, "music", "quick", name=name) for name in ("one", "two")]
+    for run in queued:
+        launch(run, module="tests.support.light_trainer", queue=True)
+    try:
+        async with GenreApp(tmp_path / "runs").run_test(notifications=True, size=SIZE) as pilot:
+            await until_shown(pilot, "queued 1", "queued 2")
+            await go_to(pilot, "two")
+            await pilot.press("[")
+            await until(pilot, lambda: queued[1].state().place == 1)
+            await until(pilot, lambda: queued[0].state().place == 2)
+            await until(
+                pilot, lambda: (row := pilot.app.screen.query_one(RunTable).current) is not None and row.place == 1
+            )
+            await pilot.press("]")
+            await until(pilot, lambda: queued[1].state().place == 2)
+            await pilot.press("s")
+            await until_shown(pilot, "Stop two?")
+            await pilot.press("y")
+            await until(pilot, lambda: queued[1].state().status == "stopped")
+    finally:
+        device.release()
+    wait_until(lambda: not queued[0].is_alive(), "the other ends")
+    assert queued[0].state().status == "finished"
