@@ -77,7 +77,7 @@ def test_a_question(snap_compare: Compare, runs: Path) -> None:
 
 
 def test_help(snap_compare: Compare, runs: Path) -> None:
-    assert snap_compare(GenreApp(runs), terminal_size=SIZES[1], run_before=keys("?", shows="Everywhere"))
+    assert snap_compare(GenreApp(runs), terminal_size=SIZES[1], run_before=keys("?", shows="This screen"))
 
 
 @pytest.mark.parametrize("ascii", [False, True], ids=["unicode", "ascii"])

@@ -50,7 +50,7 @@ class NewRunScreen(ModeScreen):
     BINDINGS: ClassVar = [
         Binding("ctrl+r", "start", "start", id="new_run.start", priority=True, tooltip="Start training"),
         Binding(
-            "ctrl+t",
+            "ctrl+n",
             "queue",
             "start when free",
             show=False,

@@ -97,7 +97,7 @@ class RunCommands(ModeScreen):
     @work
     async def action_delete(self) -> None:
         row = self._current()
-        detail = f"The folder is moved to {shown(Path(row.path).parent / TRASH)}; no file is erased."
+        detail = f"The folder is moved to {shown(self.app.runs_dir / TRASH)}; no file is erased."
         if await self.app.push_screen_wait(ConfirmScreen(f"Delete {row.name}?", detail, yes="move to trash")):
             self._do(lambda run: f"moved to {run.trash()}", row)
 
