@@ -56,4 +56,4 @@ def _band_statistics(features: FeatureSet, clips: Tensor) -> npt.NDArray[np.floa
         mel_MT = own_scale(features.as_decibels(features.spectrogram(i, 0)).float()[None])[0]
         change_MT = mel_MT.diff(dim=1)
         rows.append(torch.cat([mel_MT.mean(1), mel_MT.std(1), change_MT.std(1)]))
-    return torch.stack(rows).numpy()
+    return torch.stack(rows).nan_to_num().numpy()  # a clip of one frame has no deviation
