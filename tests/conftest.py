@@ -4,9 +4,14 @@ import signal
 from collections.abc import Iterator
 
 import pytest
+from hypothesis import settings
 
 # A shell that puts the tests in the background has them, and all that they start, ignore an interrupt.
 signal.signal(signal.SIGINT, signal.default_int_handler)
+
+# An example may take any time: machines that run tests are busy.
+settings.register_profile("genre-tui", deadline=None)
+settings.load_profile("genre-tui")
 
 LONGEST_FIRST = (
     "test_group.py",
