@@ -177,7 +177,9 @@ def model_card(
     )
     taken = "\n".join(f"| {a} | {b} | {count} |" for count, a, b in mistakes)
     s = recipe.front_end
-    fitted = sum(tensor.numel() for name, tensor in model.state_dict().items() if name.startswith("expert."))
+    fitted = sum(
+        tensor.numel() for name, tensor in model.state_dict().items() if name.startswith(("expert.", "experts."))
+    )
     return f"""# The model that comes with genre-tui
 
 Made by `python tools/make_default_model.py PACK` from the preset `{recipe.preset}`; every figure below comes from that
@@ -185,18 +187,17 @@ run.
 
 **What it is.** `{recipe.model}`: {sum(p.numel() for p in model.parameters()):,} trained parameters, {recipe.epochs}
 epochs on windows of {recipe.crop_seconds:g} s, seed {recipe.seed}; and {fitted:,}
-numbers of an expert that was fitted at once, to windows of {recipe.fit_seconds:g} s: means and covariance of a window's
-statistics, and those of each training clip. Front end: {s.sample_rate:,} Hz, windows of {s.n_fft:,} samples every
+numbers of experts over window statistics that are fitted in closed form, to windows of {recipe.fit_seconds:g} s. Front end: {s.sample_rate:,} Hz, windows of {s.n_fft:,} samples every
 {s.hop_length:,}, {s.n_mels} {s.mel_scale} mel bands, {s.top_db:g} dB. Blind to level.
 
 **What it knows.** Ten genres: {", ".join(genres)}.
 
 **Data.** {len(usable)} clips of 30 s of the GTZAN collection (Tzanetakis & Cook 2002), as log-mel spectrograms; exact
-copies of a recording were left out. GTZAN dates from around 2000, has few artists a genre, and known wrong labels
+copies of a recording were left out. GTZAN dates from around 2000, has few artists per genre, and known wrong labels
 (Sturm 2013): the model inherits all of that.
 
-**How good it is.** Cross-validation with {len(outcomes)} folds grouped by artist, every clip judged by a network that
-had heard nothing of its artist: **{held_out.accuracy:.1%}** of {len(held_out.labels)} clips, 95 % interval
+**How good it is.** Cross-validation with {len(outcomes)} folds grouped by artist, every clip classified by a network
+that was not trained on its artist: **{held_out.accuracy:.1%}** of {len(held_out.labels)} clips, 95% interval
 {interval.low:.1%} to {interval.high:.1%} (whole artists, resampled); folds
 {", ".join(f"{a:.1%}" for a in accuracies)} (mean {mean(accuracies):.1%}). Macro F1 {report.macro_f1:.3f}. The model
 itself was then trained on all of these clips, so no figure on them says anything about it: evaluate it on music of your
