@@ -187,8 +187,9 @@ run.
 
 **What it is.** `{recipe.model}`: {sum(p.numel() for p in model.parameters()):,} trained parameters, {recipe.epochs}
 epochs on windows of {recipe.crop_seconds:g} s, seed {recipe.seed}; and {fitted:,}
-numbers of experts over window statistics that are fitted in closed form, to windows of {recipe.fit_seconds:g} s. Front end:
-{s.sample_rate:,} Hz, windows of {s.n_fft:,} samples every {s.hop_length:,}, {s.n_mels} {s.mel_scale} mel bands, {s.top_db:g} dB. Blind to level.
+numbers of experts over window statistics that are fitted in closed form, to windows of {recipe.fit_seconds:g} s.
+Front end: {s.sample_rate:,} Hz, windows of {s.n_fft:,} samples every {s.hop_length:,}, {s.n_mels} {s.mel_scale} mel
+bands, {s.top_db:g} dB. Blind to level.
 
 **What it knows.** Ten genres: {", ".join(genres)}.
 

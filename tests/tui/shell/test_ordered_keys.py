@@ -32,7 +32,7 @@ def test_a_filter_is_a_filter_and_not_commands(runs: Path, tmp_path: Path) -> No
 def test_what_is_typed_goes_where_the_cursor_has_been_sent(runs: Path, tmp_path: Path) -> None:
     with PseudoTerminal(["--runs", str(runs)], tmp_path) as terminal:
         terminal.read_until("rock-steady")
-        terminal.type("n" + "\x15/data" + "\x1b[B" * 3 + "\x157" + "\t\x1564" + "\x1b[B" * 4 + "mine")
+        terminal.type("n" + "\x15/data" + "\x1b[B" * 3 + "\x157" + "\t\x1564" + "\x1b[B" * 5 + "mine")
         terminal.read_until("mine")
         terminal.resize(121, 40)  # all of it is drawn
         screen = CONTROL.sub(b" ", terminal.read_until("demo data")).decode(errors="replace")

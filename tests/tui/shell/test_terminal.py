@@ -127,7 +127,7 @@ def test_resized_to_almost_nothing_and_back(runs: Path, tmp_path: Path) -> None:
     ("keys", "shows"),
     [
         ("", "second"),
-        ("?", "Everywhere"),
+        ("?", "This screen"),
         ("n", "Start training"),
         ("\r", "epoch"),
         ("3", "10 genres"),

@@ -3,6 +3,7 @@
 import errno
 import os
 import resource
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -39,12 +40,12 @@ def test_every_write_fails_once(
     failed: list[str] = []
 
     def failing_first(real: Any, name: str) -> Any:
-        calls = 0
+        calls = Counter[str]()
 
         def fail_first(*args: Any) -> Any:
-            nonlocal calls
-            calls += 1
-            if calls % 2:
+            file = str(args[1]) if name.endswith("replace") else name  # each file's renames are counted for themselves
+            calls[file] += 1
+            if calls[file] % 2:
                 failed.append(name)
                 raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
             return real(*args)
