@@ -1,1 +1,1 @@
-"""Models for other programs and machines: ONNX and archives of weights."""
+"""Models for other programs and machines (ONNX, archives of weights), and the curves of runs for TensorBoard."""

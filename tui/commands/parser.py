@@ -179,9 +179,13 @@ COMMANDS = {
     ),
     "web": Command("serve this app to browsers", "web", ("web", "web --port 9000")),
     "export": Command(
-        "export a model for other programs (ONNX) or other machines (archive of weights)",
+        "export a model for other programs (ONNX) or machines (archive of weights), or a run's curves (TensorBoard)",
         "export",
-        ("export default model.onnx", "export gtzan-quick-3 model.zip"),
+        (
+            "export default model.onnx",
+            "export gtzan-quick-3 model.zip",
+            "export gtzan-quick-3 --tensorboard board --follow",
+        ),
     ),
     "import": Command(
         "import a model from an archive of weights",

@@ -1,5 +1,6 @@
 """The commands that keep order among runs."""
 
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import msgspec
@@ -7,7 +8,9 @@ import pytest
 
 from core.runs.folder import RunFolder
 from core.runs.journal import events as ev
+from core.runs.lock import RunLock
 from tests.support import example_run as made_up_run
+from tests.support.waiting import wait_until
 from tui.cli import main
 
 
@@ -63,6 +66,9 @@ def test_runs_are_filtered_sorted_and_cut(runs: Path, capsys: pytest.CaptureFixt
         (["runs", "-n", "0"], "-n takes a number of at least 1, not 0"),
         (["compare", "first"], "compare takes two runs or more"),
         (["queue", "first"], "say which place the run should have"),
+        (["export", "first"], "name OUT, or --tensorboard DIR for a run's curves"),
+        (["export", "first", "x.zip", "--follow"], "name --tensorboard DIR to --follow"),
+        (["export", "first", "x.zip", "--tensorboard", "x"], "--tensorboard takes the place of OUT"),
     ],
 )
 def test_wrong_usage_is_one_sentence(
@@ -81,6 +87,7 @@ def test_wrong_usage_is_one_sentence(
         (["rm", "first", "nope"], "is called 'nope'"),
         (["restore", "nope"], "no run in the trash"),
         (["rename", "first", "second"], "already a run called second"),
+        (["export", "first", "--tensorboard", "/dev/null/x"], "cannot be written (not a directory)"),
     ],
 )
 def test_wrong_input_is_one_sentence_and_changes_nothing(
@@ -100,3 +107,21 @@ def test_a_run_is_renamed_deleted_and_restored(runs: Path, capsys: pytest.Captur
     output(capsys, "restore", "other")
     assert output(capsys, "note", "other") == "a note\n"
     assert [line.split()[0] for line in output(capsys, "runs").splitlines()[1:]] == ["third", "other"]
+
+
+def test_the_curves_of_a_live_run_are_exported_until_it_ends(
+    runs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tui.commands.export.FOLLOW_SECONDS", 0.01)
+    path = made_up_run.write_run(runs / "live", made_up_run.midway(3))
+    file = tmp_path / "board" / "live" / "events.out.tfevents.genre-tui"
+    arguments = ["export", "live", "--tensorboard", str(tmp_path / "board"), "--follow"]
+    with ThreadPoolExecutor(1) as threads, RunLock(path / "run.lock"):
+        exported = threads.submit(main, arguments)
+        wait_until(file.exists, "the beginning is written")
+        first = file.stat().st_size
+        made_up_run.append(path, [made_up_run.tested(3)])
+        wait_until(lambda: file.stat().st_size > first, "the test is added")
+        assert not exported.done()
+        made_up_run.append(path, [ev.RunStopped(seconds=1.0, message="on request")])
+        assert exported.result(timeout=20) == 0
