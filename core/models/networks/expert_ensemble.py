@@ -14,7 +14,7 @@ T frames, F statistics, C genres, K stored clips per genre, E experts.
 
 import math
 from collections.abc import Iterable
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 import torch
 import torch.nn.functional as F
@@ -39,6 +39,14 @@ KERNEL_WIDTH = 0.5
 """Exponent of the kernel between two clips as far apart as the average clip is from the mean of all."""
 HIGHEST_WEIGHT = 100.0
 """Of an expert in the sum: the kernel's logits are of the order of 0.1."""
+
+
+class Statistics(Protocol):
+    """A module that maps windows [B, M, T] to ``count`` numbers each, [B, F]."""
+
+    count: int
+
+    def __call__(self, mel_BMT: Tensor) -> Tensor: ...
 
 
 class ExpertSettings(NamedTuple):
@@ -68,14 +76,23 @@ class ExpertEnsemble(nn.Module):
     settings: Tensor
     accuracies: Tensor
 
-    def __init__(self, n_mels: int, genres: int, *, frame_seconds: float, memory: int) -> None:
+    def __init__(
+        self,
+        n_mels: int,
+        genres: int,
+        *,
+        frame_seconds: float,
+        memory: int,
+        statistics: Statistics | None = None,
+    ) -> None:
         """Args:
         frame_seconds: from one frame of a window to the next.
         memory: most stored clips per genre.
+        statistics: what is compared; by default `WindowStatistics`.
         """
         super().__init__()
         self.frame_seconds = frame_seconds
-        self.statistics = WindowStatistics(n_mels)
+        self.statistics = WindowStatistics(n_mels) if statistics is None else statistics
         count = self.statistics.count
         shapes = {
             "mean": (count,),
@@ -130,6 +147,18 @@ class ExpertEnsemble(nn.Module):
         """
         features_IWF, labels_I = self._measured(to)
         judged_IJF, _ = self._measured(by)
+        self.fit_measured(features_IWF, judged_IJF, labels_I, folds_I)
+
+    @torch.no_grad()
+    def fit_measured(
+        self, features_IWF: Tensor, judged_IJF: Tensor, labels_I: Tensor, folds_I: Tensor
+    ) -> Tensor | None:
+        """As `fit`, for statistics float64 that `measured` gave of the windows; labels [I].
+
+        Returns:
+            The logits [I, C] float64 that experts fitted without a clip's fold give it; None for a single fold.
+        """
+        held_out_IC = None
         std_F, mean_F = torch.std_mean(features_IWF.flatten(0, 1), dim=0)
         std_F = std_F.clamp_min(FLATTEST)
         self.mean.copy_(mean_F)
@@ -139,12 +168,13 @@ class ExpertEnsemble(nn.Module):
         exponent = KERNEL_WIDTH / max(1e-6, float(features_IWF.mean(1).var(dim=0).sum()))
         settings = ExpertSettings()
         if folds_I.min() < folds_I.max():
-            settings, accuracies = _choose(
+            settings, accuracies, held_out_IC = _choose(
                 features_IWF.float(), judged_IJF.float(), labels_I, folds_I, len(self.bias), exponent
             )
             self.accuracies.copy_(torch.tensor(accuracies))
         self.settings.copy_(torch.tensor([*settings[:4], *settings.weights, exponent]))
         self._fit(features_IWF, labels_I, settings, exponent)
+        return held_out_IC
 
     def describe(self) -> dict[str, float | dict[str, float]]:
         """What was chosen: the settings, and for each expert its weight and its accuracy on groups not fitted to."""
@@ -193,8 +223,8 @@ class ExpertEnsemble(nn.Module):
 
 def _choose(
     features_IWF: Tensor, judged_IJF: Tensor, labels_I: Tensor, folds_I: Tensor, genres: int, exponent: float
-) -> tuple[ExpertSettings, list[float]]:
-    """The settings with the lowest cross-entropy on held-out folds, and the accuracies of `describe`.
+) -> tuple[ExpertSettings, list[float], Tensor]:
+    """The settings with the lowest cross-entropy on held-out folds, the accuracies of `describe`, and their logits.
 
     Single precision will do: every covariance here is shrunk.
     """
@@ -224,19 +254,18 @@ def _choose(
 
     best = []
     for expert in range(len(EXPERTS)):
-        losses = {one: _pooled([logits[one]], labels_I)[1] for one in logits if one[0] == expert}
+        losses = {one: pooled([logits[one]], labels_I)[1] for one in logits if one[0] == expert}
         best.append(min(losses, key=lambda one: losses[one]))
     chosen = [logits[one] for one in best]
-    weights, _ = _pooled(chosen, labels_I)
+    weights, _ = pooled(chosen, labels_I)
     together_IC = sum((w * one for w, one in zip(weights, chosen, strict=True)), torch.zeros_like(chosen[0]))
     accuracies = [float((one.argmax(1) == labels_I).double().mean()) for one in (*chosen, together_IC)]
     (_, shrinkage), (_, memory_shrinkage, bandwidth), (_, ridge) = best
-    return ExpertSettings(
-        shrinkage, memory_shrinkage, bandwidth, ridge, (weights[0], weights[1], weights[2])
-    ), accuracies
+    settings = ExpertSettings(shrinkage, memory_shrinkage, bandwidth, ridge, (weights[0], weights[1], weights[2]))
+    return settings, accuracies, together_IC
 
 
-def _pooled(logits: list[Tensor], labels_I: Tensor) -> tuple[list[float], float]:
+def pooled(logits: list[Tensor], labels_I: Tensor) -> tuple[list[float], float]:
     """The factors of the experts' logits whose sum has the lowest cross-entropy (convex in them), and that."""
     from scipy.optimize import minimize  # type: ignore[import-untyped]
 
