@@ -57,10 +57,11 @@ class Classifier:
         genres: names of the classes, in the order of the network's outputs.
         model: the name that predictions carry.
         window_seconds: length of a window; ``sample_rate`` is the one that the front end works at.
+        learnt: ``genre/name`` of the clips that it was trained on or selected by; an ONNX file does not say.
     """
 
-    def __init__(self, network: Backend, model: str) -> None:
-        self.network = network
+    def __init__(self, network: Backend, model: str, learnt: frozenset[str] = frozenset()) -> None:
+        self.network, self.learnt = network, learnt
         self._rule = DecisionRule(network.genres, network.calibration.temperature, network.calibration.entropy_limit)
         self.model = model
         self.genres = list(network.genres)
@@ -81,7 +82,8 @@ class Classifier:
         path = Path(path)
         network = OnnxBackend(path, device) if path.suffix == SUFFIX else TorchBackend(path, device)
         _check(network, path)
-        return cls(network, _model_name(path))
+        learnt = network.learnt if isinstance(network, TorchBackend) else frozenset[str]()
+        return cls(network, _model_name(path), learnt)
 
     def classify_file(self, path: str | os.PathLike[str], *, overlap: float = 0.0) -> Prediction:
         """The genre of an audio file of any format, and of each of its windows.

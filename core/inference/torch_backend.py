@@ -35,6 +35,7 @@ class TorchBackend:
         self.settings: FrontEndSettings = trained.front_end
         self.genres = trained.genres
         self.name = trained.recipe.model
+        self.learnt = trained.dataset.learnt
         self.device = next(trained.model.parameters()).device
         # channels_last halves the time of convolution and pooling on a CPU, with the same results.
         in_memory = torch.preserve_format if self.device.type == "mps" else torch.channels_last

@@ -148,22 +148,31 @@ def as_text(assessment: Assessment, heading: str, comparison: str = "") -> str:
         "",
         assessment.report_text.rstrip(),
         "",
-        *_confusion(assessment),
+        *confusion_lines(assessment.genres, assessment.confusion),
         "",
         *_mistakes(assessment),
     ]
     return "\n".join(parts).rstrip() + "\n"
 
 
-def _confusion(assessment: Assessment) -> list[str]:
+def confusion_lines(genres: Sequence[str], confusion: Sequence[Sequence[int]]) -> list[str]:
     """Rows with the true genre's name, columns numbered as the rows are."""
-    width = max(len(genre) for genre in assessment.genres)
-    cell = max(3, len(str(max(map(max, assessment.confusion)))) + 1)
+    width = max(len(genre) for genre in genres)
+    cell = max(3, len(str(max(map(max, confusion)))) + 1)
     lines = ["Confusion (rows: true genre, columns: predicted genre)"]
-    lines.append(" " * (width + 5) + "".join(f"{i + 1:>{cell}}" for i in range(len(assessment.genres))))
-    for i, (genre, row) in enumerate(zip(assessment.genres, assessment.confusion, strict=True), start=1):
+    lines.append(" " * (width + 5) + "".join(f"{i + 1:>{cell}}" for i in range(len(genres))))
+    for i, (genre, row) in enumerate(zip(genres, confusion, strict=True), start=1):
         lines.append(f"{i:>3}  {genre:<{width}}" + "".join(f"{count or '.':>{cell}}" for count in row))
     return lines
+
+
+def macro_f1(confusion: Sequence[Sequence[int]]) -> float:
+    """The mean F1 of the genres, [true, predicted], without those that have no clips and were never predicted."""
+    scores = []
+    for i, row in enumerate(confusion):
+        if shown := sum(row) + sum(other[i] for other in confusion):
+            scores.append(2 * row[i] / shown)
+    return sum(scores) / len(scores)
 
 
 def _mistakes(assessment: Assessment) -> list[str]:

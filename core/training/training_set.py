@@ -7,6 +7,9 @@ import msgspec
 from core.dataset.clip import Clip
 from core.dataset.split import PARTS, Split
 
+LEARNT = ("train", "valid")
+"""Parts that a model has learnt from, and that say nothing about its accuracy."""
+
 
 class PartClips(msgspec.Struct, frozen=True):
     """The clips of one part, by ``content`` hash and by ``genre/name``.
@@ -33,6 +36,11 @@ class TrainingSet(msgspec.Struct, frozen=True, kw_only=True):
             listed = self.parts.get(part, PartClips())
             known |= dict.fromkeys([*listed.content, *listed.name], part)
         return [known.get(clip.content) or known.get(_full_name(clip)) for clip in clips]
+
+    @property
+    def learnt(self) -> frozenset[str]:
+        """``genre/name`` of every clip that the model was trained on or selected by."""
+        return frozenset(name for part in LEARNT for name in self.parts.get(part, PartClips()).name)
 
 
 def training_set(name: str, path: str, clips: Sequence[Clip], split: Split) -> TrainingSet:

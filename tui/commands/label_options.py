@@ -9,8 +9,17 @@ from tui.commands.exit_codes import UsageError
 DATA_HELP = "music in a folder per genre, with a table or with tags; a public collection; or a feature pack"
 
 
-def add_label_options(parser: argparse.ArgumentParser) -> None:
-    group = parser.add_argument_group("labels", "Without options, whatever is found is used and named.")
+def add_label_options(
+    parser: argparse.ArgumentParser,
+    title: str = "labels",
+    description: str = "Without options, whatever is found is used and named.",
+    map_option: str = "--map",
+) -> None:
+    """
+    Args:
+        map_option: what merges genres, where another option is called ``--map``.
+    """
+    group = parser.add_argument_group(title, description)
     group.add_argument(
         "--labels",
         metavar="FILE|tags|folders",
@@ -24,7 +33,12 @@ def add_label_options(parser: argparse.ArgumentParser) -> None:
         choices=("first", "specific", "frequent", "drop"),
         help="which of several genres of a file counts; drop leaves such files out (first)",
     )
-    group.add_argument("--map", metavar="FILE", help="table of two columns that merges names, such as Hip Hop,hiphop")
+    group.add_argument(
+        map_option,
+        dest="label_map",
+        metavar="FILE",
+        help="table of two columns that merges names, such as Hip Hop,hiphop",
+    )
     group.add_argument("--min-clips", type=int, metavar="N", help="leave out genres with fewer files (1)")
     group.add_argument("--tree", metavar="FILE", help="table of genres and their parents: child,parent")
     group.add_argument("--level", choices=("top", "leaf"), help="take the roots of the tree, or the finest genres")
@@ -42,7 +56,7 @@ def label_settings(args: argparse.Namespace) -> LabelSettings:
         "multiple": args.multiple,
         "min_clips": args.min_clips,
         "level": args.level,
-        "map": _absolute(args.map),
+        "map": _absolute(args.label_map),
         "tree": _absolute(args.tree),
     }
     source = args.labels
@@ -52,6 +66,12 @@ def label_settings(args: argparse.Namespace) -> LabelSettings:
         return LabelSettings(**{name: value for name, value in given.items() if value is not None})
     except ValueError as error:
         raise UsageError(f"--{str(error).replace('_', '-', 1)}") from error
+
+
+def named_labels(args: argparse.Namespace) -> LabelSettings | None:
+    """The same; None where no option says anything about labels."""
+    settings = label_settings(args)
+    return None if settings == LabelSettings() and args.labels is None else settings
 
 
 def _absolute(path: str | None) -> str | None:

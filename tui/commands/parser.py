@@ -143,7 +143,12 @@ COMMANDS = {
     "classify": Command(
         "classify files and folders",
         "classify.classify",
-        ("classify song.mp3", "classify ~/Music --csv genres.csv --skip-existing", "classify ~/Music --write-tags"),
+        (
+            "classify song.mp3",
+            "classify ~/Music --csv genres.csv --skip-existing",
+            "classify ~/Music --write-tags",
+            "classify gtzan/genres --labels folders",
+        ),
     ),
     "use": Command(
         "choose the model that classifies from now on, or list the models",

@@ -7,10 +7,9 @@ from dataclasses import dataclass
 from core.dataset.clip import Clip
 from core.dataset.split import PARTS, column_values
 from core.training.checkpoint import TrainedModel
+from core.training.training_set import LEARNT
 from core.util.errors import UserError
 
-LEARNT = ("train", "valid")
-"""Parts that a model has learnt from, and that say nothing about its accuracy."""
 MOST_VALUES = 8
 """Values of a column that a message lists."""
 

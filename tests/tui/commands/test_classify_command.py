@@ -230,7 +230,8 @@ def test_tags_are_planned_written_kept_and_undone(music: Path) -> None:
     assert all(line["tag"]["written"] for line in objects(written))
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(Classifier, "classify_open", lambda *args, **options: pytest.fail("it was classified again"))
-        assert len(objects(classify(music, "--skip-existing", "--json"))) == 4
+        *again, folder = objects(classify(music, "--skip-existing", "--json"))
+        assert (len(again), folder["label_source"]) == (4, "labels: the files' tags; 4 of 4 files have a genre")
     kept = objects(classify(music, "--write-tags", "--yes", "--threshold", "0", "--json"))
     assert {line["tag"]["action"] for line in kept} == {"keep"}
 
@@ -289,3 +290,22 @@ def test_a_terminal_gets_a_progress_bar_and_a_pipe_gets_none(monkeypatch: pytest
     assert "/6 files" in screen
     piped = classify(shared_sounds() / "saw-wall")
     assert "━" not in piped.stderr
+
+
+def test_accuracy_and_confusion_follow_the_results_of_a_folder_whose_genres_are_known(tmp_path: Path) -> None:
+    for genre in GENRES[:2]:
+        (tmp_path / "music" / genre).mkdir(parents=True)
+        shutil.copy(a_sound(genre), tmp_path / "music" / genre / "unheard.au")
+    shutil.copy(a_sound(GENRES[0]), tmp_path / "music" / GENRES[1] / "wrong.au")
+    table = classify(tmp_path / "music")
+    assert table.returncode == DONE
+    assert "accuracy 66.7% (2 of 3 files), macro F1" in table.stdout
+    assert f"labelled {GENRES[1]}" in table.stdout
+    assert f"  1  {GENRES[0]}" in table.stdout
+    *files, folder = objects(classify(tmp_path / "music", "--json", "--labels", "folders"))
+    assert [one["known_genre"] for one in files] == [GENRES[0], GENRES[1], GENRES[1]]
+    assert (folder["path"], folder["correct"], folder["files"]) == (str(tmp_path / "music"), 2, 3)
+    assert folder["learnt"] == 0
+    assert classify(a_sound(GENRES[0]), "--labels", "folders").returncode == USAGE
+    missing = classify(tmp_path / "music", "--labels", tmp_path / "gone.csv")
+    assert "There is no label file" in missing.stderr

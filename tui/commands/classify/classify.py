@@ -7,15 +7,19 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import msgspec
+
 from core.util.errors import UserError
-from tui.commands.classify.shards import add_shard_options, classify_in_processes, share
+from tui.commands.classify.shards import add_shard_options, classify_in_processes, print_comparisons, share
 from tui.commands.common import Progress, add_device_option, add_runs_option, runs_dir, without_collecting
 from tui.commands.exit_codes import DONE, FAILED, UsageError
+from tui.commands.label_options import add_label_options, named_labels
 from tui.shell.printing import print_note, print_notes
 from tui.text.formatting import count
 
 if TYPE_CHECKING:
     from core.inference.batch.cache import PredictionCache
+    from core.inference.batch.known_labels import KnownLabels
     from core.inference.batch.labels import Labels
     from tui.commands.classify.outputs import Output
     from tui.commands.classify.tagging import Tagger
@@ -32,10 +36,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     out.add_argument("--csv", type=Path, metavar="FILE", help="write CSV to FILE (- for standard output)")
     out.add_argument("--top", type=int, metavar="K", help="only the K most probable genres (table: 3, else all)")
     out.add_argument("--playlists", type=Path, metavar="DIR", help="write a playlist per genre, DIR/GENRE.m3u8")
-    labels = parser.add_argument_group("labels")
+    labels = parser.add_argument_group("names")
     labels.add_argument("--map", type=Path, metavar="FILE", help="TOML file with your names for genres, and thresholds")
     labels.add_argument(
         "--threshold", type=float, metavar="P", help="label with every genre of at least this probability"
+    )
+    add_label_options(
+        parser,
+        "known genres",
+        "For a folder whose genres are known, accuracy and confusion follow the results. Without options, labels are "
+        "used where they are found and most are genres of the model.",
+        map_option="--label-map",
     )
     tags = parser.add_argument_group("tags")
     tags.add_argument("--write-tags", action="store_true", help="show the genre that each file's tags would get")
@@ -93,6 +104,8 @@ def run(args: argparse.Namespace) -> int:
         classifier = Classifier.load(model, args.device)
     labels.check(classifier.genres)
     print_note(f"model {classifier.model} ({reason}) on {classifier.device}")
+    known = list(_known_labels(args, classifier.genres))
+    of_known: list[Prediction] = []
     playlists = Playlists(args.playlists) if args.playlists else None
     tally, began = Tally(), time.monotonic()
     jobs = max(1, min(args.jobs or cores(), len(found)))
@@ -112,6 +125,9 @@ def run(args: argparse.Namespace) -> int:
         )
         for path, result in zip(found, stack.enter_context(contextlib.closing(results)), strict=True):
             one = tally.add(path, result, labels, tagger, playlists)
+            one.known_genre = next((genre for labelled in known if (genre := labelled.genre_of(result.path))), None)
+            if one.known_genre is not None and isinstance(result, Prediction):
+                of_known.append(msgspec.structs.replace(result, segments=[], stretches=[]))
             if index is not None and one.written and isinstance(path, Path) and isinstance(result, Prediction):
                 index.rewritten(path, result)
             with bar.aside():
@@ -125,6 +141,11 @@ def run(args: argparse.Namespace) -> int:
     if index is not None and index.trouble:
         print_note(f"the prediction cache could not be written: {index.trouble}")
     print_note(tally.summary(time.monotonic() - began))
+    comparisons = [one.compare(of_known, classifier.genres, classifier.learnt) for one in known]
+    if args.comparisons:
+        args.comparisons.write_bytes(msgspec.json.encode(comparisons))
+    elif not args.shard:
+        print_comparisons(comparisons, args)
     if tagger is not None:
         print_note(tagger.summary())
     return FAILED if tally.failed else DONE
@@ -149,9 +170,24 @@ def _check(args: argparse.Namespace) -> None:
         raise UsageError("--json and --csv - both write to standard output; give --csv a file")
 
 
-def _labels(args: argparse.Namespace) -> "Labels":
-    import msgspec
+def _known_labels(args: argparse.Namespace, genres: list[str]) -> "Iterator[KnownLabels]":
+    """Of each folder; where genres are being written into tags, only if options name the labels.
 
+    Raises:
+        UserError: options name labels that no folder has.
+    """
+    from core.inference.batch.known_labels import known_labels
+
+    settings = named_labels(args)
+    folders = [path for path in map(Path, args.paths) if path.is_dir()]
+    if settings is not None and not folders:
+        raise UsageError("the options of known genres are about a folder: classify one as a whole")
+    for folder in [] if args.write_tags and settings is None else folders:
+        if (known := known_labels(folder, genres, settings)) is not None:
+            yield known
+
+
+def _labels(args: argparse.Namespace) -> "Labels":
     from core.inference.batch.labels import Labels, read_labels
 
     labels = read_labels(args.map) if args.map else Labels()

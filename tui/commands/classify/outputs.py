@@ -38,6 +38,8 @@ class FileResult:
     tag: TagPlan | None = None
     written: bool = False
     """Whether the tag was written rather than only planned."""
+    known_genre: str | None = None
+    """What the file is labelled with, where that is known."""
     problems: list[str] = field(default_factory=list)
     """Warnings and failures besides the prediction, each without the file's name."""
 
@@ -51,6 +53,8 @@ class FileResult:
     def plain(self, top: int | None) -> dict[str, Any]:
         """For JSON."""
         plain = as_plain(self.result, self.labels, top)
+        if self.known_genre is not None:
+            plain["known_genre"] = self.known_genre
         if self.tag is not None:
             plain["tag"] = {**msgspec.to_builtins(self.tag), "written": self.written}
         return plain
@@ -197,6 +201,8 @@ class TableOutput(contextlib.AbstractContextManager["TableOutput"]):
         notes = [rest] if rest else []
         if one.labels not in ([], [prediction.genre]):
             notes.append(f"[{', '.join(one.labels)}]")
+        if one.known_genre not in (None, prediction.genre):
+            notes.append(f"labelled {one.known_genre}")
         if one.tag is not None:
             notes.append(_tag_note(one.tag, one.written))
         path = _shortened(prediction.path, self._path_cells)

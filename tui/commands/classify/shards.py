@@ -13,13 +13,16 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import IO, TypeVar
 
+import msgspec
+
+from core.inference.batch.known_labels import Comparison
 from core.util.atomic import open_output
 from core.util.device import is_surely_cpu
 from core.util.errors import UserError
 from core.util.parallel import cores
 from tui.commands.common import writing
 from tui.commands.exit_codes import DONE, FAILED, UsageError
-from tui.shell.printing import print_data, write_notes
+from tui.shell.printing import print_data, print_json, print_line, print_note, write_notes
 
 
 @contextlib.contextmanager
@@ -53,7 +56,10 @@ def _join(parts: Sequence[Path], table: IO[str]) -> None:
 
 
 Item = TypeVar("Item")
-VALUES = ("model", "overlap", "top", "map", "threshold", "index", "runs")
+VALUES = (
+    *("model", "overlap", "top", "map", "threshold", "index", "runs"),
+    *("labels", "path_column", "label_column", "multiple", "label_map", "min_clips", "tree", "level"),
+)
 FLAGS = ("json", "skip_existing")
 """Options passed on to each process unchanged."""
 
@@ -63,6 +69,7 @@ def add_shard_options(group: argparse._ArgumentGroup) -> None:
         "--nproc", type=int, default=1, metavar="N", help="processes that share the work, one per GPU (1)"
     )
     group.add_argument("--shard", metavar="I/N", help="only the I-th of N shares of the files, for N machines")
+    group.add_argument("--comparisons", type=Path, help=argparse.SUPPRESS)  # for the process that started this one
 
 
 def share(items: Sequence[Item], shard: str | None) -> Sequence[Item]:
@@ -83,13 +90,30 @@ def classify_in_processes(args: argparse.Namespace) -> int:
     """Starts the processes and prints their lines as they come; returns the highest exit status."""
     if args.playlists or args.write_tags or args.shard:
         raise UsageError("--nproc cannot be combined with --playlists, --write-tags or --shard")
-    if args.csv is None:
-        return _answered([_command(args, number, None) for number in range(args.nproc)])
-    with shared_table(args.csv, args.nproc) as parts:
-        status = _answered([_command(args, number, part) for number, part in enumerate(parts)])
-        if status not in (DONE, FAILED):
-            raise SystemExit(status)  # there are no tables to join
+    with tempfile.TemporaryDirectory(prefix="genre-tui-") as folder:
+        comparisons = [Path(folder) / f"{number}.json" for number in range(args.nproc)]
+        if args.csv is None:
+            status = _answered([_command(args, number, comparisons[number], None) for number in range(args.nproc)])
+        else:
+            with shared_table(args.csv, args.nproc) as parts:
+                commands = [_command(args, number, comparisons[number], part) for number, part in enumerate(parts)]
+                status = _answered(commands)
+                if status not in (DONE, FAILED):
+                    raise SystemExit(status)  # there are no tables to join
+        if status in (DONE, FAILED):
+            shares = [msgspec.json.decode(path.read_bytes(), type=list[Comparison]) for path in comparisons]
+            print_comparisons([sum(same[1:], same[0]) for same in zip(*shares, strict=True)], args)
         return status
+
+
+def print_comparisons(comparisons: Sequence[Comparison], args: argparse.Namespace) -> None:
+    """The accuracy of each folder whose genres are known, after the results."""
+    for comparison in comparisons:
+        if args.json:
+            print_json(comparison)
+        else:
+            for line in comparison.lines():
+                (print_note if args.csv == Path("-") else print_line)(line)
 
 
 def _answered(commands: Sequence[Sequence[str]]) -> int:
@@ -146,18 +170,19 @@ def _answered(commands: Sequence[Sequence[str]]) -> int:
     return max(statuses)
 
 
-def _command(args: argparse.Namespace, number: int, table: Path | None) -> list[str]:
+def _command(args: argparse.Namespace, number: int, comparisons: Path, table: Path | None) -> list[str]:
     given = {name: getattr(args, name, None) for name in VALUES}
     device = args.device
     if device in ("auto", "cuda") and sys.platform.startswith("linux") and not is_surely_cpu(device):
         device = f"cuda:{number}"
     return [
         *(sys.executable, "-m", "tui.cli", "classify"),
-        *(f"--{name}={value}" for name, value in given.items() if value is not None),
+        *(f"--{name.replace('_', '-')}={value}" for name, value in given.items() if value is not None),
         *(f"--{name.replace('_', '-')}" for name in FLAGS if getattr(args, name)),
         *([] if table is None else [f"--csv={table}"]),
         f"--device={device}",
         f"--jobs={args.jobs or max(1, cores() // args.nproc)}",
+        f"--comparisons={comparisons}",
         f"--shard={number + 1}/{args.nproc}",
         *("--", *args.paths),
     ]

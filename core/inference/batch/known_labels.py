@@ -1,0 +1,168 @@
+"""Accuracy of classified files whose genres are known: by their folders, a table, their tags or a public collection.
+
+>>> known = known_labels(folder, classifier.genres)           # doctest: +SKIP
+>>> if known is not None:                                     # doctest: +SKIP
+...     comparison = known.compare(results, classifier.genres, classifier.learnt)
+"""
+
+import os
+from collections import Counter
+from collections.abc import Collection, Iterable, Sequence
+from operator import add
+from pathlib import Path, PurePath
+
+import msgspec
+
+from core.dataset.clip import DatasetError
+from core.dataset.labels.settings import LabelSettings
+from core.dataset.labels.source import read_labels
+from core.inference.types import Prediction, Result
+from core.reports.metrics import confusion_lines, macro_f1
+from core.runs.journal.log_lines import percent
+from core.util.text import printable
+
+KNOWN_SHARE = 0.5
+"""Share of a folder's labelled files whose genres the model must know for labels that nobody asked for."""
+
+
+class Comparison(msgspec.Struct, frozen=True, kw_only=True):
+    """Predictions beside the genres that their files are labelled with.
+
+    Uncertain predictions count by their likeliest genre. Files of genres that the model does not know are left out.
+    """
+
+    path: str
+    """The folder."""
+    label_source: str
+    """``labels: a folder per genre; 96 files of 10 genres``"""
+    genres: list[str]
+    confusion: list[list[int]]
+    """Rows: labels; columns: predictions; both in the order of ``genres``."""
+    uncertain: int
+    """Of ``files``."""
+    learnt: int
+    """Of ``files``, those that the model was trained on or selected by: they say nothing about its accuracy."""
+    strangers: dict[str, int]
+    """Files of each genre that the model does not know."""
+    files: int = 0
+    """Classified files with a genre that the model knows."""
+    correct: int = 0
+    accuracy: float | None = None
+    """None where there are no such files."""
+    macro_f1: float | None = None
+
+    def __post_init__(self) -> None:
+        """The last four follow from the confusion matrix."""
+        files = sum(map(sum, self.confusion))
+        force = msgspec.structs.force_setattr
+        force(self, "files", files)
+        force(self, "correct", sum(row[i] for i, row in enumerate(self.confusion)))
+        force(self, "accuracy", self.correct / files if files else None)
+        force(self, "macro_f1", macro_f1(self.confusion) if files else None)
+
+    def __add__(self, other: "Comparison") -> "Comparison":
+        """Of the files of both, which are of one folder and one model."""
+        return Comparison(
+            path=self.path,
+            label_source=self.label_source,
+            genres=self.genres,
+            confusion=[list(map(add, *rows)) for rows in zip(self.confusion, other.confusion, strict=True)],
+            uncertain=self.uncertain + other.uncertain,
+            learnt=self.learnt + other.learnt,
+            strangers=dict((Counter(self.strangers) + Counter(other.strangers)).most_common()),
+        )
+
+    def lines(self) -> list[str]:
+        """For people: label source, accuracy, and the confusion matrix."""
+        lines = [f"{self.path}: {self.label_source}"]
+        if self.strangers:
+            named = ", ".join(f"{printable(genre)} ({count:,})" for genre, count in self.strangers.items())
+            lines.append(f"of genres that the model does not know, not counted: {named}")
+        if self.accuracy is None or self.macro_f1 is None:
+            return [*lines, "no file with a known genre could be classified"]
+        uncertain = f"; {self.uncertain:,} uncertain, counted by the likeliest genre" if self.uncertain else ""
+        lines.append(
+            f"accuracy {percent(self.accuracy)} ({self.correct:,} of {self.files:,} files), "
+            f"macro F1 {self.macro_f1:.3f}{uncertain}"
+        )
+        if self.learnt:
+            lines.append(f"the model was trained on or selected by {self.learnt:,} of them: not a measure of accuracy")
+        return [*lines, *confusion_lines(self.genres, self.confusion)]
+
+
+class KnownLabels:
+    """The genre of each labelled file of a folder, in the model's spelling where the model knows it."""
+
+    def __init__(self, folder: Path, label_source: str, genre_of: dict[str, str]) -> None:
+        self._folder, self._source, self._genre_of = folder, label_source, genre_of
+
+    def genre_of(self, path: str | os.PathLike[str]) -> str | None:
+        """The label of a file; None where it has none."""
+        return self._genre_of.get(_key(path))
+
+    def compare(self, results: Iterable[Result], genres: Sequence[str], learnt: Collection[str] = ()) -> Comparison:
+        """The accuracy of the predictions among ``results`` whose files are labelled.
+
+        Args:
+            genres: the model's.
+            learnt: ``genre/name`` of the clips that it was trained on or selected by (`Classifier.learnt`).
+        """
+        places = {genre: place for place, genre in enumerate(genres)}
+        confusion = [[0] * len(genres) for _ in genres]
+        strangers: Counter[str] = Counter()
+        uncertain = known = 0
+        for result in results:
+            if not isinstance(result, Prediction) or (label := self.genre_of(result.path)) is None:
+                continue
+            if label not in places:
+                strangers[label] += 1
+                continue
+            confusion[places[label]][places[result.genre]] += 1
+            uncertain += result.uncertain
+            known += f"{label}/{PurePath(result.path).stem}" in learnt
+        return Comparison(
+            path=printable(self._folder),
+            label_source=self._source,
+            genres=list(genres),
+            confusion=confusion,
+            uncertain=uncertain,
+            learnt=known,
+            strangers=dict(strangers.most_common()),
+        )
+
+
+def known_labels(folder: Path, genres: Sequence[str], settings: LabelSettings | None = None) -> KnownLabels | None:
+    """The labels of the audio files below ``folder``; loads no torch.
+
+    A label counts as the model's genre of the same letters and digits: Hip-Hop as hiphop.
+
+    Args:
+        genres: the model's.
+        settings: where the labels come from. Without them labels are found by looking, and are None where there are
+            none or where most are not genres of the model, such as folders named after artists.
+
+    Raises:
+        DatasetError: ``settings`` name labels that cannot be read.
+        OSError: the folder cannot be listed.
+    """
+    spelling = {_letters(genre): genre for genre in genres}
+    try:
+        source = read_labels(folder, settings or LabelSettings())
+    except DatasetError:
+        if settings is not None:
+            raise
+        return None
+    named = [spelling.get(_letters(genre), genre) for genre in source.genres]
+    if settings is None and sum(genre in genres for genre in named) <= KNOWN_SHARE * len(named):
+        return None
+    paths = [_key(file.path) for file in source.files]
+    return KnownLabels(folder, source.description, dict(zip(paths, named, strict=True)))
+
+
+def _key(path: str | os.PathLike[str]) -> str:
+    """A file by its absolute path as a prediction shows it."""
+    return printable(os.path.abspath(path))  # noqa: PTH100 - keeps links
+
+
+def _letters(genre: str) -> str:
+    return "".join(filter(str.isalnum, genre.casefold()))
