@@ -52,12 +52,12 @@ class FrontEnd(nn.Module):
         with torch.autocast(wave_BN.device.type, enabled=False):
             wave_BN = wave_BN.float()
             wave_BN = wave_BN / wave_BN.abs().amax(dim=1, keepdim=True).clamp_min(QUIETEST)
-            mel_BMT = self._mel(wave_BN)
+            mel_BMT = self.energies(wave_BN)
             mel_BMT = mel_BMT / mel_BMT.amax(dim=(1, 2), keepdim=True).clamp_min(QUIETEST)
             return self._decibels(mel_BMT)
 
-    def _mel(self, wave_BN: Tensor) -> Tensor:
-        """(B, N) → (B, M, T) mel energies."""
+    def energies(self, wave_BN: Tensor) -> Tensor:
+        """(B, N) float32 at any level → (B, M, N // hop_length + 1) mel energies."""
         half, hop = self.settings.n_fft // 2, self.settings.hop_length
         padded_BN = nn.functional.pad(wave_BN, (half, half))
         frames = self.frames_of(wave_BN.shape[1])

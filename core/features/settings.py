@@ -17,6 +17,11 @@ FRONT_END_LIMITS: dict[str, tuple[float, float]] = {
     "seconds": (0.001, 86_400.0),
 }
 """Field → its lowest and highest value; what lies outside is a typing error, or more than memory holds."""
+ENCODER_LIMITS: dict[str, tuple[float, float]] = {
+    "sample_rate": (100, 1_000_000),
+    "window_samples": (16, 100_000_000),
+    "dim": (1, 65_536),
+}
 MOST_DB = 200.0
 """More than the range of hearing, and far from where float32 overflows."""
 SHARE = (0.0, 1.0)
@@ -87,6 +92,28 @@ class FrontEndSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown
     def frames_in(self, seconds: float) -> int:
         """Frames that cover ``seconds``, at least one."""
         return max(1, round(seconds * self.sample_rate / self.hop_length))
+
+
+class EncoderSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A pretrained encoder as recipes and models name it (see `core.models.encoders`)."""
+
+    name: str
+    """Of `core.models.encoders.registry.ENCODERS`, a folder, or a repository of a model hub."""
+    sha256: str
+    """Of its weights: a head fits the very encoder that it was trained on."""
+    sample_rate: int
+    """Hz; equal to the front end's."""
+    window_samples: int
+    """Samples of the window that it turns into one embedding."""
+    dim: int
+    """Numbers of an embedding."""
+
+    def __post_init__(self) -> None:
+        _check(self, ENCODER_LIMITS)
+
+    @property
+    def window_seconds(self) -> float:
+        return self.window_samples / self.sample_rate
 
 
 class AugmentationSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -177,6 +177,11 @@ COMMANDS = {
         "data",
         ("data check genres", "data suspects genres --groups artist", "data pack genres packed", "data ACTION --help"),
     ),
+    "encoders": Command(
+        "list the pretrained encoders, or get one",
+        "encoders",
+        ("encoders", "encoders get musicnn"),
+    ),
     "serve": Command(
         "serve the classifier over HTTP, with a page for browsers",
         "serve",

@@ -1,0 +1,1 @@
+"""Pretrained encoders: networks of others that turn windows of sound into embeddings."""

