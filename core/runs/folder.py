@@ -30,7 +30,7 @@ class RunFolder:
     """One run on disk. Cheap to make: nothing is read until it is asked for."""
 
     def __init__(self, path: Path) -> None:
-        self.path = Path(path).absolute()
+        self.path = path.absolute()
 
     def __repr__(self) -> str:
         return f"RunFolder({str(self.path)!r})"

@@ -7,6 +7,7 @@ by whoever reads it next.
 import contextlib
 import hashlib
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 from core.runs.folder import RunFolder
@@ -31,12 +32,19 @@ def is_registered(path: Path) -> bool:
 
 def registered() -> list[RunFolder]:
     """The registered runs, in no particular order, without those that may not be entered now."""
-    return [run for run, _ in _links()]
+    found = []
+    for link, run in _links():
+        with contextlib.suppress(OSError):
+            if run.exists():
+                found.append(run)
+            elif _is_gone(run.path):
+                link.unlink()
+    return found
 
 
 def live_runs() -> list[RunFolder]:
     """The registered runs that have a trainer."""
-    return [run for run, alive in _links() if alive]
+    return [run for _, run in _links() if run.is_alive()]
 
 
 def _link(path: Path) -> Path:
@@ -44,24 +52,13 @@ def _link(path: Path) -> Path:
     return registry_folder() / hashlib.sha256(os.fsencode(path.resolve())).hexdigest()[:20]
 
 
-def _links() -> list[tuple[RunFolder, bool]]:
-    """Each registered run, and whether it has a trainer."""
-    found = []
+def _links() -> Iterator[tuple[Path, RunFolder]]:
+    """Each link with the run that it leads to."""
     with contextlib.suppress(OSError), os.scandir(registry_folder()) as entries:
         for entry in entries:
-            if not entry.is_symlink():
-                continue  # not ours
-            with contextlib.suppress(OSError):
+            if entry.is_symlink():  # anything else is not ours
                 link = Path(entry.path)
-                run = RunFolder(link.readlink())
-                # The lock is looked at first: of a run that was ever started it says all that is needed here.
-                if run.is_alive():
-                    found.append((run, True))
-                elif run.lock_path.exists() or run.exists():
-                    found.append((run, False))
-                elif _is_gone(run.path):
-                    link.unlink()
-    return found
+                yield link, RunFolder(link.readlink())
 
 
 def _is_gone(path: Path) -> bool:

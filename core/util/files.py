@@ -7,6 +7,7 @@ from pathlib import Path
 
 SMALL_FILE_BYTES = 16 * 1024 * 1024
 """More than any recipe, request or settings file."""
+BLOCK = 64 * 1024
 
 
 def open_regular(path: Path, flags: int = os.O_RDONLY, mode: int = 0o666) -> int:
@@ -38,8 +39,10 @@ def read_small(path: Path, limit: int = SMALL_FILE_BYTES) -> bytes:
         OSError: it cannot be read, is not a regular file, or is larger.
     """
     with os.fdopen(open_regular(path), "rb") as file:
-        # Not by its size: files of /proc have none, and a file can grow.
-        data = file.read(limit + 1)
+        # Not by its size: files of /proc have none, and a file can grow. A large buffer is slow to allocate.
+        data = file.read(min(BLOCK, limit + 1))
+        if len(data) == BLOCK:
+            data += file.read(limit + 1 - BLOCK)
     if len(data) > limit:
         raise OSError(errno.EFBIG, f"it is larger than {limit / 2**20:,.0f} MB", os.fspath(path))
     return data
