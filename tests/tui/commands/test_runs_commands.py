@@ -50,6 +50,22 @@ def test_runs_are_compared_to_the_baseline(runs: Path, capsys: pytest.CaptureFix
     assert output(capsys, "compare", "first", "second").splitlines()[2].split()[-2:] == ["+50.0", "1.000"]
 
 
+def test_a_baseline_on_another_dataset_is_one_sentence(runs: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    events = [msgspec.structs.replace(made_up_run.run_started(3), dataset="fma"), *made_up_run.whole(3)[1:]]
+    made_up_run.write_run(runs / "other", events)
+    assert main(["pin", "first"]) == 0
+    sentence = "1 run was not trained on gtzan-mini as the baseline first was, and cannot be compared to it"
+    assert sentence in capsys.readouterr().err.splitlines()
+    assert main(["runs"]) == 0
+    captured = capsys.readouterr()
+    assert captured.err.splitlines() == [sentence]
+    assert [line.split()[-2:] for line in captured.out.splitlines() if line.startswith("other")] == [["–", "–"]]
+    assert main(["compare", "first", "other"]) == 0
+    captured = capsys.readouterr()
+    assert captured.out.splitlines()[2].split()[-2:] == ["–", "–"]
+    assert captured.err == "not trained on gtzan-mini as first was, so not compared: other\n"
+
+
 def test_runs_are_filtered_sorted_and_cut(runs: Path, capsys: pytest.CaptureFixture[str]) -> None:
     output(capsys, "tag", "second", "paper")
     names = [line.split()[0] for line in output(capsys, "runs", "--sort=-test", "-n", "2").splitlines()[1:]]

@@ -18,6 +18,19 @@ def baselines(runs: list[Summary]) -> dict[str, Summary]:
     return found
 
 
+def other_datasets(runs: list[Summary], bases: dict[str, Summary]) -> list[str]:
+    """For each baseline one sentence about the runs that cannot be compared to it, if there are any."""
+    sentences = []
+    for folder, base in bases.items():
+        others = [run for run in runs if str(Path(run.path).parent) == folder and run.dataset != base.dataset]
+        if others:
+            what = "1 run was" if len(others) == 1 else f"{len(others)} runs were"
+            sentences.append(
+                f"{what} not trained on {base.dataset} as the baseline {base.name} was, and cannot be compared to it"
+            )
+    return sentences
+
+
 def against_baseline(run: Summary, base: Summary | None) -> tuple[str, str]:
     """The difference in percentage points and McNemar's p; dashes where there is nothing to compare."""
     if base is None or run.test_accuracy is None or base.test_accuracy is None or run.dataset != base.dataset:

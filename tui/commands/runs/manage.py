@@ -7,10 +7,11 @@ from core.runs.directory import find
 from core.runs.folder import TRASH, RunFolder
 from core.runs.journal.log_lines import duration, number, percent
 from core.runs.journal.state import RunState
+from core.runs.summary import RunList
 from core.util.text import printable_lines
 from tui.commands.common import add_run_arguments, add_runs_option, run_folder, runs_dir
 from tui.commands.exit_codes import DONE, UsageError
-from tui.commands.runs.baseline import difference, significance, test_clips
+from tui.commands.runs.baseline import baselines, difference, other_datasets, significance, test_clips
 from tui.commands.runs.show import table
 from tui.shell.printing import print_data, print_lines, print_note
 
@@ -108,6 +109,9 @@ def pin(args: argparse.Namespace) -> int:
     else:
         notes.pin(run)
         print_note(f"{run.name} is the baseline of {run.path.parent}: genre-tui runs shows the difference from it")
+        listed = RunList(run.path.parent).refresh()
+        for sentence in other_datasets(listed, baselines(listed)):
+            print_note(sentence)
     return DONE
 
 
@@ -131,13 +135,16 @@ def compare(args: argparse.Namespace) -> int:
     headings = ("name", "state", "epochs", "best val", "val loss", "test", "macro F1", "time", "difference", "p")
     rows = [_row(state, states[0], run, runs[0]) for run, state in zip(runs, states, strict=True)]
     print_lines(table([headings, *rows]))
-    if others := [run.name for run in runs[1:] if test_clips(run) != test_clips(runs[0])]:
+    if others := [state.name for state in states if state.dataset != states[0].dataset]:
+        print_note(f"not trained on {states[0].dataset} as {runs[0].name} was, so not compared: {', '.join(others)}")
+    elif others := [run.name for run in runs[1:] if test_clips(run) != test_clips(runs[0])]:
         print_note(f"not tested on the same clips as {runs[0].name}, so without a p-value: {', '.join(others)}")
     return DONE
 
 
 def _row(state: RunState, first: RunState, run: RunFolder, base: RunFolder) -> tuple[str, ...]:
     best, test = state.best, state.test
+    base_test = first.test if run != base and state.dataset == first.dataset else None
     p = None if run == base else significance(run, base)
     return (
         state.name,
@@ -148,6 +155,6 @@ def _row(state: RunState, first: RunState, run: RunFolder, base: RunFolder) -> t
         percent(None if test is None else test.accuracy),
         "–" if test is None else f"{test.macro_f1:.3f}",
         duration(state.seconds(0.0)),
-        "–" if run == base or not test or not first.test else difference(test.accuracy, first.test.accuracy),
+        "–" if test is None or base_test is None else difference(test.accuracy, base_test.accuracy),
         "–" if p is None else f"{p:.3f}",
     )

@@ -18,7 +18,7 @@ from core.util.text import printable, printable_lines
 from tui.commands.common import add_run_arguments, add_runs_option, run_folder, runs_dir
 from tui.commands.exit_codes import DONE, UsageError
 from tui.commands.parser import did_you_mean
-from tui.commands.runs.baseline import against_baseline, baselines
+from tui.commands.runs.baseline import against_baseline, baselines, other_datasets
 from tui.shell.printing import print_data, print_json, print_lines, print_note, write_controls
 from tui.text.cells import padded
 from tui.text.formatting import count
@@ -78,7 +78,10 @@ def list_runs(args: argparse.Namespace) -> int:
         for summary in summaries:
             print_json(summary)
     elif summaries:
-        print_lines(run_table(summaries, folder, baselines(everything)))
+        bases = baselines(everything)
+        print_lines(run_table(summaries, folder, bases))
+        for sentence in other_datasets(summaries, bases):
+            print_note(sentence)
     else:
         print_note(f"no runs in {folder}{' match' if args.filter else ''}; start one with: genre-tui train FOLDER")
     return DONE
