@@ -4,8 +4,6 @@ A run's model is never taken because it is new: the newest run may have failed, 
 after `choose_model`, which the user's state folder remembers for each runs folder.
 """
 
-import hashlib
-import os
 from pathlib import Path
 from typing import NamedTuple
 
@@ -13,9 +11,8 @@ import msgspec
 
 from core.runs.directory import find, list_runs
 from core.runs.folder import RunFolder, RunReader
+from core.runs.registry import Choice, choice_file, read_choice, write_choice
 from core.runs.summary import QUIET, RunWatcher, Summary
-from core.util.atomic import write_atomic
-from core.util.dirs import state_folder
 from core.util.errors import UserError
 from core.util.files import read_small
 
@@ -46,13 +43,6 @@ class ModelInUse(NamedTuple):
 
     path: Path
     reason: str
-
-
-class _Chosen(msgspec.Struct, frozen=True):
-    """What is remembered for a runs folder: a run by its name, or a model file by its absolute path."""
-
-    run: str = ""
-    file: str = ""
 
 
 class _Report(msgspec.Struct):
@@ -101,11 +91,11 @@ def model_in_use(runs_dir: Path) -> ModelInUse:
         UserError: there is neither.
     """
     reason = BUNDLED
-    if (chosen := _read_chosen(runs_dir)) is not None:
-        path = RunFolder(runs_dir / chosen.run).best_model_path if chosen.run else Path(chosen.file)
+    if (choice := read_choice(runs_dir)) is not None:
+        path = RunFolder(runs_dir / choice.run).best_model_path if choice.run else Path(choice.file)
         if path.is_file():
             return ModelInUse(path, "; ".join(("chosen with genre-tui use", *caveats_of(path))))
-        reason = f"bundled; the chosen model {chosen.run or path} is gone"
+        reason = f"bundled; the chosen model {choice.run or path} is gone"
     if (bundled := default_model()) is not None:
         return ModelInUse(bundled, reason)
     raise UserError(
@@ -121,17 +111,12 @@ def choose_model(name: str, runs_dir: Path) -> ModelInUse:
         UserError: there is no such model, or the choice cannot be stored.
     """
     path = find_model(name, runs_dir).absolute()
-    file = _chosen_file(runs_dir)
     is_run = path.parent.parent.resolve() == runs_dir.resolve() and path.name == "best_model.pth"
-    chosen = _Chosen(run=path.parent.name) if is_run else _Chosen(file=str(path))
+    choice = Choice(run=path.parent.name) if is_run else Choice(file=str(path))
     try:
-        if path == default_model():
-            file.unlink(missing_ok=True)
-        else:
-            file.parent.mkdir(parents=True, exist_ok=True)
-            write_atomic(file, msgspec.json.encode(chosen))
+        write_choice(runs_dir, None if path == default_model() else choice)
     except OSError as error:
-        raise UserError(f"the choice cannot be stored in {file}: {error.strerror}") from error
+        raise UserError(f"the choice cannot be stored in {choice_file(runs_dir)}: {error.strerror}") from error
     return model_in_use(runs_dir)
 
 
@@ -218,17 +203,3 @@ def _genres_of(run: RunFolder) -> list[str]:
     reader = RunReader(run, skip=QUIET - {"dataset_scanned"})
     reader.poll()
     return reader.state.genres
-
-
-def _read_chosen(runs_dir: Path) -> _Chosen | None:
-    try:
-        chosen = msgspec.json.decode(read_small(_chosen_file(runs_dir)), type=_Chosen)
-    except (OSError, ValueError, RecursionError):
-        return None
-    return chosen if chosen.run or chosen.file else None
-
-
-def _chosen_file(runs_dir: Path) -> Path:
-    folder = runs_dir.resolve()
-    digest = hashlib.sha1(os.fsencode(folder)).hexdigest()
-    return state_folder() / "models" / f"{folder.name[:100]}-{digest[:8]}.json"

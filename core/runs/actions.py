@@ -3,6 +3,7 @@
 Each may wait for a trainer or a disk, so call it outside an event loop.
 """
 
+import contextlib
 import math
 import os
 import shutil
@@ -14,14 +15,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from core.runs import control, lock
+from core.runs import control, lock, registry
 from core.runs.control import Kind
-from core.runs.directory import create
+from core.runs.directory import create, scan_runs
 from core.runs.folder import MOST_EPOCHS, TRASH, RunFolder, checked_name
 from core.runs.journal.events import RequestAnswered
 from core.runs.journal.state import RunState
 from core.runs.launch import launch
-from core.runs.registry import is_registered, register
 from core.runs.webhook import Webhook, check_webhook, write_webhook
 from core.util.errors import UserError
 
@@ -84,30 +84,45 @@ def rename(run: RunFolder, name: str) -> RunFolder:
     """Gives the run another name and returns it.
 
     Raises:
-        UserError: the run is running, or the name is taken or unusable.
+        UserError: the run is running, the name is taken or unusable, or the runs folder cannot be written to.
     """
-    known = is_registered(run.path)
+    folder, known = run.path.parent, registry.is_registered(run.path)
     renamed = run.rename(name)
     if known:
-        register(renamed)
+        registry.register(renamed)
+    if (choice := registry.read_choice(folder)) is not None and choice.run == run.name:
+        with contextlib.suppress(OSError):
+            registry.write_choice(folder, registry.Choice(run=renamed.name))
     return renamed
+
+
+def trashed(runs_dir: Path) -> list[str]:
+    """The names of the runs in the trash of ``runs_dir``.
+
+    Raises:
+        UserError: the folder cannot be read.
+    """
+    return sorted(run.name for run in scan_runs(runs_dir / TRASH))
 
 
 def restore(runs_dir: Path, name: str) -> RunFolder:
     """Brings a run back from the trash of ``runs_dir``.
 
     Raises:
-        UserError: it is not there, or another run has its name.
+        UserError: it is not there, another run has its name, or the runs folder cannot be written to.
     """
-    trashed = RunFolder(runs_dir / TRASH / checked_name(name))
-    if not trashed.exists():
+    run = RunFolder(runs_dir / TRASH / checked_name(name))
+    if not run.exists():
         raise UserError(f"no run in the trash of {runs_dir} is called {name!r}; genre-tui restore lists them")
-    target = RunFolder(runs_dir / trashed.name)
+    target = RunFolder(runs_dir / run.name)
     if target.path.exists():
         raise UserError(f"there is already a run called {name}; rename that one first")
-    trashed.path.rename(target.path)
+    try:
+        run.path.rename(target.path)
+    except OSError as error:
+        raise UserError(f"{run.path} cannot be moved to {runs_dir}: {error.strerror}") from error
     if target.lock_path.exists():  # it was started once
-        register(target)
+        registry.register(target)
     return target
 
 

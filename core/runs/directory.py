@@ -152,6 +152,8 @@ def find(runs_dir: Path, key: str | Path | None = None) -> RunFolder:
     for path in (Path(text), runs_dir / text):
         if text and (run := RunFolder(path)).exists():
             return run
+        if text and _is_forbidden(path):
+            raise UserError(f"{path} may not be read by this user")
     here = scan_runs(runs_dir)
     others = elsewhere(registry.registered(), runs_dir) if text and "/" not in text else []
     for fitting in (
@@ -173,6 +175,16 @@ def find(runs_dir: Path, key: str | Path | None = None) -> RunFolder:
         f"no run in {runs_dir}, and none started from elsewhere, is called {text!r} or begins so; "
         "genre-tui runs --all lists them"
     )
+
+
+def _is_forbidden(path: Path) -> bool:
+    try:
+        path.stat()
+    except PermissionError:
+        return True
+    except (OSError, ValueError):
+        return False
+    return path.is_dir() and not os.access(path, os.R_OK | os.X_OK)
 
 
 def slug(text: str) -> str:

@@ -4,7 +4,7 @@ import contextlib
 import math
 import socket
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -146,28 +146,30 @@ class RunFolder:
         """Gives the run another name and returns it.
 
         Raises:
-            UserError: the run is running, or the name is taken or unusable.
+            UserError: the run is running, the name is taken or unusable, or the runs folder cannot be written to.
         """
         self._refuse_alive("renamed")
         target = self.path.parent / checked_name(name)
         if target.exists():
             raise UserError(f"there is already a run called {name}; choose another name")
-        self.path.rename(target)
+        with _as_user_error(f"{self.path} cannot be renamed"):
+            self.path.rename(target)
         return RunFolder(target)
 
     def trash(self) -> Path:
         """Moves the run to the folder `TRASH` beside it and returns its new path.
 
         Raises:
-            UserError: the run is running.
+            UserError: the run is running, or the runs folder cannot be written to.
         """
         self._refuse_alive("deleted")
-        bin_ = self.path.parent / TRASH
-        bin_.mkdir(exist_ok=True)
-        target, n = bin_ / self.name, 2
-        while target.exists():
-            target, n = bin_ / f"{self.name}-{n}", n + 1
-        self.path.rename(target)
+        trash = self.path.parent / TRASH
+        with _as_user_error(f"{self.path} cannot be moved to {trash}"):
+            trash.mkdir(exist_ok=True)
+            target, n = trash / self.name, 2
+            while target.exists():
+                target, n = trash / f"{self.name}-{n}", n + 1
+            self.path.rename(target)
         return target
 
     def _refuse_alive(self, done: str) -> None:
@@ -258,6 +260,14 @@ class RunReader:
         if signed and alive and not elsewhere:
             placed.pid = signed.pid
         return placed
+
+
+@contextlib.contextmanager
+def _as_user_error(what: str) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise UserError(f"{what}: {error.strerror}") from error
 
 
 def _add_recipe(state: RunState, recipe: dict[str, Any]) -> None:

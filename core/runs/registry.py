@@ -1,7 +1,7 @@
-"""The runs that this user has started, whatever folder they are in: one link per run in the state folder.
+"""What the user's state folder remembers of runs: those that were started, and the model chosen for a runs folder.
 
-The trainer's launcher registers a run, so that it is found from any directory. A link to a run that is gone is removed
-by whoever reads it next.
+There is one link per run. The trainer's launcher makes it, so that the run is found from any directory. A link to a run
+that is gone is removed when it is read next.
 """
 
 import contextlib
@@ -10,8 +10,12 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
+import msgspec
+
 from core.runs.folder import RunFolder
+from core.util.atomic import write_atomic
 from core.util.dirs import state_folder
+from core.util.files import read_small
 
 
 def registry_folder() -> Path:
@@ -71,3 +75,38 @@ def _is_gone(path: Path) -> bool:
     except OSError:
         return False
     return True
+
+
+class Choice(msgspec.Struct, frozen=True):
+    """The model chosen for a runs folder: a run by its name, or a model file by its absolute path."""
+
+    run: str = ""
+    file: str = ""
+
+
+def read_choice(runs_dir: Path) -> Choice | None:
+    try:
+        choice = msgspec.json.decode(read_small(choice_file(runs_dir)), type=Choice)
+    except (OSError, ValueError, RecursionError):  # msgspec's errors are ValueErrors
+        return None
+    return choice if choice.run or choice.file else None
+
+
+def write_choice(runs_dir: Path, choice: Choice | None) -> None:
+    """Remembers the choice; None removes it.
+
+    Raises:
+        OSError: the state folder cannot be written to.
+    """
+    file = choice_file(runs_dir)
+    if choice is None:
+        file.unlink(missing_ok=True)
+    else:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        write_atomic(file, msgspec.json.encode(choice))
+
+
+def choice_file(runs_dir: Path) -> Path:
+    folder = runs_dir.resolve()
+    digest = hashlib.sha1(os.fsencode(folder)).hexdigest()
+    return state_folder() / "models" / f"{folder.name[:100]}-{digest[:8]}.json"

@@ -8,7 +8,9 @@ import pytest
 from core.dataset.synthetic import STYLES
 from core.inference import find_model as module
 from core.inference.find_model import choose_model, find_model, list_models, resolve_model
+from core.runs import actions
 from core.runs.directory import create
+from core.runs.folder import RunFolder
 from core.runs.journal import events as ev
 from core.util.errors import UserError
 from tests.support.event_sequences import beginning, epoch, run_started, whole_run, write_journal
@@ -61,6 +63,21 @@ def test_a_choice_that_is_gone_gives_way_and_says_so(tmp_path: Path, shipped: Pa
     [stored] = (tmp_path / "state" / "genre-tui" / "models").iterdir()
     stored.write_bytes(b"\xff{")
     assert find_model(None, tmp_path) == shipped
+
+
+def test_a_choice_follows_its_run_through_renaming_and_the_trash(tmp_path: Path, shipped: Path) -> None:
+    run = RunFolder(make_run(tmp_path, "best", *whole_run()).parent)
+    choose_model("best", tmp_path)
+    renamed = actions.rename(run, "better")
+    assert find_model(None, tmp_path) == renamed.best_model_path
+    other = RunFolder(make_run(tmp_path, "other", *whole_run()).parent)
+    actions.rename(other, "another")
+    assert find_model(None, tmp_path) == renamed.best_model_path
+    renamed.trash()
+    assert resolve_model(None, tmp_path) == (shipped, "bundled; the chosen model better is gone")
+    assert find_model(None, tmp_path) == shipped
+    actions.restore(tmp_path, "better")
+    assert find_model(None, tmp_path) == renamed.best_model_path
 
 
 def test_the_list_says_what_each_model_is_worth(tmp_path: Path) -> None:

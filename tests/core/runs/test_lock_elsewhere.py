@@ -7,6 +7,7 @@ import signal
 import socket
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -129,6 +130,27 @@ def test_a_heartbeat_counts_whatever_the_other_clock_says(tmp_path: Path, monkey
     assert reader.state.status == "lost"
     with start_holder(run.lock_path, "other-host", "local"):
         wait_until(lambda: reader.poll() and reader.state.status == "running", "a heartbeat", 10)
+
+
+@pytest.mark.parametrize("with_locks", [True, False])
+def test_after_a_reboot_a_run_is_lost_even_if_its_process_id_is_in_use(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, with_locks: bool
+) -> None:
+    run = create(tmp_path, {"data": "/x", "model": "m", "epochs": 3}, "x", "m", name="before")
+    write_journal(run.journal_path, beginning())
+    if not with_locks:
+        monkeypatch.setattr(fcntl, "flock", without_locks(errno.ENOSYS))
+    parent = f"{os.getppid()} {time.time():.6f} {socket.gethostname()}"
+    run.lock_path.write_text(f"{parent} {lock.boot_id()}\n")
+    assert run.is_alive() is not with_locks  # without locks, a process of this id in the same boot is the trainer
+    monkeypatch.setattr(lock, "boot_id", lambda: "after the reboot")
+    assert run.state().status == "lost"
+    with pytest.raises(UserError, match="before is lost, not running: there is no trainer to stop"):
+        actions.ask(run, "stop")
+    with pytest.raises(UserError, match="The trainer has ended"):
+        actions.send_signal(run, signal.SIGTERM)
+    with RunLock(run.lock_path):
+        assert holder(run.lock_path) is not None
 
 
 def test_a_fifo_or_a_device_as_a_lock_is_not_waited_for(tmp_path: Path) -> None:

@@ -4,7 +4,7 @@ import argparse
 
 from core.runs import actions, notes
 from core.runs.directory import find
-from core.runs.folder import TRASH, RunFolder
+from core.runs.folder import RunFolder
 from core.runs.journal.log_lines import duration, number, percent
 from core.runs.journal.state import RunState
 from core.runs.summary import RunList
@@ -46,8 +46,7 @@ def restore(args: argparse.Namespace) -> int:
     if args.name is not None:
         print_note(f"{actions.restore(folder, args.name).path} is back")
         return DONE
-    names = sorted(path.name for path in (folder / TRASH).glob("*") if RunFolder(path).exists())
-    if names:
+    if names := actions.trashed(folder):
         print_lines("\n".join(names))
     else:
         print_note(f"the trash of {folder} is empty")
