@@ -6,6 +6,7 @@ import subprocess
 import sys
 import threading
 from pathlib import Path
+from typing import NoReturn
 
 import core
 from core.runs.folder import RunFolder
@@ -31,8 +32,9 @@ def launch(run: RunFolder, *, module: str = MODULE, queue: bool = False) -> int:
     """Starts the trainer of ``run`` and returns its process id without waiting for it.
 
     It starts from the beginning, or resumes from last.pth if there is one. Where the recipe asks for several
-    processes, torchrun starts them, and restarts them from last.pth when one dies. The lock is held from here on (see
-    `core.runs.lock`), so the run counts as running at once. Requests that an earlier life left unanswered are dropped.
+    processes, torchrun starts them (of a queued run, once it is its turn), and restarts them from last.pth when one
+    dies. The lock is held from here on (see `core.runs.lock`), so the run counts as running at once. Requests that an
+    earlier life left unanswered are dropped.
 
     Args:
         queue: the trainer waits until no other run uses its device. Its place in the queue is taken here, so that runs
@@ -51,8 +53,6 @@ def launch(run: RunFolder, *, module: str = MODULE, queue: bool = False) -> int:
     processes = recipe.get("processes", 1)
     if not isinstance(processes, int):
         raise UserError(f"{run.recipe_path}: processes must be a whole number, not {processes!r}")
-    if queue and processes > 1:
-        raise UserError(f"{run.name} trains in {processes} processes; only a run of one process can be queued")
     lock, ticket = RunLock(run.lock_path), None
     try:
         if not lock.acquire():
@@ -60,11 +60,12 @@ def launch(run: RunFolder, *, module: str = MODULE, queue: bool = False) -> int:
         with contextlib.suppress(FileNotFoundError):
             run.control_path.unlink()
         if queue:
-            ticket = HeldTicket.take(device_ids(str(recipe.get("device", "auto"))), running=False)
+            ticket = HeldTicket.take(device_ids(str(recipe.get("device", "auto")), processes), running=False)
         held, says = ticket.hand_over() if ticket else (lock.fileno(), {})
         with run.trainer_log_path.open("ab") as log:
             process = subprocess.Popen(
-                [sys.executable, *_torchrun(processes), "-m", module, str(run.path), *([QUEUE] if queue else [])],
+                [sys.executable, *([] if queue else _torchrun(processes)), "-m", module, str(run.path)]
+                + ([QUEUE] if queue else []),
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
@@ -86,6 +87,15 @@ def launch(run: RunFolder, *, module: str = MODULE, queue: bool = False) -> int:
     # Without a reader of its exit status the process would stay a zombie while this one lives.
     threading.Thread(target=process.wait, daemon=True, name=f"reaper-{process.pid}").start()
     return process.pid
+
+
+def become_torchrun(processes: int, lock: int, ticket: int) -> NoReturn:
+    """Replaces this trainer, whose turn has come, by torchrun with the same arguments and the same locks."""
+    for descriptor in (lock, ticket):
+        os.set_inheritable(descriptor, True)
+    os.environ[INHERITED] = str(lock)
+    command = [argument for argument in sys.orig_argv[1:] if argument != QUEUE]
+    os.execv(sys.executable, [sys.executable, *_torchrun(processes), *command])
 
 
 def _where(run: RunFolder) -> str:

@@ -7,17 +7,20 @@ import sys
 import time
 from types import ModuleType
 
+from core.runs.folder import RunFolder
 from core.runs.journal.events import Event, RunFinished, RunStopped
 from core.training import __main__ as trainer
+from core.training.distributed.dist_info import dist_info
 from core.training.errors import StopRequested
 from core.training.recipe import Recipe
 from core.training.run.control import ControlHandler
 from core.training.run.event_logger import Logger, run_started
+from core.training.run.trainer import has_ended
 
 
 class LightRun:
-    def __init__(self, run: object, recipe: Recipe, logger: Logger, control: ControlHandler, guard: object) -> None:
-        self.recipe, self.logger, self.control = recipe, logger, control
+    def __init__(self, run: RunFolder, recipe: Recipe, logger: Logger, control: ControlHandler, guard: object) -> None:
+        self.run, self.recipe, self.logger, self.control = run, recipe, logger, control
 
     def train(self, *, announced: bool) -> Event:
         if not announced:
@@ -25,6 +28,8 @@ class LightRun:
         until = time.monotonic() + float(os.environ.get("SECONDS", "0"))
         try:
             while time.monotonic() < until or self.control.paused:
+                if not dist_info().is_leader and has_ended(self.run):
+                    break
                 self.control.look_next_time()
                 self.control.check()
                 time.sleep(0.01)

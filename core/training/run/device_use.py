@@ -28,7 +28,7 @@ class DeviceUse:
         Args:
             queued: whether `take` waits for its turn; a run that does not is waited for by those that do.
         """
-        self._queued = queued
+        self.queued = queued
         self._ticket: HeldTicket | None = None
 
     def take(self, recipe: Recipe, logger: Logger, control: ControlHandler) -> None:
@@ -39,7 +39,7 @@ class DeviceUse:
             UserError: it cannot be queued.
         """
         devices = device_ids(recipe.device, recipe.processes)
-        if not self._queued:
+        if not self.queued:
             with contextlib.suppress(UserError):  # without a state folder there is no queue that could wait
                 self._ticket = HeldTicket.take(devices, running=True)
             return
@@ -63,6 +63,11 @@ class DeviceUse:
                 time.sleep(LOOK_SECONDS)
         finally:
             control.queued = False
+
+    def fileno(self) -> int:
+        """The descriptor that keeps the devices taken."""
+        assert self._ticket is not None
+        return self._ticket.hand_over()[0]
 
     def __enter__(self) -> "DeviceUse":
         return self

@@ -17,6 +17,7 @@ from core.dataset.pack_manifest import is_pack, read_pack_index
 from core.runs.folder import RunFolder
 from core.runs.journal.events import Event, RunFailed, RunFinished, RunStopped, Warned
 from core.runs.journal.journal import JournalReader
+from core.runs.launch import become_torchrun
 from core.runs.lock import INHERITED, RunLock
 from core.runs.registry import register
 from core.training.distributed.dist_info import dist_info
@@ -69,7 +70,7 @@ def run_trainer(folder: Path | str, on_event: OnEvent | None = None, *, queued: 
             logger.emit(Warned(message=WITHOUT_LOCKS))
         devices = stack.enter_context(DeviceUse(queued=queued))
         with ControlHandler(run, logger) as control:
-            ending = _ending(run, logger, control, devices)
+            ending = _ending(run, logger, control, devices, lock)
         return logger.emit(ending)  # from here on no signal interrupts
 
 
@@ -84,7 +85,7 @@ def run_ddp_worker(folder: Path) -> None:
         signal.signal(number, signal.SIG_IGN)
     run, logger = RunFolder(folder), NullLogger()
     try:
-        _train(run, logger, ControlHandler(run, logger), None)
+        _train(run, logger, ControlHandler(run, logger))
     except Diverged:
         pass  # on rank 0, too, which reports it
     except Exception:
@@ -112,10 +113,10 @@ def remove_leftovers(run: RunFolder) -> None:
                 path.unlink(missing_ok=True)
 
 
-def _ending(run: RunFolder, logger: EventLogger, control: ControlHandler, devices: DeviceUse) -> Event:
+def _ending(run: RunFolder, logger: EventLogger, control: ControlHandler, devices: DeviceUse, lock: RunLock) -> Event:
     """Trains; whatever happens, there is a last event."""
     try:
-        return _train(run, logger, control, devices)
+        return _train(run, logger, control, devices, lock)
     except EndedAtOnce:
         message = "ended at once, without test and report; resume continues from the last checkpoint"
         return RunStopped(seconds=logger.seconds, message=message)
@@ -138,10 +139,16 @@ def _first_line(error: Exception) -> str:
     return f"{name}: {text[0]}" if text else name
 
 
-def _train(run: RunFolder, logger: Logger, control: ControlHandler, devices: DeviceUse | None) -> Event:
+def _train(
+    run: RunFolder,
+    logger: Logger,
+    control: ControlHandler,
+    devices: DeviceUse | None = None,
+    lock: RunLock | None = None,
+) -> Event:
     """
     Args:
-        devices: what rank 0 takes for all ranks; None on the others.
+        devices: what rank 0 takes for all ranks; None on the others, as is ``lock``.
     """
     guard = WriteGuard(run, logger.emit, control.locate)
     recipe = _recipe(run, guard)
@@ -152,6 +159,8 @@ def _train(run: RunFolder, logger: Logger, control: ControlHandler, devices: Dev
         except StopRequested:
             resumable = "; resume continues from the last checkpoint" if run.last_path.exists() else ""
             return RunStopped(seconds=logger.seconds, message=f"cancelled while it was queued{resumable}")
+        if recipe.processes > 1 and devices.queued and lock is not None:
+            become_torchrun(recipe.processes, lock.fileno(), devices.fileno())
     announced = not run.last_path.exists() and is_surely_cpu(recipe.device)
     if announced:
         logger.emit(run_started(recipe, "cpu", processor_name()))

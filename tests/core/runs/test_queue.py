@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from itertools import pairwise
 from pathlib import Path
 
+import psutil
 import pytest
 
 from core.runs import actions, queue
@@ -39,8 +40,11 @@ def started(tmp_path: Path) -> Iterator[list[RunFolder]]:
             kill(run)
 
 
-def new_run(folder: Path, started: list[RunFolder], device: str = "cpu", *, queue: bool = True) -> RunFolder:
+def new_run(
+    folder: Path, started: list[RunFolder], device: str = "cpu", *, queue: bool = True, processes: int = 1
+) -> RunFolder:
     recipe = {"data": "/music", "model": "small_cnn", "preset": "quick", "epochs": 3, "device": device}
+    recipe["processes"] = processes
     run = create(folder / "runs", recipe, "music", "quick")
     launch(run, module=MODULE, queue=queue)
     started.append(run)
@@ -175,6 +179,30 @@ def test_a_queued_run_is_moved_and_cancelled_but_not_paused(
     assert all(end <= begin for (_, end), (begin, _) in pairwise(times)), times
     with pytest.raises(UserError, match="is finished: only a run that is queued"):
         queue.move(runs[0], 1)
+
+
+@pytest.mark.slow
+def test_a_queued_run_of_two_processes_waits_in_one_and_then_trains_in_both(
+    tmp_path: Path, started: list[RunFolder], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SECONDS", "60")
+    with contextlib.closing(Closing(HeldTicket.take(["simulated:0"], running=True))):
+        run = new_run(tmp_path, started, "simulated:0", processes=2)
+        wait_for_place(run, 1)
+        waiting = holder(run.lock_path)
+        behind = new_run(tmp_path, started, "simulated:0")
+        wait_for_place(behind, 2)
+    wait_for_status(run, "running")
+    trains = holder(run.lock_path)
+    assert waiting is not None and trains is not None
+    assert trains.pid == waiting.pid, "the process that waited is torchrun now"
+    assert len(psutil.Process(trains.pid).children()) == 2
+    wait_for_place(behind, 1)
+    actions.ask(run, "stop")
+    wait_for_status(run, "stopped")
+    actions.ask(behind, "stop")
+    wait_until(lambda: not run.is_alive() and not behind.is_alive(), "both have ended", 30)
+    assert HeldTicket.take(["simulated:0"], running=False).place() is None
 
 
 def test_a_run_that_waited_for_memory_starts_when_there_is_enough(tmp_path: Path) -> None:
