@@ -34,9 +34,10 @@ Symbols of a run's states: ``tui.text.status_symbols``. A screen's styles are in
 **Text.** Everything drawn passes ``tui.shell.line_filters``: unsafe characters are dropped, and with ``app.ascii`` the
 rest is translated to ASCII. Where the translation is poor (charts, heat maps) ask ``app.ascii`` and draw differently.
 
-**Keys.** A binding has an ``id`` ``"<mode>.<action>"`` for the key map and a description of one or two words;
-``show=True`` puts it in the bottom line while there is room, in the order of definition. Help lists all bindings
-(``tooltip`` is the longer text). A class with such bindings is listed in ``all_bindings``. Taken everywhere: 1 2 3 4
+**Keys.** A letter means the same on every screen: see ``tui.shell.keymap``. A binding has an ``id``
+``"<mode>.<action>"`` for the key map and a description of one or two words; ``show=True`` puts it in the bottom line
+while there is room, in the order of definition. Help lists all bindings (``tooltip`` is the longer text) under the
+title of their ``group`` or panel. A class with such bindings is listed in ``all_bindings``. Taken everywhere: 1 2 3 4
 (modes), ?, q, ctrl+p, ctrl+z, ctrl+q, ctrl+c. Avoid ctrl+a, ctrl+b, ctrl+s, ctrl+j, ctrl+o: multiplexers use them.
 Keys take effect in the order in which they were pressed (``tui.shell.ordered_keys``).
 
@@ -56,6 +57,7 @@ from functools import partial
 from pathlib import Path
 from typing import ClassVar
 
+import msgspec
 from textual import on, work
 from textual.app import SystemCommand
 from textual.binding import Binding
@@ -67,12 +69,12 @@ from textual.widgets import Input
 
 from core.runs.journal.state import RunState
 from tui.shell.base import BaseApp
-from tui.shell.keymap import bindings_of, check_keys
+from tui.shell.keymap import bindings_of, usable_keys
 from tui.shell.line_filters import AsciiFilter, SafeFilter
 from tui.shell.live_runs import LiveRuns, Told
 from tui.shell.mode_screen import TITLES, ModeScreen
 from tui.shell.notifications import TerminalStatus
-from tui.shell.settings import Settings, SettingsError
+from tui.shell.settings import Settings
 from tui.shell.themes import THEMES, choose_theme
 
 LIVE_SECONDS = 2.0
@@ -89,9 +91,12 @@ def all_bindings() -> dict[str, tuple[str, str]]:
     from tui.runs.screen import RunsScreen
     from tui.runs.table import RunTable
     from tui.watch.screen import WatchScreen
+    from tui.widgets.file_tree import AudioTree
+    from tui.widgets.row_list import RowList
 
+    shared = (GenreApp, RowList, AudioTree)
     screens = (RunsScreen, RunTable, NewRunScreen, AugmentationScreen, WatchScreen, CompareScreen, ClassifyScreen)
-    return bindings_of([GenreApp, *screens, ListenScreen])
+    return bindings_of([*shared, *screens, ListenScreen])
 
 
 class GenreApp(BaseApp):
@@ -176,13 +181,11 @@ class GenreApp(BaseApp):
         self.set_interval(LIVE_SECONDS, self._poll_live_runs)
         self._poll_live_runs()
         self.app_resume_signal.subscribe(self, lambda _: self.refresh(layout=True))
-        try:
-            if self.settings.keys:
-                check_keys(self.settings.keys, all_bindings())
-        except SettingsError as mistake:
-            self._warning = str(mistake)
-        else:
-            self.set_keymap(self.settings.keys)
+        if self.settings.keys:
+            keys, mistakes = usable_keys(self.settings.keys, all_bindings())
+            self.settings = msgspec.structs.replace(self.settings, keys=keys)
+            self.set_keymap(keys)
+            self._warning = "\n".join([*filter(None, [self._warning]), *mistakes])
         if self._first_watch is None:
             await self.show_mode("runs")
         else:

@@ -70,7 +70,7 @@ async def test_help_lists_the_keys_of_the_screen(runs: Path) -> None:
         await until_shown(pilot, "first")
         await pilot.press("?")
         await until_shown(
-            pilot, "Filter as you type", "Quit the app; training continues", "Everywhere", "Watch the run"
+            pilot, "Filter as you type", "Everywhere", "The run under the cursor", "In every list", "home g   first"
         )
         await pilot.press("escape")
         await until_gone(pilot, "Everywhere")
@@ -90,11 +90,15 @@ async def test_the_key_map_changes_keys_bars_and_help(runs: Path) -> None:
         await until_shown(pilot, "[f7 Watch]")
 
 
-async def test_a_bad_key_map_is_one_sentence_and_the_defaults(runs: Path) -> None:
-    async with GenreApp(runs, settings=Settings(keys={"runs.fly": "f"})).run_test(
-        notifications=True, size=SIZE
-    ) as pilot:
-        await until_shown(pilot, "runs.fly", "n new run")
+async def test_an_unknown_binding_is_one_sentence_and_the_other_keys_hold(runs: Path) -> None:
+    settings = Settings(keys={"runs.fly": "f", "runs.new": "f6"})
+    async with GenreApp(runs, settings=settings).run_test(notifications=True, size=SIZE) as pilot:
+        await until_shown(pilot, "runs.fly", "f6 new run")
+
+
+async def test_the_bottom_line_says_that_there_are_more_keys(runs: Path) -> None:
+    async with GenreApp(runs).run_test(size=SIZE) as pilot:
+        await until_shown(pilot, "first", "? more")
 
 
 def test_bad_settings_are_one_sentence_and_the_defaults(runs: Path, tmp_path: Path) -> None:

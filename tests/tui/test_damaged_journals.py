@@ -109,11 +109,11 @@ async def test_the_app_shows_runs_with_damaged_journals(tmp_path: Path, size: tu
             await until(pilot, lambda: "Reading the journal" not in text(pilot))
             for _ in range(8):
                 await pilot.press("tab")
-            await pilot.press("x", "m", "l", "left", "z")
+            await pilot.press("o", "enter", "down", "enter", "down", "enter", "escape", "left", "z")
             await pilot.pause()
         await app.compare_runs([runs / f"run-{number}" for number in range(4)])
         await until_shown(pilot, "4 runs compared")
-        await pilot.press("tab", "x", "t", "l")
+        await pilot.press("tab", "v", "l")
         await pilot.pause()
         assert "4 runs compared" in text(pilot)
 

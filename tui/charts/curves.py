@@ -1,7 +1,8 @@
 """Two charts at a time under one view (cursor, zoom, smoothing), and the keys of screens that show them."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
+from typing import NamedTuple
 
 from textual import on
 from textual.app import ComposeResult
@@ -17,6 +18,15 @@ from tui.charts.view import View, go_back, move_cursor, put_cursor, zoom_in
 
 SMOOTHING = (0.0, 0.5, 0.8, 0.95)
 """Smoothing weights that the key cycles through."""
+
+
+class Option(NamedTuple):
+    """One line of the dialog of the charts' options."""
+
+    name: str
+    value: str
+    change: Callable[[], None]
+    """Takes the next value."""
 
 
 class Curves(Container):
@@ -114,6 +124,16 @@ class Curves(Container):
         self._set_view(replace(self.view, logarithmic=not self.view.logarithmic))
         self.post_message(self.ViewChanged())
 
+    def options(self) -> list[Option]:
+        """How the charts are drawn; the first is the clipping of outliers."""
+        view = self.view
+        return [
+            Option("outliers", "clipped, ▲ marks them" if view.clip_outliers else "drawn", self.toggle_outliers),
+            Option("scale of the loss", "logarithmic" if view.logarithmic else "linear", self.toggle_log),
+            Option("smoothing", f"{view.smoothing:g}" if view.smoothing else "none", self.smooth_more),
+            Option("horizontal axis", "steps" if self.steps else "epochs", self.toggle_steps),
+        ]
+
     def toggle_outliers(self) -> None:
         self._set_view(replace(self.view, clip_outliers=not self.view.clip_outliers))
 
@@ -128,23 +148,20 @@ class Curves(Container):
         self.post_message(self.ViewChanged())
 
 
+CURVES = Binding.Group("The curves")
 FURTHER = "Further charts: learning rate, gradient norm, clips per second, CPU, GPU and its memory"
 
 
 def curve_bindings(mode: str) -> list[Binding]:
     """The bindings of `CurveKeys`, with ids that start with ``mode``."""
-    return [
+    bindings = [
         Binding("l", "log_scale", "log", id=f"{mode}.log_scale", tooltip="Logarithmic scale for the loss"),
         Binding(
             "o",
-            "outliers",
-            "outliers",
-            id=f"{mode}.outliers",
-            tooltip="Leave outliers out of the vertical range; ▲ marks them at the edge",
-        ),
-        Binding("m", "smooth", "smooth", id=f"{mode}.smooth", tooltip="Smooth the curves; raw values stay faint"),
-        Binding(
-            "x", "steps", "steps", id=f"{mode}.steps", tooltip="Steps instead of epochs, averaged into up to 512 bins"
+            "options",
+            "options",
+            id=f"{mode}.options",
+            tooltip="Options of the charts: outliers, scale, smoothing, epochs or steps",
         ),
         Binding(
             "[", "turn(-1)", "previous charts", show=False, id=f"{mode}.previous_charts", tooltip="The previous charts"
@@ -177,6 +194,7 @@ def curve_bindings(mode: str) -> list[Binding]:
             tooltip="Extend the selection to the right",
         ),
     ]
+    return [replace(binding, group=CURVES) for binding in bindings]
 
 
 class CurveKeys(Screen[None]):
@@ -197,11 +215,7 @@ class CurveKeys(Screen[None]):
     def action_log_scale(self) -> None:
         self.query_one(Curves).toggle_log()
 
-    def action_outliers(self) -> None:
-        self.query_one(Curves).toggle_outliers()
+    def action_options(self) -> None:
+        from tui.charts.options import ChartOptions
 
-    def action_smooth(self) -> None:
-        self.query_one(Curves).smooth_more()
-
-    def action_steps(self) -> None:
-        self.query_one(Curves).toggle_steps()
+        self.app.push_screen(ChartOptions(self.query_one(Curves)))

@@ -61,7 +61,9 @@ class ResultList(RowList):
     """One row per file; the one under the cursor is shown in full beside it."""
 
     BINDING_GROUP_TITLE = "The results"
-    BINDINGS: ClassVar = [Binding("delete,d", "drop", "drop", show=False, tooltip="Take the file off the list")]
+    BINDINGS: ClassVar = [
+        Binding("delete,d", "drop", "drop", show=False, id="classify.drop", tooltip="Take the file off the list")
+    ]
     has_cursor = True
 
     class Moved(Message):

@@ -16,15 +16,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     from tui.app import all_bindings  # imports every screen
-    from tui.shell.keymap import check_keys
+    from tui.shell.keymap import usable_keys
 
     known = all_bindings()
     print_data(template(known), end="")
     path = settings_file()
     if path.exists():
         settings, mistakes = read_settings(path)
-        check_keys(settings.keys, known)
-        for mistake in mistakes:
+        for mistake in [*mistakes, *usable_keys(settings.keys, known)[1]]:
             print_note(mistake)
         print_note(f"{path} is in effect")
     else:

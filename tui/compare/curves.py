@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from core.runs.journal.state import RunState
-from tui.charts.curves import Curves
+from tui.charts.curves import Curves, Option
 from tui.charts.data import ChartData
 from tui.charts.run_charts import HistoryColumns, RunChart, chart_data, newest_points, quantity_line
 
@@ -51,6 +51,9 @@ class ComparedCurves(Curves):
         for columns, state in zip(self._runs, states, strict=True):
             columns.update(state.history)
         self.refresh_curves()
+
+    def options(self) -> list[Option]:
+        return [*super().options(), Option("values", "training" if self.train else "validation", self.toggle_train)]
 
     def toggle_train(self) -> None:
         self.train = not self.train

@@ -38,7 +38,7 @@ class CompareScreen(CurveKeys):
         Binding(
             "escape", "back", "back", id="compare.back", tooltip="Clear the selection, zoom or cursor; then go back"
         ),
-        Binding("t", "train", "train/val", id="compare.train", tooltip="Switch between training and validation"),
+        Binding("v", "train", "train/val", id="compare.train", tooltip="Switch between training and validation"),
         *curve_bindings("compare"),
         Binding("tab", "pane(1)", "pane", id="compare.next_pane", tooltip="The next pane"),
         Binding(
@@ -145,7 +145,7 @@ class CompareScreen(CurveKeys):
             return [(key_of(self, f"compare.{name}"), what) for name, what in names.items()]
 
         turn = " ".join(key for key, _ in keys(previous_charts="", next_charts=""))
-        further = keys(train="train/val", zoom="zoom", outliers="outliers", smooth="smooth")
+        further = keys(train="train/val", zoom="zoom", options="options")
         frame(self.query_one("#charts"), "curves", [(turn, "charts"), *further])
         frame(self.query_one("#results"), "results")
         frame(self.query_one("#recipes"), "differences between the recipes")

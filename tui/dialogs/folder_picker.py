@@ -20,7 +20,7 @@ from tui.widgets.file_tree import AudioTree, Node
 
 MAX_GENRES = 200
 """Subfolders inspected at most."""
-KEYS = {"enter": "choose", "→ ←": "open and close", "u": "parent", "esc": "cancel"}
+KEYS = {"enter": "choose", "→ ←": "open and close", "backspace": "parent", "esc": "cancel"}
 
 
 def describe(folder: Path) -> str:

@@ -16,6 +16,7 @@ from tui.shell.base import BaseApp
 TEXTUALS_OWN = {"app.focus_next", "app.focus_previous", "screen.copy_text", "quit"}
 """Textual's own actions, which every screen has."""
 
+LISTS = "In every list"
 LINE = 68
 """Cells of a line in the box at 80 columns."""
 
@@ -24,23 +25,42 @@ Entry = tuple[str, str, bool]
 
 
 def key_groups(screen: Screen[object]) -> dict[str, list[Entry]]:
-    """Title → keys, the screen's own first; keys of the same action are joined."""
+    """Title → keys: the screen's own first, then those of its panels, then those of every screen.
+
+    Keys of the same action are joined. The keys of a panel without the focus are listed too.
+    """
     app: BaseApp = screen.app  # type: ignore[assignment]
     groups: dict[str, dict[str, tuple[list[str], str, bool]]] = {}
+
+    def add(title: str, binding: Binding, enabled: bool) -> None:
+        text = binding.tooltip or binding.description
+        keys, _, _ = groups.setdefault(title, {}).setdefault(binding.action, ([], text, enabled))
+        if (key := app.get_key_display(binding)) not in keys:
+            keys.append(key)
+
     for node, binding, enabled, _ in screen.active_bindings.values():
-        if binding.system or not binding.description or binding.action in TEXTUALS_OWN:
-            continue
-        title = "Everywhere" if node is app else "This screen" if node is screen else _title(node)
-        entry = groups.setdefault(title, {}).setdefault(
-            binding.action, ([], binding.tooltip or binding.description, enabled)
-        )
-        entry[0].append(app.get_key_display(binding))
-    order = sorted(groups, key=lambda title: (title == "Everywhere", title != "This screen"))
+        if not (binding.system or not binding.description or binding.action in TEXTUALS_OWN):
+            add(_group(node, binding, screen), binding, enabled)
+    for panel in screen.query("*"):
+        if panel.focusable and panel is not screen.focused:
+            for keys in panel._bindings.key_to_bindings.values():
+                for binding in keys:
+                    if binding.id and binding.description:
+                        add(_group(panel, binding, screen), binding, True)
+    order = sorted(groups, key=lambda title: (title == "Everywhere", title == LISTS, title != "This screen"))
     return {title: [(" ".join(keys), text, now) for keys, text, now in groups[title].values()] for title in order}
 
 
-def _title(node: DOMNode) -> str:
-    """The title of a widget's keys: its own, or its class name in words."""
+def _group(node: DOMNode, binding: Binding, screen: Screen[object]) -> str:
+    """The title under which a binding is listed: its group's, or else its panel's."""
+    if binding.group is not None:
+        return binding.group.description
+    if node is screen.app:
+        return "Everywhere"
+    if node is screen:
+        return "This screen"
+    if (binding.id or "").startswith("list."):
+        return LISTS
     name = type(node).__name__
     words = "".join(f" {c.lower()}" if c.isupper() and i else c for i, c in enumerate(name))
     return getattr(node, "BINDING_GROUP_TITLE", None) or words
@@ -49,7 +69,11 @@ def _title(node: DOMNode) -> str:
 class HelpScreen(ModalScreen[None]):
     """Shown over the screen that it describes."""
 
-    BINDINGS: ClassVar = [Binding("escape,q,question_mark", "dismiss", "close")]
+    BINDINGS: ClassVar = [
+        Binding("escape,q,question_mark", "dismiss", "close"),
+        Binding("j", "scroll(2)", "down", show=False),
+        Binding("k", "scroll(-2)", "up", show=False),
+    ]
 
     def __init__(self, about: Screen[object]) -> None:
         super().__init__()
@@ -60,6 +84,9 @@ class HelpScreen(ModalScreen[None]):
             box.border_title = "Help"
             box.border_subtitle = "esc closes"
             yield Static(self._text())
+
+    def action_scroll(self, by: int) -> None:
+        self.query_one("#help").scroll_relative(y=by, animate=False)
 
     def _text(self) -> Content:
         groups = key_groups(self.about)

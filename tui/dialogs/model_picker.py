@@ -65,7 +65,7 @@ class ModelPicker(ModalScreen[tuple[ModelChoice, bool] | None]):
 
     DEFAULT_CSS = "ModelPicker .dialog { width: 110; }"
     BINDINGS: ClassVar = [
-        Binding("u", "use", "use from now on"),
+        Binding("U", "use", "use from now on"),
         Binding("escape", "cancel", "cancel"),
     ]
 
@@ -78,7 +78,7 @@ class ModelPicker(ModalScreen[tuple[ModelChoice, bool] | None]):
             yield Static(Content.styled("Choose a model", "bold"))
             yield Static("", id="headings")
             yield ModelList(self.choices, self.current)
-            yield key_hints({"enter": "use now", "u": "use from now on", "esc": "cancel"})
+            yield key_hints({"enter": "use now", "U": "use from now on", "esc": "cancel"})
 
     @on(RowList.Chosen)
     def chosen(self, event: RowList.Chosen) -> None:

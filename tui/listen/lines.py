@@ -24,7 +24,7 @@ def source_line(hearing: ListenState, wanted: str, *, listening: bool, paused: b
     if hearing.trouble:
         return Content.assemble(("✗ ", "$bad"), hearing.trouble)
     if not listening:
-        return Content.assemble(("■ ", "$faint"), "not listening; ", ("s", "bold"), f" listens to {wanted}")
+        return Content.assemble(("■ ", "$faint"), "not listening; ", ("p", "bold"), f" listens to {wanted}")
     if paused:
         return Content.assemble(("◆ ", "$warn"), f"paused · {wanted}")
     if hearing.opened is None or hearing.source is None:

@@ -56,18 +56,18 @@ class ListenScreen(ModeScreen):
     MODE = "listen"
     HELP = (
         "Hear what genre plays, from a microphone of this machine or, over SSH, of the one before you: "
-        "r shows the commands for that."
+        "h shows the commands for that."
     )
     CSS_PATH = "../styles/listen.tcss"
     BINDINGS: ClassVar = [
-        Binding("s", "start", "start/stop", id="listen.start", tooltip="Begin to listen, or end it"),
-        Binding("p,space", "pause", "pause", key_display="p", id="listen.pause", tooltip="Pause, or go on"),
-        Binding("d", "source", "source", id="listen.source", tooltip="Choose the device, or the feed over SSH"),
+        Binding("p,space", "play", "listen", key_display="p", id="listen.pause", tooltip="Listen, pause, or go on"),
+        Binding("s", "stop", "stop", id="listen.start", tooltip="Stop listening"),
+        Binding("D", "source", "source", id="listen.source", tooltip="Choose the device, or the feed over SSH"),
         Binding("m", "model", "model", id="listen.model", tooltip="Choose the model"),
-        Binding("w", "save", "save", id="listen.save", tooltip="Save the last minute as WAV"),
-        Binding("r", "routes", "routes", id="listen.routes", tooltip="How sound gets here from another machine"),
+        Binding("w", "save", "save", id="listen.save", tooltip="Write the last minute to a WAV file"),
+        Binding("h", "routes", "how", id="listen.routes", tooltip="How sound gets here from another machine"),
         Binding("y", "copy", "copy", id="listen.copy", tooltip="Copy the marked command"),
-        Binding("x", "clear", "clear", id="listen.clear", tooltip="Clear the history"),
+        Binding("X", "clear", "clear", id="listen.clear", tooltip="Clear the history"),
     ]
 
     class Answered(Message):
@@ -177,19 +177,20 @@ class ListenScreen(ModeScreen):
             self._process.ask(OpenDevice(str(self._model), name=self._device.name, number=self._device.number))
         self._look()
 
-    def action_start(self) -> None:
-        if not self._listening:
+    def action_play(self) -> None:
+        """Listen; while listening, pause or go on."""
+        if not self._listening or self.hearing.trouble:
             self._open()
-            return
-        self._process.ask(Close())
-        self._listening = self._paused = False
-        self.hearing.begin()
-        self._look()
-
-    def action_pause(self) -> None:
-        if self._listening and self.hearing.opened is not None:
+        elif self.hearing.opened is not None:
             self._paused = not self._paused
             self._process.ask(Pause(self._paused))
+            self._look()
+
+    def action_stop(self) -> None:
+        if self._listening:
+            self._process.ask(Close())
+            self._listening = self._paused = False
+            self.hearing.begin()
             self._look()
 
     @work

@@ -10,20 +10,21 @@ from core.runs import actions, notes
 from core.runs.actions import total_epochs
 from core.runs.folder import TRASH, RunFolder, checked_name
 from core.runs.queue import move
-from core.runs.summary import Summary
+from core.runs.summary import LIVING, Summary
 from core.util.errors import UserError
 from tui.dialogs.questions import ConfirmScreen, PromptScreen, stop_question
 from tui.runs.columns import STATES
 from tui.shell.mode_screen import ModeScreen
 from tui.text.cells import shown
 from tui.text.formatting import count
+from tui.widgets.panel import key_of
 
 POSSIBLE = {
     "stop": {"queued", "running", "paused"},
-    "pause": {"running"},
+    "pause": {"running", "paused"},
     "resume": {"paused", "stopped", "failed", "lost", "created"},
     "extend": {"queued", "running", "paused", "stopped", "failed", "lost", "finished"},
-    "delete": {"finished", "stopped", "failed", "lost", "created"},
+    "delete": set(STATES),
     "rename": {"finished", "stopped", "failed", "lost", "created"},
     "earlier": {"queued"},
     "later": {"queued"},
@@ -63,7 +64,11 @@ class RunCommands(ModeScreen):
         return (self.current is not None and self.current.state in POSSIBLE[action]) or None
 
     def action_pause(self) -> None:
-        self._do(lambda run: actions.ask(run, "pause").message, self._current())
+        row = self._current()
+        if row.state == "paused":
+            self._do(lambda run: actions.resume(run).message, row)
+        else:
+            self._do(lambda run: actions.ask(run, "pause").message, row)
 
     def action_resume(self) -> None:
         self._do(lambda run: actions.resume(run).message, self._current())
@@ -97,6 +102,10 @@ class RunCommands(ModeScreen):
     @work
     async def action_delete(self) -> None:
         row = self._current()
+        if row.state in LIVING:
+            stop = key_of(self, "runs.stop")
+            self.notify(f"{row.name} is {row.state}: stop it first ({stop}).", severity="warning")
+            return
         detail = f"The folder is moved to {shown(self.app.runs_dir / TRASH)}; no file is erased."
         if await self.app.push_screen_wait(ConfirmScreen(f"Delete {row.name}?", detail, yes="move to trash")):
             self._do(lambda run: f"moved to {run.trash()}", row)

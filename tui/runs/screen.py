@@ -26,6 +26,9 @@ POLL_SECONDS = 1.0
 COMPARED = range(2, 9)
 """Numbers of runs that can be compared."""
 
+RUN = Binding.Group("The run under the cursor")
+LIST = Binding.Group("The list of runs")
+
 
 class RunsScreen(RunCommands):
     MODE = "runs"
@@ -36,53 +39,81 @@ class RunsScreen(RunCommands):
     CSS_PATH = "../styles/runs.tcss"
     BINDINGS: ClassVar = [
         Binding("n", "new", "new run", id="runs.new", tooltip="Start a new run"),
-        Binding("slash", "filter", "filter", key_display="/", id="runs.filter", tooltip="Filter as you type"),
-        Binding("s", "stop", "stop", id="runs.stop", tooltip="Stop at the next batch; test the best model and report"),
-        Binding("r", "resume", "resume", id="runs.resume", tooltip="Resume exactly where the run stopped"),
-        Binding("e", "extend", "extend", id="runs.extend", tooltip="Train for more epochs"),
-        Binding("space", "mark", "mark", id="runs.mark", tooltip="Mark the run; two to eight can be compared"),
-        Binding("c", "compare", "compare", id="runs.compare", tooltip="Compare the marked runs"),
-        Binding("p", "pause", "pause", id="runs.pause", tooltip="Pause at the next batch"),
         Binding(
-            "a",
+            "slash", "filter", "filter", key_display="/", id="runs.filter", group=LIST, tooltip="Filter as you type"
+        ),
+        Binding(
+            "s",
+            "stop",
+            "stop",
+            id="runs.stop",
+            group=RUN,
+            tooltip="Stop at the next batch; test the best model and report",
+        ),
+        Binding("r", "resume", "resume", id="runs.resume", group=RUN, tooltip="Resume exactly where the run stopped"),
+        Binding("e", "extend", "extend", id="runs.extend", group=RUN, tooltip="Train for more epochs"),
+        Binding(
+            "space", "mark", "mark", id="runs.mark", group=LIST, tooltip="Mark the run; two to eight can be compared"
+        ),
+        Binding("c", "compare", "compare", id="runs.compare", group=LIST, tooltip="Compare the marked runs"),
+        Binding(
+            "p",
+            "pause",
+            "pause",
+            id="runs.pause",
+            group=RUN,
+            tooltip="Pause at the next batch, or resume what is paused",
+        ),
+        Binding(
+            "f",
             "everywhere",
             "all folders",
             show=False,
             id="runs.everywhere",
+            group=LIST,
             tooltip="Show the runs of all folders, or only of this one and live ones",
         ),
         Binding(
-            "left_square_bracket",
+            "shift+up",
             "earlier",
             "earlier",
-            key_display="[",
             show=False,
             id="runs.earlier",
+            group=RUN,
             tooltip="Move a queued run one place to the front",
         ),
         Binding(
-            "right_square_bracket",
+            "shift+down",
             "later",
             "later",
-            key_display="]",
             show=False,
             id="runs.later",
+            group=RUN,
             tooltip="Move a queued run one place to the back",
         ),
         Binding(
-            "b", "pin", "baseline", show=False, id="runs.pin", tooltip="Make the run its folder's baseline, or not"
+            "b",
+            "pin",
+            "baseline",
+            show=False,
+            id="runs.pin",
+            group=RUN,
+            tooltip="Make the run its folder's baseline, or not",
         ),
-        Binding("t", "tags", "tags", show=False, id="runs.tags", tooltip="Change the run's tags"),
-        Binding("i", "note", "note", show=False, id="runs.note", tooltip="Write a note about the run"),
-        Binding("y", "copy", "copy path", id="runs.copy", tooltip="Copy the path of the run's folder"),
-        Binding("m", "rename", "rename", id="runs.rename", tooltip="Rename the run"),
-        Binding("d,delete", "delete", "delete", id="runs.delete", tooltip="Move the run to the trash folder"),
+        Binding("t", "tags", "tags", show=False, id="runs.tags", group=RUN, tooltip="Change the run's tags"),
+        Binding("i", "note", "note", show=False, id="runs.note", group=RUN, tooltip="Write a note about the run"),
+        Binding("y", "copy", "copy path", id="runs.copy", group=RUN, tooltip="Copy the path of the run's folder"),
+        Binding("f2", "rename", "rename", show=False, id="runs.rename", group=RUN, tooltip="Rename the run"),
+        Binding(
+            "d,delete", "delete", "delete", id="runs.delete", group=RUN, tooltip="Move the run to the trash folder"
+        ),
         Binding(
             "less_than_sign",
             "sort(-1)",
             "sort",
             key_display="<",
             id="runs.sort_left",
+            group=LIST,
             tooltip="Sort by the column to the left",
         ),
         Binding(
@@ -91,11 +122,14 @@ class RunsScreen(RunCommands):
             "sort",
             show=False,
             id="runs.sort_right",
+            group=LIST,
             tooltip="Sort by the column to the right",
         ),
-        Binding("o", "reverse", "reverse", id="runs.reverse", tooltip="Reverse the sort order"),
+        Binding("R", "reverse", "reverse", show=False, id="runs.reverse", group=LIST, tooltip="Reverse the sort order"),
         Binding("g", "demo", "demo data", id="runs.demo", tooltip="Create a small synthetic dataset to try things out"),
-        Binding("escape", "back", "back", show=False, id="runs.back", tooltip="Clear the filter, then the marks"),
+        Binding(
+            "escape", "back", "back", show=False, id="runs.back", group=LIST, tooltip="Clear the filter, then the marks"
+        ),
     ]
 
     def __init__(self) -> None:
@@ -139,6 +173,8 @@ class RunsScreen(RunCommands):
         return self.table.current
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        if action == "demo":
+            return not self.rows  # in the list, the same key goes to the first row
         if action in {"filter", "compare", "sort", "reverse"} and self.is_mounted:
             return bool(self.rows) or None
         return super().check_action(action, parameters)

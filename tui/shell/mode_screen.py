@@ -101,7 +101,7 @@ class KeyBar(Widget):
             self.refresh()
 
     def entries(self) -> list[Entry]:
-        """The enabled bindings to show, one per action, as many as fit."""
+        """The enabled bindings to show, one per action, as many as fit; help is "more" where there are others."""
         entries: dict[str, Entry] = {}
         last: dict[str, Entry] = {}
         for binding in in_order(self.screen):
@@ -110,7 +110,18 @@ class KeyBar(Widget):
                 last[binding.id] = entry
             else:
                 entries.setdefault(binding.action, entry)
-        return fitting(list(entries.values()), [last[name] for name in LAST if name in last], self.size.width)
+        shown = fitting(list(entries.values()), list(last.values()), self.size.width)
+        if "app.help" in last and (len(shown) < len(entries) + len(last) or self._has_hidden_keys()):
+            key, _, action = last["app.help"]
+            last["app.help"] = key, "more", action
+        return [*shown[: len(shown) - len(last)], *(last[name] for name in LAST if name in last)]
+
+    def _has_hidden_keys(self) -> bool:
+        """Whether the screen or the focused panel has keys that this line never shows."""
+        return any(
+            node is not self.app and not binding.show and binding.id
+            for node, binding, _, _ in self.screen.active_bindings.values()
+        )
 
     def render(self) -> Content:
         self._shown = self.entries()

@@ -199,7 +199,7 @@ class Panes(Vertical):
         validated = "" if seen is None else f"validation, epoch {seen.epoch}"
         part = {"genres": validated, "confusion": validated, "mistakes": "test", "report": "test"}.get(tab, "")
         part = "" if part == "test" and self._state.test is None else part
-        frame(self.query_one("#charts"), "curves", [(turn, "charts"), *keys("zoom", "outliers", "smooth", "log_scale")])
+        frame(self.query_one("#charts"), "curves", [(turn, "charts"), *keys("zoom", "options", "log_scale")])
         frame(self.query_one("#epochs"), "epochs", [("enter", "cursor")])
         frame(self.query_one("#side-body"), "", [("enter", "classify")] if tab == "mistakes" else (), note=part)
         frame(self.query_one("#beside"), "confusion", note=validated)

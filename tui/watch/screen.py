@@ -49,11 +49,11 @@ class WatchScreen(ModeScreen, CurveKeys):
     )
     CSS_PATH = "../styles/watch.tcss"
     BINDINGS: ClassVar = [
-        Binding("p", "pause", "pause", id="watch.pause", tooltip="Pause the trainer at its next batch"),
+        Binding("p", "pause", "pause", id="watch.pause", tooltip="Pause at the next batch, or resume what is paused"),
         Binding("r", "resume", "resume", id="watch.resume", tooltip="Resume a run that is paused or has ended"),
         Binding("s", "stop", "stop", id="watch.stop", tooltip="Stop at the next batch; keep and test the best model"),
         Binding("e", "extend", "extend", id="watch.extend", tooltip="Train for more epochs"),
-        Binding("k", "signal", "kill", id="watch.kill", tooltip="Send a signal to a trainer that does not answer"),
+        Binding("K", "signal", "kill", id="watch.kill", tooltip="Send a signal to a trainer that does not answer"),
         *curve_bindings("watch"),
         Binding(
             "escape",
@@ -214,7 +214,7 @@ class WatchScreen(ModeScreen, CurveKeys):
         alive = bool(state.alive)
         match action:
             case "pause":
-                return watching and alive and not state.paused
+                return watching and alive
             case "resume":
                 return watching and (state.paused if alive else state.status != "finished")
             case "stop":
@@ -225,7 +225,7 @@ class WatchScreen(ModeScreen, CurveKeys):
                 return watching or action not in _NEED_A_RUN
 
     def action_pause(self) -> None:
-        self._ask("pause")
+        self._ask("resume" if self._state.paused else "pause")
 
     @work
     async def action_stop(self) -> None:
@@ -363,5 +363,5 @@ class WatchScreen(ModeScreen, CurveKeys):
             self.app.notify(f"{names}\nin {shown(folder)}", title="Written", timeout=10)
 
 
-_NEED_A_RUN = frozenset({"extend", "log_scale", "outliers", "smooth", "steps", "turn", "zoom", "pane", "write"})
+_NEED_A_RUN = frozenset({"extend", "log_scale", "options", "turn", "zoom", "pane", "write"})
 """Actions that require a run in view."""

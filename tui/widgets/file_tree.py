@@ -34,9 +34,9 @@ class AudioTree(RowList):
 
     BINDING_GROUP_TITLE = "Files"
     BINDINGS: ClassVar = [
-        Binding("right", "unfold", "open", show=False, key_display="→"),
-        Binding("left", "fold", "close", show=False, key_display="←"),
-        Binding("backspace,u", "up", "parent", show=False, tooltip="Show the parent folder"),
+        Binding("right", "unfold", "open", show=False, key_display="→", id="tree.open"),
+        Binding("left", "fold", "close", show=False, key_display="←", id="tree.close"),
+        Binding("backspace", "up", "parent", show=False, id="tree.parent", tooltip="Show the parent folder"),
     ]
     has_cursor = True
 

@@ -32,13 +32,15 @@ class RowList(Widget, can_focus=True):
     """
     BINDING_GROUP_TITLE = "List"
     BINDINGS: ClassVar = [
-        Binding("up", "move(-1)", "up", show=False),
-        Binding("down", "move(1)", "down", show=False),
-        Binding("pageup", "move_page(-1)", "page up", show=False),
-        Binding("pagedown", "move_page(1)", "page down", show=False),
-        Binding("home", "move_to_first", "first", show=False),
-        Binding("end", "move_to_last", "last", show=False),
-        Binding("enter", "choose", "open", show=False),
+        Binding("up,k", "move(-1)", "up", show=False, id="list.up"),
+        Binding("down,j", "move(1)", "down", show=False, id="list.down"),
+        Binding("pageup", "move_page(-1)", "page up", show=False, id="list.page_up"),
+        Binding("pagedown", "move_page(1)", "page down", show=False, id="list.page_down"),
+        Binding("ctrl+u", "move_half(-1)", "half a page up", show=False, id="list.half_up"),
+        Binding("ctrl+d", "move_half(1)", "half a page down", show=False, id="list.half_down"),
+        Binding("home,g", "move_to_first", "first", show=False, id="list.first"),
+        Binding("end,G", "move_to_last", "last", show=False, id="list.last"),
+        Binding("enter", "choose", "open", show=False, id="list.choose"),
     ]
 
     has_cursor = False
@@ -175,6 +177,9 @@ class RowList(Widget, can_focus=True):
 
     def action_move_page(self, by: int) -> None:
         self.action_move(by * max(1, self.size.height - 1))
+
+    def action_move_half(self, by: int) -> None:
+        self.action_move(by * max(1, self.size.height // 2))
 
     def action_move_to_first(self) -> None:
         self.action_move(-self._count)

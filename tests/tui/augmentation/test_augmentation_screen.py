@@ -60,7 +60,7 @@ async def test_a_clip_is_seen_under_each_effect_and_written(genres: Path, tmp_pa
         await until_shown(pilot, *NAMES)  # what is shown while PyTorch loads may be gone before it is looked at
         await until_shown(pilot, "arpeggio-bells.00000 · 1 of 30 · first 1 s · best · seed 0", "▀▀▀▀")
         await until_shown(pilot, "time mask 50%, 0–15% of the time", "frequency mask 50%")
-        await pilot.press("n", "s")
+        await pilot.press("]", "r")
         await until_shown(pilot, "bass-pulse.00000 · 2 of 30", "seed 1")
         await pilot.press("w")
         await until_shown(pilot, "12 files in ~/preview/bass-pulse.00000-best-1")
@@ -92,7 +92,7 @@ async def test_a_process_that_dies_is_said_and_begun_again(genres: Path) -> None
         assert process is not None
         os.kill(process.pid, signal.SIGKILL)
         await until_shown(pilot, "ended unexpectedly", "exit status -9")
-        await pilot.press("n")
+        await pilot.press("]")
         await until_shown(pilot, "2 of 30")
         await until_gone(pilot, "ended unexpectedly")
 

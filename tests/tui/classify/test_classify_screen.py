@@ -80,7 +80,7 @@ async def test_what_is_marked_is_judged_and_what_cannot_be_read_is_named(tmp_pat
         assert not app.screen.query_one(AudioTree).marked
         while results.order != "genre":
             await pilot.press("greater_than_sign")
-        await pilot.press("o")
+        await pilot.press("R")
         verdicts = [sound.verdict for sound in results.sounds]
         assert verdicts == sorted(verdicts, reverse=True)
 
@@ -201,7 +201,7 @@ async def test_what_waits_can_be_taken_back(tmp_path: Path, music: Path) -> None
         screen = app.screen
         assert isinstance(screen, ClassifyScreen)
         await until(pilot, lambda: len(screen._process.waiting) == 2, "the first file to be handed over")
-        await pilot.press("x")
+        await pilot.press("X")
         assert not any(isinstance(request, Classify) for request in screen._process.waiting)
         process.send_signal(signal.SIGCONT)
         await until_gone(pilot, "waiting")

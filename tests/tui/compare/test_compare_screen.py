@@ -55,7 +55,7 @@ async def test_the_cursor_reads_every_run_that_has_come_so_far(runs: list[Path])
         await until_shown(pilot, "epoch 14", "loss@14", "acc@14")
         rows = [line for line in text(pilot).splitlines() if "✓ run-" in line]
         assert "–         –" in rows[0] and "–         –" not in rows[1]
-        await pilot.press("t")
+        await pilot.press("v")
         await until_shown(pilot, "Training loss")
         await pilot.press("escape")
         await until_gone(pilot, "loss@14")
@@ -66,7 +66,7 @@ async def test_the_cursor_reads_every_run_that_has_come_so_far(runs: list[Path])
 async def test_scale_smoothing_axis_and_zoom(runs: list[Path]) -> None:
     async with GenreApp(runs[0].parent).run_test(size=SIZE) as pilot:
         await compared(pilot, runs[:2])
-        await pilot.press("l", "m", "x", "z")
+        await pilot.press("l", "o", "down", "down", "enter", "down", "enter", "escape", "z")
         curves = pilot.app.screen.query_one(Curves)
         await until_shown(pilot, "Validation loss log smooth 0.5")
         assert curves.steps

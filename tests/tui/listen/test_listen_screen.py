@@ -95,7 +95,7 @@ def knows_the_devices(pilot: Pilot[None]) -> bool:
 async def choose_the_feed(pilot: Pilot[None]) -> None:
     await pilot.press("4")
     await until(pilot, lambda: knows_the_devices(pilot))
-    await pilot.press("d")
+    await pilot.press("D")
     await until_shown(pilot, "Listen to")
     await pilot.press("end", "enter")
 
@@ -181,7 +181,7 @@ async def test_without_a_model_it_is_said_what_to_do(tmp_path: Path, monkeypatch
     async with app.run_test(size=SIZE) as pilot:
         await pilot.press("4")
         await until_shown(pilot, "there is no model yet")
-        await pilot.press("s")
+        await pilot.press("p")
         await until_shown(pilot, "there is no model yet")
 
 
@@ -219,7 +219,7 @@ def test_a_real_device_is_heard_in_a_terminal(tmp_path: Path, wav: Path) -> None
         terminal.read_until("a-run")
         terminal.type("4")
         terminal.read_until("listens to default")
-        terminal.type("s")
+        terminal.type("p")
         terminal.read_until("saw-wall")
         terminal.type("q")
         assert terminal.wait() == 0

@@ -51,7 +51,7 @@ def told(*answers: Answer, keys: str = "", shows: str) -> Callable[[Pilot[None]]
         screen = pilot.app.screen
         assert isinstance(screen, ListenScreen)
         screen.post_message(screen.Answered(DevicesFound([made_up.MICROPHONE, made_up.LINE_IN])))
-        await until_shown(pilot, "s listens to US")
+        await until_shown(pilot, "p listens to US")
         await pilot.press(*keys)
         for number, answer in enumerate(answers):
             screen.hearing.take(answer, STARTED + number)
@@ -111,7 +111,7 @@ def test_the_first_window_fills(snap_compare: Compare) -> None:
 
 
 def test_choosing_a_source(snap_compare: Compare) -> None:
-    assert snap_compare(GenreApp(Path("runs")), terminal_size=SIZES[0], run_before=told(keys="d", shows="Listen to"))
+    assert snap_compare(GenreApp(Path("runs")), terminal_size=SIZES[0], run_before=told(keys="D", shows="Listen to"))
 
 
 def test_a_tiny_terminal(snap_compare: Compare) -> None:

@@ -260,6 +260,7 @@ async def test_a_demonstration_never_overwrites(tmp_path: Path, monkeypatch: pyt
     (tmp_path / "demo" / "genres").mkdir(parents=True)
     monkeypatch.chdir(tmp_path)
     async with app_for(tmp_path).run_test(notifications=True, size=SIZE) as pilot:
+        await until_shown(pilot, "No runs yet")
         await pilot.press("g")
         await until_shown(pilot, "Create a demo dataset")
         await pilot.press("enter")

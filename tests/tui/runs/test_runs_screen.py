@@ -121,7 +121,7 @@ async def test_sorting_by_any_column(runs: Path) -> None:
         notifications=True, size=SIZE
     ) as pilot:
         await until(pilot, lambda: names(pilot) == ["alpha", "beta", "delta", "gamma"])
-        await pilot.press("o")
+        await pilot.press("R")
         assert names(pilot) == ["gamma", "delta", "beta", "alpha"]
         await until_shown(pilot, "name▼")
         await pilot.press(">", ">", ">")
@@ -184,10 +184,11 @@ async def test_a_running_run_can_be_neither_deleted_nor_renamed(runs: Path, acti
     async with GenreApp(runs).run_test(notifications=True, size=SIZE) as pilot:
         await go_to(pilot, "acting")
         await until_shown(pilot, "● running")
-        for key in "dm":
-            await pilot.press(key)
-            await pilot.pause()
-            assert len(pilot.app.screen_stack) == 1
+        await pilot.press("d")
+        await until_shown(pilot, "acting is running: stop it first (s).")
+        await pilot.press("f2")
+        await pilot.pause()
+        assert len(pilot.app.screen_stack) == 1
 
 
 async def test_a_run_that_begins_behind_the_question_is_not_deleted(runs: Path) -> None:
@@ -204,7 +205,7 @@ async def test_a_run_that_begins_behind_the_question_is_not_deleted(runs: Path) 
 async def test_renaming(runs: Path) -> None:
     async with GenreApp(runs).run_test(notifications=True, size=SIZE) as pilot:
         await go_to(pilot, "alpha")
-        await pilot.press("m")
+        await pilot.press("f2")
         await until_shown(pilot, "New name of the run")
         await pilot.press("ctrl+u")
         await type_text(pilot, "../out")
@@ -222,7 +223,7 @@ async def test_requests_are_answered_by_the_trainer(runs: Path, acting: RunFolde
         await go_to(pilot, "acting")
         await pilot.press("p")
         await until_shown(pilot, "◆ paused")
-        await pilot.press("r")
+        await pilot.press("p")
         await until_shown(pilot, "● running")
         await pilot.press("e")
         await until_shown(pilot, "of 20 epochs done")
@@ -328,9 +329,9 @@ async def test_the_runs_of_all_folders_are_shown_by_a_key(runs: Path, tmp_path: 
     register(RunFolder(made_up_run.write_run(tmp_path / "elsewhere" / "far", made_up_run.whole(5))))
     async with GenreApp(runs).run_test(notifications=True, size=SIZE) as pilot:
         await until(pilot, lambda: set(names(pilot)) == {"alpha", "beta", "gamma", "delta"})
-        await pilot.press("a")
+        await pilot.press("f")
         await until(pilot, lambda: "far" in names(pilot))
-        await pilot.press("a")
+        await pilot.press("f")
         await until(pilot, lambda: "far" not in names(pilot))
 
 
@@ -347,13 +348,13 @@ async def test_a_queued_run_shows_its_place_and_is_moved_and_cancelled(
         async with GenreApp(tmp_path / "runs").run_test(notifications=True, size=SIZE) as pilot:
             await until_shown(pilot, "queued 1", "queued 2")
             await go_to(pilot, "two")
-            await pilot.press("[")
+            await pilot.press("shift+up")
             await until(pilot, lambda: queued[1].state().place == 1)
             await until(pilot, lambda: queued[0].state().place == 2)
             await until(
                 pilot, lambda: (row := pilot.app.screen.query_one(RunTable).current) is not None and row.place == 1
             )
-            await pilot.press("]")
+            await pilot.press("shift+down")
             await until(pilot, lambda: queued[1].state().place == 2)
             await pilot.press("s")
             await until_shown(pilot, "Stop two?")

@@ -10,7 +10,6 @@ import pytest
 from core.runs.notices import NotifyRules
 from tui.app import all_bindings
 from tui.cli import main
-from tui.shell.keymap import check_keys
 from tui.shell.settings import NewRunSettings, Settings, SettingsError, read_settings, settings_file, template
 
 
@@ -123,31 +122,6 @@ def test_every_binding_has_an_id_of_its_own_and_a_description() -> None:
     for name, (key, what) in bindings.items():
         assert key, name
         assert what, name
-
-
-def test_the_keys_as_they_are_meet_nowhere() -> None:
-    """A default key of a screen is no default key of the app."""
-    everything = {name: key for name, (key, _) in all_bindings().items()}
-    check_keys(everything, all_bindings())
-
-
-@pytest.mark.parametrize(
-    ("keys", "names"),
-    [
-        ({"runs.fly": "f"}, "runs.fly"),
-        ({"runs.stop": "e"}, "runs.extend"),
-        ({"runs.stop": "q"}, "app.leave"),
-        ({"app.help": "s"}, "runs.stop"),
-    ],
-)
-def test_a_key_map_that_cannot_be_is_refused(keys: dict[str, str], names: str) -> None:
-    with pytest.raises(SettingsError) as raised:
-        check_keys(keys, all_bindings())
-    assert names in str(raised.value)
-
-
-def test_keys_of_different_screens_may_be_the_same() -> None:
-    check_keys({"runs.stop": "f9", "watch.stop": "f9"}, all_bindings())
 
 
 def test_no_key_is_one_that_multiplexers_take() -> None:

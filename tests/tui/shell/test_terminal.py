@@ -206,7 +206,7 @@ def test_a_crash_is_one_sentence_and_a_traceback_in_the_log(runs: Path, tmp_path
     )
     with PseudoTerminal([], tmp_path, code=code) as terminal:
         terminal.read_until("second")
-        terminal.type("o")
+        terminal.type("R")
         assert terminal.wait() == 1
         after = terminal.output.rpartition(b"\x1b[?1049l")[2]
         assert b"viewer.log" in after

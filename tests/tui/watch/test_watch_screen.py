@@ -20,6 +20,8 @@ from tui.watch.row_panes import EpochRows, LogPane
 
 SIZE = (120, 40)
 SMALL = (80, 24)
+SMOOTH = ("o", "down", "down", "enter", "escape")
+STEPS = ("o", "down", "down", "down", "enter", "escape")
 
 
 @pytest.fixture
@@ -126,7 +128,7 @@ async def test_scale_smoothing_and_axis_are_kept_for_the_run_and_no_other(runnin
     other = made_up_run.write_run(runs / "beta", made_up_run.whole())
     async with app_on(running).run_test(size=SIZE) as pilot:
         await until_shown(pilot, "train 0.5855")
-        await pilot.press("l", "m", "x", "tab", "tab")
+        await pilot.press("l", *SMOOTH, *STEPS, "tab", "tab")
         await until_shown(pilot, "Loss log", "smooth 0.5", "[confusion]")
         assert curves(pilot).steps
     async with app_on(running).run_test(size=SIZE) as pilot:
@@ -153,7 +155,7 @@ async def test_brackets_turn_through_further_charts(running: Path) -> None:
         await until_shown(pilot, "train 0.5855")
         await pilot.press("]")
         await until_shown(pilot, "Learning rate", "Gradient norm")
-        await pilot.press("x", "]")
+        await pilot.press(*STEPS, "]")
         await until_shown(pilot, "Clips per second", "CPU", "104%")
         await pilot.press("[", "[", "[")
         await until_shown(pilot, "GPU memory", "1.9 GB")
@@ -336,7 +338,7 @@ async def test_values_that_are_no_numbers_are_gaps_and_dashes(runs: Path) -> Non
     run = made_up_run.write_run(runs / "alpha", broken)
     async with app_on(run).run_test(size=SIZE) as pilot:
         await until_shown(pilot, "train –", "val –", "train 76.0%")
-        await pilot.press("l", "m", "left", "left")
+        await pilot.press("l", *SMOOTH, "left", "left")
         await until_shown(pilot, "train 0.7244")
 
 

@@ -65,7 +65,7 @@ def test_finished(snap_compare: Compare, finished: Path, size: tuple[int, int]) 
 @pytest.mark.parametrize("theme", ["light", "colour-blind", "16-colour"])
 def test_themes(snap_compare: Compare, finished: Path, theme: str) -> None:
     app = GenreApp(Path("runs"), watch=finished, settings=Settings(theme=theme))
-    keys = "m left left shift+left shift+left tab"
+    keys = "o down down enter escape left left shift+left shift+left tab"
     assert snap_compare(app, terminal_size=(120, 40), run_before=shown("test 78.0%", "train 0.1065", keys=keys))
 
 
