@@ -19,7 +19,8 @@ from core.runs.control import Kind
 from core.runs.folder import RunFolder, RunReader
 from core.runs.journal.state import EpochRow, RunState, Validation
 from core.util.errors import UserError
-from tui.charts.curves import CurveKeys, Curves, curve_bindings
+from tui.charts.curve_keys import CurveKeys, curve_bindings
+from tui.charts.curves import Curves
 from tui.charts.view import View
 from tui.dialogs.questions import ConfirmScreen, PromptScreen, stop_question
 from tui.shell.mode_screen import ModeScreen
