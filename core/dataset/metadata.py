@@ -172,7 +172,7 @@ def _parquet(path: Path) -> tuple[list[str], list[dict[str, str]]]:
     except ImportError:
         raise ValueError("Parquet needs pyarrow: pip install pyarrow, or save the table as CSV") from None
     try:
-        with parquet.ParquetFile(path) as file:
+        with path.open("rb") as opened, parquet.ParquetFile(opened) as file:
             schema = file.schema_arrow
             # Audio inside the table itself is no label.
             texts = [c.name for c in schema if not (types.is_struct(c.type) or types.is_binary(c.type))]

@@ -10,13 +10,15 @@ from core.audio.errors import AudioError
 from core.dataset.clip import Clip, DatasetError, Excluded
 from core.dataset.inspect_file import FileInspection, ScanCache, Stamp, inspect_file, stamp_of
 from core.dataset.labels.files import LabelledFile
-from core.dataset.labels.folders import genre_root, no_audio
+from core.dataset.labels.folders import genre_root, no_audio, unwrapped
 from core.dataset.labels.settings import LabelSettings
 from core.dataset.labels.source import LabelSource, read_labels
 from core.dataset.labels.tree import GenreTree
 from core.dataset.metadata import match, match_clips, read_table
 from core.dataset.pack_manifest import is_pack, read_pack_index
 from core.features.settings import FrontEndSettings
+from core.util.archive.path import SUFFIXES as ARCHIVES
+from core.util.archive.path import ArchivePath, as_path
 from core.util.parallel import cores, ordered_map
 from core.util.text import printable
 
@@ -159,10 +161,24 @@ def _inspect_all(source: LabelSource, seconds: float, on_progress: OnProgress | 
 
 
 def _existing(folder: Path) -> Path:
+    """The dataset's folder, or where it begins in an archive.
+
+    Raises:
+        DatasetError: there is none.
+    """
+    folder = as_path(folder)
     if not folder.exists():
-        raise DatasetError(f"There is no folder {printable(folder)}.")
+        raise DatasetError(f"There is no folder or archive {printable(folder)}.")
     if not folder.is_dir():
-        raise DatasetError(f"{printable(folder)} is a file; a dataset is a folder with a folder for each genre.")
+        raise DatasetError(
+            f"{printable(folder)} is a file; a dataset is a folder with a folder for each genre, or an archive "
+            f"({', '.join(ARCHIVES)})."
+        )
+    if isinstance(folder, ArchivePath):
+        inner = unwrapped(folder)
+        if is_pack(inner):
+            raise DatasetError(f"{printable(folder)} holds a feature pack: unpack it, and use the folder.")
+        return inner
     return genre_root(folder) if is_pack(genre_root(folder)) else folder
 
 

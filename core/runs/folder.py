@@ -16,6 +16,7 @@ from core.runs.journal.events import KINDS, AnyEvent, EpochFinished
 from core.runs.journal.journal import PIECE, JournalReader
 from core.runs.journal.reducer import plausible_recipe, reduce
 from core.runs.journal.state import RunState, Validation
+from core.util.archive.path import without_suffix
 from core.util.atomic import write_atomic
 from core.util.errors import UserError
 from core.util.files import read_small
@@ -287,9 +288,9 @@ def _size(path: Path) -> int:
 
 
 def dataset_name(data: Path) -> str:
-    """What a dataset is called: its folder's name, or the one above a folder that is only called genres."""
+    """What a dataset is called: its folder's or archive's name, or the one above a folder called genres."""
     data = Path(data).absolute()
-    return data.parent.name if data.name == "genres" and data.parent.name else data.name
+    return data.parent.name if data.name == "genres" and data.parent.name else without_suffix(data.name)
 
 
 def checked_name(name: str) -> str:

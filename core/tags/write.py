@@ -10,6 +10,7 @@ from core.tags.difference import difference, digest, restore
 from core.tags.formats import read_genres, same_genres, set_genres
 from core.tags.journal import Change, TagJournal
 from core.tags.rewrite import rewriting
+from core.util.archive.path import is_archive
 
 
 class Action(StrEnum):
@@ -39,6 +40,8 @@ def plan(path: Path, genres: list[str], *, force: bool) -> TagPlan:
     Raises:
         AudioError: the file cannot be read, or its format has no tags.
     """
+    if is_archive(path):
+        raise AudioError(path, "is in an archive, which is never changed: unpack it to write tags")
     before = read_genres(path)
     if same_genres(before, genres):
         return TagPlan(action=Action.SAME, before=before, after=before)

@@ -6,7 +6,10 @@ from pathlib import Path
 from core.dataset.labels.settings import KINDS, LabelSettings
 from tui.commands.exit_codes import UsageError
 
-DATA_HELP = "music in a folder per genre, with a table or with tags; a public collection; or a feature pack"
+DATA_HELP = (
+    "music in a folder per genre, with a table or with tags; a public collection; an archive of these; or a feature "
+    "pack"
+)
 
 
 def add_label_options(

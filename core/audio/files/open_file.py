@@ -8,6 +8,8 @@ from contextlib import contextmanager
 from typing import Any, BinaryIO
 
 from core.audio.errors import AudioError
+from core.util.archive.errors import ArchiveError
+from core.util.archive.path import open_in_archive
 
 FARTHEST = 1 << 62
 """Offsets from damaged headers may be beyond what the system takes."""
@@ -15,16 +17,25 @@ FARTHEST = 1 << 62
 
 @contextmanager
 def open_file(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
-    """The regular file at ``path``, unbuffered and positioned at its beginning.
+    """The regular file at ``path``, unbuffered and positioned at its beginning; or the copy of one in an archive.
 
     It is opened without blocking and checked afterwards, so that a named pipe or device with an audio file's name
     neither blocks nor slips in between a check and the opening.
 
     Raises:
-        AudioError: the file is missing, empty, a folder, a pipe, or not permitted.
+        AudioError: the file is missing, empty, a folder, a pipe, or not permitted; or damaged in its archive.
     """
     try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+        try:
+            descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+        except NotADirectoryError:
+            copy = open_in_archive(path)
+            if copy is None:
+                raise
+            with copy:
+                _require_content(path, os.fstat(copy.fileno()))
+                yield copy
+            return
         try:
             _require_content(path, os.fstat(descriptor))
             with open(descriptor, "rb", buffering=0, closefd=False) as file:
@@ -45,6 +56,8 @@ def _require_content(path: str | os.PathLike[str], status: os.stat_result) -> No
 
 
 def _reason(error: OSError) -> str:
+    if isinstance(error, ArchiveError):
+        return error.reason
     if isinstance(error, FileNotFoundError):
         return "no such file"
     if isinstance(error, PermissionError):

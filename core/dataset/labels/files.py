@@ -7,6 +7,7 @@ from pathlib import Path
 from core.audio.files.formats import is_audio
 from core.dataset.clip import Excluded
 from core.dataset.labels.tree import GenreTree
+from core.util.archive.path import Entry, archive_faults, list_folder
 from core.util.text import printable
 
 SPLIT_NAMES = {
@@ -15,6 +16,7 @@ SPLIT_NAMES = {
     **dict.fromkeys(("test", "testing", "eval", "evaluation"), "test"),
 }
 """What folders and columns call the parts of a split."""
+TABLE_SUFFIXES = (".csv", ".tsv", ".jsonl", ".ndjson", ".parquet")
 
 
 @dataclass(frozen=True)
@@ -92,9 +94,8 @@ def _search(
     """
     status = folder.stat()
     above = (*above, (status.st_dev, status.st_ino))
-    with os.scandir(folder) as listed:
-        entries = sorted(listed, key=lambda entry: os.fsencode(entry.name))
-    for entry in entries:
+    excluded += [Excluded(printable(name), reason) for name, reason in archive_faults(folder)]
+    for entry in list_folder(folder):
         if entry.name.startswith((".", "__")):
             continue
         path = folder / entry.name
@@ -122,7 +123,7 @@ def _search(
             excluded.append(Excluded(name, "is a folder, not an audio file"))
 
 
-def _is_folder(entry: os.DirEntry[str]) -> bool:
+def _is_folder(entry: os.DirEntry[str] | Entry) -> bool:
     try:
         return entry.is_dir()
     except OSError:

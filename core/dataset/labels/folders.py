@@ -4,8 +4,9 @@ from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
+from core.audio.files.formats import is_audio
 from core.dataset.clip import DatasetError, Excluded
-from core.dataset.labels.files import SPLIT_NAMES, LabelledFile, Labels, entries, find_audio
+from core.dataset.labels.files import SPLIT_NAMES, TABLE_SUFFIXES, LabelledFile, Labels, entries, find_audio
 from core.dataset.metadata import INDEX_NAME, Matching, match, read_table
 from core.util.text import printable
 
@@ -20,6 +21,18 @@ def genre_root(folder: Path) -> Path:
     for inner in ("genres", "genres_original", "Data/genres_original", "BallroomData"):
         if (folder / inner).is_dir():
             return folder / inner
+    return folder
+
+
+def unwrapped(archive: Path) -> Path:
+    """The folder in which an archive's content begins: most archives hold nothing but one folder."""
+    folder = archive
+    while len(inner := [path for path in entries(folder) if not path.name.startswith((".", "__"))]) == 1:
+        held = entries(inner[0]) if inner[0].is_dir() else []
+        is_genre = any(map(is_audio, held)) and not any(path.suffix.lower() in TABLE_SUFFIXES for path in held)
+        if not held or is_genre:
+            break
+        folder = inner[0]
     return folder
 
 

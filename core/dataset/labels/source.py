@@ -16,6 +16,7 @@ from core.dataset.labels.table import FIRST_NAMES, find_tables, table_labels
 from core.dataset.labels.tags import is_library, tag_labels
 from core.dataset.labels.tree import GenreTree
 from core.dataset.metadata import read_table
+from core.util.archive.path import as_path, folder_above
 from core.util.text import printable
 
 AGREEMENT = 0.9
@@ -97,6 +98,7 @@ def _named(folder: Path, path: Path, settings: LabelSettings) -> Labels:
     Raises:
         DatasetError: there is no such file, or it is not a table.
     """
+    path = as_path(path)
     if not path.exists():
         raise DatasetError(
             f"There is no label file {printable(path)}: name a table with --labels, or leave the option out to use the "
@@ -120,7 +122,7 @@ def _look(folder: Path, settings: LabelSettings, index: Path | None) -> Labels:
         return collection.labels(folder, None, settings)
     if settings.label_column is not None and (found := collections.table_in(folder)):
         return found[0].labels(folder, found[1], settings)
-    for place in (folder, folder.absolute().parent):
+    for place in (folder, folder_above(folder)):
         for table in find_tables(place):
             if settings.path_column is not None and settings.path_column not in table.columns:
                 continue

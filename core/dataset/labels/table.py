@@ -4,13 +4,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from core.dataset.clip import DatasetError, Excluded
-from core.dataset.labels.files import SPLIT_NAMES, LabelledFile, Labels, entries, find_audio
+from core.dataset.labels.files import SPLIT_NAMES, TABLE_SUFFIXES, LabelledFile, Labels, entries, find_audio
 from core.dataset.labels.genres import genres_in
 from core.dataset.labels.tree import GenreTree
 from core.dataset.metadata import Matching, Table, match, no_column, read_table
 from core.util.text import printable
 
-TABLE_SUFFIXES = (".csv", ".tsv", ".jsonl", ".ndjson", ".parquet")
 FIRST_NAMES = ("metadata", "labels", "tracks", "annotations", "index")
 """Stems of the tables that are tried first, and the only ones that are looked for above the audio."""
 DECISION_COLUMNS = ("path", "content", "label", "previous", "time", "who")

@@ -1,4 +1,4 @@
-"""Expands files, folders and patterns into a list of audio files. Imports no torch, opens no file."""
+"""Expands files, folders, archives and patterns into a list of audio files. Imports no torch, opens no file."""
 
 import glob
 import os
@@ -7,6 +7,7 @@ from pathlib import Path
 
 from core.audio.files.formats import is_audio
 from core.inference.types import Unreadable
+from core.util.archive.path import ArchivePath, Entry, archive_faults, as_path, is_archive, list_folder
 from core.util.text import printable
 
 Found = Path | Unreadable
@@ -15,8 +16,8 @@ Found = Path | Unreadable
 def find_files(arguments: Iterable[str | os.PathLike[str]]) -> Iterator[Found]:
     """The audio files, each once, in a stable order, and a line for every argument or folder without any.
 
-    A file that is named is taken whatever its suffix; folders are searched recursively, following symbolic links, for
-    audio suffixes. Hidden files and folders are skipped.
+    A file that is named is taken whatever its suffix; folders and archives are searched recursively, following
+    symbolic links, for audio suffixes. Hidden files and folders are skipped.
     """
     seen: set[str] = set()
     for argument in arguments:
@@ -31,6 +32,8 @@ def find_files(arguments: Iterable[str | os.PathLike[str]]) -> Iterator[Found]:
 def _meant(path: Path) -> Iterator[Found]:
     if os.path.isdir(path):  # noqa: PTH112 - no error for a name that no file can have
         yield from _in_folder(path)
+    elif is_archive(path) and as_path(path).is_dir():
+        yield from _in_folder(as_path(path))
     elif not os.path.lexists(path) and glob.has_magic(os.fspath(path)):
         matches = sorted(glob.glob(os.fspath(path), recursive=True))  # noqa: PTH207 - absolute patterns too
         if not matches:
@@ -50,24 +53,29 @@ def _in_folder(folder: Path) -> Iterator[Found]:
         any_found = True
         yield found
     if not any_found:
-        yield Unreadable(path=printable(folder), error="no audio files in this folder")
+        yield Unreadable(
+            path=printable(folder),
+            error=f"no audio files in this {'archive' if isinstance(folder, ArchivePath) else 'folder'}",
+        )
 
 
 def _walk(folder: Path, above: frozenset[tuple[int, int]]) -> Iterator[Found]:
     """``above`` are the parents of this folder: a link back to one of them is a loop, and not followed."""
     try:
         status = folder.stat()
-        with os.scandir(folder) as scan:
-            entries = sorted(scan, key=lambda entry: os.fsencode(entry.name))
+        entries = list_folder(folder)
+        faults = archive_faults(folder)
     except OSError as error:
         yield Unreadable(path=printable(folder), error=f"cannot be searched ({(error.strerror or str(error)).lower()})")
         return
+    for name, reason in faults:
+        yield Unreadable(path=printable(folder / name), error=reason)
     here = above | {(status.st_dev, status.st_ino)}
     for entry in entries:
         if entry.name.startswith("."):
             continue
         if _is_folder(entry):
-            inner = Path(entry.path)
+            inner = folder / entry.name
             try:
                 status = inner.stat()
             except OSError:
@@ -75,10 +83,10 @@ def _walk(folder: Path, above: frozenset[tuple[int, int]]) -> Iterator[Found]:
             if (status.st_dev, status.st_ino) not in here:
                 yield from _walk(inner, here)
         elif is_audio(entry.name):
-            yield Path(entry.path)
+            yield folder / entry.name
 
 
-def _is_folder(entry: os.DirEntry[str]) -> bool:
+def _is_folder(entry: os.DirEntry[str] | Entry) -> bool:
     try:
         return entry.is_dir()
     except OSError:  # a loop of links

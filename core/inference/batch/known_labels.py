@@ -14,11 +14,13 @@ from pathlib import Path, PurePath
 import msgspec
 
 from core.dataset.clip import DatasetError
+from core.dataset.labels.folders import unwrapped
 from core.dataset.labels.settings import LabelSettings
 from core.dataset.labels.source import read_labels
 from core.inference.types import Prediction, Result
 from core.reports.metrics import confusion_lines, macro_f1
 from core.runs.journal.log_lines import percent
+from core.util.archive.path import ArchivePath, as_path
 from core.util.text import printable
 
 KNOWN_SHARE = 0.5
@@ -132,7 +134,7 @@ class KnownLabels:
 
 
 def known_labels(folder: Path, genres: Sequence[str], settings: LabelSettings | None = None) -> KnownLabels | None:
-    """The labels of the audio files below ``folder``; loads no torch.
+    """The labels of the audio files below ``folder``, or in an archive; loads no torch.
 
     A label counts as the model's genre of the same letters and digits: Hip-Hop as hiphop.
 
@@ -147,7 +149,9 @@ def known_labels(folder: Path, genres: Sequence[str], settings: LabelSettings | 
     """
     spelling = {_letters(genre): genre for genre in genres}
     try:
-        source = read_labels(folder, settings or LabelSettings())
+        inside = as_path(folder)
+        root = unwrapped(inside) if isinstance(inside, ArchivePath) else inside
+        source = read_labels(root, settings or LabelSettings())
     except DatasetError:
         if settings is not None:
             raise

@@ -7,6 +7,7 @@ from collections import defaultdict
 from collections.abc import Iterable
 from pathlib import Path
 
+from core.util.archive.path import is_archive
 from core.util.atomic import write_output
 from core.util.errors import UserError
 
@@ -68,6 +69,8 @@ def _entry(path: Path, duration_s: float, folder: Path) -> str:
     Raises:
         ValueError: no playlist can name the file.
     """
+    if is_archive(path):
+        raise ValueError("it is in an archive, which players do not open")
     # A player resolves ".." from where the playlist really is.
     entry = os.path.relpath(path.parent.resolve() / path.name, folder.resolve())
     try:

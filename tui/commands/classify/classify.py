@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from core.util.archive.path import as_path
 from core.util.errors import UserError
 from tui.commands.classify.shards import add_shard_options, classify_in_processes, print_comparisons, share
 from tui.commands.common import Progress, add_device_option, add_runs_option, runs_dir, without_collecting
@@ -28,7 +29,9 @@ OVERLAP_HELP = "overlap of neighbouring 3 s windows, from 0 to 0.99 (0)"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("paths", metavar="PATH", nargs="*", help="files, folders (searched recursively) and patterns")
+    parser.add_argument(
+        "paths", metavar="PATH", nargs="*", help="files, folders and archives (searched through), patterns"
+    )
     add_model_options(parser)
     parser.add_argument("--overlap", type=float, default=0.0, metavar="SHARE", help=OVERLAP_HELP)
     out = parser.add_argument_group("output")
@@ -179,7 +182,7 @@ def _known_labels(args: argparse.Namespace, genres: list[str]) -> "Iterator[Know
     from core.inference.batch.known_labels import known_labels
 
     settings = named_labels(args)
-    folders = [path for path in map(Path, args.paths) if path.is_dir()]
+    folders = [path for path in map(as_path, args.paths) if path.is_dir()]
     if settings is not None and not folders:
         raise UsageError("the options of known genres are about a folder: classify one as a whole")
     for folder in [] if args.write_tags and settings is None else folders:

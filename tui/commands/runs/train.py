@@ -12,6 +12,7 @@ from core.models.registry import MODELS
 from core.runs.webhook import FORMATS, check_webhook
 from core.training.presets import DEFAULT_PRESET, PRESETS, preset
 from core.training.recipe import Recipe, from_dict, to_dict
+from core.util.archive.path import as_path
 from core.util.errors import UserError
 from tui.commands.common import (
     Progress,
@@ -101,8 +102,8 @@ def run(args: argparse.Namespace) -> int:
     if args.queue and args.prepare:
         raise UsageError("--prepare starts no training that could be queued; resume --queue does that later")
     data = Path(args.data).expanduser().absolute()
-    if not data.is_dir():
-        raise UserError(f"{args.data} is not a folder; give one with music, or a feature pack")
+    if not as_path(data).is_dir():
+        raise UserError(f"{args.data} is not a folder; give one with music, an archive of one, or a feature pack")
     recipe = recipe_from(args, data)
     settings = user_settings()
     webhook = settings.webhook_for(args.webhook, args.webhook_format)

@@ -6,6 +6,7 @@ from pathlib import Path
 from core.dataset.clip import DatasetError
 from core.dataset.labels.files import Labels
 from core.dataset.labels.settings import LabelSettings
+from core.util.archive.path import as_path, folder_above
 
 HEAD = 4096
 """Bytes of a file by which it is recognised."""
@@ -48,6 +49,7 @@ def head(path: Path) -> str:
 
 
 def beside(folder: Path, *names: str) -> Path | None:
-    """The first of ``names`` that is in the folder, or in the one above it."""
-    places = (folder, folder.absolute().parent)
-    return next((place / name for place in places for name in names if (place / name).exists()), None)
+    """The first of ``names`` that is in the folder, or in the one above it; names may lead into archives."""
+    places = (folder, folder_above(folder))
+    paths = (as_path(place / name) for place in places for name in names)
+    return next((path for path in paths if path.exists()), None)

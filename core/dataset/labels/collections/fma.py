@@ -1,4 +1,5 @@
-"""FMA (Defferrard et al., 2017): ``fma_small/000/000002.mp3`` and ``fma_metadata/tracks.csv`` with genres.csv.
+"""FMA (Defferrard et al., 2017): ``fma_small/000/000002.mp3`` and ``fma_metadata/tracks.csv`` with genres.csv, or the
+same as zip archives.
 
 tracks.csv has three header rows: groups (track, album, artist, set), names, and the name of the index. Its ids have no
 leading zeros. Some MP3 files are shorter than 30 s or cannot be decoded; the scan reports the latter.
@@ -33,7 +34,7 @@ class Fma(Collection):
     name = "FMA"
 
     def find(self, folder: Path) -> Path | None:
-        path = beside(folder, "fma_metadata/tracks.csv", "tracks.csv")
+        path = beside(folder, "fma_metadata/tracks.csv", "tracks.csv", "fma_metadata.zip/fma_metadata/tracks.csv")
         return path if path is not None and self.is_labels(path) else None
 
     def is_labels(self, path: Path) -> bool:

@@ -13,6 +13,7 @@ from core.dataset.labels.files import SPLIT_NAMES, Labels
 from core.dataset.labels.settings import LabelSettings
 from core.dataset.labels.table import table_labels
 from core.dataset.metadata import Table, decoded
+from core.util.archive.path import folder_above
 from core.util.text import printable
 
 PARTS = ("training", "development", "evaluation")
@@ -23,7 +24,7 @@ class Ismir04(Collection):
     name = "ISMIR04"
 
     def find(self, folder: Path) -> Path | None:
-        for place in (folder / "metadata", folder, folder.absolute().parent / "metadata"):
+        for place in (folder / "metadata", folder, folder_above(folder) / "metadata"):
             if (path := place / "training" / "tracklist.csv").is_file() and self.is_labels(path):
                 return path
         return None

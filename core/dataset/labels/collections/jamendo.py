@@ -7,7 +7,7 @@ from pathlib import Path
 
 from core.dataset.clip import DatasetError
 from core.dataset.labels.collections.collection import Collection, beside, head
-from core.dataset.labels.files import Labels
+from core.dataset.labels.files import Labels, find_audio
 from core.dataset.labels.settings import LabelSettings
 from core.dataset.labels.table import table_labels
 from core.dataset.metadata import Table
@@ -28,8 +28,12 @@ class Jamendo(Collection):
         return head(path).split("\n", 1)[0].rstrip("\r").split("\t")[: len(COLUMNS)] == COLUMNS
 
     def labels(self, folder: Path, path: Path | None, settings: LabelSettings) -> Labels:
-        table = _read(self.required(folder, path), any(folder.rglob("*.low.mp3")))
+        table = _read(self.required(folder, path), _is_low(folder))
         return table_labels(folder, table, path_column="path", label_column=settings.label_column or "genre")
+
+
+def _is_low(folder: Path) -> bool:
+    return any(path.name.endswith(".low.mp3") for path in find_audio(folder, []))
 
 
 def _read(path: Path, low: bool) -> Table:

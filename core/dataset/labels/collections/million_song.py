@@ -11,6 +11,7 @@ from core.dataset.labels.files import Labels, entries
 from core.dataset.labels.settings import LabelSettings
 from core.dataset.labels.table import table_labels
 from core.dataset.metadata import Table, decoded
+from core.util.archive.path import folder_above
 
 ROW = re.compile(r"(TR[A-Z]{5}[0-9A-F]{11})[\t,; ]\s*(\S.*)")
 SUFFIXES = (".cls", ".txt", ".tsv", ".csv")
@@ -20,7 +21,7 @@ class MillionSong(Collection):
     name = "Million Song ids"
 
     def find(self, folder: Path) -> Path | None:
-        for place in (folder, folder.absolute().parent):
+        for place in (folder, folder_above(folder)):
             for path in entries(place):
                 if path.suffix.lower() in SUFFIXES and path.is_file() and self.is_labels(path):
                     return path

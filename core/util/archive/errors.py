@@ -1,0 +1,11 @@
+"""What is wrong with an archive, or with a file in one."""
+
+import errno
+
+
+class ArchiveError(OSError):
+    """An archive, or a file in one, that cannot be read. ``strerror`` says why without naming it."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(errno.EIO, reason)
+        self.reason = reason

@@ -1,0 +1,114 @@
+"""A gzip file that can be read from any place: copies of the decompressor along the way are where reading resumes."""
+
+import io
+import os
+import threading
+import zlib
+from bisect import bisect_right
+from typing import Any, BinaryIO, NamedTuple
+
+from core.util.archive.errors import ArchiveError
+
+CHUNK = 1 << 14
+"""Compressed bytes at a time, which give at most 16 MB."""
+EVERY = 8 << 20
+"""Bytes between two places from which reading can resume, about 40 kB of memory each."""
+LARGEST_READ = 16 << 20
+MOST_EXPANSION, EXPANSION_FROM = 200, 1 << 30
+"""Bytes per compressed byte that sound never reaches, and the size from which it counts."""
+GZIP = 31
+"""zlib's window bits for gzip with header and checksum."""
+
+
+class _Resume(NamedTuple):
+    """The decompressor after ``read`` compressed bytes, which gave the bytes before ``at``."""
+
+    at: int
+    read: int
+    decompressor: Any
+
+
+class Checkpoints:
+    """Where readers of one file can begin; shared between threads."""
+
+    def __init__(self) -> None:
+        self._points = [_Resume(0, 0, zlib.decompressobj(GZIP))]
+        self._lock = threading.Lock()
+
+    def before(self, at: int) -> _Resume:
+        with self._lock:
+            return self._points[bisect_right(self._points, at, key=lambda point: point.at) - 1]
+
+    def add(self, at: int, read: int, decompressor: Any) -> None:
+        with self._lock:
+            if at - self._points[-1].at >= EVERY:
+                self._points.append(_Resume(at, read, decompressor.copy()))
+
+
+class GzipReader(io.RawIOBase):
+    """The decompressed bytes of a file of one or more gzip members."""
+
+    def __init__(self, file: BinaryIO, checkpoints: Checkpoints) -> None:
+        self._file, self._checkpoints = file, checkpoints
+        self._at = 0
+        self._resume(checkpoints.before(0))
+        self.is_cut_off = False
+        """Whether the compressed data ended too early."""
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return True
+
+    def tell(self) -> int:
+        return self._at
+
+    def seek(self, offset: int, whence: int = os.SEEK_SET, /) -> int:
+        if whence == os.SEEK_END:
+            raise io.UnsupportedOperation("the size is not known")
+        self._at = max(0, offset + (self._at if whence == os.SEEK_CUR else 0))
+        return self._at
+
+    def readinto(self, buffer: Any, /) -> int:
+        """
+        Raises:
+            ArchiveError: the data are damaged, or expand as no sound does.
+        """
+        view = memoryview(buffer).cast("B")[:LARGEST_READ]
+        begin = self._end - len(self._held)
+        near = self._checkpoints.before(self._at)
+        if self._at < begin or near.at > self._end:
+            self._resume(near)
+        while self._at >= self._end:
+            if not self._fill():
+                return 0
+        skipped = self._at - (self._end - len(self._held))
+        part = self._held[skipped : skipped + len(view)]
+        view[: len(part)] = part
+        self._at += len(part)
+        return len(part)
+
+    def _resume(self, point: _Resume) -> None:
+        self._end, self._read, self._decompressor = point.at, point.read, point.decompressor.copy()
+        self._held = b""
+
+    def _fill(self) -> bool:
+        """Decompresses the next chunk; False at the end."""
+        self._checkpoints.add(self._end, self._read, self._decompressor)
+        chunk = os.pread(self._file.fileno(), CHUNK, self._read)
+        if not chunk:
+            self.is_cut_off = not self._decompressor.eof
+            return False
+        self._read += len(chunk)
+        try:
+            held = self._decompressor.decompress(chunk)
+            while self._decompressor.eof and (rest := self._decompressor.unused_data.lstrip(b"\0")):
+                self._decompressor = zlib.decompressobj(GZIP)
+                held += self._decompressor.decompress(rest)
+        except zlib.error as error:
+            raise ArchiveError(f"is damaged ({error})") from error
+        self._held, self._end = held, self._end + len(held)
+        if self._end > EXPANSION_FROM and self._end > MOST_EXPANSION * self._read:
+            raise ArchiveError(f"expands to more than {MOST_EXPANSION} times its size, which music does not")
+        return True

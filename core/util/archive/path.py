@@ -1,0 +1,206 @@
+"""Paths that lead into archives: ``music.zip/rock/a.mp3`` is read as if the archive were a folder.
+
+`as_path` makes an `ArchivePath` of a path at or in an archive. It lists, opens and describes what is inside, so that
+code written for `pathlib.Path` works on both; ``music.zip`` itself is a folder then.
+"""
+
+import io
+import os
+import re
+import stat
+import threading
+from collections import OrderedDict
+from collections.abc import Iterator
+from pathlib import Path
+from typing import IO, Any, BinaryIO, NamedTuple
+
+from core.util.archive.errors import ArchiveError
+from core.util.archive.index import KINDS, Archive
+
+SUFFIXES = tuple(KINDS)
+_IN_ARCHIVE = re.compile("(" + "|".join(map(re.escape, sorted(SUFFIXES, key=len, reverse=True))) + ")(?=/|$)", re.I)
+MOST_OPEN = 4
+"""Archives whose index stays in memory."""
+_TIMES = ("st_atime", "st_mtime", "st_ctime", "st_atime_ns", "st_mtime_ns", "st_ctime_ns")
+_Stamp = tuple[int, int, int, int]
+
+
+class _Place(NamedTuple):
+    """An archive that exists, and the name of something in it; "" for all of it."""
+
+    file: str
+    kind: str
+    status: os.stat_result
+    name: str
+
+
+def is_archive(path: str | os.PathLike[str]) -> bool:
+    """Whether the path is an archive or leads into one."""
+    return _place(path) is not None
+
+
+def without_suffix(name: str) -> str:
+    """``music.tar.gz`` → ``music``; other names stay as they are."""
+    suffix = next((suffix for suffix in SUFFIXES if name.lower().endswith(suffix)), "")
+    return name[: len(name) - len(suffix)] or name
+
+
+def as_path(path: str | os.PathLike[str]) -> Path:
+    """The path, as an `ArchivePath` where it is an archive or leads into one."""
+    return ArchivePath(path) if is_archive(path) else Path(path)
+
+
+def folder_above(path: Path) -> Path:
+    """The folder that a path is in; of a path into an archive, the one that holds the archive."""
+    place = _place(path)
+    return (path if place is None else Path(place.file)).absolute().parent
+
+
+def archive_faults(path: Path) -> list[tuple[str, str]]:
+    """Name and reason of what cannot be used in the archive at ``path``; empty for anything else.
+
+    Raises:
+        OSError: the archive cannot be read.
+    """
+    place = _place(path)
+    return [] if place is None or place.name else list(_opened(place).faults)
+
+
+def open_in_archive(path: str | os.PathLike[str]) -> BinaryIO | None:
+    """A copy of a file in an archive, unbuffered, without a name; None where the path does not lead into one.
+
+    Raises:
+        OSError: there is no such file, or it is damaged.
+    """
+    place = _place(path)
+    if place is None or not place.name:
+        return None
+    archive = _opened(place)
+    if place.name not in archive.files:
+        if place.name in archive.folders:
+            raise IsADirectoryError(21, "is a folder", os.fspath(path))
+        raise FileNotFoundError(2, "No such file or directory", os.fspath(path))
+    return archive.open(place.name)
+
+
+class ArchivePath(type(Path())):  # type: ignore[misc]  # the class of this system's paths
+    """A path at or in an archive. What lies outside of archives is treated as `pathlib.Path` does."""
+
+    def stat(self, *, follow_symlinks: bool = True) -> os.stat_result:
+        place = _place(self)
+        if place is None:
+            return os.stat(self, follow_symlinks=follow_symlinks)  # noqa: PTH116
+        archive = _opened(place)
+        if place.name in archive.folders:
+            mode, size, number = stat.S_IFDIR | 0o555, 0, hash(place.name) & (1 << 62) - 1
+        elif place.name in archive.files:
+            mode, size, number = stat.S_IFREG | 0o444, archive.files[place.name].size, 0
+        else:
+            raise FileNotFoundError(2, "No such file or directory", str(self))
+        of = place.status
+        times = {name: getattr(of, name) for name in _TIMES}
+        seconds = (int(of.st_atime), int(of.st_mtime), int(of.st_ctime))
+        return os.stat_result((mode, number, of.st_ino, 1, of.st_uid, of.st_gid, size, *seconds), times)
+
+    def exists(self, *, follow_symlinks: bool = True) -> bool:
+        return self._kind() != 0
+
+    def is_dir(self, *, follow_symlinks: bool = True) -> bool:
+        return stat.S_ISDIR(self._kind())
+
+    def is_file(self, *, follow_symlinks: bool = True) -> bool:
+        return stat.S_ISREG(self._kind())
+
+    def iterdir(self) -> Iterator[Any]:
+        place = _place(self)
+        if place is None:
+            yield from super().iterdir()
+            return
+        inner = _opened(place).folders.get(place.name)
+        if inner is None:
+            raise NotADirectoryError(20, "Not a directory", str(self))
+        yield from (self / name for name in inner)
+
+    def open(
+        self,
+        mode: str = "r",
+        buffering: int = -1,
+        encoding: str | None = None,
+        errors: str | None = None,
+        newline: str | None = None,
+    ) -> IO[Any]:
+        """A file in an archive can be read only."""
+        place = _place(self)
+        if place is None:
+            return super().open(mode, buffering, encoding, errors, newline)  # type: ignore[no-any-return]
+        if set(mode) - set("rbt"):
+            raise PermissionError(13, "archives are only read", str(self))
+        copy = open_in_archive(self)
+        if copy is None:
+            raise IsADirectoryError(21, "is an archive", str(self))
+        if "b" in mode and buffering == 0:
+            return copy
+        buffered = io.BufferedReader(copy)  # type: ignore[type-var]
+        return buffered if "b" in mode else io.TextIOWrapper(buffered, encoding, errors, newline)
+
+    def _kind(self) -> int:
+        """The mode; 0 for what is not there."""
+        try:
+            return self.stat().st_mode
+        except OSError as error:
+            if isinstance(error, ArchiveError):
+                raise
+            return 0
+
+
+class Entry(NamedTuple):
+    """Something in a folder, as `os.scandir` gives it."""
+
+    name: str
+    path: str
+    folder: bool
+
+    def is_dir(self) -> bool:
+        return self.folder
+
+
+def list_folder(folder: Path) -> "list[os.DirEntry[str]] | list[Entry]":
+    """What a folder, on disk or in an archive, holds, sorted by name.
+
+    Raises:
+        OSError: it cannot be listed.
+    """
+    if isinstance(folder, ArchivePath):
+        inner = [Entry(path.name, str(path), path.is_dir()) for path in folder.iterdir()]
+        return sorted(inner, key=lambda entry: os.fsencode(entry.name))
+    with os.scandir(folder) as listed:
+        return sorted(listed, key=lambda entry: os.fsencode(entry.name))
+
+
+_indexes: OrderedDict[tuple[str, _Stamp], Archive] = OrderedDict()
+_lock = threading.Lock()
+
+
+def _opened(place: _Place) -> Archive:
+    of = place.status
+    key = (os.path.abspath(place.file), (of.st_dev, of.st_ino, of.st_size, of.st_mtime_ns))  # noqa: PTH100
+    with _lock:
+        if key not in _indexes:
+            _indexes[key] = KINDS[place.kind](place.file)
+            if len(_indexes) > MOST_OPEN:
+                _indexes.popitem(last=False)
+        _indexes.move_to_end(key)
+        return _indexes[key]
+
+
+def _place(path: str | os.PathLike[str]) -> _Place | None:
+    text = os.fspath(path)
+    for found in _IN_ARCHIVE.finditer(text):
+        file = text[: found.end()]
+        try:
+            status = os.stat(file)  # noqa: PTH116
+        except (OSError, ValueError):
+            return None
+        if stat.S_ISREG(status.st_mode):
+            return _Place(file, found[0].lower(), status, text[found.end() :].strip("/"))
+    return None
