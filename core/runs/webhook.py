@@ -1,30 +1,38 @@
-"""A webhook that is told about a run, in the format of Slack, Discord, ntfy, or plain JSON.
+"""Notices of a run that are posted to a webhook, in the format of Slack, Discord, ntfy, or plain JSON.
 
-What is asked for is stored beside the recipe, because it does not affect the training. The trainer process posts, so it
-works with nobody watching; a thread does the posting, so a dead address delays nothing but the process' end.
+The address is stored beside the recipe, because it does not affect the training. The trainer posts from a thread of its
+own, so no viewer is needed, and a dead address delays nothing but the end of the process. That a trainer is lost is
+posted by whichever process of this user notices first: a viewer, ``runs``, or another trainer.
 """
 
 import os
 import queue
 import sys
 import threading
+import time
 import urllib.parse
+from collections.abc import Iterable
+from pathlib import Path
 from types import TracebackType
 from typing import Literal, NamedTuple
 
 import msgspec
 
+from core.runs import lock
 from core.runs.folder import RunFolder, RunReader
 from core.runs.journal.events import Event
 from core.runs.journal.state import RunState
 from core.runs.notices import Notice, NotifyRules, RunNotices
-from core.runs.summary import QUIET
+from core.runs.registry import registered
+from core.runs.summary import QUIET, RunWatcher
 from core.util.atomic import write_atomic
 from core.util.errors import UserError
 from core.util.files import read_small
 
 FILE = "webhook.json"
 TIMEOUT_SECONDS = 10.0
+LOST_SECONDS = 7 * 24 * 3600.0
+LOOK_SECONDS = 60.0
 DISCORD_CHARACTERS = 2000
 
 Format = Literal["auto", "json", "slack", "discord", "ntfy"]
@@ -206,15 +214,43 @@ class WebhookNotifier:
 
 
 def report_lost(run: RunFolder, state: RunState) -> bool:
-    """Posts that the trainer is lost, which it cannot do itself, unless another viewer has; whether it arrived."""
+    """Posts that the trainer is lost, which it cannot do itself, unless that has been posted; whether it arrived."""
     webhook = read_webhook(run)
     if webhook is None or not webhook.rules.lost:
         return False
     try:
-        claim = run.path / f".lost-{round(state.launched or 0)}"
+        claim = _lost_claim(run, state.launched or 0.0)
         os.close(os.open(claim, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_CLOEXEC, 0o600))
-    except OSError:  # another viewer was first, or the folder belongs to another user
+    except OSError:  # another process was first, or the folder belongs to another user
         return False
     notices = RunNotices(webhook.rules)
     notices.state = state
     return all(send(post_for(webhook, notice, state)) for notice in notices.lost())
+
+
+def report_lost_runs(runs: Iterable[RunFolder]) -> None:
+    """Reports the trainers that died unseen in the last `LOST_SECONDS`, for instance because the machine rebooted."""
+    for run in runs:
+        signed = lock.holder(run.lock_path)
+        if signed is None or not (run.path / FILE).exists() or _lost_claim(run, signed.since).exists():
+            continue
+        if time.time() - lock.heartbeat(run.lock_path) / 1e9 > LOST_SECONDS:
+            continue
+        if RunWatcher(run).summary().state == "lost":
+            report_lost(run, run.state())
+
+
+def report_lost_runs_forever() -> None:
+    """Starts a thread that reports the lost trainers of this user, now and every `LOOK_SECONDS`."""
+
+    def look() -> None:
+        while True:
+            report_lost_runs(registered())
+            time.sleep(LOOK_SECONDS)
+
+    threading.Thread(target=look, name="lost runs", daemon=True).start()
+
+
+def _lost_claim(run: RunFolder, launched: float) -> Path:
+    """Whoever makes this file reports the trainer that was launched then."""
+    return run.path / f".lost-{round(launched)}"

@@ -6,7 +6,7 @@ from pathlib import Path
 from core.runs.folder import RunFolder
 from core.runs.journal.events import RunFinished, RunStopped
 from core.runs.launch import QUEUE
-from core.runs.webhook import WebhookNotifier
+from core.runs.webhook import WebhookNotifier, report_lost_runs_forever
 from core.training.distributed.dist_info import dist_info, under_torchrun
 from core.training.run.trainer import has_ended, run_ddp_worker, run_trainer
 from core.util.errors import UserError
@@ -30,6 +30,7 @@ def main() -> int:
         if not info.is_leader:
             run_ddp_worker(folder)
             return 0
+        report_lost_runs_forever()
         with WebhookNotifier(RunFolder(folder)) as webhook:
             ending = run_trainer(folder, webhook.take, queued=sys.argv[2:] == [QUEUE])
     except UserError as error:

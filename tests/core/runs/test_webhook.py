@@ -1,5 +1,6 @@
 import http.server
 import json
+import os
 import threading
 import time
 from collections.abc import Iterator
@@ -8,12 +9,15 @@ from typing import Any
 
 import pytest
 
-from core.runs.directory import create
+from core.runs.directory import create, scan_runs
 from core.runs.folder import RunFolder
 from core.runs.journal import events as ev
+from core.runs.launch import launch
 from core.runs.notices import Notice, NotifyRules
+from core.runs.registry import register
 from core.runs.webhook import (
     FILE,
+    LOST_SECONDS,
     Format,
     Webhook,
     WebhookNotifier,
@@ -21,11 +25,13 @@ from core.runs.webhook import (
     post_for,
     read_webhook,
     report_lost,
+    report_lost_runs,
     send,
     write_webhook,
 )
 from core.util.errors import UserError
 from tests.support.event_sequences import beginning, epoch, numbered, run_started, whole_run, write_journal
+from tests.support.waiting import wait_until
 
 Server = tuple[str, list[tuple[str, dict[str, Any]]]]
 
@@ -178,6 +184,35 @@ def test_a_lost_trainer_is_reported_by_one_viewer(tmp_path: Path, received: Serv
     assert [report_lost(run, state), report_lost(run, state)] == [True, False]
     [(_, post)] = posts
     assert (post["event"], post["state"]) == ("lost", "lost")
+
+
+def lost_run(folder: Path, name: str, address: str, *, died: float = 0.0) -> RunFolder:
+    run = create(folder, {}, "music", "small_cnn", name=name)
+    write_journal(run.journal_path, [*beginning(), *epoch(1)])
+    run.lock_path.write_text(f"1 {died or time.time():.6f} here\n")
+    if died:
+        os.utime(run.lock_path, (died, died))
+    write_webhook(run, Webhook(address))
+    return run
+
+
+def test_a_trainer_that_died_unseen_is_reported_once_by_another_process(
+    tmp_path: Path, received: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    address, posts = received
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+    register(lost_run(tmp_path, "night", address))
+    lost_run(tmp_path, "unregistered", address)
+    register(lost_run(tmp_path, "long ago", address, died=time.time() - LOST_SECONDS - 60))
+    monkeypatch.setenv("SECONDS", "0.1")
+    other = create(tmp_path / "others", {"data": "/music", "model": "small_cnn", "epochs": 3}, "music", "quick")
+    launch(other, module="tests.support.light_trainer")
+    wait_until(lambda: posts, "the other trainer reports it")
+    wait_until(lambda: other.state().status == "finished", "it has finished")
+    assert [post["name"] for _, post in posts] == ["night"]
+    for _ in range(2):
+        report_lost_runs(scan_runs(tmp_path))  # as runs does
+        assert [(post["name"], post["event"]) for _, post in posts] == [("night", "lost"), ("unregistered", "lost")]
 
 
 def test_the_address_is_for_its_owner_alone(run: RunFolder) -> None:

@@ -9,11 +9,12 @@ from pathlib import Path
 
 from rich.cells import cell_len, set_cell_size
 
-from core.runs.folder import RunReader
+from core.runs.folder import RunFolder, RunReader
 from core.runs.journal.history import history_csv
 from core.runs.journal.log_lines import duration, percent
 from core.runs.journal.state import EpochRow, RunState
 from core.runs.summary import LIVING, RunList, Summary
+from core.runs.webhook import report_lost_runs
 from core.util.text import printable, printable_lines
 from tui.commands.common import add_run_arguments, add_runs_option, run_folder, runs_dir
 from tui.commands.exit_codes import DONE, UsageError
@@ -84,6 +85,7 @@ def list_runs(args: argparse.Namespace) -> int:
             print_note(sentence)
     else:
         print_note(f"no runs in {folder}{' match' if args.filter else ''}; start one with: genre-tui train FOLDER")
+    report_lost_runs(RunFolder(Path(run.path)) for run in everything if run.state == "lost")
     return DONE
 
 
