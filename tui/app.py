@@ -1,4 +1,4 @@
-"""The app: four modes on one terminal. It stores nothing about a run; screens show the state reduced from its journal.
+"""The app: five modes on one terminal. It stores nothing about a run; screens show the state reduced from its journal.
 
 Guide for writing a screen
 --------------------------
@@ -13,7 +13,7 @@ where it is used. Other screens (New run, Compare, dialogs) are pushed on top wi
 - ``await app.compare_runs(paths)`` pushes ``CompareScreen(paths)``: two to eight run folders.
 - ``await app.classify_paths(paths, model=None)`` → ``ClassifyScreen.classify_paths(paths, model)``: files or folders,
   and a model file or run folder.
-- ``await app.show_mode("runs" | "watch" | "classify" | "listen")``.
+- ``await app.show_mode("runs" | "watch" | "classify" | "listen" | "label")``.
 
 **Polling.** ``self.poll(seconds, callback)`` of ModeScreen calls back only while the screen is in view. An idle app
 sends nothing to the terminal: no clocks, no spinners, no blinking cursor (use ``tui.widgets.text_input.TextInput``),
@@ -37,7 +37,7 @@ rest is translated to ASCII. Where the translation is poor (charts, heat maps) a
 **Keys.** A letter means the same on every screen: see ``tui.shell.keymap``. A binding has an ``id``
 ``"<mode>.<action>"`` for the key map and a description of one or two words; ``show=True`` puts it in the bottom line
 while there is room, in the order of definition. Help lists all bindings (``tooltip`` is the longer text) under the
-title of their ``group`` or panel. A class with such bindings is listed in ``all_bindings``. Taken everywhere: 1 2 3 4
+title of their ``group`` or panel. A class with such bindings is listed in ``all_bindings``. Taken everywhere: 1 to 5
 (modes), ?, q, ctrl+p, ctrl+z, ctrl+q, ctrl+c. Avoid ctrl+a, ctrl+b, ctrl+s, ctrl+j, ctrl+o: multiplexers use them.
 Keys take effect in the order in which they were pressed (``tui.shell.ordered_keys``).
 
@@ -86,6 +86,8 @@ def all_bindings() -> dict[str, tuple[str, str]]:
     from tui.augmentation.screen import AugmentationScreen
     from tui.classify.screen import ClassifyScreen
     from tui.compare.screen import CompareScreen
+    from tui.label.screen import LabelScreen
+    from tui.label.table import ClipTable
     from tui.listen.screen import ListenScreen
     from tui.new_run.screen import NewRunScreen
     from tui.runs.screen import RunsScreen
@@ -96,11 +98,11 @@ def all_bindings() -> dict[str, tuple[str, str]]:
 
     shared = (GenreApp, RowList, AudioTree)
     screens = (RunsScreen, RunTable, NewRunScreen, AugmentationScreen, WatchScreen, CompareScreen, ClassifyScreen)
-    return bindings_of([*shared, *screens, ListenScreen])
+    return bindings_of([*shared, *screens, ListenScreen, LabelScreen, ClipTable])
 
 
 class GenreApp(BaseApp):
-    """Runs, Watch, Classify and Listen."""
+    """Runs, Watch, Classify, Listen and Label."""
 
     TITLE = "genre-tui"
     CSS_PATH = "styles/app.tcss"
@@ -309,7 +311,11 @@ def _new_screen(mode: str) -> ModeScreen:
             from tui.classify.screen import ClassifyScreen
 
             return ClassifyScreen()
-        case _:
+        case "listen":
             from tui.listen.screen import ListenScreen
 
             return ListenScreen()
+        case _:
+            from tui.label.screen import LabelScreen
+
+            return LabelScreen()

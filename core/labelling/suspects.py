@@ -24,6 +24,8 @@ DIGITS = 6
 class Suspect(msgspec.Struct, frozen=True, kw_only=True):
     """``path`` is None for a clip of a feature pack; ``probabilities`` are calibrated and out of fold."""
 
+    place: int
+    """In the dataset."""
     name: str
     path: str | None
     label: str
@@ -63,6 +65,7 @@ def find_suspects(
     doubt = doubt_of(probabilities_NC, labels_N, groups_N)
     return [
         Suspect(
+            place=kept[i],
             name=clips[i].name,
             path=None if found.is_pack else str(clips[i].path),
             label=genres[labels_N[i]],

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from core.labelling.embedding import EmbeddedSet
 
 TOP_SUSPECTS, TOP_SIMILAR = 50, 10
+SUSPECT_FIELDS = ("name", "path", "label", "suggested", "doubt", "probabilities")
 
 
 def add_suspects_arguments(parser: argparse.ArgumentParser) -> None:
@@ -44,7 +45,7 @@ def suspects(args: argparse.Namespace) -> int:
     shown = listed[: top or None]
     if args.json:
         for suspect in shown:
-            print_json(suspect)
+            print_json({field: getattr(suspect, field) for field in SUSPECT_FIELDS})
     elif args.csv:
         genres = list(shown[0].probabilities) if shown else []
         rows: list[list[Any]] = [["name", "path", "label", "suggested", "doubt", *genres]]

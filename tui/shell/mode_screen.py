@@ -1,4 +1,4 @@
-"""What the four modes share: the mode bar at the top, the key bar at the bottom, and polling while in view."""
+"""What the modes share: the mode bar at the top, the key bar at the bottom, and polling while in view."""
 
 from collections.abc import Callable
 from typing import ClassVar
@@ -16,7 +16,7 @@ from tui.shell.base import BaseApp
 from tui.shell.keymap import own_bindings
 from tui.text.cells import shown
 
-TITLES = {"runs": "Runs", "watch": "Watch", "classify": "Classify", "listen": "Listen"}
+TITLES = {"runs": "Runs", "watch": "Watch", "classify": "Classify", "listen": "Listen", "label": "Label"}
 
 
 class ModeBar(Widget):

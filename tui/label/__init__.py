@@ -1,0 +1,1 @@
+"""The Label screen: doubtful labels, one decision per key, and what sounds alike."""
