@@ -41,13 +41,13 @@ from tui.widgets.text_lines import TextLines
 
 LABELS = Path("labels.csv")
 EXCLUDED = "(excluded)"
-LETTERS = [letter for letter in string.ascii_lowercase if letter not in "nopqux"]
+LETTERS = [letter for letter in string.ascii_lowercase if letter not in "gjknpqux"]
 """Keys of the genres; the others have a meaning of their own."""
 LOOK_SECONDS = 0.15
 """The cursor rests for so long before neighbours are asked for."""
 MOST_BARS, NEIGHBOURS, LEAST_SPECTROGRAM = 6, 8, 4
 WELCOME = (
-    "Press o and choose a labelled dataset: a folder with a folder of",
+    "Press O and choose a labelled dataset: a folder with a folder of",
     "clips per genre, or a feature pack.",
     "Labels that are probably wrong come first. Each decision goes to",
     "labels.csv in the current folder; no audio file is changed.",
@@ -62,10 +62,10 @@ class LabelScreen(ModeScreen):
     )
     CSS_PATH = "../styles/label.tcss"
     BINDINGS: ClassVar = [
-        Binding("o", "open", "open", id="label.open", tooltip="Choose a dataset"),
+        Binding("O", "open", "open", id="label.open", tooltip="Choose a dataset"),
         Binding("space", "keep", "keep", id="label.keep", tooltip="Keep the given label"),
         Binding("x", "exclude", "exclude", id="label.exclude", tooltip="Leave the clip out of the dataset"),
-        Binding("n", "new_genre", "new genre", id="label.new", tooltip="Give the clip a genre by typing its name"),
+        Binding("n", "new", "new genre", id="label.new", tooltip="Give the clip a genre by typing its name"),
         Binding("u", "undo", "undo", id="label.undo", tooltip="Take back the last decision, any number of times"),
         Binding("p", "play", "play", id="label.play", tooltip="Play the clip, or stop"),
     ]
@@ -209,7 +209,7 @@ class LabelScreen(ModeScreen):
             self._process.ask(Undo())
 
     @work
-    async def action_new_genre(self) -> None:
+    async def action_new(self) -> None:
         from tui.dialogs.questions import PromptScreen
 
         if self._table.current is None:

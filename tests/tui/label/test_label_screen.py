@@ -25,7 +25,7 @@ async def test_decisions_by_key_are_kept_and_taken_back(tmp_path: Path, music: P
     app = GenreApp(tmp_path / "runs")
     async with app.run_test(size=(120, 40)) as pilot:
         await pilot.press("5")
-        await until_shown(pilot, "[5 Label]", "Press o and choose")
+        await until_shown(pilot, "[5 Label]", "Press O and choose")
         screen, table = app.screen, app.screen.query_one(ClipTable)
         assert isinstance(screen, LabelScreen)
         screen.open_dataset(music)

@@ -43,13 +43,14 @@ MEANINGS = {
     "E": ("errors of the test", {"wrong"}),
     "G": ("last row", {"move_to_last"}),
     "K": ("kill", {"signal"}),
+    "O": ("open a dataset", {"open"}),
     "R": ("reverse the order", {"reverse"}),
     "U": ("use from now on", {"use"}),
     "X": ("clear", {"clear"}),
     "slash": ("filter", {"filter"}),
     "colon": ("go to", {"go_to"}),
     "plus": ("maximise", {"maximise"}),
-    "space": ("mark, or change what is under the cursor", {"mark", "change", "turn", "play"}),
+    "space": ("mark, change or keep what is under the cursor", {"mark", "change", "turn", "play", "keep"}),
 }
 """Key → its meaning and the actions that have it."""
 
