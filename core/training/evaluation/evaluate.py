@@ -10,15 +10,16 @@ import msgspec
 import torch
 from torch import Tensor
 
-from core.dataset.clip import Excluded, OnNote
+from core.dataset.clip import Clip, Excluded, OnNote
 from core.dataset.excerpts import ExcerptRule, searched_seconds
 from core.dataset.extract import OnFeatures
 from core.dataset.feature_set import FeatureSet
 from core.dataset.labels.settings import LabelSettings
+from core.dataset.labels.tree import GenreTree
 from core.dataset.load import load_features
 from core.dataset.scan import OnProgress, Scan, survey
 from core.features.settings import FrontEndSettings
-from core.reports.metrics import Assessment, assess
+from core.reports.metrics import Assessment, assess, macro_f1
 from core.runs.folder import dataset_name
 from core.training.checkpoint import TrainedModel, load_model
 from core.training.evaluation.clip_selection import select_clips
@@ -63,7 +64,9 @@ def evaluate(
     Returns:
         The fields of `core.reports.metrics.Assessment`, and ``model``, ``dataset`` and ``protocol``; with
         ``against``, also ``against``, the other's ``model`` and ``accuracy``, and ``mcnemar``: ``clips``, how many of
-        them each model alone got right, ``only_this`` and ``only_other``, and ``p``.
+        them each model alone got right, ``only_this`` and ``only_other``, and ``p``. With a tree of genres that has
+        several levels, also ``levels``: ``accuracy``, ``macro_f1`` and ``genres`` of the model's genres, ``leaf``, and
+        of their roots, ``top``.
 
     Raises:
         UserError: a model, dataset, column or part cannot be used, or no clip is left to evaluate.
@@ -84,6 +87,8 @@ def evaluate(
     if on_excluded:
         for one in found.excluded + excluded:
             on_excluded(one)
+    if found.tree is not None:
+        sets = [replace(features, clips=_at_known_level(features.clips, models, found.tree)) for features in sets]
     clips, other = sets[0].clips, models[1] if against is not None else None
     selection = select_clips(clips, models[0], against=other, part=part, split_column=split_column)
     known = [i for i in selection.clips if all(clips[i].genre in trained.genres for trained in models)]
@@ -102,12 +107,38 @@ def evaluate(
         protocol += f"; {strangers} clips of genres that {unknown} left out"
     facts: dict[str, Any] = {"model": str(model), "dataset": dataset_name(Path(data)), "protocol": protocol}
     facts |= msgspec.to_builtins(assessment) | {"labels": found.label_source}
+    if found.tree is not None and (levels := levels_of(assessment, found.tree)):
+        facts["levels"] = levels
     if against is not None:
         facts["against"] = {"model": str(against), "accuracy": evaluations[1].accuracy}
         test = mcnemar(*((one.predictions == one.labels).tolist() for one in evaluations))
         counts = {"clips": len(known), "only_this": test.only_first, "only_other": test.only_second}
         facts["mcnemar"] = counts | {"p": test.p}
     return facts
+
+
+def _at_known_level(clips: Sequence[Clip], models: Sequence[TrainedModel], tree: GenreTree) -> list[Clip]:
+    """The clips, under the root of their genre where the models know only that."""
+    known = set.intersection(*(set(trained.genres) for trained in models))
+    roots = [tree.top(clip.genre) if clip.genre not in known else clip.genre for clip in clips]
+    return [replace(clip, genre=root) if root in known else clip for clip, root in zip(clips, roots, strict=True)]
+
+
+def levels_of(assessment: Assessment, tree: GenreTree) -> dict[str, dict[str, Any]]:
+    """Accuracy and macro F1 at the level of the assessment, and at that of the genres' roots; none where these are
+    the same."""
+    roots = [tree.top(genre) for genre in assessment.genres]
+    tops = sorted(set(roots))
+    if tops == sorted(assessment.genres):
+        return {}
+    confusion = [[0] * len(tops) for _ in tops]
+    for true, row in zip(roots, assessment.confusion, strict=True):
+        for predicted, count in zip(roots, row, strict=True):
+            confusion[tops.index(true)][tops.index(predicted)] += count
+    correct = sum(row[i] for i, row in enumerate(confusion))
+    top = {"accuracy": correct / assessment.clips, "macro_f1": macro_f1(confusion), "genres": tops}
+    leaf = {"accuracy": assessment.accuracy, "macro_f1": assessment.macro_f1, "genres": assessment.genres}
+    return {"leaf": leaf, "top": top}
 
 
 def _features(

@@ -66,8 +66,8 @@ def run(args: argparse.Namespace) -> int:
         print_json(figures)
     else:
         heading = f"{figures['model']} on {figures['dataset']}: {figures['protocol']}"
-        comparison = _comparison(figures) if against else ""
-        print_lines(as_text(msgspec.convert(figures, Assessment), heading, comparison))
+        below = [*_levels(figures), *(_comparison(figures) if against else [])]
+        print_lines(as_text(msgspec.convert(figures, Assessment), heading, "\n".join(below)))
     return DONE
 
 
@@ -75,10 +75,19 @@ def note_excluded(file: "Excluded") -> None:
     print_note(f"left out {file.path}: {file.reason}")
 
 
-def _comparison(figures: dict[str, Any]) -> str:
+def _levels(figures: dict[str, Any]) -> list[str]:
+    """A line for each level of a tree of genres."""
+    return [
+        f"level {name}, {len(level['genres'])} genres: accuracy {percent(level['accuracy'])}, "
+        f"macro F1 {level['macro_f1']:.3f}"
+        for name, level in figures.get("levels", {}).items()
+    ]
+
+
+def _comparison(figures: dict[str, Any]) -> list[str]:
     other, test = figures["against"], figures["mcnemar"]
-    return (
-        f"against {other['model']}: accuracy {percent(other['accuracy'])} of the same clips\n"
+    return [
+        f"against {other['model']}: accuracy {percent(other['accuracy'])} of the same clips",
         f"McNemar's test: p = {test['p']:.3g}; {test['only_this']:,} of {test['clips']:,} clips correct only with "
-        f"this model, {test['only_other']:,} only with the other"
-    )
+        f"this model, {test['only_other']:,} only with the other",
+    ]

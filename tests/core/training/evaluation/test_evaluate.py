@@ -8,6 +8,7 @@ import pytest
 import torch
 from msgspec.structs import replace
 
+from core.dataset.labels.settings import LabelSettings
 from core.dataset.pack import pack
 from core.runs.folder import RunFolder
 from core.runs.journal import events as ev
@@ -205,3 +206,35 @@ def test_the_command_tells_interval_comparison_and_what_was_left_out(
         f"McNemar's test: p = {test['p']:.3g}; {test['only_this']} of 30 clips correct only with this model, "
         f"{test['only_other']} only with the other"
     ) in text
+
+
+def test_a_tree_gives_accuracy_at_both_levels(trained: RunFolder, tmp_path: Path) -> None:
+    data = make_collection(tmp_path / "genres", {**GENRES, "new": 700.0}, clips=2)
+    first, second, *_ = sorted(GENRES)
+    (tmp_path / "tree.csv").write_text(f"child,parent\n{first},root\n{second},root\nnew,{first}\n")
+    labels = LabelSettings(tree=str(tmp_path / "tree.csv"))
+    result = evaluate(trained.best_model_path, data, part="all", labels=labels, device="cpu")
+    leaf, top = result["levels"]["leaf"], result["levels"]["top"]
+    assert (leaf["accuracy"], leaf["macro_f1"]) == (result["accuracy"], result["macro_f1"])
+    assert leaf["genres"] == sorted(GENRES)
+    assert top["genres"] == sorted({"root", *sorted(GENRES)[2:]})
+    confusion, pair = result["confusion"], slice(0, 2)
+    right = sum(map(sum, (row[pair] for row in confusion[pair]))) + sum(confusion[i][i] for i in range(2, len(GENRES)))
+    assert top["accuracy"] == right / result["clips"] >= leaf["accuracy"]
+    (tmp_path / "flat.csv").write_text(f"child,parent\nnew,{first}\n")
+    flat = LabelSettings(tree=str(tmp_path / "flat.csv"))
+    known = evaluate(trained.best_model_path, data, part="all", labels=flat, device="cpu")
+    assert "levels" not in known
+    assert known["clips"] == 2 * len(GENRES) + 2  # the new genre counts under its root, which the model knows
+
+
+def test_the_command_prints_both_levels(
+    trained: RunFolder, collection: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    first, second, *_ = sorted(GENRES)
+    (tmp_path / "tree.csv").write_text(f"child,parent\n{first},root\n{second},root\n")
+    tree = str(tmp_path / "tree.csv")
+    assert main(["evaluate", str(trained.best_model_path), str(collection), "--tree", tree, "--device", "cpu"]) == 0
+    printed = capsys.readouterr().out
+    assert f"level leaf, {len(GENRES)} genres: accuracy " in printed
+    assert f"level top, {len(GENRES) - 1} genres: accuracy " in printed
