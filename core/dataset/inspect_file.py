@@ -1,10 +1,8 @@
 """What one file of a dataset holds: format, length, content hash, and whether it can be trained on."""
 
-import contextlib
 import hashlib
 import os
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any, BinaryIO
 
 import msgspec
@@ -15,8 +13,6 @@ from core.audio.errors import AudioError
 from core.audio.files.decode import AudioReader
 from core.audio.files.open_file import open_file, peek
 from core.audio.files.pcm import read_header, read_pcm16
-from core.util.atomic import write_atomic
-from core.util.dirs import cache_folder
 
 SILENCE = 1e-4
 """Difference of the highest and the lowest sample below which sound counts as silence: about -86 dB of full scale."""
@@ -150,51 +146,3 @@ def content_hash(file: BinaryIO) -> str:
         digest.update(chunk)
         offset += len(chunk)
     return digest.hexdigest()[:32]
-
-
-Stamp = tuple[int, int, int]
-"""Size, and times of the last change to the content and to the inode, in ns. The inode's time shows when the other was
-set back."""
-VERSION = 3
-
-
-class _Saved(msgspec.Struct):
-    version: int
-    files: dict[str, tuple[Stamp, FileInspection]]
-
-
-class ScanCache:
-    """Inspections of one dataset folder by relative file name, valid while a file's stamp is unchanged.
-
-    A cache that cannot be read is ignored, and one that cannot be written is not kept.
-    """
-
-    def __init__(self, root: Path) -> None:
-        name = hashlib.blake2b(os.fsencode(root.resolve()), digest_size=16).hexdigest()
-        self._path = cache_folder() / "scans" / f"{name}.msgpack"
-        self._old: dict[str, tuple[Stamp, FileInspection]] = {}
-        self._new: dict[str, tuple[Stamp, FileInspection]] = {}
-        with contextlib.suppress(OSError, msgspec.DecodeError):
-            saved = msgspec.msgpack.decode(self._path.read_bytes(), type=_Saved)
-            self._old = saved.files if saved.version == VERSION else {}
-
-    def get(self, key: str, stamp: Stamp) -> FileInspection | None:
-        known = self._old.get(key)
-        return known[1] if known and known[0] == stamp else None
-
-    def put(self, key: str, stamp: Stamp, inspection: FileInspection) -> None:
-        self._new[key] = (stamp, inspection)
-
-    def save(self) -> None:
-        """Keeps what was put since the cache was opened; entries of files that are gone are dropped."""
-        if self._new == self._old:
-            return
-        with contextlib.suppress(OSError):
-            self._path.parent.mkdir(parents=True, exist_ok=True)
-            write_atomic(self._path, msgspec.msgpack.encode(_Saved(VERSION, self._new)))
-
-
-def stamp_of(path: Path) -> Stamp:
-    """Raises OSError where the file is gone."""
-    status = path.stat()
-    return status.st_size, status.st_mtime_ns, status.st_ctime_ns

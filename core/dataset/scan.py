@@ -2,13 +2,14 @@
 
 import os
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
 
 from core.audio.errors import AudioError
 from core.dataset.clip import Clip, DatasetError, Excluded
-from core.dataset.inspect_file import FileInspection, ScanCache, Stamp, inspect_file, stamp_of
+from core.dataset.file_cache import FileCache
+from core.dataset.inspect_file import FileInspection, inspect_file
 from core.dataset.labels.files import LabelledFile
 from core.dataset.labels.folders import genre_root, no_audio, unwrapped
 from core.dataset.labels.settings import LabelSettings
@@ -19,7 +20,6 @@ from core.dataset.pack_manifest import is_pack, read_pack_index
 from core.features.settings import FrontEndSettings
 from core.util.archive.path import SUFFIXES as ARCHIVES
 from core.util.archive.path import ArchivePath, as_path
-from core.util.parallel import cores, ordered_map
 from core.util.text import printable
 
 OnProgress = Callable[[int, int], None]
@@ -125,20 +125,19 @@ def _inspect_all(source: LabelSource, seconds: float, on_progress: OnProgress | 
     """The clips of all labelled files that are usable."""
     root, excluded = source.root, list(source.excluded)
     paths = [file.path for file in source.files]
-    relative = [printable(path.relative_to(root)) for path in paths]
+    relative = [file.name for file in source.files]
     names = _names(relative, source.genres)
     clips: list[Clip] = []
-    cache = ScanCache(root)
-    for place, finding in enumerate(_inspected(paths, relative, cache)):
-        reason = finding if isinstance(finding, str) else finding.rejection(seconds)
-        if isinstance(finding, str) or reason is not None:
-            excluded.append(Excluded(relative[place], reason or "", source.genres[place]))
-        else:
-            file = source.files[place]
-            clips.append(_clip(file.path, source.genres[place], names[place], finding, file.columns))
-        if on_progress:
-            on_progress(place + 1, len(paths))
-    cache.save()
+    with FileCache(root, "scans", FileInspection) as cache:
+        for place, finding in enumerate(cache.all(list(zip(paths, relative, strict=True)), _inspect)):
+            reason = finding if isinstance(finding, str) else finding.rejection(seconds)
+            if isinstance(finding, str) or reason is not None:
+                excluded.append(Excluded(relative[place], reason or "", source.genres[place]))
+            else:
+                file = source.files[place]
+                clips.append(_clip(file.path, source.genres[place], names[place], finding, file.columns))
+            if on_progress:
+                on_progress(place + 1, len(paths))
     if not clips:
         raise DatasetError(
             f"None of the {len(paths)} audio files in {printable(root)} can be used: {_reasons(excluded)}."
@@ -197,28 +196,16 @@ def _names(files: list[str], genres: list[str]) -> list[str]:
 
 
 def _with_columns(root: Path, files: list[LabelledFile], index: Path) -> list[LabelledFile]:
-    rows = match(read_table(index), [printable(file.path.relative_to(root)) for file in files]).rows
+    rows = match(read_table(index), [file.name for file in files]).rows
     return [replace(file, columns=file.columns | row) for file, row in zip(files, rows, strict=True)]
 
 
-def _inspected(files: list[Path], keys: list[str], cache: ScanCache) -> Iterator[FileInspection | str]:
-    """What each file holds, in order, or why it cannot be read; one file per thread. ``keys`` are the cache's."""
-
-    def inspect(file: tuple[Path, str]) -> tuple[Stamp | None, FileInspection | str]:
-        path, key = file
-        try:
-            stamp = stamp_of(path)
-            return stamp, cache.get(key, stamp) or inspect_file(path)
-        except AudioError as error:
-            return None, error.reason
-        except OSError as error:
-            return None, f"cannot be read ({(error.strerror or str(error)).lower()})"
-
-    pairs = list(zip(files, keys, strict=True))
-    for (_, key), (stamp, finding) in zip(pairs, ordered_map(inspect, pairs, cores()), strict=True):
-        if stamp and not isinstance(finding, str):
-            cache.put(key, stamp, finding)
-        yield finding
+def _inspect(path: Path) -> FileInspection | str:
+    """What a file holds, or why it cannot be read."""
+    try:
+        return inspect_file(path)
+    except AudioError as error:
+        return error.reason
 
 
 def _clip(path: Path, genre: str, name: str, finding: FileInspection, columns: dict[str, str]) -> Clip:

@@ -1,8 +1,12 @@
 """The audio files below a folder, and the same with what a label source says of each."""
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import NamedTuple
 
 from core.audio.files.formats import is_audio
 from core.dataset.clip import Excluded
@@ -24,6 +28,8 @@ class LabelledFile:
     """An audio file, its genres in the order of the source (none if it names none), and what else the source says."""
 
     path: Path
+    name: str
+    """The path below the root, for people."""
     genres: list[str]
     columns: dict[str, str] = field(default_factory=dict)
 
@@ -67,7 +73,28 @@ def entries(folder: Path) -> list[Path]:
         return []
 
 
-def find_audio(root: Path, excluded: list[Excluded], *, deep: bool = True) -> list[Path]:
+class AudioFile(NamedTuple):
+    """A file with an audio suffix; ``name`` is its path below the root, for people."""
+
+    path: Path
+    name: str
+
+
+_Listing = tuple[list[AudioFile], list[Excluded]]
+_listings: ContextVar[dict[tuple[Path, bool], _Listing] | None] = ContextVar("listings", default=None)
+
+
+@contextmanager
+def listing_once() -> Iterator[None]:
+    """Within it a folder is searched once, however often it is asked for."""
+    token = _listings.set({})
+    try:
+        yield
+    finally:
+        _listings.reset(token)
+
+
+def find_audio(root: Path, excluded: list[Excluded], *, deep: bool = True) -> list[AudioFile]:
     """Audio files below ``root`` in the order of their paths; hidden files and folders are passed over.
 
     What cannot be listed, folders that bear an audio file's name, and links back to a folder that is being searched
@@ -76,20 +103,28 @@ def find_audio(root: Path, excluded: list[Excluded], *, deep: bool = True) -> li
     Raises:
         OSError: ``root`` itself cannot be listed.
     """
-    files: list[Path] = []
-    _search(root, root, (), excluded, files, deep)
-    return files
+    known = _listings.get()
+    if known is None or (root, deep) not in known:
+        found: _Listing = ([], [])
+        _search(root, "", (), found[1], found[0], deep)
+        if known is not None:
+            known[root, deep] = found
+    else:
+        found = known[root, deep]
+    excluded += found[1]
+    return found[0]
 
 
 def _search(
     folder: Path,
-    root: Path,
+    inside: str,
     above: tuple[tuple[int, int], ...],
     excluded: list[Excluded],
-    files: list[Path],
+    files: list[AudioFile],
     deep: bool,
 ) -> None:
     """Args:
+    inside: the names of the files in ``folder`` begin with this.
     above: device and inode of the folders that ``folder`` lies in.
     """
     status = folder.stat()
@@ -99,13 +134,13 @@ def _search(
         if entry.name.startswith((".", "__")):
             continue
         path = folder / entry.name
-        name = printable(path.relative_to(root))
+        name = f"{inside}{printable(entry.name)}"
         if not _is_folder(entry):
             if is_audio(entry.name):
-                files.append(path)
+                files.append(AudioFile(path, name))
             continue
         before, audio = len(excluded), len(files)
-        if folder != root and not deep:
+        if inside and not deep:
             if not is_audio(entry.name):
                 excluded.append(Excluded(name, "is a folder; clips lie directly in the folder of their genre"))
                 continue
@@ -115,7 +150,7 @@ def _search(
                 if (status.st_dev, status.st_ino) in above:
                     excluded.append(Excluded(name, "is a link to a folder that it lies in"))
                     continue
-                _search(path, root, above, excluded, files, deep)
+                _search(path, f"{name}/", above, excluded, files, deep)
             except OSError as error:
                 excluded.append(Excluded(name, f"cannot be listed ({(error.strerror or '').lower()})"))
                 continue

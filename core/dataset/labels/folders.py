@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 from core.audio.files.formats import is_audio
@@ -50,29 +51,26 @@ def folder_labels(folder: Path, index: Path | None = None, *, deep: bool = True,
     root = genre_root(folder)
     excluded: list[Excluded] = []
     files = find_audio(root, excluded, deep=deep)
-    parts = [path.relative_to(root).parts for path in files]
+    parts = [tuple(file.name.split("/")) for file in files]
     split_folders = _is_split({part[0].casefold() for part in parts if len(part) > 1}) and deep
     labelled = []
-    for path, names in zip(files, parts, strict=True):
+    for (path, shown), names in zip(files, parts, strict=True):
         inside = names[1:] if split_folders and len(names) > 1 else names
         if len(inside) == 1:
             if deep:
                 hint = "lies outside the genre folders: move it into one, or name a table of genres with --labels"
-                excluded.append(Excluded(printable(path.relative_to(root)), hint))
+                excluded.append(Excluded(shown, hint))
             continue
         columns = {"split": SPLIT_NAMES[names[0].casefold()]} if split_folders else {}
         if len(inside) == 4:
-            columns |= {"artist": printable(inside[1]), "album": printable(inside[2])}
-        labelled.append(LabelledFile(path, [printable(inside[0])], columns))
+            columns |= {"artist": inside[1], "album": inside[2]}
+        labelled.append(LabelledFile(path, shown, [inside[0]], columns))
     excluded += _empty_folders(root, labelled, excluded)
-    rows = metadata((folder, root), index, [printable(file.path.relative_to(root)) for file in labelled])
+    rows = metadata((folder, root), index, [file.name for file in labelled])
     if rows:
-        labelled = [
-            LabelledFile(file.path, file.genres, file.columns | row)
-            for file, row in zip(labelled, rows.rows, strict=True)
-        ]
+        labelled = [replace(file, columns=file.columns | row) for file, row in zip(labelled, rows.rows, strict=True)]
     else:
-        labelled = _with_split_lists((folder, root), labelled, root)
+        labelled = _with_split_lists((folder, root), labelled)
     many = len({file.genres[0] for file in labelled})
     description = f"{name or 'a folder per genre'}; {len(labelled):,} files of {many:,} genre{'' if many == 1 else 's'}"
     kind = "folders" if deep else "flat"
@@ -102,14 +100,13 @@ def _is_split(names: set[str]) -> bool:
 
 def _empty_folders(root: Path, labelled: list[LabelledFile], excluded: list[Excluded]) -> Iterator[Excluded]:
     """Folders of the first level without audio."""
-    known = {file.path.relative_to(root).parts[0] for file in labelled} | {Path(one.path).parts[0] for one in excluded}
-    shown = set(map(printable, known))
+    shown = {name.partition("/")[0] for name in [*(file.name for file in labelled), *(one.path for one in excluded)]}
     for path in entries(root):
         if not path.name.startswith((".", "__")) and printable(path.name) not in shown and path.is_dir():
             yield Excluded(printable(path.name), "is a folder without audio files", printable(path.name))
 
 
-def _with_split_lists(folders: tuple[Path, Path], files: list[LabelledFile], root: Path) -> list[LabelledFile]:
+def _with_split_lists(folders: tuple[Path, Path], files: list[LabelledFile]) -> list[LabelledFile]:
     """The files with the column ``split``, where lists such as ``train_filtered.txt`` lie beside them."""
     part_of: dict[str, str] = {}
     for folder in dict.fromkeys(folders):
@@ -122,12 +119,12 @@ def _with_split_lists(folders: tuple[Path, Path], files: list[LabelledFile], roo
     names = Counter(file.path.name for file in files)
 
     def part_of_file(file: LabelledFile) -> str:
-        relative = file.path.relative_to(root).as_posix()
+        relative = file.name
         bare = file.path.name if names[file.path.name] == 1 else relative
         keys = (relative, relative.rpartition(".")[0], bare, bare.rpartition(".")[0])
         return next((part_of[key] for key in keys if key in part_of), "")
 
-    return [LabelledFile(file.path, file.genres, {"split": part_of_file(file)} | file.columns) for file in files]
+    return [replace(file, columns={"split": part_of_file(file)} | file.columns) for file in files]
 
 
 def no_audio(folder: Path) -> DatasetError:

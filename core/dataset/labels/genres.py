@@ -66,7 +66,7 @@ def resolve(labels: Labels, settings: LabelSettings) -> Resolved:
     files, kept, excluded = [], [], []
     for file, genres, genre in zip(labels.files, named, chosen, strict=True):
         if reason := _reason(file, genres, genre, totals, settings):
-            excluded.append(Excluded(printable(file.path.relative_to(labels.root)), reason))
+            excluded.append(Excluded(file.name, reason))
         else:
             files.append(file)
             kept.append(genre)

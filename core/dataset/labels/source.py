@@ -8,7 +8,7 @@ import msgspec
 
 from core.dataset.clip import DatasetError, Excluded
 from core.dataset.labels import collections
-from core.dataset.labels.files import LabelledFile, Labels
+from core.dataset.labels.files import LabelledFile, Labels, listing_once
 from core.dataset.labels.folders import folder_labels
 from core.dataset.labels.genres import resolve
 from core.dataset.labels.settings import LabelSettings
@@ -53,12 +53,13 @@ def read_labels(folder: Path, settings: LabelSettings, index: Path | None = None
         DatasetError: a table, a column, a map or a tree is missing or fits no file.
         OSError: the folder cannot be listed.
     """
-    labels = _labels(folder, settings, index)
+    with listing_once():
+        labels = _labels(folder, settings, index)
     resolved = resolve(labels, settings)
     root = labels.root
     digest = hashlib.sha256()
     for file, genre in zip(resolved.labels.files, resolved.genres, strict=True):
-        digest.update(f"{printable(file.path.relative_to(root))}\t{genre}\n".encode())
+        digest.update(f"{file.name}\t{genre}\n".encode())
     found = msgspec.structs.replace(
         settings,
         source=labels.kind,
@@ -156,7 +157,7 @@ def _folders_agree(labels: Labels) -> bool:
     """Whether nearly every file lies in a folder that is named like its genre."""
 
     def agrees(file: LabelledFile) -> bool:
-        folders = {part.casefold() for part in file.path.relative_to(labels.root).parts[:-1]}
+        folders = {part.casefold() for part in file.name.split("/")[:-1]}
         return bool(file.genres) and file.genres[0].casefold() in folders
 
     agree = sum(map(agrees, labels.files))

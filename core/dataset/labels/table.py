@@ -49,7 +49,7 @@ def table_labels(
         )
     excluded: list[Excluded] = []
     files = find_audio(folder, excluded)
-    relative = [printable(path.relative_to(folder)) for path in files]
+    relative = [name for _, name in files]
     matching = match(table, relative, path_column)
     matched = sum(map(bool, matching.rows))
     if not matched:
@@ -57,7 +57,7 @@ def table_labels(
     rivals = {place: row[column] for place, row in matching.rivals if row[column] != matching.rows[place].get(column)}
     shown = name or (f"the tables of {table.path.name}'s parts" if table.path.is_dir() else table.path.name)
     labelled = []
-    for place, (path, row) in enumerate(zip(files, matching.rows, strict=True)):
+    for place, ((path, name_below), row) in enumerate(zip(files, matching.rows, strict=True)):
         if not row:
             excluded.append(Excluded(relative[place], f"has no row in {printable(shown)}"))
         elif place in rivals:
@@ -65,7 +65,7 @@ def table_labels(
             reason = f"has rows with different genres in {printable(shown)} ({two}): keep one of them"
             excluded.append(Excluded(relative[place], reason))
         else:
-            labelled.append(LabelledFile(path, _genres(row[column], tree), _with_split(row)))
+            labelled.append(LabelledFile(path, name_below, _genres(row[column], tree), _with_split(row)))
     notes = [note for note in matching.notes if "have no row" not in note]
     description = f"{printable(shown)}, column {printable(column)}; {matched:,} of {len(files):,} files matched"
     return Labels(

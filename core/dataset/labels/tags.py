@@ -5,9 +5,9 @@ from pathlib import Path
 from core.audio.errors import AudioError
 from core.audio.files.tags import Tags, read_tags
 from core.dataset.clip import Excluded
-from core.dataset.labels.files import LabelledFile, Labels, find_audio
+from core.dataset.file_cache import FileCache
+from core.dataset.labels.files import AudioFile, LabelledFile, Labels, find_audio
 from core.dataset.labels.genres import genres_in
-from core.util.parallel import cores, ordered_map
 from core.util.text import printable
 
 SAMPLE = 64
@@ -23,18 +23,24 @@ def tag_labels(folder: Path) -> Labels:
     excluded: list[Excluded] = []
     files = find_audio(folder, excluded)
     labelled: list[LabelledFile] = []
-    for path, tags in zip(files, ordered_map(_read, files, cores()), strict=True):
+    for (path, name), tags in zip(files, _remembered(folder, files), strict=True):
         if isinstance(tags, str):
-            excluded.append(Excluded(printable(path.relative_to(folder)), tags))
+            excluded.append(Excluded(name, tags))
         elif not tags.genres:
             reason = "has no genre in its tags: tag it, or name a table of genres with --labels"
-            excluded.append(Excluded(printable(path.relative_to(folder)), reason))
+            excluded.append(Excluded(name, reason))
         else:
             columns = {"artist": printable(tags.artist or tags.album_artist), "album": printable(tags.album)}
             genres = [printable(part) for genre in tags.genres for part in genres_in(genre)]
-            labelled.append(LabelledFile(path, genres, {key: value for key, value in columns.items() if value}))
+            labelled.append(LabelledFile(path, name, genres, {key: value for key, value in columns.items() if value}))
     description = f"the files' tags; {len(labelled):,} of {len(files):,} files have a genre"
     return Labels(folder, labelled, description, "tags", excluded=excluded, total=len(files))
+
+
+def _remembered(folder: Path, files: list[AudioFile]) -> list[Tags | str]:
+    """The tags of each file, or why it cannot be opened; read once per file, and again when it has changed."""
+    with FileCache(folder, "tags", Tags) as cache:
+        return list(cache.all(files, _read))
 
 
 def _read(path: Path) -> Tags | str:
@@ -51,11 +57,11 @@ def is_library(folder: Path) -> bool:
     step = max(1, len(files) // SAMPLE)
     sample = files[::step][:SAMPLE]
     by_tags = 0
-    for path in sample:
+    for path, name in sample:
         tags = _read(path)
         if isinstance(tags, str) or not tags.genres:
             continue
-        *folders, _ = path.relative_to(folder).parts
+        *folders, _ = name.split("/")
         by_tags += not folders or _names(folders[0], tags)
     return bool(sample) and by_tags * 2 > len(sample)
 

@@ -33,7 +33,7 @@ class Jamendo(Collection):
 
 
 def _is_low(folder: Path) -> bool:
-    return any(path.name.endswith(".low.mp3") for path in find_audio(folder, []))
+    return any(name.endswith(".low.mp3") for _, name in find_audio(folder, []))
 
 
 def _read(path: Path, low: bool) -> Table:

@@ -1,0 +1,95 @@
+"""What was found out about the files of a folder, remembered until they change."""
+
+import contextlib
+import hashlib
+import os
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Generic, Self, TypeVar
+
+import msgspec
+
+from core.util.atomic import write_atomic
+from core.util.dirs import cache_folder
+from core.util.parallel import cores, ordered_map
+
+Stamp = tuple[int, int, int]
+"""Size, and times of the last change to the content and to the inode, in ns. The inode's time shows when the other was
+set back."""
+VERSION = 3
+Value = TypeVar("Value", bound=msgspec.Struct)
+
+
+class _Saved(msgspec.Struct, Generic[Value]):
+    version: int
+    files: dict[str, tuple[Stamp, Value]]
+
+
+class FileCache(Generic[Value]):
+    """A value per file of one folder, by the file's name below it, valid while the file's stamp is unchanged.
+
+    A cache that cannot be read is ignored, and one that cannot be written is not kept.
+    """
+
+    def __init__(self, root: Path, kind: str, type: type[Value]) -> None:
+        """
+        Args:
+            kind: names the folder of the caches of this kind.
+        """
+        name = hashlib.blake2b(os.fsencode(root.resolve()), digest_size=16).hexdigest()
+        self._path = cache_folder() / kind / f"{name}.msgpack"
+        self._old: dict[str, tuple[Stamp, Value]] = {}
+        self._new: dict[str, tuple[Stamp, Value]] = {}
+        with contextlib.suppress(OSError, msgspec.DecodeError):
+            saved = msgspec.msgpack.decode(self._path.read_bytes(), type=_Saved[type])  # type: ignore[valid-type]
+            self._old = saved.files if saved.version == VERSION else {}
+
+    def all(self, files: Sequence[tuple[Path, str]], find: Callable[[Path], Value | str]) -> Iterator[Value | str]:
+        """The value of each file, path and name, in order, or why it has none; one file per thread.
+
+        Args:
+            find: finds the value, or says why there is none; only values are remembered.
+        """
+        stamps = [_stamp_of(path) for path, _ in files]
+        known = [self._known(name, stamp) for (_, name), stamp in zip(files, stamps, strict=True)]
+        unknown = [
+            path
+            for (path, _), value, stamp in zip(files, known, stamps, strict=True)
+            if value is None and not isinstance(stamp, str)
+        ]
+        found = ordered_map(find, unknown, cores())
+        for (_, name), value, stamp in zip(files, known, stamps, strict=True):
+            if isinstance(stamp, str):
+                yield stamp
+                continue
+            result = next(found) if value is None else value
+            if not isinstance(result, str):
+                self._new[name] = stamp, result
+            yield result
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        """Keeps the values. Those of files that are gone are dropped, unless an interruption left some files unseen."""
+        if kind is not None:
+            self._new = self._old | self._new
+        if self._new == self._old:
+            return
+        with contextlib.suppress(OSError):
+            self._path.parent.mkdir(parents=True, exist_ok=True)
+            write_atomic(self._path, msgspec.msgpack.encode(_Saved(VERSION, self._new)))
+
+    def _known(self, name: str, stamp: Stamp | str) -> Value | None:
+        known = self._old.get(name)
+        return known[1] if known and known[0] == stamp else None
+
+
+def _stamp_of(path: Path) -> Stamp | str:
+    """The file's stamp, or why it has none."""
+    try:
+        status = path.stat()
+    except OSError as error:
+        return f"cannot be read ({(error.strerror or str(error)).lower()})"
+    return status.st_size, status.st_mtime_ns, status.st_ctime_ns
