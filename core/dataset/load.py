@@ -18,14 +18,12 @@ from core.dataset.pack import open_pack
 from core.dataset.pack_manifest import is_pack
 from core.dataset.scan import OnProgress, Scan, check_genres, scan
 from core.dataset.split import Split, auto_column, split
-from core.dataset.split_settings import AUTO, SplitSettings
+from core.dataset.split_settings import AUTO, MOST_COMPARED, SplitSettings
 from core.dataset.store.disk_array import DiskArray
 from core.dataset.store.feature_store import FeatureStore
 from core.features.settings import FrontEndSettings
 from core.util.text import printable
 
-MOST_COMPARED = 3_000
-"""Clips that are compared with each other by their sound, which takes two minutes."""
 Divide = Callable[[list[Clip]], Split]
 OnScanned = Callable[[Scan, Split], None]
 """Called before any spectrogram is computed, with the usable clips and how they were divided; and once more afterwards

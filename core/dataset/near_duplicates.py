@@ -8,14 +8,24 @@ grows with the square of the number of clips.
 Shapes: N clips, M mel bands, b bands of several of them, T frames, P positions, Q excerpts, L = ``LENGTH``, D = b · L.
 """
 
+import contextlib
+import hashlib
+from collections.abc import Sequence
 from dataclasses import replace
 
+import msgspec
 import torch
 from torch import Tensor
 from torch.nn import functional
 
+from core.dataset.clip import Clip
+from core.dataset.extract import OnFeatures, compute_features
 from core.dataset.feature_set import FeatureSet
 from core.dataset.split import union_find
+from core.dataset.split_settings import SHORTEST_COMPARED
+from core.features.settings import FrontEndSettings
+from core.util.atomic import write_atomic
+from core.util.dirs import cache_folder
 
 COLUMN = "recording"
 """The column that ``with_recordings`` adds."""
@@ -27,6 +37,34 @@ LENGTH = 32
 """Coarse frames per excerpt: 5 s."""
 STRETCHES = (0.15, 0.5, 0.85)
 """Where in a clip the excerpts begin, as fractions."""
+
+
+def alike(clips: Sequence[Clip], on_features: OnFeatures | None = None) -> list[list[Clip]]:
+    """Groups of clips that sound like one recording, whatever their files hold; remembered until a clip changes.
+
+    Compares what the default front end gives of the first 30 s; shorter clips than 5 s match no other.
+    """
+    compared = [clip for clip in clips if clip.duration_s >= SHORTEST_COMPARED]
+    digest = hashlib.blake2b("".join(sorted(clip.content for clip in compared)).encode(), digest_size=16).hexdigest()
+    path = cache_folder() / "alike" / f"{digest}.msgpack"
+    groups: list[list[str]] = []
+    try:
+        groups = msgspec.msgpack.decode(path.read_bytes(), type=list[list[str]])
+    except (OSError, msgspec.DecodeError):
+        if len(compared) > 1:
+            groups = _groups(compute_features(compared, FrontEndSettings(), on_progress=on_features)[0])
+            with contextlib.suppress(OSError):
+                path.parent.mkdir(parents=True, exist_ok=True)
+                write_atomic(path, msgspec.msgpack.encode(groups))
+    return [[clip for clip in compared if clip.content in contents] for contents in map(set, groups)]
+
+
+def _groups(features: FeatureSet) -> list[list[str]]:
+    """The content hashes of each recording that has several."""
+    by_number: dict[int, dict[str, None]] = {}
+    for clip, number in zip(features.clips, recordings(features), strict=True):
+        by_number.setdefault(number, {})[clip.content] = None
+    return [list(contents) for contents in by_number.values() if len(contents) > 1]
 
 
 def with_recordings(features: FeatureSet) -> FeatureSet:

@@ -4,15 +4,16 @@ import math
 import os
 import shlex
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from core.dataset.clip import Clip, DatasetError, Excluded
 from core.dataset.labels.settings import LabelSettings
+from core.dataset.pack_manifest import is_pack
 from core.dataset.scan import OnProgress, Scan, check_genres, survey
 from core.dataset.split import Split, auto_column, sharing_artist, split
-from core.dataset.split_settings import SplitSettings
+from core.dataset.split_settings import MOST_COMPARED, SHORTEST_COMPARED, SplitSettings
 from core.util.text import printable
 
 DURATIONS = {
@@ -46,12 +47,15 @@ class GenreReport:
 
 @dataclass(frozen=True)
 class DataReport:
-    """``duplicates`` are groups of files with equal content; those in ``across_genres`` bear different labels."""
+    """``duplicates`` are groups of files with equal content, ``near_duplicates`` of others that sound like one
+    recording; those in ``across_genres`` bear different labels."""
 
     root: str
     genres: list[GenreReport]
     excluded: list[Excluded]
     duplicates: list[list[str]]
+    near_duplicates: list[list[str]] | None
+    """None where nobody looked."""
     across_genres: list[list[str]]
     refused: str | None
     """Why training would refuse it; None if it would not."""
@@ -70,7 +74,7 @@ class DataReport:
 
     @property
     def is_clean(self) -> bool:
-        return not (self.excluded or self.duplicates or self.refused or self.notes)
+        return not (self.excluded or self.duplicates or self.near_duplicates or self.refused or self.notes)
 
     def as_dict(self) -> dict[str, object]:
         """Plain values for JSON."""
@@ -98,8 +102,14 @@ class DataReport:
             lines.append(f"training would be refused: {self.refused}")
         lines += _listed("left out", [f"{item.path}: {item.reason}" for item in self.excluded])
         lines += _listed("the same sound under different genres", [" = ".join(g) for g in self.across_genres])
-        within = [group for group in self.duplicates if group not in self.across_genres]
-        lines += _listed("the same sound more than once", [" = ".join(group) for group in within])
+        for title, groups in (
+            ("the same sound more than once", self.duplicates),
+            ("sounds like one recording", self.near_duplicates or []),
+        ):
+            within = [group for group in groups if group not in self.across_genres]
+            lines += _listed(title, [" = ".join(group) for group in within])
+        if self.near_duplicates is None and clips > MOST_COMPARED:
+            lines.append(f"near duplicates were not looked for: {MOST_COMPARED:,} clips are the most for that")
         lines += self.notes
         if self.is_clean:
             lines.append("no unreadable, silent, truncated or duplicate files")
@@ -109,9 +119,19 @@ class DataReport:
 
 
 def check(
-    folder: str | os.PathLike[str], *, labels: LabelSettings | None = None, on_progress: OnProgress | None = None
+    folder: str | os.PathLike[str],
+    *,
+    labels: LabelSettings | None = None,
+    by_sound: bool = True,
+    on_progress: OnProgress | None = None,
+    on_features: Callable[[int, int, int], None] | None = None,
 ) -> DataReport:
-    """Reports on a dataset: what is there, what is unfit, what is there twice. For ``labels`` see `scan`.
+    """Reports on a dataset: what is there, what is unfit, what is there twice.
+
+    Args:
+        labels: see `core.dataset.scan.scan`.
+        by_sound: look for near duplicates, too, among up to `MOST_COMPARED` clips; this computes their spectrograms.
+        on_features: called with the spectrograms that are done, all of them, and those that were there already.
 
     Raises:
         DatasetError: there is no such folder, or no usable audio in it.
@@ -126,13 +146,17 @@ def check(
     for item in found.excluded:
         lost[item.genre] += 1
     divided, refused = _default_split(found)
+    alike = _alike(found, on_features) if by_sound else None
     copies = [clips for clips in by_content.values() if len(clips) > 1]
     return DataReport(
         root=printable(found.root),
         genres=[_report(genre, by_genre[genre], lost[genre]) for genre in sorted({*by_genre, *lost} - {""})],
         excluded=found.excluded,
         duplicates=[_names(found.root, clips) for clips in copies],
-        across_genres=[_names(found.root, clips) for clips in copies if len({clip.genre for clip in clips}) > 1],
+        near_duplicates=None if alike is None else [_names(found.root, clips) for clips in alike],
+        across_genres=[
+            _names(found.root, clips) for clips in [*copies, *(alike or [])] if len({clip.genre for clip in clips}) > 1
+        ],
         refused=refused,
         labels=found.label_source,
         notes=found.notes,
@@ -141,6 +165,17 @@ def check(
         sharing_artist=None if divided is None else sharing_artist(found.clips, divided.test, divided.train),
         command=_command(folder, labels, found.clips),
     )
+
+
+def _alike(found: Scan, on_features: Callable[[int, int, int], None] | None) -> list[list[Clip]] | None:
+    """Near duplicates; None in a feature pack and among too many clips."""
+    if is_pack(found.root) or len(found.clips) > MOST_COMPARED:
+        return None
+    if sum(clip.duration_s >= SHORTEST_COMPARED for clip in found.clips) < 2:
+        return []
+    from core.dataset.near_duplicates import alike  # loads torch, which the rest of a report does without
+
+    return alike(found.clips, on_features)
 
 
 def _default_split(found: Scan) -> tuple[Split | None, str | None]:

@@ -23,7 +23,7 @@ from core.util.archive.path import ArchivePath, as_path
 from core.util.text import printable
 
 OnProgress = Callable[[int, int], None]
-"""Called with the number of files inspected so far and the total."""
+"""Called with the number of files read so far and the total; from the start again where tags are read first."""
 
 
 @dataclass(frozen=True)
@@ -103,7 +103,7 @@ def survey(
         folder = _existing(Path(folder))
         if is_pack(folder):
             return _packed(folder, index)
-        source = read_labels(folder, labels or LabelSettings(), index)
+        source = read_labels(folder, labels or LabelSettings(), index, on_progress)
     except OSError as error:
         raise DatasetError(
             f"{printable(folder)} cannot be listed: {(error.strerror or str(error)).lower()}."

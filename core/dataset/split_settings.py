@@ -7,6 +7,10 @@ import msgspec
 AUTO = "auto"
 AUTO_COLUMNS = ("artist", "album", "recording")
 """Columns that ``auto`` groups by, the first that any clip has; `core.dataset.near_duplicates` adds the last."""
+MOST_COMPARED = 3_000
+"""Clips that are compared with each other by their sound, which takes two minutes."""
+SHORTEST_COMPARED = 5.2
+"""Seconds of the shortest clip that is compared."""
 
 
 class SplitSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -122,10 +122,11 @@ class Progress:
 
     def __call__(self, done: int, total: int | None = None, *_: int) -> None:
         self._done, self._total = done, self._total if total is None else total
+        now = time.monotonic()
         if done >= self._total:
             self._erase()
+            self._start = now  # the same bar may count again
             return
-        now = time.monotonic()
         interval = REDRAW_SECONDS if self._terminal else LINE_SECONDS
         if now - self._start < PATIENCE_SECONDS or now - self._shown_at < interval:
             return
@@ -133,7 +134,7 @@ class Progress:
         if self._terminal:
             self._draw(now - self._start)
         else:
-            print_note(f"{done:,} of {self._total:,} {self._noun}")
+            print_note(f"{done:,} of {self._total:,} {self._noun}, {self._left(now - self._start)} left")
 
     def advance(self) -> None:
         self(self._done + 1)
@@ -146,12 +147,14 @@ class Progress:
 
     def _draw(self, seconds: float) -> None:
         rate = self._done / seconds
-        left = clock((self._total - self._done) / rate) if rate else "–"
-        figures = f" {self._done:,}/{self._total:,} {self._noun} · {rate:.1f}/s · {left} left"
+        figures = f" {self._done:,}/{self._total:,} {self._noun} · {rate:.1f}/s · {self._left(seconds)} left"
         width = max(0, min(BAR_CELLS, shutil.get_terminal_size().columns - len(figures) - 1))
         filled = round(width * self._done / self._total)
         write_notes(f"\r{'━' * filled}{'─' * (width - filled)}{figures}\x1b[K")
         self._drawn = True
+
+    def _left(self, seconds: float) -> str:
+        return clock((self._total - self._done) * seconds / self._done) if self._done else "–"
 
     def _erase(self) -> None:
         if self._drawn:

@@ -90,7 +90,12 @@ def run(args: argparse.Namespace) -> int:
 def _check(args: argparse.Namespace) -> int:
     from core.dataset.report import check
 
-    report = check(args.folder, labels=label_settings(args), on_progress=Progress("files scanned"))
+    report = check(
+        args.folder,
+        labels=label_settings(args),
+        on_progress=Progress("files scanned"),
+        on_features=Progress("spectrograms"),
+    )
     if args.json:
         print_json(report.as_dict())
     else:

@@ -13,7 +13,7 @@ from core.dataset.labels.folders import folder_labels
 from core.dataset.labels.genres import resolve
 from core.dataset.labels.settings import LabelSettings
 from core.dataset.labels.table import FIRST_NAMES, find_tables, table_labels
-from core.dataset.labels.tags import is_library, tag_labels
+from core.dataset.labels.tags import OnProgress, is_library, tag_labels
 from core.dataset.labels.tree import GenreTree
 from core.dataset.metadata import read_table
 from core.util.archive.path import as_path, folder_above
@@ -43,10 +43,13 @@ class LabelSource:
     total: int
 
 
-def read_labels(folder: Path, settings: LabelSettings, index: Path | None = None) -> LabelSource:
+def read_labels(
+    folder: Path, settings: LabelSettings, index: Path | None = None, on_progress: OnProgress | None = None
+) -> LabelSource:
     """The labels of the audio below ``folder``.
 
     Args:
+        on_progress: called with the number of files whose tags are read, and of all files, where tags are the source.
         index: a table with more columns for the files of a folder per genre.
 
     Raises:
@@ -54,7 +57,7 @@ def read_labels(folder: Path, settings: LabelSettings, index: Path | None = None
         OSError: the folder cannot be listed.
     """
     with listing_once():
-        labels = _labels(folder, settings, index)
+        labels = _labels(folder, settings, index, on_progress)
     resolved = resolve(labels, settings)
     root = labels.root
     digest = hashlib.sha256()
@@ -81,14 +84,14 @@ def read_labels(folder: Path, settings: LabelSettings, index: Path | None = None
     )
 
 
-def _labels(folder: Path, settings: LabelSettings, index: Path | None) -> Labels:
+def _labels(folder: Path, settings: LabelSettings, index: Path | None, on_progress: OnProgress | None) -> Labels:
     match settings.source:
         case "folders" | "flat":
             return folder_labels(folder, index, deep=settings.source == "folders")
         case "tags":
-            return tag_labels(folder)
+            return tag_labels(folder, on_progress)
         case "auto":
-            return _look(folder, settings, index)
+            return _look(folder, settings, index, on_progress)
         case path:
             return _named(folder, Path(path), settings)
 
@@ -117,7 +120,7 @@ def _named(folder: Path, path: Path, settings: LabelSettings) -> Labels:
     return table_labels(folder, table, path_column=settings.path_column, label_column=settings.label_column)
 
 
-def _look(folder: Path, settings: LabelSettings, index: Path | None) -> Labels:
+def _look(folder: Path, settings: LabelSettings, index: Path | None, on_progress: OnProgress | None) -> Labels:
     """Labels as they are found: a public collection, a table, tags, folders."""
     if settings.label_column is None and (collection := collections.of_folder(folder)):
         return collection.labels(folder, None, settings)
@@ -149,7 +152,7 @@ def _look(folder: Path, settings: LabelSettings, index: Path | None) -> Labels:
             "--labels."
         )
     if is_library(folder):
-        return tag_labels(folder)
+        return tag_labels(folder, on_progress)
     return folder_labels(folder, index)
 
 

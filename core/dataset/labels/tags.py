@@ -1,5 +1,6 @@
 """The files' own tags as a label source."""
 
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from core.audio.errors import AudioError
@@ -10,12 +11,16 @@ from core.dataset.labels.files import AudioFile, LabelledFile, Labels, find_audi
 from core.dataset.labels.genres import genres_in
 from core.util.text import printable
 
+OnProgress = Callable[[int, int], None]
 SAMPLE = 64
 """Files whose tags are looked at to tell a library by artist from a folder per genre."""
 
 
-def tag_labels(folder: Path) -> Labels:
+def tag_labels(folder: Path, on_progress: OnProgress | None = None) -> Labels:
     """Genres, artists and albums from the tags of every file below ``folder``.
+
+    Args:
+        on_progress: called with the number of files whose tags are read, and of all files.
 
     Raises:
         OSError: the folder cannot be listed.
@@ -23,7 +28,7 @@ def tag_labels(folder: Path) -> Labels:
     excluded: list[Excluded] = []
     files = find_audio(folder, excluded)
     labelled: list[LabelledFile] = []
-    for (path, name), tags in zip(files, _remembered(folder, files), strict=True):
+    for (path, name), tags in zip(files, _remembered(folder, files, on_progress), strict=True):
         if isinstance(tags, str):
             excluded.append(Excluded(name, tags))
         elif not tags.genres:
@@ -37,10 +42,13 @@ def tag_labels(folder: Path) -> Labels:
     return Labels(folder, labelled, description, "tags", excluded=excluded, total=len(files))
 
 
-def _remembered(folder: Path, files: list[AudioFile]) -> list[Tags | str]:
+def _remembered(folder: Path, files: list[AudioFile], on_progress: OnProgress | None) -> Iterator[Tags | str]:
     """The tags of each file, or why it cannot be opened; read once per file, and again when it has changed."""
     with FileCache(folder, "tags", Tags) as cache:
-        return list(cache.all(files, _read))
+        for done, tags in enumerate(cache.all(files, _read), start=1):
+            yield tags
+            if on_progress:
+                on_progress(done, len(files))
 
 
 def _read(path: Path) -> Tags | str:

@@ -10,6 +10,7 @@ from core.dataset.extract import compute_features
 from core.dataset.load import load_dataset
 from core.dataset.near_duplicates import recordings, with_recordings
 from core.dataset.pack import import_archive
+from core.dataset.report import check
 from core.dataset.scan import scan
 from core.dataset.split import split
 from core.dataset.split_settings import SplitSettings
@@ -58,3 +59,26 @@ def test_real_copies_are_found_and_nothing_else(tmp_path: Path) -> None:
     assert len(together) > 30
     for columns in together:
         assert len({(of["artist"], of["title"]) for of in columns}) == 1
+
+
+def test_a_check_lists_recordings_that_are_there_twice_under_other_bytes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for number, (genre, style) in enumerate((("a", "drums-fast"), ("a", "plucks-quick"), ("b", "organ-hymn"))):
+        (tmp_path / genre).mkdir(exist_ok=True)
+        y = _clip(STYLES[style], 12, np.random.default_rng(number))
+        soundfile.write(tmp_path / genre / f"{number}.wav", y, 22_050)
+    soundfile.write(tmp_path / "b" / "again.flac", y[10_000:] * 0.5, 22_050)
+    seen: list[int] = []
+    report = check(tmp_path, on_features=lambda done, total, cached: seen.append(done))
+    assert report.near_duplicates == [["b/2.wav", "b/again.flac"]]
+    assert seen[-1] == 4 and not report.is_clean
+    assert "sounds like one recording (1):\n  b/2.wav = b/again.flac" in report.as_text()
+    seen.clear()
+    assert check(tmp_path, on_features=lambda done, total, cached: seen.append(done)) == report
+    assert not seen, "it is remembered"
+    (tmp_path / "a" / "b.flac").write_bytes((tmp_path / "b" / "again.flac").read_bytes())
+    assert check(tmp_path).across_genres == [["a/b.flac", "b/again.flac"], ["a/b.flac", "b/2.wav", "b/again.flac"]]
+    assert check(tmp_path, by_sound=False).near_duplicates is None
+    monkeypatch.setattr("core.dataset.report.MOST_COMPARED", 3)
+    assert "near duplicates were not looked for" in check(tmp_path).as_text()
