@@ -45,6 +45,7 @@ def _best(data: str) -> Recipe:
         crop_seconds=5.0,
         least_crop_frames=64,
         fit_seconds=7.5,
+        weigh_after=0.6,
         test_crops=8,
         excerpts=3,
         epochs=30,
@@ -60,6 +61,10 @@ def _best(data: str) -> Recipe:
             weight_average=0.995,
         ),
         augmentation=AugmentationSettings(
+            pitch_shift=1.0,
+            pitch_shift_range=1.5,
+            tilt=1.0,
+            tilt_range=12.0,
             equaliser=1.0,
             equaliser_range=10.0,
             noise=0.5,

@@ -67,8 +67,11 @@ class Recipe(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     """Crops are no shorter than this: a front end of long frames gets longer crops than ``crop_seconds``, as far as
     the clips last. 0 takes ``crop_seconds`` as it is."""
     fit_seconds: float | None = None
-    """Length of the windows that experts over statistics are fitted to, at most that of the clips; None takes the
-    crops'."""
+    """Length of the windows that experts over statistics are fitted to: at least that of the crops, at most that of
+    the clips. None takes the crops'."""
+    weigh_after: float = 0.0
+    """Fraction of the epochs in which a network with experts does not train on one inner fold of the training clips;
+    then its weight beside the experts is chosen on that fold. 0 leaves the weight as it is."""
     crops_per_clip: int = 1
     """Random crops of each clip per epoch, each from one of its excerpts."""
     test_crops: int = 1
@@ -105,6 +108,8 @@ class Recipe(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
             raise ValueError(f"crop_seconds must be above 0 and at most {self.front_end.seconds:g}, the clip length")
         if self.fit_seconds is not None and not 0 < self.fit_seconds < math.inf:
             raise ValueError(f"fit_seconds must be a number above 0, not {self.fit_seconds:g}")
+        if not 0 <= self.weigh_after <= 1:
+            raise ValueError(f"weigh_after must be from 0 to 1, not {self.weigh_after:g}")
         if self.input_frames < FEWEST_FRAMES:
             shortest = FEWEST_FRAMES * self.front_end.hop_length / self.front_end.sample_rate
             cropped = self.crop_seconds is not None and self.input_frames < self.front_end.frames
@@ -133,7 +138,7 @@ class Recipe(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
         """Frames of the windows that experts over statistics are fitted to."""
         if self.fit_seconds is None:
             return self.input_frames
-        return min(self.front_end.frames, self.front_end.frames_in(self.fit_seconds))
+        return min(self.front_end.frames, max(self.input_frames, self.front_end.frames_in(self.fit_seconds)))
 
 
 def to_dict(recipe: Recipe) -> dict[str, object]:

@@ -5,6 +5,9 @@ against each other, before training begins. They have memorised the training set
 nothing to learn, so they are off while training.
 """
 
+from typing import Any
+
+import torch
 from torch import Tensor, nn
 
 from core.models.networks.expert_ensemble import ExpertEnsemble
@@ -12,6 +15,8 @@ from core.models.networks.residual_cnn import ResidualCNN
 
 
 class EnsembleCNN(nn.Module):
+    network_weight: Tensor
+
     def __init__(
         self,
         *,
@@ -22,16 +27,16 @@ class EnsembleCNN(nn.Module):
         width: int = 32,
         dropout: float = 0.4,
         memory: int = 100,
-        network_weight: float = 0.4,
+        network_weight: float = 0.3,
     ) -> None:
         """Args:
         frames: not used, since any length will do.
         frame_seconds, memory: see `ExpertEnsemble`.
         width, dropout: of the residual network.
-        network_weight: factor of the residual network's logits in the sum.
+        network_weight: factor of the residual network's logits in the sum, until `weigh` sets another.
         """
         super().__init__()
-        self.network_weight = network_weight
+        self.register_buffer("network_weight", torch.tensor(network_weight))
         self.network = ResidualCNN(n_mels=n_mels, genres=genres, frames=frames, width=width, dropout=dropout)
         self.experts = ExpertEnsemble(n_mels, genres, frame_seconds=frame_seconds, memory=memory)
 
@@ -42,3 +47,13 @@ class EnsembleCNN(nn.Module):
             return logits_BC
         experts_BC: Tensor = self.experts(mel_BMT)
         return self.network_weight * logits_BC.float() + experts_BC
+
+    @torch.no_grad()
+    def weigh(self, *, network: float, experts: float) -> None:
+        """Sets the factor of the residual network's logits, and multiplies the experts' by ``experts``."""
+        self.network_weight.fill_(network)
+        self.experts.scale(experts)
+
+    def describe(self) -> dict[str, Any]:
+        """What the experts chose, and the network's weight beside them."""
+        return self.experts.describe() | {"network_weight": float(self.network_weight)}

@@ -37,8 +37,8 @@ BANDWIDTHS = (2.0, 3.0, 5.0, 10.0)
 RIDGES = (0.1, 0.3, 1.0)
 KERNEL_WIDTH = 0.5
 """Exponent of the kernel between two clips as far apart as the average clip is from the mean of all."""
-HIGHEST_WEIGHT = 100.0
-"""Of an expert in the sum: the kernel's logits are of the order of 0.1."""
+LIKELY_WEIGHT = 2.0
+"""Of an expert in the sum, in units of the deviation of its logits: the deviation of a Gaussian prior around 0."""
 
 
 class Statistics(Protocol):
@@ -137,17 +137,20 @@ class ExpertEnsemble(nn.Module):
         return statistics_BF
 
     @torch.no_grad()
-    def fit(self, to: Iterable[ClipWindows], by: Iterable[ClipWindows], folds_I: Tensor) -> None:
+    def fit(self, to: Iterable[ClipWindows], by: Iterable[ClipWindows], folds_I: Tensor) -> Tensor | None:
         """Fits to windows of the training set, every genre counting the same, after choosing the settings.
 
         Args:
             to: windows to fit to, the same number of each clip.
             by: windows of the same clips, in the same order, as the network will be given them.
             folds_I: the inner fold of each clip; clips of one group are in one fold.
+
+        Returns:
+            As `fit_measured`.
         """
         features_IWF, labels_I = self._measured(to)
         judged_IJF, _ = self._measured(by)
-        self.fit_measured(features_IWF, judged_IJF, labels_I, folds_I)
+        return self.fit_measured(features_IWF, judged_IJF, labels_I, folds_I)
 
     @torch.no_grad()
     def fit_measured(
@@ -175,6 +178,11 @@ class ExpertEnsemble(nn.Module):
         self.settings.copy_(torch.tensor([*settings[:4], *settings.weights, exponent]))
         self._fit(features_IWF, labels_I, settings, exponent)
         return held_out_IC
+
+    @torch.no_grad()
+    def scale(self, factor: float) -> None:
+        """Multiplies the logits."""
+        self.settings[4:7] *= factor
 
     def describe(self) -> dict[str, float | dict[str, float]]:
         """What was chosen: the settings, and for each expert its weight and its accuracy on groups not fitted to."""
@@ -266,7 +274,10 @@ def _choose(
 
 
 def pooled(logits: list[Tensor], labels_I: Tensor) -> tuple[list[float], float]:
-    """The factors of the experts' logits whose sum has the lowest cross-entropy (convex in them), and that."""
+    """The factors of the experts' logits whose sum has the lowest cross-entropy (convex in them), and that.
+
+    Of few clips they are shrunk by a prior: experts that know a handful of clips by chance get no certainty from it.
+    """
     from scipy.optimize import minimize  # type: ignore[import-untyped]
 
     logits_EIC = torch.stack(logits).cpu()
@@ -277,9 +288,11 @@ def pooled(logits: list[Tensor], labels_I: Tensor) -> tuple[list[float], float]:
         weights_E = torch.tensor(weights, dtype=torch.float64)
         sums_IC = torch.einsum("e,eic->ic", weights_E, logits_EIC)
         error_IC = (sums_IC.softmax(1) - F.one_hot(labels_I, sums_IC.shape[1])) / len(labels_I)
-        return float(F.cross_entropy(sums_IC, labels_I)), torch.einsum("eic,ic->e", logits_EIC, error_IC).tolist()
+        prior_E = weights_E / LIKELY_WEIGHT**2 / len(labels_I)
+        gradient_E = torch.einsum("eic,ic->e", logits_EIC, error_IC) + prior_E
+        return float(F.cross_entropy(sums_IC, labels_I) + weights_E @ prior_E / 2), gradient_E.tolist()
 
-    found = minimize(loss, [1.0 / len(logits)] * len(logits), jac=True, bounds=[(0.0, HIGHEST_WEIGHT)] * len(logits))
+    found = minimize(loss, [1.0 / len(logits)] * len(logits), jac=True, bounds=[(0.0, None)] * len(logits))
     return [weight / scale for weight, scale in zip(found.x.tolist(), scale_E.tolist(), strict=True)], float(found.fun)
 
 

@@ -50,10 +50,17 @@ def baseline(features: FeatureSet, train: Tensor, clips: Tensor) -> Baseline:
 
 
 def _band_statistics(features: FeatureSet, clips: Tensor) -> npt.NDArray[np.float32]:
-    """Mean, deviation and deviation of the difference over time of every band, in the clip's own scale: [N, 3 M]."""
+    """Mean, deviation and deviation of the difference over time of every band, in the clip's own scale: [N, 3 M].
+
+    Of a clip with several excerpts, the mean over them.
+    """
     rows = []
     for i in clips.tolist():
-        mel_MT = own_scale(features.as_decibels(features.spectrogram(i, 0)).float()[None])[0]
-        change_MT = mel_MT.diff(dim=1)
-        rows.append(torch.cat([mel_MT.mean(1), mel_MT.std(1), change_MT.std(1)]))
-    return torch.stack(rows).nan_to_num().numpy()  # a clip of one frame has no deviation
+        excerpts = []
+        for excerpt in range(int(features.excerpts.count_N[i])):
+            mel_MT = own_scale(features.as_decibels(features.spectrogram(i, excerpt)).float()[None])[0]
+            change_MT = mel_MT.diff(dim=1)
+            excerpts.append(torch.cat([mel_MT.mean(1), mel_MT.std(1), change_MT.std(1)]))
+        # An excerpt of one frame has no deviation.
+        rows.append(torch.stack(excerpts).nan_to_num().mean(0))
+    return torch.stack(rows).numpy()

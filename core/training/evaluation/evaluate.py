@@ -22,6 +22,7 @@ from core.features.settings import FrontEndSettings
 from core.reports.metrics import Assessment, assess, macro_f1
 from core.runs.folder import dataset_name
 from core.training.checkpoint import TrainedModel, load_model
+from core.training.evaluation.baseline import baseline
 from core.training.evaluation.clip_selection import select_clips
 from core.training.evaluation.significance import interval_of_share, mcnemar
 from core.training.loop.calibration import calibration_error, calibration_noise
@@ -62,7 +63,9 @@ def evaluate(
         on_note: called with the label source, and what else a user should know about the labels.
 
     Returns:
-        The fields of `core.reports.metrics.Assessment`, and ``model``, ``dataset`` and ``protocol``; with
+        The fields of `core.reports.metrics.Assessment`, and ``model``, ``dataset`` and ``protocol``; where the dataset
+        holds the clips that the model was trained on, ``baseline``, the fields of
+        `core.training.evaluation.baseline.Baseline`; with
         ``against``, also ``against``, the other's ``model`` and ``accuracy``, and ``mcnemar``: ``clips``, how many of
         them each model alone got right, ``only_this`` and ``only_other``, and ``p``. With a tree of genres that has
         several levels, also ``levels``: ``accuracy``, ``macro_f1`` and ``genres`` of the model's genres, ``leaf``, and
@@ -109,6 +112,9 @@ def evaluate(
     facts |= msgspec.to_builtins(assessment) | {"labels": found.label_source}
     if found.tree is not None and (levels := levels_of(assessment, found.tree)):
         facts["levels"] = levels
+    train = [i for i, part in enumerate(models[0].dataset.parts_of(clips)) if part == "train"]
+    if len({clips[i].genre for i in train}) > 1 and not set(train) & set(known):
+        facts["baseline"] = msgspec.to_builtins(baseline(sets[0], torch.tensor(train), torch.tensor(known)))
     if against is not None:
         facts["against"] = {"model": str(against), "accuracy": evaluations[1].accuracy}
         test = mcnemar(*((one.predictions == one.labels).tolist() for one in evaluations))

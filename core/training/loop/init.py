@@ -21,6 +21,7 @@ from core.training.loop.precision import choose_precision, make_deterministic
 from core.training.loop.sampler import batch_bounds, random_windows, spaced_windows
 from core.training.loop.step import Augmentation
 from core.training.loop.train_state import TrainState
+from core.training.loop.weigh import HeldOut, hold_out
 from core.training.recipe import Recipe
 from core.util.errors import UserError
 
@@ -60,7 +61,7 @@ def init_train_state(recipe: Recipe, loader: BatchLoader, train: Tensor, group: 
     windows = random_windows(train, loader.excerpts, loader.frames, loader.width, 1, recipe.seed, epoch=0)
     fit_standardisation(model, loader.read(windows.part(0, STANDARDISE_WINDOWS)).mel_BMT.to(home))
     init_batch_norm_stats(model, loader.read(windows.part(0, max(2, recipe.batch_size))).mel_BMT.to(home))
-    fit_experts(model, recipe, loader, train, home)
+    held = fit_experts(model, recipe, loader, train, home)
     bounds = batch_bounds(len(train) * recipe.crops_per_clip, recipe.batch_size)
     smallest = min(last - first for first, last in bounds)
     if smallest < group.info.size:
@@ -68,18 +69,30 @@ def init_train_state(recipe: Recipe, loader: BatchLoader, train: Tensor, group: 
             f"A batch of {smallest} is too small for {group.info.size} processes: choose a larger batch size."
         )
     precision = choose_precision(recipe, loader.device)
-    return TrainState(model, recipe, precision, genres=genres, batches=len(bounds), group=group)
+    return TrainState(model, recipe, precision, genres=genres, batches=len(bounds), group=group, held=held)
 
 
-def fit_experts(model: nn.Module, recipe: Recipe, loader: BatchLoader, train: Tensor, device: torch.device) -> None:
-    """Fits those experts of a network that have a closed form, if it has any, to windows of the training set."""
+def fit_experts(
+    model: nn.Module, recipe: Recipe, loader: BatchLoader, train: Tensor, device: torch.device
+) -> HeldOut | None:
+    """Fits those experts of a network that have a closed form, if it has any, to windows of the training set.
+
+    Returns:
+        The clips to weigh the network by beside its experts, if the recipe asks for it and there are enough.
+    """
+    held = None
     for module in model.modules():
         if isinstance(module, StatisticsExpert):
             module.fit(expert_windows(recipe, loader, train, device))
         elif isinstance(module, ExpertEnsemble):
-            folds = inner_folds([loader.features.clips[i] for i in _expert_clips(train).tolist()])
+            folds_N = inner_folds([loader.features.clips[i] for i in train.tolist()])
+            judged_I = _expert_clips(train)
             judged_by = judging_windows(recipe, loader, train, device)
-            module.fit(expert_windows(recipe, loader, train, device), judged_by, folds)
+            logits_IC = module.fit(expert_windows(recipe, loader, train, device), judged_by, folds_N[_evenly(train)])
+            if logits_IC is not None:
+                epochs = round(recipe.weigh_after * recipe.epochs)
+                held = hold_out(epochs, folds_N, train, judged_I, logits_IC.cpu())
+    return held
 
 
 def judging_windows(recipe: Recipe, loader: BatchLoader, train: Tensor, device: torch.device) -> Iterator[ClipWindows]:
@@ -93,7 +106,12 @@ def judging_windows(recipe: Recipe, loader: BatchLoader, train: Tensor, device: 
 
 def _expert_clips(train: Tensor) -> Tensor:
     """The training clips that experts are fitted to."""
-    return train[torch.linspace(0, len(train) - 1, min(len(train), EXPERT_CLIPS)).round().long()]
+    return train[_evenly(train)]
+
+
+def _evenly(train: Tensor) -> Tensor:
+    """Their places among the training clips."""
+    return torch.linspace(0, len(train) - 1, min(len(train), EXPERT_CLIPS)).round().long()
 
 
 def expert_windows(recipe: Recipe, loader: BatchLoader, train: Tensor, device: torch.device) -> Iterator[ClipWindows]:

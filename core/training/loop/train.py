@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 import torch
 from torch import Tensor, nn
 
+from core.models.networks.ensemble_cnn import EnsembleCNN
 from core.training.checkpoint import BestEpoch, EpochMetrics
 from core.training.distributed.group import SINGLE, ProcessGroup
 from core.training.loop.calibration import calibrate
@@ -15,6 +16,7 @@ from core.training.loop.precision import Precision
 from core.training.loop.sampler import batch_bounds, random_windows, spaced_windows
 from core.training.loop.step import Augmentation, Step, build_step
 from core.training.loop.train_state import TrainState
+from core.training.loop.weigh import HeldOut, weigh
 
 EVALUATION_FRAMES = 16 * 1292
 """Frames per forward pass in an evaluation, whatever the length of the windows: bounds its memory."""
@@ -66,24 +68,29 @@ def train_model(
         Diverged: the loss is NaN or infinite.
     """
     recipe, progress = train_state.recipe, train_state.progress
-    step = build_step(train_state, augment)
+    step, held = build_step(train_state, augment), train_state.held
     while not train_state.finished:
         callbacks.epoch_started(train_state)
         epoch = progress.epoch + 1
+        clips, weights_N = train_clips, weights
+        if held is not None and epoch <= held.epochs:
+            clips, weights_N = clips[held.others_N], None if weights is None else weights[held.others_N]
         windows = random_windows(
-            train_clips,
+            clips,
             loader.excerpts,
             loader.frames,
             loader.width,
             recipe.crops_per_clip,
             recipe.seed,
             epoch,
-            weights,
+            weights_N,
         )
         batches = loader.batches(windows, recipe.batch_size, progress.batch, train_state.group)
         train_epoch(step, batches, callbacks)
         train_loss, train_accuracy = train_state.train_metrics()
         callbacks.epoch_trained(train_state)
+        if held is not None and epoch == held.epochs:
+            weigh_network(train_state, loader, held)
 
         validation, best = None, None
         if valid_clips is not None:
@@ -108,6 +115,20 @@ def train_model(
         )
         train_state.end_epoch(metrics, best)
         callbacks.epoch_finished(train_state, metrics, validation)
+
+
+def weigh_network(train_state: TrainState, loader: BatchLoader, held: HeldOut) -> None:
+    """Weighs a network against its experts by the held-out clips, on which it trains from now on."""
+    models = {model for model in (train_state.model, train_state.eval_model) if isinstance(model, EnsembleCNN)}
+    network = evaluate_model(
+        train_state.eval_model.get_submodule("network"),
+        loader,
+        held.clips,
+        crops=train_state.recipe.test_crops,
+        precision=train_state.precision,
+        group=train_state.group,
+    )
+    weigh(models, held, network)
 
 
 def train_epoch(step: Step, batches: Iterator[Batch], callbacks: Callbacks) -> None:

@@ -20,6 +20,7 @@ from core.training.distributed.group import SINGLE, ProcessGroup
 from core.training.errors import Diverged
 from core.training.loop.optim import WeightAverage, build_optimiser, learning_rate
 from core.training.loop.precision import Precision
+from core.training.loop.weigh import HeldOut
 from core.training.recipe import Recipe
 
 
@@ -35,17 +36,20 @@ class TrainState:
         genres: int,
         batches: int,
         group: ProcessGroup = SINGLE,
+        held: HeldOut | None = None,
     ) -> None:
         """Args:
         model: freshly built; it is moved to the device.
         batches: optimiser steps in an epoch.
         group: the processes that share every batch.
+        held: clips to weigh the network by.
         """
         self.recipe = recipe
         self.precision = precision
         self.genres = genres
         self.batches = batches
         self.group = group
+        self.held = held
         self.model = precision.to_device(model)
         self.parallel_model = group.wrap(self.model)
         """The network to call in training: ``model`` itself, or the wrapper that averages gradients over processes."""

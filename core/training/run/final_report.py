@@ -10,6 +10,7 @@ from torch import Tensor
 
 from core.dataset.feature_set import FeatureSet
 from core.dataset.split import sharing_artist
+from core.models.networks.ensemble_cnn import EnsembleCNN
 from core.models.networks.expert_ensemble import ExpertEnsemble
 from core.models.ood.thresholds import WINDOW_SECONDS, cut, fit_thresholds
 from core.reports.metrics import Assessment, as_text
@@ -100,8 +101,12 @@ def final_report(
         "sharing_artist": sharing_artist(data.features.clips, clips.tolist(), data.train.tolist()),
     }
     for module in train_state.eval_model.modules():
-        if isinstance(module, ExpertEnsemble):
-            facts["experts"] = module.describe()
+        if isinstance(module, EnsembleCNN | ExpertEnsemble):
+            facts["experts"] = module.describe() | {
+                "window_seconds": recipe.input_frames * recipe.front_end.frame_seconds,
+                "fit_seconds": recipe.fit_frames * recipe.front_end.frame_seconds,
+            }
+            break
     _save_report(run, facts, assessment, baseline(data.features, data.train, clips), save)
     _save_curves(run, f"{recipe.model} on {facts['dataset']}", train_state.progress, save)
     if recipe.spectrograms:
@@ -143,10 +148,13 @@ def _chosen(experts: dict[str, Any]) -> str:
         f"{name} {percent(experts['accuracies'][name])} (weight {weight:.2g})"
         for name, weight in experts["weights"].items()
     )
+    network = f"; weight of the network {experts['network_weight']:.2g}" if "network_weight" in experts else ""
     return (
-        f"experts on inner folds of the training clips: {shares}; together {percent(experts['accuracies']['ensemble'])}"
-        f"\nchosen: shrinkage {experts['shrinkage']:.2g} and {experts['memory_shrinkage']:.2g}, "
-        f"bandwidth {experts['bandwidth']:.3g}, ridge {experts['ridge']:.2g}"
+        f"experts on inner folds of the training clips: {shares}; together "
+        f"{percent(experts['accuracies']['ensemble'])}{network}\n"
+        f"chosen: shrinkage {experts['shrinkage']:.2g} and {experts['memory_shrinkage']:.2g}, "
+        f"bandwidth {experts['bandwidth']:.3g}, ridge {experts['ridge']:.2g}; fitted to windows of "
+        f"{experts['fit_seconds']:.3g} s, judged on windows of {experts['window_seconds']:.3g} s"
     )
 
 

@@ -63,7 +63,7 @@ async def test_a_clip_is_seen_under_each_effect_and_written(genres: Path, tmp_pa
         await pilot.press("]", "r")
         await until_shown(pilot, "bass-pulse.00000 · 2 of 30", "seed 1")
         await pilot.press("w")
-        await until_shown(pilot, "12 files in ~/preview/bass-pulse.00000-best-1")
+        await until_shown(pilot, "16 files in ~/preview/bass-pulse.00000-best-1")
         assert (tmp_path / "preview" / "bass-pulse.00000-best-1" / "time_mask.wav").is_file()
         await pilot.press("escape")
         await until_shown(pilot, "Start training")

@@ -21,7 +21,10 @@ if TYPE_CHECKING:
 
 def facts_of(outcomes: list["FoldResult"], features: "FeatureSet", protocol: str, groups: str | None) -> dict[str, Any]:
     """The whole result as plain values, for ``--json``."""
+    import torch
+
     from core.reports.metrics import classification_report
+    from core.training.evaluation.baseline import baseline
     from core.training.evaluation.significance import interval_of_share
     from core.training.loop.calibration import calibrate, calibration_noise
 
@@ -32,6 +35,7 @@ def facts_of(outcomes: list["FoldResult"], features: "FeatureSet", protocol: str
         evaluation = outcome.evaluation
         table = classification_report(evaluation.labels.tolist(), evaluation.predictions.tolist(), features.genres)
         fitted = calibrate(evaluation)
+        to_beat = baseline(features, torch.tensor(outcome.fold.train), torch.tensor(outcome.fold.test))
         runs.append(
             {
                 "name": outcome.fold.name,
@@ -47,6 +51,7 @@ def facts_of(outcomes: list["FoldResult"], features: "FeatureSet", protocol: str
                     "calibration_error": fitted["ece_valid"],
                     "calibration_noise": calibration_noise(evaluation.probabilities(fitted["temperature"])),
                 },
+                "baseline": msgspec.to_builtins(to_beat),
                 "seconds": outcome.seconds,
             }
         )
@@ -67,6 +72,7 @@ def facts_of(outcomes: list["FoldResult"], features: "FeatureSet", protocol: str
         "calibrated": {"fitted_to": "the measured clips"}
         | {key: mean(run["calibrated"][key] for run in runs) for key in runs[0]["calibrated"]},
         "clips": len(predicted),
+        "baseline": {key: mean(run["baseline"][key] for run in runs) for key in runs[0]["baseline"]},
         "runs": runs,
         "genres": features.genres,
         "confusion": confusion.tolist() if not isinstance(confusion, int) else [],
@@ -116,6 +122,13 @@ def text_of(facts: dict[str, Any]) -> str:
         low, high = facts["interval_of_clips"]
         by = f"Wilson, of {facts['clips']} independent clips"
         lines.append(f"           95% interval {percent(low)} to {percent(high)} ({by})")
+    to_beat = facts["baseline"]
+    lines.append(
+        f"baseline   {percent(to_beat['svm'])} (support-vector machine on band statistics), "
+        f"{percent(to_beat['majority'])} (most frequent genre)"
+    )
+    if facts["accuracy"] <= max(to_beat.values()):
+        lines.append("           The model is no better than this baseline.")
     lines.append(f"macro F1   {mean(run['macro_f1'] for run in facts['runs']):.3f}")
     fitted = facts["calibrated"]
     lines.append(

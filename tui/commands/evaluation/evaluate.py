@@ -45,6 +45,7 @@ def run(args: argparse.Namespace) -> int:
     against = None if args.against is None else find_model(args.against, runs_dir(args))
 
     from core.reports.metrics import Assessment, as_text
+    from core.training.evaluation.baseline import Baseline
     from core.training.evaluation.evaluate import evaluate
 
     print_note(f"evaluating {path}" + (f" against {against}" if against else ""))
@@ -66,6 +67,8 @@ def run(args: argparse.Namespace) -> int:
         print_json(figures)
     else:
         heading = f"{figures['model']} on {figures['dataset']}: {figures['protocol']}"
+        if "baseline" in figures:
+            heading += f"\n{msgspec.convert(figures['baseline'], Baseline).as_text(figures['accuracy'])}"
         below = [*_levels(figures), *(_comparison(figures) if against else [])]
         print_lines(as_text(msgspec.convert(figures, Assessment), heading, "\n".join(below)))
     return DONE

@@ -10,6 +10,7 @@ import pytest
 
 from core.dataset.clip import Clip
 from core.dataset.pack import import_archive
+from core.runs.journal.log_lines import percent
 from core.training.evaluation.crossval import column_folds, grouped_folds, groups_of, load, random_folds
 from core.training.evaluation.significance import interval_of_groups, interval_of_mean, interval_of_share, mcnemar
 from core.training.presets import preset
@@ -92,6 +93,7 @@ def test_command_tells_protocol_mean_deviation_and_interval(
     assert "'valid'" in facts["protocol"]
     assert facts["interval"][0] <= facts["accuracy"] <= facts["interval"][1]
     assert sum(map(sum, facts["confusion"])) == 24
+    assert facts["baseline"] == {"majority": 0.5, "svm": 1.0}  # it sees the stripes, too
     assert len(facts["predictions"]) == 12
     assert all(len(row["predicted"]) == 2 for row in facts["predictions"])
     # The same again is the same again, and McNemar's test says so.
@@ -136,6 +138,9 @@ def test_folds_by_artist_have_the_interval_of_whole_artists(
     assert main(["crossval", str(pack), *SMALL, *folds]) == 0
     out = capsys.readouterr().out
     assert "(9 whole groups of artist, resampled 5,000 times)" in out and "Wilson" not in out
+    assert f"baseline   {percent(facts['baseline']['svm'])} (support-vector machine on band statistics)" in out
+    lost = facts["accuracy"] <= max(facts["baseline"].values())
+    assert ("The model is no better than this baseline." in out) == lost
 
 
 def fake_result(path: Path, protocol: str, clips: list[Clip], keep: slice) -> Path:

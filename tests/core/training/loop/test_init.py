@@ -166,7 +166,13 @@ def test_experts_hear_each_window_as_it_is_and_as_it_could_have_sounded(
     tricks = AugmentationSettings(time_mask=1.0, frequency_mask=1.0, mixup=1.0, roll=1.0)
     sound = AugmentationSettings(equaliser=1.0, mixup=1.0)
     seconds = 40 * lives.FRONT_END.hop_length / lives.FRONT_END.sample_rate
-    alike = Recipe(data=str(collection), front_end=lives.FRONT_END, augmentation=tricks, fit_seconds=seconds)
+    alike = Recipe(
+        data=str(collection),
+        front_end=lives.FRONT_END,
+        augmentation=tricks,
+        crop_seconds=seconds / 2,
+        fit_seconds=seconds,
+    )
     changed = structs.replace(alike, augmentation=sound)
     train = torch.arange(len(features))
     (mel, labels), *_ = expert_windows(alike, loader, train, loader.device)
@@ -178,6 +184,8 @@ def test_experts_hear_each_window_as_it_is_and_as_it_could_have_sounded(
     # An equaliser adds the same to all of a band's frames.
     added = twice[:, EXPERT_WINDOWS:] - mel
     assert (added.std(3) < 1e-4).all() and added.abs().max() > 1
+    at_least_a_crop = structs.replace(alike, crop_seconds=seconds, fit_seconds=seconds / 2)
+    assert next(expert_windows(at_least_a_crop, loader, train, loader.device))[0].shape[3] == 40
     whole = structs.replace(alike, fit_seconds=1000.0)
     assert next(expert_windows(whole, loader, train, loader.device))[0].shape[3] == lives.FRONT_END.frames
     monkeypatch.setattr(init, "EXPERT_CLIPS", 3)

@@ -1,0 +1,77 @@
+"""How much a network counts beside its experts: chosen by training clips that neither of the two has learnt from.
+
+The experts judge clips whose groups they were not fitted to before training begins. The network does not train on one
+inner fold of the training clips in the first epochs (`Recipe.weigh_after` of them). Then its weight is chosen by its
+logits for that fold, and it trains on all clips for the remaining epochs. Suffixes: N clips, C genres.
+"""
+
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from core.models.networks.ensemble_cnn import EnsembleCNN
+from core.models.networks.expert_ensemble import pooled
+from core.training.loop.evaluation import Evaluation
+
+FEWEST_CLIPS = 40
+"""Clips of the held-out fold by which a weight is chosen; with fewer, the weight stays as it is."""
+
+CANDIDATES = [i / 20 for i in range(31)]
+"""Weights of the network beside experts that count 1."""
+DEVIATION = 0.15
+"""Of a Gaussian prior around the default weight."""
+
+
+@dataclass(frozen=True)
+class HeldOut:
+    """An inner fold of the training clips, until the network is weighed."""
+
+    epochs: int
+    """Epochs of the network without the fold."""
+    others_N: Tensor
+    """Places of the clips to train on, among the training clips; as many as there are training clips."""
+    clips: Tensor
+    """The clips to judge, as indices into the feature set."""
+    expert_logits_NC: Tensor
+    """What experts say of them that were fitted without their fold, float64."""
+
+
+def hold_out(epochs: int, folds_N: Tensor, train: Tensor, judged: Tensor, expert_logits_NC: Tensor) -> HeldOut | None:
+    """The last fold; None where it has too few clips to choose by.
+
+    Args:
+        folds_N: the inner fold of each training clip.
+        train: the training clips, as indices into the feature set.
+        judged: those of them that the experts have judged, in ascending order, and in the order of their logits.
+    """
+    held = folds_N == folds_N.max()
+    of_fold = torch.isin(judged, train[held])
+    others = (~held).nonzero()[:, 0]
+    if not epochs or int(of_fold.sum()) < FEWEST_CLIPS or not len(others):
+        return None
+    # As many clips an epoch as afterwards, so that every epoch has the same number of batches.
+    return HeldOut(epochs, others[torch.arange(len(train)) % len(others)], judged[of_fold], expert_logits_NC[of_fold])
+
+
+def weigh(models: Iterable[EnsembleCNN], held: HeldOut, network: Evaluation) -> None:
+    """Sets the weights of network and experts that minimise the cross-entropy of the held-out clips.
+
+    The network's weight is shrunk towards its default, since it is chosen by few clips.
+
+    Args:
+        models: the network, and its moving average where there is one; both have the same weights.
+        network: of the residual network alone, on ``held.clips``.
+    """
+    models = list(models)
+    usual, experts_NC = float(models[0].network_weight), held.expert_logits_NC.cpu()
+    best = (math.inf, usual, 1.0)
+    for weight in CANDIDATES:
+        (factor,), loss = pooled([experts_NC + weight * network.logits], network.labels)
+        prior = ((weight - usual) / DEVIATION) ** 2 / 2 / len(network.labels)
+        best = min(best, (loss + prior, weight, factor))
+    _, weight, factor = best
+    for model in models:
+        model.weigh(network=weight * factor, experts=factor)
