@@ -25,6 +25,7 @@ from core.dataset.scan import OnProgress, scan
 from core.dataset.split import column_values, split, union_find
 from core.dataset.split_settings import SplitSettings
 from core.training.checkpoint import EpochMetrics
+from core.training.evaluation.baseline import Baseline, baseline
 from core.training.loop.evaluation import Evaluation
 from core.training.loop.init import augmentation, init_train_state, sampling_weights
 from core.training.loop.loader import BatchLoader
@@ -51,6 +52,7 @@ class FoldResult:
 
     fold: Fold
     evaluation: Evaluation
+    baseline: Baseline
     seconds: float
 
 
@@ -191,7 +193,9 @@ def cross_validate(
             crops=recipe.test_crops,
             precision=train_state.precision,
         )
-        yield FoldResult(fold, evaluation, time.monotonic() - began)
+        seconds = time.monotonic() - began
+        to_beat = baseline(features, torch.tensor(fold.train), torch.tensor(fold.test))
+        yield FoldResult(fold, evaluation, to_beat, seconds)
 
 
 def train_all_epochs(

@@ -21,10 +21,7 @@ if TYPE_CHECKING:
 
 def facts_of(outcomes: list["FoldResult"], features: "FeatureSet", protocol: str, groups: str | None) -> dict[str, Any]:
     """The whole result as plain values, for ``--json``."""
-    import torch
-
     from core.reports.metrics import classification_report
-    from core.training.evaluation.baseline import baseline
     from core.training.evaluation.significance import interval_of_share
     from core.training.loop.calibration import calibrate, calibration_noise
 
@@ -35,7 +32,6 @@ def facts_of(outcomes: list["FoldResult"], features: "FeatureSet", protocol: str
         evaluation = outcome.evaluation
         table = classification_report(evaluation.labels.tolist(), evaluation.predictions.tolist(), features.genres)
         fitted = calibrate(evaluation)
-        to_beat = baseline(features, torch.tensor(outcome.fold.train), torch.tensor(outcome.fold.test))
         runs.append(
             {
                 "name": outcome.fold.name,
@@ -51,7 +47,7 @@ def facts_of(outcomes: list["FoldResult"], features: "FeatureSet", protocol: str
                     "calibration_error": fitted["ece_valid"],
                     "calibration_noise": calibration_noise(evaluation.probabilities(fitted["temperature"])),
                 },
-                "baseline": msgspec.to_builtins(to_beat),
+                "baseline": msgspec.to_builtins(outcome.baseline),
                 "seconds": outcome.seconds,
             }
         )
