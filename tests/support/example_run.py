@@ -18,14 +18,12 @@ VAL_CLIPS = 10
 """Validation clips a genre."""
 
 
-def run_started(
-    epochs: int, *, resumed_from: int | None = None, data: str = "/music/gtzan-mini/genres"
-) -> ev.RunStarted:
+def run_started(epochs: int, *, resumed_from: int | None = None, dataset: str = "gtzan-mini") -> ev.RunStarted:
     return ev.RunStarted(
-        recipe={"data": "/music/gtzan-mini/genres", "preset": "seed", "epochs": epochs, "batch_size": 16, "seed": 0},
+        recipe={"data": f"/music/{dataset}/genres", "preset": "seed", "epochs": epochs, "batch_size": 16, "seed": 0},
         device="cuda:0",
         device_name="NVIDIA H100",
-        dataset="gtzan-mini",
+        dataset=dataset,
         model="seed_cnn",
         epochs=epochs,
         pid=4242,

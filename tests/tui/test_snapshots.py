@@ -3,13 +3,17 @@
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
+import msgspec
 import pytest
 from textual.pilot import Pilot
 
-from core.dataset.synthetic import make_demo
+from core.dataset.synthetic import STYLES, make_demo
+from core.inference.find_model import list_models
+from core.runs.folder import RunFolder
 from tests.support import example_run as made_up_run
 from tests.support.pilot import until_shown
 from tui.app import GenreApp
+from tui.dialogs.model_picker import ModelPicker
 from tui.shell.settings import Settings
 
 SIZES = [(80, 24), (120, 40), (200, 60)]
@@ -78,6 +82,31 @@ def test_a_question(snap_compare: Compare, runs: Path) -> None:
 
 def test_help(snap_compare: Compare, runs: Path) -> None:
     assert snap_compare(GenreApp(runs), terminal_size=SIZES[1], run_before=keys("?", shows="This screen"))
+
+
+@pytest.mark.parametrize("size", SIZES[:2], ids=str)
+def test_the_list_of_models(snap_compare: Compare, tmp_path: Path, size: tuple[int, int]) -> None:
+    """The bundled model, a tested run, one on synthetic sounds, and one that failed after an epoch."""
+    sounds = list(STYLES)
+    demo = msgspec.structs.replace(made_up_run.scanned(), genres=sounds, clips=dict.fromkeys(sounds, 12))
+    for name, events in (
+        ("gtzan-best-1", made_up_run.whole(20)),
+        ("demo-quick-1", [made_up_run.run_started(20, dataset="demo"), demo, *made_up_run.whole(20)[2:]]),
+        ("gtzan-best-2", made_up_run.failed(1)),
+    ):
+        run = RunFolder(made_up_run.write_run(tmp_path / "runs" / name, events))
+        run.best_model_path.touch()
+    report = '{"part": "test", "accuracy": 0.78, "interval": [0.69, 0.85]}'
+    (tmp_path / "runs" / "gtzan-best-1" / "report.json").write_text(report)
+
+    async def drive(pilot: Pilot[None]) -> None:
+        await until_shown(pilot, "gtzan-best-2")
+        choices = list_models(tmp_path / "runs")
+        await pilot.app.push_screen(ModelPicker(choices, choices[0].path))
+        await pilot.press("end")
+        await until_shown(pilot, "seed_cnn · demo · 10 genres")
+
+    assert snap_compare(GenreApp(Path("runs")), terminal_size=size, run_before=drive)
 
 
 @pytest.mark.parametrize("ascii", [False, True], ids=["unicode", "ascii"])

@@ -1,5 +1,7 @@
 """The whole tour, as the README takes a newcomer through it: in tmux, with the real trainer and the real classifier."""
 
+import re
+import shlex
 from pathlib import Path
 
 import psutil
@@ -7,6 +9,7 @@ import pytest
 
 from core.dataset.synthetic import make_demo
 from core.runs.directory import list_runs
+from tests.support.paths import GTZAN_MINI
 from tests.support.pseudo_terminal import wait_until
 from tests.support.tmux import HAVE_TMUX, Tmux
 
@@ -71,6 +74,13 @@ def test_from_a_folder_to_a_verdict(tmp_path: Path) -> None:
         tmux.press("q")
         tmux.wait_for("left with 0")
         assert "Training continues" not in tmux.screen()
+
+        # A real song is for the bundled model, not for one of synthetic sounds that is newer.
+        songs = sorted(GTZAN_MINI.glob("*/*")) or sorted(tmp_path.glob("genres/*/*.au"))
+        tmux.type(f"clear; {tmux.app('classify', shlex.quote(str(songs[0])))}")
+        tmux.press("Enter")
+        tmux.wait_for(r"model default \(bundled; genre-tui use RUN chooses another\)", patience=TRAINING)
+        tmux.wait_for(re.escape(songs[0].name))
     wait_until(lambda: not _alive(run.path), "every process to be gone")
 
 

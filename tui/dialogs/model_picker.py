@@ -15,9 +15,10 @@ from textual.widgets import Static
 
 from core.inference.find_model import DEFAULT, ModelChoice, choose_model, list_models
 from core.util.errors import UserError
+from core.util.text import printable
 from tui.dialogs.questions import key_hints
 from tui.shell.base import BaseApp
-from tui.text.model_table import model_table
+from tui.text.model_table import model_details, model_table
 from tui.widgets.row_list import RowList
 
 MOST_ROWS = 12
@@ -44,6 +45,12 @@ class ModelList(RowList):
         self.screen.query_one("#headings", Static).update(Content.styled(f"    {self.headings}", "$text-muted"))
         super().on_resize()
 
+    def _settle(self) -> None:
+        super()._settle()
+        choice = self.choices[self.cursor]
+        details = Content.assemble((printable(choice.name), "bold"), " · ", model_details(choice))
+        self.screen.query_one("#details", Static).update(details)
+
     def follows(self) -> bool:
         return False
 
@@ -63,7 +70,6 @@ class ModelList(RowList):
 class ModelPicker(ModalScreen[tuple[ModelChoice, bool] | None]):
     """Returns the model and whether it is to be used from now on, or None."""
 
-    DEFAULT_CSS = "ModelPicker .dialog { width: 110; }"
     BINDINGS: ClassVar = [
         Binding("U", "use", "use from now on"),
         Binding("escape", "cancel", "cancel"),
@@ -78,6 +84,7 @@ class ModelPicker(ModalScreen[tuple[ModelChoice, bool] | None]):
             yield Static(Content.styled("Choose a model", "bold"))
             yield Static("", id="headings")
             yield ModelList(self.choices, self.current)
+            yield Static("", id="details", classes="detail")
             yield key_hints({"enter": "use now", "U": "use from now on", "esc": "cancel"})
 
     @on(RowList.Chosen)

@@ -11,20 +11,36 @@ from tui.text.cells import fitted
 from tui.text.formatting import DASH, local_time, percent
 
 HEADINGS = ("name", "model", "dataset", "genres", "test accuracy", "date", "")
+NAME, NETWORK, DATASET, DATE = 0, 1, 2, 5
 LONGEST_NAME, LONGEST_DATASET = 28, 16
-SHORTEST_NAME = 10
+ROOM_FOR_CAVEATS = 16
 
 
 def model_table(choices: Sequence[ModelChoice], width: int | None = None) -> list[str]:
-    """The headings, then one line per model. Names are cut where the columns do not fit into ``width`` cells."""
+    """The headings, then one line per model.
+
+    Where the columns do not fit into ``width`` cells, the date is left out, then the network, then the dataset. What is
+    wrong with a model comes last and is cut.
+    """
     rows = [HEADINGS, *map(_cells, choices)]
     widths = [max(map(cell_len, column)) for column in zip(*rows, strict=True)]
-    widths[2] = min(widths[2], LONGEST_DATASET)
+    columns = list(range(len(HEADINGS)))
     if width is not None:
-        # The caveats come last and may be cut; without the other columns there is nothing to choose by.
-        room = width - sum(widths[1:-1]) - 2 * (len(widths) - 2)
-        widths[0] = max(SHORTEST_NAME, min(widths[0], LONGEST_NAME, room))
-    return ["  ".join(fitted(cell, size) for cell, size in zip(row, widths, strict=True)).rstrip() for row in rows]
+        widths[NAME] = min(widths[NAME], LONGEST_NAME)
+        widths[DATASET] = min(widths[DATASET], LONGEST_DATASET)
+        widths[-1] = min(widths[-1], ROOM_FOR_CAVEATS)
+        for column in (DATE, NETWORK, DATASET):
+            if sum(widths[c] + 2 for c in columns) - 2 > width:
+                columns.remove(column)
+        widths[-1] = max(0, width - sum(widths[c] + 2 for c in columns[:-1]))
+    return ["  ".join(fitted(row[c], widths[c]) for c in columns).rstrip() for row in rows]
+
+
+def model_details(choice: ModelChoice) -> str:
+    """Everything about one model, in one sentence that may be wrapped."""
+    _, network, dataset, genres, accuracy, date, caveats = _cells(choice)
+    facts = (network, dataset, f"{genres} genres", f"test accuracy {accuracy}", date, caveats)
+    return " · ".join(fact for fact in facts if fact and fact != DASH)
 
 
 def _cells(choice: ModelChoice) -> tuple[str, ...]:

@@ -13,6 +13,8 @@ from websockets.typing import Origin
 from core.inference import Classifier
 from core.inference.batch.labels import Labels
 from core.inference.types import as_plain
+from core.runs.lock import RunLock
+from core.runs.registry import register, registered
 from tests.support.served import PROBLEM, TOKEN, Serve, Served, a_run, chord, encoded, epoch, pcm
 from tests.support.small_model import a_sound
 from tests.support.waiting import wait_until
@@ -270,6 +272,16 @@ def test_runs_and_their_state(server: Served, runs_dir: Path) -> None:
     state = server.client.get("/v1/runs/listed").json()
     assert [row["epoch"] for row in state["history"]] == [1]
     assert server.client.get("/v1/runs/absent").json()["type"] == "urn:genre-tui:no-such-run"
+
+
+def test_only_runs_of_its_own_folder_are_served(server: Served, tmp_path: Path) -> None:
+    run, _ = a_run(tmp_path, "of-another-folder")
+    register(run)
+    assert run in registered()
+    with RunLock(run.lock_path):
+        assert run.name not in [listed["name"] for listed in server.client.get("/v1/runs").json()["runs"]]
+        assert server.client.get(f"/v1/runs/{run.name}").status_code == 404
+        assert server.client.get(f"/v1/runs/{run.name}/events").status_code == 404
 
 
 def events(text: str) -> list[tuple[int, str, dict[str, Any]]]:
