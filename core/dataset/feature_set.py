@@ -53,6 +53,10 @@ class FeatureSet:
     counts: Tensor | None = None
     """(N,) int64 on the CPU: how many excerpts each clip has, which are rows of ``mel`` one after the other; None where
     every clip has one."""
+    embeddings: Tensor | None = None
+    """(R, W, D) float32 on ``device``: those of an encoder, of windows evenly spaced over each excerpt."""
+    windows: Tensor | None = None
+    """(R,) int64: windows that each excerpt has; those behind are zeros."""
 
     def __len__(self) -> int:
         return len(self.clips)
@@ -78,7 +82,12 @@ class FeatureSet:
             mel = self.mel
         else:
             mel = _load(self.mel, device)
-        return replace(self, mel=mel, frames=self.frames.to(device), labels=self.labels.to(device))
+        moved = {
+            name: value.to(device)
+            for name in ("frames", "labels", "embeddings", "windows")
+            if (value := getattr(self, name)) is not None
+        }
+        return replace(self, mel=mel, **moved)
 
     @cached_property
     def excerpts(self) -> ExcerptRows:

@@ -10,10 +10,11 @@ import msgspec
 import torch
 from torch import Tensor, nn
 
-from core.export.real_front_end import RealFrontEnd
+from core.export.real_front_end import RealFrontEnd, with_real_front_ends
 from core.inference.onnx_backend import INPUT, LOGITS, OOD_SCORE, PROBABILITIES
 from core.inference.onnx_metadata import METADATA_KEY, NO_DIGEST, ModelCard, digest_of
 from core.inference.torch_backend import TorchBackend
+from core.models.encoders.joined import join
 from core.util.atomic import replacing
 from core.util.errors import UserError
 
@@ -21,18 +22,19 @@ OPSET = 18
 
 
 class WholeModel(nn.Module):
-    """Front end, network, calibration and out-of-distribution detector in one module."""
+    """Front end, encoder, network, calibration and out-of-distribution detector in one module."""
 
     def __init__(self, network: TorchBackend) -> None:
         super().__init__()
         self.front_end = RealFrontEnd(network.settings)
+        self.encoder = None if network.encoder is None else with_real_front_ends(network.encoder)
         self.model, self.ood_detector = network.model, network.ood_detector
         self.temperature = network.calibration.temperature
 
     def forward(self, wave_BN: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Windows (B, N) → logits (B, C), probabilities (B, C), ood_score (B,)."""
         mel_BMT = self.front_end(wave_BN)
-        logits_BC = self.model(mel_BMT)
+        logits_BC = self.model(mel_BMT if self.encoder is None else join(mel_BMT, self.encoder(wave_BN)))
         ood_score_B = torch.zeros_like(wave_BN[:, 0]) if self.ood_detector is None else self.ood_detector(mel_BMT)
         return logits_BC, torch.softmax(logits_BC / self.temperature, dim=1), ood_score_B
 

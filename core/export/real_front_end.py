@@ -2,7 +2,7 @@
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor
+from torch import Tensor, nn
 
 from core.features.log_mel import FrontEnd
 from core.features.settings import FrontEndSettings
@@ -34,3 +34,13 @@ class RealFrontEnd(FrontEnd):
     def spectrum(self, wave_BN: Tensor) -> Tensor:
         parts_BTK = F.conv1d(wave_BN[:, None], self.bases, stride=self.settings.hop_length).transpose(1, 2)
         return parts_BTK.reshape(parts_BTK.shape[0], parts_BTK.shape[1], -1, 2)
+
+
+def with_real_front_ends(module: nn.Module) -> nn.Module:
+    """``module``, in which every `FrontEnd` has become a `RealFrontEnd`, in place."""
+    for name, child in module.named_children():
+        if isinstance(child, FrontEnd):
+            setattr(module, name, RealFrontEnd(child.settings))
+        else:
+            with_real_front_ends(child)
+    return module

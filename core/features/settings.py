@@ -75,6 +75,11 @@ class FrontEndSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown
         _check(self, FRONT_END_LIMITS)
 
     @property
+    def shape(self) -> tuple[int, int]:
+        """Of a clip's spectrogram: bands and frames."""
+        return self.n_mels, self.frames
+
+    @property
     def samples(self) -> int:
         """Samples in a clip."""
         return round(self.seconds * self.sample_rate)

@@ -10,6 +10,8 @@ from core.features.log_mel import FrontEnd
 from core.features.settings import FrontEndSettings
 from core.inference.calibration import Calibration
 from core.inference.window_cutter import Waveform, followed_by_silence, repeated
+from core.models.encoders.joined import join
+from core.models.encoders.load import load_encoder
 from core.models.layers.batch_norm import fuse_batch_norm
 from core.models.ood.thresholds import WINDOW_SECONDS
 from core.models.registry import is_fixed_length
@@ -23,12 +25,14 @@ CACHED = 3
 
 
 class TorchBackend:
-    """Front end, network and OOD detector. A `Backend`, safe to use from several threads at once."""
+    """Front end, encoder where there is one, network and OOD detector.
+
+    A `Backend`, safe to use from several threads at once."""
 
     def __init__(self, path: Path, device: str = "auto") -> None:
         """
         Raises:
-            UserError: the file is missing, damaged or not a model, or there is no such device.
+            UserError: the file is missing, damaged or not a model, its encoder is not here, or there is no such device.
         """
         trained = load_model(path, choose_device(device))
         fuse_batch_norm(trained.model)
@@ -41,8 +45,12 @@ class TorchBackend:
         in_memory = torch.preserve_format if self.device.type == "mps" else torch.channels_last
         self.model = trained.model.to(memory_format=in_memory)  # type: ignore[call-overload]
         self.front_end = FrontEnd(self.settings).to(self.device).eval()
+        wanted = trained.recipe.encoder
+        self.encoder = None if wanted is None else load_encoder(wanted, self.device)
         self.fixed_length = is_fixed_length(self.name)
-        if not self.fixed_length:
+        if wanted is not None:
+            self.window_samples = wanted.window_samples
+        elif not self.fixed_length:
             # Of long frames three seconds are too few.
             least = (trained.recipe.least_crop_frames - 1) * self.settings.hop_length
             self.window_samples = max(round(WINDOW_SECONDS * self.settings.sample_rate), least)
@@ -63,8 +71,11 @@ class TorchBackend:
         logits, ood_score = [], []
         for i in range(0, len(wave_BN), BATCH):
             part_BN = wave_BN[i : i + BATCH]
-            mel_BMT = self._spectrograms(repeated(part_BN, self.window_samples))
+            whole_BN = repeated(part_BN, self.window_samples)
+            mel_BMT = self._spectrograms(whole_BN)
             ood_score.append(self._ood_score(mel_BMT).cpu())
+            if self.encoder is not None:
+                mel_BMT = join(mel_BMT, self.encoder(torch.from_numpy(whole_BN).to(self.device)))
             if self.fixed_length and part_BN.shape[1] < self.window_samples:
                 mel_BMT = self._spectrograms(followed_by_silence(part_BN, self.window_samples))
             logits.append(self.model(mel_BMT).double().cpu())

@@ -13,7 +13,7 @@ from core.labelling.doubt import Probabilities, doubt_of, groups_of, out_of_fold
 from core.labelling.embedding import EmbeddedSet
 from core.labelling.overlay import current, labels_with, read_overlay
 from core.training.checkpoint import load_model
-from core.training.evaluation.evaluate import check_front_end, logits_of
+from core.training.evaluation.evaluate import check_front_end, embedded, logits_of
 from core.util.device import choose_device
 from core.util.errors import UserError
 from core.util.text import printable
@@ -105,6 +105,7 @@ def _with_model(
         Scan(found.root, found.clips, [], genres), trained.front_end, device=choose_device(device)
     )
     check_front_end(features, trained)
+    features = embedded(features, found.root, trained, "first", choose_device(device))
     place = {id(clip): i for i, clip in enumerate(clips)}
     asked = [i for i, clip in enumerate(features.clips) if id(clip) in place]
     used = [i for i in asked if parts[place[id(features.clips[i])]] != "train"]

@@ -27,6 +27,8 @@ class Architecture(NamedTuple):
     summary: str
     fixed_length: bool = False
     """Whether it only takes windows of the length that it is built for."""
+    needs_encoder: bool = False
+    """Whether it is a head on a pretrained encoder, which the option --encoder names."""
 
 
 ARCHITECTURES = {
@@ -53,11 +55,16 @@ ARCHITECTURES = {
         "the reference network: three convolution blocks, flatten: 169 M parameters at 30 s, fixed length",
         fixed_length=True,
     ),
+    "encoder_head": Architecture(
+        "EncoderHead",
+        "a small network and experts over a pretrained encoder's embeddings, and experts over window statistics",
+        needs_encoder=True,
+    ),
 }
 """Name → declaration, in the order in which they are offered."""
-MODEL_NAMES = tuple(ARCHITECTURES)
-MODELS = {name: architecture.summary for name, architecture in ARCHITECTURES.items()}
-"""Name → summary."""
+MODELS = {name: one.summary for name, one in ARCHITECTURES.items() if not one.needs_encoder}
+"""Name → summary, of the networks that are trained by themselves."""
+MODEL_NAMES = tuple(MODELS)
 
 
 class Limits(NamedTuple):
@@ -89,13 +96,18 @@ OPTIONS = {
 """Option → its values; an option means the same in every network that has it."""
 FORMER_OPTIONS = {"trust": "logit_scale"}
 """Names in recipes of earlier versions."""
-GIVEN = ("self", "n_mels", "genres", "frames", "frame_seconds")
+GIVEN = ("self", "n_mels", "genres", "frames", "frame_seconds", "embedding")
 """Constructor arguments that follow from the front end and the dataset."""
 
 
 def is_fixed_length(name: str) -> bool:
     """Whether the network called ``name`` takes windows of one length only; no for an unknown one."""
     return name in ARCHITECTURES and ARCHITECTURES[name].fixed_length
+
+
+def needs_encoder(name: str) -> bool:
+    """Whether the network called ``name`` is a head on an encoder; no for an unknown one."""
+    return name in ARCHITECTURES and ARCHITECTURES[name].needs_encoder
 
 
 def network_class(name: str) -> "type[nn.Module]":
@@ -116,7 +128,14 @@ def options_of(network: "type[nn.Module]") -> dict[str, Option]:
 
 
 def build_model(
-    name: str, *, n_mels: int, genres: int, frames: int, frame_seconds: Option = FRAME_SECONDS, **options: Option
+    name: str,
+    *,
+    n_mels: int,
+    genres: int,
+    frames: int,
+    frame_seconds: Option = FRAME_SECONDS,
+    embedding: Option = 0,
+    **options: Option,
 ) -> "nn.Module":
     """The network called ``name``, initialised from torch's global random state.
 
@@ -126,6 +145,7 @@ def build_model(
 
     Args:
         frame_seconds: from one frame to the next, for networks that know lengths of time.
+        embedding: numbers of the encoder's embedding, for a head on one.
         options: keyword arguments of the network's constructor.
 
     Raises:
@@ -146,8 +166,9 @@ def build_model(
             raise UserError(f"The option {option} of the model {name} must be {OPTIONS[option]}, not {value!r}.")
     try:
         given: dict[str, Option] = {"n_mels": n_mels, "genres": genres, "frames": frames}
-        if "frame_seconds" in inspect.signature(network.__init__).parameters:
-            given["frame_seconds"] = frame_seconds
+        known_arguments = inspect.signature(network.__init__).parameters
+        extra: dict[str, Option] = {"frame_seconds": frame_seconds, "embedding": embedding}
+        given |= {argument: value for argument, value in extra.items() if argument in known_arguments}
         return network(**given, **options)
     except (TypeError, ValueError, RuntimeError) as error:  # RuntimeError: more weights than memory holds
         raise UserError(f"The model {name} cannot be built with {options or 'these settings'}: {error}") from error

@@ -217,6 +217,7 @@ def build_network(recipe: Recipe, genres: int) -> nn.Module:
         genres=genres,
         frames=recipe.input_frames,
         frame_seconds=recipe.front_end.frame_seconds,
+        embedding=0 if recipe.encoder is None else recipe.encoder.dim,
         **recipe.model_options,
     )
 

@@ -1,9 +1,15 @@
 """Presets: complete recipes whose fields the command line and the New run screen change."""
 
-from core.features.settings import AugmentationSettings, FrontEndSettings
+import msgspec
+
+from core.features.settings import AugmentationSettings, EncoderSettings, FrontEndSettings
 from core.training.recipe import OptimiserSettings, Recipe
 
 DEFAULT_PRESET = "quick"
+FRAME_SECONDS = 1709 / 22_050
+"""From one frame to the next, in `best` and beside an encoder."""
+WIDE_BAND = 32_000
+"""Hz from which a transform needs twice the samples for the same resolution."""
 
 
 def preset(name: str, data: str) -> Recipe:
@@ -13,6 +19,51 @@ def preset(name: str, data: str) -> Recipe:
         KeyError: there is no such preset.
     """
     return PRESETS[name](data)
+
+
+def with_encoder(recipe: Recipe, encoder: EncoderSettings) -> Recipe:
+    """A recipe for a head on ``encoder``; of ``recipe`` stay dataset, labels, split, excerpts and how it is run.
+
+    Whatever else a preset says is about networks that are trained from scratch.
+    """
+    rate = encoder.sample_rate
+    front_end = FrontEndSettings(
+        sample_rate=rate,
+        n_fft=2048 if rate < WIDE_BAND else 4096,
+        hop_length=round(FRAME_SECONDS * rate),
+        top_db=80.0,
+        mel_scale="slaney",
+        mel_norm="slaney",
+        seconds=max(recipe.front_end.seconds, encoder.window_seconds),
+    )
+    return msgspec.structs.replace(
+        recipe,
+        preset="encoder",
+        model="encoder_head",
+        model_options={},
+        front_end=front_end,
+        encoder=encoder,
+        crop_seconds=encoder.window_seconds,
+        least_crop_frames=0,
+        fit_seconds=None,
+        weigh_after=0.0,
+        crops_per_clip=3,
+        test_crops=max(1, round(front_end.seconds / encoder.window_seconds)),
+        epochs=15,
+        batch_size=64,
+        optimiser=OptimiserSettings(
+            name="adamw",
+            learning_rate=2e-3,
+            weight_decay=5e-2,
+            schedule="cosine",
+            warmup=0.1,
+            label_smoothing=0.1,
+            weight_average=0.98,
+        ),
+        augmentation=AugmentationSettings(),
+        balance=None,
+        precision="float32",
+    )
 
 
 def _seed(data: str) -> Recipe:

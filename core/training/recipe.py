@@ -11,13 +11,13 @@ import msgspec
 from core.dataset.excerpts import MOST_EXCERPTS, ExcerptRule
 from core.dataset.labels.settings import LabelSettings
 from core.dataset.split_settings import SplitSettings as SplitSettings
-from core.features.settings import AugmentationSettings, FrontEndSettings
-from core.models.registry import FEWEST_FRAMES
+from core.features.settings import AugmentationSettings, EncoderSettings, FrontEndSettings, effects_of
+from core.models.registry import FEWEST_FRAMES, needs_encoder
 from core.runs.folder import MOST_EPOCHS
 
 HIGHEST_SEED = 2**63 - 1
 """The largest seed that every random number generator takes."""
-NOT_OPTIONS = ("name", "n_mels", "genres", "frames", "frame_seconds")
+NOT_OPTIONS = ("name", "n_mels", "genres", "frames", "frame_seconds", "embedding")
 """Arguments of a network's constructor that are not options: they follow from the front end and the dataset."""
 
 
@@ -53,6 +53,8 @@ class Recipe(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     labels: LabelSettings = LabelSettings()
     """Where the genres come from."""
     front_end: FrontEndSettings = FrontEndSettings()
+    encoder: EncoderSettings | None = None
+    """The pretrained encoder whose embeddings the network is given, beside the spectrogram."""
     excerpts: ExcerptRule = "first"
     """Which parts of each file are used, of front_end.seconds each: ``first``, ``middle``, or a number of excerpts at
     most, spread over the file. Files shorter than one and a half excerpts give their beginning."""
@@ -119,6 +121,13 @@ class Recipe(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
             raise ValueError(f"excerpts must be from 1 to {MOST_EXCERPTS}, first or middle, not {self.excerpts}")
         if self.patience is not None and self.patience < 1:
             raise ValueError(f"patience must be at least 1, or null to train to the end, not {self.patience}")
+        if needs_encoder(self.model) != (self.encoder is not None):
+            what = "needs an encoder: name one with --encoder" if self.encoder is None else "takes no encoder"
+            raise ValueError(f"the model {self.model} {what}")
+        if self.encoder is not None and self.encoder.sample_rate != self.front_end.sample_rate:
+            raise ValueError(f"front_end.sample_rate must be {self.encoder.sample_rate}, the encoder's")
+        if self.encoder is not None and (effects_of(self.augmentation) or self.augmentation.mixup):
+            raise ValueError("augmentation is of spectrograms, and cannot be combined with an encoder")
         for name, value in self.model_options.items():
             if name in NOT_OPTIONS:
                 raise ValueError(f"model_options cannot have {name}: it follows from the front end and the dataset")

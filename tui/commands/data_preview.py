@@ -75,5 +75,5 @@ def _recipe(args: argparse.Namespace) -> Recipe:
         UsageError: a field does not exist, or a value does not fit it.
     """
     changes = {"settings": [f"augmentation.{setting}" for setting in args.settings], "preset": args.preset}
-    others = dict.fromkeys([*FLAGS, "split_column", "groups"])
+    others = dict.fromkeys([*FLAGS, "encoder", "split_column", "groups"])
     return recipe_from(argparse.Namespace(**others | changes), Path())

@@ -18,7 +18,7 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 import msgspec
 import numpy as np
@@ -26,7 +26,6 @@ import numpy.typing as npt
 from torch import Tensor
 
 from core.dataset.store.disk_array import DiskArray
-from core.features.settings import FrontEndSettings
 from core.util.dirs import cache_folder
 from core.util.errors import UserError
 
@@ -36,6 +35,14 @@ RECORD = struct.Struct("<16sIII")
 zeros."""
 BYTES_A_WRITE = 32 << 20
 """Size of a write: larger ones need fewer syncs."""
+
+
+class Stored(Protocol):
+    """What a store's rows are: a struct, whose values name the store. `FrontEndSettings` for spectrograms."""
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Of a row, in bytes: M, T."""
 
 
 class Row(NamedTuple):
@@ -49,14 +56,13 @@ class Row(NamedTuple):
 class FeatureStore:
     """Spectrograms of one front end by content hash (32 hexadecimal digits). Several processes may share it."""
 
-    def __init__(self, settings: FrontEndSettings, folder: Path | None = None) -> None:
+    def __init__(self, settings: Stored, folder: Path | None = None) -> None:
         """``folder`` holds the stores of all front ends; by default it is in the cache folder.
 
         Raises:
             UserError: it cannot be written.
         """
-        self.settings = settings
-        self.shape = (settings.n_mels, settings.frames)
+        self.shape = settings.shape
         described = msgspec.json.encode(settings)
         key = hashlib.blake2b(b"%d %s" % (VERSION, described), digest_size=8).hexdigest()
         self.folder = (folder or cache_folder() / "features") / key

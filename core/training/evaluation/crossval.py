@@ -24,6 +24,7 @@ from core.dataset.load import load_features
 from core.dataset.scan import OnProgress, scan
 from core.dataset.split import column_values, split, union_find
 from core.dataset.split_settings import SplitSettings
+from core.models.encoders.embeddings import with_embeddings
 from core.training.checkpoint import EpochMetrics
 from core.training.evaluation.baseline import Baseline, baseline
 from core.training.loop.evaluation import Evaluation
@@ -157,6 +158,10 @@ def load(
             on_excluded(one)
     if len(features.genres) < 2:
         raise UserError(f"Fewer than two genres have clips that can be used ({failed[0].reason}): give more clips.")
+    if recipe.encoder is not None:
+        features = with_embeddings(
+            features, data, recipe.encoder, recipe.excerpts, device=device, on_progress=on_features, on_note=on_note
+        )
     try:
         return features.to(device), msgspec.structs.replace(recipe, front_end=features.settings)
     except ValueError as error:

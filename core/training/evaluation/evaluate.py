@@ -19,6 +19,7 @@ from core.dataset.labels.tree import GenreTree
 from core.dataset.load import load_features
 from core.dataset.scan import OnProgress, Scan, survey
 from core.features.settings import FrontEndSettings
+from core.models.encoders.embeddings import with_embeddings
 from core.reports.metrics import Assessment, assess, macro_f1
 from core.runs.folder import dataset_name
 from core.training.checkpoint import TrainedModel, load_model
@@ -169,7 +170,28 @@ def _features(
     chosen = [sets[trained.front_end, trained.recipe.excerpts] for trained in models]
     for features, trained in zip(chosen, models, strict=True):
         check_front_end(features, trained)
+    for i, trained in enumerate(models):
+        chosen[i] = embedded(chosen[i], found.root, trained, trained.recipe.excerpts, on, on_features)
     return chosen, excluded
+
+
+def embedded(
+    features: FeatureSet,
+    data: Path,
+    trained: TrainedModel,
+    excerpts: ExcerptRule,
+    on: torch.device,
+    on_features: OnFeatures | None = None,
+) -> FeatureSet:
+    """The features with the embeddings that a model on an encoder needs; for any other model as they are.
+
+    Args:
+        data: the dataset that the features are of.
+        excerpts: the rule by which they were made.
+    """
+    if trained.recipe.encoder is None:
+        return features
+    return with_embeddings(features, data, trained.recipe.encoder, excerpts, device=on, on_progress=on_features)
 
 
 def check_front_end(features: FeatureSet, trained: TrainedModel) -> None:

@@ -11,6 +11,7 @@ from core.features.augment import Augment
 from core.features.settings import AugmentationSettings, effects_of
 from core.models.layers.batch_norm import init_batch_norm_stats
 from core.models.layers.standardise import fit_standardisation
+from core.models.networks.encoder_head import EncoderHead
 from core.models.networks.expert_ensemble import ExpertEnsemble
 from core.models.networks.lda_expert import ClipWindows, StatisticsExpert
 from core.training.checkpoint import build_network
@@ -80,6 +81,11 @@ def fit_experts(
     Returns:
         The clips to weigh the network by beside its experts, if the recipe asks for it and there are enough.
     """
+    if isinstance(model, EncoderHead):  # weighs its own parts
+        folds = inner_folds([loader.features.clips[i] for i in _expert_clips(train).tolist()])
+        judged_by = judging_windows(recipe, loader, train, device)
+        model.fit(expert_windows(recipe, loader, train, device), judged_by, folds)
+        return None
     held = None
     for module in model.modules():
         if isinstance(module, StatisticsExpert):

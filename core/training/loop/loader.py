@@ -7,13 +7,14 @@ import torch
 from torch import Tensor
 
 from core.dataset.feature_set import FeatureSet
+from core.models.encoders.joined import join
 from core.training.distributed.group import SINGLE, ProcessGroup
 from core.training.loop.sampler import Windows, batch_bounds
 
 
 class Batch(NamedTuple):
     mel_BMT: Tensor
-    """Log-mel in dB, float32, on the device."""
+    """Log-mel in dB, float32, on the device; with an encoder joined with embeddings."""
     labels_B: Tensor
     """Indices into the feature set's genres, int64, on the device."""
 
@@ -31,6 +32,7 @@ class BatchLoader:
         self.labels = features.labels.cpu()
         """Of each clip."""
         self._row_labels = self.labels[self.excerpts.clip_R].to(device)
+        self._row_frames = self.frames.to(device)
         self._gathers = isinstance(features.mel, Tensor) and features.mel.device.type != "cpu"
 
     def batches(
@@ -60,7 +62,18 @@ class BatchLoader:
             quantised_BMT = self._copy(windows).to(self.device, non_blocking=True)
             windows = windows.to(self.device)
         labels_B = self._row_labels[windows.row]
-        return Batch(self.features.as_decibels(quantised_BMT), labels_B)
+        mel_BMT = self.features.as_decibels(quantised_BMT)
+        if self.features.embeddings is not None:
+            mel_BMT = join(mel_BMT, self._embeddings(self.features.embeddings, windows))
+        return Batch(mel_BMT, labels_B)
+
+    def _embeddings(self, embeddings_RWD: Tensor, windows: Windows) -> Tensor:
+        """The embedding of the window nearest to each, [B, D]."""
+        assert self.features.windows is not None
+        room_B = (self._row_frames[windows.row] - self.width).clamp_min(1)
+        last_B = self.features.windows[windows.row] - 1
+        place_B = (windows.start * last_B / room_B).round().long().minimum(last_B)
+        return embeddings_RWD[windows.row, place_B]
 
     def _copy(self, windows: Windows) -> Tensor:
         """The windows' quantised spectrograms, from disk or main memory, in one tensor."""

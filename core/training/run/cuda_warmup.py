@@ -23,7 +23,7 @@ class WarmUp:
 
     def __init__(self, recipe: Recipe, device: torch.device) -> None:
         self._thread: threading.Thread | None = None
-        if device.type == "cuda":
+        if device.type == "cuda" and recipe.encoder is None:  # a head on an encoder is small
             use_deterministic_kernels()
             self._thread = threading.Thread(target=_warm_up, args=(recipe, device), name="warm-up", daemon=True)
             self._thread.start()

@@ -14,6 +14,7 @@ from core.dataset.feature_set import FeatureSet
 from core.dataset.load import load_dataset
 from core.dataset.scan import Scan
 from core.dataset.split import PARTS, Split
+from core.models.encoders.embeddings import with_embeddings
 from core.runs.folder import RunFolder, dataset_name
 from core.runs.journal.events import DatasetScanned, ExcludedClip, FeaturesProgress, Warned
 from core.training.recipe import Recipe
@@ -100,7 +101,19 @@ def prepare_data(
         on_features=on_features,
         on_note=on_note,
     )
-    clips, split = loaded.features.clips, loaded.split
+    features = loaded.features
+    if recipe.encoder is not None:
+        timer.start()
+        features = with_embeddings(
+            features,
+            recipe.data,
+            recipe.encoder,
+            recipe.excerpts,
+            device=device,
+            on_progress=on_features,
+            on_note=on_note,
+        )
+    clips, split = features.clips, loaded.split
     if not split.valid:
         raise UserError(
             "The split leaves no clips for validation, which chooses the best weights: name a part for it, or give "
@@ -120,7 +133,7 @@ def prepare_data(
         )
     train, valid, test = (torch.tensor(part, dtype=torch.int64) for part in (split.train, split.valid, split.test))
     origin = training_set(dataset_name(Path(recipe.data)), recipe.data, clips, split)
-    return TrainData(loaded.features, train, valid, test, origin)
+    return TrainData(features, train, valid, test, origin)
 
 
 def _scanned(scan: Scan, split: Split) -> DatasetScanned:

@@ -6,10 +6,11 @@ from typing import Any
 import msgspec
 import numpy as np
 import numpy.typing as npt
-from torch import Tensor
+from torch import Tensor, nn
 
 from core.dataset.feature_set import FeatureSet
 from core.dataset.split import sharing_artist
+from core.models.networks.encoder_head import EncoderHead
 from core.models.networks.ensemble_cnn import EnsembleCNN
 from core.models.networks.expert_ensemble import ExpertEnsemble
 from core.models.ood.thresholds import WINDOW_SECONDS, cut, fit_thresholds
@@ -27,6 +28,7 @@ from core.training.loop.evaluation import Evaluation
 from core.training.loop.loader import BatchLoader
 from core.training.loop.train import evaluate_model
 from core.training.loop.train_state import TrainState
+from core.training.recipe import Recipe
 from core.training.run.checkpointing import CheckpointManager
 from core.training.run.control import ControlHandler
 from core.training.run.data import TrainData
@@ -93,6 +95,7 @@ def final_report(
         "dataset": best.dataset.name,
         "model": recipe.model,
         "protocol": recipe.split.describe(),
+        **({} if recipe.encoder is None else {"encoder": msgspec.to_builtins(recipe.encoder)}),
         "part": "test" if tested else "validation",
         "best_epoch": best.epoch,
         "epochs": train_state.progress.epoch,
@@ -100,13 +103,7 @@ def final_report(
         "temperature": best.temperature,
         "sharing_artist": sharing_artist(data.features.clips, clips.tolist(), data.train.tolist()),
     }
-    for module in train_state.eval_model.modules():
-        if isinstance(module, EnsembleCNN | ExpertEnsemble):
-            facts["experts"] = module.describe() | {
-                "window_seconds": recipe.input_frames * recipe.front_end.frame_seconds,
-                "fit_seconds": recipe.fit_frames * recipe.front_end.frame_seconds,
-            }
-            break
+    facts |= _chosen_settings(train_state.eval_model, recipe)
     _save_report(run, facts, assessment, baseline(data.features, data.train, clips), save)
     _save_curves(run, f"{recipe.model} on {facts['dataset']}", train_state.progress, save)
     if recipe.spectrograms:
@@ -126,6 +123,8 @@ def _save_report(run: RunFolder, facts: dict[str, Any], assessment: Assessment, 
         heading += (
             f"\n{sharing:,} of the {assessment.clips:,} {facts['part']} clips are by an artist of a training clip"
         )
+    if "encoder" in facts:
+        heading += f"\n{_chosen_parts(facts)}"
     if "experts" in facts:
         heading += f"\n{_chosen(facts['experts'])}"
     report = readable(as_text(assessment, heading)).encode()
@@ -139,6 +138,33 @@ def _save_report(run: RunFolder, facts: dict[str, Any], assessment: Assessment, 
     save(
         ArtefactSaved(path=f"{run.plots_path.name}/{name}", what="confusion matrix"),
         lambda: plot_confusion(run.plots_path / name, title, assessment.confusion, genres),
+    )
+
+
+def _chosen_settings(model: nn.Module, recipe: Recipe) -> dict[str, Any]:
+    """What the inner folds of the training clips chose, for report.json."""
+    lengths = {
+        "window_seconds": recipe.input_frames * recipe.front_end.frame_seconds,
+        "fit_seconds": recipe.fit_frames * recipe.front_end.frame_seconds,
+    }
+    if isinstance(model, EncoderHead):
+        return {"head": model.describe(), "experts": model.by_embeddings.describe() | lengths}
+    for module in model.modules():
+        if isinstance(module, EnsembleCNN | ExpertEnsemble):
+            return {"experts": module.describe() | lengths}
+    return {}
+
+
+def _chosen_parts(facts: dict[str, Any]) -> str:
+    """The encoder, and how much each part of its head counts, in two lines."""
+    encoder, head = facts["encoder"], facts["head"]
+    shares = ", ".join(
+        f"{name} {percent(head['accuracies'][name])} (weight {weight:.2g})" for name, weight in head["weights"].items()
+    )
+    return (
+        f"encoder: {encoder['name']} (SHA-256 {encoder['sha256'][:12]})\n"
+        f"parts of its head on inner folds of the training clips: {shares}; "
+        f"together {percent(head['accuracies']['ensemble'])}"
     )
 
 

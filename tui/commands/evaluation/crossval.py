@@ -14,7 +14,7 @@ from tui.commands.evaluation.crossval_report import check_comparable, compare, f
 from tui.commands.evaluation.evaluate import note_excluded
 from tui.commands.exit_codes import DONE, UsageError
 from tui.commands.label_options import DATA_HELP, add_label_options
-from tui.commands.runs.train import FLAGS, recipe_from
+from tui.commands.runs.train import FLAGS, add_encoder_option, recipe_from
 from tui.shell.printing import print_json, print_lines, print_note
 
 if TYPE_CHECKING:
@@ -65,6 +65,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--index", type=Path, metavar="CSV", help="metadata, where the dataset has none of its own")
     parser.add_argument("--preset", choices=PRESETS, default="best", help="base recipe (best)")
     parser.add_argument("--model", choices=MODELS, help="network, instead of the preset's")
+    add_encoder_option(parser)
     parser.add_argument("--epochs", type=int, metavar="N", help="number of epochs per training")
     add_device_option(parser, default=None)
     add_settings_option(parser, "any field of the recipe, such as optimiser.schedule=cosine; repeatable")

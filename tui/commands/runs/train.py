@@ -7,10 +7,12 @@ from typing import Any
 
 import msgspec
 
+from core.dataset.pack_manifest import is_pack
 from core.dataset.split_settings import own_split
-from core.models.registry import MODELS
+from core.models.encoders.load import encoder_settings
+from core.models.registry import ARCHITECTURES, MODELS
 from core.runs.webhook import FORMATS, check_webhook
-from core.training.presets import DEFAULT_PRESET, PRESETS, preset
+from core.training.presets import DEFAULT_PRESET, PRESETS, preset, with_encoder
 from core.training.recipe import Recipe, from_dict, to_dict
 from core.util.archive.path import as_path
 from core.util.errors import UserError
@@ -47,6 +49,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_label_options(parser)
     parser.add_argument("--preset", choices=PRESETS, default=DEFAULT_PRESET, help=f"base recipe ({DEFAULT_PRESET})")
     parser.add_argument("--model", choices=MODELS, help="; ".join(f"{name}: {line}" for name, line in MODELS.items()))
+    add_encoder_option(parser)
     parser.add_argument("--epochs", type=int, metavar="N", help="number of epochs")
     parser.add_argument("--batch-size", type=int, metavar="N", help="clips, or crops, per batch")
     parser.add_argument("--learning-rate", type=float, metavar="X", help="peak learning rate")
@@ -92,6 +95,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--webhook-format", choices=FORMATS, metavar="FORMAT", help=f"{', '.join(FORMATS)} (auto: by the address)"
     )
     add_runs_option(parser)
+
+
+def add_encoder_option(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--encoder",
+        metavar="NAME",
+        help="train a head on a pretrained encoder, instead of a network; genre-tui encoders lists them",
+    )
 
 
 def run(args: argparse.Namespace) -> int:
@@ -170,7 +181,14 @@ def recipe_from(args: argparse.Namespace, data: Path) -> Recipe:
     Raises:
         UsageError: a field does not exist, or a value does not fit it.
     """
-    plain: dict[str, Any] = to_dict(preset(args.preset, str(data)))
+    base = preset(args.preset, str(data))
+    if args.encoder is not None:
+        if args.model is not None:
+            raise UsageError("--encoder trains a head of its own and takes no --model: leave one of them out")
+        if is_pack(data):
+            raise UsageError("--encoder needs sound, which a feature pack does not have: give the folder of audio")
+        base = with_encoder(base, encoder_settings(args.encoder))
+    plain: dict[str, Any] = to_dict(base)
     for option, field in FLAGS.items():
         if (value := getattr(args, option)) is not None:
             _set(plain, field, value)
@@ -189,7 +207,7 @@ def recipe_from(args: argparse.Namespace, data: Path) -> Recipe:
         recipe = from_dict(plain)
     except msgspec.ValidationError as error:
         raise UsageError(f"invalid recipe: {_explained(error)}") from error
-    if recipe.model not in MODELS:
+    if recipe.model not in ARCHITECTURES:
         raise UsageError(
             f"there is no model {recipe.model!r}{did_you_mean(recipe.model, MODELS)} (models: {', '.join(MODELS)})"
         )

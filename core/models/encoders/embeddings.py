@@ -1,0 +1,169 @@
+"""Embeddings of a dataset's clips: computed once for each encoder and content, and kept in the feature store.
+
+Suffixes: W windows of an excerpt, B windows in a batch, N samples, D numbers of an embedding.
+"""
+
+import os
+from collections.abc import Iterator
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+
+import msgspec
+import numpy as np
+import torch
+from torch import Tensor
+
+from core.audio.errors import AudioError
+from core.audio.resample import resample
+from core.dataset.clip import Clip, DatasetError, OnNote
+from core.dataset.excerpts import ExcerptRule, excerpts_of
+from core.dataset.extract import OnFeatures, waveform
+from core.dataset.feature_set import FeatureSet
+from core.dataset.pack_manifest import is_pack
+from core.dataset.store.feature_store import FeatureStore, async_writer
+from core.features.settings import EncoderSettings
+from core.models.encoders.encoder import Encoder
+from core.models.encoders.load import load_encoder
+from core.util.parallel import cores, ordered_map
+
+BATCH, BATCH_CUDA = 16, 256
+"""Windows that an encoder is given together, at least while there are as many."""
+BYTES = 4
+"""Of a number in the store."""
+
+
+class StoredEmbeddings(msgspec.Struct, frozen=True):
+    """What a `FeatureStore` of embeddings is of: a row has the bytes of an excerpt's embeddings, a column for each."""
+
+    sha256: str
+    sample_rate: int
+    window_samples: int
+    dim: int
+    seconds: float
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        return BYTES * self.dim, windows_in(round(self.seconds * self.sample_rate), self.window_samples)
+
+
+def windows_in(samples: int, window: int) -> int:
+    """Windows that cover a sound of so many samples, side by side but for a part of a window."""
+    return max(1, round(samples / window))
+
+
+def cut_windows(wave_N: Tensor, window: int) -> Tensor:
+    """A sound → its windows [W, window], evenly spaced from its first sample to its last.
+
+    One that is shorter than a window is repeated, as at inference.
+    """
+    if len(wave_N) < window:
+        wave_N = wave_N.repeat(-(-window // len(wave_N)))[:window]
+    last = len(wave_N) - window
+    starts = torch.linspace(0, last, windows_in(len(wave_N), window)).round().long().tolist()
+    return torch.stack([wave_N[start : start + window] for start in starts])
+
+
+def with_embeddings(
+    features: FeatureSet,
+    data: str | os.PathLike[str],
+    settings: EncoderSettings,
+    excerpts: ExcerptRule,
+    *,
+    device: torch.device | str = "cpu",
+    on_progress: OnFeatures | None = None,
+    on_note: OnNote | None = None,
+) -> FeatureSet:
+    """The same features with the embeddings of each excerpt; only what the store lacks is computed, on ``device``.
+
+    Args:
+        data: the dataset that the features are of.
+        excerpts: the rule by which the features were made.
+        on_progress, on_note: see `core.dataset.extract.compute_features`.
+
+    Raises:
+        DatasetError: ``data`` is a feature pack, which has no sound, or a file has changed.
+        UserError: the encoder is not here, or the store cannot be written.
+    """
+    if is_pack(Path(data)):
+        raise DatasetError("A feature pack has no sound, which an encoder needs: train on the folder of audio.")
+    seconds = features.settings.seconds
+    stored = StoredEmbeddings(settings.sha256, settings.sample_rate, settings.window_samples, settings.dim, seconds)
+    store = FeatureStore(stored)
+    wanted = [excerpts_of(clip, seconds, excerpts) for clip in features.clips]
+    parts = [part for own in wanted for part in own]
+    damaged = store.drop_damaged([part.key for part in parts if part.key in store])
+    if damaged and on_note:
+        on_note(f"Damaged embeddings in the feature store, which are computed again: {len(damaged):,}.")
+    missing = {part.key: part for part in parts if part.key not in store}
+    cached = sum(part.key in store for part in parts)
+    failed: dict[str, AudioError] = {}
+    if on_progress:
+        on_progress(cached, len(parts), cached)
+    if missing:
+        encoder = load_encoder(settings, device)
+        with async_writer(store) as put:
+            computed = _computed(list(missing.values()), encoder, seconds, torch.device(device))
+            for done, (part, result) in enumerate(computed, start=1):
+                if isinstance(result, AudioError):
+                    failed[part.key] = result
+                else:
+                    put(part.key, _as_bytes(result))
+                if on_progress:
+                    on_progress(len(parts) - len(missing) + done, len(parts), cached)
+    keys = [[part.key for part in own if part.key not in failed] for own in wanted]
+    for own, clip, count in zip(keys, features.clips, features.excerpts.count_N.tolist(), strict=True):
+        if len(own) != count:
+            raise DatasetError(f"{clip.name} has changed while the dataset was read: start again.")
+    rows, counts = store.rows([key for own in keys for key in own])
+    embeddings_RWD = torch.stack([_as_numbers(codes) for codes in rows[slice(None)]])
+    device = features.device
+    return replace(features, embeddings=embeddings_RWD.to(device), windows=torch.tensor(counts, device=device))
+
+
+def _computed(
+    parts: list[Clip], encoder: Encoder, seconds: float, device: torch.device
+) -> Iterator[tuple[Clip, Tensor | AudioError]]:
+    """Each part with its embeddings [W, D], in any order; threads decode while the device works."""
+    most = BATCH_CUDA if device.type == "cuda" else BATCH
+    waiting: list[tuple[Clip, Tensor]] = []
+    for part, windows in ordered_map(partial(_decoded, encoder=encoder, seconds=seconds), parts, cores()):
+        if isinstance(windows, AudioError):
+            yield part, windows
+            continue
+        waiting.append((part, windows))
+        if sum(len(one) for _, one in waiting) >= most:
+            yield from _encoded(waiting, encoder, device)
+            waiting.clear()
+    if waiting:
+        yield from _encoded(waiting, encoder, device)
+
+
+def _encoded(
+    waiting: list[tuple[Clip, Tensor]], encoder: Encoder, device: torch.device
+) -> Iterator[tuple[Clip, Tensor]]:
+    with torch.inference_mode():
+        embedding_BD = encoder(torch.cat([windows for _, windows in waiting]).to(device)).float().cpu()
+    parts = torch.split(embedding_BD, [len(windows) for _, windows in waiting])
+    yield from zip((part for part, _ in waiting), parts, strict=True)
+
+
+def _decoded(part: Clip, *, encoder: Encoder, seconds: float) -> tuple[Clip, Tensor | AudioError]:
+    try:
+        y, rate = waveform(part, seconds)
+    except AudioError as error:
+        return part, error
+    # Whole numbers as full scale 1, which the encoders were trained on.
+    scale = np.float32(1 / 32768 if y.dtype == np.int16 else 1)
+    y = resample(y.astype(np.float32) * scale, rate, encoder.sample_rate)
+    return part, cut_windows(torch.from_numpy(y[: round(seconds * encoder.sample_rate)]), encoder.window_samples)
+
+
+def _as_bytes(embedding_WD: Tensor) -> Tensor:
+    """[W, D] float32 → [4 D, W] uint8."""
+    return embedding_WD.contiguous().view(torch.uint8).t().contiguous()
+
+
+def _as_numbers(codes_MW: Tensor) -> Tensor:
+    """The reverse."""
+    return codes_MW.t().contiguous().view(torch.float32)
