@@ -86,6 +86,8 @@ def read_labels(
 
 def _labels(folder: Path, settings: LabelSettings, index: Path | None, on_progress: OnProgress | None) -> Labels:
     match settings.source:
+        case "folders" if index is None and (layout := collections.of_layout(folder)):
+            return layout.labels(folder, None, settings)
         case "folders" | "flat":
             return folder_labels(folder, index, deep=settings.source == "folders")
         case "tags":

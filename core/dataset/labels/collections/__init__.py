@@ -7,12 +7,19 @@ from core.dataset.labels.collections.collection import Collection
 
 TABLES: tuple[Collection, ...] = (fma.FMA, jamendo.JAMENDO, ismir04.ISMIR04, million_song.MILLION_SONG)
 """Collections whose labels are in a file."""
-COLLECTIONS: tuple[Collection, ...] = (*TABLES, gtzan.GTZAN, ballroom.BALLROOM)
+LAYOUTS: tuple[Collection, ...] = (gtzan.GTZAN, ballroom.BALLROOM)
+"""Collections whose folders are their labels."""
+COLLECTIONS = (*TABLES, *LAYOUTS)
 
 
 def of_folder(folder: Path) -> Collection | None:
     """The collection that a folder holds, by its layout."""
     return next((one for one in COLLECTIONS if one.find(folder) is not None), None)
+
+
+def of_layout(folder: Path) -> Collection | None:
+    """The collection that a folder of genre folders is."""
+    return next((one for one in LAYOUTS if one.find(folder) is not None), None)
 
 
 def of_file(path: Path) -> Collection | None:

@@ -1,17 +1,18 @@
-"""Label sources: music as people and researchers have it is found, labelled and said, from folder to features."""
+"""Label sources: music as people and researchers have it is found, labelled and said, from folder to first epoch."""
 
 import csv
 import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from core.dataset.labels.settings import LabelSettings
-from core.dataset.load import load_dataset
-from core.dataset.scan import Scan, scan
+from core.dataset.scan import scan
 from core.dataset.split_settings import SplitSettings
 from core.features.settings import FrontEndSettings
+from core.runs.journal import events as ev
+from tests.support import trainer_runs
 from tests.support.music import sound, table, tagged
 
 FRONT_END = FrontEndSettings(sample_rate=8000, n_fft=256, hop_length=128, n_mels=16, seconds=0.6)
@@ -135,6 +136,13 @@ def million_song(root: Path) -> None:
     (root / "msd_tagtraum_cd2c.cls").write_text("\n".join(lines))
 
 
+def archive(root: Path) -> None:
+    """Not a folder, but a file in its place."""
+    nested_folders(root.parent / "unpacked")
+    shutil.make_archive(str(root), "gztar", root.parent / "unpacked")
+    shutil.rmtree(root.parent / "unpacked")
+
+
 LAYOUTS: dict[Callable[[Path], None], tuple[str, set[str]]] = {
     nested_folders: ("labels: a folder per genre; 6 files of 2 genres", {"rock", "jazz"}),
     table_beside: ("labels: annotations.csv, column class; 6 of 6 files matched", {"rock", "jazz"}),
@@ -156,27 +164,35 @@ LAYOUTS: dict[Callable[[Path], None], tuple[str, set[str]]] = {
         "labels: Ballroom, a folder per dance; 24 files of 8 genres",
         {"ChaChaCha", "Jive", "Quickstep", "Rumba-American", "Samba", "Tango", "VienneseWaltz", "Waltz"},
     ),
+    archive: ("labels: a folder per genre; 6 files of 2 genres", {"rock", "jazz"}),
     million_song: ("labels: msd_tagtraum_cd2c.cls, column genre; 6 of 6 files matched", {"Rock", "Jazz"}),
 }
 
 
-def found_in(make: Callable[[Path], None], root: Path, **settings: object) -> Scan:
-    make(root)
-    return scan(root, labels=LabelSettings(**settings), seconds=0.6)  # type: ignore[arg-type]
-
-
 @pytest.mark.parametrize("make", LAYOUTS)
-def test_a_layout_is_found_and_gives_features(make: Callable[[Path], None], tmp_path: Path) -> None:
+def test_a_layout_is_found_and_trained_on(make: Callable[[Path], None], tmp_path: Path) -> None:
     description, genres = LAYOUTS[make]
-    found = found_in(make, tmp_path / "data")
+    make(tmp_path / "data")
+    data = tmp_path / ("data.tar.gz" if make is archive else "data")
+    found = scan(data, seconds=0.6)
     assert found.label_source == description
     assert set(found.genres) == genres
     assert len({(clip.genre, clip.name) for clip in found.clips}) == len(found.clips)
-    again = scan(tmp_path / "data", labels=found.labels, seconds=0.6)
+    again = scan(data, labels=found.labels, seconds=0.6)
     assert [(clip.path, clip.genre) for clip in again.clips] == [(clip.path, clip.genre) for clip in found.clips]
     assert again.labels == found.labels
     split = SplitSettings(protocol="column") if found.has_split else SplitSettings(fractions=(0.4, 0.3, 0.3))
-    dataset = load_dataset(tmp_path / "data", FRONT_END, split, labels=found.labels)
-    assert len(dataset.features) == len(found.clips)
-    assert set(dataset.features.genres) == genres
-    assert all(dataset.split.parts().values())
+    run = trainer_runs.new_run(
+        tmp_path / "runs",
+        data,
+        epochs=1,
+        front_end=FRONT_END,
+        crop_seconds=None,
+        labels=found.labels,
+        split=split,
+    )
+    assert isinstance(trainer_runs.train(run), ev.RunFinished), run.training_log_path.read_text()
+    (scanned,) = trainer_runs.of_kind(run, ev.DatasetScanned)
+    assert (scanned.labels, set(scanned.genres)) == (description, genres)
+    assert all(scanned.parts.values())
+    assert len(trainer_runs.of_kind(run, ev.EpochFinished)) == 1
