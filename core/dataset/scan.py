@@ -116,7 +116,7 @@ def survey(
             f"({source.description}): {_reasons(source.excluded)}; put them into a folder per genre, "
             "tag them, or name a table with --labels."
         )
-    if index is not None and source.settings.source not in ("folders", "flat"):
+    if index is not None:
         source = replace(source, files=_with_columns(source.root, source.files, index))
     return _inspect_all(source, seconds, on_progress)
 

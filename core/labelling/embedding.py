@@ -21,6 +21,7 @@ from core.dataset.clip import Clip, Excluded, OnNote
 from core.dataset.extract import OnFeatures, compute_features
 from core.dataset.feature_set import FeatureSet
 from core.dataset.inspect_file import inspect_file
+from core.dataset.labels.settings import LabelSettings
 from core.dataset.load import load_features
 from core.dataset.pack import ARCHIVE_FRONT_END
 from core.dataset.pack_manifest import is_pack
@@ -65,6 +66,7 @@ class EmbeddedSet:
 def embed_dataset(
     data: str | os.PathLike[str],
     *,
+    labels: LabelSettings | None = None,
     index: Path | None = None,
     device: torch.device | str = "cpu",
     on_scanning: OnProgress | None = None,
@@ -74,15 +76,16 @@ def embed_dataset(
 ) -> EmbeddedSet:
     """Scans and embeds the labelled dataset at ``data``: whatever `core.dataset.scan.survey` accepts.
 
-    Spectrograms come from and go to the feature store. Progress goes to ``on_scanning``, ``on_features`` and
+    ``labels`` says where the genres come from (see `core.dataset.scan.scan`). Spectrograms come from and go to the
+    feature store. Progress goes to ``on_scanning``, ``on_features`` and
     ``on_embedded``, in this order; what a user should know to ``on_note``.
 
     Raises:
         UserError: the dataset cannot be used, or the feature store cannot be written.
     """
-    found = survey(data, index=index, seconds=ARCHIVE_FRONT_END.seconds, on_progress=on_scanning)
+    found = survey(data, labels=labels, index=index, seconds=ARCHIVE_FRONT_END.seconds, on_progress=on_scanning)
     if on_note:
-        for note in found.notes:
+        for note in [found.label_source, *found.notes]:
             on_note(note)
     features, failed = load_features(found, ARCHIVE_FRONT_END, device=device, on_features=on_features, on_note=on_note)
     if not features.clips:

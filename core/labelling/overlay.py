@@ -26,6 +26,7 @@ COLUMNS = DECISION_COLUMNS
 WHO = ("key", "suggestion", "undo")
 """How a decision came about. The last column, so that a row cut off anywhere is known by it."""
 EXCLUDED = "(excluded)"
+LONGEST_HEADER = 1000
 LARGEST = 1 << 28
 """Bytes of an overlay: some millions of decisions."""
 
@@ -147,6 +148,15 @@ def read_overlay(path: Path) -> list[Decision]:
 
 Key = tuple[str, str]
 """Path and content of a file: copies of one file may get different labels."""
+
+
+def is_overlay(path: Path) -> bool:
+    """Whether a file begins like one of label decisions."""
+    try:
+        with os.fdopen(open_regular(path), encoding="utf-8-sig", errors="replace") as file:
+            return tuple(file.readline(LONGEST_HEADER).strip().split(",")) == COLUMNS
+    except OSError:
+        return False
 
 
 def current(decisions: Iterable[Decision]) -> dict[Key, Decision]:

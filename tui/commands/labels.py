@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from tui.commands.common import Progress, add_device_option, add_runs_option, runs_dir, writing
 from tui.commands.exit_codes import DONE, UsageError
+from tui.commands.label_options import DATA_HELP, add_label_options, label_settings
 from tui.shell.printing import print_data, print_json, print_line, print_note
 
 if TYPE_CHECKING:
@@ -20,7 +21,12 @@ SUSPECT_FIELDS = ("name", "path", "label", "suggested", "doubt", "probabilities"
 
 def add_suspects_arguments(parser: argparse.ArgumentParser) -> None:
     _add_data(parser)
-    parser.add_argument("--labels", type=Path, metavar="CSV", help="decisions that replace the dataset's own labels")
+    parser.add_argument(
+        "--decisions",
+        type=Path,
+        metavar="CSV",
+        help="decisions that replace the dataset's own labels; --labels takes such a file for one, too",
+    )
     parser.add_argument(
         "--model", metavar="MODEL", help="a run or model file that is asked too, about clips it was not trained on"
     )
@@ -34,13 +40,17 @@ def add_suspects_arguments(parser: argparse.ArgumentParser) -> None:
 
 def suspects(args: argparse.Namespace) -> int:
     from core.inference.find_model import find_model
+    from core.labelling.overlay import is_overlay
     from core.labelling.suspects import find_suspects
 
     top = TOP_SUSPECTS if args.top is None else args.top
     model = find_model(args.model, runs_dir(args)) if args.model else None
+    decisions = args.decisions
+    if decisions is None and args.labels is not None and is_overlay(Path(args.labels)):
+        decisions, args.labels = Path(args.labels), None
     found = _embedded(args)
     listed = find_suspects(
-        found, groups=args.groups, labels=args.labels, model=model, device=args.device, on_note=print_note
+        found, groups=args.groups, labels=decisions, model=model, device=args.device, on_note=print_note
     )
     shown = listed[: top or None]
     if args.json:
@@ -99,22 +109,25 @@ def similar(args: argparse.Namespace) -> int:
 
 def add_labels_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("act", choices=("apply", "diff", "revert"), help="write a new table; show; take back")
-    parser.add_argument("data", metavar="DATA", help="a folder with a folder of clips per genre, or a feature pack")
-    parser.add_argument("labels", type=Path, nargs="+", metavar="LABELS", help="labels.csv; several are merged")
+    parser.add_argument("data", metavar="DATA", help=DATA_HELP)
+    parser.add_argument("decisions", type=Path, nargs="+", metavar="LABELS", help="labels.csv; several are merged")
     parser.add_argument("--out", type=Path, metavar="CSV", help="the table that apply writes (labelled.csv)")
     parser.add_argument("--json", action="store_true", help="diff: one JSON object per line")
+    add_label_options(parser)
 
 
 def labels(args: argparse.Namespace) -> int:
     from core.dataset.scan import survey
     from core.labelling import overlay
 
-    decisions = overlay.merged(*(overlay.read_overlay(path) for path in args.labels))
+    decisions = overlay.merged(*(overlay.read_overlay(path) for path in args.decisions))
     if args.act == "revert":
-        for path in args.labels:
+        for path in args.decisions:
             print_note(f"{path}: {overlay.revert(path):,} labels taken back")
         return DONE
-    found = survey(args.data, on_progress=Progress("files scanned"))
+    found = survey(args.data, labels=label_settings(args), on_progress=Progress("files scanned"))
+    for note in [found.label_source, *found.notes]:
+        print_note(note)
     clips, current = found.clips, overlay.current(decisions)
     decided = overlay.labels_with(clips, found.root, current)
     changed = [(clip, label) for clip, label in zip(clips, decided, strict=True) if label != clip.genre]
@@ -144,7 +157,8 @@ def labels(args: argparse.Namespace) -> int:
 
 
 def _add_data(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("data", metavar="DATA", help="a folder with a folder of clips per genre, or a feature pack")
+    parser.add_argument("data", metavar="DATA", help=DATA_HELP)
+    add_label_options(parser)
     parser.add_argument(
         "--groups", metavar="COLUMN", help="metadata column whose values belong together (artist, where there is one)"
     )
@@ -157,6 +171,7 @@ def _embedded(args: argparse.Namespace) -> "EmbeddedSet":
 
     found = embed_dataset(
         args.data,
+        labels=label_settings(args),
         index=args.index,
         device=choose_device(args.device),
         on_scanning=Progress("files scanned"),

@@ -100,3 +100,28 @@ def test_a_model_is_asked_about_clips_that_are_new_to_it(
     assert asked != alone
     right = sum(line["probabilities"][line["label"]] == max(line["probabilities"].values()) for line in asked)
     assert right > 0.8 * len(asked)
+
+
+def test_labels_from_a_table_and_decisions_at_once(
+    music: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    clips, decisions, table = survey(music).clips, tmp_path / "labels.csv", tmp_path / "genres.csv"
+    rows = [f"{clip.name}.au,{'folk' if clip.genre == 'jazz' else 'punk'}" for clip in clips]
+    table.write_text("\n".join(["file,genre", *rows]))
+    overlay = Overlay(decisions)
+    overlay.decide(clips[0], "jazz/jazz.00000.au", EXCLUDED, "folk")
+    overlay.close()
+    assert main(["data", "suspects", str(music), "--labels", str(table), "--decisions", str(decisions), "--json"]) == 0
+    printed = capsys.readouterr()
+    assert "labels: genres.csv, column genre; 8 of 8 files matched" in printed.err
+    lines = [json.loads(line) for line in printed.out.splitlines()]
+    assert len(lines) == 7 and {line["label"] for line in lines} == {"folk", "punk"}
+    assert main(["data", "suspects", str(music), "--labels", str(decisions), "--json"]) == 0
+    lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert len(lines) == 7 and {line["label"] for line in lines} == {"jazz", "metal"}
+    query = ["similar", "jazz.00000", str(music), "--labels", str(table), "--json"]
+    assert main(query) == 0
+    assert "folk" in {json.loads(line)["label"] for line in capsys.readouterr().out.splitlines()}
+    out = tmp_path / "new.csv"
+    assert main(["data", "labels", "apply", str(music), str(decisions), "--labels", str(table), "--out", str(out)]) == 0
+    assert {row["genre"] for row in csv.DictReader(out.read_text().splitlines())} == {"folk", "punk"}
