@@ -3,6 +3,9 @@
 import torch
 from torch import Tensor, nn
 
+FLATTEST_DB = 1e-3
+"""Smallest deviation that a window is divided by."""
+
 
 class Standardise(nn.Module):
     """Log-mel in decibels → about zero mean and unit variance, with statistics of the training set.
@@ -46,11 +49,16 @@ class Standardise(nn.Module):
 
 def own_scale(mel_BMT: Tensor) -> Tensor:
     """Normalises each window to zero mean and unit variance over all bands and frames."""
+    centred_BMT, std_B11 = centred_with_std(mel_BMT)
+    return centred_BMT / std_B11.clamp_min(FLATTEST_DB)
+
+
+def centred_with_std(mel_BMT: Tensor, times: int = 1) -> tuple[Tensor, Tensor]:
+    """Each window without its mean, and its deviation [B, 1, 1], as if it were repeated ``times`` times."""
     # Not std_mean: its running update of the variance is several times slower on a CPU than a second pass.
     centred_BMT = mel_BMT - mel_BMT.mean((1, 2), keepdim=True)
-    others = centred_BMT[0].numel() - 1
-    std_B11 = (centred_BMT.square().sum((1, 2), keepdim=True) / others).sqrt()
-    return centred_BMT / std_B11.clamp_min(1e-3)
+    others = times * centred_BMT[0].numel() - 1
+    return centred_BMT, (times * centred_BMT.square().sum((1, 2), keepdim=True) / others).sqrt()
 
 
 class TwoViews(nn.Module):

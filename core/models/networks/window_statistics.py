@@ -7,17 +7,18 @@
 - Harmonics against noise and beats: differences between bands, spectral contrast (Jiang et al. 2002), and the residuals
   of smoothing along time or frequency (Fitzgerald 2010).
 
-Suffixes: B windows, M mel bands, T frames, G groups of bands, K cepstra, F statistics.
+Suffixes: B windows, M mel bands, T frames, R rows (what is linear in the bands of a frame), G groups of bands,
+F statistics.
 """
 
 import math
-from itertools import pairwise
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from core.models.layers.standardise import own_scale
+from core.models.layers.standardise import FLATTEST_DB, centred_with_std
+from core.models.layers.time_maps import GROUP_SCALES, HARMONIC_SCALES, TimeMaps, halves, time_maps
 from core.util.errors import UserError
 
 CEPSTRA = 20
@@ -26,26 +27,34 @@ TIMBRE_CEPSTRA = 13
 FINE_GROUPS, NARROW_GROUPS, GROUPS, WIDE_GROUPS = 64, 32, 16, 8
 SMOOTH = 9
 """Frames, or bands, of the smoothing that separates sustained from percussive sound."""
-FLUCTUATIONS = 10
-"""Bands of modulation frequency."""
+ENDS = SMOOTH // 2
 FEWEST_BANDS = 8
 SHORTEST = 48
 """Frames that the slowest statistics need; a shorter window is repeated to this length."""
-CEPSTRUM_SCALES, GROUP_SCALES, HARMONIC_SCALES = 4, 5, 3
-"""Number of block lengths, each twice the previous one, at which changes are measured."""
+CEPSTRUM_SCALES = 4
+"""Of the `GROUP_SCALES` of a cepstrum."""
+BLOCK_SIZES = (1, 2, 4)
+"""Bands in the blocks whose differences tell harmonics from noise."""
+CORRELATION_FLOOR, CEPSTRUM_FLOOR, GROUP_FLOOR = 0.05, 0.01, 0.1
+"""Added to the deviation of a row, so that nearly constant rows are not amplified."""
 
 
 class WindowStatistics(nn.Module):
     """Log-mel windows [B, M, T] in dB → statistics [B, F], level-invariant.
 
-    Operations that are linear in the bands are one matrix product each, which is faster than many small operators.
+    Time comes first inside, [T, B, M]: sums over time and differences along time or bands then run through contiguous
+    memory. What is linear in the bands is one matrix product for all frames, and what knows only single frames is taken
+    before a short window is repeated. A CPU's time goes to the number of operations and to memory, not to arithmetic.
     """
 
     rows: Tensor
+    floors: Tensor
     fine_groups: Tensor
-    smooth: Tensor
-    contrasts: Tensor
+    wide_groups: Tensor
+    wide_members: Tensor
     contrast_groups: Tensor
+    row_pairs: Tensor
+    change_pairs: Tensor
 
     def __init__(self, n_mels: int) -> None:
         """
@@ -56,159 +65,213 @@ class WindowStatistics(nn.Module):
         if n_mels < FEWEST_BANDS:
             raise UserError(f"window statistics need at least {FEWEST_BANDS} mel bands, not {n_mels}")
         bands_MM = torch.eye(n_mels)
-        cosines_KM = _cosines(CEPSTRA, n_mels)
-        parts = [cosines_KM, *(_group(bands_MM, count) for count in (GROUPS, NARROW_GROUPS, WIDE_GROUPS))]
-        self.counts = [len(part) for part in parts]
-        self.register_buffer("rows", torch.cat(parts), persistent=False)
-        self.register_buffer("fine_groups", _group(bands_MM, FINE_GROUPS), persistent=False)
-        self.register_buffer("smooth", _smoothed(bands_MM[None])[0], persistent=False)
-        contrasts = [F.avg_pool1d(bands_MM.T, size).T.diff(dim=0) for size in (1, 2, 4)]
-        self.register_buffer("contrasts", torch.cat(contrasts), persistent=False)
-        groups = [_group(torch.eye(len(contrast)), WIDE_GROUPS).T for contrast in contrasts]
-        blocks = torch.block_diag(*groups)  # type: ignore[no-untyped-call]
-        self.register_buffer("contrast_groups", blocks, persistent=False)
-        self.contrast_counts = [group.shape[1] for group in groups]
+        groups, narrow, wide = (_group(bands_MM, count) for count in (GROUPS, NARROW_GROUPS, WIDE_GROUPS))
+        residual_MM = _residual(bands_MM, _with_ends(bands_MM), dim=-1)
+        parts = [_cosines(CEPSTRA, n_mels), groups, narrow, wide, wide @ residual_MM, bands_MM.mean(0)[None]]
+        self.row_counts = [len(part) for part in parts]
+        contrasts = [_contrast_groups(n_mels, size) for size in BLOCK_SIZES]
+        self.contrast_counts = [groups_PG.shape[1] for groups_PG in contrasts]
+        # Every group of as many members as the largest; some are in it twice, which changes no maximum.
+        members = [part.tolist() for part in torch.arange(n_mels).tensor_split(WIDE_GROUPS)]
+        members = [part + part[-1:] * (len(members[0]) - len(part)) for part in members]
+        both = CEPSTRA + len(groups)
+        buffers = {
+            "rows": torch.cat(parts),
+            "floors": torch.tensor([CEPSTRUM_FLOOR] * CEPSTRA + [GROUP_FLOOR] * (len(groups) + len(narrow))),
+            "fine_groups": _group(bands_MM, FINE_GROUPS),
+            "wide_groups": wide,
+            "wide_members": torch.tensor(members).flatten(),
+            "contrast_groups": torch.block_diag(*contrasts),  # type: ignore[no-untyped-call]
+            "row_pairs": torch.cat([_pairs(CEPSTRA, len(groups), both), _pairs(0, TIMBRE_CEPSTRA, both)]),
+            "change_pairs": _pairs(0, len(groups), len(groups)),
+        }
+        for name, buffer in buffers.items():
+            self.register_buffer(name, buffer, persistent=False)
         self.count = self(torch.zeros(1, n_mels, SHORTEST)).shape[1]
         """F."""
 
     @torch.no_grad()
     def forward(self, mel_BMT: Tensor) -> Tensor:
-        if (frames := mel_BMT.shape[2]) < SHORTEST:
-            mel_BMT = mel_BMT.repeat(1, 1, -(-SHORTEST // frames))
-        mel_BMT = mel_BMT.float()
-        z_BMT = own_scale(mel_BMT)
-        rows_BRT = _mapped(self.rows, z_BMT)
-        cepstra_BKT, groups_BGT, narrow_BGT, wide_BGT = torch.split(rows_BRT, self.counts, dim=1)
-        mean_BK1 = cepstra_BKT.mean(2, keepdim=True)
-        variance_BK = (cepstra_BKT - mean_BK1).square().sum(2) / (rows_BRT.shape[2] - 1)
-        change_BGT = groups_BGT.diff(dim=2)
-        movement = _movement(rows_BRT[:, : CEPSTRA + groups_BGT.shape[1]], GROUP_SCALES)
+        times = -(-SHORTEST // mel_BMT.shape[2])  # that a window is repeated
+        frames = times * mel_BMT.shape[2]
+        unbiased = frames / (frames - 1)
+        maps = time_maps(frames, mel_BMT.device)
+        centred_BMT, std_B11 = centred_with_std(mel_BMT.float(), times)
+        std_B11 = std_B11.clamp_min(FLATTEST_DB)
+        z_BMT = centred_BMT / std_B11
+        z_TBM = z_BMT.permute(2, 0, 1).contiguous()
+        rows_TBR = F.linear(z_TBM, self.rows)
+        cepstra, groups, narrow, wide, _, _ = self.row_counts
+        both = cepstra + groups
+
+        mean_BR, centred_TBR, variance_BR = _moments(rows_TBR[..., : both + narrow])
+        shape = _shape(centred_TBR, variance_BR, self.floors)
+        pairs_BP = _correlation(centred_TBR[..., :both], variance_BR[:, :both], self.row_pairs)
+        group_pairs = groups * (groups - 1) // 2
+        contrast_BGT = self._contrast(z_BMT)
+        uneven_BM = _residual(z_TBM, _with_ends(z_TBM), dim=-1).square_().mean(0)
+        loudness_TB = rows_TBR[..., -1]
+
+        padded_TBM, padded_TBR = _with_ends(z_TBM, times, dim=0), _with_ends(rows_TBR, times, dim=0)
+        z_TBM, rows_TBR = padded_TBM[ENDS:-ENDS], padded_TBR[ENDS:-ENDS]
+        group_TBG, wide_TBG = rows_TBR[..., cepstra:both], rows_TBR[..., both + narrow : both + narrow + wide]
+        change_TBG = group_TBG[1:] - group_TBG[:-1]
+        _, change_centred_TBG, change_variance_BG = _moments(change_TBG)
+        change_pairs_BP = _correlation(change_centred_TBG, change_variance_BG, self.change_pairs)
+        movement_SBR = _movement(rows_TBR[..., :both], maps.movement)
+        steady_TBG = _residual(wide_TBG, padded_TBR[..., both + narrow : both + narrow + wide], dim=0)
+        balance_mean_BG, _, balance_variance_BG = _moments(rows_TBR[..., -1 - wide : -1] - steady_TBG)
+        unsteady_BM = _residual(z_TBM, padded_TBM, dim=0).square_().mean(0)
         return torch.cat(
             [
-                mean_BK1[:, :, 0],
-                variance_BK.sqrt(),
-                *(energy_BR[:, :CEPSTRA] for energy_BR in movement[:CEPSTRUM_SCALES]),
-                *(energy_BR[:, CEPSTRA:] for energy_BR in movement),
-                *self._harmonicity(z_BMT),
-                change_BGT.clamp_min(0).square().mean(2).sqrt(),
-                change_BGT.clamp_max(0).square().mean(2).sqrt(),
+                mean_BR[:, :cepstra],
+                (unbiased * variance_BR[:, :cepstra]).sqrt(),
+                *movement_SBR[:CEPSTRUM_SCALES, :, :cepstra],
+                *movement_SBR[:, :, cepstra:],
+                *self._harmonicity(z_TBM, maps.halves),
+                change_TBG.clamp_min(0).square_().mean(0).sqrt(),
+                change_TBG.clamp_max(0).square_().mean(0).sqrt(),
                 z_BMT.mean(2) @ self.fine_groups.T,
-                _correlation(groups_BGT),
-                _correlation(change_BGT),
-                _correlation(cepstra_BKT[:, :TIMBRE_CEPSTRA]),
-                *_shape(cepstra_BKT, floor=0.01),
-                *_shape(groups_BGT, floor=0.1),
-                *_shape(narrow_BGT, floor=0.1),
-                *_shape(change_BGT, floor=0.1),
-                *_fluctuation(wide_BGT),
-                *self._sustain(z_BMT),
-                *_contrast(z_BMT),
-                _dynamics(mel_BMT),
+                pairs_BP[:, :group_pairs],
+                change_pairs_BP,
+                pairs_BP[:, group_pairs:],
+                *(part[:, :cepstra] for part in shape),
+                *(part[:, cepstra:both] for part in shape),
+                *(part[:, both:] for part in shape),
+                *_shape(change_centred_TBG, change_variance_BG, self.floors[-1:]),
+                _fluctuation(wide_TBG, maps),
+                balance_mean_BG,
+                _log(unbiased * balance_variance_BG),
+                *_log(torch.stack([unsteady_BM, uneven_BM]) @ self.wide_groups.T),
+                contrast_BGT.mean(2),
+                _log(unbiased * _variance(contrast_BGT)),
+                _dynamics(centred_BMT, std_B11, loudness_TB, times),
             ],
             dim=1,
         )
 
-    def _harmonicity(self, z_BMT: Tensor) -> list[Tensor]:
-        """Log energy of the change from one block of bands to the next, by height and for blocks of several sizes."""
+    def _contrast(self, z_BMT: Tensor) -> Tensor:
+        """Spectral contrast of each group of bands, peak above valley: [B, G, T]."""
+        members_BGMT = z_BMT.index_select(1, self.wide_members).view(
+            -1, WIDE_GROUPS, len(self.wide_members) // WIDE_GROUPS, z_BMT.shape[2]
+        )
+        return members_BGMT.amax(2) - members_BGMT.amin(2)
+
+    def _harmonicity(self, z_TBM: Tensor, means_ST: Tensor) -> list[Tensor]:
+        """Log energy of the change from one block of bands to the next, by height and for blocks of several sizes.
+
+        Differences are taken at every band; those between blocks that do not overlap are chosen with the groups.
+        """
+        sums_TBP = torch.cat(halves(z_TBM, HARMONIC_SCALES))
         energies = []
-        for _ in range(HARMONIC_SCALES):
-            z_BMT = _halved(z_BMT)
-            energies.append(_mapped(self.contrasts, z_BMT).square().mean(2))
-        energy_BSD = torch.stack(energies, dim=1)
-        energy_BSH = _log(energy_BSD @ self.contrast_groups)
+        for size in BLOCK_SIZES:  # sums of as many neighbours
+            square_TBP = (sums_TBP[..., size:] - sums_TBP[..., :-size]).square_()
+            energies.append((means_ST @ square_TBP.flatten(1)).view(-1, *square_TBP.shape[1:]))
+            sums_TBP = sums_TBP[..., size:] + sums_TBP[..., :-size]
+        energy_BSH = _log(torch.cat(energies, dim=2) @ self.contrast_groups).transpose(0, 1)
         return [part.flatten(1) for part in torch.split(energy_BSH, self.contrast_counts, dim=2)]
 
-    def _sustain(self, z_BMT: Tensor) -> list[Tensor]:
-        """Harmonic against percussive energy, and the residual of both smoothings: [B, G] each."""
-        along_time_BMT, along_bands_BMT = _smoothed(z_BMT), _mapped(self.smooth, z_BMT)
-        wide_GM = self.rows[-self.counts[-1] :]
-        balance_BGT = _mapped(wide_GM, along_time_BMT - along_bands_BMT)
-        left_BMT = [(z_BMT - smooth_BMT).square() for smooth_BMT in (along_time_BMT, along_bands_BMT)]
-        return [
-            balance_BGT.mean(2),
-            _log(balance_BGT.var(2)),
-            *(_log(energy_BMT.mean(2) @ wide_GM.T) for energy_BMT in left_BMT),
-        ]
+
+def _moments(x_TBR: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Means over time [B, R], what is left without them [T, B, R], and variances [B, R]."""
+    mean_BR = x_TBR.mean(0)
+    centred_TBR = x_TBR - mean_BR
+    return mean_BR, centred_TBR, centred_TBR.square().mean(0)
 
 
-def _mapped(map_RM: Tensor, x_BMT: Tensor) -> Tensor:
-    """``map_RM @ x_BMT``, [B, R, T], as a single product, two to three times faster on a CPU than one per window."""
-    windows, _, frames = x_BMT.shape
-    return (map_RM @ x_BMT.transpose(0, 1).flatten(1)).view(-1, windows, frames).transpose(0, 1)
+def _variance(x_BGT: Tensor) -> Tensor:
+    # Not var: its running update is many times slower on a CPU than two passes.
+    return (x_BGT - x_BGT.mean(2, keepdim=True)).square_().mean(2)
 
 
-def _smoothed(x_BMT: Tensor) -> Tensor:
-    """Means over `SMOOTH` neighbours along the last axis; beyond the ends there is nothing."""
-    size = x_BMT.shape[2]
-    padded_BMT = F.pad(x_BMT, (SMOOTH // 2, SMOOTH // 2))
-    # Not avg_pool1d: it takes five times as long on a CPU.
-    return sum((padded_BMT[:, :, i : i + size] for i in range(1, SMOOTH)), padded_BMT[:, :, :size]) / SMOOTH
+def _shape(centred_TBR: Tensor, variance_BR: Tensor, floor_R: Tensor) -> tuple[Tensor, Tensor]:
+    """Skewness and log kurtosis over time, [B, R] each, which tell bursts, steady sound and gaps apart."""
+    deviation_BR = variance_BR.sqrt() + floor_R
+    square_TBR = centred_TBR.square()
+    skewness_BR: Tensor = (square_TBR * centred_TBR).mean(0) / deviation_BR**3
+    kurtosis_BR: Tensor = square_TBR.square_().mean(0) / deviation_BR**4
+    return skewness_BR, kurtosis_BR.add_(floor_R).log_()
 
 
-def _contrast(z_BMT: Tensor) -> tuple[Tensor, Tensor]:
-    """Spectral contrast of each group of bands, peak above valley: mean and log deviation over time, [B, G] each."""
-    groups = z_BMT.tensor_split(WIDE_GROUPS, dim=1)
-    contrast_BGT = torch.stack([group_BMT.amax(1) - group_BMT.amin(1) for group_BMT in groups], dim=1)
-    return contrast_BGT.mean(2), _log(contrast_BGT.var(2))
+def _correlation(centred_TBR: Tensor, variance_BR: Tensor, pairs_P: Tensor) -> Tensor:
+    """Correlation coefficients of pairs of rows, which `_pairs` names: [B, P]."""
+    scale_BR = (variance_BR.sqrt() + CORRELATION_FLOOR).reciprocal()
+    products_BRR = centred_TBR.permute(1, 2, 0) @ centred_TBR.transpose(0, 1)
+    scales_BRR = scale_BR[:, :, None] * (scale_BR / len(centred_TBR))[:, None]
+    correlation_BP: Tensor = (products_BRR * scales_BRR).flatten(1).index_select(1, pairs_P)
+    return correlation_BP
 
 
-def _correlation(x_BGT: Tensor) -> Tensor:
-    """Correlation coefficients of all pairs of rows: [B, G (G - 1) / 2]."""
-    scaled_BGT = _own_deviations(x_BGT, floor=0.05)
-    correlation_BGG = scaled_BGT @ scaled_BGT.transpose(1, 2) / x_BGT.shape[2]
-    row, column = torch.triu_indices(x_BGT.shape[1], x_BGT.shape[1], offset=1, device=x_BGT.device)
-    return correlation_BGG[:, row, column]
+def _pairs(begin: int, count: int, rows: int) -> Tensor:
+    """Where in a flattened [R, R] are the pairs of ``count`` rows from ``begin`` on: [count (count - 1) / 2]."""
+    row, column = torch.triu_indices(count, count, offset=1)
+    places_P: Tensor = (begin + row) * rows + begin + column
+    return places_P
 
 
-def _shape(x_BGT: Tensor, floor: float) -> tuple[Tensor, Tensor]:
-    """Skewness and log kurtosis over time, [B, G] each, which tell bursts, steady sound and gaps apart."""
-    scaled_BGT = _own_deviations(x_BGT, floor)
-    squared_BGT = scaled_BGT.square()
-    return (squared_BGT * scaled_BGT).mean(2), (squared_BGT.square().mean(2) + floor).log()
+def _with_ends(x: Tensor, times: int = 1, dim: int = -1) -> Tensor:
+    """``x`` so many times in a row, between `ENDS` zeros."""
+    shape = list(x.shape)
+    shape[dim] = ENDS
+    zeros = x.new_zeros(shape)
+    return torch.cat([zeros, *[x] * times, zeros], dim)
 
 
-def _own_deviations(x_BGT: Tensor, floor: float) -> Tensor:
-    """Standardises every row; ``floor`` keeps nearly constant rows from being amplified."""
-    centred_BGT = x_BGT - x_BGT.mean(2, keepdim=True)
-    return centred_BGT / (centred_BGT.square().mean(2, keepdim=True).sqrt() + floor)
+def _residual(x: Tensor, padded: Tensor, dim: int) -> Tensor:
+    """What is left of ``x`` without the means over `SMOOTH` neighbours. ``padded``: ``x`` `_with_ends`."""
+    return torch.sub(x, _sums(padded, dim), alpha=1 / SMOOTH)
 
 
-def _fluctuation(x_BGT: Tensor) -> list[Tensor]:
-    """Log energy [B, G] of each row's modulation, in logarithmically spaced bands of modulation frequency."""
-    frames = x_BGT.shape[2]
-    hann_T = torch.hann_window(frames, device=x_BGT.device)
-    spectrum_BGN = torch.fft.rfft((x_BGT - x_BGT.mean(2, keepdim=True)) * hann_T, dim=2)[:, :, 1:]
-    energy_BGN = spectrum_BGN.abs().square() / frames
-    edges = [round(energy_BGN.shape[2] ** (i / FLUCTUATIONS)) for i in range(FLUCTUATIONS + 1)]
-    return [_log(energy_BGN[:, :, low - 1 : max(low, high)].mean(2), floor=1e-3) for low, high in pairwise(edges)]
+def _sums(padded: Tensor, dim: int) -> Tensor:
+    """Sums of `SMOOTH` neighbours, from sums of 2, 4 and 8: an operation each."""
+    sums, size = padded, 1
+    while 2 * size <= SMOOTH:
+        length = sums.shape[dim] - size
+        sums = sums.narrow(dim, 0, length) + sums.narrow(dim, size, length)
+        size *= 2
+    length = padded.shape[dim] - SMOOTH + 1
+    return sums.narrow(dim, 0, length) + padded.narrow(dim, SMOOTH - 1, length)
 
 
-def _dynamics(mel_BMT: Tensor) -> Tensor:
-    """Log of the spread in dB; from the mean to the loudest point, and from the mean frame to the loudest: [B, 3]."""
-    loudness_BT = mel_BMT.mean(1)
-    mean_B = loudness_BT.mean(1)
-    spread_B = (mel_BMT - mean_B[:, None, None]).square().mean((1, 2)).sqrt().clamp_min(0.1).log()
-    return torch.stack([spread_B, mel_BMT.amax((1, 2)) - mean_B, loudness_BT.amax(1) - mean_B], dim=1)
+def _fluctuation(x_TBG: Tensor, maps: TimeMaps) -> Tensor:
+    """Log energy of each row's modulation, in logarithmically spaced bands of modulation frequency: [B, bands · G]."""
+    parts_NX = maps.waves @ x_TBG.flatten(1)
+    energy_LBG = (maps.fluctuations @ parts_NX.square_()).view(-1, *x_TBG.shape[1:])
+    return _log(energy_LBG, floor=1e-3).transpose(0, 1).flatten(1)
 
 
-def _movement(x_BRT: Tensor, scales: int) -> list[Tensor]:
-    """Log energy [B, R] of the change from one block of frames to the next, each time for blocks twice as long."""
-    energies = []
-    for scale in range(scales):
-        x_BRT = _halved(x_BRT) if scale else x_BRT
-        energies.append(_log(x_BRT.diff(dim=2).square().mean(2)))
-    return energies
+def _dynamics(centred_BMT: Tensor, std_B11: Tensor, loudness_TB: Tensor, times: int) -> Tensor:
+    """Log of the spread in dB; from the mean to the loudest point, and from the mean frame to the loudest: [B, 3].
+
+    ``loudness_TB`` is in deviations ``std_B11``, which are those of all values but one.
+    """
+    values = times * centred_BMT[0].numel()
+    spread_B = (std_B11[:, 0, 0] * math.sqrt((values - 1) / values)).clamp_min(0.1).log()
+    return torch.stack([spread_B, centred_BMT.amax((1, 2)), loudness_TB.amax(0) * std_B11[:, 0, 0]], dim=1)
 
 
-def _halved(x_BRT: Tensor) -> Tensor:
-    """Means of two frames each: [B, R, T // 2]."""
-    even = x_BRT.shape[2] // 2 * 2
-    return (x_BRT[:, :, 0:even:2] + x_BRT[:, :, 1:even:2]) / 2
+def _movement(x_TBR: Tensor, means_ST: Tensor) -> Tensor:
+    """Log energy of the change from one block of frames to the next, each time for blocks twice as long: [S, B, R]."""
+    blocks_TBR = torch.cat([x_TBR, *halves(x_TBR, GROUP_SCALES - 1)])
+    change_TBR = (blocks_TBR[1:] - blocks_TBR[:-1]).square_()
+    return _log((means_ST @ change_TBR.flatten(1)).view(-1, *x_TBR.shape[1:]))
 
 
 def _group(x_MT: Tensor, groups: int) -> Tensor:
     """Means of neighbouring rows: [G, T], with fewer groups where there are not as many rows."""
     return torch.stack([part.mean(0) for part in x_MT.tensor_split(min(groups, len(x_MT)))])
+
+
+def _contrast_groups(n_mels: int, size: int) -> Tensor:
+    """Means of the squared differences between neighbouring blocks of ``size`` bands, by height [P, G].
+
+    P are all places where two such blocks fit, and the differences are those of the sums of the blocks.
+    """
+    groups_PG = torch.zeros(n_mels - 2 * size + 1, WIDE_GROUPS)
+    apart = len(groups_PG[::size])
+    means_GP = _group(torch.eye(apart), WIDE_GROUPS)
+    groups_PG[::size, : len(means_GP)] = means_GP.T / size**2
+    return groups_PG[:, : len(means_GP)]
 
 
 def _log(energy: Tensor, floor: float = 1e-4) -> Tensor:
