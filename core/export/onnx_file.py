@@ -48,7 +48,7 @@ def export_onnx(model_path: Path, name: str, out: Path) -> None:
     missing = [module for module in ("onnx", "onnxscript") if find_spec(module) is None]
     if missing:
         raise UserError(f"ONNX export needs {' and '.join(missing)}: pip install {' '.join(missing)}")
-    network = TorchBackend(model_path, "cpu")
+    network = TorchBackend(model_path, "cpu", full_precision=True)
     card = ModelCard(
         name=name,
         network=network.name,

@@ -14,7 +14,7 @@ QUIETEST = 1e-30
 """Lower bound of a divisor, so that digital silence stays silence instead of becoming NaN."""
 FRAMES_AT_ONCE = 256
 """Frames that a CPU transforms together, so that they stay in its cache."""
-BANDS_AT_ONCE = 16
+BANDS_AT_ONCE = 8
 """Mel bands that a CPU weighs together, from the frequencies that they reach: most of the filterbank is zero."""
 
 
@@ -51,8 +51,8 @@ class FrontEnd(nn.Module):
         """
         with torch.autocast(wave_BN.device.type, enabled=False):
             wave_BN = wave_BN.float()
-            wave_BN = wave_BN / wave_BN.abs().amax(dim=1, keepdim=True).clamp_min(QUIETEST)
-            mel_BMT = self.energies(wave_BN)
+            peak_B1 = torch.maximum(wave_BN.amax(1, keepdim=True), -wave_BN.amin(1, keepdim=True))
+            mel_BMT = self.energies(wave_BN / peak_B1.clamp_min(QUIETEST))
             mel_BMT = mel_BMT / mel_BMT.amax(dim=(1, 2), keepdim=True).clamp_min(QUIETEST)
             return self._decibels(mel_BMT)
 
@@ -61,22 +61,22 @@ class FrontEnd(nn.Module):
         half, hop = self.settings.n_fft // 2, self.settings.hop_length
         padded_BN = nn.functional.pad(wave_BN, (half, half))
         frames = self.frames_of(wave_BN.shape[1])
-        at_once = FRAMES_AT_ONCE if wave_BN.device.type == "cpu" else frames
+        if wave_BN.device.type != "cpu" or self.settings.power != 2.0 or torch.compiler.is_compiling():
+            power_BTF = self.spectrum(padded_BN).square().sum(3).pow(self.settings.power / 2)
+            mel_BMT: Tensor = (power_BTF @ self.mel_filters).transpose(1, 2).contiguous()
+            return mel_BMT
         pieces = []
-        for begin in range(0, frames, at_once):
-            end = min(begin + at_once, frames)
-            parts_BTF2 = self.spectrum(padded_BN[:, begin * hop : (end - 1) * hop + 2 * half])
-            pieces.append(self._weigh(parts_BTF2.square()))
-        return torch.cat(pieces, dim=1).transpose(1, 2).contiguous()
+        for part_BN in torch.split(padded_BN, max(1, FRAMES_AT_ONCE // frames)):
+            for begin in range(0, frames, FRAMES_AT_ONCE):
+                end = min(begin + FRAMES_AT_ONCE, frames)
+                pieces.append(self._weigh(self.spectrum(part_BN[:, begin * hop : (end - 1) * hop + 2 * half])))
+        return torch.cat(pieces, dim=1).view(-1, len(wave_BN), frames).transpose(0, 1).contiguous()
 
-    def _weigh(self, squares_BTF2: Tensor) -> Tensor:
-        """Squared parts (B, T, F, 2) → (B, T, M): the product with the filterbank, on a CPU without its zeros."""
-        if squares_BTF2.device.type != "cpu" or self.settings.power != 2.0:
-            mel_BTM: Tensor = squares_BTF2.sum(3).pow(self.settings.power / 2) @ self.mel_filters
-            return mel_BTM
+    def _weigh(self, parts_BTF2: Tensor) -> Tensor:
+        """Parts (B, T, F, 2) → energies (M, B · T): the product with the filterbank, without its zeros."""
         # Both parts of a frequency have the same weight, so that the product also adds them.
-        flat_BTK = squares_BTF2.flatten(2)
-        return torch.cat([flat_BTK[..., low:high] @ weights_KM for low, high, weights_KM in self._bands], dim=2)
+        squares_KN = parts_BTF2.square().reshape(-1, 2 * self.mel_filters.shape[0]).T
+        return torch.cat([weights_MK @ squares_KN[low:high] for low, high, weights_MK in self._bands])
 
     def spectrum(self, wave_BN: Tensor) -> Tensor:
         """(B, N) → real and imaginary parts (B, T, F, 2) of the windowed transform, frames that lie wholly inside."""
@@ -96,7 +96,7 @@ class FrontEnd(nn.Module):
 
 
 def _reached(weights_FM: Tensor) -> tuple[int, int, Tensor]:
-    """The range of K that some bands reach, and their weights there, twice for each frequency [K, M]."""
+    """The range of K that some bands reach, and their weights there, twice for each frequency [M, K]."""
     reached = weights_FM.any(dim=1).nonzero()[:, 0]
     low, high = (int(reached[0]), int(reached[-1]) + 1) if len(reached) else (0, 1)
-    return 2 * low, 2 * high, weights_FM[low:high].repeat_interleave(2, dim=0)
+    return 2 * low, 2 * high, weights_FM[low:high].repeat_interleave(2, dim=0).T.contiguous()

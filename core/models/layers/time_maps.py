@@ -4,12 +4,13 @@ Suffixes: T frames, B windows, R rows, S scales, N frequencies.
 """
 
 import math
-from functools import lru_cache
 from itertools import accumulate, pairwise
 from typing import NamedTuple
 
 import torch
 from torch import Tensor
+
+from core.models.layers.made_once import made_once
 
 GROUP_SCALES, HARMONIC_SCALES = 5, 3
 """Number of block lengths, each twice the previous one, at which changes along time and along bands are measured."""
@@ -30,13 +31,8 @@ class TimeMaps(NamedTuple):
     """Means over both parts' energies in bands of modulation frequency: [`FLUCTUATIONS`, 2 N]."""
 
 
+@made_once
 def time_maps(frames: int, device: torch.device) -> TimeMaps:
-    """Made once per length and device; anew for an export, whose tensors are symbolic."""
-    return (_time_maps.__wrapped__ if torch.compiler.is_compiling() else _time_maps)(frames, device)
-
-
-@lru_cache(maxsize=16)
-def _time_maps(frames: int, device: torch.device) -> TimeMaps:
     lengths = [frames >> scale for scale in range(GROUP_SCALES)]
     movement_ST = torch.zeros(len(lengths), sum(lengths))
     for row_T, begin, length in zip(movement_ST, accumulate(lengths, initial=0), lengths, strict=False):

@@ -52,6 +52,18 @@ class ResidualStack(nn.Sequential):
         )
 
 
+class InBfloat16(nn.Module):
+    """A stack of convolutions computed in bfloat16: [B, C, M, T] float32 → float32."""
+
+    def __init__(self, stack: nn.Module) -> None:
+        super().__init__()
+        self.stack = stack.to(torch.bfloat16)
+
+    def forward(self, x: Tensor) -> Tensor:
+        y: Tensor = self.stack(x.to(torch.bfloat16, memory_format=torch.channels_last))
+        return y.float()
+
+
 class ResidualCNN(nn.Module):
     def __init__(self, *, n_mels: int, genres: int, frames: int, width: int = 32, dropout: float = 0.3) -> None:
         """Args:
@@ -61,7 +73,7 @@ class ResidualCNN(nn.Module):
         """
         super().__init__()
         self.views = TwoViews(n_mels)
-        self.features = ResidualStack(width)
+        self.features: nn.Module = ResidualStack(width)
         self.dropout = nn.Dropout(dropout)
         self.classify = nn.Linear(2 * 4 * width, genres)
 
@@ -71,3 +83,13 @@ class ResidualCNN(nn.Module):
         pooled_BC = torch.cat([features_BCT.mean(2), features_BCT.amax(2)], dim=1)
         logits_BC: Tensor = self.classify(self.dropout(pooled_BC))
         return logits_BC
+
+
+def convolve_in_bfloat16(model: nn.Module) -> None:
+    """Has every `ResidualCNN` in ``model`` convolve in bfloat16, in place, for evaluation; its logits stay in float32.
+
+    On a CPU with native bfloat16 that takes half to two thirds of the time; logits change by about 0.1%.
+    """
+    for module in list(model.modules()):
+        if isinstance(module, ResidualCNN):
+            module.features = InBfloat16(module.features)

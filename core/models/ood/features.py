@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from core.features.settings import FrontEndSettings
+from core.models.layers.made_once import made_once
 
 BANDS = 8
 STEP_SECONDS = 0.1
@@ -27,23 +28,25 @@ LOG_FLOOR = 0.3
 def ood_features(mel_BMT: Tensor, settings: FrontEndSettings) -> Tensor:
     """Log-mel windows [B, M, T] in dB, whatever their reference → statistics [B, 63]."""
     mel_BMT = _inside(mel_BMT, settings)
-    fast_BKT = _by_band(mel_BMT)
+    means_KM, band_M = _bands(mel_BMT.shape[1], mel_BMT.device)
+    fast_BKT = means_KM @ mel_BMT
+    within_BKT = means_KM @ (mel_BMT - fast_BKT.index_select(1, band_M)).square_()
     slow_BMS = _in_steps(mel_BMT, settings)
-    slow_BKS = _by_band(slow_BMS)
-    change_BMS = slow_BMS - slow_BMS.mean(2, keepdim=True)
+    slow_BKS = means_KM @ slow_BMS
     profile_BM1 = slow_BMS.mean(2, keepdim=True)
+    change_BM1 = (slow_BMS - profile_BM1).square_().mean(2, keepdim=True)
+    profile_BK1 = means_KM @ profile_BM1
+    uneven_BK1 = means_KM @ (profile_BM1 - profile_BK1.index_select(1, band_M)).square_()
     loudness_BT, slow_loudness_BS = fast_BKT.mean(1), slow_BMS.mean(1)
     level_BK = fast_BKT.mean(2)
     low_B, middle_B, high_B = _ranked(loudness_BT, 0.1, 0.5, 0.9)
-    whole_B7 = torch.stack(
+    logarithms_B5 = torch.stack(
         [
-            low_B - middle_B,
-            high_B - middle_B,
-            _log(_std(loudness_BT)),
-            _log(_std(change_BMS.flatten(1))),
-            _log(profile_BM1.diff(dim=1).abs().mean((1, 2))),
-            _log(_std(slow_loudness_BS)),
-            _log(_change(slow_loudness_BS)),
+            _std(loudness_BT),
+            change_BM1.mean((1, 2)).sqrt(),
+            profile_BM1.diff(dim=1).abs().mean((1, 2)),
+            _std(slow_loudness_BS),
+            _change(slow_loudness_BS),
         ],
         dim=1,
     )
@@ -52,11 +55,13 @@ def ood_features(mel_BMT: Tensor, settings: FrontEndSettings) -> Tensor:
             level_BK - level_BK.mean(1, keepdim=True),
             _std(fast_BKT),
             _change(fast_BKT),
-            torch.stack([_std(band, dim=1).mean(1) for band in _split(mel_BMT)], dim=1),
-            _log(torch.stack([_std(band.flatten(1)) for band in _split(change_BMS)], dim=1)),
+            within_BKT.sqrt_().mean(2),
+            _log((means_KM @ change_BM1)[:, :, 0].sqrt()),
             _log(_std(slow_BKS)),
-            _log(torch.stack([_std(band[:, :, 0]) for band in _split(profile_BM1)], dim=1)),
-            whole_B7,
+            _log(uneven_BK1[:, :, 0].sqrt()),
+            (low_B - middle_B)[:, None],
+            (high_B - middle_B)[:, None],
+            _log(logarithms_B5),
         ],
         dim=1,
     )
@@ -101,12 +106,12 @@ def _ranked(values_BT: Tensor, *shares: float) -> list[Tensor]:
     return [sorted_BT[:, round(share * (values_BT.shape[1] - 1))] for share in shares]
 
 
-def _split(mel_BMT: Tensor) -> tuple[Tensor, ...]:
-    return mel_BMT.tensor_split(BANDS, dim=1)
-
-
-def _by_band(mel_BMT: Tensor) -> Tensor:
-    return torch.stack([band.mean(1) for band in _split(mel_BMT)], dim=1)
+@made_once
+def _bands(n_mels: int, device: torch.device) -> tuple[Tensor, Tensor]:
+    """Means over each of `BANDS` bands of neighbouring mel bands [K, M], and each mel band's band [M]."""
+    parts = torch.eye(n_mels).tensor_split(BANDS)
+    band_M = torch.cat([torch.full((len(part),), k) for k, part in enumerate(parts)])
+    return torch.stack([part.mean(0) for part in parts]).to(device), band_M.to(device)
 
 
 def _in_steps(mel_BMT: Tensor, settings: FrontEndSettings) -> Tensor:

@@ -57,7 +57,7 @@ def test_real_clips_get_the_same_verdicts(tmp_path: Path) -> None:
     """From the model that ships, where one does."""
     model, exported = default_model() or shared_model(), tmp_path / "model.onnx"
     export_onnx(model, "model", exported)
-    here, there = Classifier.load(model, "cpu"), Classifier.load(exported)
+    here, there = Classifier(TorchBackend(model, "cpu", full_precision=True), "model"), Classifier.load(exported)
     clips = sorted(GTZAN_MINI.rglob("*.au"))[::8]
     assert len(clips) >= 10
     for clip in clips:

@@ -11,7 +11,9 @@ from core.features.log_mel import FrontEnd
 from core.features.quantise import dequantise
 from core.inference.classifier import Classifier
 from core.inference.find_model import default_model
+from core.inference.torch_backend import TorchBackend
 from core.training.checkpoint import load_model
+from core.training.loop.precision import has_bfloat16
 from tests.support.paths import DATA
 
 ARCHIVE, AUDIO = DATA / "gtzan-logmel/gtzan-logmel.npz", DATA / "gtzan-mini/genres"
@@ -61,3 +63,17 @@ def test_audio_and_archive_give_the_same_predictions(path: Path) -> None:
             clips += 1
     assert clips >= 10
     assert agreed >= 0.9 * clips
+
+
+@pytest.mark.skipif(not AUDIO.exists(), reason="needs the shared data")
+@pytest.mark.skipif(not has_bfloat16(torch.device("cpu")), reason="this CPU has no bfloat16 arithmetic")
+def test_bfloat16_changes_no_verdict(path: Path) -> None:
+    fast = Classifier(TorchBackend(path, "cpu"), "model")
+    exact = Classifier(TorchBackend(path, "cpu", full_precision=True), "model")
+    for file in sorted(AUDIO.rglob("*.au"))[::6]:
+        one, other = fast.classify_file(file), exact.classify_file(file)
+        assert (one.genre, one.reason) == (other.genre, other.reason)
+        assert one.probabilities == pytest.approx(other.probabilities, abs=2e-3)
+        for short, long in zip(one.segments, other.segments, strict=True):
+            assert (short.genre, short.reason) == (long.genre, long.reason)
+            assert short.probabilities == pytest.approx(long.probabilities, abs=5e-3)
