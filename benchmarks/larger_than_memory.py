@@ -67,5 +67,6 @@ def make_pack(out: Path, clips: int) -> Path:
     )
     named = [replace(made, genre=f"genre-{i % 10}", name=f"{i:06d}", content=f"{i:032x}") for i in range(clips)]
     checksums = [zlib.crc32(row.data) for row in rows] * -(-clips // TILE)
-    write_pack_index(out, settings, named, [settings.frames] * clips, checksums[:clips], "random rows, for speed")
+    frames = [settings.frames] * clips
+    write_pack_index(out, settings, named, [1] * clips, frames, checksums[:clips], "random rows, for speed")
     return out

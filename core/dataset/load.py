@@ -14,7 +14,7 @@ from core.dataset.extract import OnFeatures, compute_features
 from core.dataset.feature_set import FeatureSet
 from core.dataset.labels.settings import LabelSettings
 from core.dataset.near_duplicates import with_recordings
-from core.dataset.pack import open_pack
+from core.dataset.pack import open_clips
 from core.dataset.pack_manifest import is_pack
 from core.dataset.scan import OnProgress, Scan, check_genres, scan
 from core.dataset.split import Split, auto_column, split
@@ -59,7 +59,7 @@ def load_dataset(
 
     Its spectrograms are left on disk: ``dataset.features.to(device)`` loads them. A pack brings its own front end, and
     ``front_end`` is not looked at: ``dataset.features.settings`` is the one that a model trained on it must have.
-    ``excerpts`` says which parts of a file are used; a pack has one of each.
+    ``excerpts`` says which parts of a file are used; a pack has its own.
     ``divide`` gives the split instead of ``split_settings``, for clips that were divided before.
     ``device`` computes what the store lacks. ``labels`` says where the genres come from (see
     ``scan``), and ``index`` is a table with more columns for the clips. Progress goes
@@ -125,11 +125,12 @@ def load_features(
         UserError: the feature store cannot be written.
     """
     if is_pack(found.root):
-        features = replace(open_pack(found.root), clips=found.clips)
+        features = open_clips(found.root, found.clips)
         if isinstance(features.mel, DiskArray) and (damaged := features.mel.damaged()):
+            name = found.clips[int(features.excerpts.clip_R[damaged[0]])].name
             raise DatasetError(
                 f"The feature pack {printable(found.root)} is damaged: the checksums of {len(damaged)} of its "
-                f"{len(features)} spectrograms are wrong, {found.clips[damaged[0]].name}'s first; make it again."
+                f"{len(features.mel)} spectrograms are wrong, {name}'s first; make it again."
             )
         return features, []
     return compute_features(

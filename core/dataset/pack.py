@@ -7,8 +7,9 @@ import shutil
 import struct
 import zipfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from itertools import accumulate
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ import psutil
 import torch
 
 from core.dataset.clip import Clip, DatasetError, Excluded, OnNote
+from core.dataset.excerpts import ExcerptRule, searched_seconds
 from core.dataset.extract import OnFeatures, compute_features
 from core.dataset.feature_set import FeatureSet
 from core.dataset.labels.settings import LabelSettings
@@ -43,6 +45,7 @@ def pack(
     settings: FrontEndSettings,
     *,
     labels: LabelSettings | None = None,
+    excerpts: ExcerptRule = "first",
     device: torch.device | str = "cpu",
     on_scanning: OnProgress | None = None,
     on_features: OnFeatures | None = None,
@@ -50,7 +53,8 @@ def pack(
 ) -> list[Excluded]:
     """Packs the spectrograms of a dataset into the new folder ``out``; returns what was left out.
 
-    The pack keeps the genres and all columns of the label source ``labels``, which ``on_note`` is told.
+    The pack keeps the genres and all columns of the label source ``labels``, which ``on_note`` is told, and of each
+    clip the ``excerpts``.
 
     Raises:
         DatasetError: the folder cannot be trained on, is a pack already, or has no clip with a spectrogram; or ``out``
@@ -60,11 +64,14 @@ def pack(
     if is_pack(Path(folder)):
         raise DatasetError(f"{printable(folder)} is a feature pack already: train on it as it is, or copy the folder.")
     _check_free(Path(out))  # before the hours that features may take
-    found = scan(folder, labels=labels, on_progress=on_scanning)
+    seconds = searched_seconds(FrontEndSettings().seconds, excerpts)
+    found = scan(folder, labels=labels, seconds=seconds, on_progress=on_scanning)
     for note in [found.label_source, *found.notes]:
         if on_note:
             on_note(note)
-    features, failed = compute_features(found.clips, settings, device=device, on_progress=on_features)
+    features, failed = compute_features(
+        found.clips, settings, excerpts=excerpts, device=device, on_progress=on_features
+    )
     if not len(features):
         raise DatasetError(
             f"No clip of {printable(found.root)} can be packed: {failed[0].path}, the first of {len(failed)}, "
@@ -73,13 +80,14 @@ def pack(
     assert isinstance(features.mel, DiskArray)
     with _new_folder(Path(out)) as making:
         mel = np.lib.format.open_memmap(making / FEATURES, "w+", np.uint8, features.mel.shape)
-        for begin in range(0, len(features), ROWS_A_COPY):
+        for begin in range(0, len(features.mel), ROWS_A_COPY):
             mel[begin : begin + ROWS_A_COPY] = features.mel[slice(begin, begin + ROWS_A_COPY)].numpy()
         mel.flush()
         checksums = [zlib.crc32(row.data) for row in mel]
         frames = features.frames.tolist()
         source = f"{printable(found.root)}; {found.label_source}"
-        write_pack_index(making, settings, features.clips, frames, checksums, source)
+        counts: list[int] = features.excerpts.count_N.tolist()
+        write_pack_index(making, settings, features.clips, counts, frames, checksums, source)
         open_pack(making)  # what cannot be read again is not put in place
     return found.excluded + failed
 
@@ -117,7 +125,8 @@ def import_archive(
     with _new_folder(Path(out)) as making:
         np.save(making / FEATURES, np.ascontiguousarray(mel))
         checksums = [zlib.crc32(np.ascontiguousarray(row).data) for row in mel]
-        write_pack_index(making, settings, clips, [mel.shape[2]] * len(clips), checksums, printable(archive))
+        frames = [mel.shape[2]] * len(clips)
+        write_pack_index(making, settings, clips, [1] * len(clips), frames, checksums, printable(archive))
         open_pack(making)  # what cannot be read again is not put in place
     return open_pack(out)
 
@@ -152,17 +161,50 @@ def open_pack(folder: str | os.PathLike[str]) -> FeatureSet:
     """
     folder = Path(folder)
     index = read_pack_index(folder)
-    expected = (len(index.clips), index.front_end.n_mels, index.front_end.frames)
+    expected = (len(index.frames), index.front_end.n_mels, index.front_end.frames)
     mel = DiskArray(
         folder / FEATURES,
         expected[1:],
-        range(len(index.clips)),
+        range(len(index.frames)),
         offset=_offset(folder, expected),
         checksums=index.checksums,
     )
     genres = sorted({clip.genre for clip in index.clips})
     labels = torch.tensor([genres.index(clip.genre) for clip in index.clips])
-    return FeatureSet(mel, torch.tensor(index.frames), labels, genres, index.clips, index.front_end)
+    counts = torch.tensor(index.counts)
+    return FeatureSet(mel, torch.tensor(index.frames), labels, genres, index.clips, index.front_end, counts)
+
+
+def open_clips(folder: Path, clips: Sequence[Clip]) -> FeatureSet:
+    """The spectrograms of some clips of a pack, which may bear other genres and columns than there; left on disk.
+
+    Args:
+        clips: some of the pack's, in its order.
+
+    Raises:
+        DatasetError: the pack is damaged.
+    """
+    index = read_pack_index(folder)
+    ahead = iter(enumerate(index.clips))
+    kept = [next(place for place, own in ahead if _same(own, clip)) for clip in clips]
+    first = [0, *accumulate(index.counts)]
+    rows = [row for place in kept for row in range(first[place], first[place + 1])]
+    whole = open_pack(folder)
+    assert isinstance(whole.mel, DiskArray)
+    genres = sorted({clip.genre for clip in clips})
+    return FeatureSet(
+        whole.mel.some(rows),
+        whole.frames[rows],
+        torch.tensor([genres.index(clip.genre) for clip in clips]),
+        genres,
+        list(clips),
+        index.front_end,
+        torch.tensor([index.counts[place] for place in kept]),
+    )
+
+
+def _same(own: Clip, clip: Clip) -> bool:
+    return (own.path, own.content) == (clip.path, clip.content)
 
 
 def _offset(folder: Path, expected: tuple[int, int, int]) -> int:

@@ -1,7 +1,8 @@
 """The contents of a feature pack, without its spectrograms. Imports no torch.
 
-A pack is a folder with three files: ``features.npy``, (N, M, T) uint8; ``index.csv``, one row for each of the N in the
-same order; and ``pack.json``, which names the front end and is written last.
+A pack is a folder with three files: ``features.npy``, (R, M, T) uint8; ``index.csv``, one row for each of the R in the
+same order; and ``pack.json``, which names the front end and is written last. Of a clip with several excerpts, the rows
+follow each other, and the column ``excerpt`` counts them from 0.
 """
 
 import csv
@@ -15,9 +16,11 @@ from core.features.settings import FrontEndSettings
 from core.util.file_names import name_fault
 from core.util.text import printable
 
-VERSION = 1
+VERSION, WITH_EXCERPTS = 1, 2
+"""Packs with one excerpt per clip are of version 1, which earlier programs read."""
 FEATURES, INDEX, MANIFEST = "features.npy", "index.csv", "pack.json"
-OWN_COLUMNS = ("name", "genre", "content", "frames", "rate", "channels", "format", "duration_s", "crc32")
+OWN_COLUMNS = ("name", "genre", "content", "frames", "rate", "channels", "format", "duration_s", "crc32", "excerpt")
+OF_CLIP = [column for column in OWN_COLUMNS if column not in ("frames", "crc32", "excerpt")]
 KEPT = "index:"
 """Stands before a column of the dataset's index that is called like one of the pack's own."""
 
@@ -33,8 +36,10 @@ class Manifest(msgspec.Struct):
 class PackIndex:
     front_end: FrontEndSettings
     clips: list[Clip]
+    counts: list[int]
+    """Excerpts of each clip."""
     frames: list[int]
-    """Valid frames of each clip."""
+    """Valid frames of each excerpt."""
     checksums: list[int] | None
     """CRC-32 of each spectrogram; None for a pack of an earlier version, which has none."""
 
@@ -51,18 +56,27 @@ def read_pack_index(folder: Path) -> PackIndex:
     """
     try:
         manifest = msgspec.json.decode((folder / MANIFEST).read_bytes(), type=Manifest)
-        if manifest.version != VERSION:
+        if not VERSION <= manifest.version <= WITH_EXCERPTS:
             raise DatasetError(
-                f"The feature pack {printable(folder)} is of version {manifest.version}; this program reads {VERSION}."
+                f"The feature pack {printable(folder)} is of version {manifest.version}; this program "
+                f"reads up to {WITH_EXCERPTS}."
             )
         with (folder / INDEX).open(newline="", encoding="utf-8") as file:
             rows = list(csv.DictReader(file, strict=True))
         if not rows:
             raise ValueError(f"{INDEX} names no clips")
-        clips = [_clip(folder, row) for row in rows]
+        first = [row for row in rows if int(row.get("excerpt") or 0) == 0]
+        counts = [0] * len(first)
+        clip = -1
+        for row in rows:
+            clip += int(row.get("excerpt") or 0) == 0
+            if int(row.get("excerpt") or 0) != counts[clip]:
+                raise ValueError(f"the excerpts of {row['name']} in {INDEX} are not complete")
+            counts[clip] += 1
+        clips = [_clip(folder, row) for row in first]
         frames = [_frames(row, manifest.front_end) for row in rows]
         checksums = [int(row["crc32"]) for row in rows] if "crc32" in rows[0] else None
-        return PackIndex(manifest.front_end, clips, frames, checksums)
+        return PackIndex(manifest.front_end, clips, counts, frames, checksums)
     except (OSError, KeyError, ValueError, csv.Error) as error:
         raise DatasetError(f"The feature pack {printable(folder)} is damaged: {error}.") from error
 
@@ -71,21 +85,27 @@ def write_pack_index(
     folder: Path,
     front_end: FrontEndSettings,
     clips: list[Clip],
+    counts: list[int],
     frames: list[int],
     checksums: list[int],
     source: str,
 ) -> None:
-    """Index and manifest of a pack whose spectrograms are written already."""
+    """Index and manifest of a pack whose spectrograms are written already; see `PackIndex`."""
     # The column "name" of the dataset's index says the same as the pack's own.
     extra = list(dict.fromkeys(column for clip in clips for column in clip.columns if column != "name"))
+    several = max(counts) > 1
     with (folder / INDEX).open("w", newline="", encoding="utf-8") as file:
-        writer = csv.DictWriter(file, [*OWN_COLUMNS, *map(_written, extra)])
+        writer = csv.DictWriter(file, [*OWN_COLUMNS[: None if several else -1], *map(_written, extra)])
         writer.writeheader()
-        for clip, count, checksum in zip(clips, frames, checksums, strict=True):
-            own = {column: getattr(clip, column) for column in OWN_COLUMNS if column not in ("frames", "crc32")}
+        rows = zip(frames, checksums, strict=True)
+        for clip, count in zip(clips, counts, strict=True):
+            own = {column: getattr(clip, column) for column in OF_CLIP}
             kept = {_written(column): clip.columns.get(column, "") for column in extra}
-            writer.writerow(own | {"frames": count, "crc32": checksum} | kept)
-    manifest = Manifest(VERSION, front_end, source)
+            for excerpt in range(count):
+                length, checksum = next(rows)
+                number = {"excerpt": excerpt} if several else {}
+                writer.writerow(own | {"frames": length, "crc32": checksum} | number | kept)
+    manifest = Manifest(WITH_EXCERPTS if several else VERSION, front_end, source)
     (folder / MANIFEST).write_bytes(msgspec.json.format(msgspec.json.encode(manifest)))
 
 

@@ -15,8 +15,9 @@ from core.dataset.labels.folders import genre_root, no_audio, unwrapped
 from core.dataset.labels.settings import LabelSettings
 from core.dataset.labels.source import LabelSource, read_labels
 from core.dataset.labels.tree import GenreTree
-from core.dataset.metadata import match, match_clips, read_table
-from core.dataset.pack_manifest import is_pack, read_pack_index
+from core.dataset.metadata import match, read_table
+from core.dataset.pack_labels import packed_labels
+from core.dataset.pack_manifest import is_pack
 from core.features.settings import FrontEndSettings
 from core.util.archive.path import SUFFIXES as ARCHIVES
 from core.util.archive.path import ArchivePath, as_path
@@ -102,7 +103,7 @@ def survey(
     try:
         folder = _existing(Path(folder))
         if is_pack(folder):
-            return _packed(folder, index)
+            return _packed(folder, labels or LabelSettings(), index)
         source = read_labels(folder, labels or LabelSettings(), index, on_progress)
     except OSError as error:
         raise DatasetError(
@@ -223,17 +224,13 @@ def _clip(path: Path, genre: str, name: str, finding: FileInspection, columns: d
     )
 
 
-def _packed(root: Path, index: Path | None) -> Scan:
+def _packed(root: Path, labels: LabelSettings, index: Path | None) -> Scan:
     """The clips of a feature pack, with the columns of ``index`` beside its own."""
-    clips, notes = read_pack_index(root).clips, []
-    if index:
-        metadata = match_clips(read_table(index), clips)
-        notes = metadata.notes
-        rows = zip(clips, metadata.rows, strict=True)
-        clips = [replace(clip, columns={**clip.columns, **row}) for clip, row in rows]
+    clips, found = packed_labels(root, labels, index)
     genres = sorted({clip.genre for clip in clips})
-    described = f"labels: the feature pack's; {len(clips):,} clips of {len(genres):,} genres"
-    return Scan(root, clips, [], genres, notes, label_source=described)
+    notes = found.labels.notes + found.notes
+    described = f"labels: {found.labels.description}"
+    return Scan(root, clips, found.excluded, genres, notes, labels, described, found.labels.tree)
 
 
 def _reasons(excluded: list[Excluded]) -> str:

@@ -11,6 +11,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from core.dataset.excerpts import MOST_EXCERPTS, ExcerptRule
 from core.runs.directory import find
 from core.runs.folder import RunFolder
 from core.util.errors import UserError
@@ -45,6 +46,18 @@ def add_device_option(parser: argparse.ArgumentParser, *, default: str | None = 
 def add_settings_option(parser: argparse.ArgumentParser, help: str) -> None:
     """``--set FIELD=VALUE``, repeatable; `tui.commands.runs.train.recipe_from` reads it."""
     parser.add_argument("--set", action="append", default=[], metavar="FIELD=VALUE", dest="settings", help=help)
+
+
+EXCERPTS_HELP = "parts of each file that are used: first, middle, or a number of them at most, spread over the file"
+
+
+def excerpt_rule(text: str) -> ExcerptRule:
+    """The type of an option for `EXCERPTS_HELP`."""
+    if text in ("first", "middle"):
+        return "first" if text == "first" else "middle"
+    if text.isdecimal() and 1 <= int(text) <= MOST_EXCERPTS:
+        return int(text)
+    raise argparse.ArgumentTypeError(f"must be first, middle or a number from 1 to {MOST_EXCERPTS}, not {text!r}")
 
 
 def runs_dir(args: argparse.Namespace) -> Path:

@@ -11,7 +11,7 @@ from core.features.settings import FrontEndSettings
 from core.training.presets import DEFAULT_PRESET, PRESETS, preset
 from tui.commands import data_preview as preview
 from tui.commands import labels
-from tui.commands.common import Progress, add_device_option, writing
+from tui.commands.common import EXCERPTS_HELP, Progress, add_device_option, excerpt_rule, writing
 from tui.commands.exit_codes import DONE, FAILED, UsageError
 from tui.commands.label_options import DATA_HELP, add_label_options, label_settings
 from tui.shell.printing import print_data, print_json, print_lines, print_note
@@ -62,6 +62,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_label_options(pack)
     pack.add_argument("out", metavar="OUT", help="a new folder")
     pack.add_argument("--preset", choices=PRESETS, default=DEFAULT_PRESET, help="preset that gives the front end")
+    pack.add_argument("--excerpts", type=excerpt_rule, metavar="RULE", help=f"{EXCERPTS_HELP} (the preset's)")
     add_device_option(pack)
     _add_front_end(pack, FRONT_END)
 
@@ -137,12 +138,14 @@ def _pack(args: argparse.Namespace) -> int:
     from core.dataset.pack import pack
     from core.util.device import choose_device
 
-    settings = _front_end(args, preset(args.preset, args.folder).front_end)
+    recipe = preset(args.preset, args.folder)
+    settings = _front_end(args, recipe.front_end)
     excluded = pack(
         args.folder,
         args.out,
         settings,
         labels=label_settings(args),
+        excerpts=recipe.excerpts if args.excerpts is None else args.excerpts,
         device=choose_device(args.device),
         on_note=print_note,
         on_scanning=Progress("files scanned"),

@@ -34,11 +34,17 @@ class DiskArray:
             rows: the places in the file of rows 0..N-1; the first of the file begins at byte ``offset``.
             checksums: CRC-32 of rows 0..N-1, for `damaged`.
         """
-        self._file = path.open("rb", buffering=0)
+        self._path, self._file = path, path.open("rb", buffering=0)
         self._rows = np.asarray(rows, dtype=np.int64)
         self._offset = offset
         self._checksums = checksums
-        self.shape = (len(self._rows), *shape)
+        self.shape: tuple[int, int, int] = (len(self._rows), *shape)
+
+    def some(self, rows: Sequence[int]) -> "DiskArray":
+        """Some of the rows as an array of their own."""
+        checksums = None if self._checksums is None else [self._checksums[row] for row in rows]
+        places = self._rows[np.asarray(rows, dtype=np.int64)].tolist()
+        return DiskArray(self._path, self.shape[1:], places, offset=self._offset, checksums=checksums)
 
     def __len__(self) -> int:
         return len(self._rows)

@@ -17,10 +17,12 @@ from core.training.recipe import Recipe, from_dict, to_dict
 from core.util.archive.path import as_path
 from core.util.errors import UserError
 from tui.commands.common import (
+    EXCERPTS_HELP,
     Progress,
     add_device_option,
     add_runs_option,
     add_settings_option,
+    excerpt_rule,
     runs_dir,
     user_settings,
 )
@@ -56,9 +58,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--crop-seconds", type=float, metavar="S", help="train on random crops of this length")
     parser.add_argument(
         "--excerpts",
-        type=_excerpts,
+        type=excerpt_rule,
         metavar="RULE",
-        help="parts of each file that are used: first, middle, or a number of them at most, spread over the file",
+        help=EXCERPTS_HELP,
     )
     parser.add_argument(
         "--seed", type=int, metavar="N", help="seed of weights, order and crops; the split has its own, split.seed"
@@ -212,10 +214,6 @@ def recipe_from(args: argparse.Namespace, data: Path) -> Recipe:
             f"there is no model {recipe.model!r}{did_you_mean(recipe.model, MODELS)} (models: {', '.join(MODELS)})"
         )
     return recipe
-
-
-def _excerpts(text: str) -> str | int:
-    return int(text) if text.isdecimal() else text
 
 
 def field_names(plain: dict[str, Any]) -> list[str]:
