@@ -2,8 +2,9 @@
 
 import contextlib
 import math
-import os
 import time
+from collections.abc import Iterable
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, Literal
 
@@ -15,11 +16,14 @@ from core.runs.folder import RunFolder, RunReader
 from core.runs.journal.state import RunState
 from core.runs.notes import FILE as NOTES
 from core.runs.notes import read_notes
+from core.runs.recipe_fields import Scalar, flat
 from core.util.atomic import write_atomic
 from core.util.files import read_small
 
 CACHE = ".summary.json"
-VERSION = 3
+VERSION = 4
+POINTS = 48
+"""Values of a summary's curve at most."""
 
 QUIET = frozenset(
     {
@@ -61,6 +65,13 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True):
     note: str = ""
     pinned: float = 0.0
     """When it was made the baseline of its folder; 0 for one that is not. The last one counts."""
+    recipe: dict[str, Scalar] = {}
+    """The recipe's fields; nested ones as ``optimiser.learning_rate``."""
+    device_name: str = ""
+    curve: list[float] = []
+    """Validation accuracy so far, as means of at most `POINTS` bins."""
+    difference: float | None = None
+    """Test accuracy less that of the folder's baseline; None without a baseline on the same dataset."""
 
     def as_dict(self) -> dict[str, Any]:
         plain: dict[str, Any] = msgspec.to_builtins(self)
@@ -131,7 +142,30 @@ class RunList:
             runs += elsewhere(others, self.runs_dir)
         self._watchers = {run.path: self._watchers.get(run.path) or RunWatcher(run) for run in runs}
         summaries = [watcher.summary() for watcher in self._watchers.values()]
+        bases = baselines(summaries)
+        summaries = [_compared(summary, bases.get(str(Path(summary.path).parent))) for summary in summaries]
         return sorted(summaries, key=lambda s: (s.started or made_at(RunFolder(Path(s.path))), s.name), reverse=True)
+
+
+def baselines(runs: Iterable[Summary]) -> dict[str, Summary]:
+    """Each folder's baseline: the run that was pinned last."""
+    return {str(Path(run.path).parent): run for run in sorted(runs, key=lambda run: run.pinned) if run.pinned > 0}
+
+
+def _compared(run: Summary, base: Summary | None) -> Summary:
+    if base is None or run.path == base.path or run.dataset != base.dataset:
+        return run
+    if run.test_accuracy is None or base.test_accuracy is None:
+        return run
+    return msgspec.structs.replace(run, difference=run.test_accuracy - base.test_accuracy)
+
+
+def curve(values: list[float]) -> list[float]:
+    """Means of at most `POINTS` bins, without those that have no finite value."""
+    bins = min(POINTS, len(values)) or 1
+    edges = [round(i * len(values) / bins) for i in range(bins + 1)]
+    finite = [[value for value in values[a:b] if math.isfinite(value)] for a, b in pairwise(edges)]
+    return [round(sum(part) / len(part), 4) for part in finite if part]
 
 
 def summarise(state: RunState, path: Path, now: float) -> Summary:
@@ -149,20 +183,23 @@ def summarise(state: RunState, path: Path, now: float) -> Summary:
         started=state.started,
         seconds=state.seconds(now),
         place=state.place,
+        recipe=flat(state.recipe),
+        device_name=state.device_name,
+        curve=curve([row.val_accuracy for row in state.history]),
     )
 
 
 def _stamp(run: RunFolder) -> Stamp:
     """Size and time of the journal, times of lock, recipe and notes: a summary at rest holds as long as these do."""
-    folder = str(run.path)  # pathlib would take half of the time that a list of thousands of runs takes
-    size, journal = _size_and_time(f"{folder}/events.jsonl")
-    lock, recipe, notes = (_size_and_time(f"{folder}/{name}")[1] for name in ("run.lock", "recipe.json", NOTES))
+    size, journal = _size_and_time(run.journal_path)
+    others = (_size_and_time(path)[1] for path in (run.lock_path, run.recipe_path, run.path / NOTES))
+    lock, recipe, notes = others
     return size, journal, lock, recipe, notes
 
 
-def _size_and_time(path: str) -> tuple[int, int]:
+def _size_and_time(path: Path) -> tuple[int, int]:
     try:
-        status = os.stat(path)  # noqa: PTH116 - see `_stamp`
+        status = path.stat()
     except OSError:
         return 0, 0
     return status.st_size, status.st_mtime_ns

@@ -16,15 +16,15 @@ from tests.support.journal_damage import damaged, lines_of
 from tests.support.pilot import text, until, until_shown
 from tui.app import GenreApp
 from tui.charts.data import ChartData
+from tui.charts.genres import Shading, confusion_grid, genre_bars, report_lines, validation_lines
 from tui.charts.render import render_chart
 from tui.charts.run_charts import CHARTS, HistoryColumns, run_chart
 from tui.charts.view import View
 from tui.compare.curves import compared_chart
 from tui.compare.tables import difference_lines, result_lines
 from tui.runs.columns import COLUMNS, layout, line, ordered
-from tui.runs.preview import preview
+from tui.runs.detail import detail_lines
 from tui.shell.themes import DARK
-from tui.watch.genres import Shading, confusion_grid, genre_bars, report_lines, validation_lines
 from tui.watch.row_panes import COLUMNS as EPOCH_COLUMNS
 from tui.watch.row_panes import laid_out
 from tui.watch.setup import progress_line, setup_lines
@@ -48,8 +48,13 @@ def state_of(folder: Path, journal: bytes) -> RunState:
 def show_everywhere(state: RunState, sound: RunState) -> None:
     """Everything that Watch, Runs and Compare draw of a run, at every width."""
     shading = Shading.of(DARK)
+    run = summarise(state, Path("/runs/x"), NOW)
     for width in WIDTHS:
-        made: list[Content] = [*run_header(state, NOW, width), progress_line(state, width), *preview(state, NOW, width)]
+        made: list[Content] = [
+            *run_header(state, NOW, width),
+            progress_line(state, width),
+            *detail_lines(state, run, [], width, rows=8),
+        ]
         made += [*setup_lines(state, width), *genre_bars(state, width), *report_lines(state, width, shading)]
         if state.validation is not None:
             made += confusion_grid(state.validation.confusion, state.genres, width, shading)
@@ -103,7 +108,7 @@ async def test_the_app_shows_runs_with_damaged_journals(tmp_path: Path, size: tu
         (folder / "events.jsonl").write_bytes(b"\n".join(journal) + b"\n")
     app = GenreApp(runs)
     async with app.run_test(size=size) as pilot:
-        await until(pilot, lambda: "seed_cnn" in text(pilot))
+        await until(pilot, lambda: "run-0" in text(pilot))
         for number in range(4):
             await app.watch_run(runs / f"run-{number}")
             await until(pilot, lambda: "Reading the journal" not in text(pilot))

@@ -65,7 +65,7 @@ def test_runs_in_other_colours(snap_compare: Compare, runs: Path, theme: str) ->
 
 
 def test_runs_filtered(snap_compare: Compare, runs: Path) -> None:
-    drive = keys("/", *"finished", shows="2 of 4 runs")
+    drive = keys("/", *"finished", shows="runs  2 of 4")
     assert snap_compare(GenreApp(runs), terminal_size=SIZES[0], run_before=drive)
 
 

@@ -26,7 +26,7 @@ class OptionList(RowList):
         return self._curves.options()
 
     def on_mount(self) -> None:
-        self.styles.height = len(self.options)
+        self.styles.height = len(self.options) + 2  # the frame's
         self.rows_changed()
 
     def follows(self) -> bool:

@@ -1,14 +1,14 @@
 """The tables of a comparison: the results of each run, and differences between their recipes."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from math import nan
-from typing import Any
 
 from rich.cells import cell_len
 from textual.content import Content
 
 from core.runs.journal.state import RunState
+from core.runs.recipe_fields import differences, flat
 from tui.compare.curves import LETTERS
 from tui.text.cells import fitted, widest
 from tui.text.formatting import clock, loss, percent
@@ -80,7 +80,7 @@ def result_lines(
 
 def difference_lines(runs: Sequence[RunState], colours: Sequence[str], width: int) -> list[Content]:
     """One line per field in which the recipes differ, one column per run."""
-    rows = differences([run.recipe for run in runs])
+    rows = differences([flat(run.recipe) for run in runs])
     if not rows:
         return [Content.styled("The recipes are identical.", "$text-muted")]
     names = min(widest(name for name, _ in rows), max(12, width // 4))
@@ -123,28 +123,3 @@ def _winners(column: Column, runs: Sequence[RunState]) -> list[RunState]:
     if len(set(ranks.values())) < 2:
         return []
     return [run for run in runs if ranks.get(id(run)) == max(ranks.values())]
-
-
-def differences(recipes: Sequence[Mapping[str, Any]]) -> list[tuple[str, list[str]]]:
-    """The fields in which the recipes differ, with the value of each; nested ones as ``optimiser.name``."""
-    flat = [_flat(recipe) for recipe in recipes]
-    names = dict.fromkeys(name for recipe in flat for name in recipe)
-    rows = [(name, [recipe.get(name, "–") for recipe in flat]) for name in names]
-    return [(name, values) for name, values in rows if len(set(values)) > 1]
-
-
-def _flat(recipe: Mapping[str, Any], prefix: str = "") -> dict[str, str]:
-    flat: dict[str, str] = {}
-    for name, value in recipe.items():
-        if isinstance(value, Mapping):
-            flat |= _flat(value, f"{prefix}{name}.")
-        else:
-            flat[prefix + name] = _written(value)
-    return flat
-
-
-def _written(value: object) -> str:
-    """``0.001``, ``1.7e-4``, ``adam``, or a dash for null."""
-    if isinstance(value, float):
-        return f"{value:.4g}" if value == 0 or abs(value) >= 1e-3 else f"{value:.1e}".replace("e-0", "e-")
-    return "–" if value is None else str(value)

@@ -1,47 +1,54 @@
 """The columns of the Runs screen, each declared once: title, cell, width, and its value for sorting and filtering."""
 
-import re
 import time
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, Literal
 
+from rich.cells import cell_len
 from textual.content import Content
 
+from core.runs.recipe_fields import Scalar
 from core.runs.summary import LIVING, Summary
 from tui.text import formatting
-from tui.text.cells import bar, fitted
+from tui.text.cells import bar, fitted, sparkline
 from tui.text.status_symbols import state_label
 
 STATES = ("running", "paused", "queued", "created", "lost", "failed", "stopped", "finished")
 """Sorted by how much they need attention."""
-BAR = 8
-"""Cells of the progress bar."""
 COUNT = 7
 """Cells of the epochs, as many as 100/100 takes; a longer count becomes a percentage."""
-AUTOMATIC_NAME = re.compile(r"\d{4}-\d\d-\d\d_\d\d-\d\d-\d\d_")
-"""Start of the name of a run that its user has not named."""
+NAME = 24
+"""Cells that a name has before further columns get any."""
+BASELINE = "★ "
+"""Before the name of a baseline."""
 
-Unit = Literal["text", "fraction", "count", "duration", "time"]
+Unit = Literal["text", "fraction", "count", "duration", "time", "points"]
+Cell = Content | str
 
 
 @dataclass(frozen=True)
 class Column:
     key: str
-    """Its name in the filter and in the setting ``sort``."""
+    """Its name in the filter, in the choice of columns and in the setting ``sort``."""
     title: str
     unit: Unit
     value: Callable[[Summary], str | float | None]
     """What the filter compares; None where there is nothing."""
-    cell: Callable[[Summary], Content | str]
-    width: int = 0
-    """Cells; 0 shares what the other columns leave."""
+    cell: Callable[[Summary, int], Cell]
+    """What stands in a cell of a width."""
+    width: int
+    """Cells at least."""
+    most: int = 0
+    """Cells at most; 0 for as many as at least."""
+    weight: int = 1
+    """How important it is: where there is too little room, the lightest columns are left out first."""
     right: bool = False
     """Whether it is right-aligned."""
     order: Callable[[Summary], Any] | None = None
     """Sort key, where it is not the value."""
-    narrow: Mapping[str, Any] | None = field(default_factory=dict)
-    """Attributes that differ below 100 columns; None leaves the column out."""
+    about: str = ""
+    """What it shows, for the choice of columns; the title where that says it."""
 
     def sort_key(self, run: Summary) -> Any:
         """None sorts last, in ascending and descending order."""
@@ -68,129 +75,182 @@ def is_alive(run: Summary) -> bool:
     return run.state in LIVING
 
 
-def _started(run: Summary) -> str:
+def _started(run: Summary, width: int) -> str:
+    """With less room, the time of a run started today, or the day of an older one."""
     then = formatting.local_time(run.started)
     if then is None:
         return formatting.DASH
-    return time.strftime("%d %b %H:%M" if then.tm_year == time.localtime().tm_year else "%d %b %Y", then)
+    now = time.localtime()
+    if width < 12:
+        return time.strftime("%H:%M" if then[:3] == now[:3] else "%d %b", then)
+    return time.strftime("%d %b %H:%M" if then.tm_year == now.tm_year else "%d %b %Y", then)
 
 
-def _started_short(run: Summary) -> str:
-    """The time of a run started today, or the day of an older one."""
-    then = formatting.local_time(run.started)
-    if then is None:
-        return formatting.DASH
-    return time.strftime("%H:%M" if then[:3] == time.localtime()[:3] else "%d %b", then)
-
-
-def _epochs(run: Summary) -> str:
-    if not run.epochs:
-        return formatting.DASH
-    count = f"{run.epochs_done}/{run.epochs}"
-    return count if len(count) <= COUNT else f"{progress(run):.0%}"
-
-
-def _progress_bar(run: Summary) -> Content:
+def _progress(run: Summary, width: int) -> Content:
+    """The epochs, after a bar where there is room for one."""
+    count = f"{run.epochs_done}/{run.epochs}" if run.epochs else formatting.DASH
+    count = count if len(count) <= COUNT else f"{progress(run):.0%}"
+    cells = width - COUNT - 1
+    if cells < 4:
+        return Content(f"{count:>{width}}")
     colour = "$train" if is_alive(run) else "$faint"
-    return Content.assemble((f"{bar(progress(run), BAR):<{BAR}}", colour), " ", f"{_epochs(run):>{COUNT}}")
+    return Content.assemble((f"{bar(progress(run), cells):<{cells}}", colour), " ", f"{count:>{COUNT}}")
 
 
-def _state(run: Summary) -> Content:
+def _state(run: Summary, width: int) -> Content:
     """A queued run's place stands beside its state."""
     return state_label(f"{run.state} {run.place}" if run.place else run.state)
 
 
-def _name_or_dataset(run: Summary) -> str:
-    """Where there is no room for names: the name if the user gave one, otherwise the dataset."""
-    return run.dataset if AUTOMATIC_NAME.match(run.name) else run.name
+def _curve(run: Summary, width: int) -> Content:
+    return Content.styled(sparkline(run.curve, width), "$val")
 
 
-COLUMNS = {
-    column.key: column
-    for column in (
-        Column(
-            "state",
-            "state",
-            "text",
-            lambda run: run.state,
-            _state,
-            10,
-            order=lambda run: STATES.index(run.state) if run.state in STATES else len(STATES),
-        ),
-        Column("name", "name", "text", lambda run: run.name, lambda run: run.name, narrow=None),
-        Column("model", "model", "text", lambda run: run.model, lambda run: run.model, 13),
-        Column(
-            "dataset",
-            "dataset",
-            "text",
-            lambda run: run.dataset,
-            lambda run: run.dataset,
-            narrow={"title": "run", "cell": _name_or_dataset},
-        ),
-        Column(
-            "progress",
-            "progress",
-            "fraction",
-            progress,
-            _progress_bar,
-            BAR + 1 + COUNT,
-            narrow={"title": "epochs", "cell": _epochs, "width": COUNT, "right": True},
-        ),
-        Column(
-            "val",
-            "val acc",
-            "fraction",
-            lambda run: run.best_val_accuracy,
-            lambda run: formatting.percent(run.best_val_accuracy),
-            8,
-            right=True,
-            narrow={"title": "val", "width": 7},
-        ),
-        Column(
-            "test",
-            "test acc",
-            "fraction",
-            lambda run: run.test_accuracy,
-            lambda run: formatting.percent(run.test_accuracy),
-            9,
-            right=True,
-            narrow={"title": "test", "width": 7},
-        ),
-        Column(
-            "started",
-            "started",
-            "time",
-            lambda run: run.started,
-            _started,
-            12,
-            right=True,
-            narrow={"title": "start", "cell": _started_short, "width": 6},
-        ),
-        Column(
-            "time",
-            "time",
-            "duration",
-            lambda run: run.seconds,
-            lambda run: formatting.clock(run.seconds),
-            9,
-            right=True,
-            narrow={"width": 8},
-        ),
-    )
-}
-"""In the order of the table. A new column is one entry here; the filter and the setting ``sort`` know it by its key."""
+def _difference(run: Summary, width: int) -> Content | str:
+    if run.difference is None:
+        return BASELINE.strip() if run.pinned else formatting.DASH
+    better = run.difference >= 0
+    return Content.styled(f"{'▲' if better else '▼'}{100 * abs(run.difference):.1f}", "$good" if better else "$bad")
 
 
-def layout(width: int) -> list[PlacedColumn]:
-    """The columns for a table of ``width`` cells, one cell apart; names and datasets share the remaining width."""
-    narrow = width < 100
-    columns = list(COLUMNS.values())
-    if narrow:
-        columns = [replace(column, **column.narrow) for column in columns if column.narrow is not None]
-    room = width - (len(columns) - 1) - sum(column.width for column in columns)
-    name = 0 if narrow else min(44, max(8, room * 2 // 3))
-    flexible = {"name": name, "dataset": min(28, max(4, room - name))}
-    return [PlacedColumn(column, column.width or flexible[column.key]) for column in columns]
+def recipe_number(run: Summary, field: str) -> float | None:
+    value: Scalar = run.recipe.get(field)
+    return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else None
+
+
+def _text(key: str, title: str, read: Callable[[Summary], str], width: int, most: int, **more: Any) -> Column:
+    return Column(key, title, "text", read, lambda run, cells: read(run), width, most, **more)
+
+
+def _share(key: str, title: str, read: Callable[[Summary], float | None], **more: Any) -> Column:
+    return Column(key, title, "fraction", read, lambda run, cells: formatting.percent(read(run)), 6, right=True, **more)
+
+
+def _recipe(key: str, field: str, title: str, width: int, write: Callable[[float], str], **more: Any) -> Column:
+    def read(run: Summary) -> float | None:
+        return recipe_number(run, field)
+
+    def cell(run: Summary, cells: int) -> str:
+        return formatting.DASH if (value := read(run)) is None else write(value)
+
+    return Column(key, title, "count", read, cell, width, right=True, **more)
+
+
+_COLUMNS = (
+    Column(
+        "state",
+        "state",
+        "text",
+        lambda run: run.state,
+        _state,
+        10,
+        weight=10,
+        order=lambda run: STATES.index(run.state) if run.state in STATES else len(STATES),
+    ),
+    Column(
+        "name",
+        "run",
+        "text",
+        lambda run: run.name,
+        lambda run, cells: (BASELINE if run.pinned else "") + run.name,
+        14,
+        28,
+        weight=99,
+    ),
+    Column(
+        "curve",
+        "val curve",
+        "fraction",
+        lambda run: run.curve[-1] if run.curve else None,
+        _curve,
+        10,
+        40,
+        weight=8,
+        about="validation accuracy so far",
+    ),
+    _share("val", "val", lambda run: run.best_val_accuracy, weight=9, about="best validation accuracy"),
+    _share("test", "test", lambda run: run.test_accuracy, weight=7, about="test accuracy"),
+    Column("progress", "epochs", "fraction", progress, _progress, COUNT, COUNT + 21, weight=6, about="epochs done"),
+    Column("started", "started", "time", lambda run: run.started, _started, 8, 12, weight=5, right=True),
+    Column(
+        "time",
+        "time",
+        "duration",
+        lambda run: run.seconds,
+        lambda run, cells: formatting.clock(run.seconds),
+        8,
+        9,
+        weight=4,
+        right=True,
+        about="how long it trained",
+    ),
+    _text("model", "model", lambda run: run.model, 9, 16, weight=2),
+    _text("dataset", "dataset", lambda run: run.dataset, 9, 28, weight=3),
+    _text("preset", "preset", lambda run: str(run.recipe.get("preset") or ""), 7, 12),
+    _recipe("lr", "optimiser.learning_rate", "lr", 6, formatting.learning_rate, about="learning rate"),
+    _recipe("batch", "batch_size", "batch", 6, "{:g}".format, about="batch size"),
+    _recipe("seed", "seed", "seed", 5, "{:.0f}".format),
+    Column(
+        "base",
+        "vs ★",
+        "points",
+        lambda run: run.difference,
+        _difference,
+        6,
+        right=True,
+        weight=8,
+        about="difference of the test accuracy from the baseline",
+    ),
+    _text("gpu", "device", lambda run: run.device_name, 8, 24),
+    _text("tags", "tags", lambda run: " ".join(run.tags), 6, 24, weight=2),
+)
+COLUMNS = {column.key: column for column in _COLUMNS}
+"""In the order of the table. A new column is one entry above; filter, sort and choice know it by its key."""
+CHOSEN = 10
+"""Added to the weight of a column that is chosen beyond the usual ones."""
+USUAL = ("state", "name", "curve", "val", "test", "progress", "started", "time", "model", "dataset")
+"""The columns that are shown unless others are chosen."""
+
+
+def layout(
+    width: int, chosen: Sequence[str] = USUAL, widest: Mapping[str, int] | None = None, keep: str = ""
+) -> list[PlacedColumn]:
+    """The columns for a table of ``width`` cells, one cell apart.
+
+    Of the chosen ones the lightest are left out until the others fit; the room that is left goes to the columns by
+    weight, and the rest to the name.
+
+    Args:
+        widest: cells that the widest text of a column takes.
+        keep: a column that is not left out, such as the one sorted by.
+    """
+
+    def weight(column: Column) -> tuple[bool, int]:
+        return column.key == keep, column.weight + CHOSEN * (column.key not in USUAL)
+
+    columns = [column for column in _COLUMNS if column.key in chosen] or [COLUMNS["name"]]
+    most = {column.key: max(column.width, column.most) for column in columns}
+    widths = {column.key: column.width for column in columns}
+    for key in most.keys() & (widest or {}).keys():
+        need = widest[key]  # type: ignore[index]
+        most[key] = max(widths[key], need if key == "name" else min(need, most[key]))
+        widths[key] = max(widths[key], min(most[key], NAME if key == "name" else most[key]))
+    while len(columns) > 1 and sum(widths[column.key] + 1 for column in columns) - 1 > width:
+        columns.remove(min(columns, key=weight))
+    room = width - sum(widths[column.key] + 1 for column in columns) + 1
+    for column in sorted(columns, key=lambda column: -column.weight):
+        more = max(0, min(room, most[column.key] - widths[column.key]))
+        widths[column.key] += more
+        room -= more
+    if "name" in widths:
+        widths["name"] += max(0, room)
+    return [PlacedColumn(column, min(width, widths[column.key])) for column in columns]
+
+
+def widest_texts(runs: Sequence[Summary]) -> dict[str, int]:
+    """Cells of the widest text in each column of text."""
+    texts = [column for column in _COLUMNS if column.unit == "text" and column.most]
+    return {column.key: max((cell_len(str(column.cell(run, 99))) for run in runs), default=0) for column in texts}
 
 
 def ordered(runs: Iterable[Summary], key: str, descending: bool) -> list[Summary]:
@@ -206,11 +266,13 @@ def line(run: Summary, columns: Iterable[PlacedColumn]) -> Content:
     """The run's cells, each in its column."""
     cells = []
     for placed in columns:
-        cell = placed.column.cell(run)
+        cell = placed.column.cell(run, placed.width)
         if isinstance(cell, str):
             cells.append(Content(fitted(cell, placed.width, right=placed.column.right)))
         else:
-            cells.append(cell.truncate(placed.width).pad_right(max(0, placed.width - cell.cell_length)))
+            space = " " * max(0, placed.width - cell.cell_length)
+            cut = cell.truncate(placed.width)
+            cells.append(Content(space) + cut if placed.column.right else cut + space)
     return Content(" ").join(cells)
 
 

@@ -32,7 +32,6 @@ POSSIBLE = {
     "tags": set(STATES),
     "note": set(STATES),
     "copy": set(STATES),
-    "mark": set(STATES),
 }
 """Action → states of a run in which it makes sense."""
 

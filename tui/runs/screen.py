@@ -1,28 +1,35 @@
 """The Runs mode: a live table of all runs, and every action on them."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import ClassVar
 
+import msgspec
 from textual import on, work
 from textual.app import ComposeResult
 from textual.binding import Binding
-from textual.containers import Horizontal
+from textual.containers import Container, Horizontal, Vertical
 from textual.content import Content
 from textual.widgets import Input, Static
 
 from core.runs.summary import RunList, Summary
 from core.util.errors import UserError
-from tui.runs.columns import COLUMNS, is_alive, ordered
+from tui.runs.baseline import baseline_of
+from tui.runs.columns import COLUMNS, USUAL, is_alive, ordered
+from tui.runs.detail import RunDetail
 from tui.runs.filter import FilterError, Test, parse_filter
-from tui.runs.preview import RunPreview
+from tui.runs.groups import Group, grouped
 from tui.runs.run_commands import RunCommands
 from tui.runs.table import RunTable, RunTableHeader
+from tui.runs.view_state import RunsView, load, save
 from tui.text.cells import shown
-from tui.text.formatting import count
+from tui.widgets.panel import frame, key_of
 from tui.widgets.text_input import FilterInput
 
 POLL_SECONDS = 1.0
 """Seconds between two reads of the journals."""
+BESIDE, BELOW = 120, 30
+"""Columns from which the detail is beside the list, and rows from which it is below; else enter shows it."""
 COMPARED = range(2, 9)
 """Numbers of runs that can be compared."""
 
@@ -34,7 +41,7 @@ class RunsScreen(RunCommands):
     MODE = "runs"
     HELP = (
         "All runs, read from their journals. A filter consists of terms that must all match: jazz  !lost  "
-        "/seed_(cnn|net)/  model=seed_cnn  val>0.7  time>1h  started=today"
+        "/seed_(cnn|net)/  model=seed_cnn  val>0.7  time>1h  started=today  tag=paper  lr>0.001  optimiser.name=adamw"
     )
     CSS_PATH = "../styles/runs.tcss"
     BINDINGS: ClassVar = [
@@ -126,9 +133,25 @@ class RunsScreen(RunCommands):
             tooltip="Sort by the column to the right",
         ),
         Binding("R", "reverse", "reverse", show=False, id="runs.reverse", group=LIST, tooltip="Reverse the sort order"),
+        Binding("C", "columns", "columns", id="runs.columns", group=LIST, tooltip="Choose the columns"),
+        Binding(
+            "S",
+            "seeds",
+            "seeds",
+            show=False,
+            id="runs.seeds",
+            group=LIST,
+            tooltip="Group the runs of one recipe, with mean and deviation over their seeds",
+        ),
         Binding("g", "demo", "demo data", id="runs.demo", tooltip="Create a small synthetic dataset to try things out"),
         Binding(
-            "escape", "back", "back", show=False, id="runs.back", group=LIST, tooltip="Clear the filter, then the marks"
+            "escape",
+            "back",
+            "back",
+            show=False,
+            id="runs.back",
+            group=LIST,
+            tooltip="Clear the filter, then the marks; leave the detail",
         ),
     ]
 
@@ -136,29 +159,33 @@ class RunsScreen(RunCommands):
         super().__init__()
         self.runs = RunList(self.app.runs_dir, "live")
         self.rows: list[Summary] = []
-        sort = self.app.settings.sort
-        self.sort_key = sort if sort in COLUMNS else "started"
-        self.descending = self.app.settings.descending
+        settings = self.app.settings
+        self.view = load(RunsView(sort=settings.sort, descending=settings.descending, columns=USUAL))
+        self.sort_key = self.view.sort
+        self.descending = self.view.descending
         self.matches: Test = parse_filter("")
         self._reading = False
         self._read_once = False
         self._trouble = ""
 
     def compose_body(self) -> ComposeResult:
-        with Horizontal(id="filter"):
-            yield Static("/")
-            yield FilterInput(compact=True, placeholder="words  !not  /regex/  model=seed_cnn  val>0.7")
-            yield Static("", id="found")
-        table = RunTable()
-        yield RunTableHeader(table, self.sort_key, self.descending)
-        yield table
-        yield Static(self._welcome(), id="welcome")
-        yield RunPreview()
+        with Container(id="body"):
+            with Vertical(id="list", classes="panel"):
+                with Horizontal(id="filter"):
+                    yield Static("/")
+                    yield FilterInput(compact=True, placeholder="words  !not  model=seed_cnn  val>0.7  lr>1e-3  tag=x")
+                yield Static("", id="found")
+                table = RunTable()
+                table.chosen = self.view.columns
+                yield RunTableHeader(table, self.sort_key, self.descending)
+                yield table
+                yield Static(self._welcome(), id="welcome")
+            yield RunDetail(id="detail", classes="panel")
 
     def on_mount(self) -> None:
         self._show_filter(False)
         self.table.focus()
-        if self.app.settings.sort != self.sort_key:
+        if self.app.settings.sort not in COLUMNS:
             columns = ", ".join(COLUMNS)
             self.notify(f"Setting sort: there is no column {self.app.settings.sort!r} ({columns}).", severity="warning")
         self.refresh_runs()
@@ -211,22 +238,38 @@ class RunsScreen(RunCommands):
             self.rows, self._read_once = rows, True
             self.show_rows()
         elif (row := self.table.current) is not None and is_alive(row):
-            self.query_one(RunPreview).show_run(Path(row.path))
+            self._show_detail(row)
 
     def show_rows(self) -> None:
         """Show the rows that pass the filter, in order."""
-        matching = [row for row in self.rows if self.matches(row)]
-        self.table.show(ordered(matching, self.sort_key, self.descending))
+        matching = ordered([row for row in self.rows if self.matches(row)], self.sort_key, self.descending)
+        self.table.show(grouped(matching) if self.view.grouped else matching)
         self.set_class(not self.rows, "-empty")
         if self.rows and self.focused is None:
             self.call_after_refresh(self.table.focus)  # it was not displayed before, and so not focusable
-        self.query_one("#found", Static).update(f"{len(matching)} of {count(len(self.rows), 'run')}")
+        self.query_one(RunTableHeader).refresh()  # names may take more or less room
+        if self.has_class("-filtering"):
+            self._say("No run matches." if self.rows and not matching else "")
+        self._frame(len(matching))
+
+    def _frame(self, matching: int) -> None:
+        """The counts in the title of the list, and its keys."""
+        states = {state: sum(row.state == state for row in self.rows) for state in ("running", "paused", "queued")}
+        counts = [str(len(self.rows)) if matching == len(self.rows) else f"{matching} of {len(self.rows)}"]
+        counts += [f"{number} {state}" for state, number in states.items() if number]
+        names = ("filter", "columns", "seeds", "compare")
+        keys = [(key_of(self, f"runs.{name}"), name) for name in names]
+        frame(
+            self.query_one("#list"), f"runs  {' · '.join(counts)}" if self.rows else "runs", keys if self.rows else ()
+        )
 
     @on(RunTable.Moved)
     def preview_current(self) -> None:
-        row = self.table.current
-        self.query_one(RunPreview).show_run(Path(row.path) if row else None)
+        self._show_detail(self.table.current)
         self.refresh_bindings()
+
+    def _show_detail(self, row: Summary | None) -> None:
+        self.query_one(RunDetail).show_run(row, baseline_of(row, self.rows))
 
     def action_everywhere(self) -> None:
         self.runs.scope = "live" if self.runs.scope == "all" else "all"
@@ -245,14 +288,34 @@ class RunsScreen(RunCommands):
             self._sort(event.key, self.descending)
 
     def action_sort(self, by: int) -> None:
-        keys = list(COLUMNS)
-        self._sort(keys[(keys.index(self.sort_key) + by) % len(keys)], self.descending)
+        keys = [placed.column.key for placed in self.table.columns]
+        here = keys.index(self.sort_key) if self.sort_key in keys else -by
+        self._sort(keys[(here + by) % len(keys)], self.descending)
 
     def action_reverse(self) -> None:
         self._sort(self.sort_key, not self.descending)
 
+    def action_columns(self) -> None:
+        from tui.runs.column_picker import ColumnPicker
+
+        self.app.push_screen(ColumnPicker(self.view.columns, self._choose_columns))
+
+    def _choose_columns(self, columns: tuple[str, ...]) -> None:
+        self.table.chosen = columns
+        self._keep(columns=columns)
+        self.show_rows()
+
+    def action_seeds(self) -> None:
+        self._keep(grouped=not self.view.grouped)
+        self.show_rows()
+
+    def _keep(self, **changes: object) -> None:
+        self.view = msgspec.structs.replace(self.view, **changes)
+        save(self.view)
+
     def _sort(self, key: str, descending: bool) -> None:
         self.sort_key, self.descending = key, descending
+        self._keep(sort=key, descending=descending)
         self.query_one(RunTableHeader).sort_by(key, descending)
         self.show_rows()
 
@@ -262,18 +325,25 @@ class RunsScreen(RunCommands):
 
     def _show_filter(self, shown: bool) -> None:
         self.set_class(shown, "-filtering")
+        self._say("")
         # A hidden field must not receive keys.
         self.query_one(FilterInput).can_focus = shown
 
     @on(Input.Changed)
     def filter_as_typed(self, event: Input.Changed) -> None:
-        """An invalid term leaves the rows unchanged and its error beside the field."""
+        """An invalid term leaves the rows unchanged and its error below the field."""
         try:
             self.matches = parse_filter(event.value)
         except FilterError as error:
-            self.query_one("#found", Static).update(Content.styled(str(error), "$warn"))
+            self._say(str(error))
         else:
             self.show_rows()
+
+    def _say(self, text: str) -> None:
+        """What is wrong with the filter, below it."""
+        said = self.query_one("#found", Static)
+        said.update(Content.styled(text, "$warn"))
+        said.display = bool(text)
 
     @on(Input.Submitted)
     def leave_filter(self) -> None:
@@ -281,20 +351,41 @@ class RunsScreen(RunCommands):
         self._show_filter(bool(self.query_one(FilterInput).value))
 
     def action_back(self) -> None:
-        """Clear the filter; if there is none, clear the marks."""
+        """Clear the filter; without one leave the detail, or clear the marks."""
         field = self.query_one(FilterInput)
         if field.has_focus or field.value:
             field.value = ""
             self.table.focus()
             self._show_filter(False)
+        elif self.has_class("-detail"):
+            self._show_panel(detail=False)
         elif self.table.marked:
             self.table.clear_marks()
 
     # Other screens
 
-    @on(RunTable.Chosen)
-    async def open_chosen(self) -> None:
-        await self.app.watch_run(Path(self._current().path))
+    @on(RunTable.Chosen, "RunTable")
+    @on(RunTable.Chosen, "#detail-lines")
+    async def open_chosen(self, event: RunTable.Chosen) -> None:
+        """Watch the run; where the detail has no room beside the list, show that first."""
+        if isinstance(self.table.current_row, Group):
+            await self._compare([Path(run.path) for run in self.table.current_row.runs])
+        elif self.has_class("-one-panel") and not self.has_class("-detail"):
+            self._show_panel(detail=True)
+        elif self.current is not None:
+            await self.app.watch_run(Path(self.current.path))
+
+    def _show_panel(self, *, detail: bool) -> None:
+        """Where there is room for one panel only, show the detail or the list, and give it the keys."""
+        self.set_class(detail, "-detail")
+        target = self.query_one("#detail-lines") if detail else self.table
+        self.call_after_refresh(target.focus)
+
+    def on_resize(self) -> None:
+        super().on_resize()
+        width, height = self.app.size
+        self.set_class(width >= BESIDE, "-beside")
+        self.set_class(self.app.width_class == "narrow" or (width < BESIDE and height < BELOW), "-one-panel")
 
     def action_new(self) -> None:
         from tui.new_run.screen import NewRunScreen
@@ -302,17 +393,22 @@ class RunsScreen(RunCommands):
         self.app.push_screen(NewRunScreen())
 
     def action_mark(self) -> None:
-        path = Path(self._current().path)
-        if path not in self.table.marked and len(self.table.marked) >= COMPARED.stop - 1:
-            self.notify(f"At most {COMPARED.stop - 1} runs can be compared; unmark one first.", severity="warning")
-            return
-        self.table.toggle_mark(path)
+        row = self.table.current_row
+        for run in row.runs if isinstance(row, Group) else [row] if row is not None else []:
+            path = Path(run.path)
+            if path not in self.table.marked and len(self.table.marked) >= COMPARED.stop - 1:
+                most = COMPARED.stop - 1
+                self.notify(f"At most {most} runs can be compared; unmark one first.", severity="warning")
+                return
+            self.table.toggle_mark(path)
 
     async def action_compare(self) -> None:
         here = {Path(row.path) for row in self.rows}
-        marked = [path for path in self.table.marked if path in here]
-        if len(marked) in COMPARED:
-            await self.app.compare_runs(marked)
+        await self._compare([path for path in self.table.marked if path in here])
+
+    async def _compare(self, runs: Sequence[Path]) -> None:
+        if len(runs) in COMPARED:
+            await self.app.compare_runs(runs)
         else:
             self.notify("Mark two to eight runs with space, then compare them with c.", severity="warning")
 

@@ -11,7 +11,8 @@ from textual.message import Message
 from textual.widget import Widget
 
 from core.runs.summary import Summary
-from tui.runs.columns import PlacedColumn, header, layout, line
+from tui.runs.columns import USUAL, PlacedColumn, header, layout, line, widest_texts
+from tui.runs.groups import Group, Row, heading
 from tui.widgets.row_list import RowList
 
 INDENT = 4
@@ -19,6 +20,7 @@ INDENT = 4
 
 
 class RunTable(RowList):
+    BINDING_GROUP_TITLE = "The list of runs"
     BINDINGS: ClassVar = [Binding("enter", "choose", "watch", id="runs.open", tooltip="Watch the run")]
     has_cursor = True
 
@@ -27,19 +29,33 @@ class RunTable(RowList):
 
     def __init__(self, *, id: str | None = None) -> None:
         super().__init__(id=id)
-        self.rows: list[Summary] = []
+        self.rows: list[Row] = []
+        self.chosen: Sequence[str] = USUAL
+        """Keys of the chosen columns."""
+        self.sorted_by = ""
+        """Key of the column sorted by, which is always shown."""
+        self._widest: dict[str, int] = {}
+        """Cells of the widest text in each column of text."""
         self.marked: list[Path] = []
         """Folders of the marked runs, in the order of marking."""
         self._announced: Summary | None = None
 
     @property
     def current(self) -> Summary | None:
+        """The run under the cursor; None on the heading of a group."""
+        row = self.current_row
+        return row if isinstance(row, Summary) else None
+
+    @property
+    def current_row(self) -> Row | None:
         return self.rows[self.cursor] if self.cursor < len(self.rows) else None
 
-    def show(self, rows: Sequence[Summary]) -> None:
+    def show(self, rows: Sequence[Row]) -> None:
         """Show these rows; the cursor stays on its run, or at its position if the run is gone."""
         on = self.current
-        place = next((i for i, row in enumerate(rows) if on and row.path == on.path), min(self.cursor, len(rows) - 1))
+        runs = {row.path: i for i, row in enumerate(rows) if isinstance(row, Summary)}
+        place = runs.get(on.path if on else "", min(self.cursor, len(rows) - 1))
+        self._widest = widest_texts([row for row in rows if isinstance(row, Summary)])
         self.rows = list(rows)
         self.cursor = max(0, place)
         self.rows_changed()
@@ -48,7 +64,7 @@ class RunTable(RowList):
     def go_to(self, path: Path) -> None:
         """Put the cursor on a run, if it is listed."""
         for index, row in enumerate(self.rows):
-            if row.path == str(path):
+            if isinstance(row, Summary) and row.path == str(path):
                 self._move_cursor(index)
 
     def clear_marks(self) -> None:
@@ -64,7 +80,7 @@ class RunTable(RowList):
 
     @property
     def columns(self) -> list[PlacedColumn]:
-        return layout(self.row_width - 2)
+        return layout(self.row_width - 2, self.chosen, self._widest, self.sorted_by)
 
     def follows(self) -> bool:
         """Never: the cursor stays on its run, wherever the order puts it."""
@@ -75,6 +91,8 @@ class RunTable(RowList):
 
     def row(self, index: int, width: int) -> Content:
         row = self.rows[index]
+        if isinstance(row, Group):
+            return heading(row, width)
         path = Path(row.path)
         mark = str(self.marked.index(path) + 1) if path in self.marked else " "
         return Content.assemble((f"{mark} ", "bold $val")) + line(row, self.columns)
@@ -102,11 +120,12 @@ class RunTableHeader(Widget):
     def __init__(self, table: RunTable, key: str, descending: bool) -> None:
         super().__init__()
         self.table = table
-        self.key = key
+        table.sorted_by = self.key = key
         self.descending = descending
 
     def sort_by(self, key: str, descending: bool) -> None:
         self.key, self.descending = key, descending
+        self.table.sorted_by = key
         self.refresh()
 
     def render(self) -> Content:

@@ -1,6 +1,7 @@
 """Text in terminal cells, where some characters (Chinese, Japanese, Korean, emoji) take two."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from itertools import pairwise
 from pathlib import Path
 
 from rich.cells import cell_len, set_cell_size
@@ -33,6 +34,17 @@ def shown(path: Path, width: int | None = None) -> str:
     home = Path.home()
     text = f"~/{path.relative_to(home)}" if path.is_relative_to(home) else str(path)
     return text if width is None or len(text) <= width else "…" + text[len(text) - max(0, width - 1) :]
+
+
+STEPS = "▁▂▃▄▅▆▇█"
+
+
+def sparkline(values: Sequence[float], width: int) -> str:
+    """Fractions from 0 to 1 in at most ``width`` cells: the mean of each bin, a gap where it is NaN."""
+    if len(values) > width:
+        edges = [round(i * len(values) / width) for i in range(width + 1)]
+        values = [sum(part) / len(part) for a, b in pairwise(edges) if (part := values[a:b])]
+    return "".join(" " if value != value else STEPS[min(7, max(0, int(value * 8)))] for value in values)
 
 
 def bar(share: float, width: int) -> str:

@@ -60,7 +60,7 @@ def gigabytes(count: float, total: float | None = None) -> str:
 
 def learning_rate(rate: float | None) -> str:
     """``1e-3``, ``2.5e-4``."""
-    return DASH if rate is None or not isfinite(rate) else f"{rate:.1e}".replace(".0e", "e")
+    return DASH if rate is None or not isfinite(rate) else f"{rate:.1e}".replace(".0e", "e").replace("e-0", "e-")
 
 
 def rate(clips_per_second: float) -> str:

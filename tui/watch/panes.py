@@ -1,6 +1,5 @@
 """The panes of the Watch screen: side by side where there is room, behind tabs where there is not."""
 
-from collections.abc import Sequence
 from dataclasses import replace
 
 from textual import on
@@ -11,42 +10,15 @@ from textual.message import Message
 from textual.widget import Widget
 
 from core.runs.journal.state import RunState, Validation
-from tui.charts.curves import Curves
-from tui.charts.data import ChartData
-from tui.charts.run_charts import HistoryColumns, RunChart, newest_points, run_chart
+from tui.charts.genres import Shading, confusion_grid, genre_bars, report_lines, validation_lines
+from tui.charts.run_curves import RunCurves
 from tui.shell.base import BaseApp
-from tui.watch.genres import Shading, confusion_grid, genre_bars, report_lines, validation_lines
 from tui.watch.row_panes import EpochHead, EpochRows, LogPane, Mistakes
 from tui.watch.setup import progress_line, setup_lines
 from tui.widgets.pane_tabs import PaneTabs
 from tui.widgets.panel import frame, key_of
 from tui.widgets.row_list import LinesView, RowList
 from tui.widgets.text_lines import TextLines
-
-
-class RunCurves(Curves):
-    def __init__(self, *, id: str | None = None, classes: str | None = None) -> None:
-        super().__init__(id=id, classes=classes)
-        self._state = RunState.empty()
-        self._columns = HistoryColumns()
-
-    def show(self, state: RunState) -> None:
-        self._state = state
-        self._columns.update(state.history)
-        self.refresh_curves()
-
-    def chart_data(self, chart: RunChart) -> ChartData:
-        return run_chart(chart, self._state, self._columns, steps=self.steps)
-
-    def abscissas(self) -> Sequence[float]:
-        if self.steps:
-            return [point.step for point in self._state.series["loss"].points]
-        return self._columns.epochs
-
-    def version(self) -> object:
-        state = self._state
-        return state.history[-1:], len(state.history), state.best, newest_points(self.charts, state, steps=self.steps)
-
 
 SIDE = ("genres", "confusion", "mistakes", "report", "setup")
 """Panes that share the space beside the epochs."""

@@ -34,6 +34,10 @@ def test_a_finished_run(tmp_path: Path) -> None:
         "tags": [],
         "note": "",
         "pinned": 0.0,
+        "recipe": {"data": "/music/genres", "epochs": 3, "model": "small_cnn"},
+        "device_name": "a CPU",
+        "curve": [0.4, 0.6, 0.7],
+        "difference": None,
     }
 
 

@@ -5,7 +5,6 @@ from core.runs.journal.state import EpochRow, RunState
 from tests.support import example_run as made_up_run
 from tui.charts.run_charts import ACCURACY, CHARTS, LOSS, HistoryColumns, run_chart
 from tui.compare.curves import compared_chart
-from tui.compare.tables import differences
 
 
 def folded(done: int = 5) -> RunState:
@@ -91,17 +90,3 @@ def test_every_chart_has_values_for_one_run_and_for_several(steps: bool) -> None
             for line in data.lines:
                 assert len(line.xs) == len(line.ys) > 0, chart.title
                 assert line.xs[-1] <= (300 if steps else 6), chart.title
-
-
-def test_what_differs_in_recipes_is_named_by_its_path() -> None:
-    recipes = [
-        {"epochs": 20, "seed": 0, "optimiser": {"name": "adam", "learning_rate": 1e-3}},
-        {"epochs": 20, "seed": 1, "optimiser": {"name": "adam", "learning_rate": 1.5e-4}, "crop_seconds": None},
-        {"epochs": 20, "seed": 0, "optimiser": {"name": "adam", "learning_rate": 1e-3}, "crop_seconds": 6.0},
-    ]
-    assert differences(recipes) == [
-        ("seed", ["0", "1", "0"]),
-        ("optimiser.learning_rate", ["0.001", "1.5e-4", "0.001"]),
-        ("crop_seconds", ["–", "–", "6"]),
-    ]
-    assert differences([recipes[0], recipes[0]]) == []

@@ -19,6 +19,10 @@ ROW = summary(
     best_val_accuracy=0.7104,
     started=NOON,
     seconds=3_700.0,
+    recipe={"optimiser.learning_rate": 0.003, "optimiser.schedule": "cosine", "crop_seconds": None, "seed": 3},
+    tags=["paper", "v2"],
+    note="with mixup",
+    difference=0.025,
 )
 
 
@@ -64,6 +68,19 @@ ROW = summary(
         "started>2026-11-21",
         "started>=2026-11-22T12:00",
         "val>0.7 model=seed_cnn !lost",
+        "lr>0.001",
+        "lr=3e-3",
+        "optimiser.learning_rate<=0.003",
+        "optimiser.schedule=cosine",
+        "optimiser.schedule=/cos/",
+        "optimiser.schedule!=constant",
+        "crop_seconds!=6",
+        "seed=3",
+        "tag=paper tag=V2 !tag=draft",
+        "tag!=draft",
+        "note=/mixup/",
+        "mixup paper",
+        "base>2",
     ],
 )
 def test_fits(text: str) -> None:
@@ -90,6 +107,13 @@ def test_fits(text: str) -> None:
         "started>2026-11-22",
         "started<2026-11-22",
         "started!=2026-11-22",
+        "lr>0.003",
+        "lr<1e-3",
+        "optimiser.schedule=constant",
+        "crop_seconds>0",
+        "tag=pap",
+        "tag!=paper",
+        "base<0",
     ],
 )
 def test_does_not_fit(text: str) -> None:
@@ -104,6 +128,8 @@ def test_does_not_fit(text: str) -> None:
         ("val>1h", "h"),
         ("accuracy>0.5", "accuracy"),
         ("model>seed", "model"),
+        ("lr>fast", "fast"),
+        ("optimiser.fame=1", "optimiser.fame"),
         ("/(/", "/(/"),
         ("!", "!"),
         ("started>yesterday", "yesterday"),

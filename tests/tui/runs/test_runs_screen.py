@@ -13,9 +13,10 @@ from core.runs.directory import create
 from core.runs.folder import TRASH, RunFolder
 from core.runs.launch import launch
 from core.runs.lock import RunLock
-from core.runs.notes import read_notes
+from core.runs.notes import pin, read_notes
 from core.runs.queue import HeldTicket
 from core.runs.registry import register
+from core.runs.summary import Summary
 from tests.support import example_run as made_up_run
 from tests.support.paths import ROOT
 from tests.support.pilot import text, type_text, until, until_gone, until_shown
@@ -52,8 +53,12 @@ def acting(runs: Path) -> Iterator[RunFolder]:
     trainer.wait()
 
 
+def shown_runs(pilot: Pilot[None]) -> list[Summary]:
+    return [row for row in pilot.app.screen.query_one(RunTable).rows if isinstance(row, Summary)]
+
+
 def names(pilot: Pilot[None]) -> list[str]:
-    return [row.name for row in pilot.app.screen.query_one(RunTable).rows]
+    return [row.name for row in shown_runs(pilot)]
 
 
 async def go_to(pilot: Pilot[None], name: str) -> None:
@@ -64,7 +69,7 @@ async def go_to(pilot: Pilot[None], name: str) -> None:
 
 
 async def test_all_runs_with_their_figures(runs: Path) -> None:
-    async with GenreApp(runs).run_test(notifications=True, size=SIZE) as pilot:
+    async with GenreApp(runs).run_test(notifications=True, size=(200, 60)) as pilot:
         await until_shown(pilot, "alpha", "✓ finished", "✗ failed", "? lost", "20/20", "7/20", "78.0%")
         assert set(names(pilot)) == {"alpha", "beta", "gamma", "delta"}
 
@@ -98,7 +103,7 @@ async def test_it_lives(runs: Path, acting: RunFolder) -> None:
         await until_shown(pilot, "● running")
         await until(
             pilot,
-            lambda: any(row.epochs_done > 1 for row in pilot.app.screen.query_one(RunTable).rows if is_alive(row)),
+            lambda: any(row.epochs_done > 1 for row in shown_runs(pilot) if is_alive(row)),
         )
         shutil.rmtree(runs / "alpha")
         await until(pilot, lambda: "alpha" not in names(pilot))
@@ -117,15 +122,14 @@ async def test_the_cursor_stays_on_its_run_when_others_come(runs: Path) -> None:
 
 
 async def test_sorting_by_any_column(runs: Path) -> None:
-    async with GenreApp(runs, settings=Settings(sort="name", descending=False)).run_test(
-        notifications=True, size=SIZE
-    ) as pilot:
+    app = GenreApp(runs, settings=Settings(sort="name", descending=False))
+    async with app.run_test(notifications=True, size=(200, 60)) as pilot:
         await until(pilot, lambda: names(pilot) == ["alpha", "beta", "delta", "gamma"])
         await pilot.press("R")
         assert names(pilot) == ["gamma", "delta", "beta", "alpha"]
-        await until_shown(pilot, "name▼")
-        await pilot.press(">", ">", ">")
-        await until_shown(pilot, "progress▼")
+        await until_shown(pilot, "run▼")
+        await pilot.press(*">>>>")
+        await until_shown(pilot, "epochs▼")
         assert names(pilot)[-1] in {"gamma", "delta"}
         assert set(names(pilot)[:2]) == {"alpha", "beta"}
 
@@ -133,10 +137,9 @@ async def test_sorting_by_any_column(runs: Path) -> None:
 async def test_a_click_on_a_title_sorts(runs: Path) -> None:
     async with GenreApp(runs).run_test(notifications=True, size=SIZE) as pilot:
         await until_shown(pilot, "started▼")
-        await pilot.click("RunTableHeader", offset=(text(pilot).splitlines()[1].index("name"), 0))
-        await until_shown(pilot, "name▼")
-        await pilot.click("RunTableHeader", offset=(text(pilot).splitlines()[1].index("name"), 0))
-        await until_shown(pilot, "name▲")
+        for title in ("run▼", "run▲"):
+            await pilot.click("RunTableHeader", offset=(text(pilot).splitlines()[2].index("run"), 0))
+            await until_shown(pilot, title)
 
 
 async def test_filtering_as_one_types(runs: Path) -> None:
@@ -145,9 +148,10 @@ async def test_filtering_as_one_types(runs: Path) -> None:
         await pilot.press("/")
         await type_text(pilot, "finished")
         await until(pilot, lambda: set(names(pilot)) == {"alpha", "beta"})
-        await until_shown(pilot, "2 of 4 runs")
+        await until_shown(pilot, "runs  2 of 4")
         await type_text(pilot, " epochs")
         await until(pilot, lambda: names(pilot) == [])
+        await until_shown(pilot, "No run matches.")
         await type_text(pilot, ">")
         await until_shown(pilot, "epochs> needs a value")
         await type_text(pilot, "10")
@@ -156,6 +160,47 @@ async def test_filtering_as_one_types(runs: Path) -> None:
         assert pilot.app.focused is pilot.app.screen.query_one(RunTable)
         await pilot.press("escape")
         await until(pilot, lambda: len(names(pilot)) == 4)
+
+
+async def test_the_columns_and_the_order_are_kept(runs: Path) -> None:
+    async with GenreApp(runs).run_test(size=SIZE) as pilot:
+        await until_shown(pilot, "val curve", "started▼")
+        await pilot.press("C", *["down"] * 2, "space", *["down"] * 9, "enter", "escape", "R")
+        await until_shown(pilot, "lr", "started▲")
+        await until_gone(pilot, "val curve ")
+    async with GenreApp(runs).run_test(size=SIZE) as pilot:
+        await until_shown(pilot, "lr", "started▲")
+
+
+async def test_the_detail_is_where_there_is_room_for_it(runs: Path) -> None:
+    async with GenreApp(runs).run_test(size=SIZE) as pilot:
+        await go_to(pilot, "beta")
+        await until_shown(pilot, "recipe        seed", "validation, epoch", "Accuracy", "device        NVIDIA H100")
+        await pilot.resize_terminal(80, 24)
+        await until_gone(pilot, "device  ")
+        await pilot.press("enter")
+        await until_shown(pilot, "╭─ beta ", "device        NVIDIA H100")
+        await pilot.press("escape")
+        await until_shown(pilot, "╭─ runs  4")
+        await pilot.press("enter", "enter")
+        await until(pilot, lambda: pilot.app.current_mode == "watch")
+
+
+async def test_the_detail_compares_to_the_baseline(runs: Path) -> None:
+    pin(RunFolder(runs / "alpha"))
+    async with GenreApp(runs).run_test(size=SIZE) as pilot:
+        await go_to(pilot, "beta")
+        await until_shown(pilot, "+0.0 points of test accuracy")
+        await go_to(pilot, "alpha")
+        await until_shown(pilot, "this is the baseline ★", "★ alpha")
+
+
+async def test_seeds_of_a_recipe_are_grouped_by_a_key(runs: Path) -> None:
+    async with GenreApp(runs).run_test(size=SIZE) as pilot:
+        await until(pilot, lambda: len(names(pilot)) == 4)
+        assert "runs of seed" not in text(pilot)
+        await pilot.press("S")
+        await until_shown(pilot, "runs of seed, seed_cnn", " ± ")
 
 
 async def test_opening_a_run_watches_it(runs: Path) -> None:
@@ -297,7 +342,7 @@ async def test_marking_for_a_comparison(runs: Path, monkeypatch: pytest.MonkeyPa
 async def test_the_preview_tells_what_failed(runs: Path) -> None:
     async with GenreApp(runs).run_test(notifications=True, size=SIZE) as pilot:
         await go_to(pilot, "gamma")
-        await until_shown(pilot, f"failed: {RunFolder(runs / 'gamma').state().end_message[:20]}")
+        await until_shown(pilot, "failed        OutOfMemoryError")
 
 
 async def test_a_run_is_tagged_noted_and_pinned(runs: Path) -> None:
@@ -320,7 +365,7 @@ async def test_a_run_is_tagged_noted_and_pinned(runs: Path) -> None:
         await until(pilot, lambda: read_notes(run).note == "as before")
         await pilot.press("b")
         await until(pilot, lambda: read_notes(run).pinned > 0)
-        await until(pilot, lambda: any(row.pinned for row in pilot.app.screen.query_one(RunTable).rows))
+        await until(pilot, lambda: any(row.pinned for row in shown_runs(pilot)))
         await pilot.press("b")
         await until(pilot, lambda: read_notes(run).pinned == 0)
 

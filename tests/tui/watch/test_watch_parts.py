@@ -11,8 +11,8 @@ from core.runs.journal.state import RunState, Validation
 from tests.support import example_run as made_up_run
 from tests.support.event_sequences import numbered
 from tests.support.example_run import GENRES
+from tui.charts.genres import Shading, confusion_grid, genre_bars, report_lines, worst_pairs
 from tui.text import formatting
-from tui.watch.genres import Shading, confusion_grid, genre_bars, report_lines, worst_pairs
 from tui.watch.row_panes import columns_for
 from tui.watch.setup import progress_line, setup_lines
 from tui.widgets.run_header import device_strip, run_header

@@ -13,13 +13,13 @@ from core.runs.folder import RunFolder, RunReader
 from core.runs.journal.history import history_csv
 from core.runs.journal.log_lines import duration, percent
 from core.runs.journal.state import EpochRow, RunState
-from core.runs.summary import LIVING, RunList, Summary
+from core.runs.summary import LIVING, RunList, Summary, baselines
 from core.runs.webhook import report_lost_runs
 from core.util.text import printable, printable_lines
 from tui.commands.common import add_run_arguments, add_runs_option, run_folder, runs_dir
 from tui.commands.exit_codes import DONE, UsageError
 from tui.commands.parser import did_you_mean
-from tui.commands.runs.baseline import against_baseline, baselines, other_datasets
+from tui.runs.baseline import against_baseline, other_datasets
 from tui.shell.printing import print_data, print_json, print_lines, print_note, write_controls
 from tui.text.cells import padded
 from tui.text.formatting import count

@@ -38,8 +38,8 @@ def worst_pairs(confusion: Sequence[Sequence[int]], genres: Sequence[str], at_mo
     return sorted(pairs, key=lambda pair: (-pair.count / pair.total, -pair.count))[:at_most]
 
 
-def genre_bars(state: RunState, width: int) -> list[Content]:
-    """One accuracy bar per genre for the last validation, and the worst confusions."""
+def genre_bars(state: RunState, width: int, *, pairs: bool = True) -> list[Content]:
+    """One accuracy bar per genre for the last validation and, with ``pairs``, the worst confusions."""
     seen = state.validation
     if seen is None or not seen.genre_accuracy:
         missing = "Available after the first validation." if seen is None else "The journal has no results per genre."
@@ -50,7 +50,7 @@ def genre_bars(state: RunState, width: int) -> list[Content]:
     for index, (genre, accuracy) in enumerate(zip(state.genres, seen.genre_accuracy, strict=False)):
         row = seen.confusion[index] if index < len(seen.confusion) else []
         lines.append(_bar(genre, accuracy, sum(row), row[index] if index < len(row) else 0, names, bar_width))
-    return [*lines, Content(""), *validation_lines(seen, state.genres)]
+    return [*lines, Content(""), *validation_lines(seen, state.genres)] if pairs else lines
 
 
 def validation_lines(seen: Validation, genres: Sequence[str]) -> list[Content]:

@@ -1,21 +1,14 @@
 """How a run compares to another: the difference of their test accuracies, and whether it is significant."""
 
 import csv
+from collections.abc import Iterable
 from pathlib import Path
 
 from core.runs.folder import RunFolder
-from core.runs.summary import Summary
+from core.runs.summary import Summary, baselines
 from core.training.evaluation.significance import mcnemar
 
 SPLIT = "split.csv"
-
-
-def baselines(runs: list[Summary]) -> dict[str, Summary]:
-    """Each folder's baseline: the run that was pinned last."""
-    found: dict[str, Summary] = {}
-    for run in sorted((run for run in runs if run.pinned > 0), key=lambda run: run.pinned):
-        found[str(RunFolder(Path(run.path)).path.parent)] = run
-    return found
 
 
 def other_datasets(runs: list[Summary], bases: dict[str, Summary]) -> list[str]:
@@ -75,3 +68,8 @@ def _right(run: RunFolder, clips: list[tuple[str, str, str]]) -> list[bool] | No
     wrong = {(genre, name) for genre, file in files for name in (file, file.rpartition(".")[0])}
     right = [(genre, name) not in wrong for genre, name, _ in clips]
     return right if right.count(False) == len(files) else None
+
+
+def baseline_of(run: Summary | None, runs: Iterable[Summary]) -> Summary | None:
+    """The baseline of the run's folder."""
+    return None if run is None else baselines(runs).get(str(Path(run.path).parent))

@@ -1,0 +1,213 @@
+"""The run under the cursor: its state, curves, changes to its preset, comparison with the baseline, genres and log."""
+
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+from textual import on, work
+from textual.app import ComposeResult
+from textual.containers import Vertical
+from textual.content import Content
+from textual.message import Message
+
+from core.runs.folder import RunFolder, RunReader
+from core.runs.journal.state import RunState
+from core.runs.recipe_fields import changes, flat
+from core.runs.summary import Summary
+from core.training.presets import PRESETS, preset
+from core.training.recipe import to_dict
+from tui.charts.genres import genre_bars
+from tui.charts.run_curves import RunCurves
+from tui.runs.baseline import significance
+from tui.shell.base import BaseApp
+from tui.text.cells import shown
+from tui.text.formatting import DASH
+from tui.text.status_symbols import state_label
+from tui.widgets.panel import frame, key_of
+from tui.widgets.row_list import LinesView
+from tui.widgets.run_header import run_header
+from tui.widgets.text_lines import TextLines
+
+DELAY = 0.1
+"""Seconds that the cursor rests on a run before its journal is read."""
+LOG_LINES = 6
+"""Lines of the log at least."""
+GENRE_CELLS = 25
+"""Cells of a genre and its bar at least."""
+LABEL = 14
+"""Cells of the labels before the facts."""
+NOT_CHANGES = {"data", "preset", "device", "spectrograms", "processes"}
+"""Fields of a recipe that say nothing about how the model is trained."""
+
+
+def detail_lines(state: RunState, run: Summary, base: Sequence[str], width: int, *, rows: int) -> list[Content]:
+    """The facts below the curves.
+
+    Args:
+        base: how the run compares to the baseline; empty where there is nothing to compare.
+        rows: rows of the pane; the log fills what is left of them, and has a few lines at least.
+    """
+    facts = [("recipe", changed_from_preset(state)), *(("vs baseline", line) for line in base)]
+    facts += [("tags", " ".join(run.tags)), ("note", run.note), ("device", state.device_name or state.device)]
+    if state.status == "failed":
+        facts.insert(0, ("failed", state.end_message))
+    lines = []
+    for label, text in facts:
+        if text:
+            pieces = Content(text).wrap(max(10, width - LABEL))
+            heads = [Content.styled(f"{label:<{LABEL}}", "$text-muted"), *[Content(" " * LABEL)] * (len(pieces) - 1)]
+            lines += [head + piece for head, piece in zip(heads, pieces, strict=True)]
+    if state.validation is not None and state.validation.genre_accuracy:
+        title = f"validation, epoch {state.validation.epoch}"
+        lines += [Content(""), Content.styled(title, "$text-muted"), *_genre_columns(state, width)]
+    if state.log:
+        newest = state.log[-max(LOG_LINES, rows - len(lines) - 4) :]
+        lines += [Content(""), Content.styled("log", "$text-muted")]
+        lines += [Content(line.text).truncate(width, ellipsis=True) for line in newest]
+    return lines
+
+
+def _genre_columns(state: RunState, width: int) -> list[Content]:
+    """The accuracy of each genre, in two columns where there is room for them."""
+    if width < 2 * GENRE_CELLS + 3:
+        return genre_bars(state, width, pairs=False)
+    column = (width - 3) // 2
+    bars = [line.truncate(column, ellipsis=True) for line in genre_bars(state, column, pairs=False)]
+    half = (len(bars) + 1) // 2
+    right = [*bars[half:], Content("")]
+    return [
+        left + " " * (column + 3 - left.cell_length) + beside for left, beside in zip(bars[:half], right, strict=False)
+    ]
+
+
+def changed_from_preset(state: RunState) -> str:
+    """``quick with epochs 20 → 60, optimiser.learning_rate 0.003 → 0.001``"""
+    recipe = flat(state.recipe)
+    name = str(recipe.get("preset") or "")
+    if name not in PRESETS:
+        return ""
+    base = flat(to_dict(preset(name, "")))
+    changed = [f"{field} {before} → {now}" for field, before, now in changes(recipe, base) if field not in NOT_CHANGES]
+    return f"{name} with {', '.join(changed)}" if changed else f"{name}, unchanged"
+
+
+class Facts(LinesView):
+    """Enter opens the run."""
+
+    def action_choose(self) -> None:
+        self.post_message(self.Chosen(self, 0))
+
+
+class RunDetail(Vertical):
+    app: BaseApp
+
+    class Compared(Message):
+        """How a run compares to its baseline is known."""
+
+        def __init__(self, run: str, lines: list[str]) -> None:
+            super().__init__()
+            self.run = run
+            self.lines = lines
+
+    def __init__(self, *, id: str | None = None, classes: str | None = None) -> None:
+        super().__init__(id=id, classes=classes)
+        self._run: Summary | None = None
+        self._base: Summary | None = None
+        self._compared: tuple[str, list[str]] = ("", [])
+        """Path of a run, and how it compares to the baseline."""
+        self._tail: RunReader | None = None
+        self._reading = ""
+        self._drawn: RunState | None = None
+
+    def compose(self) -> ComposeResult:
+        yield TextLines(id="detail-head")
+        yield RunCurves(id="detail-curves")
+        yield Facts(id="detail-lines")
+
+    def show_run(self, run: Summary | None, base: Summary | None) -> None:
+        """Show a run, or update the one shown.
+
+        Args:
+            base: the baseline of its folder.
+        """
+        other = run is None or self._run is None or run.path != self._run.path
+        self._run, self._base = run, base
+        if other:
+            self._tail, self._drawn, self._compared = None, None, ("", [])
+            self._describe()
+        if run is not None and run.path != self._reading:
+            self._reading = run.path
+            self._read(run, base, self._tail)
+
+    @work(thread=True)
+    def _read(self, run: Summary, base: Summary | None, tail: RunReader | None) -> None:
+        if tail is None:
+            time.sleep(DELAY)
+        if self._run is not None and run.path == self._run.path:
+            tail = tail or RunReader(RunFolder(Path(run.path)))
+            tail.poll()
+            self.call_later(self._take, run.path, tail)
+            if self._compared[0] != run.path:
+                self.post_message(self.Compared(run.path, against(run, base)))
+        else:
+            self.call_later(self._take, run.path, tail)
+
+    def _take(self, path: str, tail: RunReader | None) -> None:
+        if path == self._reading:
+            self._reading = ""
+        if self._run is not None and path == self._run.path:
+            self._tail = tail
+            self._describe()
+
+    @on(Compared)
+    def take_comparison(self, message: Compared) -> None:
+        message.stop()
+        if self._run is not None and message.run == self._run.path:
+            self._compared = message.run, message.lines
+            self._describe()
+
+    def on_resize(self) -> None:
+        rows = 0 if self.size.height < 14 else max(7, min(16, self.size.height // 4))
+        self.query_one("#detail-curves").styles.height = rows
+        self.query_one("#detail-curves").display = bool(rows)
+        self._describe()
+
+    @on(LinesView.Resized)
+    def fit_lines(self, event: LinesView.Resized) -> None:
+        event.stop()
+        self._describe()
+
+    def _describe(self) -> None:
+        run, state = self._run, self._tail.state if self._tail is not None else None
+        lines, head, curves = self.query_one(Facts), self.query_one(TextLines), self.query_one(RunCurves)
+        keys = [("enter", "watch"), (key_of(self.screen, "runs.new"), "new")]
+        frame(self, run.name if run is not None else "run", keys if run is not None else ())
+        if run is None or state is None:
+            head.show([state_label(run.state)] if run is not None else [])
+            lines.show([])
+            return
+        head.show(run_header(state, time.monotonic(), self.size.width, short=True))
+        if state is not self._drawn:
+            self._drawn = state
+            curves.show(state)
+        compared = self._compared[1] if self._compared[0] == run.path else []
+        width = lines.row_width
+        lines.show([*detail_lines(state, run, compared, width, rows=lines.size.height), *self._place(run, width)])
+
+    def _place(self, run: Summary, width: int) -> list[Content]:
+        return [Content(""), Content.styled(shown(Path(run.path), width), "$text-muted")]
+
+
+def against(run: Summary, base: Summary | None) -> list[str]:
+    """How a run compares to the baseline of its folder; reads both journals."""
+    if base is None:
+        return []
+    if run.path == base.path:
+        return ["this is the baseline ★"]
+    if run.dataset != base.dataset:
+        return [f"{base.name} was trained on another dataset"]
+    if run.difference is None:
+        return [DASH]
+    p = significance(RunFolder(Path(run.path)), RunFolder(Path(base.path)))
+    how = f"McNemar's p {p:.3f}" if p is not None else "not tested on the same clips"
+    return [f"{100 * run.difference:+.1f} points of test accuracy, {how} ({base.name})"]
