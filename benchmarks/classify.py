@@ -1,7 +1,7 @@
-"""Whole files to verdicts, 30 s each: ``classify``'s own path, and the plain loop over librosa and torch.
+"""Whole files to predictions, 30 s each: ``classify``'s own path, and the plain loop over librosa and torch.
 
 The plain loop reads a file, transforms it, cuts the spectrogram into windows of 3 s, asks the network, takes the mean:
-one file after the other on the main thread. It gives no segments' verdicts, no levels and no "uncertain".
+one file after the other on the main thread. It gives no segments' predictions, no levels and no "uncertain".
 """
 
 import statistics

@@ -31,5 +31,5 @@ def measure(bench: Bench) -> Iterator[Figure]:
 
     times = 20 if bench.quick else 100
     ours, theirs = side_by_side(times, lambda: classifier.classify_array(y, RATE), plain)
-    what = f"one window of 3 s, sound to verdict, {network.recipe.model} on {classifier.device}"
+    what = f"one window of 3 s, sound to prediction, {network.recipe.model} on {classifier.device}"
     yield Figure(what, ours * 1000, "ms", theirs * 1000, "librosa and torch", "< 500 ms")

@@ -57,11 +57,11 @@ def write_picture(folder: Path, seen: AugmentPreview) -> Path:
     return path
 
 
-def write_sound(folder: Path, heard: AugmentPreview) -> Path:
+def write_sound(folder: Path, preview: AugmentPreview) -> Path:
     """``folder/<effect>.wav``, 16 bits."""
     import soundfile
 
-    path = folder / f"{heard.effect}.wav"
+    path = folder / f"{preview.effect}.wav"
     with open_output(path) as file:  # soundfile's own errors are not OSErrors
-        soundfile.write(file, heard.sound(), heard.front_end.sample_rate, format="WAV", subtype="PCM_16")
+        soundfile.write(file, preview.sound(), preview.front_end.sample_rate, format="WAV", subtype="PCM_16")
     return path

@@ -5,7 +5,7 @@ import math
 from core.audio.live.microphone import Device
 from core.audio.live.source import State
 from core.features.display_spectrogram import LIVE_BANDS
-from core.inference.live.events import Heard, Level, SourceChanged
+from core.inference.live.events import Level, LivePrediction, SourceChanged
 from core.inference.types import Reason
 from core.inference.workers.live_worker import Answer, DevicesFound, Opened
 
@@ -40,11 +40,11 @@ def levels(seconds: float, *, clipped: int = 0, first: int = 0) -> list[Answer]:
     ]
 
 
-def heard(end_s: float, genre: str | None, share: float = 0.8, reason: Reason | None = None) -> Heard:
+def prediction(end_s: float, genre: str | None, share: float = 0.8, reason: Reason | None = None) -> LivePrediction:
     likeliest = genre or "pop"
     rest = (1 - share) / (len(GENRES) - 1)
     probabilities = {name: share if name == likeliest else rest for name in GENRES}
-    return Heard(
+    return LivePrediction(
         start_s=end_s - 3,
         end_s=end_s,
         genre=likeliest,
@@ -53,7 +53,7 @@ def heard(end_s: float, genre: str | None, share: float = 0.8, reason: Reason | 
         uncertain=genre is None,
         reason=reason,
         smoothed=probabilities,
-        verdict=genre,
+        smoothed_genre=genre,
         latency_s=0.09,
     )
 
@@ -62,5 +62,5 @@ def opened() -> Opened:
     return Opened("2023-11-14_gtzan_small-cnn", GENRES, 3.0, "cpu")
 
 
-def hearing(text: str = "USB microphone, 44,100 Hz", *, overruns: int = 0, skipped: int = 0) -> SourceChanged:
-    return SourceChanged(state=State.HEARING, text=text, overruns=overruns, skipped=skipped)
+def receiving(text: str = "USB microphone, 44,100 Hz", *, overruns: int = 0, skipped: int = 0) -> SourceChanged:
+    return SourceChanged(state=State.RECEIVING, text=text, overruns=overruns, skipped=skipped)

@@ -19,13 +19,13 @@ pytestmark = [
     pytest.mark.skipif(not HAVE_TMUX, reason="tmux is not installed"),
 ]
 
-VERDICT = r"arpeggio-bells\.00000\.au +\S+ +\d+(\.\d)?%"
+PREDICTION = r"arpeggio-bells\.00000\.au +\S+ +\d+(\.\d)?%"
 """File, genre, how sure."""
 TRAINING = 240.0
 """Seconds that a few epochs may take on a machine that does other things as well."""
 
 
-def test_from_a_folder_to_a_verdict(tmp_path: Path) -> None:
+def test_from_a_folder_to_a_prediction(tmp_path: Path) -> None:
     make_demo(tmp_path, clips_per_genre=10, seconds=3.0)
     environment = {"OMP_NUM_THREADS": "2", "GENRE_TUI_CACHE": str(tmp_path / ".cache")}
     with Tmux(tmp_path, environment=environment) as tmux:
@@ -56,7 +56,7 @@ def test_from_a_folder_to_a_verdict(tmp_path: Path) -> None:
         tmux.wait_for("Training continues", run.name)
         assert run.is_alive()
         done = run.state().epochs_done
-        wait_until(lambda: run.state().epochs_done > done, "training to go on with nobody watching", TRAINING)
+        wait_until(lambda: run.state().epochs_done > done, "training to continue with nobody watching", TRAINING)
 
         # Another day, another terminal: the run as it is now, to its report.
         tmux.type(f"clear; {tmux.app('attach')}; echo left with $?")
@@ -91,7 +91,7 @@ def classify_a_file(tmux: Tmux) -> None:
     tmux.press("Down", "Enter")
     tmux.wait_for("arpeggio-bells.00000.au")
     tmux.press("Down", "Enter")
-    tmux.wait_for(VERDICT, patience=TRAINING)
+    tmux.wait_for(PREDICTION, patience=TRAINING)
 
 
 def _alive(run: Path) -> list[psutil.Process]:

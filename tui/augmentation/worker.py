@@ -158,10 +158,10 @@ class AugmentationWorker:
         self._sounds()
         from core.reports.spectrograms import write_sound
 
-        heard = self.shown[effect]
+        preview = self.shown[effect]
         with tempfile.TemporaryDirectory() as folder:  # the player keeps what it has opened
-            self._player.play(write_sound(Path(folder), heard))
-        return Playing(effect, heard.mel_MT.shape[1] * heard.front_end.hop_length / heard.front_end.sample_rate)
+            self._player.play(write_sound(Path(folder), preview))
+        return Playing(effect, preview.mel_MT.shape[1] * preview.front_end.hop_length / preview.front_end.sample_rate)
 
     def _sounds(self) -> None:
         if self.pack is not None:
@@ -174,7 +174,7 @@ class AugmentationWorker:
             self.folder.mkdir(parents=True, exist_ok=True)
             files = [write_picture(self.folder, seen) for seen in self.shown.values()]
             if self.pack is None:
-                files += [write_sound(self.folder, heard) for heard in self.shown.values()]
+                files += [write_sound(self.folder, preview) for preview in self.shown.values()]
         except OSError as error:
             raise UserError(f"{self.folder} cannot be written: {(error.strerror or str(error)).lower()}.") from error
         return Written(str(self.folder), len(files))

@@ -47,10 +47,10 @@ def run(args: argparse.Namespace) -> int:
     effects = args.effect or effects_of(recipe.augmentation)
     wave_N, rate = decode(args.file, start=args.start, duration=args.seconds)
     wave_N = resample(wave_N, rate, recipe.front_end.sample_rate)
-    heard = augment_preview(wave_N, recipe.front_end, recipe.augmentation, effects, args.seed)
+    previews = augment_preview(wave_N, recipe.front_end, recipe.augmentation, effects, args.seed)
     try:
         args.out.mkdir(parents=True, exist_ok=True)
-        for trial in heard:
+        for trial in previews:
             print_data(write_picture(args.out, trial))
             print_data(write_sound(args.out, trial))
     except BrokenPipeError:  # that is standard output, and no file

@@ -16,7 +16,7 @@ from tui.commands.exit_codes import DONE, FAILED
 from tui.shell.printing import print_json, print_lines
 from tui.shell.settings import default_runs_dir
 
-Verdict = Literal["ok", "note", "missing"]
+Status = Literal["ok", "note", "missing"]
 ROOM_GIB = 2.0
 """Free space below which a disk is called nearly full: the largest network's checkpoints take as much."""
 
@@ -24,7 +24,7 @@ ROOM_GIB = 2.0
 class Finding(NamedTuple):
     """``note`` means that something optional is missing."""
 
-    verdict: Verdict
+    verdict: Status
     what: str
     detail: str
     advice: str = ""

@@ -17,7 +17,7 @@ from tui.text.formatting import clock
 
 if TYPE_CHECKING:
     from core.audio.live.source import Source
-    from core.inference.live.events import Heard, SourceChanged
+    from core.inference.live.events import LivePrediction, SourceChanged
 
 SIGN_OF_LIFE_SECONDS = 5.0
 """Without --json, seconds after which an unchanged prediction is repeated."""
@@ -34,7 +34,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--rate", type=int, metavar="HZ", help="of bare samples (22050); all else states its own")
     parser.add_argument("--json", action="store_true", help="one JSON object per window and line")
     parser.add_argument(
-        "--overlap", type=float, metavar="SHARE", help="of neighbouring windows, from 0 to 0.99 (a verdict every 0.4 s)"
+        "--overlap",
+        type=float,
+        metavar="SHARE",
+        help="of neighbouring windows, from 0 to 0.99 (a prediction every 0.4 s)",
     )
     add_model_options(parser)
     # Up to 0.1 these two were --device N and --compute.
@@ -71,7 +74,7 @@ def _listen(args: argparse.Namespace, source: "Source") -> int:
     model, reason = resolve_model(args.model, runs_dir(args))
 
     from core.inference.classifier import Classifier
-    from core.inference.live.events import Heard, SourceChanged
+    from core.inference.live.events import LivePrediction, SourceChanged
     from core.inference.live.live_classifier import LiveClassifier, overlap_for
 
     classifier = Classifier.load(model, args.device)
@@ -84,10 +87,10 @@ def _listen(args: argparse.Namespace, source: "Source") -> int:
     for event in listening.events():
         if isinstance(event, SourceChanged):
             lines.source(event)
-        elif isinstance(event, Heard) and args.json:
+        elif isinstance(event, LivePrediction) and args.json:
             print_json(event)
-        elif isinstance(event, Heard):
-            lines.heard(event)
+        elif isinstance(event, LivePrediction):
+            lines.prediction(event)
     return DONE
 
 
@@ -126,18 +129,18 @@ class _Lines:
     """Prints a line when the prediction changes, and at long intervals."""
 
     def __init__(self) -> None:
-        self._verdict: str | None = ""
+        self._genre: str | None = ""
         self._said_at = 0.0
         self._source = ""
 
-    def heard(self, heard: "Heard") -> None:
-        if heard.verdict == self._verdict and heard.end_s - self._said_at < SIGN_OF_LIFE_SECONDS:
+    def prediction(self, prediction: "LivePrediction") -> None:
+        if prediction.smoothed_genre == self._genre and prediction.end_s - self._said_at < SIGN_OF_LIFE_SECONDS:
             return
-        self._verdict, self._said_at = heard.verdict, heard.end_s
-        ranked = sorted(heard.smoothed.items(), key=lambda item: -item[1])[:3]
+        self._genre, self._said_at = prediction.smoothed_genre, prediction.end_s
+        ranked = sorted(prediction.smoothed.items(), key=lambda item: -item[1])[:3]
         others = ", ".join(f"{genre} {p:.0%}" for genre, p in ranked)
-        named = heard.verdict or f"uncertain ({heard.reason or 'no clear genre'})"
-        print_line(f"{clock(heard.end_s)}  {named}  {others}")
+        named = prediction.smoothed_genre or f"uncertain ({prediction.reason or 'no clear genre'})"
+        print_line(f"{clock(prediction.end_s)}  {named}  {others}")
 
     def source(self, changed: "SourceChanged") -> None:
         lost = f"; sound lost {changed.overruns} times" if changed.overruns else ""

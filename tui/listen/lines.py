@@ -13,35 +13,35 @@ from tui.text.formatting import clock, percent
 
 MARKS = {
     State.WAITING: ("◌", "$faint"),
-    State.HEARING: ("●", "$good"),
+    State.RECEIVING: ("●", "$good"),
     State.STALLED: ("◆", "$warn"),
     State.TROUBLE: ("✗", "$bad"),
 }
 
 
-def source_line(hearing: ListenState, wanted: str, *, listening: bool, paused: bool) -> Content:
+def source_line(state: ListenState, wanted: str, *, listening: bool, paused: bool) -> Content:
     """Where sound comes from and how that goes. ``wanted`` is what would be listened to."""
-    if hearing.trouble:
-        return Content.assemble(("✗ ", "$bad"), hearing.trouble)
+    if state.trouble:
+        return Content.assemble(("✗ ", "$bad"), state.trouble)
     if not listening:
         return Content.assemble(("■ ", "$faint"), "not listening; ", ("p", "bold"), f" listens to {wanted}")
     if paused:
         return Content.assemble(("◆ ", "$warn"), f"paused · {wanted}")
-    if hearing.opened is None or hearing.source is None:
+    if state.opened is None or state.source is None:
         return Content.assemble(("◌ ", "$faint"), f"loading the model; {wanted} is listened to already")
-    mark, colour = MARKS[hearing.source.state]
-    heard_for = f" · {clock(hearing.level.seconds)}" if hearing.level and hearing.is_hearing else ""
-    return Content.assemble((f"{mark} ", colour), f"{hearing.source.text or hearing.source.state}{heard_for}")
+    mark, colour = MARKS[state.source.state]
+    received = f" · {clock(state.level.seconds)}" if state.level and state.is_receiving else ""
+    return Content.assemble((f"{mark} ", colour), f"{state.source.text or state.source.state}{received}")
 
 
-def figures_line(hearing: ListenState, caveats: Sequence[str] = ()) -> Content:
+def figures_line(state: ListenState, caveats: Sequence[str] = ()) -> Content:
     """How well predictions keep up with the sound, and their model."""
-    if hearing.opened is None:
+    if state.opened is None:
         return Content("")
-    opened, source = hearing.opened, hearing.source
+    opened, source = state.opened, state.source
     parts = []
-    if hearing.heard is not None:
-        parts.append(Content(f"latency {hearing.heard.latency_s:.2f} s"))
+    if state.prediction is not None:
+        parts.append(Content(f"latency {state.prediction.latency_s:.2f} s"))
     if source is not None:
         parts.append(Content.styled(f"sound lost {source.overruns}×", "bold $bad" if source.overruns else ""))
         if source.skipped:
@@ -52,17 +52,19 @@ def figures_line(hearing: ListenState, caveats: Sequence[str] = ()) -> Content:
     return Content(" · ").join(parts)
 
 
-def prediction_line(hearing: ListenState) -> Content:
+def prediction_line(state: ListenState) -> Content:
     """The smoothed prediction, or the progress of the first window."""
-    heard, level = hearing.heard, hearing.level
-    if heard is None:
-        if level is None or hearing.opened is None:
+    prediction, level = state.prediction, state.level
+    if prediction is None:
+        if level is None or state.opened is None:
             return Content("")
-        seconds = hearing.opened.window_seconds
+        seconds = state.opened.window_seconds
         return Content.styled(f"the first window fills: {level.filling * seconds:.1f} of {seconds:g} s", "$text-muted")
-    if heard.verdict is not None:
-        return Content.assemble((heard.verdict, "bold $val"), f"  {percent(heard.smoothed[heard.verdict], 0)}")
-    return Content.assemble(("? uncertain", "bold"), f"  {heard.reason or 'no clear genre'}")
+    if prediction.smoothed_genre is not None:
+        return Content.assemble(
+            (prediction.smoothed_genre, "bold $val"), f"  {percent(prediction.smoothed[prediction.smoothed_genre], 0)}"
+        )
+    return Content.assemble(("? uncertain", "bold"), f"  {prediction.reason or 'no clear genre'}")
 
 
 def history_lines(history: Iterable[HistoryEntry]) -> Iterator[Content]:
@@ -75,9 +77,9 @@ def history_lines(history: Iterable[HistoryEntry]) -> Iterator[Content]:
             yield Content.assemble(when, (f"? {reason}", "$text-muted"))
 
 
-def advice_lines(hearing: ListenState, width: int) -> list[Content]:
+def advice_lines(state: ListenState, width: int) -> list[Content]:
     """What to do for want of sound."""
-    why = hearing.devices.error if hearing.devices is not None else ""
+    why = state.devices.error if state.devices is not None else ""
     text = f"{why[:1].upper()}{why[1:]}." if why else "Sound can also come from the machine before you, over SSH:"
     return [*(Content(line) for line in textwrap.wrap(text, width)), Content("")]
 

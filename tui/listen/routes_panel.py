@@ -68,11 +68,11 @@ class RoutesPanel(Vertical):
         """The one under the cursor."""
         return self.query_one(RouteList).route.command
 
-    def show(self, hearing: ListenState) -> None:
+    def show(self, state: ListenState) -> None:
         if not self.display:
             return
         width = max(20, self.query_one("#command").size.width)
-        self.query_one("#advice", TextLines).show(advice_lines(hearing, width))
+        self.query_one("#advice", TextLines).show(advice_lines(state, width))
         self._show_command()
 
     def take_keys(self) -> None:

@@ -1,4 +1,4 @@
-"""The Listen mode: live sound, its level and spectrum, and the genre it is heard as.
+"""The Listen mode: live sound, its level and spectrum, and the predicted genre.
 
 A worker process captures and classifies the sound; the screen polls its state a few times per second.
 """
@@ -79,7 +79,7 @@ class ListenScreen(ModeScreen):
 
     def __init__(self) -> None:
         super().__init__()
-        self.hearing = ListenState()
+        self.state = ListenState()
         self._process: JsonlProcess[Request, Answer] = JsonlProcess(
             "core.inference.workers.live_worker",
             Answer,
@@ -105,9 +105,9 @@ class ListenScreen(ModeScreen):
                 yield ScrollView(id="spectrum")
                 yield TextLines(id="level")
                 yield RoutesPanel(routes(), id="routes")
-            with Vertical(id="verdicts"):
+            with Vertical(id="predictions"):
                 with Vertical(id="now"):
-                    yield TextLines(id="verdict")
+                    yield TextLines(id="prediction")
                     yield TextLines(id="bars")
                 yield LinesView(id="history")
 
@@ -138,15 +138,15 @@ class ListenScreen(ModeScreen):
             self._model = model or find_model(None, self.app.runs_dir)
         except UserError as error:
             self._model = None
-            self.hearing.trouble = str(error)
+            self.state.trouble = str(error)
             return
         if self._model == before:
             return
         self._caveats = ()
         self._read_caveats(self._model)
         if before is None:
-            self.hearing.trouble = ""
-        elif self._listening and self.hearing.opened is not None:
+            self.state.trouble = ""
+        elif self._listening and self.state.opened is not None:
             self._process.ask(ChangeModel(str(self._model)))
         elif self._listening:
             self._open()
@@ -168,7 +168,7 @@ class ListenScreen(ModeScreen):
             self._use(self._picked)
         if self._model is None:
             return
-        self.hearing.begin()
+        self.state.begin()
         self._listening, self._paused, self._asked_routes = True, False, False
         self._tried_at = time.monotonic()
         if self._device is None:
@@ -179,9 +179,9 @@ class ListenScreen(ModeScreen):
 
     def action_play(self) -> None:
         """Listen; while listening, pause or go on."""
-        if not self._listening or self.hearing.trouble:
+        if not self._listening or self.state.trouble:
             self._open()
-        elif self.hearing.opened is not None:
+        elif self.state.opened is not None:
             self._paused = not self._paused
             self._process.ask(Pause(self._paused))
             self._look()
@@ -190,12 +190,12 @@ class ListenScreen(ModeScreen):
         if self._listening:
             self._process.ask(Close())
             self._listening = self._paused = False
-            self.hearing.begin()
+            self.state.begin()
             self._look()
 
     @work
     async def action_source(self) -> None:
-        found = self.hearing.devices
+        found = self.state.devices
         devices, note = (found.devices, found.error) if found else ([], "The devices are being looked for.")
         chosen = await self.app.push_screen_wait(SourcePicker(devices, self._device, note))
         if chosen is not None:
@@ -209,33 +209,33 @@ class ListenScreen(ModeScreen):
             self._use(model)
 
     def on_listen_screen_answered(self, message: Answered) -> None:
-        first = self.hearing.devices is None
-        self.hearing.take(message.answer, time.time())
+        first = self.state.devices is None
+        self.state.take(message.answer, time.time())
         if isinstance(message.answer, Failed):
             self._tried_at = time.monotonic()
-        if first and self.hearing.devices is not None:
+        if first and self.state.devices is not None:
             self._choose_first()
 
     def _choose_first(self) -> None:
         """The default device, which waits to be started; without one, the feed, which hears only who feeds it."""
-        found = self.hearing.devices
+        found = self.state.devices
         devices = found.devices if found else []
         self._device = next((device for device in devices if device.is_default), devices[0] if devices else None)
         if self._device is None and not self._listening:
             self._open()
 
-    # What is heard
+    # What arrives
 
     def _look(self) -> None:
         """Draws what has changed since the last poll."""
-        hearing, now = self.hearing, time.monotonic()
-        while hearing.news:
-            self._tell(hearing.news.popleft())
-        held = self._listening and bool(hearing.trouble) and self._device is None
+        state, now = self.state, time.monotonic()
+        while state.news:
+            self._tell(state.news.popleft())
+        held = self._listening and bool(state.trouble) and self._device is None
         if held and now - self._tried_at > RETRY_SECONDS:
             self._open()
-        lines = [source_line(hearing, self._wanted(), listening=self._listening, paused=self._paused)]
-        self.query_one("#header", TextLines).show([*lines, figures_line(hearing, self._caveats)])
+        lines = [source_line(state, self._wanted(), listening=self._listening, paused=self._paused)]
+        self.query_one("#header", TextLines).show([*lines, figures_line(state, self._caveats)])
         self._draw_verdict()
         self._show_routes()
         if not self.is_drawn and now - self._drawn_at >= SPECTRUM_SECONDS:
@@ -252,24 +252,28 @@ class ListenScreen(ModeScreen):
         """What the drawing of level and spectrum depends on."""
         place = self.query_one(ScrollView)
         sizes = place.columns, place.size.height, self.query_one("#level").size.width
-        return self.hearing.columns_seen, *sizes, self.app.theme
+        return self.state.columns_seen, *sizes, self.app.theme
 
     def _draw_level(self) -> None:
-        level, place = self.hearing.level, self.query_one("#level", TextLines)
+        level, place = self.state.level, self.query_one("#level", TextLines)
         if level is None:
             place.show([])
         else:
             width = place.size.width
-            place.show([level_line(level.level_db, self.hearing.peak_db, self.hearing.clipping, width)])
+            place.show([level_line(level.level_db, self.state.peak_db, self.state.clipping, width)])
 
     def _draw_verdict(self) -> None:
-        heard = self.hearing.heard
-        self.query_one("#verdict", TextLines).show([prediction_line(self.hearing), Content("")])
+        prediction = self.state.prediction
+        self.query_one("#prediction", TextLines).show([prediction_line(self.state), Content("")])
         place, width = self.query_one("#bars", TextLines), self.query_one("#now").size.width - 2
         rows = max(0, self.query_one("#now").size.height - 2)
-        bars = probability_bars(heard.smoothed, width, rows, sure=heard.verdict is not None) if heard else []
+        bars = (
+            probability_bars(prediction.smoothed, width, rows, sure=prediction.smoothed_genre is not None)
+            if prediction
+            else []
+        )
         place.show(bars)
-        history = self.hearing.history
+        history = self.state.history
         newest = (len(history), history[-1] if history else None)
         if newest != self._drawn_history:
             self._drawn_history = newest
@@ -277,7 +281,7 @@ class ListenScreen(ModeScreen):
 
     def _draw_spectrum(self) -> None:
         place = self.query_one(ScrollView)
-        place.show(strip_chart(self.hearing.columns, self.hearing.columns_seen, max(8, place.columns)))
+        place.show(strip_chart(self.state.columns, self.state.columns_seen, max(8, place.columns)))
 
     def on_resize(self) -> None:
         super().on_resize()
@@ -293,18 +297,18 @@ class ListenScreen(ModeScreen):
         self._process.ask(Save(str(Path.cwd() / time.strftime("heard_%Y-%m-%d_%H-%M-%S.wav"))))
 
     def action_clear(self) -> None:
-        self.hearing.history.clear()
+        self.state.history.clear()
         self._look()
 
     # The three routes
 
     def _show_routes(self) -> None:
-        silent = not self.hearing.columns
-        shown = self._asked_routes or silent or not (self.hearing.is_hearing or self._paused)
+        silent = not self.state.columns
+        shown = self._asked_routes or silent or not (self.state.is_receiving or self._paused)
         if silent != self.has_class("-silent"):
             self.set_class(silent, "-silent")
         self.set_class(shown, "-routes")
-        self.query_one(RoutesPanel).show(self.hearing)
+        self.query_one(RoutesPanel).show(self.state)
 
     def action_routes(self) -> None:
         self._asked_routes = not self._asked_routes

@@ -4,7 +4,7 @@ from collections import deque
 from typing import NamedTuple
 
 from core.audio.live.source import State
-from core.inference.live.events import Heard, Level, SourceChanged
+from core.inference.live.events import Level, LivePrediction, SourceChanged
 from core.inference.types import Reason
 from core.inference.workers.live_worker import Answer, DevicesFound, Failed, Opened, Saved
 from core.util.jsonl_process import Refused
@@ -47,7 +47,7 @@ class ListenState:
     def silence(self) -> None:
         """Starts another sound of the same source."""
         self.level: Level | None = None
-        self.heard: Heard | None = None
+        self.prediction: LivePrediction | None = None
         self.peak_db = -120.0
         self.columns: deque[bytes] = deque(maxlen=COLUMNS_KEPT)
         self.columns_seen = 0
@@ -59,7 +59,7 @@ class ListenState:
         return self.level is not None and self.level.seconds - self._clipped_at < CLIP_SECONDS
 
     @property
-    def is_hearing(self) -> bool:
+    def is_receiving(self) -> bool:
         """Whether there is sound to show."""
         return self.level is not None and self.source is not None and self.source.state is not State.WAITING
 
@@ -68,12 +68,12 @@ class ListenState:
         match answer:
             case Level():
                 self._take_level(answer)
-            case Heard():
-                self._take_heard(answer, now)
+            case LivePrediction():
+                self._take_prediction(answer, now)
             case SourceChanged():
                 self.source = answer
             case Opened():
-                self.opened, self.trouble, self.heard = answer, "", None  # a prediction belongs to its model
+                self.opened, self.trouble, self.prediction = answer, "", None  # a prediction belongs to its model
             case DevicesFound():
                 self.devices = answer
             case Failed():
@@ -93,9 +93,9 @@ class ListenState:
         self.columns_seen += len(level.columns)
         self.level = level
 
-    def _take_heard(self, heard: Heard, now: float) -> None:
-        self.heard = heard
-        reason = None if heard.verdict else heard.reason or Reason.UNCLEAR
-        verdict = HistoryEntry(now, heard.verdict, max(heard.smoothed.values()), reason)
-        if not self.history or (self.history[-1].genre, self.history[-1].reason) != (verdict.genre, verdict.reason):
-            self.history.append(verdict)
+    def _take_prediction(self, prediction: LivePrediction, now: float) -> None:
+        self.prediction = prediction
+        reason = None if prediction.smoothed_genre else prediction.reason or Reason.UNCLEAR
+        entry = HistoryEntry(now, prediction.smoothed_genre, max(prediction.smoothed.values()), reason)
+        if not self.history or (self.history[-1].genre, self.history[-1].reason) != (entry.genre, entry.reason):
+            self.history.append(entry)

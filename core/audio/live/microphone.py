@@ -167,7 +167,7 @@ class MicrophoneSource:
         if silent > STALL_SECONDS:
             return Condition(State.STALLED, f"{self.device.name} has sent nothing for {silent:.0f} s")
         note = f"; {self._downmix.note}" if self._downmix.note else ""
-        return Condition(State.HEARING, f"{self.device.name}, {self.rate:,} Hz{note}")
+        return Condition(State.RECEIVING, f"{self.device.name}, {self.rate:,} Hz{note}")
 
     @property
     def overruns(self) -> int:

@@ -56,7 +56,7 @@ class PipeSource:
             return Condition(State.WAITING)
         name = f" ({decoder.name})" if isinstance(decoder, ContainerStream) else ""
         note = f"; {decoder.note}" if decoder.note else ""
-        return Condition(State.HEARING, f"standard input{name}, {decoder.rate:,} Hz{note}")
+        return Condition(State.RECEIVING, f"standard input{name}, {decoder.rate:,} Hz{note}")
 
     def read(self, timeout: float) -> Chunk | None:
         if isinstance(self._decoder, ContainerStream):

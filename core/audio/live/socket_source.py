@@ -67,7 +67,7 @@ class SocketConnection:
             return Condition(State.WAITING)
         fast = ", faster than real time: held back to it" if self._is_fast else ""
         note = f"; {self._decoder.note}" if self._decoder.note else ""
-        return Condition(State.HEARING, f"sender, {self.rate:,} Hz{fast}{note}")
+        return Condition(State.RECEIVING, f"sender, {self.rate:,} Hz{fast}{note}")
 
     def read(self, timeout: float) -> Chunk | None:
         """What has come since the last call."""

@@ -14,7 +14,7 @@ KEPT_SECONDS = 60
 class State(StrEnum):
     WAITING = "waiting"
     """Nothing is connected yet."""
-    HEARING = "hearing"
+    RECEIVING = "receiving"
     STALLED = "stalled"
     """Sound should be coming and does not."""
     TROUBLE = "trouble"

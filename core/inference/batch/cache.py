@@ -46,12 +46,12 @@ def model_key(model: Path, overlap: float) -> str:
 class PredictionCache:
     """Safe to use from several threads, and from several processes with the same file."""
 
-    def __init__(self, path: Path, judge: str) -> None:
+    def __init__(self, path: Path, model_key: str) -> None:
         """
         Raises:
             UserError: the file cannot be written, or is not a prediction cache.
         """
-        self._judge = judge
+        self._model_key = model_key
         self._lock = threading.Lock()
         self.trouble: str | None = None
         """Why predictions are no longer stored (a full disk, say); classification continues without the cache."""
@@ -66,14 +66,16 @@ class PredictionCache:
     def known(self, path: Path, file: BinaryIO) -> tuple[str, Prediction | None]:
         """Returns the content's hash and its cached prediction, if any. Reads the file only if it has changed."""
         content = self._content(path, file)
-        row = self._first("SELECT prediction FROM predictions WHERE content = ? AND judge = ?", content, self._judge)
+        row = self._first(
+            "SELECT prediction FROM predictions WHERE content = ? AND judge = ?", content, self._model_key
+        )
         if not isinstance(row, bytes):
             return content, None
         return content, msgspec.msgpack.decode(zlib.decompress(row), type=Prediction)
 
     def remember(self, content: str, prediction: Prediction) -> None:
         packed = zlib.compress(msgspec.msgpack.encode(prediction))
-        self._write("INSERT OR REPLACE INTO predictions VALUES (?, ?, ?)", content, self._judge, packed)
+        self._write("INSERT OR REPLACE INTO predictions VALUES (?, ?, ?)", content, self._model_key, packed)
 
     def rewritten(self, path: Path, prediction: Prediction) -> None:
         """Records that only the file's tags have changed since it was classified."""

@@ -6,7 +6,7 @@ from core.audio.live.source import State
 from core.inference.types import Reason
 
 
-class Heard(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", tag="heard"):
+class LivePrediction(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", tag="heard"):
     """The prediction for one window, and the smoothed one up to it. Seconds count from the start of the sound."""
 
     start_s: float
@@ -18,7 +18,7 @@ class Heard(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", tag="he
     reason: Reason | None
     smoothed: dict[str, float]
     """Probabilities averaged over windows, older ones with less weight: what the bars show."""
-    verdict: str | None
+    smoothed_genre: str | None = msgspec.field(name="verdict")
     """The likeliest genre of ``smoothed``; None where that is uncertain."""
     latency_s: float
     """From the arrival of the window's last sample to now."""
@@ -51,4 +51,4 @@ class SourceChanged(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind",
     """Windows that were skipped to keep up with the sound."""
 
 
-HeardEvent = Heard | Level | SourceChanged
+LiveEvent = LivePrediction | Level | SourceChanged

@@ -12,7 +12,7 @@ from core.audio.live.ring_buffer import RingBuffer
 from core.audio.live.source import Chunk, EndOfSound, Source, State
 from core.features.display_spectrogram import LiveSpectrum
 from core.inference.classifier import LARGEST_OVERLAP, Classifier, Stream
-from core.inference.live.events import Heard, HeardEvent, Level, SourceChanged
+from core.inference.live.events import Level, LiveEvent, LivePrediction, SourceChanged
 from core.inference.types import Reason, Segment, rounded
 from core.util.atomic import replacing
 from core.util.errors import UserError
@@ -99,7 +99,7 @@ class LiveClassifier:
             UserError: there is no sound yet, or the file cannot be written.
         """
         if self._recent is None:
-            raise UserError("nothing has been heard yet, so there is nothing to save")
+            raise UserError("nothing has been received yet, so there is nothing to save")
         ring, rate = self._recent
         y = ring.last(ring.capacity)
         try:
@@ -110,7 +110,7 @@ class LiveClassifier:
             raise UserError(f"{path} cannot be written: {error.strerror or error}") from error
         return len(y) / rate
 
-    def events(self) -> Iterator[HeardEvent]:
+    def events(self) -> Iterator[LiveEvent]:
         """Yields events until the source ends or `stop` is called.
 
         Raises:
@@ -137,12 +137,12 @@ class LiveClassifier:
         condition = self._source.condition
         return SourceChanged(
             state=condition.state,
-            text="paused" if self._paused.is_set() and condition.state is State.HEARING else condition.text,
+            text="paused" if self._paused.is_set() and condition.state is State.RECEIVING else condition.text,
             overruns=self._source.overruns,
             skipped=self._earlier_skipped + (self._sound.stream.skipped if self._sound else 0),
         )
 
-    def _hear(self, chunk: Chunk) -> Iterator[HeardEvent]:
+    def _hear(self, chunk: Chunk) -> Iterator[LiveEvent]:
         if self._sound is None or chunk.begins or self._interrupted.is_set():
             yield from self._finish()
             self._interrupted.clear()
@@ -158,9 +158,9 @@ class LiveClassifier:
         assert self._recent is not None
         self._recent[0].write(chunk.samples)
         yield self._sound.level(chunk.samples)
-        yield from self._sound.verdicts(chunk)
+        yield from self._sound.predictions(chunk)
 
-    def _finish(self) -> Iterator[HeardEvent]:
+    def _finish(self) -> Iterator[LiveEvent]:
         if self._sound is not None and not self._keep_up:
             yield from self._sound.rest()
 
@@ -186,7 +186,7 @@ class _Sound:
 
     @property
     def seconds(self) -> float:
-        """How much has been heard."""
+        """How much has arrived."""
         return self._stream_start + self.stream.seconds + sum(map(len, self._recent)) / self.stream.rate
 
     def level(self, y: np.ndarray) -> Level:
@@ -200,21 +200,21 @@ class _Sound:
             columns=[column.tobytes() for column in self._spectrum.push(y)],
         )
 
-    def verdicts(self, chunk: Chunk) -> Iterator[Heard]:
+    def predictions(self, chunk: Chunk) -> Iterator[LivePrediction]:
         samples = np.concatenate([*self._recent, chunk.samples]) if self._recent else chunk.samples
         self._recent = []
         for segment in self.stream.push(samples):
             behind = self.stream.seconds - segment.end_s
-            yield self._heard(segment, time.monotonic() - chunk.arrived + behind)
+            yield self._prediction(segment, time.monotonic() - chunk.arrived + behind)
 
-    def rest(self) -> Iterator[Heard]:
+    def rest(self) -> Iterator[LivePrediction]:
         for segment in self.stream.finish():
-            yield self._heard(segment, 0.0)
+            yield self._prediction(segment, 0.0)
 
-    def _heard(self, segment: Segment, latency_s: float) -> Heard:
+    def _prediction(self, segment: Segment, latency_s: float) -> LivePrediction:
         smoothed = self._smoother.update(segment.probabilities, segment.end_s)
         no_music = segment.reason in (Reason.SILENCE, Reason.UNKNOWN)
-        return Heard(
+        return LivePrediction(
             start_s=round(self._stream_start + segment.start_s, 3),
             end_s=round(self._stream_start + segment.end_s, 3),
             genre=segment.genre,
@@ -223,7 +223,7 @@ class _Sound:
             uncertain=segment.uncertain,
             reason=segment.reason,
             smoothed=rounded(smoothed),
-            verdict=None if no_music else self._classifier.likeliest(smoothed),
+            smoothed_genre=None if no_music else self._classifier.likeliest(smoothed),
             latency_s=round(latency_s, 3),
         )
 

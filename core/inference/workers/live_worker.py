@@ -16,7 +16,7 @@ import msgspec
 
 from core.audio.live.microphone import Device, input_devices, rescan
 from core.audio.live.source import Source
-from core.inference.live.events import Heard, Level, SourceChanged
+from core.inference.live.events import Level, LivePrediction, SourceChanged
 from core.util.errors import UserError
 from core.util.jsonl_process import WorkerChannel
 from core.util.process import tune_process
@@ -95,7 +95,7 @@ class Failed(msgspec.Struct, frozen=True, tag_field="kind", tag="failed"):
     error: str
 
 
-Answer = DevicesFound | Opened | Saved | Failed | Heard | Level | SourceChanged
+Answer = DevicesFound | Opened | Saved | Failed | LivePrediction | Level | SourceChanged
 
 
 class LiveWorker:

@@ -2,7 +2,7 @@
 import { element, getJson } from "./api.js";
 import { decodeFile } from "./sound.js";
 import { paintSound } from "./spectrogram.js";
-import { inWords, showBars, timeline } from "./verdict.js";
+import { inWords, showBars, timeline } from "./prediction.js";
 
 const AT_ONCE = 2;
 
@@ -50,20 +50,20 @@ async function classify(file, article) {
   const headers = { "Content-Type": file.type || "application/octet-stream" };
   const answer = getJson("v1/classify", { method: "POST", body: file, headers });
   await Promise.allSettled([
-    answer.then((verdict) => show(verdict, article), (error) => {
+    answer.then((prediction) => show(prediction, article), (error) => {
       article.append(element("p", { className: "error", textContent: error.message }));
     }),
     draw(file, article),
   ]);
 }
 
-function show(verdict, article) {
+function show(prediction, article) {
   const bars = element("ul", { className: "bars" });
   bars.setAttribute("aria-label", "Probability of each genre");
-  showBars(bars, verdict.probabilities);
-  article.querySelector("h3").after(element("p", { className: "verdict", textContent: inWords(verdict) }));
-  article.append(timeline(verdict.stretches), bars);
-  if (verdict.warning) article.append(element("p", { className: "error", textContent: `The file ${verdict.warning}.` }));
+  showBars(bars, prediction.probabilities);
+  article.querySelector("h3").after(element("p", { className: "prediction", textContent: inWords(prediction) }));
+  article.append(timeline(prediction.stretches), bars);
+  if (prediction.warning) article.append(element("p", { className: "error", textContent: `The file ${prediction.warning}.` }));
 }
 
 async function draw(file, article) {

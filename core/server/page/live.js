@@ -1,7 +1,7 @@
 // The microphone: captured in the browser, sent as 16-bit PCM, answered window by window.
 import { clock, element, socketAddress } from "./api.js";
 import { Scroller } from "./spectrogram.js";
-import { inWords, showBars } from "./verdict.js";
+import { inWords, showBars } from "./prediction.js";
 
 const OVERLAP = 0.8;
 const HISTORY = 200;
@@ -102,10 +102,10 @@ let said = "";
 
 function show(segment) {
   showBars(document.getElementById("live-bars"), segment.probabilities);
-  const verdict = segment.uncertain ? `uncertain: ${segment.reason}` : segment.genre;
-  if (verdict !== said) {  // a screen reader is told of changes, not of every window
-    said = verdict;
-    document.getElementById("live-verdict").textContent = verdict;
+  const prediction = segment.uncertain ? `uncertain: ${segment.reason}` : segment.genre;
+  if (prediction !== said) {  // a screen reader is told of changes, not of every window
+    said = prediction;
+    document.getElementById("live-prediction").textContent = prediction;
   }
   const history = document.getElementById("live-history");
   history.prepend(element("li", { textContent: `${clock(segment.end_s)} ${inWords(segment)}` }));

@@ -1,4 +1,4 @@
-// A file's sound as the browser understands it, for the picture alone: the verdict is the server's.
+// A file's sound as the browser understands it, for the picture alone: the prediction is the server's.
 
 const RATE = 22050;
 

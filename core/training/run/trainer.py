@@ -1,6 +1,6 @@
 """The trainer process around a run: lock, journal, signals, and a last event whatever happens.
 
-Imports no torch: the first event is written, and a stop is heard, before the heavy libraries are loaded.
+Imports no torch: the first event is written, and a request to stop is answered, before the heavy libraries are loaded.
 """
 
 import os

@@ -10,6 +10,7 @@ import torch
 from core.features.augment_preview import augment_preview, augment_preview_of_mel
 from core.features.log_mel import FrontEnd
 from core.features.settings import EFFECTS, AugmentationSettings, FrontEndSettings, effects_of, range_of
+from core.training.presets import preset
 from core.util.errors import UserError
 from tui.cli import main
 
@@ -25,11 +26,11 @@ def music(seconds: float = 2.0) -> np.ndarray:
 
 
 def test_every_effect_is_heard_by_itself_and_then_all() -> None:
-    heard = augment_preview(music(), FRONT_END, AugmentationSettings(), ["pitch_shift", "equaliser"])
-    assert [trial.effect for trial in heard] == ["original", "pitch_shift", "equaliser", "all"]
-    for trial in heard[1:]:
-        assert (trial.mel_MT - heard[0].mel_MT).abs().max() > 0.5
-    for trial in heard:
+    previews = augment_preview(music(), FRONT_END, AugmentationSettings(), ["pitch_shift", "equaliser"])
+    assert [trial.effect for trial in previews] == ["original", "pitch_shift", "equaliser", "all"]
+    for trial in previews[1:]:
+        assert (trial.mel_MT - previews[0].mel_MT).abs().max() > 0.5
+    for trial in previews:
         assert trial.mel_MT.max() == 0
         assert 0.85 < np.abs(trial.sound()).max() <= 0.9001
 
@@ -79,7 +80,7 @@ def test_command_writes_pictures_and_sounds(tmp_path: Path, capsys: pytest.Captu
     assert {path.name for path in written} == {"original.png", "original.wav", "tilt.png", "tilt.wav"}
     assert all(path.is_file() for path in written)
     assert 0.9 < soundfile.info(out / "tilt.wav").duration < 1.1
-    assert "tilt_range 6.0" in told.err
+    assert f"tilt_range {preset('best', '').augmentation.tilt_range}" in told.err
 
 
 def test_an_unknown_effect_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -1,4 +1,4 @@
-"""Verdicts from logits: what is certain, what is not, and why."""
+"""Decisions from logits: what is certain, what is not, and why."""
 
 import numpy as np
 import pytest
@@ -16,12 +16,12 @@ def window(logits: np.ndarray = SURE, *, level_db: float = -12.0, ood_score: flo
 
 
 @pytest.fixture
-def judge() -> DecisionRule:
+def rule() -> DecisionRule:
     return DecisionRule(GENRES, temperature=1.5, entropy_limit=0.6)
 
 
-def test_a_clear_window_is_believed(judge: DecisionRule) -> None:
-    segment = judge.segment(window())
+def test_a_clear_window_is_believed(rule: DecisionRule) -> None:
+    segment = rule.segment(window())
     assert (segment.genre, segment.uncertain, segment.reason) == ("genre0", False, None)
     assert segment.probabilities["genre0"] == pytest.approx(softmax(SURE / 1.5)[0], abs=1e-6)
     assert sum(segment.probabilities.values()) == pytest.approx(1, abs=1e-5)
@@ -36,37 +36,37 @@ def test_a_clear_window_is_believed(judge: DecisionRule) -> None:
     ],
 )
 def test_what_is_no_music_is_flattened_however_sure_the_network_is(
-    judge: DecisionRule, kept: dict[str, float], reason: Reason
+    rule: DecisionRule, kept: dict[str, float], reason: Reason
 ) -> None:
-    segment = judge.segment(window(100 * SURE, **kept))
+    segment = rule.segment(window(100 * SURE, **kept))
     assert segment.uncertain
     assert segment.reason is reason
     assert relative_entropy(np.array(list(segment.probabilities.values()))) == pytest.approx(FLAT_ENTROPY, abs=1e-3)
     assert segment.genre == "genre0"
 
 
-def test_flattening_keeps_the_order_and_leaves_flat_ones_alone(judge: DecisionRule) -> None:
+def test_flattening_keeps_the_order_and_leaves_flat_ones_alone(rule: DecisionRule) -> None:
     logits = np.linspace(0, 5, 10)
-    probabilities = judge.decide(logits, Reason.UNKNOWN).probabilities
+    probabilities = rule.decide(logits, Reason.UNKNOWN).probabilities
     assert (np.diff(probabilities) > 0).all()
-    assert judge.decide(VAGUE, Reason.SILENCE).probabilities == pytest.approx(np.full(10, 0.1))
+    assert rule.decide(VAGUE, Reason.SILENCE).probabilities == pytest.approx(np.full(10, 0.1))
 
 
-def test_high_entropy_is_unclear(judge: DecisionRule) -> None:
-    assert judge.segment(window(VAGUE)).reason is Reason.UNCLEAR
+def test_high_entropy_is_unclear(rule: DecisionRule) -> None:
+    assert rule.segment(window(VAGUE)).reason is Reason.UNCLEAR
 
 
-def test_the_whole_is_judged_by_its_music(judge: DecisionRule) -> None:
+def test_the_whole_is_decided_by_its_music(rule: DecisionRule) -> None:
     other = np.array([0.0, 9.0] + [0.0] * 8)
-    verdict = judge.whole([window(other, level_db=-90), window(SURE), window(SURE)])
-    assert verdict.reason is None
-    assert verdict.probabilities == pytest.approx(softmax(SURE / 1.5))
+    prediction = rule.whole([window(other, level_db=-90), window(SURE), window(SURE)])
+    assert prediction.reason is None
+    assert prediction.probabilities == pytest.approx(softmax(SURE / 1.5))
 
 
-def test_the_whole_is_no_music_where_most_of_it_is_none(judge: DecisionRule) -> None:
+def test_the_whole_is_no_music_where_most_of_it_is_none(rule: DecisionRule) -> None:
     quiet, strange = window(level_db=-90), window(ood_score=2)
-    assert judge.whole([quiet, quiet, window()]).reason is Reason.SILENCE
-    assert judge.whole([strange, strange, quiet, window()]).reason is Reason.UNKNOWN
+    assert rule.whole([quiet, quiet, window()]).reason is Reason.SILENCE
+    assert rule.whole([strange, strange, quiet, window()]).reason is Reason.UNKNOWN
 
 
 def segment(start: float, genre: str, reason: Reason | None = None, length: float = 3.0) -> Segment:

@@ -79,12 +79,12 @@ def has_colour(page: "Chrome", selector: str, name: str) -> bool:
 def test_files_are_answered_with_bars_timeline_and_picture(page: "Chrome") -> None:
     files = [a_sound("organ-hymn"), a_sound("saw-wall")]
     find(page, "#files").send_keys("\n".join(map(str, files)))
-    wait_until(lambda: "2 of 2" in find(page, "#classify-status").text, "both verdicts", 60)
+    wait_until(lambda: "2 of 2" in find(page, "#classify-status").text, "both predictions", 60)
     articles = page.find_elements("css selector", "article")
     assert {article.find_element("css selector", "h3").text for article in articles} == {file.name for file in files}
     for article in articles:
         genre = article.find_element("css selector", "h3").text.split(".")[0]
-        assert genre in article.find_element("css selector", ".verdict").text
+        assert genre in article.find_element("css selector", ".prediction").text
         assert len(article.find_elements("css selector", ".bars meter")) == len(GENRES)
         assert "0:00 to 0:1" in article.find_element("css selector", ".timeline").text
     assert is_painted(page, "article .spectrogram")
@@ -100,7 +100,7 @@ def test_a_file_that_is_no_audio_says_so(page: "Chrome", tmp_path: Path) -> None
 
 def test_the_microphone_is_heard_as_it_plays(page: "Chrome") -> None:
     find(page, "#record").click()
-    wait_until(lambda: len(texts(page, "#live-history li")) >= 3, "three verdicts", 60)
+    wait_until(lambda: len(texts(page, "#live-history li")) >= 3, "three predictions", 60)
     assert find(page, "#record").get_attribute("aria-pressed") == "true"
     assert any("saw-wall" in line for line in texts(page, "#live-history li"))
     assert len(page.find_elements("css selector", "#live-bars meter")) == len(GENRES)
@@ -148,7 +148,7 @@ def test_everything_can_be_reached_and_used_with_the_keyboard(page: "Chrome") ->
 
 def test_a_screen_reader_finds_names_for_everything(page: "Chrome") -> None:
     find(page, "#files").send_keys(str(a_sound("organ-hymn")))
-    wait_until(lambda: "1 of 1" in find(page, "#classify-status").text, "the verdict", 60)
+    wait_until(lambda: "1 of 1" in find(page, "#classify-status").text, "the prediction", 60)
     selector = "button, input, select, meter, progress, canvas, a, [role], section"
     shown = [element for element in page.find_elements("css selector", selector) if element.is_displayed()]
     unnamed = [
@@ -164,7 +164,7 @@ def test_a_screen_reader_finds_names_for_everything(page: "Chrome") -> None:
 
 def test_nothing_is_fetched_from_elsewhere_and_nothing_complains(page: "Chrome", server: Served) -> None:
     find(page, "#files").send_keys(str(a_sound("drums-fast")))
-    wait_until(lambda: "1 of 1" in find(page, "#classify-status").text, "the verdict", 60)
+    wait_until(lambda: "1 of 1" in find(page, "#classify-status").text, "the prediction", 60)
     addresses = [address for address in asked_for(page) if not address.startswith(("blob:", "data:", "chrome"))]
     assert addresses
     assert {address.split("/")[2] for address in addresses} == {f"127.0.0.1:{server.port}"}
@@ -179,4 +179,4 @@ def test_with_a_token_the_page_asks_for_it_once(browser: "Chrome", serve: Serve)
         wait_until(lambda: find(browser, "body").get_attribute("data-ready"), "the page")
         assert "token" not in browser.current_url
         find(browser, "#files").send_keys(str(a_sound("organ-hymn")))
-        wait_until(lambda: "organ-hymn," in find(browser, "#results").text, "the verdict", 60)
+        wait_until(lambda: "organ-hymn," in find(browser, "#results").text, "the prediction", 60)

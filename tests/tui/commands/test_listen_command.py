@@ -184,7 +184,7 @@ def test_a_device_that_goes_away_is_told_and_waited_for(wav: Path) -> None:
     listening = [sys.executable, "-m", "tui.cli", "listen", "--model", str(shared_model())]
     with session([VIRTUAL_MIC, wav, *listening], stderr=subprocess.PIPE) as process:
         assert process.stderr is not None
-        while b"hearing: " not in process.stderr.readline():
+        while b"receiving: " not in process.stderr.readline():
             assert process.poll() is None
         [server] = [child for child in psutil.Process(process.pid).children() if child.name() == "pulseaudio"]
         server.kill()

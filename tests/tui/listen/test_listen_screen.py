@@ -89,7 +89,7 @@ def sound(wav: Path) -> bytes:
 
 def knows_the_devices(pilot: Pilot[None]) -> bool:
     screen = pilot.app.screen
-    return isinstance(screen, ListenScreen) and screen.hearing.devices is not None
+    return isinstance(screen, ListenScreen) and screen.state.devices is not None
 
 
 async def choose_the_feed(pilot: Pilot[None]) -> None:

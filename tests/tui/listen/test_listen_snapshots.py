@@ -54,7 +54,7 @@ def told(*answers: Answer, keys: str = "", shows: str) -> Callable[[Pilot[None]]
         await until_shown(pilot, "p listens to US")
         await pilot.press(*keys)
         for number, answer in enumerate(answers):
-            screen.hearing.take(answer, STARTED + number)
+            screen.state.take(answer, STARTED + number)
         await until_shown(pilot, shows)
         for _ in range(3):  # its place may get another size meanwhile
             await until(pilot, lambda: screen.is_drawn, "the picture")
@@ -64,31 +64,31 @@ def told(*answers: Answer, keys: str = "", shows: str) -> Callable[[Pilot[None]]
 
 SOUND = (
     made_up.opened(),
-    made_up.hearing(skipped=2),
+    made_up.receiving(skipped=2),
     *made_up.levels(2.0),
-    made_up.heard(3.0, "jazz"),
-    made_up.heard(5.0, None, 0.3, Reason.SILENCE),
-    made_up.heard(7.0, "metal", 0.62),
-    made_up.heard(9.0, None, 0.4),
-    made_up.heard(12.0, "reggae", 0.83),
+    made_up.prediction(3.0, "jazz"),
+    made_up.prediction(5.0, None, 0.3, Reason.SILENCE),
+    made_up.prediction(7.0, "metal", 0.62),
+    made_up.prediction(9.0, None, 0.4),
+    made_up.prediction(12.0, "reggae", 0.83),
     *made_up.levels(11.0, first=20, clipped=7),
 )
-HEARD = told(*SOUND, keys="s", shows="CLIPPING")
+SOUND_SHOWN = told(*SOUND, keys="s", shows="CLIPPING")
 
 
 @pytest.mark.parametrize("size", SIZES, ids=str)
 def test_sound(snap_compare: Compare, size: tuple[int, int]) -> None:
-    assert snap_compare(GenreApp(Path("runs")), terminal_size=size, run_before=HEARD)
+    assert snap_compare(GenreApp(Path("runs")), terminal_size=size, run_before=SOUND_SHOWN)
 
 
 @pytest.mark.parametrize("size", SIZES[:2], ids=str)
 def test_sound_in_ascii(snap_compare: Compare, size: tuple[int, int]) -> None:
-    assert snap_compare(GenreApp(Path("runs"), ascii=True), terminal_size=size, run_before=HEARD)
+    assert snap_compare(GenreApp(Path("runs"), ascii=True), terminal_size=size, run_before=SOUND_SHOWN)
 
 
 def test_sound_without_colour(snap_compare: Compare, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("NO_COLOR", "1")
-    assert snap_compare(GenreApp(Path("runs")), terminal_size=SIZES[0], run_before=HEARD)
+    assert snap_compare(GenreApp(Path("runs")), terminal_size=SIZES[0], run_before=SOUND_SHOWN)
 
 
 def test_sound_and_the_routes(snap_compare: Compare) -> None:
@@ -106,7 +106,7 @@ def test_no_device(snap_compare: Compare, size: tuple[int, int]) -> None:
 
 
 def test_the_first_window_fills(snap_compare: Compare) -> None:
-    drive = told(made_up.opened(), made_up.hearing(), *made_up.levels(1.5), keys="s", shows="the first window fills")
+    drive = told(made_up.opened(), made_up.receiving(), *made_up.levels(1.5), keys="s", shows="the first window fills")
     assert snap_compare(GenreApp(Path("runs")), terminal_size=SIZES[0], run_before=drive)
 
 

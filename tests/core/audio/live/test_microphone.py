@@ -48,7 +48,7 @@ def test_an_unplugged_microphone_is_waited_for_and_not_replaced(plug: Plug) -> N
     assert len(fake.streams) == 1
     fake.plugged.insert(0, "USB mic")  # under another number
     source.read(0)
-    assert source.condition.state is State.HEARING
+    assert source.condition.state is State.RECEIVING
     fake.streams[-1].play(BLOCK)
     chunk = source.read(0.1)
     assert chunk is not None and chunk.begins
@@ -66,7 +66,7 @@ def test_errors_of_the_sound_system_during_a_rescan_are_outlived(plug: Plug) -> 
     source.read(0)
     still = source.condition
     source.read(0)
-    assert (still.state, source.condition.state) == (State.TROUBLE, State.HEARING)
+    assert (still.state, source.condition.state) == (State.TROUBLE, State.RECEIVING)
     source.close()
 
 

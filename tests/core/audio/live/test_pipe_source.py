@@ -87,7 +87,7 @@ def test_every_container_is_decoded(fmt: str, subtype: str, name: str, tmp_path:
     data = sound(tmp_path / "x", fmt, subtype)
     with piped(data) as source:
         y, rate = heard(source)
-        assert source.condition.state is State.HEARING
+        assert source.condition.state is State.RECEIVING
         assert name in source.condition.text
     assert rate == RATE
     assert abs(len(y) / RATE - SECONDS) < 0.1

@@ -81,7 +81,7 @@ def test_sound_arrives_whole_and_in_order(source: SocketSource) -> None:
     sender.send(samples(1.5))
     y = heard(source, 1.5)
     assert y.tolist() == (np.arange(len(y)) % 20_000).tolist()
-    is_in(source, State.HEARING, "22,050 Hz")
+    is_in(source, State.RECEIVING, "22,050 Hz")
     assert sender.end() == (0, f"fed {3 * RATE:,} bytes to {source.path}\n")
     is_in(source, State.WAITING, "ended")
     assert source.overruns == 0
@@ -109,7 +109,7 @@ def test_one_sender_after_another_and_a_wav_header(source: SocketSource) -> None
 def test_a_second_sender_is_refused_politely_and_the_first_goes_on(source: SocketSource) -> None:
     first = FeedProcess(source.path)
     first.send(samples(0.3))
-    is_in(source, State.HEARING)
+    is_in(source, State.RECEIVING)
     second = FeedProcess(source.path)
     status, narration = second.end()
     assert status == 1
@@ -191,7 +191,7 @@ def test_a_fast_sender_that_has_gone_makes_room_at_once(source: SocketSource) ->
     with socket.socket(socket.AF_UNIX) as link:
         link.connect(str(source.path))
         link.sendall(samples(4))  # at real time the last of it would be read in three seconds
-        is_in(source, State.HEARING)
+        is_in(source, State.RECEIVING)
     began = time.monotonic()
     is_in(source, State.WAITING, "ended")
     assert time.monotonic() - began < 1
@@ -211,7 +211,7 @@ def test_a_stalled_sender_is_shown_and_recovers(source: SocketSource) -> None:
     sender.send(samples(0.2))
     is_in(source, State.STALLED, "nothing for")
     sender.send(samples(0.2, start=round(0.2 * RATE)))
-    is_in(source, State.HEARING)
+    is_in(source, State.RECEIVING)
     assert len(heard(source, 0.4)) == round(0.4 * RATE)
     sender.end()
 
@@ -219,7 +219,7 @@ def test_a_stalled_sender_is_shown_and_recovers(source: SocketSource) -> None:
 def test_too_fast_a_sender_that_stalls_is_shown_as_stalled(source: SocketSource) -> None:
     sender = FeedProcess(source.path)
     sender.send(samples(5.0))
-    is_in(source, State.HEARING, "held back")
+    is_in(source, State.RECEIVING, "held back")
     is_in(source, State.STALLED, "nothing for")
     sender.end()
 
@@ -227,7 +227,7 @@ def test_too_fast_a_sender_that_stalls_is_shown_as_stalled(source: SocketSource)
 def test_a_sender_that_is_killed_makes_room(source: SocketSource) -> None:
     sender = FeedProcess(source.path)
     sender.send(samples(0.2))
-    is_in(source, State.HEARING)
+    is_in(source, State.RECEIVING)
     sender.process.kill()
     is_in(source, State.WAITING)
     sender.end()
@@ -238,7 +238,7 @@ def test_too_fast_a_sender_is_held_to_real_time_and_told(tmp_path: Path) -> None
     sender = FeedProcess(source.path)
     began = time.monotonic()
     sender.process.stdin.write(samples(8))  # type: ignore[union-attr]
-    is_in(source, State.HEARING, "faster than real time")
+    is_in(source, State.RECEIVING, "faster than real time")
     y = heard(source, 4)
     assert len(y) / RATE <= 1.02 * (time.monotonic() - began) + 3
     assert y.tolist() == (np.arange(len(y)) % 20_000).tolist()

@@ -1,4 +1,4 @@
-"""Whatever is wrong with some files, each gets its line and all others their verdicts."""
+"""Whatever is wrong with some files, each gets its line and all others their predictions."""
 
 import os
 import struct

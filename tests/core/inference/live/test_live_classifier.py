@@ -1,4 +1,4 @@
-"""What is heard from a live source: verdicts, levels, pauses, the last minute, and keeping up."""
+"""Predictions for a live source, levels, pauses, the last minute, and keeping up."""
 
 import threading
 import time
@@ -12,7 +12,7 @@ import soundfile
 from core.audio.files.decode import decode
 from core.audio.live.source import Chunk, Condition, EndOfSound, State
 from core.inference import Classifier
-from core.inference.live.events import Heard, HeardEvent, Level, SourceChanged
+from core.inference.live.events import Level, LiveEvent, LivePrediction, SourceChanged
 from core.inference.live.live_classifier import EMA, LiveClassifier, overlap_for
 from core.inference.types import Reason
 from core.util.errors import UserError
@@ -28,7 +28,7 @@ class Played:
     """A source that plays chunks, one a call, and then ends."""
 
     def __init__(self, y: np.ndarray, rate: int, chunk_seconds: float, *, begins_at: tuple[int, ...] = (0,)) -> None:
-        self.condition = Condition(State.HEARING, "played")
+        self.condition = Condition(State.RECEIVING, "played")
         self.overruns = 0
         self._rate, self._size, self._begins_at = rate, round(chunk_seconds * rate), begins_at
         self._chunks = [y[start : start + self._size] for start in range(0, len(y), self._size)]
@@ -45,8 +45,8 @@ class Played:
         pass
 
 
-def heard(events: Iterator[HeardEvent]) -> list[Heard]:
-    return [event for event in events if isinstance(event, Heard)]
+def predictions_in(events: Iterator[LiveEvent]) -> list[LivePrediction]:
+    return [event for event in events if isinstance(event, LivePrediction)]
 
 
 def test_a_file_that_is_played_gives_the_files_segments(classifier: Classifier) -> None:
@@ -54,10 +54,10 @@ def test_a_file_that_is_played_gives_the_files_segments(classifier: Classifier) 
     y = y[: round(10.2 * rate)]
     listening = LiveClassifier(Played(y, rate, 0.13), classifier, overlap=0.5, keep_up=False)
     segments = classifier.classify_array(y, rate, overlap=0.5).segments
-    verdicts = heard(listening.events())
-    assert [(v.start_s, v.end_s, v.genre) for v in verdicts] == [(s.start_s, s.end_s, s.genre) for s in segments]
-    for verdict, segment in zip(verdicts, segments, strict=True):
-        assert verdict.probabilities == pytest.approx(segment.probabilities, abs=1e-5)
+    predictions = predictions_in(listening.events())
+    assert [(v.start_s, v.end_s, v.genre) for v in predictions] == [(s.start_s, s.end_s, s.genre) for s in segments]
+    for prediction, segment in zip(predictions, segments, strict=True):
+        assert prediction.probabilities == pytest.approx(segment.probabilities, abs=1e-5)
 
 
 def test_bars_and_verdict_follow_the_sound(classifier: Classifier) -> None:
@@ -69,14 +69,14 @@ def test_bars_and_verdict_follow_the_sound(classifier: Classifier) -> None:
         overlap=overlap_for(classifier.window_seconds),
         keep_up=True,
     )
-    verdicts = heard(listening.events())
-    ends = [verdict.end_s for verdict in verdicts]
+    predictions = predictions_in(listening.events())
+    ends = [prediction.end_s for prediction in predictions]
     assert max(np.diff(ends)) <= 0.5, "bars move at least twice a second"
-    named = {round(verdict.end_s): verdict.verdict for verdict in verdicts}
+    named = {round(prediction.end_s): prediction.smoothed_genre for prediction in predictions}
     assert named[8] == "saw-wall"
     assert named[23] == "organ-hymn"
-    assert verdicts[-1].reason is Reason.SILENCE
-    assert verdicts[-1].verdict is None
+    assert predictions[-1].reason is Reason.SILENCE
+    assert predictions[-1].smoothed_genre is None
 
 
 def test_levels_say_how_loud_and_how_full(classifier: Classifier) -> None:
@@ -95,17 +95,17 @@ def test_one_who_cannot_keep_up_skips_windows_and_says_so(classifier: Classifier
     y, rate = decode(a_sound("saw-wall"))
     late = LiveClassifier(Played(y, rate, 6.0), classifier, overlap=0.9, keep_up=True)
     events = list(late.events())
-    assert len(heard(iter(events))) == 2
+    assert len(predictions_in(iter(events))) == 2
     skipped = [event.skipped for event in events if isinstance(event, SourceChanged)]
     assert skipped[-1] > 10
     patient = LiveClassifier(Played(y, rate, 6.0), classifier, overlap=0.9, keep_up=False)
-    assert len(heard(patient.events())) == 31
+    assert len(predictions_in(patient.events())) == 31
 
 
 def test_a_new_sound_is_not_joined_to_the_old_one(classifier: Classifier) -> None:
     y, rate = decode(a_sound("saw-wall"))
     listening = LiveClassifier(Played(y, rate, 2.0, begins_at=(0, 3)), classifier, overlap=0, keep_up=False)
-    assert [(v.start_s, v.end_s) for v in heard(listening.events())] == [(0, 3), (3, 6), (0, 3), (3, 6)]
+    assert [(v.start_s, v.end_s) for v in predictions_in(listening.events())] == [(0, 3), (3, 6), (0, 3), (3, 6)]
 
 
 def test_while_paused_nothing_is_judged_and_afterwards_a_window_fills_anew(classifier: Classifier) -> None:
@@ -125,7 +125,7 @@ def test_while_paused_nothing_is_judged_and_afterwards_a_window_fills_anew(class
 def test_the_last_minute_is_saved(classifier: Classifier, tmp_path: Path) -> None:
     y, rate = decode(a_sound("saw-wall"))
     listening = LiveClassifier(Played(np.tile(y, 6), rate, 1.0), classifier, overlap=0, keep_up=True)
-    with pytest.raises(UserError, match="nothing has been heard"):
+    with pytest.raises(UserError, match="nothing has been received"):
         listening.save(tmp_path / "early.wav")
     list(listening.events())
     assert listening.save(tmp_path / "sub" / "last.wav") == 60
@@ -150,20 +150,20 @@ def test_another_model_goes_on_with_the_same_sound(classifier: Classifier) -> No
     other = Classifier.load(shared_model())
     change = threading.Thread(target=lambda: live.change_model(other, overlap=0.0))
     levels: list[Level] = []
-    verdicts: list[tuple[bool, Heard]] = []
+    predictions: list[tuple[bool, LivePrediction]] = []
     for event in live.events():
         if isinstance(event, Level):
             levels.append(event)
             if event.seconds >= 5 and change.ident is None:
                 change.start()
-        elif isinstance(event, Heard):
-            verdicts.append((change.ident is not None and not change.is_alive(), event))
+        elif isinstance(event, LivePrediction):
+            predictions.append((change.ident is not None and not change.is_alive(), event))
     change.join(10)
     seconds = [level.seconds for level in levels]
     assert seconds == sorted(seconds)
     assert seconds[-1] == pytest.approx(8, abs=0.01)
     assert sum(len(level.columns) for level in levels) == pytest.approx(8 * 20, abs=2)
-    after = [verdict for is_after, verdict in verdicts if is_after]
-    assert 5 <= after[0].end_s < 6  # at once, from what had been heard
+    after = [prediction for is_after, prediction in predictions if is_after]
+    assert 5 <= after[0].end_s < 6  # at once, from what had been received
     assert after[0].end_s - after[0].start_s == pytest.approx(classifier.window_seconds, abs=0.01)
-    assert {verdict.genre for verdict in after} == {"organ-hymn"}
+    assert {prediction.genre for prediction in after} == {"organ-hymn"}

@@ -1,11 +1,11 @@
-// A verdict in words, as bars and as a timeline. Bars are meters with text: they are read aloud as they are seen.
+// A prediction in words, as bars and as a timeline. Bars are meters with text: they are read aloud as they are seen.
 import { clock, element, percent } from "./api.js";
 
-export function inWords(verdict) {
-  const likeliest = Object.entries(verdict.probabilities).sort((a, b) => b[1] - a[1]);
-  if (!verdict.uncertain) return `${verdict.genre}, ${percent(likeliest[0][1])}`;
+export function inWords(prediction) {
+  const likeliest = Object.entries(prediction.probabilities).sort((a, b) => b[1] - a[1]);
+  if (!prediction.uncertain) return `${prediction.genre}, ${percent(likeliest[0][1])}`;
   const first = likeliest.slice(0, 3).map(([genre, share]) => `${genre} ${percent(share)}`);
-  return `uncertain (${verdict.reason}): ${first.join(", ")}`;
+  return `uncertain (${prediction.reason}): ${first.join(", ")}`;
 }
 
 // Rows are kept when the genres are the same, so that a screen reader's place in them stays.
