@@ -53,8 +53,6 @@ class Step:
         # Gradients are averaged over the processes, whose shards may differ by one window.
         share = len(labels_B) * train_state.group.info.size / global_batch_size
         (loss * share).backward()  # type: ignore[no-untyped-call]
-        gradients = [weight.grad for weight in train_state.model.parameters() if weight.grad is not None]
-        train_state.gradient_norm = torch.nn.utils.get_total_norm(gradients)
         train_state.optimiser.step()
         train_state.add_to_sums(loss.detach(), logits_BC.detach(), labels_B)
         return loss.detach()
@@ -100,13 +98,14 @@ class CudaGraphStep(Step):
         if size not in self._captured:
             if self._done[size] < FIRST_STEPS:
                 self._done[size] += 1
+                self.train_state.recorded_gradient_norm = None
                 return self._eager(batch)
             self._captured[size] = self._capture(batch)
         captured = self._captured[size]
         captured.batch.mel_BMT.copy_(batch.mel_BMT)
         captured.batch.labels_B.copy_(batch.labels_B)
         captured.graph.replay()
-        self.train_state.gradient_norm = captured.gradient_norm
+        self.train_state.recorded_gradient_norm = captured.gradient_norm
         return captured.loss
 
     def _eager(self, batch: Batch) -> Tensor:
@@ -127,4 +126,6 @@ class CudaGraphStep(Step):
         capture = torch.cuda.graph(graph, pool=self._memory, stream=self._stream, capture_error_mode="thread_local")
         with torch.cuda.device(self._stream.device), capture:
             loss = super()._on_device(own, len(own.labels_B))
-        return Captured(graph, own, loss, self.train_state.gradient_norm)
+            self.train_state.recorded_gradient_norm = None  # of another batch size
+            gradient_norm = self.train_state.gradient_norm
+        return Captured(graph, own, loss, gradient_norm)

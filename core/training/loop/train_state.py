@@ -66,14 +66,25 @@ class TrainState:
         """Draws the augmentation; dropout draws from torch's global state."""
         self.sums = torch.zeros(2, device=precision.device)
         """Loss and number of correct predictions of the current epoch, summed on the device."""
-        self.gradient_norm = torch.tensor(math.nan)
-        """Euclidean norm of the last step's gradient, on the device and valid until the next step."""
+        self.recorded_gradient_norm: Tensor | None = None
+        """What a recorded step measured itself."""
         self.progress = TrainProgress(epochs=recipe.epochs, planned=recipe.epochs)
 
     @property
     def eval_model(self) -> nn.Module:
         """The network that is evaluated and saved: the moving average where there is one."""
         return self.model if self.average is None else self.average.model
+
+    @property
+    def gradient_norm(self) -> Tensor:
+        """Euclidean norm of the last step's gradient, on the device; NaN before the first.
+
+        It is measured when it is asked for, which is seldom: the gradient stays until the next step.
+        """
+        if self.recorded_gradient_norm is not None:
+            return self.recorded_gradient_norm
+        gradients = [weight.grad for weight in self.model.parameters() if weight.grad is not None]
+        return torch.nn.utils.get_total_norm(gradients) if gradients else torch.tensor(math.nan)
 
     @property
     def finished(self) -> bool:
