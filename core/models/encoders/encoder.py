@@ -10,8 +10,10 @@ class Encoder(nn.Module):
         sample_rate: of the sound that it takes, in Hz.
         window_samples: samples of a window.
         dim: numbers of an embedding.
+        exportable: whether it can be part of an ONNX file.
     """
 
+    exportable = False
     sample_rate: int
     window_samples: int
     dim: int

@@ -1,65 +1,100 @@
 """From the name of an encoder to its settings, without torch, and to the encoder itself."""
 
 import hashlib
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from core.features.settings import EncoderSettings
-from core.models.encoders.registry import ENCODERS, WEIGHTS, encoder_folder
+from core.models.encoders.checkpoint_folder import digest_of, settings_of
+from core.models.encoders.registry import ENCODERS, WEIGHTS, encoder_folder, is_installed
 from core.util.errors import UserError
+from core.util.text import printable
 
 if TYPE_CHECKING:
     import torch
 
     from core.models.encoders.encoder import Encoder
 
+REPOSITORY = re.compile(r"\w[\w.-]*/\w[\w.-]*")
+"""``owner/name`` on the model hub."""
+GET = "genre-tui encoders get"
+
 
 def encoder_settings(name: str) -> EncoderSettings:
-    """What a recipe says of the encoder called ``name``.
+    """What a recipe says of the encoder called ``name``: one of the registry, a folder, or a repository of the hub.
 
     Raises:
-        UserError: there is no such encoder, or it is not installed.
+        UserError: there is no such encoder, it is not installed, or cannot be used.
     """
-    if name not in ENCODERS:
-        raise UserError(f"There is no encoder called {name!r}; choose one of {', '.join(ENCODERS)}.")
-    info = ENCODERS[name]
-    _check_installed(name, info.sha256)
-    return EncoderSettings(
-        name=name,
-        sha256=info.sha256,
-        sample_rate=info.sample_rate,
-        window_samples=info.window_samples,
-        dim=info.dim,
-    )
+    if _is_converted(name):
+        info = ENCODERS[name]
+        settings = EncoderSettings(
+            name=name,
+            sha256=info.sha256,
+            sample_rate=info.sample_rate,
+            window_samples=info.window_samples,
+            dim=info.dim,
+        )
+        _check(settings)
+        return settings
+    path = Path(name).expanduser()
+    if name not in ENCODERS and path.is_dir():
+        return settings_of(path, str(path.absolute()))
+    return settings_of(_installed(name), name)
 
 
 def load_encoder(settings: EncoderSettings, device: "torch.device | str" = "cpu") -> "Encoder":
     """The encoder on ``device``, ready for inference.
 
     Raises:
-        UserError: it is not here, or its weights are others than those that ``settings`` names.
+        UserError: it is not here, cannot be loaded, or its weights are others than those that ``settings`` names.
     """
-    _check_installed(settings.name, settings.sha256)
-    from core.models.encoders.musicnn import Musicnn
+    folder = _check(settings)
+    if _is_converted(settings.name):
+        from core.models.encoders.musicnn import Musicnn
 
-    return Musicnn.load(encoder_folder(settings.name) / WEIGHTS).to(device)
+        return Musicnn.load(folder / WEIGHTS).to(device)
+    from core.models.encoders.transformers_encoder import load_checkpoint
+
+    return load_checkpoint(folder, settings).to(device)
 
 
-def _check_installed(name: str, sha256: str) -> None:
-    path, command = encoder_folder(name) / WEIGHTS, f"genre-tui encoders get {name}"
-    try:
-        digest = _digest(path)
-    except FileNotFoundError:
-        raise UserError(f"The encoder {name} is not installed: get it with {command}") from None
-    except OSError as error:
-        raise UserError(f"{path} cannot be read ({error.strerror}): get the encoder again with {command}") from error
-    if digest != sha256:
+def _is_converted(name: str) -> bool:
+    """Whether the weights are converted here, and not a checkpoint of `transformers`."""
+    return name in ENCODERS and not ENCODERS[name].repository
+
+
+def _check(settings: EncoderSettings) -> Path:
+    """The folder of an encoder, whose content is what ``settings`` names."""
+    name = settings.name
+    folder = Path(name) if Path(name).is_absolute() else _installed(name)
+    if not folder.is_dir():
+        raise UserError(f"There is no encoder in {printable(folder)}: put that folder back.")
+    digest = _file_digest(folder / WEIGHTS) if _is_converted(name) else digest_of(folder)
+    if digest != settings.sha256:
+        put_right = "put the former one back" if Path(name).is_absolute() else f"get it again with {GET} {name}"
         raise UserError(
-            f"The encoder {name} in {path.parent} is damaged, or is not the one that is needed (SHA-256 "
-            f"{sha256[:12]}…): get it again with {command}"
+            f"The encoder in {printable(folder)} is damaged, or is not the one that is needed (SHA-256 "
+            f"{settings.sha256[:12]}…): {put_right}"
         )
+    return folder
 
 
-def _digest(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+def _installed(name: str) -> Path:
+    if name not in ENCODERS and not REPOSITORY.fullmatch(name):
+        raise UserError(
+            f"There is no encoder called {printable(name)!r}; choose one of {', '.join(ENCODERS)}, a folder, or a "
+            "repository of the model hub, owner/name."
+        )
+    if not is_installed(name):
+        raise UserError(f"The encoder {name} is not installed: get it with {GET} {name}")
+    return encoder_folder(name)
+
+
+def _file_digest(path: Path) -> str:
+    try:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as error:
+        raise UserError(f"{path} cannot be read: {error.strerror}.") from error

@@ -53,6 +53,7 @@ class ConvolutionBlock(nn.Module):
 
 
 class Musicnn(Encoder):
+    exportable = True
     sample_rate = MEL.sample_rate
     window_samples = (FRAMES - 1) * MEL.hop_length + MEL.n_fft
     dim = UNITS

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import NamedTuple
 
 from core.util.dirs import cache_folder
-from core.util.errors import UserError
 
 WEIGHTS = "model.safetensors"
 LICENCE = "LICENCE.txt"
@@ -28,8 +27,10 @@ class EncoderInfo(NamedTuple):
     """Numbers of an embedding."""
     source: str
     """Where its weights come from."""
-    sha256: str
-    """Of its weights in the cache folder."""
+    sha256: str = ""
+    """Of its weights in the cache folder, where they are converted here; otherwise what is downloaded counts."""
+    repository: str = ""
+    """On the model hub, for a checkpoint of the library `transformers`."""
 
     @property
     def window_seconds(self) -> float:
@@ -47,6 +48,36 @@ ENCODERS = {
         source="the Python package musicnn 0.1.0",
         sha256="f870c23563695ecf2a8399c4bd49c0a2c020920a0d52bb2592f295aabc47c771",
     ),
+    "ast": EncoderInfo(
+        summary="Audio Spectrogram Transformer, trained on AudioSet (Gong et al. 2021)",
+        licence="BSD-3-Clause",
+        megabytes=346,
+        sample_rate=16_000,
+        window_samples=164_080,
+        dim=768,
+        source="the model hub",
+        repository="MIT/ast-finetuned-audioset-10-10-0.4593",
+    ),
+    "maest": EncoderInfo(
+        summary="spectrogram transformer, trained on the styles of Discogs (Alonso-Jiménez et al. 2023)",
+        licence="CC BY-NC-SA 4.0",
+        megabytes=347,
+        sample_rate=16_000,
+        window_samples=480_000,
+        dim=768,
+        source="the model hub",
+        repository="mtg-upf/discogs-maest-30s-pw-73e-ts",
+    ),
+    "clap": EncoderInfo(
+        summary="audio tower of CLAP, trained on music and its captions (Wu et al. 2023)",
+        licence="Apache-2.0",
+        megabytes=776,
+        sample_rate=48_000,
+        window_samples=480_000,
+        dim=512,
+        source="the model hub",
+        repository="laion/larger_clap_music",
+    ),
 }
 """Name → declaration, in the order in which they are listed."""
 
@@ -57,14 +88,4 @@ def encoder_folder(name: str) -> Path:
 
 
 def is_installed(name: str) -> bool:
-    return (encoder_folder(name) / WEIGHTS).is_file()
-
-
-def encoder_info(name: str) -> EncoderInfo:
-    """
-    Raises:
-        UserError: there is no such encoder.
-    """
-    if name not in ENCODERS:
-        raise UserError(f"There is no encoder called {name!r}; choose one of {', '.join(ENCODERS)}.")
-    return ENCODERS[name]
+    return any(encoder_folder(name).glob("*.safetensors"))

@@ -102,8 +102,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def add_encoder_option(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--encoder",
-        metavar="NAME",
-        help="train a head on a pretrained encoder, instead of a network; genre-tui encoders lists them",
+        metavar="NAME|PATH",
+        help="train a head on a pretrained encoder, instead of a network: a name that genre-tui encoders lists, a "
+        "folder with a checkpoint of transformers, or a repository of the model hub",
     )
 
 
