@@ -137,6 +137,22 @@ def check(
         DatasetError: there is no such folder, or no usable audio in it.
     """
     found = survey(folder, labels=labels, on_progress=on_progress)
+    return report_on(found, folder, labels, alike=_alike(found, on_features) if by_sound else None)
+
+
+def report_on(
+    found: Scan,
+    folder: str | os.PathLike[str],
+    labels: LabelSettings | None = None,
+    *,
+    alike: list[list[Clip]] | None = None,
+) -> DataReport:
+    """The report on a scan.
+
+    Args:
+        folder, labels: what was asked for, which the command repeats.
+        alike: near duplicates; None if they were not looked for.
+    """
     by_genre: dict[str, list[Clip]] = defaultdict(list)
     by_content: dict[str, list[Clip]] = defaultdict(list)
     for clip in found.clips:
@@ -146,7 +162,6 @@ def check(
     for item in found.excluded:
         lost[item.genre] += 1
     divided, refused = _default_split(found)
-    alike = _alike(found, on_features) if by_sound else None
     copies = [clips for clips in by_content.values() if len(clips) > 1]
     return DataReport(
         root=printable(found.root),
@@ -196,11 +211,7 @@ def _durations(seconds: list[float]) -> dict[str, int]:
 
 def _command(folder: str | os.PathLike[str], labels: LabelSettings | None, clips: list[Clip]) -> str:
     """``genre-tui train FOLDER``, with the options that name the labels and keep artists or albums together."""
-    words = ["genre-tui", "train", str(folder)]
-    plain, chosen = LabelSettings(), labels or LabelSettings()
-    for name in LabelSettings.__struct_fields__:
-        if name != "digest" and (value := getattr(chosen, name)) != getattr(plain, name):
-            words += ["--labels" if name == "source" else f"--{name.replace('_', '-')}", str(value)]
+    words = ["genre-tui", "train", str(folder), *(labels or LabelSettings()).options()]
     if auto_column(clips):
         words += ["--groups", "auto"]
     return shlex.join(words)

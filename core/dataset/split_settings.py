@@ -21,18 +21,23 @@ class SplitSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     """
 
     protocol: Literal["random", "column", "grouped"] = "random"
+    """``random`` keeps the shares of the genres, ``column`` reads the parts from a column, ``grouped`` keeps the clips
+    of an artist or album together."""
     seed: int = 0
+    """Seed of the division."""
     fractions: tuple[float, float, float] = (0.8, 0.1, 0.1)
-    """Train, validation, test."""
+    """Shares of training, validation and test, for ``random``."""
     column: str = "split"
-    """Index column with the parts, for ``column``; clips with other values are left out."""
+    """Metadata column with the parts, for ``column``; clips with other values are left out."""
     parts: tuple[str, str, str] = ("train", "valid", "test")
     """What the column calls train, validation and test; an empty name means that there is none."""
     groups: str | None = None
-    """For ``grouped``: ``INDEX.csv:COLUMN``, a column of the dataset's own index, or ``auto``: artist, else album, else
-    recordings that sound alike."""
+    """For ``grouped``: a metadata column, ``TABLE.csv:COLUMN``, or ``auto``: artist, else album, else recordings that
+    sound alike."""
     folds: int = 5
+    """Parts of equal size, for ``grouped``: one is the test part, the next one the validation part."""
     fold: int = 0
+    """Which fold is the test part, counted from 0."""
 
     def describe(self) -> str:
         """The split in words, such as ``random stratified split 80/10/10, seed 0``."""

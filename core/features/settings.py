@@ -67,7 +67,9 @@ class FrontEndSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown
     top_db: float = 100.0
     """Floor, in decibels below each clip's own maximum."""
     mel_scale: Literal["htk", "slaney"] = "htk"
+    """The mel scale: ``htk`` as in torchaudio, ``slaney`` as in librosa."""
     mel_norm: Literal["slaney"] | None = None
+    """Whether each band is divided by its width (``slaney``, as in librosa)."""
     seconds: float = 30.0
     """Length that every clip is padded or trimmed to."""
 
@@ -133,15 +135,19 @@ class AugmentationSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unk
     time_stretch_range: float = 0.1
     """Largest change of tempo, as a fraction."""
     pitch_shift: float = 0.0
+    """Probability of a pitch shift."""
     pitch_shift_range: float = 2.0
     """Largest shift, in semitones."""
     noise: float = 0.0
+    """Probability of added noise."""
     noise_snr: tuple[float, float] = (10.0, 40.0)
     """Lowest and highest signal-to-noise ratio, in dB."""
     gain: float = 0.0
+    """Probability of a change of level."""
     gain_range: float = 6.0
     """Largest gain or loss, in dB."""
     tilt: float = 0.0
+    """Probability of a tilt of the spectrum."""
     tilt_range: float = 6.0
     """Largest tilt from the lowest to the highest band, in dB."""
     equaliser: float = 0.0
@@ -151,9 +157,11 @@ class AugmentationSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unk
     roll: float = 0.0
     """Probability of rolling a crop around in time."""
     time_mask: float = 0.0
+    """Probability that a stretch of time is masked."""
     time_mask_fraction: float = 0.1
     """Longest mask, as a fraction of the crop."""
     frequency_mask: float = 0.0
+    """Probability that a range of bands is masked."""
     frequency_mask_bands: int = 16
     """Widest mask, in mel bands."""
     mixup: float = 0.0

@@ -23,12 +23,17 @@ NOT_OPTIONS = ("name", "n_mels", "genres", "frames", "frame_seconds", "embedding
 
 class OptimiserSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     name: Literal["adam", "adamw"] = "adam"
+    """The optimiser; adamw decays the weights apart from the gradient."""
     learning_rate: float = 1e-3
+    """Peak learning rate."""
     weight_decay: float = 1e-5
+    """Pull of the weights towards zero."""
     schedule: Literal["constant", "cosine"] = "constant"
+    """How the learning rate develops after the warm-up: constant, or down to zero along half a cosine."""
     warmup: float = 0.0
     """Fraction of all steps over which the learning rate rises linearly from zero."""
     label_smoothing: float = 0.0
+    """Share of each target that is spread evenly over all genres, from 0 to below 1."""
     weight_average: float = 0.0
     """Decay of the exponential moving average of the weights, which is what is evaluated and saved; 0 turns it off."""
 
@@ -48,21 +53,28 @@ class Recipe(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     preset: str = "seed"
     """The preset this recipe started from, for information only."""
     model: str = "seed_cnn"
+    """The network's architecture."""
     model_options: dict[str, int | float | str | bool] = {}
     """Keyword arguments of the network's constructor."""
     labels: LabelSettings = LabelSettings()
     """Where the genres come from."""
     front_end: FrontEndSettings = FrontEndSettings()
+    """From waveform to log-mel spectrogram."""
     encoder: EncoderSettings | None = None
     """The pretrained encoder whose embeddings the network is given, beside the spectrogram."""
     excerpts: ExcerptRule = "first"
     """Which parts of each file are used, of front_end.seconds each: ``first``, ``middle``, or a number of excerpts at
     most, spread over the file. Files shorter than one and a half excerpts give their beginning."""
     split: SplitSettings = SplitSettings()
+    """How the clips are divided into training, validation and test."""
     optimiser: OptimiserSettings = OptimiserSettings()
+    """How the weights are changed."""
     augmentation: AugmentationSettings = AugmentationSettings()
+    """Random changes of the training crops."""
     epochs: int = 20
+    """Passes over the training clips."""
     batch_size: int = 16
+    """Clips, or crops of clips, per optimiser step."""
     crop_seconds: float | None = None
     """Length of the random crops to train on; None trains on whole clips."""
     least_crop_frames: int = 0
@@ -85,9 +97,11 @@ class Recipe(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     """Epochs without better validation accuracy (or equal accuracy and lower loss) after which training ends early;
     None trains all epochs."""
     precision: Literal["float32", "bfloat16"] = "float32"
+    """Number format of the forward and backward pass; the weights are float32."""
     seed: int = 0
+    """Seed of the weights, the order of the clips and the crops; the split has its own."""
     device: str = "auto"
-    """auto, cpu, cuda, cuda:N or mps."""
+    """Device that trains: auto, cpu, cuda, cuda:N or mps."""
     processes: int = 1
     """Processes that share every batch, one per GPU; they change the speed, not the result."""
     plain: bool = False

@@ -2,6 +2,7 @@
 
 from collections.abc import Awaitable, Callable
 from pathlib import Path
+from unittest.mock import AsyncMock
 
 import msgspec
 import pytest
@@ -115,7 +116,7 @@ def test_new_run(
     snap_compare: Compare, tmp_path: Path, size: tuple[int, int], ascii: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # A completion comes from a thread, before the picture or after it.
-    monkeypatch.setattr("tui.new_run.fields.complete_folder", lambda text: None)
+    monkeypatch.setattr("tui.new_run.fields.CompletionSuggester.get_suggestion", AsyncMock(return_value=None))
     folder = make_demo(tmp_path, clips_per_genre=10, seconds=0.5)
     (folder / "broken").mkdir()
     (folder / "organ-hymn" / "empty.wav").touch()

@@ -43,7 +43,7 @@ def test_from_a_folder_to_a_prediction(tmp_path: Path) -> None:
 
         # The defaults, but for fewer epochs.
         tmux.press("Down", "Down", "Down", "C-u")
-        tmux.wait_for("Epochs  +passes")
+        tmux.wait_for("Epochs: enter a whole number")
         tmux.type("4")
         tmux.wait_for("Epochs  +4")
         tmux.press("C-r")

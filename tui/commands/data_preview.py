@@ -12,7 +12,8 @@ from core.training.recipe import HIGHEST_SEED, Recipe
 from core.util.errors import UserError
 from tui.commands.common import add_settings_option
 from tui.commands.exit_codes import DONE, UsageError
-from tui.commands.runs.train import FLAGS, recipe_from
+from tui.commands.runs.train import recipe_from
+from tui.new_run.command import FLAGS
 from tui.shell.printing import print_data, print_note
 
 

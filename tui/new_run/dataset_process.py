@@ -16,10 +16,10 @@ EVERY = 25
 
 
 class Scan(msgspec.Struct, frozen=True, tag_field="kind", tag="scan"):
-    """Scan a folder and split it; its path as `path_to_json` gives it."""
+    """Scan a folder and split it, as asked or as the dataset suggests; its path as `path_to_json` gives it."""
 
     folder: str
-    settings: SplitSettings
+    split: SplitSettings | None = None
     labels: LabelSettings = LabelSettings()
 
 
@@ -43,7 +43,7 @@ def main() -> None:
             channel.send(Progress(done, total))
 
     def found(request: Scan) -> Found:
-        return Found(summarise(path_from_json(request.folder), request.settings, request.labels, progress))
+        return Found(summarise(path_from_json(request.folder), request.split, request.labels, progress))
 
     channel.serve(Scan, found)
 

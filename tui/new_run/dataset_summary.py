@@ -1,111 +1,153 @@
-"""A summary of a dataset before a run: its content, its split, and the files left out. No torch."""
+"""A summary of a dataset before a run: what ``data check`` finds, and how a run would divide it. No torch."""
 
 from collections import Counter
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from textual.content import Content
 
-from core.dataset.labels.settings import LabelSettings
+from core.dataset.clip import DatasetError
+from core.dataset.labels.settings import KINDS, LabelSettings
+from core.dataset.report import DataReport, GenreReport
 from core.dataset.split_settings import SplitSettings, own_split
-from tui.text.cells import fitted, widest
-from tui.text.formatting import count
+from core.util.text import printable
+from tui.text.cells import bar, fitted, widest
+from tui.text.formatting import count, percent
 
-MAX_LISTED = 4
-"""Files left out that are listed; the others are counted."""
+MAX_LISTED = 8
+"""Files left out, and groups of duplicates, that are listed; the others are counted."""
 
 
 @dataclass(frozen=True)
 class DatasetSummary:
-    clips: dict[str, int]
-    """Genre → usable clips."""
+    report: DataReport
     parts: dict[str, int]
     """train, valid, test → clips."""
-    hours: float
-    shortest_s: float
-    longest_s: float
-    formats: list[str]
-    """``au 22,050 Hz``, the most frequent first."""
-    excluded: list[tuple[str, str]]
-    """Path, reason."""
     labels: LabelSettings = field(default_factory=LabelSettings)
     """What finds the same labels again."""
-    label_source: str = ""
-    """Where the labels come from, in words."""
     own_split: bool = False
     """Whether the collection's own split is used."""
+    columns: list[str] = field(default_factory=list)
+    """Columns of the clips: artist, album, split."""
+    table_columns: list[str] = field(default_factory=list)
+    """Columns of the table that holds the labels, if it is a plain table."""
+
+    @property
+    def genres(self) -> list[GenreReport]:
+        """Those with clips."""
+        return [genre for genre in self.report.genres if genre.clips]
+
+    @property
+    def clips(self) -> int:
+        return sum(genre.clips for genre in self.genres)
 
 
 def summarise(
     folder: Path,
-    settings: SplitSettings,
+    asked: SplitSettings | None = None,
     labels: LabelSettings | None = None,
     on_progress: Callable[[int, int], None] | None = None,
 ) -> DatasetSummary:
     """Scan a dataset: decodes and hashes every new file, seconds per thousand clips.
 
+    Args:
+        asked: the split; None takes the dataset's own, or the default one.
+
     Raises:
         DatasetError: it cannot be trained on.
     """
     # These import numpy and the decoders.
+    from core.dataset.metadata import read_table
+    from core.dataset.report import report_on
     from core.dataset.scan import scan
     from core.dataset.split import split
 
     found = scan(folder, labels=labels, on_progress=on_progress)
-    if found.has_split:
-        settings = own_split(settings)
-    formats = Counter(f"{clip.format} {clip.rate:,} Hz" for clip in found.clips)
+    settings = asked or (own_split(SplitSettings()) if found.has_split else SplitSettings())
+    table_columns: list[str] = []
+    if found.labels.source not in KINDS:
+        with suppress(DatasetError):  # a public collection's own format
+            table_columns = read_table(Path(found.labels.source)).columns
     return DatasetSummary(
-        clips={genre: sum(clip.genre == genre for clip in found.clips) for genre in found.genres},
+        report=report_on(found, folder, labels),
         parts={part: len(members) for part, members in split(found.clips, settings).parts().items()},
-        hours=found.hours,
-        shortest_s=min(clip.duration_s for clip in found.clips),
-        longest_s=max(clip.duration_s for clip in found.clips),
-        formats=[name for name, _ in formats.most_common()],
-        excluded=[(file.path, file.reason) for file in found.excluded],
         labels=found.labels,
-        label_source=found.label_source,
         own_split=found.has_split,
+        columns=sorted({name for clip in found.clips for name in clip.columns}),
+        table_columns=table_columns,
     )
 
 
-def summary_lines(summary: DatasetSummary, width: int, height: int) -> list[Content]:
-    """The summary in ``width`` cells, with one bar per genre if they fit into ``height`` lines."""
-    lines = [
-        Content.assemble(
-            (count(sum(summary.clips.values()), "clip"), "bold"),
-            f" · {count(len(summary.clips), 'genre')} · {_hours(summary.hours)} · {_lengths(summary)}",
-        ),
-        Content(" · ".join(f"{part} {clips:,}" for part, clips in summary.parts.items())),
-        Content(summary.label_source or _some(summary.formats, 3)),
-        *([Content(_some(summary.formats, 3))] if summary.label_source else []),
-    ]
-    excluded = _excluded(summary)
-    if len(lines) + len(excluded) + len(summary.clips) + 2 <= height:
-        lines += [Content(""), *_bars(summary, width)]
-    if excluded:
-        lines += [Content(""), *excluded] if len(lines) + len(excluded) < height else excluded[:1]
-    return [line.truncate(width, ellipsis=True) for line in lines]
-
-
-def _bars(summary: DatasetSummary, width: int) -> list[Content]:
-    most, names = max(summary.clips.values()), min(widest(summary.clips), max(8, width // 2))
-    room = max(4, min(32, width - names - 8))
+def head_lines(summary: DatasetSummary) -> list[Content]:
+    """Size, split, source of the labels and formats, one line each."""
+    hours = sum(genre.hours for genre in summary.genres)
+    excluded = len(summary.report.excluded)
+    formats: Counter[str] = Counter()
+    for genre in summary.genres:
+        formats.update(genre.formats)
+    rates = {rate for genre in summary.genres for rate in genre.rates}
+    sounds = _some([name for name, _ in formats.most_common()], 3)
     return [
         Content.assemble(
-            f"{fitted(genre, names)} ", ("━" * max(1, round(room * clips / most)), "$train"), f" {clips:,}"
-        )
-        for genre, clips in summary.clips.items()
+            (count(summary.clips, "clip"), "bold"),
+            f" · {count(len(summary.genres), 'genre')} · {_hours(hours)} · {_lengths(summary)}",
+            (f" · {count(excluded, 'file')} left out" if excluded else "", "$warn"),
+        ),
+        Content(" · ".join(f"{part} {clips:,}" for part, clips in summary.parts.items())),
+        Content(summary.report.labels),
+        Content(f"{sounds} · {_some([f'{rate:,} Hz' for rate in sorted(rates)], 3)}" if rates else sounds),
     ]
 
 
-def _excluded(summary: DatasetSummary) -> list[Content]:
-    if not summary.excluded:
+def genre_line(genre: GenreReport, summary: DatasetSummary, width: int) -> Content:
+    """A genre with a bar of its clips, their number and their hours."""
+    most, names = max(other.clips for other in summary.genres), widest(other.genre for other in summary.genres)
+    figures = f" {genre.clips:>7,} {_hours(genre.hours):>7}"
+    names = min(names, max(8, width // 2))
+    room = max(0, min(40, width - names - len(figures) - 1))
+    drawn = bar(genre.clips / most, room) or "╸"
+    return Content.assemble(
+        f"{fitted(printable(genre.genre), names)} ", (f"{drawn:<{room}}" if room else "", "$train"), figures
+    )
+
+
+def finding_lines(summary: DatasetSummary) -> list[Content]:
+    """Baseline, durations, files left out, duplicates and notes."""
+    report = summary.report
+    most = max(summary.genres, key=lambda genre: genre.clips).genre
+    lines = [Content(f"baseline: always {printable(most)} has an accuracy of {percent(report.majority)}")]
+    if report.sharing_artist:
+        lines.append(
+            Content.styled(
+                f"! of a random test part, {count(report.sharing_artist, 'clip')} would share an artist with training; "
+                "the split grouped by auto keeps artists together",
+                "$warn",
+            )
+        )
+    longest = max(report.durations.values(), default=1)
+    names = widest(report.durations)
+    lines += [Content(""), Content.styled("Durations", "bold")]
+    lines += [
+        Content.assemble(f"{name:<{names}} ", (f"{bar(clips / longest, 16) or '╸':<16}", "$train"), f" {clips:,}")
+        for name, clips in report.durations.items()
+    ]
+    copies = [group for group in report.duplicates if group not in report.across_genres]
+    lines += _listed("left out", [(item.path, item.reason) for item in report.excluded])
+    lines += _listed("the same sound under different genres", [(" = ".join(g), "") for g in report.across_genres])
+    lines += _listed("the same sound more than once", [(" = ".join(group), "") for group in copies])
+    if report.notes:
+        lines += [Content(""), *(Content.styled(note, "$text-muted") for note in report.notes)]
+    return lines
+
+
+def _listed(title: str, files: list[tuple[str, str]]) -> list[Content]:
+    if not files:
         return []
-    lines = [Content.styled(f"! {count(len(summary.excluded), 'file')} left out", "$warn")]
-    lines += [Content.assemble(f"  {path} ", (reason, "$text-muted")) for path, reason in summary.excluded[:MAX_LISTED]]
-    if (more := len(summary.excluded) - MAX_LISTED) > 0:
+    lines = [Content(""), Content.styled(f"! {title} ({len(files):,})", "$warn")]
+    lines += [Content.assemble(f"  {path} ", (reason, "$text-muted")) for path, reason in files[:MAX_LISTED]]
+    if (more := len(files) - MAX_LISTED) > 0:
         lines.append(Content.styled(f"  and {more:,} more", "$text-muted"))
     return lines
 
@@ -115,7 +157,8 @@ def _hours(hours: float) -> str:
 
 
 def _lengths(summary: DatasetSummary) -> str:
-    shortest, longest = _seconds(summary.shortest_s), _seconds(summary.longest_s)
+    shortest = _seconds(min(genre.shortest_s for genre in summary.genres))
+    longest = _seconds(max(genre.longest_s for genre in summary.genres))
     return f"{longest} s each" if shortest == longest else f"{shortest} to {longest} s"
 
 

@@ -1,7 +1,10 @@
-"""Fields of the New run form: a choice of a few names, and a path with completion."""
+"""Editors of the New run form: a choice of a few names, and a text with completion."""
 
 import asyncio
 import os
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import ClassVar
 
@@ -13,6 +16,9 @@ from textual.suggester import Suggester
 from textual.widget import Widget
 
 from tui.widgets.text_input import TextInput
+
+BACK = "‹ "
+Complete = Callable[[str], "Completion"]
 
 
 class OptionSpinner(Widget, can_focus=True):
@@ -32,13 +38,6 @@ class OptionSpinner(Widget, can_focus=True):
         @property
         def control(self) -> "OptionSpinner":
             return self.choice
-
-    class Described(Message):
-        """Description of the chosen name, if focused and too long to fit beside it; otherwise empty."""
-
-        def __init__(self, text: str) -> None:
-            super().__init__()
-            self.text = text
 
     def __init__(self, choices: dict[str, str], value: str, *, id: str | None = None) -> None:
         """``choices``: name → description in one line."""
@@ -65,17 +64,17 @@ class OptionSpinner(Widget, can_focus=True):
         names = list(self.choices)
         here = names.index(self._value) if self._value in names else 0
         self.value = names[(here + by) % len(names)]
-        self._describe()
         self.post_message(self.Changed(self, self._value))
 
     def on_click(self, event: events.Click) -> None:
-        self.action_turn(1)
+        """The left arrow goes back."""
+        self.action_turn(-1 if event.x < len(BACK) else 1)
 
     def _line(self) -> Content:
         widest = max(map(len, [*self.choices, self._value]))
         arrows = "$footer-key-foreground" if self.has_focus else "$faint"
         return Content.assemble(
-            ("‹ ", arrows),
+            (BACK, arrows),
             (f"{self._value:<{widest}}", "bold" if self.has_focus else ""),
             (" › ", arrows),
             (self.choices.get(self._value, ""), "$text-muted"),
@@ -84,54 +83,107 @@ class OptionSpinner(Widget, can_focus=True):
     def render(self) -> Content:
         return self._line().truncate(self.size.width, ellipsis=True)
 
-    def _describe(self) -> None:
-        fits = self._line().cell_length <= self.size.width
-        self.post_message(self.Described("" if fits else self.choices.get(self._value, "")))
-
     def on_focus(self) -> None:
         self.refresh()
-        self._describe()
 
     def on_blur(self) -> None:
         self.refresh()
-        self.post_message(self.Described(""))
 
 
-def complete_folder(text: str) -> str | None:
-    """``text`` completed to the first matching folder; None without a match and after a slash."""
+@dataclass(frozen=True)
+class Completion:
+    text: str
+    """What was typed, as far as all candidates agree."""
+    candidates: tuple[str, ...] = ()
+
+
+def _common_beginning(names: Sequence[str]) -> str:
+    """The letters that all names begin with."""
+    first, last = min(names), max(names)
+    agree = next((i for i, (a, b) in enumerate(zip(first, last, strict=False)) if a != b), min(len(first), len(last)))
+    return first[:agree]
+
+
+def complete_path(text: str, *, files: bool = False) -> Completion:
+    """Complete a path by what is on disk. Folders end in a slash; hidden names need their dot typed.
+
+    Args:
+        files: whether files are candidates too.
+    """
     parent, slash, beginning = text.rpartition("/")
-    if not beginning:
-        return None
-    folder = Path(parent + slash or ".").expanduser()
     try:
         names = sorted(
-            entry.name for entry in os.scandir(folder) if entry.name.startswith(beginning) and entry.is_dir()
+            entry.name + ("/" if entry.is_dir() else "")
+            for entry in os.scandir(Path(parent + slash or ".").expanduser())
+            if entry.name.startswith(beginning)
+            and (beginning or not entry.name.startswith("."))
+            and (files or entry.is_dir())
         )
-    except OSError:
-        return None
-    return f"{parent}{slash}{names[0]}/" if names else None
+    except (OSError, RuntimeError, ValueError):  # RuntimeError: no such home; ValueError: a NUL
+        return Completion(text)
+    return Completion(f"{parent}{slash}{_common_beginning(names)}" if beginning and names else text, tuple(names))
 
 
-class FolderSuggester(Suggester):
-    def __init__(self) -> None:
+def complete_name(text: str, names: Sequence[str]) -> Completion:
+    """Complete one of a few names; without any text all of them are candidates."""
+    found = tuple(name for name in names if name.startswith(text))
+    return Completion(_common_beginning(found) if text and found else text, found)
+
+
+class CompletionSuggester(Suggester):
+    def __init__(self, complete: Complete) -> None:
         super().__init__(use_cache=False, case_sensitive=True)
+        self.complete = complete
 
     async def get_suggestion(self, value: str) -> str | None:
         # A slow disk must not block the keys.
-        return await asyncio.to_thread(complete_folder, value) if value else None
+        found = await asyncio.to_thread(self.complete, value) if value else None
+        return found.text if found is not None and len(found.text) > len(value) else None
 
 
-class PathInput(TextInput):
-    """A folder's path, completed from the file system: tab or right accepts the completion."""
+class CompletingInput(TextInput):
+    """A field whose text is completed: tab completes as far as the candidates agree, and lists them."""
 
-    BINDINGS: ClassVar = [Binding("tab", "complete", "complete")]
+    BINDINGS: ClassVar = [Binding("tab", "complete", "complete", show=False)]
 
-    def __init__(self, value: str = "", *, placeholder: str = "", id: str | None = None) -> None:
-        super().__init__(value, placeholder=placeholder, suggester=FolderSuggester(), compact=True, id=id)
+    class Candidates(Message):
+        """What the text may become; empty if it is complete."""
 
-    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        """Without a completion, tab moves to the next field."""
-        return bool(self._suggestion) if action == "complete" else True
+        def __init__(self, field: "CompletingInput", names: Sequence[str]) -> None:
+            super().__init__()
+            self.field = field
+            self.names = names
 
-    def action_complete(self) -> None:
-        self.action_cursor_right()
+    def __init__(self, value: str, complete: Complete, *, placeholder: str = "", id: str | None = None) -> None:
+        super().__init__(value, placeholder=placeholder, suggester=CompletionSuggester(complete), compact=True, id=id)
+        self._complete = complete
+        self._listed = ""
+        """The text whose candidates are listed; tab then leaves the field."""
+
+    def offer(self, complete: Complete) -> None:
+        """Complete by something else from now on."""
+        self._complete = complete
+        self.suggester = CompletionSuggester(complete)
+
+    async def action_complete(self) -> None:
+        found = await asyncio.to_thread(self._complete, self.value)
+        if found.text != self.value:
+            self.value = found.text
+            self.cursor_position = len(found.text)
+        elif len(found.candidates) > 1 and self._listed != self.value and self.value:
+            self._listed = self.value
+            self.post_message(self.Candidates(self, found.candidates))
+            return
+        else:
+            self.screen.focus_next()
+        self.post_message(self.Candidates(self, found.candidates if len(found.candidates) > 1 else ()))
+
+    def on_blur(self) -> None:
+        self._listed = ""
+
+
+class PathInput(CompletingInput):
+    """The path of a folder, or of a file where ``files``."""
+
+    def __init__(self, value: str = "", *, files: bool = False, placeholder: str = "", id: str | None = None) -> None:
+        super().__init__(value, partial(complete_path, files=files), placeholder=placeholder, id=id)

@@ -1,32 +1,33 @@
-"""The New run form as text, the recipe it makes, and the devices it offers (found without torch)."""
+"""The New run form: a preset with the texts that were typed over it, and the recipe that they make."""
 
 import sys
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
-from typing import Self
+from typing import Any, Self, TypeVar
 
 import msgspec
 
 from core.dataset.labels.settings import KINDS, LabelSettings
+from core.dataset.split_settings import SplitSettings, own_split
+from core.models.encoders.load import encoder_settings
+from core.models.encoders.registry import ENCODERS, is_installed
 from core.models.registry import MODEL_NAMES
-from core.runs.folder import MOST_EPOCHS
-from core.training.presets import PRESETS, preset
-from core.training.recipe import HIGHEST_SEED, Recipe
+from core.training.fields import NONE, recipe_fields, set_value, value_of
+from core.training.presets import DEFAULT_PRESET, PRESETS, preset, with_encoder
+from core.training.recipe import Recipe, from_dict, to_dict
 from core.util.errors import UserError
+from tui.new_run.command import train_command
 from tui.shell.settings import NewRunSettings
 
-LABELS = {
-    "data": "Dataset",
-    "preset": "Preset",
-    "model": "Model",
-    "epochs": "Epochs",
-    "batch_size": "Batch size",
-    "learning_rate": "Learning rate",
-    "seed": "Seed",
-    "device": "Device",
-    "labels": "Labels",
-    "name": "Name",
-}
+T = TypeVar("T", bound=msgspec.Struct)
+COMMON = ("model", "epochs", "batch_size", "optimiser.learning_rate", "seed", "device")
+"""The fields that are shown first; data and preset stand above them."""
+
+
+OWN = ("data", "preset", "name", "encoder", "webhook")
+"""Texts of the form's own."""
 
 
 class FieldError(UserError):
@@ -41,42 +42,116 @@ class FieldError(UserError):
 class RecipeForm:
     data: str
     preset: str
-    model: str
-    epochs: str
-    batch_size: str
-    learning_rate: str
-    seed: str
-    device: str
+    typed: Mapping[str, str]
+    """Field → text, where it is not the preset's. It stays when another preset is chosen."""
     name: str = ""
-    labels: str = ""
-    """A table, ``tags`` or ``folders``; empty takes what is found."""
+    """Of the run; empty for one that is made up."""
+    encoder: str = NONE
+    """The pretrained encoder that a head is trained on, by name."""
+    webhook: str = ""
+    """Address that is told about the run; empty for the settings' one."""
+    has_own_split: bool = False
+    """Whether the dataset brings its own split, which is used unless another is asked for."""
 
     @classmethod
     def initial(cls, settings: NewRunSettings, data: str = "") -> Self:
-        """The initial form: the preset with the settings on top."""
-        form = cls(data, settings.preset, "", "", "", "", "", settings.device).with_preset(settings.preset)
-        chosen = {
-            field: str(value)
-            for field in ("epochs", "batch_size", "seed")
-            if (value := getattr(settings, field)) is not None
-        }
-        return replace(form, **chosen)
+        """The settings' preset, with the other settings on top."""
+        chosen = {name: getattr(settings, name) for name in ("epochs", "batch_size", "seed", "device")}
+        form = cls(data, settings.preset, {})
+        for name, value in chosen.items():
+            if value is not None:
+                form = form.with_text(name, str(value))
+        return form
 
-    def with_preset(self, name: str) -> Self:
-        """The form with another preset's values; dataset, device and name stay."""
-        recipe = preset(name, self.data)
-        return replace(
-            self,
-            preset=name,
-            model=recipe.model,
-            epochs=str(recipe.epochs),
-            batch_size=str(recipe.batch_size),
-            learning_rate=f"{recipe.optimiser.learning_rate:g}",
-            seed=str(recipe.seed),
-        )
+    @classmethod
+    def clone(cls, recipe: Mapping[str, Any]) -> Self:
+        """The form that makes a run's recipe again; one that cannot be read gives its dataset alone."""
+        data = str(recipe.get("data", ""))
+        try:
+            plain: dict[str, Any] = to_dict(from_dict(recipe))
+        except msgspec.ValidationError:
+            return cls(data, DEFAULT_PRESET, {})
+        name = str(recipe.get("preset"))
+        encoder = (plain["encoder"] or {}).get("name", NONE)
+        form = cls(data, name if name in PRESETS else DEFAULT_PRESET, {}, encoder=encoder)
+        for field in recipe_fields().values():
+            if field.name not in ("data", "preset"):
+                form = form.with_text(field.name, field.text(value_of(plain, field.name)))
+        # Named even where it is the preset's: the dataset may bring another split.
+        return replace(form, typed=dict(form.typed) | {"split.protocol": str(plain["split"]["protocol"])})
+
+    @cached_property
+    def base(self) -> dict[str, Any]:
+        """What the recipe is without anything typed, in plain values."""
+        recipe = self._start()
+        if self.has_own_split:
+            recipe = msgspec.structs.replace(recipe, split=own_split(recipe.split))
+        return to_dict(recipe)
+
+    def _start(self) -> Recipe:
+        """The preset, for a head on the encoder where there is one; an encoder that is not installed is passed over."""
+        recipe = preset(self.preset, self.data)
+        try:
+            return recipe if self.encoder == NONE else with_encoder(recipe, encoder_settings(self.encoder))
+        except UserError:
+            return recipe
+
+    # Fields
+
+    def text(self, name: str) -> str:
+        if name in OWN:
+            return str(getattr(self, name))
+        return self.typed.get(name, self.base_text(name))
+
+    def base_text(self, name: str) -> str:
+        """What a field is without anything typed."""
+        return recipe_fields()[name].text(value_of(self.base, name))
+
+    def is_changed(self, name: str) -> bool:
+        return self.text(name).strip() != self.base_text(name)
+
+    def changed(self, group: str) -> int:
+        """How many fields of a group are not the preset's."""
+        return sum(field.group == group and self.is_changed(field.name) for field in recipe_fields().values())
+
+    def with_text(self, name: str, text: str) -> Self:
+        if name in OWN:
+            return replace(self, **{name: text})  # type: ignore[arg-type]
+        others = {field: typed for field, typed in self.typed.items() if field != name}
+        return replace(self, typed=others if text == self.base_text(name) else others | {name: text})
+
+    def reset(self, name: str) -> Self:
+        """The preset's value again."""
+        return replace(self, typed={field: text for field, text in self.typed.items() if field != name})
+
+    def mistake(self, name: str) -> str:
+        """What is wrong with the text of a field by itself; empty if nothing is."""
+        try:
+            self._value(name)
+        except FieldError as error:
+            return str(error)
+        return ""
+
+    def _value(self, name: str) -> object:
+        """
+        Raises:
+            FieldError: the text is not a value of the field.
+        """
+        field, text = recipe_fields()[name], self.text(name)
+        if name == "model" and text not in MODEL_NAMES:
+            raise FieldError(name, f"There is no model {text}.")
+        try:
+            value = field.parse(text)
+        except ValueError as error:
+            raise FieldError(name, f"{field.label}: {error}.") from error
+        if field.is_path and isinstance(value, str) and value not in KINDS:
+            return _existing(name, value)
+        return value
+
+    # The recipe
 
     def folder(self) -> Path:
-        """The dataset folder.
+        """The dataset's folder.
 
         Raises:
             FieldError: none is given, or it is not a folder.
@@ -94,64 +169,117 @@ class RecipeForm:
         """Where the genres come from.
 
         Raises:
-            FieldError: there is no such table.
+            FieldError: a field about labels is invalid.
         """
-        source = self.labels.strip()
-        if not source or source in KINDS:
-            return LabelSettings(source=source or "auto")
-        path = Path(source).expanduser().absolute()
-        if not path.exists():
-            raise FieldError("labels", f"There is no table {path}; type tags or folders, or nothing at all.")
-        return LabelSettings(source=str(path))
+        return self._group("labels", LabelSettings)
 
-    def recipe(self) -> Recipe:
+    def split_settings(self) -> SplitSettings | None:
+        """The split that was asked for; None for the dataset's own, or else the preset's.
+
+        Raises:
+            FieldError: a field about the split is invalid.
+        """
+        asked = any(name.startswith("split.") for name in self.typed)
+        return self._group("split", SplitSettings) if asked else None
+
+    def _group(self, group: str, kind: type[T]) -> T:
+        """A part of the recipe.
+
+        Raises:
+            FieldError: a field of it is invalid.
+        """
+        plain = dict(self.base[group])
+        for name in self.typed:
+            if name.startswith(f"{group}."):
+                plain[name.removeprefix(f"{group}.")] = self._value(name)
+        try:
+            return msgspec.convert(plain, kind)
+        except msgspec.ValidationError as error:
+            raise _field_error(error, group) from error
+
+    def recipe(self, data: str | None = None) -> Recipe:
         """The recipe that the form describes.
+
+        Args:
+            data: stands for the dataset, which need not exist then.
 
         Raises:
             FieldError: names the field and says what is valid.
         """
-        data = str(self.folder())
+        data = str(self.folder()) if data is None else data
+        self._check_encoder()
         if self.preset not in PRESETS:
             raise FieldError("preset", f"There is no preset {self.preset}.")
-        if self.model not in MODEL_NAMES:
-            raise FieldError("model", f"There is no model {self.model}.")
-        recipe = preset(self.preset, data)
-        optimiser = msgspec.structs.replace(recipe.optimiser, learning_rate=self._rate())
-        return msgspec.structs.replace(
-            recipe,
-            model=self.model,
-            epochs=self._whole("epochs", least=1, most=MOST_EPOCHS),
-            batch_size=self._whole("batch_size", least=1),
-            seed=self._whole("seed", least=0),
-            device=self.device,
-            labels=self.label_settings(),
-            optimiser=optimiser,
-        )
-
-    def _whole(self, field: str, *, least: int, most: int = HIGHEST_SEED) -> int:
-        text = getattr(self, field).strip()
-        # Python refuses to parse numbers of thousands of digits.
-        if not text.isdecimal() or len(text) > len(str(HIGHEST_SEED)) or not least <= int(text) <= most:
-            limit = f"at least {least}" if most == HIGHEST_SEED else f"from {least} to {most:,}"
-            raise FieldError(field, f"{LABELS[field]}: enter a whole number, {limit}.")
-        return int(text)
-
-    def _rate(self) -> float:
-        text = self.learning_rate.strip()
+        plain = to_dict(from_dict(self.base)) | {"data": data}
+        for name in self.typed:
+            set_value(plain, name, self._value(name))
         try:
-            rate = float(text)
-        except ValueError:
-            rate = 0.0
-        if not 0 < rate < 10:
-            raise FieldError(
-                "learning_rate",
-                f"{LABELS['learning_rate']}: enter a positive number such as 0.001 or 1e-3.",
-            )
-        return rate
+            return from_dict(plain)
+        except msgspec.ValidationError as error:
+            raise _field_error(error) from error
+
+    def _check_encoder(self) -> None:
+        """
+        Raises:
+            FieldError: the encoder is not there, or the dataset has no sound for it.
+        """
+        if self.encoder == NONE:
+            return
+        try:
+            encoder_settings(self.encoder)
+        except UserError as error:
+            raise FieldError("encoder", str(error)) from error
+        if self.text("model") != "encoder_head":
+            raise FieldError("model", "An encoder trains a head of its own: encoder_head.")
+
+    def command(self) -> list[str]:
+        """The ``train`` command that starts the same run.
+
+        Raises:
+            FieldError: a field is invalid.
+        """
+        recipe, own = self.recipe(), self.has_own_split
+        words = train_command(recipe, self.preset, self._start(), own_split=own, name=self.name.strip())
+        return [*words, "--webhook", self.webhook.strip()] if self.webhook.strip() else words
+
+
+def encoder_choices() -> dict[str, str]:
+    """Name of an encoder → description; the first is none."""
+    described = {
+        name: info.summary if is_installed(name) else f"not installed: genre-tui encoders get {name}"
+        for name, info in ENCODERS.items()
+    }
+    return {NONE: "the network learns from the spectrogram alone", **described}
+
+
+def _existing(name: str, text: str) -> str:
+    """A path as a recipe keeps it: absolute.
+
+    Raises:
+        FieldError: there is no such file.
+    """
+    if not text:
+        raise FieldError(name, f"{recipe_fields()[name].label}: enter the path of a table.")
+    path = Path(text).expanduser().absolute()
+    if not path.exists():
+        other = "; auto, tags and folders need no table" if name == "labels.source" else ""
+        raise FieldError(name, f"There is no table {path}{other}.")
+    return str(path)
+
+
+def _field_error(error: msgspec.ValidationError, group: str = "") -> FieldError:
+    """The field that a recipe's own check names: ``warmup must be … - at `$.optimiser` ``."""
+    message, _, place = str(error).partition(" - at ")
+    place, fields = place.strip("`$."), recipe_fields()
+    first = message.split(maxsplit=1)[0].rstrip(":")
+    for name in (f"{group or place.partition('.')[0]}.{first}", first, place):
+        if name in fields:
+            return FieldError(name, f"{message[0].upper()}{message[1:]}.")
+    return FieldError("preset", f"{message}.")
 
 
 def device_choices() -> dict[str, str]:
-    """Name for ``--device`` → description. The trainer decides in the end: PyTorch may be built without CUDA."""
+    """Name for ``--device`` → description, found without torch. The trainer decides: PyTorch may lack CUDA."""
     choices = {"auto": "the GPU if there is one, otherwise the CPU", "cpu": "the CPU"}
     for number, name in enumerate(_nvidia_gpus()):
         choices[f"cuda:{number}"] = name

@@ -1,43 +1,53 @@
-"""The New run screen: choose a dataset and a recipe, see a summary of the dataset, start training."""
+"""The New run screen: choose a dataset and a recipe, see what the dataset holds, start training."""
 
+import shlex
 from contextlib import suppress
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import ClassVar
 
 import msgspec
-from textual import on, work
+from textual import events, on, work
 from textual.app import ComposeResult
 from textual.binding import Binding
-from textual.containers import Horizontal, Vertical, VerticalScroll
+from textual.containers import Container, Vertical
 from textual.content import Content
 from textual.timer import Timer
-from textual.widgets import Button, Input, Label, Static
+from textual.widgets import Button, Input, Static
 
-from core.dataset.split_settings import own_split
 from core.models.registry import MODELS
 from core.runs.actions import start
-from core.runs.directory import list_runs
-from core.runs.folder import dataset_name
-from core.training.presets import PRESETS, preset
-from core.training.recipe import to_dict
+from core.runs.folder import RunFolder, dataset_name
+from core.runs.webhook import check_webhook
+from core.training.fields import Field, recipe_fields
+from core.training.presets import PRESETS
+from core.training.recipe import Recipe, to_dict
 from core.util.errors import UserError
-from core.util.jsonl_process import JsonlProcess, Refused, path_to_json
-from tui.new_run.dataset_process import Found, Message, Progress, Scan
-from tui.new_run.dataset_summary import DatasetSummary, summary_lines
-from tui.new_run.fields import OptionSpinner, PathInput
-from tui.new_run.form import LABELS, FieldError, RecipeForm, device_choices
+from core.util.field_docs import field_docs
+from tui.dialogs.questions import ConfirmScreen
+from tui.new_run.dataset_panel import DatasetPanel, GenreList
+from tui.new_run.fields import CompletingInput, OptionSpinner, PathInput, complete_name
+from tui.new_run.form import COMMON, FieldError, RecipeForm, device_choices, encoder_choices
+from tui.new_run.rows import FieldGroup, FieldRow, FoldTitle, editor_for
 from tui.shell.mode_screen import ModeScreen
+from tui.shell.settings import Settings
+from tui.widgets.panel import frame, key_of
 from tui.widgets.text_input import TextInput
 
 TYPING_SECONDS = 0.4
 """Seconds after the last key before a typed path is scanned."""
-HINTS = {
-    "epochs": "passes over the training clips",
-    "batch_size": "clips, or crops of clips",
-    "learning_rate": "peak rate of the optimiser",
-    "seed": "for weights, order and crops",
+SCANNED = ("data", "labels.", "split.")
+"""Beginnings of the fields that the scan depends on."""
+ABOUT = {
+    "data": "A folder of music: a folder per genre, with a table or tags; a public collection; or a feature pack. "
+    "ctrl+t chooses in a tree.",
+    "preset": "The recipe to start from; what you have changed stays. ",
+    "encoder": "A pretrained encoder whose embeddings a small head learns from; genre-tui encoders lists them.",
+    "name": "Name of the run; empty for the dataset, the preset and a number.",
 }
+GROUPS = {"": "Training", "split": "Split and groups", "front_end": "Front end"}
+"""Titles of groups that are not the group's name in words."""
 
 
 class NewRunScreen(ModeScreen):
@@ -62,6 +72,10 @@ class NewRunScreen(ModeScreen):
             "ctrl+t", "browse", "choose folder", id="new_run.browse", tooltip="Choose the dataset folder in a tree"
         ),
         Binding("escape", "leave_form", "back", id="new_run.back", tooltip="Back to the runs without starting"),
+        Binding("f2", "reset", "reset field", id="new_run.reset", tooltip="The preset's value again; on Preset, all"),
+        Binding(
+            "ctrl+y", "copy", "copy as command", id="new_run.copy", tooltip="Copy the train command of this recipe"
+        ),
         Binding(
             "ctrl+l",
             "augmentation",
@@ -71,62 +85,89 @@ class NewRunScreen(ModeScreen):
         ),
         Binding("ctrl+g", "demo", "demo data", id="new_run.demo", tooltip="Create a small synthetic dataset"),
         # Before the field handles the key: what is typed next belongs to the next field.
-        Binding("up", "app.focus_previous", "previous field", show=False, priority=True),
-        Binding("down", "app.focus_next", "next field", show=False, priority=True),
+        Binding("up", "move(-1)", "previous field", show=False, priority=True),
+        Binding("down", "move(1)", "next field", show=False, priority=True),
     ]
 
-    def __init__(self, data: Path | None = None) -> None:
+    def __init__(self, data: Path | None = None, like: Path | None = None) -> None:
+        """
+        Args:
+            data: the dataset; None for the settings' one, or one that is found here.
+            like: the folder of a run whose recipe the form has at first.
+        """
         super().__init__()
         settings = self.app.settings.new_run
-        self.form = RecipeForm.initial(settings, str(data or settings.data or self._likely_data()))
-        self.dataset: DatasetSummary | None = None
-        self._process: JsonlProcess[Scan, Message] | None = None
+        here = next((name for name in ("genres", "demo/genres") if Path(name).is_dir()), "")
+        self.form = RecipeForm.initial(settings, str(data or settings.data or here))
+        if like is not None:
+            with suppress(UserError):  # its recipe cannot be read
+                self.form = RecipeForm.clone(RunFolder(like).read_recipe())
+        self._initial = self.form
         self._soon: Timer | None = None
         self._start_after_scan = False
         self._queue = False
 
-    def _likely_data(self) -> str:
-        """The newest run's dataset, or a folder of genres in the current directory."""
-        with suppress(UserError):  # no runs, or none that can be read
-            for run in list_runs(self.app.runs_dir)[:1]:
-                data = str(run.read_recipe().get("data", ""))
-                if Path(data).is_dir():
-                    return data
-        return next((name for name in ("genres", "demo/genres") if Path(name).is_dir()), "")
+    # Widgets
 
     def compose_body(self) -> ComposeResult:
-        form = self.form
-        about = {name: (make.__doc__ or "").splitlines()[0] for name, make in PRESETS.items()}
-        with Horizontal(id="new-run"):
-            with VerticalScroll(id="form", can_focus=False):
-                yield from self._row("data", PathInput(form.data, placeholder="a folder with music", id="data"))
+        form, fields = self.form, recipe_fields()
+        presets = {name: (make.__doc__ or "").splitlines()[0] for name, make in PRESETS.items()}
+        with Container(id="new-run"):
+            with Vertical(id="form", classes="panel"):
+                yield self._own_row("data", "Dataset", PathInput(form.data, placeholder="a folder", id="data"))
                 yield Static("", id="brief")
-                yield from self._row("preset", OptionSpinner(about, form.preset, id="preset"))
-                yield from self._row("model", OptionSpinner(MODELS, form.model, id="model"))
-                for field in ("epochs", "batch_size", "learning_rate", "seed"):
-                    yield from self._row(field, TextInput(getattr(form, field), compact=True, id=field))
-                yield from self._row("device", OptionSpinner({form.device: ""}, form.device, id="device"))
-                placeholder = "found by looking; or a table, tags, folders"
-                yield from self._row("labels", PathInput(form.labels, placeholder=placeholder, id="labels"))
-                name = TextInput(form.name, compact=True, id="name", placeholder="dataset, preset, number")
-                yield from self._row("name", name)
-                yield Static("", id="mistake")
+                yield self._own_row("preset", "Preset", OptionSpinner(presets, form.preset, id="preset"))
+                for name in COMMON:
+                    yield self._row(fields[name])
+                encoder = OptionSpinner(encoder_choices(), form.encoder, id="encoder")
+                yield self._own_row("encoder", "Encoder", encoder)
+                made_up = "dataset, preset, number"
+                yield self._own_row("name", "Name", TextInput("", compact=True, id="name", placeholder=made_up))
                 yield Button("Start training", id="start", compact=True)
-                yield Static("", id="about")
-            with Vertical(id="dataset"):
-                yield Static("", id="summary")
+                yield Static("", id="mistake")
+                about = field_docs(Recipe)
+                for group in dict.fromkeys(field.group for field in self._more()):
+                    title = GROUPS.get(group, group.capitalize())
+                    said = about.get(group) or "Clips, crops, excerpts and how long to train."
+                    yield FieldGroup(group, title, said, partial(self._group_rows, group))
+                yield FieldGroup("notify", "Notifications", "Who is told when the run ends.", self._notify_rows)
+            yield DatasetPanel(partial(self._group_rows, "labels"))
+        yield Static("", id="about")
 
-    def _row(self, field: str, widget: OptionSpinner | TextInput) -> ComposeResult:
-        with Horizontal(classes="row"):
-            yield Label(LABELS[field])
-            yield widget
-            if field in HINTS:
-                yield Label(HINTS[field], classes="hint")
+    def _more(self) -> list[Field]:
+        """The fields that the folds show."""
+        above = {"data", "preset", *COMMON}
+        return [field for field in recipe_fields().values() if field.name not in above and field.group != "labels"]
+
+    def _group_rows(self, group: str) -> list[FieldRow]:
+        fields = [field for field in recipe_fields().values() if field.group == group]
+        return [self._row(field) for field in fields if field.name not in {"data", "preset", *COMMON}]
+
+    def _notify_rows(self) -> list[FieldRow]:
+        placeholder = self.app.settings.webhook or "none"
+        return [self._own_row("webhook", "Webhook", TextInput("", compact=True, id="webhook", placeholder=placeholder))]
+
+    def _row(self, field: Field) -> FieldRow:
+        choices = {"model": MODELS, "device": {self.form.text("device"): ""}}.get(field.name, {})
+        placeholder = "auto" if field.name == "labels.source" else ""
+        editor = editor_for(field, self.form.text(field.name), choices, placeholder)
+        return FieldRow(field.name, field.label, editor, lambda: field.about)
+
+    def _own_row(self, name: str, label: str, editor: OptionSpinner | TextInput) -> FieldRow:
+        """A field that is not the recipe's."""
+        return FieldRow(name, label, editor, lambda: ABOUT.get(name) or field_docs(Settings).get(name, ""))
+
+    @property
+    def panel(self) -> DatasetPanel:
+        return self.query_one(DatasetPanel)
 
     def on_mount(self) -> None:
         self.query_one("#data").focus()
         self._find_devices()
         self._scan()
+        self._show_form()
+        frame(self.query_one("#form"), "New run", [(key_of(self, "new_run.start"), "start")])
+        frame(self.panel, "Dataset")
 
     @work(thread=True)
     def _find_devices(self) -> None:
@@ -137,102 +178,161 @@ class NewRunScreen(ModeScreen):
 
     # The dataset
 
-    def _show_lines(self, lines: list[Content]) -> None:
-        """Show lines beside the form if there is room, otherwise below the path."""
-        self.query_one("#summary", Static).update(Content("\n").join(lines))
-        self.query_one("#brief", Static).update(Content("\n").join(lines[:4]))
-
-    def _show_summary(self) -> None:
-        if self.dataset is not None:
-            place = self.query_one("#dataset").content_size
-            narrow = self.app.width_class == "narrow"
-            width, height = (self.size.width - 22, 4) if narrow else (place.width, place.height)
-            self._show_lines(summary_lines(self.dataset, max(20, width), height))
-
-    def on_resize(self) -> None:
-        self.call_after_refresh(self._show_summary)
-
     def _scan(self) -> None:
         """Scan the folder in the form; an earlier scan is abandoned."""
-        self.dataset = None
-        self._end_scan()
         try:
-            folder, labels = self.form.folder(), self.form.label_settings()
+            folder, labels, split = self.form.folder(), self.form.label_settings(), self.form.split_settings()
         except FieldError as mistake:
-            self._show_lines([Content.styled(str(mistake), "$text-muted")])
+            self.panel.stop(str(mistake))
+        else:
+            self.panel.scan(folder, split, labels)
+
+    @on(DatasetPanel.Changed)
+    async def scan_changed(self) -> None:
+        panel, summary = self.panel, self.panel.summary
+        self.query_one("#brief", Static).update(Content("\n").join(panel.head()[:4]))
+        if summary is None:
             return
-        self._show_lines([Content.styled("Scanning the dataset …", "$text-muted")])
-        process: JsonlProcess[Scan, Message] = JsonlProcess(
-            "tui.new_run.dataset_process",
-            Message,
-            lambda message, request: self.call_later(self._take, process, message),
-            crashed="the files could not be scanned: the process has ended unexpectedly",
-        )
-        self._process = process
-        process.ask(Scan(path_to_json(folder), preset(self.form.preset, str(folder)).split, labels))
+        self.query_one("#mistake", Static).update("")
+        self.form = replace(self.form, has_own_split=summary.own_split)
+        self._offer_columns(summary.columns, summary.table_columns)
+        self._show_form()
+        if self._start_after_scan:
+            await (self.action_queue() if self._queue else self.action_start())
 
-    def _take(self, process: JsonlProcess[Scan, Message], message: Message | Refused) -> None:
-        if process is not self._process:
-            return
-        match message:
-            case Progress(done, total):
-                self._show_lines([Content.styled(f"Scanning the dataset … {done:,} of {total:,} files", "$text-muted")])
-            case Refused(error):
-                self._end_scan()
-                self._show_lines([Content.styled(error, "$bad")])
-            case Found(summary):
-                self._end_scan()
-                self.dataset = summary
-                self.query_one("#mistake", Static).update("")
-                self._show_summary()
-                if self._start_after_scan:
-                    # Not here: a worker of this screen would end with the screen.
-                    self.call_later(self.action_queue if self._queue else self.action_start)
+    @on(FieldGroup.Opened)
+    def rows_made(self) -> None:
+        if (summary := self.panel.summary) is not None:
+            self._offer_columns(summary.columns, summary.table_columns)
+        self._show_form()
 
-    def _end_scan(self) -> None:
-        if self._process is not None:
-            self._process.close()
-            self._process = None
+    def _offer_columns(self, columns: list[str], table_columns: list[str]) -> None:
+        """Complete the names of columns."""
+        offers = {
+            "labels-path_column": table_columns,
+            "labels-label_column": table_columns,
+            "split-column": columns,
+            "split-groups": ["auto", *columns],
+            "balance": columns,
+        }
+        for editor in self.query(CompletingInput):
+            if editor.id in offers:
+                editor.offer(partial(complete_name, names=offers[editor.id]))
 
-    def on_unmount(self) -> None:
-        self._end_scan()
+    @on(DatasetPanel.Mapped)
+    def genres_mapped(self, event: DatasetPanel.Mapped) -> None:
+        self._set("labels.map", str(event.table))
+        self._scan()
 
     # The form
 
+    def _show_form(self) -> None:
+        """Editors, marks and notes as the form has them."""
+        for row in self.query(FieldRow):
+            if row.field in recipe_fields() and row.field not in ("data", "preset"):
+                row.show_text(self.form.text(row.field))
+                changed = self.form.is_changed(row.field)
+                note = f"{self.form.preset}: {self.form.base_text(row.field)}" if changed else ""
+                row.mark(changed=changed, note=note, error=self.form.mistake(row.field))
+        self._show_recipe_mistake()
+        for group in self.query(FieldGroup):
+            group.query_one(FoldTitle).show_changed(self.form.changed(group.group) if group.group else self._changed())
+        self._show_about()
+
+    def _changed(self) -> int:
+        return sum(self.form.is_changed(field.name) for field in self._more() if not field.group)
+
+    def _show_recipe_mistake(self) -> None:
+        """What the recipe itself says about a field, beside it."""
+        try:
+            self.form.recipe(data="/")
+        except FieldError as mistake:
+            for row in self.query(FieldRow):
+                if row.field == mistake.field and row.field != "preset":
+                    row.mark(changed=True, error=str(mistake))
+
     @on(Input.Changed)
     def text_changed(self, event: Input.Changed) -> None:
-        field = event.input.id or ""
-        if getattr(self.form, field) == event.value:
-            return
-        self._set(field, event.value)
-        if field in ("data", "labels"):
+        row = _row_of(event.input)
+        if row is not None and event.value != self.form.text(row.field):
+            self._set(row.field, event.value)
+
+    @on(OptionSpinner.Changed)
+    def choice_changed(self, event: OptionSpinner.Changed) -> None:
+        row = _row_of(event.choice)
+        if row is not None:
+            self._set(row.field, event.value)
+
+    def _set(self, name: str, text: str) -> None:
+        """Take a typed text; errors about the previous one and a waiting start are dropped."""
+        self.form = self.form.with_text(name, text)
+        self._changed_by_hand(name)
+
+    def _changed_by_hand(self, name: str) -> None:
+        self._start_after_scan = False
+        self.query_one("#mistake", Static).update("")
+        if name == "data":
+            self.form = replace(self.form, has_own_split=False)
+        self._show_form()
+        if name.startswith(SCANNED):
             if self._soon is not None:
                 self._soon.stop()
             self._soon = self.set_timer(TYPING_SECONDS, self._scan)
 
-    @on(OptionSpinner.Changed)
-    def choice_changed(self, event: OptionSpinner.Changed) -> None:
-        field = event.choice.id or ""
-        if field != "preset":
-            self._set(field, event.value)
+    def action_reset(self) -> None:
+        """The preset's value of the field in focus; on Preset of all."""
+        row = _row_of(self.focused)
+        if row is None:
             return
-        self._replace(self.form.with_preset(event.value))
-        self.query_one("#model", OptionSpinner).value = self.form.model
-        for changed in ("epochs", "batch_size", "learning_rate", "seed"):
-            self.query_one(f"#{changed}", TextInput).value = getattr(self.form, changed)
+        if row.field == "preset":
+            self.form = replace(self.form, typed={})
+        else:
+            self.form = self.form.reset(row.field)
+        self._changed_by_hand("labels." if row.field == "preset" else row.field)
 
-    @on(OptionSpinner.Described)
-    def describe_choice(self, event: OptionSpinner.Described) -> None:
-        self.query_one("#about", Static).update(Content.styled(event.text, "$text-muted"))
+    # The line of help
 
-    def _set(self, field: str, value: str) -> None:
-        self._replace(replace(self.form, **{field: value}))
+    def on_descendant_focus(self, event: events.DescendantFocus) -> None:
+        self._show_about()
 
-    def _replace(self, form: RecipeForm) -> None:
-        """Replace the form; errors about the previous one and a waiting start are dropped."""
-        self.form = form
-        self._start_after_scan = False
-        self.query_one("#mistake", Static).update("")
+    def _show_about(self) -> None:
+        self.query_one("#about", Static).update(self._about())
+
+    def _about(self) -> Content:
+        focused = self.focused
+        if isinstance(focused, FoldTitle) and isinstance(focused.parent, FieldGroup):
+            return Content(focused.parent.about)
+        if isinstance(focused, GenreList):
+            return Content("enter lets a genre count as another, or leaves it out; f2 on Map takes that back.")
+        row = _row_of(focused)
+        if row is None:
+            return Content("")
+        text = row.about()
+        if isinstance(focused, OptionSpinner) and (chosen := focused.choices.get(focused.value)):
+            text = f"{focused.value}: {chosen}"
+        undo = Content.styled(f"  {key_of(self, 'new_run.reset')} resets it", "$text-muted")
+        error = str(row.query_one(".note", Static).content) if row.has_class("-wrong") else ""
+        if error:
+            return Content.styled(error, "$bad")
+        changed = row.field in recipe_fields() and row.field != "data" and self.form.is_changed(row.field)
+        return Content.assemble(text, undo if changed else "")
+
+    @on(CompletingInput.Candidates)
+    def list_candidates(self, event: CompletingInput.Candidates) -> None:
+        if event.names:
+            self.query_one("#about", Static).update(Content("  ".join(event.names)))
+
+    # Keys
+
+    def action_move(self, by: int) -> None:
+        genres = self.focused
+        if isinstance(genres, GenreList) and 0 <= genres.cursor + by < genres.row_count():
+            genres.action_move(by)
+            genres.scroll_visible()
+        elif by > 0:
+            self.focus_next()
+        else:
+            self.focus_previous()
 
     @on(Input.Submitted)
     def to_next_field(self) -> None:
@@ -255,18 +355,34 @@ class NewRunScreen(ModeScreen):
         if folder is not None:
             self.query_one("#data", PathInput).value = str(folder)
 
-    def action_augmentation(self) -> None:
+    async def action_augmentation(self) -> None:
         from tui.augmentation.screen import AugmentationScreen
 
         try:
             folder = self._ready_folder()
         except UserError as mistake:
-            self._show_error(mistake)
+            await self._show_error(mistake)
         else:
             self.app.push_screen(AugmentationScreen(folder, self.form.preset))
 
-    def action_leave_form(self) -> None:
-        self.dismiss()
+    async def action_copy(self) -> None:
+        try:
+            command = shlex.join(self.form.command())
+        except UserError as mistake:
+            await self._show_error(mistake)
+        else:
+            self.app.copy_to_clipboard(command)
+            self.app.notify(command, title="Copied", timeout=10)
+
+    @work
+    async def action_leave_form(self) -> None:
+        same = replace(self.form, has_own_split=self._initial.has_own_split) == self._initial
+        if same or await self.app.push_screen_wait(
+            ConfirmScreen("Leave without starting?", "What you have changed in the form is lost.", yes="leave")
+        ):
+            self.dismiss()
+
+    # Starting
 
     @on(Button.Pressed, "#start")
     async def start_pressed(self) -> None:
@@ -283,42 +399,62 @@ class NewRunScreen(ModeScreen):
     async def _start(self, *, queue: bool) -> None:
         """Start the run, or show the error at its field."""
         self._queue = queue
+        for row in self.query(FieldRow):
+            self.form = self.form.with_text(row.field, row.editor.value)  # a key may be ahead of its message
         try:
             recipe = self.form.recipe()
-            self._start_after_scan = self._scanning
+            self._start_after_scan = self.panel.is_scanning
             self._ready_folder()
-            if self.dataset is not None:
-                recipe = msgspec.structs.replace(recipe, labels=self.dataset.labels)
-                if self.dataset.own_split:
-                    recipe = msgspec.structs.replace(recipe, split=own_split(recipe.split))
-            name = dataset_name(Path(recipe.data))
-            webhook = self.app.settings.webhook_for()
-            run = start(
-                self.app.runs_dir, to_dict(recipe), name, name=self.form.name or None, webhook=webhook, queue=queue
-            )
+            run = self._started(recipe, queue=queue)
         except UserError as mistake:
-            self._show_error(mistake)
+            await self._show_error(mistake)
         else:
             self.dismiss()
             await self.app.watch_run(run.path)
 
-    @property
-    def _scanning(self) -> bool:
-        return self._process is not None and self.dataset is None
+    def _started(self, recipe: Recipe, *, queue: bool) -> RunFolder:
+        """
+        Raises:
+            UserError: the name is taken, the webhook is not an address, or the run cannot be started.
+        """
+        if self.panel.summary is not None:
+            recipe = msgspec.structs.replace(recipe, labels=self.panel.summary.labels)
+        webhook = self.app.settings.webhook_for(self.form.webhook.strip() or None)
+        if webhook is not None:
+            try:
+                check_webhook(webhook)
+            except UserError as error:
+                raise FieldError("webhook", f"Webhook: {error}.") from error
+        name = dataset_name(Path(recipe.data))
+        given = self.form.name.strip() or None
+        return start(self.app.runs_dir, to_dict(recipe), name, name=given, webhook=webhook, queue=queue)
 
     def _ready_folder(self) -> Path:
         """The dataset folder, once it has been scanned without error."""
         folder = self.form.folder()
-        if self._scanning:
+        if self.panel.is_scanning:
             if self._start_after_scan:
                 raise UserError("Training starts when the scan is finished.")
             raise UserError("The dataset is still being scanned.")
-        if self.dataset is None:
+        if self.panel.summary is None:
             raise FieldError("data", "The dataset cannot be used; see the message about it.")
         return folder
 
-    def _show_error(self, mistake: UserError) -> None:
-        """Show an error and focus its field."""
+    async def _show_error(self, mistake: UserError) -> None:
+        """Show an error, and bring its field into view and focus."""
         self.query_one("#mistake", Static).update(Content.styled(str(mistake), "$bad"))
-        if isinstance(mistake, FieldError):
-            self.query_one(f"#{mistake.field}").focus()
+        if not isinstance(mistake, FieldError):
+            return
+        field = recipe_fields().get(mistake.field)
+        for group in self.query(FieldGroup):
+            if field is not None and field in self._more() and group.group == field.group:
+                await group.unfold()
+        for row in self.query(FieldRow):
+            if row.field == mistake.field:
+                row.editor.focus()
+
+
+def _row_of(widget: object) -> FieldRow | None:
+    """The row of an editor; None for anything else."""
+    parent = getattr(widget, "parent", None)
+    return parent if isinstance(parent, FieldRow) else None

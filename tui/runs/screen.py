@@ -45,7 +45,7 @@ class RunsScreen(RunCommands):
     )
     CSS_PATH = "../styles/runs.tcss"
     BINDINGS: ClassVar = [
-        Binding("n", "new", "new run", id="runs.new", tooltip="Start a new run"),
+        Binding("n", "new", "new run", id="runs.new", tooltip="A new run, with the recipe of the one under the cursor"),
         Binding(
             "slash", "filter", "filter", key_display="/", id="runs.filter", group=LIST, tooltip="Filter as you type"
         ),
@@ -390,7 +390,8 @@ class RunsScreen(RunCommands):
     def action_new(self) -> None:
         from tui.new_run.screen import NewRunScreen
 
-        self.app.push_screen(NewRunScreen())
+        run = self.current
+        self.app.push_screen(NewRunScreen(like=None if run is None else Path(run.path)))
 
     def action_mark(self) -> None:
         row = self.table.current_row

@@ -4,7 +4,6 @@
 this source so that the two cannot differ.
 """
 
-import ast
 import contextlib
 import inspect
 import os
@@ -20,6 +19,7 @@ from core.runs.webhook import Format, Webhook, check_webhook
 from core.training.presets import DEFAULT_PRESET, PRESETS
 from core.util.dirs import config_folder
 from core.util.errors import UserError
+from core.util.field_docs import field_docs
 from core.util.files import read_small
 
 LARGEST = 1024 * 1024
@@ -35,7 +35,7 @@ class NewRunSettings(msgspec.Struct, frozen=True, kw_only=True):
     """Initial values of the New run screen. What is left out comes from the preset."""
 
     data: str = ""
-    """Folder of genres or feature pack; empty for the last run's dataset or a folder named genres."""
+    """Folder of genres or feature pack; empty for a folder named genres, if there is one."""
     preset: str = DEFAULT_PRESET
     """The recipe to start from."""
     device: str = "auto"
@@ -179,36 +179,20 @@ def template(keys: Mapping[str, tuple[str, str]]) -> str:
     for group in (NotifyRules(), NewRunSettings()):
         name = next(field for field in Settings.__struct_fields__ if getattr(Settings(), field) == group)
         lines += [f"[{name}]", *_comment(inspect.getdoc(type(group)) or ""), "", *_documented(group)]
-    lines += ["[keys]", *_comment(_texts(Settings)["keys"]), ""]
+    lines += ["[keys]", *_comment(field_docs(Settings)["keys"]), ""]
     lines += [f"# {_toml(name)} = {_toml(key)}  # {what}" for name, (key, what) in sorted(keys.items())]
     return "\n".join(lines) + "\n"
 
 
 def _documented(defaults: msgspec.Struct, skip: set[str] | None = None) -> list[str]:
     lines = []
-    for name, text in _texts(type(defaults)).items():
+    for name, text in field_docs(type(defaults)).items():
         if name in (skip or set()):
             continue
         value = getattr(defaults, name)
         example = "" if value is None else f" {_toml(value)}"
         lines += [*_comment(text), f"# {name} ={example}{'  (from the preset)' if value is None else ''}", ""]
     return lines
-
-
-def _texts(kind: type[msgspec.Struct]) -> dict[str, str]:
-    """Field → the string below it, from the source."""
-    texts = {}
-    (source,) = ast.parse(inspect.getsource(kind)).body
-    assert isinstance(source, ast.ClassDef)
-    for field, text in zip(source.body, source.body[1:], strict=False):
-        if (
-            isinstance(field, ast.AnnAssign)
-            and isinstance(field.target, ast.Name)
-            and isinstance(text, ast.Expr)
-            and isinstance(text.value, ast.Constant)
-        ):
-            texts[field.target.id] = str(text.value.value)
-    return texts
 
 
 def _comment(text: str) -> list[str]:

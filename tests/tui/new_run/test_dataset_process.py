@@ -6,7 +6,6 @@ from pathlib import Path
 
 import pytest
 
-from core.dataset.split_settings import SplitSettings
 from core.dataset.synthetic import make_demo
 from core.util.jsonl_process import JsonlProcess, Refused, path_to_json
 from tui.new_run.dataset_process import Found, Message, Progress, Scan
@@ -32,7 +31,7 @@ def begin() -> Iterator[Begin]:
             "tui.new_run.dataset_process", Message, lambda *pair: messages.put(pair), crashed="the scan died"
         )
         begun.append(process)
-        process.ask(Scan(path_to_json(folder), SplitSettings()))
+        process.ask(Scan(path_to_json(folder)))
 
         def until_answered() -> Iterator[Message | Refused]:
             request = None
@@ -49,7 +48,7 @@ def begin() -> Iterator[Begin]:
 
 def test_it_finds_what_a_scan_from_within_finds(genres: Path, begin: Begin) -> None:
     *progress, found = begin(genres)[1]
-    assert found == Found(summarise(genres, SplitSettings()))
+    assert found == Found(summarise(genres))
     assert progress == [Progress(done, 100) for done in (25, 50, 75, 100)]
 
 

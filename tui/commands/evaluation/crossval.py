@@ -14,7 +14,8 @@ from tui.commands.evaluation.crossval_report import check_comparable, compare, f
 from tui.commands.evaluation.evaluate import note_excluded
 from tui.commands.exit_codes import DONE, UsageError
 from tui.commands.label_options import DATA_HELP, add_label_options
-from tui.commands.runs.train import FLAGS, add_encoder_option, recipe_from
+from tui.commands.runs.train import add_encoder_option, recipe_from
+from tui.new_run.command import FLAGS
 from tui.shell.printing import print_json, print_lines, print_note
 
 if TYPE_CHECKING:

@@ -12,6 +12,7 @@ from core.dataset.split_settings import own_split
 from core.models.encoders.load import encoder_settings
 from core.models.registry import ARCHITECTURES, MODELS
 from core.runs.webhook import FORMATS, check_webhook
+from core.training.fields import decode_value
 from core.training.presets import DEFAULT_PRESET, PRESETS, preset, with_encoder
 from core.training.recipe import Recipe, from_dict, to_dict
 from core.util.archive.path import as_path
@@ -29,21 +30,8 @@ from tui.commands.common import (
 from tui.commands.exit_codes import DONE, UsageError
 from tui.commands.label_options import DATA_HELP, add_label_options, label_settings
 from tui.commands.parser import did_you_mean
+from tui.new_run.command import FLAGS
 from tui.shell.printing import print_data, print_note
-
-FLAGS = {
-    "model": "model",
-    "epochs": "epochs",
-    "batch_size": "batch_size",
-    "learning_rate": "optimiser.learning_rate",
-    "crop_seconds": "crop_seconds",
-    "excerpts": "excerpts",
-    "seed": "seed",
-    "device": "device",
-    "nproc": "processes",
-    "plain": "plain",
-}
-"""Option → the recipe's field that it sets."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -205,7 +193,7 @@ def recipe_from(args: argparse.Namespace, data: Path) -> Recipe:
         field, equals, text = setting.partition("=")
         if not equals:
             raise UsageError(f"--set takes FIELD=VALUE, not {setting!r}")
-        _set(plain, field.strip(), _value(text.strip()))
+        _set(plain, field.strip(), decode_value(text.strip()))
     try:
         recipe = from_dict(plain)
     except msgspec.ValidationError as error:
@@ -240,14 +228,6 @@ def _set(plain: dict[str, Any], field: str, value: object) -> None:
             f"a recipe has no field {field!r}{did_you_mean(field, names)} (fields: {', '.join(names)}, model_options.*)"
         )
     inner[name] = value
-
-
-def _value(text: str) -> object:
-    """A number, true, false, null or a list as in JSON; anything else is a string."""
-    try:
-        return msgspec.json.decode(text.encode())
-    except msgspec.DecodeError:
-        return text
 
 
 def _explained(error: msgspec.ValidationError) -> str:
