@@ -56,7 +56,7 @@ def settings_of(folder: Path, name: str) -> EncoderSettings:
             if sound.get("truncation") == "fusion" or config.get("audio_config", config).get("enable_fusion"):
                 raise UserError(
                     f"{printable(folder)} is a CLAP network with feature fusion, which is not supported: take one "
-                    "without, such as laion/larger_clap_music."
+                    "without, such as clap-htsat-unfused or larger_clap_music."
                 )
             samples = round(sound.get("max_length_s", 10) * rate)
             dim = config.get("audio_config", config).get("projection_dim", config.get("projection_dim", 512))

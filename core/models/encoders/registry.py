@@ -68,16 +68,6 @@ ENCODERS = {
         source="the model hub",
         repository="mtg-upf/discogs-maest-30s-pw-73e-ts",
     ),
-    "clap": EncoderInfo(
-        summary="audio tower of CLAP, trained on music and its captions (Wu et al. 2023)",
-        licence="Apache-2.0",
-        megabytes=776,
-        sample_rate=48_000,
-        window_samples=480_000,
-        dim=512,
-        source="the model hub",
-        repository="laion/larger_clap_music",
-    ),
 }
 """Name → declaration, in the order in which they are listed."""
 
