@@ -1,4 +1,4 @@
-"""Metadata tables: one row per clip, in CSV, TSV or JSON Lines, matched to the audio files that they describe.
+"""Metadata tables: one row per clip, in CSV, TSV, JSON Lines or a JSON array, matched to the files that they describe.
 
 `read_table` detects the encoding (UTF-8, UTF-16, Windows-1252 or Latin-1, with or without a byte order mark) and the
 delimiter (comma, semicolon, tab). `match` finds each row's file by relative path, then by a name that only one file
@@ -28,6 +28,8 @@ FILE_COLUMNS = ("path", "file", "file_name", "filename", "audio", "name", "track
 LABEL_COLUMNS = ("genre", "genre_top", "label", "class", "tag", "tags", "style")
 """Columns that may hold a clip's genre, in order of preference."""
 LARGEST_TABLE = 1 << 30
+NUMBER = re.compile(r"(\d+)(?:\.0)?")
+"""A number as a table has it, also after a program took it for a fraction."""
 DELIMITERS = ",;\t"
 BARE_RANK = 1000
 """Rank of a row that gives no folder: any that does is more exact."""
@@ -107,9 +109,11 @@ def read_table(path: Path, path_column: str | None = None) -> Table:
     if path_column is not None and path_column not in table.columns:
         raise no_column(table, path_column, "--path-column")
     if path_column is None and not table.file_columns:
+        first = f"its first line has {', '.join(map(printable, table.columns))}: name one of these with --path-column, "
+        first = f"{first}or add a line of names" if table.columns else "it is empty"
         raise DatasetError(
             f"{printable(path)} needs a column that says which clip each row describes, called "
-            f"{', '.join(FILE_COLUMNS[:-1])} or {FILE_COLUMNS[-1]}."
+            f"{', '.join(FILE_COLUMNS[:-1])} or {FILE_COLUMNS[-1]}; {first}."
         )
     return table
 
@@ -135,10 +139,10 @@ def read_rows(path: Path) -> tuple[list[str], list[dict[str, str]]]:
         if path.suffix.lower() == ".parquet":
             return _parquet(path)
         text = decoded(path.read_bytes())
-        is_json = path.suffix.lower() in (".jsonl", ".ndjson") or text.lstrip().startswith("{")
+        is_json = path.suffix.lower() in (".jsonl", ".ndjson") or text.lstrip()[:1] in ("{", "[")
         return _json_lines(text) if is_json else _delimited(text)
     except (OSError, ValueError, csv.Error) as error:
-        raise DatasetError(f"The index {printable(path)} cannot be read: {error}.") from error
+        raise DatasetError(f"The table {printable(path)} cannot be read: {error}.") from error
 
 
 def read_table_of_two(path: Path) -> list[tuple[str, str]]:
@@ -187,12 +191,17 @@ def decoded(data: bytes) -> str:
     Raises:
         ValueError: it is not text.
     """
-    if data.startswith((b"\xff\xfe", b"\xfe\xff")):
-        text = data.decode("utf-16")
-    elif b"\0" in data[:4096]:  # UTF-16 without a mark: in Latin scripts every other byte is zero
-        text = data.decode("utf-16-le" if data[1:4096:2].count(0) > data[:4096:2].count(0) else "utf-16-be")
-    else:
-        text = _first_that_decodes(data, ("utf-8-sig", "cp1252", "latin-1"))
+    if data.startswith(b"PK\3\4"):
+        raise ValueError("it is a spreadsheet or an archive, not text: save it as CSV")
+    try:
+        if data.startswith((b"\xff\xfe", b"\xfe\xff")):
+            text = data.decode("utf-16")
+        elif b"\0" in data[:4096]:  # UTF-16 without a mark: in Latin scripts every other byte is zero
+            text = data.decode("utf-16-le" if data[1:4096:2].count(0) > data[:4096:2].count(0) else "utf-16-be")
+        else:
+            text = _first_that_decodes(data, ("utf-8-sig", "cp1252", "latin-1"))
+    except UnicodeDecodeError:
+        raise ValueError("it is not text") from None
     if "\0" in text:
         raise ValueError("it is not text")
     return text
@@ -222,8 +231,9 @@ def _delimited(text: str) -> tuple[list[str], list[dict[str, str]]]:
         if any(fields[len(columns) :]):
             raise ValueError(f"line {lines.line_num} has {len(fields)} fields, and the header has {len(columns)}")
         padded = [text.strip() for text in fields] + [""] * (len(columns) - len(fields))
-        rows.append(dict(zip(columns, padded, strict=False)))
-    return columns, rows
+        # Of two columns of one name the first counts.
+        rows.append(dict(zip(reversed(columns), reversed(padded[: len(columns)]), strict=True)))
+    return list(dict.fromkeys(columns)), rows
 
 
 def _header(text: str, delimiter: str) -> list[str]:
@@ -232,7 +242,9 @@ def _header(text: str, delimiter: str) -> list[str]:
 
 def _json_lines(text: str) -> tuple[list[str], list[dict[str, str]]]:
     decoder = msgspec.json.Decoder(dict[str, Any])
-    found = []
+    found: list[dict[str, Any]] = []
+    if text.lstrip().startswith("["):
+        found, text = msgspec.json.decode(text, type=list[dict[str, Any]]), ""
     for number, line in enumerate(text.splitlines(), start=1):
         try:
             if line.strip():
@@ -336,15 +348,17 @@ def _components(path: str) -> list[str]:
 
 
 def _spellings(name: str) -> Iterator[str]:
-    """A file name with its suffix, without it, and without the leading zeros of a number, marked as such."""
+    """A file name with its suffix, without it, without the leading zeros of a number, and in lower case; the last two
+    are marked as such."""
     stem, dot, suffix = name.rpartition(".")
     is_audio = bool(stem) and f".{suffix.lower()}" in AUDIO_SUFFIXES
     bare = stem.strip() if is_audio else name
     if is_audio:
         yield f"{bare}{dot}{suffix.lower()}"
     yield bare
-    if bare.isdecimal():
-        yield f"\0{bare.lstrip('0')}"
+    if number := NUMBER.fullmatch(bare):
+        yield f"\0{number[1].lstrip('0')}"
+    yield f"\1{bare.casefold()}"
 
 
 def column_of(path_and_column: str) -> tuple[Path | None, str]:

@@ -76,18 +76,23 @@ def scan(
             cannot be read.
     """
     found = survey(folder, labels=labels, index=index, seconds=seconds, on_progress=on_progress)
-    check_genres(found.genres, printable(found.root))
+    check_genres(found.genres, printable(found.root), found.label_source)
     return found
 
 
-def check_genres(genres: Sequence[str], name: str) -> None:
+def check_genres(genres: Sequence[str], name: str, source: str = "") -> None:
     """
+    Args:
+        source: where the labels come from.
+
     Raises:
         DatasetError: there are fewer than two.
     """
     if len(genres) < 2:
+        where = f" (now {source})" if source else ""
         raise DatasetError(
-            f"{name} has only one genre with usable clips, {genres[0]}: a classifier needs clips of at least two."
+            f"{name} has only one genre with usable clips, {genres[0]}: a classifier needs clips of at least two; add "
+            f"some of another genre, or name other labels with --labels or --label-column{where}."
         )
 
 
@@ -115,7 +120,7 @@ def survey(
         raise DatasetError(
             f"None of the {source.total:,} audio files in {printable(source.root)} has a genre "
             f"({source.description}): {_reasons(source.excluded)}; put them into a folder per genre, "
-            "tag them, or name a table with --labels."
+            f"tag them, or name a table with --labels.{''.join(f' {note}' for note in source.notes)}"
         )
     if index is not None:
         source = replace(source, files=_with_columns(source.root, source.files, index))

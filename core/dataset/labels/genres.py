@@ -1,6 +1,7 @@
 """From what a source says about each file to one genre per file: names merged, several genres resolved."""
 
 import re
+import unicodedata
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
@@ -126,11 +127,13 @@ def _canonical(labels: Labels, settings: LabelSettings) -> Callable[[str], str]:
     best = {key: max(sorted(found), key=lambda spelling: found[spelling]) for key, found in spellings.items()}
     if settings.map:
         best |= {_folded(name): genre for name, genre in read_table_of_two(Path(settings.map))}
-    return lambda genre: printable(best.get(_folded(genre), genre).strip())
+    # Of one folder's name there may be two spellings in Unicode, of which people see one.
+    form = unicodedata.normalize if labels.kind != "flat" else lambda _, genre: genre
+    return lambda genre: printable(form("NFC", best.get(_folded(genre), genre)).strip())
 
 
 def _folded(genre: str) -> str:
-    return " ".join(genre.casefold().split())
+    return " ".join(unicodedata.normalize("NFC", genre).casefold().split())
 
 
 def _unique(genres: Iterable[str]) -> list[str]:

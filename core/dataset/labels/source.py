@@ -1,7 +1,7 @@
 """Finding the labels of a dataset: by looking, or as the settings say."""
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import msgspec
@@ -128,6 +128,7 @@ def _look(folder: Path, settings: LabelSettings, index: Path | None, on_progress
         return collection.labels(folder, None, settings)
     if settings.label_column is not None and (found := collections.table_in(folder)):
         return found[0].labels(folder, found[1], settings)
+    unused: list[str] = []
     for place in (folder, folder_above(folder)):
         for table in find_tables(place):
             if settings.path_column is not None and settings.path_column not in table.columns:
@@ -138,8 +139,10 @@ def _look(folder: Path, settings: LabelSettings, index: Path | None, on_progress
                 labels = table_labels(
                     folder, table, path_column=settings.path_column, label_column=settings.label_column
                 )
-            except DatasetError:
-                continue  # a table of something else
+            except DatasetError as error:  # a table of something else
+                if place == folder:
+                    unused.append(f"{printable(table.path.name)} is not used: {error}")
+                continue
             above = place != folder
             if above and (table.path.stem.lower() not in FIRST_NAMES or len(labels.files) * 2 < labels.total):
                 continue  # of another dataset, or made from this one
@@ -153,9 +156,8 @@ def _look(folder: Path, settings: LabelSettings, index: Path | None, on_progress
             f"No table in {printable(folder)} has the column {column!r} and names its files: name the table with "
             "--labels."
         )
-    if is_library(folder):
-        return tag_labels(folder, on_progress)
-    return folder_labels(folder, index)
+    labels = tag_labels(folder, on_progress) if is_library(folder) else folder_labels(folder, index)
+    return replace(labels, notes=[*unused, *labels.notes])
 
 
 def _folders_agree(labels: Labels) -> bool:

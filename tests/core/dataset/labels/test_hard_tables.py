@@ -1,0 +1,171 @@
+"""Tables and names as programs and people leave them: each file finds its row, or one sentence says why not."""
+
+import os
+import unicodedata
+from pathlib import Path
+
+import pytest
+
+from core.dataset.clip import DatasetError
+from core.dataset.labels.settings import LabelSettings
+from core.dataset.labels.source import LabelSource, read_labels
+from core.dataset.scan import scan, survey
+from tests.support.music import sound, table
+
+NAMES = [f"{number:03}.wav" for number in range(4)]
+WORDS = ("Chanson française", "Müsik")
+
+
+def music(root: Path) -> Path:
+    root.mkdir(exist_ok=True)
+    for name in NAMES:
+        (root / name).write_bytes(b"x")
+    return root
+
+
+def written(names: list[str], end: str = "\n", quote: str = "", separator: str = ",") -> str:
+    rows = [("file", "genre"), *((name, WORDS[number % 2]) for number, name in enumerate(names))]
+    return "".join(separator.join(f"{quote}{cell}{quote}" for cell in row) + end for row in rows)
+
+
+def labels(root: Path, **settings: object) -> LabelSource:
+    return read_labels(root, LabelSettings(**settings))  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-16-be", "cp1252", "latin-1"])
+def test_every_usual_encoding(encoding: str, tmp_path: Path) -> None:
+    (music(tmp_path) / "labels.csv").write_bytes(written(NAMES).encode(encoding))
+    assert labels(tmp_path).genres == [*WORDS, *WORDS]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        written(NAMES, "\r\n", '"'),
+        written(NAMES, "\r"),
+        written(NAMES, separator="\t"),
+        written(NAMES, separator=";"),
+        "sep=;\r\n" + written(NAMES, "\r\n", separator=";"),
+        written([f"C:\\Users\\me\\My Music\\{name}" for name in NAMES]),
+        written([f".\\{name}" for name in NAMES]),
+        written([f"file:///home/me/{name}" for name in NAMES]),
+        written([name.upper() for name in NAMES]),
+        written([name.replace(".wav", ".mp3") for name in NAMES]),
+        written([str(int(name[:3])) for name in NAMES]),
+        written([f"{int(name[:3])}.0" for name in NAMES]),
+        written([f" {name} " for name in NAMES]),
+    ],
+)
+def test_every_usual_way_to_write_a_table(text: str, tmp_path: Path) -> None:
+    (music(tmp_path) / "labels.csv").write_text(text, newline="")
+    assert labels(tmp_path).genres == [*WORDS, *WORDS]
+
+
+def test_a_json_array_that_is_named(tmp_path: Path) -> None:
+    (music(tmp_path) / "labels.json").write_text('[{"file": "000.wav", "genre": "a"}, {"file": "1", "genre": ["b"]}]')
+    assert labels(tmp_path, source=str(tmp_path / "labels.json")).genres == ["a", "b"]
+
+
+def test_names_that_differ_in_case_or_in_unicode(tmp_path: Path) -> None:
+    for name in ("Song.wav", "song.wav", "x.wav", f"{unicodedata.normalize('NFD', 'é')}.wav"):
+        (tmp_path / name).write_bytes(b"x")
+    rows = {"Song.wav": "a", "song.wav": "b", "X.WAV": "c", "é.wav": "d", "SONG.wav": "e"}
+    table(tmp_path / "labels.csv", [{"file": name, "genre": genre} for name, genre in rows.items()])
+    found = labels(tmp_path)
+    genre_of = {
+        unicodedata.normalize("NFC", file.name): genre for file, genre in zip(found.files, found.genres, strict=True)
+    }
+    assert genre_of == {"Song.wav": "a", "song.wav": "b", "x.wav": "c", "é.wav": "d"}
+    assert any("SONG.wav" in note for note in found.notes)
+
+
+def test_folders_of_one_name_in_two_unicode_forms_are_one_genre(tmp_path: Path) -> None:
+    for number, form in enumerate(("NFC", "NFD")):
+        sound(tmp_path / unicodedata.normalize(form, "Variété") / f"{number}.wav", number)  # type: ignore[arg-type]
+    sound(tmp_path / "Rock" / "2.wav", 2)
+    assert scan(tmp_path, seconds=0.6).genres == ["Rock", "Variété"]
+
+
+def test_genres_that_are_no_names(tmp_path: Path) -> None:
+    for number in range(6):
+        sound(tmp_path / f"{number}.wav", number)
+    cells = ["Hip-Hop/Rap", "AC\x1b[31mDC", "../x", "/etc", "", "  "]
+    table(tmp_path / "labels.csv", [{"file": f"{n}.wav", "genre": cell} for n, cell in enumerate(cells)])
+    found = survey(tmp_path, seconds=0.6)
+    assert found.genres == ["AC\\x1b[31mDC", "Hip-Hop/Rap"]
+    assert [one.reason for one in found.excluded] == [
+        "has a genre that is a path out of its folder",
+        "has a genre that is a path out of its folder",
+        "has no genre in its label source",
+        "has no genre in its label source",
+    ]
+
+
+def test_links_pipes_and_folders_among_the_files(tmp_path: Path) -> None:
+    sound(tmp_path / "rock" / "a.wav", 1)
+    sound(tmp_path / "jazz" / "b.wav", 2)
+    (tmp_path / "rock" / "again").symlink_to(tmp_path)
+    (tmp_path / "rock" / "gone.wav").symlink_to("nowhere")
+    os.mkfifo(tmp_path / "jazz" / "pipe.wav")
+    (tmp_path / "jazz" / "folder.wav").mkdir()
+    found = scan(tmp_path, seconds=0.6)
+    assert [clip.name for clip in found.clips] == ["b", "a"]
+    assert {one.path: one.reason for one in found.excluded} == {
+        "rock/again": "is a link to a folder that it lies in",
+        "rock/gone.wav": "cannot be read (no such file or directory)",
+        "jazz/pipe.wav": "is not a regular file",
+        "jazz/folder.wav": "is a folder, not an audio file",
+    }
+
+
+def test_a_hundred_thousand_rows(tmp_path: Path) -> None:
+    rows = "\n".join(f"{number:06}.mp3,{WORDS[number % 2]}" for number in range(100_000))
+    (music(tmp_path) / "labels.csv").write_text(f"file,genre\n{rows}\n000.wav,here\n")
+    found = labels(tmp_path)
+    assert found.genres == ["here", WORDS[1], WORDS[0], WORDS[1]]
+    assert "99,996 rows of labels.csv match no clip" in found.notes[0]
+
+
+WRONG = [
+    (b"", r"needs a column .*; it is empty\."),
+    (b"000.wav,a\n001.wav,b\n", r"its first line has 000.wav, a: name one of these with --path-column"),
+    (b"PK\3\4" + bytes(range(256)), r"it is a spreadsheet or an archive, not text: save it as CSV"),
+    (b"\xff\xfe\x00\xd8\x00\x00", r"cannot be read: it is not text"),
+    (b"file,genre\n000.wav,a,b,c\n", r"line 2 has 4 fields, and the header has 2"),
+    (b'file,genre\n"000.wav,a\n001.wav,b\n', r"its column file holds names such as '000.wav,a"),
+    (b'{"file": "000.wav"}\n{"file"\n', r"line 2 is not a JSON object"),
+]
+
+
+@pytest.mark.parametrize(("content", "said"), WRONG)
+def test_what_is_no_table_is_one_sentence(content: bytes, said: str, tmp_path: Path) -> None:
+    path = music(tmp_path) / "labels.csv"
+    path.write_bytes(content)
+    with pytest.raises(DatasetError, match=said) as refused:
+        labels(tmp_path, source=str(path))
+    assert str(path) in str(refused.value) and "\n" not in str(refused.value)
+
+
+def test_one_genre_names_the_source_and_what_to_do(tmp_path: Path) -> None:
+    for number in range(3):
+        sound(tmp_path / f"{number}.wav", number)
+    table(tmp_path / "labels.csv", [{"file": f"{n}.wav", "class": "rock", "artist": "x"} for n in range(3)])
+    said = r"only one genre .* rock: .* --label-column \(now labels: labels.csv, column class; 3 of 3"
+    with pytest.raises(DatasetError, match=said):
+        scan(tmp_path, seconds=0.6)
+
+
+def test_the_label_file_of_another_collection(tmp_path: Path) -> None:
+    (tmp_path / "fma").mkdir()
+    lines = [",track,set", ",genre_top,split", "track_id,,", "200,Rock,training", "300,Jazz,test"]
+    (tmp_path / "fma" / "tracks.csv").write_text("\n".join(lines))
+    with pytest.raises(DatasetError, match=r"No row of .*tracks.csv names any of the 4 .* another table with --labels"):
+        labels(music(tmp_path / "music"), source=str(tmp_path / "fma" / "tracks.csv"))
+
+
+def test_a_table_beside_the_audio_that_fits_no_file_is_named(tmp_path: Path) -> None:
+    sound(tmp_path / "rock" / "a.wav", 1)
+    sound(tmp_path / "jazz" / "b.wav", 2)
+    table(tmp_path / "labels.csv", [{"file": "x.wav", "genre": "y"}])
+    (note,) = scan(tmp_path, seconds=0.6).notes
+    assert note.startswith("labels.csv is not used: No row of ")
