@@ -78,6 +78,9 @@ def test_the_token_comes_in_a_header_or_a_cookie() -> None:
     rule = Auth(TOKEN, "0.0.0.0", 80)
     rule.check_token({"authorization": f"bearer {TOKEN}"})
     rule.check_token({"cookie": f"other=1; genre_tui_token_80={TOKEN}"})
+    for other_place in ({"x-token": TOKEN}, {"cookie": f"genre_tui_token_81={TOKEN}"}):
+        with pytest.raises(Refused):
+            rule.check_token(other_place)
 
 
 @pytest.mark.parametrize(
@@ -97,4 +100,7 @@ def test_a_foreign_name_for_a_loopback_server_is_refused(host: str) -> None:
 
 @pytest.mark.parametrize("host", ["localhost:80", "127.0.0.1:80", "[::1]:80", "localhost"])
 def test_this_machine_s_own_names_are_served(host: str) -> None:
-    Auth(None, "127.0.0.1", 80).check_origin({"host": host, "origin": f"http://{host}"})
+    rule = Auth(None, "127.0.0.1", 80)
+    rule.check_origin({"host": host, "origin": f"http://{host}"})
+    with pytest.raises(Refused):
+        rule.check_origin({"host": host, "origin": f"http://{host.partition(':8')[0]}:81"})

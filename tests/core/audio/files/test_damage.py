@@ -59,7 +59,7 @@ def test_a_file_that_is_cut_to_half_is_said_to_be(name: str, corpus: dict[str, b
 COMPRESSED = [
     name
     for name in VARIANTS
-    if not any(kind in name for kind in ("pcm", "float", "ulaw", "law", "sowt", "dsd", "gsm", "yamaha"))
+    if not any(kind in name for kind in ("pcm", "float", "ulaw", "law", "sowt", "dsd", "gsm", "yamaha", "adpcm"))
 ]
 """In which a hole of zeros is not silence."""
 
@@ -71,7 +71,7 @@ def test_a_hole_is_said(name: str, corpus: dict[str, bytes], tmp_path: Path) -> 
     content[begin:end] = bytes(end - begin)
     path = tmp_path / name
     path.write_bytes(content)
-    assert read(path)[1] is not None or "adpcm" in name
+    assert read(path)[1] is not None
 
 
 def test_any_damage_is_answered_and_no_loss_is_silent(corpus: dict[str, bytes], tmp_path: Path) -> None:
