@@ -6,10 +6,10 @@ through the same stream as live sound, so both give the same segments.
 
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import BinaryIO, Protocol
 
-import msgspec
 import numpy as np
 import numpy.typing as npt
 
@@ -23,6 +23,7 @@ from core.inference.find_model import DEFAULT, default_model
 from core.inference.onnx_backend import SUFFIX, OnnxBackend
 from core.inference.torch_backend import TorchBackend
 from core.inference.types import Prediction, Segment
+from core.inference.window_batch import WindowBatch
 from core.inference.window_cutter import SHORTEST_REST, WindowCutter
 from core.util.errors import UserError
 from core.util.text import printable
@@ -32,6 +33,8 @@ BLOCK_SECONDS = 30.0
 """Seconds of sound in memory at a time, however long the file."""
 Block = tuple[Waveform, int]
 """Mono samples (samples,) with full scale at 1, and their rate in Hz."""
+Cut = tuple[Waveform, list[int]]
+"""Windows (B, samples) and the samples at which they begin."""
 SHORTEST_SECONDS = 0.25
 LARGEST_OVERLAP = 0.99
 
@@ -106,8 +109,30 @@ class Classifier:
         on_block: Callable[[Waveform, int], object] | None = None,
     ) -> Prediction:
         """As `classify_file`, for an open file."""
+        batch = WindowBatch(self.network)
+        heard = self.hear_open(path, file, batch, overlap=overlap, on_block=on_block)
+        batch.measure()
         try:
-            return self.classify_sound(AudioReader(path, file), printable(path), overlap=overlap, on_block=on_block)
+            return self.predict(heard)
+        except UserError as error:
+            raise AudioError(path, str(error)) from error
+
+    def hear_open(
+        self,
+        path: str | os.PathLike[str],
+        file: BinaryIO,
+        batch: WindowBatch,
+        *,
+        overlap: float = 0.0,
+        on_block: Callable[[Waveform, int], object] | None = None,
+    ) -> "Heard":
+        """Decodes an open file and leaves its windows to ``batch``, which may hold those of other files.
+
+        Raises:
+            AudioError: as `classify_file`; that a file is too short is found by `predict`.
+        """
+        try:
+            return self.hear(AudioReader(path, file), printable(path), batch, overlap=overlap, on_block=on_block)
         except AudioError:
             raise
         except UserError as error:
@@ -121,7 +146,7 @@ class Classifier:
         overlap: float = 0.0,
         on_block: Callable[[Waveform, int], object] | None = None,
     ) -> Prediction:
-        """The prediction for decoded sound, with its warning: every path from a file to a prediction ends here.
+        """The prediction for decoded sound, with its warning.
 
         Args:
             name: the prediction's ``path``.
@@ -130,15 +155,37 @@ class Classifier:
         Raises:
             UserError: the sound is too short.
         """
+        batch = WindowBatch(self.network)
+        heard = self.hear(sound, name, batch, overlap=overlap, on_block=on_block)
+        batch.measure()
+        return self.predict(heard)
 
-        def tapped() -> Iterator[Block]:
-            for block, rate in sound.blocks(BLOCK_SECONDS):
-                if on_block is not None:
-                    on_block(block, rate)
-                yield block, rate
+    def hear(
+        self,
+        sound: Sound,
+        name: str,
+        batch: WindowBatch,
+        *,
+        overlap: float = 0.0,
+        on_block: Callable[[Waveform, int], object] | None = None,
+    ) -> "Heard":
+        """Decodes a sound and leaves its windows to ``batch``: every path from a file to a prediction leads here."""
+        heard = Heard(name)
+        for block, rate in sound.blocks(BLOCK_SECONDS):
+            if on_block is not None:
+                on_block(block, rate)
+            self._hear(block, rate, heard, batch, overlap)
+        self._end(heard, batch)
+        heard.warning = sound.warning
+        return heard
 
-        prediction = self.classify_blocks(tapped(), overlap=overlap)
-        return msgspec.structs.replace(prediction, path=name, warning=sound.warning)
+    def _hear(self, block: Waveform, rate: int, heard: "Heard", batch: WindowBatch, overlap: float) -> None:
+        heard.stream = heard.stream or self.stream(rate, overlap=overlap)
+        batch.add(*heard.stream.cut(block), heard.windows)
+
+    def _end(self, heard: "Heard", batch: WindowBatch) -> None:
+        for wave_BN, starts in heard.stream.last_cuts() if heard.stream else ():
+            batch.add(wave_BN, starts, heard.windows)
 
     def classify_array(self, y: Waveform, rate: int, *, overlap: float = 0.0) -> Prediction:
         """As `classify_file`, for a mono waveform (samples,) with full scale at 1, at ``rate`` Hz.
@@ -173,40 +220,40 @@ class Classifier:
     def segments(self, windows: Iterable[Window]) -> list[Segment]:
         return [self._rule.segment(window) for window in windows]
 
-    def predict(self, windows: Sequence[Window], duration_s: float, path: str = "") -> Prediction:
-        """The prediction for all windows of a stream.
+    def predict(self, heard: "Heard") -> Prediction:
+        """The prediction for a sound whose windows are measured.
 
         Raises:
             UserError: there are no windows, the sound being too short.
         """
+        windows = heard.windows
         if not windows:
-            raise UserError(f"holds {duration_s:.2f} s of sound, too short to classify")
+            raise UserError(f"holds {heard.seconds:.2f} s of sound, too short to classify")
         decision = self._rule.whole(windows)
         segments = self.segments(windows)
         best = int(decision.probabilities.argmax())
         return Prediction(
-            path=path,
+            path=heard.name,
             genre=self.genres[best],
             probability=round(float(decision.probabilities[best]), 6),
             probabilities=self._rule.named(decision.probabilities),
             uncertain=decision.reason is not None,
             reason=decision.reason,
-            duration_s=round(duration_s, 3),
+            duration_s=round(heard.seconds, 3),
             segments=segments,
             stretches=merge_segments(segments),
             model=self.model,
+            warning=heard.warning,
         )
 
     def classify_blocks(self, blocks: Iterable[Block], *, overlap: float = 0.0) -> Prediction:
         """As `classify_array`, for consecutive mono blocks of one sound, each (samples,) with its rate."""
-        live: Stream | None = None
-        windows: list[Window] = []
+        batch, heard = WindowBatch(self.network), Heard("")
         for block, rate in blocks:
-            live = live or self.stream(rate, overlap=overlap)
-            windows += live.windows(block)
-        if live is not None:
-            windows += live.last_windows()
-        return self.predict(windows, live.seconds if live else 0.0)
+            self._hear(block, rate, heard, batch, overlap)
+        self._end(heard, batch)
+        batch.measure()
+        return self.predict(heard)
 
 
 class Stream:
@@ -252,33 +299,51 @@ class Stream:
 
     def windows(self, y: Waveform) -> list[Window]:
         """As ``push``, before the decision."""
+        return self._measured([self.cut(y)])
+
+    def last_windows(self) -> list[Window]:
+        """As ``finish``, before the decision."""
+        return self._measured(self.last_cuts())
+
+    def cut(self, y: Waveform) -> Cut:
+        """As ``windows``, before the network."""
         self._received += len(y)
         wave_BN, starts = self._cutter.push(self._resampler.push(y))
         if self._latest_only and len(starts) > 1:
             self.skipped += len(starts) - 1
             wave_BN, starts = wave_BN[-1:], starts[-1:]
-        return self._windows(wave_BN, starts)
+        return wave_BN, starts
 
-    def last_windows(self) -> list[Window]:
-        """As ``finish``, before the decision."""
-        found = self._windows(*self._cutter.push(self._resampler.push(np.zeros(0, dtype=np.float32), last=True)))
+    def last_cuts(self) -> list[Cut]:
+        """As ``last_windows``, before the network."""
+        cuts = [self._cutter.push(self._resampler.push(np.zeros(0, dtype=np.float32), last=True))]
         rest = self._cutter.finish()
-        if rest is None or self.seconds < SHORTEST_SECONDS:
-            return found
-        wave_N, start = rest
-        return found + self._windows(wave_N[None], [start])
+        if rest is not None and self.seconds >= SHORTEST_SECONDS:
+            wave_N, start = rest
+            cuts.append((wave_N[None], [start]))
+        return cuts
 
-    def _windows(self, wave_BN: Waveform, starts: list[int]) -> list[Window]:
-        if not starts:
-            return []
-        rate = self._network.settings.sample_rate
-        logits_BC, ood_score_B = self._network.forward(wave_BN)
-        power_B = [float(wave_N @ wave_N) / len(wave_N) for wave_N in wave_BN]
-        level_B = 10 * np.log10(np.maximum(power_B, 1e-20))
-        return [
-            Window(start / rate, (start + wave_BN.shape[1]) / rate, logits, float(level), float(ood_score))
-            for start, logits, level, ood_score in zip(starts, logits_BC, level_B, ood_score_B, strict=True)
-        ]
+    def _measured(self, cuts: Iterable[Cut]) -> list[Window]:
+        batch = WindowBatch(self._network)
+        windows: list[Window] = []
+        for wave_BN, starts in cuts:
+            batch.add(wave_BN, starts, windows)
+        batch.measure()
+        return windows
+
+
+@dataclass
+class Heard:
+    """A sound of which every window has been cut; all are measured once their batch has been."""
+
+    name: str
+    windows: list[Window] = field(default_factory=list)
+    warning: str | None = None
+    stream: Stream | None = None
+
+    @property
+    def seconds(self) -> float:
+        return self.stream.seconds if self.stream else 0.0
 
 
 def _check(network: Backend, path: Path) -> None:

@@ -12,6 +12,7 @@ from core.inference import Classifier
 from core.inference.batch.cache import PredictionCache
 from core.inference.batch.classify_files import classify_files
 from core.inference.batch.find_files import find_files
+from core.inference.classifier import Heard
 from core.inference.types import Prediction, Result, Unreadable
 from tests.support.recordings import ENCODERS, tone, write_sound
 from tests.support.small_model import GENRES, a_sound, shared_model, shared_sounds
@@ -131,14 +132,14 @@ def test_a_file_that_is_deleted_while_it_waits(classifier: Classifier, tmp_path:
 def test_a_defect_of_the_program_costs_one_file(
     classifier: Classifier, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    whole = Classifier.classify_open
+    whole = Classifier.hear_open
 
-    def defective(self: Classifier, path: Path, *args: object, **options: object) -> Prediction:
+    def defective(self: Classifier, path: Path, *args: object, **options: object) -> Heard:
         if path.name == "bass-pulse.00000.au":
             raise ZeroDivisionError("boom")
         return whole(self, path, *args, **options)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(Classifier, "classify_open", defective)
+    monkeypatch.setattr(Classifier, "hear_open", defective)
     stories: list[str] = []
     made = results(classifier, a_sound("bass-pulse"), a_sound("saw-wall"), on_defect=stories.append)
     broken = made["bass-pulse.00000.au"]
@@ -155,7 +156,52 @@ def test_what_the_index_knows_is_not_classified_again(
     first = results(classifier, a_sound("saw-wall"), index=index)
     copy = tmp_path / "copy.au"
     copy.write_bytes(a_sound("saw-wall").read_bytes())
-    monkeypatch.setattr(Classifier, "classify_open", lambda *args, **options: pytest.fail("it was classified again"))
+    monkeypatch.setattr(Classifier, "hear_open", lambda *args, **options: pytest.fail("it was classified again"))
     again = results(classifier, copy, a_sound("saw-wall"), index=index, skip_existing=True)
     assert again["saw-wall.00000.au"] == first["saw-wall.00000.au"]
     assert again["copy.au"].path == str(copy)
+
+
+def test_files_in_one_batch_get_what_each_gets_alone(classifier: Classifier) -> None:
+    found = [a_sound(genre) for genre in GENRES] * 6
+    together = list(classify_files(classifier, found, jobs=1))
+    for path, result in zip(found, together, strict=True):
+        alone = classifier.classify_file(path)
+        assert isinstance(result, Prediction)
+        assert (result.path, result.genre, result.reason) == (alone.path, alone.genre, alone.reason)
+        assert result.probabilities == pytest.approx(alone.probabilities, abs=1e-4)
+        assert [one.start_s for one in result.segments] == [one.start_s for one in alone.segments]
+
+
+def test_a_batch_that_fails_is_taken_apart(classifier: Classifier, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As when it is too large for the device's memory: every file is then classified by itself."""
+    one_file = len(classifier.classify_file(a_sound(GENRES[0])).segments)
+    whole = classifier.network.forward
+
+    def small_batches(wave_BN: np.ndarray) -> object:
+        if len(wave_BN) > one_file:
+            raise RuntimeError("out of memory")
+        return whole(wave_BN)
+
+    monkeypatch.setattr(classifier.network, "forward", small_batches)
+    found = [a_sound(genre) for genre in GENRES] * 6
+    made = list(classify_files(classifier, found, jobs=1))
+    assert [result.path for result in made] == [str(path) for path in found]
+    assert all(isinstance(result, Prediction) for result in made)
+
+
+def test_whoever_stops_reading_waits_for_no_more_than_the_files_at_work(
+    classifier: Classifier, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    heard: list[Path] = []
+    whole = Classifier.hear_open
+
+    def counted(self: Classifier, path: Path, *args: object, **options: object) -> Heard:
+        heard.append(path)
+        return whole(self, path, *args, **options)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(Classifier, "hear_open", counted)
+    results = classify_files(classifier, [a_sound(GENRES[0])] * 400, jobs=2)
+    next(results)
+    results.close()
+    assert len(heard) < 100
