@@ -38,7 +38,8 @@ def test_a_wrong_option_is_told_in_a_line(options: list[str], sentence: str, pac
 
 def test_a_missing_folder_is_told_in_a_line(tmp_path: Path) -> None:
     out = str(tmp_path / "x.pth")
-    assert told(tmp_path / "nosuch", "--out", out) == f"make_default_model.py: There is no folder {tmp_path}/nosuch.\n"
+    sentence = f"make_default_model.py: There is no folder or archive {tmp_path}/nosuch.\n"
+    assert told(tmp_path / "nosuch", "--out", out) == sentence
 
 
 def told(pack: Path, *options: str) -> str:

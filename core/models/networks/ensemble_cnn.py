@@ -56,4 +56,4 @@ class EnsembleCNN(nn.Module):
 
     def describe(self) -> dict[str, Any]:
         """What the experts chose, and the network's weight beside them."""
-        return self.experts.describe() | {"network_weight": float(self.network_weight)}
+        return self.experts.describe() | {"network_weight": round(float(self.network_weight), 6)}

@@ -186,7 +186,8 @@ class ExpertEnsemble(nn.Module):
 
     def describe(self) -> dict[str, float | dict[str, float]]:
         """What was chosen: the settings, and for each expert its weight and its accuracy on groups not fitted to."""
-        values, accuracies = self.settings.tolist(), self.accuracies.tolist()
+        # Rounded, since single precision stores 0.1 as 0.10000000149.
+        values, accuracies = ([round(value, 6) for value in row.tolist()] for row in (self.settings, self.accuracies))
         names = (*EXPERTS, "ensemble")
         return dict(zip(ExpertSettings._fields, values[:4], strict=False)) | {
             "weights": dict(zip(EXPERTS, values[4:7], strict=True)),

@@ -235,6 +235,8 @@ class TestFinished(Event, frozen=True, kw_only=True):
     genres: list[str]
     best_epoch: Steps
     misclassified: list[Misclassified] = []
+    notes: list[str] = []
+    """Lines beside the figures: the baseline, and what was chosen on the training clips."""
 
 
 class ArtefactSaved(Event, frozen=True, kw_only=True):

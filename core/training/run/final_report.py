@@ -87,10 +87,6 @@ def final_report(
     clips = data.test if tested else data.valid
     paths = [str(data.features.clips[i].path) for i in clips.tolist()]
     assessment = assessment_of(evaluate(clips), paths, best.genres, best.temperature)
-    if tested:
-        emit(_test_finished(assessment, best.epoch))
-    else:
-        emit(Warned(message="The split has no test part: the report is on the validation clips, and too optimistic"))
     facts: dict[str, Any] = {
         "dataset": best.dataset.name,
         "model": recipe.model,
@@ -104,29 +100,42 @@ def final_report(
         "sharing_artist": sharing_artist(data.features.clips, clips.tolist(), data.train.tolist()),
     }
     facts |= _chosen_settings(train_state.eval_model, recipe)
-    _save_report(run, facts, assessment, baseline(data.features, data.train, clips), save)
+    to_beat = baseline(data.features, data.train, clips)
+    facts["baseline"] = msgspec.to_builtins(to_beat)
+    notes = _notes(facts, assessment, to_beat)
+    if tested:
+        emit(_test_finished(assessment, best.epoch, notes))
+    else:
+        emit(Warned(message="The split has no test part: the report is on the validation clips, and too optimistic"))
+    _save_report(run, facts, assessment, notes, save)
     _save_curves(run, f"{recipe.model} on {facts['dataset']}", train_state.progress, save)
     if recipe.spectrograms:
         _save_spectrograms(run, data.features, control.check, emit, guard)
 
 
-def _save_report(run: RunFolder, facts: dict[str, Any], assessment: Assessment, to_beat: Baseline, save: Save) -> None:
-    plain = facts | {"baseline": msgspec.to_builtins(to_beat)} | msgspec.to_builtins(assessment)
+def _notes(facts: dict[str, Any], assessment: Assessment, to_beat: Baseline) -> list[str]:
+    """What a reader should know beside the figures: the baseline, shared artists, and what inner folds chose."""
+    notes = to_beat.as_text(assessment.accuracy).splitlines()
+    if (sharing := facts["sharing_artist"]) is not None:
+        notes.append(
+            f"{sharing:,} of the {assessment.clips:,} {facts['part']} clips are by an artist of a training clip"
+        )
+    if "encoder" in facts:
+        notes += _chosen_parts(facts).splitlines()
+    if "experts" in facts:
+        notes += _chosen(facts["experts"]).splitlines()
+    return notes
+
+
+def _save_report(run: RunFolder, facts: dict[str, Any], assessment: Assessment, notes: list[str], save: Save) -> None:
+    plain = facts | msgspec.to_builtins(assessment)
     text = msgspec.json.format(msgspec.json.encode(readable(plain)), indent=2) + b"\n"
     save(ArtefactSaved(path=run.report_json_path.name, what="report"), lambda: write_atomic(run.report_json_path, text))
     heading = (
         f"{facts['model']} on {facts['dataset']}, {facts['part']} part of a {facts['protocol']}\n"
         f"best weights: epoch {facts['best_epoch']} of {facts['epochs']}, "
-        f"validation accuracy {percent(facts['val_accuracy'])}\n{to_beat.as_text(assessment.accuracy)}"
+        f"validation accuracy {percent(facts['val_accuracy'])}\n" + "\n".join(notes)
     )
-    if (sharing := facts["sharing_artist"]) is not None:
-        heading += (
-            f"\n{sharing:,} of the {assessment.clips:,} {facts['part']} clips are by an artist of a training clip"
-        )
-    if "encoder" in facts:
-        heading += f"\n{_chosen_parts(facts)}"
-    if "experts" in facts:
-        heading += f"\n{_chosen(facts['experts'])}"
     report = readable(as_text(assessment, heading)).encode()
     save(
         ArtefactSaved(path=run.report_text_path.name, what="report"), lambda: write_atomic(run.report_text_path, report)
@@ -252,7 +261,7 @@ def _windows(features: FeatureSet, clips: Tensor) -> Iterator[Tensor]:
             yield cut(features.as_decibels(features.spectrogram(i, excerpt)), frames)
 
 
-def _test_finished(assessment: Assessment, best_epoch: int) -> TestFinished:
+def _test_finished(assessment: Assessment, best_epoch: int, notes: list[str]) -> TestFinished:
     return TestFinished(
         loss=assessment.loss,
         accuracy=assessment.accuracy,
@@ -264,4 +273,5 @@ def _test_finished(assessment: Assessment, best_epoch: int) -> TestFinished:
         genres=assessment.genres,
         best_epoch=best_epoch,
         misclassified=assessment.misclassified,
+        notes=notes,
     )

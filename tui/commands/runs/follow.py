@@ -115,7 +115,7 @@ def _print_event(event: ev.Event) -> None:
         else:
             print_note(text)
     if isinstance(event, ev.TestFinished):
-        print_lines(event.report_text)
+        print_lines("\n".join([*event.notes, event.report_text]))
 
 
 def _handle_interrupt(run: RunFolder, number: int) -> None:

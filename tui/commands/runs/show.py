@@ -173,7 +173,8 @@ def frame(state: RunState, now: float) -> str:
     """Header, progress, epochs, the end of the log, and the test report when there is one."""
     parts = [_header(state, now), _progress(state), _epochs(state), _log(state)]
     if state.test is not None:
-        parts.append(f"test: accuracy {percent(state.test.accuracy)}, loss {state.test.loss:.4f}")
+        figures = f"test: accuracy {percent(state.test.accuracy)}, loss {state.test.loss:.4f}"
+        parts.append("\n".join([figures, *map(printable, state.test.notes)]))
         parts.append(state.test.report_text.rstrip())
     if state.failure is not None:
         parts.append(state.failure.traceback.rstrip() or state.failure.error)

@@ -19,6 +19,7 @@ from core.training.run.trainer import run_trainer
 from core.util.errors import UserError
 from tests.support import trainer_runs as lives
 from tests.support.tones import CLIPS, GENRES, make_collection
+from tui.cli import main
 
 
 @pytest.fixture(scope="module")
@@ -89,6 +90,25 @@ def test_the_folder_holds_what_was_promised(finished: RunFolder) -> None:
         rows = list(csv.DictReader(file))
     assert len(rows) == 3 * CLIPS and {row["part"] for row in rows} == {"train", "valid", "test"}
     assert not [path for path in finished.path.iterdir() if path.name.startswith(".")]
+
+
+def test_the_report_names_the_baseline_and_what_was_chosen(
+    collection: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    options: dict[str, int] = {"width": 4, "memory": 4}
+    run = lives.new_run(tmp_path, collection, epochs=1, model="ensemble_cnn", model_options=options, fit_seconds=1.5)
+    lives.train(run)
+    report = json.loads(run.report_json_path.read_text())
+    assert set(report["baseline"]) == {"majority", "svm"}
+    chosen = report["experts"]
+    assert chosen["network_weight"] == pytest.approx(0.3) and chosen["shrinkage"] in (0.1, 0.3, 0.6)
+    assert chosen["window_seconds"] == pytest.approx(1.0, abs=0.03)
+    assert chosen["fit_seconds"] == pytest.approx(1.5, abs=0.03)
+    assert main(["show", str(run.path)]) == 0
+    shown, written = capsys.readouterr().out, run.report_text_path.read_text()
+    for text in (shown, written):
+        assert "baseline: a support-vector machine on band statistics has an accuracy of" in text
+        assert "weight of the network 0.3" in text and "fitted to windows of 1.51 s" in text
 
 
 def test_a_diverging_run_keeps_the_last_good_weights(collection: Path, tmp_path: Path) -> None:
