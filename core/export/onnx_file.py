@@ -8,9 +8,11 @@ from pathlib import Path
 
 import msgspec
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
-from core.export.real_front_end import RealFrontEnd, with_real_front_ends
+from core.features.log_mel import FrontEnd
+from core.features.settings import FrontEndSettings
 from core.inference.onnx_backend import INPUT, LOGITS, OOD_SCORE, PROBABILITIES
 from core.inference.onnx_metadata import METADATA_KEY, NO_DIGEST, ModelCard, digest_of
 from core.inference.torch_backend import TorchBackend
@@ -19,6 +21,43 @@ from core.util.atomic import replacing
 from core.util.errors import UserError
 
 OPSET = 18
+
+
+class RealFrontEnd(FrontEnd):
+    """`FrontEnd` without complex numbers, which many runtimes lack: every filter is one windowed cosine or sine.
+
+    The same numbers to rounding, at several times the arithmetic of a fast transform.
+
+    Attributes:
+        bases: [2 F, 1, n_fft], a cosine and a sine for each frequency.
+    """
+
+    bases: Tensor
+
+    def __init__(self, settings: FrontEndSettings) -> None:
+        super().__init__(settings)
+        n = torch.arange(settings.n_fft, dtype=torch.float64)
+        k = torch.arange(settings.n_fft // 2 + 1, dtype=torch.float64)
+        # The product is reduced first: the cosine of a large number is inaccurate.
+        angle_FN = 2 * torch.pi / settings.n_fft * (torch.outer(k, n) % settings.n_fft)
+        window_N = torch.hann_window(settings.n_fft, dtype=torch.float64)
+        bases_F2N = torch.stack([angle_FN.cos(), angle_FN.sin()], dim=1) * window_N
+        self.register_buffer("bases", bases_F2N.flatten(0, 1)[:, None].float())
+        del self.spectrogram
+
+    def spectrum(self, wave_BN: Tensor) -> Tensor:
+        parts_BTK = F.conv1d(wave_BN[:, None], self.bases, stride=self.settings.hop_length).transpose(1, 2)
+        return parts_BTK.reshape(parts_BTK.shape[0], parts_BTK.shape[1], -1, 2)
+
+
+def with_real_front_ends(module: nn.Module) -> nn.Module:
+    """``module``, in which every `FrontEnd` has become a `RealFrontEnd`, in place."""
+    for name, child in module.named_children():
+        if isinstance(child, FrontEnd):
+            setattr(module, name, RealFrontEnd(child.settings))
+        else:
+            with_real_front_ends(child)
+    return module
 
 
 class WholeModel(nn.Module):

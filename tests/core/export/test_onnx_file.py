@@ -9,8 +9,7 @@ import pytest
 import torch
 
 from core.audio.files.decode import decode
-from core.export.onnx_file import export_onnx
-from core.export.real_front_end import RealFrontEnd
+from core.export.onnx_file import RealFrontEnd, export_onnx
 from core.features.log_mel import FrontEnd
 from core.features.settings import FrontEndSettings
 from core.inference import Classifier, Prediction
