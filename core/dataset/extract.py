@@ -7,7 +7,6 @@ Shapes: B clips, N samples, M mel bands, T frames.
 """
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
 from functools import partial
 from itertools import islice
 from typing import Any
@@ -29,7 +28,7 @@ from core.features.log_mel import FrontEnd
 from core.features.quantise import quantise
 from core.features.resample import at_one_rate, can_resample_on_device
 from core.features.settings import FrontEndSettings
-from core.util.parallel import cores, ordered_map
+from core.util.parallel import cores, ordered_map, single_threaded_torch
 from core.util.text import printable
 
 OnFeatures = Callable[[int, int, int], None]
@@ -124,7 +123,7 @@ def _one_by_one(clips: list[Clip], front_end: FrontEnd, device: torch.device) ->
         except AudioError as error:
             return clip, error
 
-    with _single_threaded():
+    with single_threaded_torch():
         yield from ordered_map(spectrogram, clips, cores())
 
 
@@ -179,14 +178,3 @@ def waveform(clip: Clip, seconds: float) -> tuple[npt.NDArray[Any], int]:
 
 def _bytes_a_clip(settings: FrontEndSettings) -> int:
     return 4 * FLOATS_A_BIN * (settings.n_fft // 2 + 1) * settings.frames + 4 * settings.samples
-
-
-@contextmanager
-def _single_threaded() -> Iterator[None]:
-    """Has each thread do its own arithmetic instead of sharing it out among as many threads again."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(threads)

@@ -6,8 +6,7 @@ Shapes: N clips, W = `WINDOWS` windows of each, M mel bands, T frames, F statist
 import hashlib
 import os
 import sqlite3
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -30,7 +29,7 @@ from core.features.settings import FrontEndSettings
 from core.models.networks.window_statistics import WindowStatistics
 from core.util.dirs import cache_folder
 from core.util.errors import UserError
-from core.util.parallel import cores, ordered_map
+from core.util.parallel import cores, ordered_map, single_threaded_torch
 from core.util.text import printable
 
 Floats = npt.NDArray[np.float32]
@@ -126,7 +125,7 @@ def embed(features: FeatureSet, *, store: Path | None = None, on_progress: OnPro
     with _Store(store or cache_folder() / "embeddings.sqlite", kind) as known:
         missing = [i for i, clip in enumerate(features.clips) if not known.read(clip.content, embeddings[i])]
         done = len(features) - len(missing)
-        with _single_threaded():
+        with single_threaded_torch():
             computed = ordered_map(lambda i: _statistics(features, statistics, i), missing, cores())
             for i, statistics_WF in zip(missing, computed, strict=True):
                 # As it will come from the store, so that a first and a second call agree.
@@ -198,14 +197,3 @@ class _Store:
             with suppress(sqlite3.Error):
                 self._database.commit()
             self._database.close()
-
-
-@contextmanager
-def _single_threaded() -> Iterator[None]:
-    """Has each thread do its own arithmetic instead of sharing it out among as many threads again."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(threads)

@@ -19,6 +19,7 @@ import msgspec
 
 from core.audio.errors import AudioError
 from core.tags.journal import journals_folder
+from core.util.atomic import sync_file
 from core.util.errors import UserError
 from core.util.text import printable
 
@@ -53,7 +54,7 @@ def rewriting(path: Path) -> Iterator[Path]:
             shutil.copyfile(target, copy)
             yield copy
             if target.stat().st_nlink > 1:
-                _sync(copy)
+                sync_file(copy)
                 note(in_place=True)
                 try:
                     _reserve(target, copy.stat().st_size)
@@ -64,10 +65,10 @@ def rewriting(path: Path) -> Iterator[Path]:
                 note(in_place=False)
             else:
                 _take_attributes(target, copy)
-                _sync(copy)
+                sync_file(copy)
                 copy.replace(target)
                 with contextlib.suppress(OSError):  # some network file systems sync no folders
-                    _sync(target.parent)
+                    sync_file(target.parent)
     except AudioError as error:
         raise AudioError(path, error.reason) from error  # about the copy, whose name says nothing to the user
     except OSError as error:
@@ -175,11 +176,3 @@ def _take_attributes(target: Path, copy: Path) -> None:
         with contextlib.suppress(OSError):  # a file system without them
             for name in {*os.listxattr(copy)} - {*os.listxattr(target)}:  # from the folder's default access list
                 os.removexattr(copy, name)
-
-
-def _sync(path: Path) -> None:
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

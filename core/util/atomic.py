@@ -37,13 +37,13 @@ def replacing(path: Path, *, sync: bool = True, mode: int | None = None) -> Iter
         if mode is not None:
             temporary.chmod(mode)
         if sync:
-            _sync(temporary)
+            sync_file(temporary)
         temporary.replace(path)
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise
     if sync:
-        _sync(path.parent)
+        sync_file(path.parent)
 
 
 def write_atomic(path: Path, data: bytes, *, sync: bool = True, mode: int | None = None) -> None:
@@ -139,7 +139,8 @@ def _descriptor(path: Path) -> int | None:
     return None
 
 
-def _sync(path: Path) -> None:
+def sync_file(path: Path) -> None:
+    """Writes a file, or the entries of a folder, through to the disk."""
     handle = os.open(path, os.O_RDONLY)
     try:
         os.fsync(handle)

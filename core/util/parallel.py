@@ -5,6 +5,7 @@ import os
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TypeVar
 
@@ -83,3 +84,16 @@ def _quota(folder: Path, *, v2: bool) -> list[float]:
     except (OSError, ValueError, ZeroDivisionError):  # no such controller, or "max"
         return []
     return [limit] if limit > 0 else []  # v1 says -1 for no limit
+
+
+@contextmanager
+def single_threaded_torch() -> Iterator[None]:
+    """Has each thread do its own arithmetic instead of sharing it out among as many threads again."""
+    import torch  # modules that only want the number of cores do without it
+
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)

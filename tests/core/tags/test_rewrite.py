@@ -117,8 +117,8 @@ with rewrite.rewriting(Path(sys.argv[1])) as copy:
 
 @pytest.mark.parametrize(("step", "links", "content"), [
     ("_take_attributes", 1, b"old"),
-    ("_sync", 1, b"old"),
-    ("_sync", 2, b"old"),
+    ("sync_file", 1, b"old"),
+    ("sync_file", 2, b"old"),
     ("_reserve", 2, b"new content"),
     ("_overwrite", 2, b"new content"),
 ])  # fmt: skip
