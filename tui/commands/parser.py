@@ -37,6 +37,7 @@ COMMANDS = {
         (
             "train genres",
             "train genres --preset best --epochs 40 --queue --detach",
+            "train genres --encoder musicnn",
             "train genres --set optimiser.warmup=0.1",
         ),
     ),

@@ -21,11 +21,13 @@ def _run(state: RunState) -> list[Content]:
     recipe = state.recipe
     optimiser = recipe.get("optimiser", {})
     rate = learning_rate(optimiser.get("learning_rate"))
+    encoder = recipe.get("encoder")
     facts = {
         "run": state.name,
         "data": recipe.get("data"),
         "preset": recipe.get("preset"),
         "model": state.model if state.parameters is None else f"{state.model}, {state.parameters:,} parameters",
+        "encoder": encoder.get("name") if isinstance(encoder, dict) else None,
         "input": " × ".join(map(str, state.input_shape)),
         "optimiser": f"{optimiser.get('name')}, lr {rate}" if optimiser else "",
         "batch": recipe.get("batch_size"),

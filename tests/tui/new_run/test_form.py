@@ -13,6 +13,7 @@ from core.dataset.split_settings import own_split
 from core.training.fields import Field, decode_value, encode_value, recipe_fields, value_of
 from core.training.presets import PRESETS, preset
 from core.training.recipe import Recipe, to_dict
+from tests.support.encoders import install_random_musicnn
 from tui.commands.parser import build_parser
 from tui.commands.runs.train import recipe_from
 from tui.new_run.form import FieldError, RecipeForm
@@ -199,7 +200,8 @@ def test_a_value_survives_its_text() -> None:
 
 
 def test_a_head_on_an_encoder_has_a_command_and_a_clone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("core.models.encoders.load._check_installed", lambda *_: None)
+    monkeypatch.setenv("GENRE_TUI_CACHE", str(tmp_path / "cache"))
+    install_random_musicnn(monkeypatch)
     form = form_for(tmp_path).with_text("encoder", "musicnn").with_text("epochs", "3")
     recipe = form.recipe()
     assert recipe.encoder is not None
