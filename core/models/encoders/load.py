@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from core.features.settings import EncoderSettings
-from core.models.encoders.checkpoint_folder import digest_of, settings_of
+from core.models.encoders.checkpoint_folder import settings_of
 from core.models.encoders.registry import ENCODERS, WEIGHTS, encoder_folder, is_installed
 from core.util.errors import UserError
 from core.util.text import printable
@@ -27,31 +27,35 @@ def encoder_settings(name: str) -> EncoderSettings:
     Raises:
         UserError: there is no such encoder, it is not installed, or cannot be used.
     """
-    if _is_converted(name):
-        info = ENCODERS[name]
-        settings = EncoderSettings(
-            name=name,
-            sha256=info.sha256,
-            sample_rate=info.sample_rate,
-            window_samples=info.window_samples,
-            dim=info.dim,
-        )
-        _check(settings)
-        return settings
-    path = Path(name).expanduser()
-    if name not in ENCODERS and path.is_dir():
-        return settings_of(path, str(path.absolute()))
-    return settings_of(_installed(name), name)
+    folder = _folder(name)
+    if not _is_converted(name):
+        return settings_of(folder, name if folder == encoder_folder(name) else str(folder))
+    info = ENCODERS[name]
+    if _file_digest(folder / WEIGHTS) != info.sha256:
+        raise UserError(f"The encoder in {printable(folder)} is damaged: get it again with {GET} {name}")
+    return EncoderSettings(
+        name=name,
+        sha256=info.sha256,
+        sample_rate=info.sample_rate,
+        window_samples=info.window_samples,
+        dim=info.dim,
+    )
 
 
 def load_encoder(settings: EncoderSettings, device: "torch.device | str" = "cpu") -> "Encoder":
     """The encoder on ``device``, ready for inference.
 
     Raises:
-        UserError: it is not here, cannot be loaded, or its weights are others than those that ``settings`` names.
+        UserError: it is not here, cannot be loaded, or is another one than ``settings`` describes.
     """
-    folder = _check(settings)
-    if _is_converted(settings.name):
+    name, folder = settings.name, _folder(settings.name)
+    if encoder_settings(name) != settings:
+        put_right = "put the former one back" if Path(name).is_absolute() else f"get it again with {GET} {name}"
+        raise UserError(
+            f"The encoder in {printable(folder)} is not the one that is needed (SHA-256 {settings.sha256[:12]}…): "
+            f"{put_right}, or train again."
+        )
+    if _is_converted(name):
         from core.models.encoders.musicnn import Musicnn
 
         return Musicnn.load(folder / WEIGHTS).to(device)
@@ -65,20 +69,14 @@ def _is_converted(name: str) -> bool:
     return name in ENCODERS and not ENCODERS[name].repository
 
 
-def _check(settings: EncoderSettings) -> Path:
-    """The folder of an encoder, whose content is what ``settings`` names."""
-    name = settings.name
-    folder = Path(name) if Path(name).is_absolute() else _installed(name)
-    if not folder.is_dir():
-        raise UserError(f"There is no encoder in {printable(folder)}: put that folder back.")
-    digest = _file_digest(folder / WEIGHTS) if _is_converted(name) else digest_of(folder)
-    if digest != settings.sha256:
-        put_right = "put the former one back" if Path(name).is_absolute() else f"get it again with {GET} {name}"
-        raise UserError(
-            f"The encoder in {printable(folder)} is damaged, or is not the one that is needed (SHA-256 "
-            f"{settings.sha256[:12]}…): {put_right}"
-        )
-    return folder
+def _folder(name: str) -> Path:
+    """Where the encoder is: the folder that ``name`` is, or the one in the cache."""
+    path = Path(name).expanduser()
+    if name not in ENCODERS and (path.is_dir() or path.is_absolute()):
+        if not path.is_dir():
+            raise UserError(f"There is no encoder in {printable(path)}: put that folder back.")
+        return path.absolute()
+    return _installed(name)
 
 
 def _installed(name: str) -> Path:

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import soundfile
 import torch
+from msgspec.structs import replace
 
 from core.dataset.clip import DatasetError
 from core.dataset.extract import compute_features
@@ -17,7 +18,7 @@ from core.features.settings import EncoderSettings, FrontEndSettings
 from core.models.encoders.embeddings import cut_windows, windows_in, with_embeddings
 from core.models.encoders.joined import columns_of, join, split
 from core.models.encoders.load import encoder_settings, load_encoder
-from core.models.encoders.registry import encoder_folder
+from core.models.encoders.registry import WEIGHTS, encoder_folder
 from core.training.loop.loader import BatchLoader
 from core.training.loop.sampler import spaced_windows
 from core.util.errors import UserError
@@ -126,3 +127,18 @@ def test_an_encoder_that_is_not_here_is_named_with_the_command_that_gets_it(enco
             act()
     with pytest.raises(UserError, match="no encoder called 'music'"):
         encoder_settings("music")
+
+
+@pytest.mark.parametrize("changes", [{"dim": 100}, {"window_samples": 16}, {"sample_rate": 22_050}])
+def test_settings_that_are_not_the_encoders_are_refused(encoder: EncoderSettings, changes: dict[str, int]) -> None:
+    """As a model file that was altered may hold them."""
+    with pytest.raises(UserError, match="not the one that is needed"):
+        load_encoder(replace(encoder, **changes))
+
+
+def test_damaged_weights_are_noticed(encoder: EncoderSettings) -> None:
+    path = encoder_folder("musicnn") / WEIGHTS
+    path.write_bytes(path.read_bytes()[:-1] + b"x")
+    for act in (lambda: encoder_settings("musicnn"), lambda: load_encoder(encoder)):
+        with pytest.raises(UserError, match="is damaged: get it again with genre-tui encoders get musicnn"):
+            act()

@@ -1,5 +1,6 @@
 """A run with an encoder, from sound to a model that classifies like any other."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -44,10 +45,10 @@ def places(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def encoder(places: Path) -> "EncoderSettings":
+def encoder(places: Path) -> Iterator[EncoderSettings]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("GENRE_TUI_CACHE", str(places / "cache"))
-        return install_random_musicnn(patch)
+        yield install_random_musicnn(patch)
 
 
 @pytest.fixture(autouse=True)
