@@ -84,6 +84,7 @@ LIVE_SECONDS = 2.0
 def all_bindings() -> dict[str, tuple[str, str]]:
     """Binding id → (default key, description). Imports every screen."""
     from tui.augmentation.screen import AugmentationScreen
+    from tui.charts.confusion import ConfusionView
     from tui.classify.screen import ClassifyScreen
     from tui.compare.screen import CompareScreen
     from tui.label.screen import LabelScreen
@@ -92,11 +93,12 @@ def all_bindings() -> dict[str, tuple[str, str]]:
     from tui.new_run.screen import NewRunScreen
     from tui.runs.screen import RunsScreen
     from tui.runs.table import RunTable
+    from tui.shell.panels import PanelKeys
     from tui.watch.screen import WatchScreen
     from tui.widgets.file_tree import AudioTree
     from tui.widgets.row_list import RowList
 
-    shared = (GenreApp, RowList, AudioTree)
+    shared = (GenreApp, PanelKeys, RowList, AudioTree, ConfusionView)
     screens = (RunsScreen, RunTable, NewRunScreen, AugmentationScreen, WatchScreen, CompareScreen, ClassifyScreen)
     return bindings_of([*shared, *screens, ListenScreen, LabelScreen, ClipTable])
 

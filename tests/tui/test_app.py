@@ -66,7 +66,7 @@ async def test_a_click_on_a_mode_shows_it(runs: Path) -> None:
 
 
 async def test_help_lists_the_keys_of_the_screen(runs: Path) -> None:
-    async with GenreApp(runs).run_test(notifications=True, size=(120, 60)) as pilot:
+    async with GenreApp(runs).run_test(notifications=True, size=(120, 90)) as pilot:
         await until_shown(pilot, "first")
         await pilot.press("?")
         await until_shown(
@@ -77,23 +77,23 @@ async def test_help_lists_the_keys_of_the_screen(runs: Path) -> None:
 
 
 async def test_the_key_map_changes_keys_bars_and_help(runs: Path) -> None:
-    settings = Settings(keys={"runs.new": "f6", "mode.watch": "f7"})
+    settings = Settings(keys={"runs.new": "f8", "mode.watch": "f7"})
     app = GenreApp(runs, settings=settings)
     async with app.run_test(notifications=True, size=SIZE) as pilot:
-        await until_shown(pilot, "first", "f6 new run", "f7 Watch")
+        await until_shown(pilot, "first", "f8 new run", "f7 Watch")
         await pilot.press("n")
         await pilot.pause()
         assert len(app.screen_stack) == 1
-        await pilot.press("f6")
+        await pilot.press("f8")
         await until_shown(pilot, "Start training")
         await pilot.press("escape", "f7")
         await until_shown(pilot, "[f7 Watch]")
 
 
 async def test_an_unknown_binding_is_one_sentence_and_the_other_keys_hold(runs: Path) -> None:
-    settings = Settings(keys={"runs.fly": "f", "runs.new": "f6"})
+    settings = Settings(keys={"runs.fly": "f", "runs.new": "f8"})
     async with GenreApp(runs, settings=settings).run_test(notifications=True, size=SIZE) as pilot:
-        await until_shown(pilot, "runs.fly", "f6 new run")
+        await until_shown(pilot, "runs.fly", "f8 new run")
 
 
 async def test_the_bottom_line_says_that_there_are_more_keys(runs: Path) -> None:

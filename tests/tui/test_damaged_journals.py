@@ -16,7 +16,7 @@ from tests.support.journal_damage import damaged, lines_of
 from tests.support.pilot import text, until, until_shown
 from tui.app import GenreApp
 from tui.charts.data import ChartData
-from tui.charts.genres import Shading, confusion_grid, genre_bars, report_lines, validation_lines
+from tui.charts.genres import genre_bars, report_lines
 from tui.charts.render import render_chart
 from tui.charts.run_charts import CHARTS, HistoryColumns, run_chart
 from tui.charts.view import View
@@ -47,7 +47,6 @@ def state_of(folder: Path, journal: bytes) -> RunState:
 
 def show_everywhere(state: RunState, sound: RunState) -> None:
     """Everything that Watch, Runs and Compare draw of a run, at every width."""
-    shading = Shading.of(DARK)
     run = summarise(state, Path("/runs/x"), NOW)
     for width in WIDTHS:
         made: list[Content] = [
@@ -55,10 +54,7 @@ def show_everywhere(state: RunState, sound: RunState) -> None:
             progress_line(state, width),
             *detail_lines(state, run, [], width, rows=8),
         ]
-        made += [*setup_lines(state, width), *genre_bars(state, width), *report_lines(state, width, shading)]
-        if state.validation is not None:
-            made += confusion_grid(state.validation.confusion, state.genres, width, shading)
-            made += validation_lines(state.validation, state.genres)
+        made += [*setup_lines(state, width), *genre_bars(state, width), *report_lines(state, width)]
         for entry in state.log:
             made += laid_out(entry, width)
         for row in state.history:

@@ -34,6 +34,25 @@ class Chart(Widget):
             super().__init__()
             self.x = x
 
+    class Dragged(Message):
+        """The mouse was dragged from ``first`` to ``last``."""
+
+        def __init__(self, first: float, last: float) -> None:
+            super().__init__()
+            self.first = first
+            self.last = last
+
+    class Scrolled(Message):
+        """The wheel was turned at ``x``; ``by`` is -1 for up."""
+
+        def __init__(self, x: float, by: int) -> None:
+            super().__init__()
+            self.x = x
+            self.by = by
+
+    class DoubleClicked(Message):
+        """Two clicks on the curves."""
+
     def __init__(self, *, id: str | None = None) -> None:
         super().__init__(id=id)
         self._data = ChartData("", ())
@@ -41,6 +60,9 @@ class Chart(Widget):
         self._unit = "epoch"
         self._rendered: RenderedChart | None = None
         self._rows: list[list[Cell]] = []
+        self._pressed: float | None = None
+        """Where the mouse button was pressed, while it is."""
+        self._dragging = False
 
     def show(self, data: ChartData, view: View, unit: str) -> None:
         """Show ``data`` under ``view``; ``unit`` is what the horizontal axis counts."""
@@ -145,11 +167,50 @@ class Chart(Widget):
             return "bold"
         return f"{series[tag - FAINT - 1]} dim" if tag > FAINT else series[tag - 1]
 
-    def on_click(self, event: "events.Click") -> None:
-        if self._rendered is not None and event.y > 0:
-            column = event.x - self._rendered.canvas.left
-            if 0 <= column < self._rendered.canvas.columns:
-                self.post_message(self.Pointed(self._rendered.grid.abscissa(column)))
+    # The mouse
+
+    def _abscissa(self, event: events.MouseEvent) -> float | None:
+        """What the pointer is over; while the mouse is dragged, the nearest in the chart."""
+        if self._rendered is None or (event.y <= 0 and not self._dragging):
+            return None
+        column, columns = event.x - self._rendered.canvas.left, self._rendered.canvas.columns
+        if self._dragging:
+            column = max(0, min(columns - 1, column))
+        return self._rendered.grid.abscissa(column) if 0 <= column < columns else None
+
+    def on_mouse_down(self, event: events.MouseDown) -> None:
+        self._pressed, self._dragging = self._abscissa(event), False
+
+    def on_mouse_move(self, event: events.MouseMove) -> None:
+        if self._pressed is None or not event.button:
+            return
+        self._dragging = True
+        self.capture_mouse()
+        if (x := self._abscissa(event)) is not None and x != self._pressed:
+            self.post_message(self.Dragged(self._pressed, x))
+
+    def on_mouse_up(self) -> None:
+        self._pressed = None
+        self.release_mouse()
+
+    def on_click(self, event: events.Click) -> None:
+        if self._dragging:
+            self._dragging = False
+        elif event.chain == 2:
+            self.post_message(self.DoubleClicked())
+        elif (x := self._abscissa(event)) is not None:
+            self.post_message(self.Pointed(x))
+
+    def on_mouse_scroll_up(self, event: events.MouseScrollUp) -> None:
+        self._scroll(event, -1)
+
+    def on_mouse_scroll_down(self, event: events.MouseScrollDown) -> None:
+        self._scroll(event, 1)
+
+    def _scroll(self, event: events.MouseEvent, by: int) -> None:
+        if (x := self._abscissa(event)) is not None:
+            event.stop()
+            self.post_message(self.Scrolled(x, by))
 
 
 def _cells(chars: Sequence[str], tags: Sequence[int], styles: dict[int, Style]) -> list[Cell]:

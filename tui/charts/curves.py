@@ -12,10 +12,14 @@ from textual.message import Message
 from tui.charts.chart import Chart
 from tui.charts.data import ChartData
 from tui.charts.run_charts import CHARTS, RunChart
-from tui.charts.view import View, go_back, move_cursor, put_cursor, zoom_in
+from tui.charts.view import View, go_back, move_cursor, put_cursor, select, zoom_at, zoom_in
 
 SMOOTHING = (0.0, 0.5, 0.8, 0.95)
 """Smoothing weights that the key cycles through."""
+
+
+WHEEL = 1.4
+"""What the range in view grows by with each step of the wheel down."""
 
 
 class Option(NamedTuple):
@@ -111,6 +115,21 @@ class Curves(Container):
     def point(self, event: Chart.Pointed) -> None:
         event.stop()
         self.point_to(event.x)
+
+    @on(Chart.Dragged)
+    def drag(self, event: Chart.Dragged) -> None:
+        event.stop()
+        self._set_view(select(self.view, self.abscissas(), event.first, event.last))
+
+    @on(Chart.Scrolled)
+    def wheel(self, event: Chart.Scrolled) -> None:
+        event.stop()
+        self._set_view(zoom_at(self.view, self.abscissas(), event.x, WHEEL**event.by))
+
+    @on(Chart.DoubleClicked)
+    def reset(self, event: Chart.DoubleClicked) -> None:
+        event.stop()
+        self._set_view(replace(self.view, zoom=None, cursor=None, anchor=None))
 
     def zoom(self) -> None:
         self._set_view(zoom_in(self.view, self.abscissas()))

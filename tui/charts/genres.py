@@ -8,7 +8,7 @@ from textual.color import Color
 from textual.content import Content
 
 from core.runs.journal.events import TestFinished
-from core.runs.journal.state import RunState, Validation
+from core.runs.journal.state import RunState
 from tui.shell.themes import Palette
 from tui.text.cells import bar, fitted, widest
 from tui.text.formatting import DASH, loss, percent
@@ -50,13 +50,9 @@ def genre_bars(state: RunState, width: int, *, pairs: bool = True) -> list[Conte
     for index, (genre, accuracy) in enumerate(zip(state.genres, seen.genre_accuracy, strict=False)):
         row = seen.confusion[index] if index < len(seen.confusion) else []
         lines.append(_bar(genre, accuracy, sum(row), row[index] if index < len(row) else 0, names, bar_width))
-    return [*lines, Content(""), *validation_lines(seen, state.genres)] if pairs else lines
-
-
-def validation_lines(seen: Validation, genres: Sequence[str]) -> list[Content]:
-    """The worst confusions, and the epoch of the validation."""
-    words = worst_pair_lines(seen.confusion, genres) if seen.confusion else []
-    return [*words, Content.styled(f"validation of epoch {seen.epoch}", "$text-muted")]
+    if pairs and seen.confusion:
+        lines += [Content(""), *worst_pair_lines(seen.confusion, state.genres)]
+    return lines
 
 
 def worst_pair_lines(confusion: Sequence[Sequence[int]], genres: Sequence[str]) -> list[Content]:
@@ -107,43 +103,8 @@ class Shading(NamedTuple):
         return cls(palette.heat[0], palette.right, palette.wrong, colour, ascii_only)
 
 
-def confusion_grid(
-    confusion: Sequence[Sequence[int]], genres: Sequence[str], width: int, shading: Shading
-) -> list[Content]:
-    """A confusion matrix: rows are true genres, columns predicted ones, shaded by the share of the row.
-
-    Column headings are cut to fit; with many genres the grid is wider than ``width``.
-    """
-    if not confusion:
-        return [Content.styled("Available after the first validation.", "$text-muted")]
-    names = widest(genres)
-    digits = max(len(str(cell)) for row in confusion for cell in row)
-    least = digits + 1 + (not shading.colour)
-    cell = max(least, min(7, (width - names - 1) // max(1, len(genres))))
-    if cell * len(genres) + names + 1 > width:
-        names = min(names, max(6, width - 1 - least * len(genres)))
-        cell = max(least, (width - names - 1) // max(1, len(genres)))
-    head = "".join(_heading(genre, genres, cell) for genre in genres)
-    lines = [Content.assemble(" " * (names + 1), (head, "$text-muted"))]
-    for truth, row in enumerate(confusion):
-        line = Content(f"{fitted(genres[truth], names)} ")
-        total = sum(row)
-        for prediction, number in enumerate(row):
-            line += _cell(number, number / total if total else 0.0, cell, truth == prediction, shading)
-        lines.append(line)
-    return lines
-
-
-def _heading(genre: str, genres: Sequence[str], cell: int) -> str:
-    """The genre's name cut to its column, different from the other headings where possible."""
-    room = max(1, cell - 1)
-    cut = genre[:room]
-    if room >= 2 and sum(other[:room] == cut for other in genres) > 1:
-        cut = cut[: room - 1] + genre[-1]
-    return f"{cut:>{cell}}"
-
-
-def _cell(number: int, share: float, width: int, diagonal: bool, shading: Shading) -> Content:
+def matrix_cell(number: int, share: float, width: int, diagonal: bool, shading: Shading) -> Content:
+    """A count, shaded by its share of the row."""
     text = str(number) if number or diagonal else "·"
     if not shading.colour:
         shades = ASCII_SHADES if shading.ascii_only else SHADES
@@ -165,8 +126,8 @@ COLUMNS = {"precision": 9, "recall": 6, "F1": 6, "support": 7}
 """Title → cells."""
 
 
-def report_lines(state: RunState, width: int, shading: Shading) -> list[Content]:
-    """Precision, recall, F1 and support per genre, their averages, and the confusion matrix of the test part."""
+def report_lines(state: RunState, width: int) -> list[Content]:
+    """Precision, recall, F1 and support per genre, their averages, and the worst confusions of the test part."""
     test = state.test
     if test is None:
         return [Content.styled("Available after the test, which follows the last epoch.", "$text-muted")]
@@ -174,8 +135,6 @@ def report_lines(state: RunState, width: int, shading: Shading) -> list[Content]
         *_summary(test),
         Content(""),
         *_table(test, width),
-        Content(""),
-        *confusion_grid(test.confusion, test.genres, width, shading),
         Content(""),
         *worst_pair_lines(test.confusion, test.genres),
     ]

@@ -82,7 +82,16 @@ def log_axis(values: Sequence[float], rows: int, dots: int) -> Axis:
             per_decade -= 1
         first = floor(low * per_decade + below)
         low, high = (first - below) / per_decade, (first + rows - 1 + above) / per_decade
-    return Axis(low, high, log_ticks(low, high, max(2, rows // 2)))
+    per_row = (high - low) / (rows - 1 + below + above)
+
+    def row_of(at: float) -> float:
+        return (at - low) / per_row - below
+
+    ticks = [tick for tick in log_ticks(low, high, max(2, rows // 2)) if abs(row_of(tick[0]) % 1 - 0.5) >= 0.25]
+    if len(ticks) < 2:  # too narrow a range for round values: every few rows, what stands there
+        rows_of_ticks = range(0, rows, max(2, rows // 4))
+        ticks = [(at := low + (row + below) * per_row, f"{10**at:.3g}") for row in rows_of_ticks]
+    return Axis(low, high, ticks)
 
 
 def value_range(values: Sequence[float]) -> tuple[float, float]:

@@ -78,6 +78,24 @@ def zoom_in(view: View, xs: Sequence[float]) -> View:
     return replace(view, zoom=(low, high), anchor=None)
 
 
+def select(view: View, xs: Sequence[float], first: float, last: float) -> View:
+    """Select from the value nearest to ``first`` to the one nearest to ``last``, where the cursor goes."""
+    start, end = (put_cursor(view, xs, x).cursor for x in (first, last))
+    return replace(view, anchor=start, cursor=end)
+
+
+def zoom_at(view: View, xs: Sequence[float], x: float, factor: float) -> View:
+    """Zoom by ``factor`` (below 1 is closer) so that ``x`` stays where it is."""
+    if not xs:
+        return view
+    first, last = view.zoom or (xs[0], xs[-1])
+    low, high = x - (x - first) * factor, x + (last - x) * factor
+    low, high = max(xs[0], low), min(xs[-1], high)
+    if high - low >= xs[-1] - xs[0]:
+        return replace(view, zoom=None)
+    return view if high - low < NARROWEST else replace(view, zoom=(low, high))
+
+
 def go_back(view: View) -> View:
     """Clear the selection; if there is none, the zoom; then the cursor."""
     if view.anchor is not None:

@@ -20,6 +20,7 @@ from tui.compare.curves import ComparedCurves
 from tui.compare.tables import difference_lines, result_lines
 from tui.shell.base import BaseApp
 from tui.shell.mode_screen import KeyBar
+from tui.shell.panels import PanelKeys
 from tui.widgets.pane_tabs import PaneTabs
 from tui.widgets.panel import frame, key_of
 from tui.widgets.row_list import LinesView
@@ -32,7 +33,7 @@ ROWS_FOR_ALL = 30
 """Terminal rows from which all panes are shown; below, one at a time."""
 
 
-class CompareScreen(CurveKeys):
+class CompareScreen(PanelKeys, CurveKeys):
     HELP = "Runs side by side. Each run's letter marks its curve; a star marks the best value of a column."
     CSS_PATH = "../styles/compare.tcss"
     BINDINGS: ClassVar = [

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from textual.binding import Binding
 from textual.dom import DOMNode
 
-EVERYWHERE = {"app", "mode", "list"}
+EVERYWHERE = {"app", "mode", "list", "panel"}
 RENAMED = {
     f"{screen}.{before}": f"{screen}.options"
     for screen in ("watch", "compare")

@@ -14,6 +14,7 @@ from textual.widget import Widget
 
 from tui.shell.base import BaseApp
 from tui.shell.keymap import own_bindings
+from tui.shell.panels import PanelKeys
 from tui.text.cells import shown
 
 TITLES = {"runs": "Runs", "watch": "Watch", "classify": "Classify", "listen": "Listen", "label": "Label"}
@@ -140,7 +141,7 @@ class KeyBar(Widget):
                 return
 
 
-class ModeScreen(Screen[None]):
+class ModeScreen(PanelKeys):
     """A screen with mode bar and key bar. A subclass yields its widgets in ``compose_body`` and sets ``MODE``."""
 
     MODE: ClassVar[str]
@@ -166,6 +167,8 @@ class ModeScreen(Screen[None]):
         self._polls.append((self.set_interval(seconds, callback), callback))
 
     def on_screen_suspend(self) -> None:
+        if self.is_current:  # behind a dialog it goes on living
+            return
         for timer, _ in self._polls:
             timer.pause()
 

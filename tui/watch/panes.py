@@ -1,5 +1,6 @@
 """The panes of the Watch screen: side by side where there is room, behind tabs where there is not."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 from textual import on
@@ -10,7 +11,8 @@ from textual.message import Message
 from textual.widget import Widget
 
 from core.runs.journal.state import RunState, Validation
-from tui.charts.genres import Shading, confusion_grid, genre_bars, report_lines, validation_lines
+from tui.charts.confusion import ConfusionView
+from tui.charts.genres import genre_bars, report_lines
 from tui.charts.run_curves import RunCurves
 from tui.shell.base import BaseApp
 from tui.watch.row_panes import EpochHead, EpochRows, LogPane, Mistakes
@@ -22,6 +24,7 @@ from tui.widgets.text_lines import TextLines
 
 SIDE = ("genres", "confusion", "mistakes", "report", "setup")
 """Panes that share the space beside the epochs."""
+SIDE_VIEWS: dict[str, type[Mistakes | ConfusionView]] = {"confusion": ConfusionView, "mistakes": Mistakes}
 PANES = ("charts", "epochs", *SIDE, "log")
 ROWS_FOR_COLUMNS = 30
 """Terminal rows from which panes are shown side by side; below, one at a time."""
@@ -39,12 +42,16 @@ class Panes(Vertical):
         """Empty until the user chooses a pane; until then the run's phase selects one."""
         self._state = RunState.empty()
         self._notice: Content | None = None
+        self._left: Widget | None = None
+        """The matrix that was left for the clips of one of its cells."""
         self._at_cursor: tuple[int, Validation | None] | None = None
         """The epoch under the cursor and its validation; None while there is no cursor."""
 
     def compose(self) -> ComposeResult:
         yield PaneTabs(framed=True, id="tabs")
-        yield RunCurves(id="charts", classes="panel")
+        curves = RunCurves(id="charts", classes="panel")
+        curves.can_focus = True
+        yield curves
         with Horizontal(id="lower"):
             with Vertical(id="epochs", classes="panel"):
                 yield EpochHead()
@@ -53,15 +60,16 @@ class Panes(Vertical):
                 yield PaneTabs(framed=True, id="side-tabs")
                 with Vertical(id="side-body", classes="panel -below-tabs"):
                     for pane in SIDE:
-                        yield Mistakes(id=pane) if pane == "mistakes" else LinesView(id=pane)
+                        yield SIDE_VIEWS.get(pane, LinesView)(id=pane)
             with Vertical(id="beside", classes="panel"):
-                yield LinesView(id="beside-confusion")
+                yield ConfusionView(id="beside-confusion")
         yield TextLines(id="progress")
         yield LogPane(id="log", classes="panel")
 
     def begin(self, pane: str) -> None:
         """Start with another run, and the pane chosen for it earlier, if any."""
         self.chosen = pane if pane in PANES else ""
+        self.query_one(Mistakes).only(None)
         self._at_cursor = None
         for rows in self.query(RowList):
             rows.begin()
@@ -76,8 +84,7 @@ class Panes(Vertical):
         """Show the validation of the epoch under the cursor instead of the last one; None follows the run again."""
         self._at_cursor = None if epoch is None else (epoch, validation)
         self._arrange()
-        for pane in self.query(LinesView):
-            self._fill_lines(pane)
+        self._fill_lines_of_all()
 
     @property
     def _validation(self) -> Validation | None:
@@ -93,8 +100,22 @@ class Panes(Vertical):
         self.query_one(LogPane).show(state)
         progress = progress_line(state, self.size.width - 2)
         self.query_one("#progress", TextLines).show([self._notice or progress])
+        self._fill_lines_of_all()
+
+    def _fill_lines_of_all(self) -> None:
         for pane in self.query(LinesView):
             self._fill_lines(pane)
+        matrix, genres = self._matrix
+        for view in self.query(ConfusionView):
+            view.show(matrix, genres, "Available after the first validation.")
+
+    @property
+    def _matrix(self) -> tuple[Sequence[Sequence[int]], Sequence[str]]:
+        """The confusion of the test, or of the epoch under the cursor, or of the last validation; and its genres."""
+        test, seen = self._state.test, self._validation
+        if test is not None and self._at_cursor is None:
+            return test.confusion, test.genres
+        return (seen.confusion, self._state.genres) if seen is not None else ((), ())
 
     @on(LinesView.Resized)
     def _fit_lines(self, event: LinesView.Resized) -> None:
@@ -106,19 +127,14 @@ class Panes(Vertical):
             pane.show(self._lines(pane.id or "", pane.row_width))
 
     def _lines(self, pane: str, width: int) -> list[Content]:
-        state, app = self._state, self.app
-        shading = Shading.of(app.palette, colour=not (app.no_color or app.ascii), ascii_only=app.ascii)
+        state = self._state
         match pane:
             case "genres":
                 return genre_bars(replace(state, validation=self._validation), width)
             case "report":
-                return report_lines(state, width, shading)
-            case "setup":
-                return setup_lines(state, width)
+                return report_lines(state, width)
             case _:
-                seen = self._validation
-                grid = confusion_grid(seen.confusion if seen else [], state.genres, width, shading)
-                return [*grid, Content(""), *validation_lines(seen, state.genres)] if seen else grid
+                return setup_lines(state, width)
 
     # Arrangement
 
@@ -140,7 +156,9 @@ class Panes(Vertical):
         begun = bool(state.history) or state.phase not in ("starting", "scanning", "features")
         if self._tabbed:
             return "charts" if begun else "setup"
-        return "report" if state.test is not None else "genres" if state.validation is not None else "setup"
+        if state.test is not None and self.app.width_class != "wide":  # there, the matrix beside shows the test
+            return "report"
+        return "genres" if state.validation is not None else "setup"
 
     def _arrange(self) -> None:
         tabbed, tab = self._tabbed, self._tab()
@@ -169,12 +187,16 @@ class Panes(Vertical):
         turn = " ".join(key for key, _ in keys("previous_charts", "next_charts"))
         seen = self._validation
         validated = "" if seen is None else f"validation, epoch {seen.epoch}"
-        part = {"genres": validated, "confusion": validated, "mistakes": "test", "report": "test"}.get(tab, "")
-        part = "" if part == "test" and self._state.test is None else part
+        tested = "" if self._state.test is None else "test"
+        matrix = tested if self._at_cursor is None and tested else validated
+        pair = self.query_one(Mistakes).pair
+        wrong = f"{tested}: {pair[0]} → {pair[1]}" if pair is not None else tested
+        part = {"genres": validated, "confusion": matrix, "mistakes": wrong, "report": tested}.get(tab, "")
+        keys_of = {"mistakes": [("enter", "classify")], "confusion": [("enter", "clips")]}
         frame(self.query_one("#charts"), "curves", [(turn, "charts"), *keys("zoom", "options", "log_scale")])
         frame(self.query_one("#epochs"), "epochs", [("enter", "cursor")])
-        frame(self.query_one("#side-body"), "", [("enter", "classify")] if tab == "mistakes" else (), note=part)
-        frame(self.query_one("#beside"), "confusion", note=validated)
+        frame(self.query_one("#side-body"), "", keys_of.get(tab, ()), note=part)
+        frame(self.query_one("#beside"), "confusion", keys_of["confusion"], note=matrix)
         frame(self.query_one("#log"), "log")
 
     def _display(self, name: str, shown: bool) -> None:
@@ -192,26 +214,50 @@ class Panes(Vertical):
             self.chosen = pane
             self.post_message(self.ViewChanged())
         self._arrange()
-        rows = self._rows(pane)
-        self.screen.set_focus(rows, scroll_visible=False)
+        self.screen.set_focus(self._focusable(pane), scroll_visible=False)
 
     def next(self, by: int) -> None:
-        """Choose the next pane; where several are in view, the next one that takes keys."""
-        stops = PANES if self._tabbed else ("epochs", *self._side, "log")
+        """Choose the next pane; where several are in view, the next panel or tab."""
+        beside = () if self._side == SIDE else ("beside-confusion",)
+        stops = PANES if self._tabbed else ("charts", "epochs", *self._side, *beside, "log")
         here = self._tab()
         if not self._tabbed:
-            here = next((pane for pane in stops if self._rows(pane) is self.screen.focused), here)
+            here = next((pane for pane in stops if self._focusable(pane) is self.screen.focused), "charts")
         self.choose(stops[(stops.index(here) + by) % len(stops)])
+
+    @on(ConfusionView.Chosen)
+    def list_cell(self, event: ConfusionView.Chosen) -> None:
+        """List the clips of a cell; only the test's mistakes are in the journal."""
+        event.stop()
+        test = self._state.test
+        if test is None or self._at_cursor is not None:
+            self.app.notify("The clips behind a cell are known of the test only, which follows the last epoch.")
+        elif event.truth == event.prediction:
+            self.app.notify("Only mistakes are listed; these clips were classified correctly.")
+        else:
+            self.query_one(Mistakes).only((test.genres[event.truth], test.genres[event.prediction]))
+            self._left = self.screen.focused
+            self.choose("mistakes")
+
+    def back(self) -> bool:
+        """Show all mistakes again, and focus the matrix from which a cell was chosen; False if none was."""
+        if self.query_one(Mistakes).pair is None:
+            return False
+        self.query_one(Mistakes).only(None)
+        if self._left is not None and self._left.id == "confusion":
+            self.choose("confusion")
+        else:
+            self._arrange()
+            self.screen.set_focus(self._left)
+        return True
 
     @on(PaneTabs.Chosen)
     def choose_tab(self, event: PaneTabs.Chosen) -> None:
         event.stop()
         self.choose(event.pane)
 
-    def _rows(self, pane: str) -> RowList | None:
-        """The rows of a pane, if it is a list."""
-        widget = self.query_one("#epoch-rows" if pane == "epochs" else f"#{pane}")
-        return widget if isinstance(widget, RowList) else None
+    def _focusable(self, pane: str) -> Widget:
+        return self.query_one("#epoch-rows" if pane == "epochs" else f"#{pane}")
 
     def on_resize(self) -> None:
         self._arrange()

@@ -98,16 +98,29 @@ class Mistakes(RowList):
     def __init__(self, *, id: str | None = None) -> None:
         super().__init__(id=id)
         self.clips: list[Misclassified] = []
+        self.pair: tuple[str, str] | None = None
+        """The genre and the prediction that all clips shown have; None shows them all."""
+        self._wrong: list[Misclassified] = []
         self._hint = ""
 
     def show(self, state: RunState) -> None:
         wrong = state.test.misclassified if state.test is not None else []
-        self.clips = sorted(wrong, key=lambda clip: -clip.probability)
+        self._wrong = sorted(wrong, key=lambda clip: -clip.probability)
         self._hint = (
             "The best model classified every test clip correctly."
             if state.test is not None
             else "Available after the test, which follows the last epoch."
         )
+        self._list()
+
+    def only(self, pair: tuple[str, str] | None) -> None:
+        """Show the clips of one genre that were predicted as another; None shows all."""
+        self.pair = pair
+        self.begin()
+        self._list()
+
+    def _list(self) -> None:
+        self.clips = [clip for clip in self._wrong if self.pair in (None, (clip.genre, clip.predicted))]
         self.has_cursor = bool(self.clips)
         self.rows_changed()
 

@@ -290,7 +290,8 @@ class WatchScreen(ModeScreen, CurveKeys):
     # Keys of the charts and the panes
 
     def action_back(self) -> None:
-        self.query_one(Curves).back()
+        if not self.query_one(Panes).back():
+            self.query_one(Curves).back()
 
     def action_pane(self, by: int) -> None:
         self.query_one(Panes).next(by)

@@ -36,9 +36,8 @@ class PaneTabs(Widget):
 
     def render(self) -> Content:
         """Brackets, not colour alone, mark the active tab; tabs that do not fit scroll out on the left."""
-        tabs, width = self._tabs(), self.size.width - 4 * self._framed
-        while len(tabs) > 1 and sum(map(len, tabs)) > width and self._label(self._active) != tabs[0]:
-            tabs.pop(0)
+        width = self.size.width - 4 * self._framed
+        tabs = [self._label(pane) for pane in self._panes[self._first :]]
         active = "$foreground bold" if self._framed else "bold"
         line = Content("").join(
             Content.styled(tab, active if tab == self._label(self._active) else "$text-muted") for tab in tabs
@@ -48,15 +47,22 @@ class PaneTabs(Widget):
         line = line.truncate(max(0, width))
         return Content.assemble("╭─", line, "─" * (width - line.cell_length), "─╮")
 
-    def _tabs(self) -> list[str]:
-        return [self._label(pane) for pane in self._panes]
+    @property
+    def _first(self) -> int:
+        """Index of the first tab in view: the others are scrolled out on its left."""
+        first, width = 0, self.size.width - 4 * self._framed
+        while first < len(self._panes) - 1 and self._panes[first] != self._active:
+            if sum(len(self._label(pane)) for pane in self._panes[first:]) <= width:
+                break
+            first += 1
+        return first
 
     def _label(self, pane: str) -> str:
         return f"[{pane}]" if pane == self._active else f" {pane} "
 
     def on_click(self, event: events.Click) -> None:
         end = 2 * self._framed
-        for pane in self._panes:
+        for pane in self._panes[self._first :]:
             end += len(pane) + 2
             if event.x < end:
                 self.post_message(self.Chosen(pane))

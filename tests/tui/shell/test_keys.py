@@ -52,6 +52,7 @@ MEANINGS = {
     "slash": ("filter", {"filter"}),
     "colon": ("go to", {"go_to"}),
     "plus": ("maximise", {"maximise"}),
+    "semicolon": ("jump", {"jump"}),
     "space": ("mark, change or keep what is under the cursor", {"mark", "change", "turn", "play", "keep"}),
 }
 """Key → its meaning and the actions that have it."""
@@ -96,7 +97,7 @@ def test_a_letter_means_the_same_on_every_screen() -> None:
     ],
 )
 def test_an_entry_that_cannot_be_used_costs_no_other(keys: dict[str, str], mistake: str) -> None:
-    good = {"runs.new": "f6", "watch.stop": "f9"}
+    good = {"runs.new": "f5", "watch.stop": "f9"}
     used, mistakes = usable_keys({**keys, **good}, all_bindings())
     assert used == good
     assert len(mistakes) == 1

@@ -1,0 +1,116 @@
+"""Keys for the panels of a screen: maximise the focused one, jump to any, focus one by number."""
+
+from collections.abc import Sequence
+from typing import ClassVar
+
+from textual import events
+from textual.app import ComposeResult
+from textual.binding import Binding
+from textual.geometry import Offset
+from textual.screen import ModalScreen, Screen
+from textual.widget import Widget
+from textual.widgets import Static
+
+PANELS = Binding.Group("Panels")
+LABELS = "123456789abcdefghijklmnopqrstuvwxyz"
+
+
+class PanelKeys(Screen[None]):
+    """A screen whose panels have the class ``panel`` (see ``tui.widgets.panel``)."""
+
+    ALLOW_IN_MAXIMIZED_VIEW = "ModeBar, KeyBar"
+    BINDINGS: ClassVar = [
+        Binding(
+            "plus",
+            "maximise",
+            "maximise",
+            key_display="+",
+            show=False,
+            id="panel.maximise",
+            group=PANELS,
+            tooltip="Give the focused panel the whole screen, and again all panels",
+        ),
+        Binding(
+            "semicolon,f6",
+            "jump",
+            "jump",
+            key_display="; f6",
+            show=False,
+            id="panel.jump",
+            group=PANELS,
+            tooltip="Jump to a panel or field by the label that it gets (f6 in fields, too)",
+        ),
+        Binding(
+            "alt+1",
+            "panel(1)",
+            "panel",
+            show=False,
+            id="panel.number",
+            group=PANELS,
+            tooltip="Focus a panel by its number, alt+1 to alt+9",
+        ),
+        *(Binding(f"alt+{number}", f"panel({number})", show=False) for number in range(2, 10)),
+    ]
+
+    def action_maximise(self) -> None:
+        if self.maximized is not None:
+            self.minimize()
+            return
+        focused = self.focused or next(iter(self.jump_targets()), None)
+        if focused is None:
+            return
+        panel = next((node for node in focused.ancestors_with_self if node.has_class("panel")), None)
+        if panel is not None and panel.has_class("-below-tabs"):
+            panel = panel.parent  # its upper border is the row of tabs above it
+        if isinstance(panel, Widget):
+            self.maximized = panel
+
+    def jump_targets(self) -> list[Widget]:
+        """What can have the focus, in the order of the screen."""
+        chain = [widget for widget in self.focus_chain if widget.size]
+        return sorted(chain, key=lambda widget: (widget.region.y, widget.region.x))
+
+    def action_jump(self) -> None:
+        self.app.push_screen(JumpScreen(self.jump_targets()), self._focus)
+
+    def action_panel(self, number: int) -> None:
+        targets = self.jump_targets()
+        if number <= len(targets):
+            self._focus(targets[number - 1])
+
+    def _focus(self, target: Widget | None) -> None:
+        if target is not None:
+            self.set_focus(target)
+
+
+class JumpScreen(ModalScreen[Widget | None]):
+    """A label over each target; its key focuses the target, any other closes."""
+
+    DEFAULT_CSS = """
+    JumpScreen { align: left top; background: $background 0%; }
+    JumpScreen Static {
+        position: absolute;
+        width: 3;
+        height: 1;
+        background: $accent;
+        color: $background;
+        text-style: bold;
+    }
+    """
+
+    def __init__(self, targets: Sequence[Widget]) -> None:
+        super().__init__()
+        self._targets = dict(zip(LABELS, targets, strict=False))
+
+    def compose(self) -> ComposeResult:
+        for label, target in self._targets.items():
+            mark = Static(f" {label} ", markup=False)
+            mark.styles.offset = Offset(target.region.x, target.region.y)
+            yield mark
+
+    def on_key(self, event: events.Key) -> None:
+        event.stop()
+        self.dismiss(self._targets.get(event.character or ""))
+
+    def on_click(self) -> None:
+        self.dismiss(None)
