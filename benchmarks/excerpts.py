@@ -48,9 +48,8 @@ def main() -> int:
                 hits = correct(tracks, recipe_of(tracks, rule, args.seconds, args.epochs), seed)
                 right[rule] += sum(hits)
             tested += len(hits)
-            print(
-                f"seed {seed}: {tested} test tracks; " + ", ".join(f"{r} {percent(right[r] / tested)}" for r in RULES)
-            )
+            figures = ", ".join(f"{rule} {percent(right[rule] / tested)}" for rule in RULES)
+            print(f"seed {seed}: {tested} test tracks so far; {figures}", flush=True)
     return 0
 
 

@@ -9,9 +9,10 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from core.dataset.clip import Clip, DatasetError, Excluded
+from core.dataset.default_split import default_split
 from core.dataset.labels.settings import LabelSettings
 from core.dataset.pack_manifest import is_pack
-from core.dataset.scan import OnProgress, Scan, check_genres, survey
+from core.dataset.scan import OnProgress, Scan, check_genres, reasons, survey
 from core.dataset.split import Split, auto_column, sharing_artist, split
 from core.dataset.split_settings import MOST_COMPARED, SHORTEST_COMPARED, SplitSettings
 from core.util.text import printable
@@ -100,6 +101,8 @@ class DataReport:
             lines.append(f"of the default split's test clips, {self.sharing_artist:,} share an artist with training")
         if self.refused:
             lines.append(f"training would be refused: {self.refused}")
+        if self.excluded:
+            lines.append(f"left out: {reasons(self.excluded)}")
         lines += _listed("left out", [f"{item.path}: {item.reason}" for item in self.excluded])
         lines += _listed("the same sound under different genres", [" = ".join(g) for g in self.across_genres])
         for title, groups in (
@@ -161,7 +164,8 @@ def report_on(
     lost: dict[str, int] = defaultdict(int)
     for item in found.excluded:
         lost[item.genre] += 1
-    divided, refused = _default_split(found)
+    settings, _ = default_split(found, SplitSettings())
+    divided, refused = _divided(found, settings)
     copies = [clips for clips in by_content.values() if len(clips) > 1]
     return DataReport(
         root=printable(found.root),
@@ -178,7 +182,7 @@ def report_on(
         durations=_durations([clip.duration_s for clip in found.clips]),
         majority=max(map(len, by_genre.values())) / len(found.clips),
         sharing_artist=None if divided is None else sharing_artist(found.clips, divided.test, divided.train),
-        command=_command(folder, labels, found.clips),
+        command=_command(folder, labels, found.clips, settings),
     )
 
 
@@ -193,11 +197,11 @@ def _alike(found: Scan, on_features: Callable[[int, int, int], None] | None) -> 
     return alike(found.clips, on_features)
 
 
-def _default_split(found: Scan) -> tuple[Split | None, str | None]:
+def _divided(found: Scan, settings: SplitSettings) -> tuple[Split | None, str | None]:
     """The split that a run makes by default, or why it would refuse the dataset."""
     try:
         check_genres(found.genres, printable(found.root))
-        return split(found.clips, SplitSettings()), None
+        return split(found.clips, settings), None
     except DatasetError as error:
         return None, str(error)
 
@@ -209,10 +213,12 @@ def _durations(seconds: list[float]) -> dict[str, int]:
     return {name: count for name, count in counts.items() if count}
 
 
-def _command(folder: str | os.PathLike[str], labels: LabelSettings | None, clips: list[Clip]) -> str:
+def _command(
+    folder: str | os.PathLike[str], labels: LabelSettings | None, clips: list[Clip], default: SplitSettings
+) -> str:
     """``genre-tui train FOLDER``, with the options that name the labels and keep artists or albums together."""
     words = ["genre-tui", "train", str(folder), *(labels or LabelSettings()).options()]
-    if auto_column(clips):
+    if auto_column(clips) and default.protocol == "random":
         words += ["--groups", "auto"]
     return shlex.join(words)
 

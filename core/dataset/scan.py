@@ -119,7 +119,7 @@ def survey(
     if not source.files:
         raise DatasetError(
             f"None of the {source.total:,} audio files in {printable(source.root)} has a genre "
-            f"({source.description}): {_reasons(source.excluded)}; put them into a folder per genre, "
+            f"({source.description}): {reasons(source.excluded)}; put them into a folder per genre, "
             f"tag them, or name a table with --labels.{''.join(f' {note}' for note in source.notes)}"
         )
     if index is not None:
@@ -146,7 +146,7 @@ def _inspect_all(source: LabelSource, seconds: float, on_progress: OnProgress | 
                 on_progress(place + 1, len(paths))
     if not clips:
         raise DatasetError(
-            f"None of the {len(paths)} audio files in {printable(root)} can be used: {_reasons(excluded)}."
+            f"None of the {len(paths)} audio files in {printable(root)} can be used: {reasons(excluded)}."
         )
     clips.sort(key=lambda clip: os.fsencode(clip.genre))
     genres = sorted({clip.genre for clip in clips})
@@ -238,6 +238,7 @@ def _packed(root: Path, labels: LabelSettings, index: Path | None) -> Scan:
     return Scan(root, clips, found.excluded, genres, notes, labels, described, found.labels.tree)
 
 
-def _reasons(excluded: list[Excluded]) -> str:
+def reasons(excluded: list[Excluded]) -> str:
+    """The three most frequent reasons with their counts."""
     counted = Counter(item.reason.split(":")[0].split(" (")[0] for item in excluded)
     return ", ".join(f"{count} × {reason}" for reason, count in counted.most_common(3))

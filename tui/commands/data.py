@@ -105,14 +105,14 @@ def _check(args: argparse.Namespace) -> int:
 
 
 def _split(args: argparse.Namespace) -> int:
+    from core.dataset.default_split import default_split
     from core.dataset.scan import scan
     from core.dataset.split import split, split_table
-    from core.dataset.split_settings import SplitSettings, own_split
+    from core.dataset.split_settings import SplitSettings
     from core.util.atomic import write_output
 
     found = scan(args.folder, labels=label_settings(args), on_progress=Progress("files scanned"))
-    settings = SplitSettings(seed=args.seed)
-    settings = own_split(settings) if found.has_split else settings
+    settings, _ = default_split(found, SplitSettings(seed=args.seed))
     parts = split(found.clips, settings)
     with writing(args.out):
         write_output(args.out, split_table(found.root, found.clips, parts))

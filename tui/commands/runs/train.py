@@ -8,7 +8,6 @@ from typing import Any
 import msgspec
 
 from core.dataset.pack_manifest import is_pack
-from core.dataset.split_settings import own_split
 from core.models.encoders.load import encoder_settings
 from core.models.registry import ARCHITECTURES, MODELS
 from core.runs.webhook import FORMATS, check_webhook
@@ -137,13 +136,14 @@ def run(args: argparse.Namespace) -> int:
 def _checked(args: argparse.Namespace, data: Path, recipe: Recipe) -> Recipe:
     """Scans the dataset and divides it, so that no run is made that could not start; the trainer reuses the scan.
 
-    The recipe that is returned names the labels that were found, and the collection's own split where it has one and
-    no option asks for another.
+    The recipe that is returned names the labels that were found, and where no option asks for a split, the one that
+    suits the dataset.
 
     Raises:
         UserError: the dataset cannot be trained on, or there is no such device.
     """
     # Imported here because they load numpy and the decoders, which --help does not need.
+    from core.dataset.default_split import default_split
     from core.dataset.excerpts import searched_seconds
     from core.dataset.scan import scan
     from core.dataset.split import split
@@ -155,9 +155,11 @@ def _checked(args: argparse.Namespace, data: Path, recipe: Recipe) -> Recipe:
         print_note(note)
     recipe = msgspec.structs.replace(recipe, labels=found.labels)
     asked = args.split_column or args.groups or any(setting.startswith("split.") for setting in args.settings)
-    if found.has_split and not asked:
-        recipe = msgspec.structs.replace(recipe, split=own_split(recipe.split))
-        print_note("the split is the collection's own; --set split.protocol=random makes another")
+    if not asked:
+        divided, note = default_split(found, recipe.split)
+        recipe = msgspec.structs.replace(recipe, split=divided)
+        if note:
+            print_note(note)
     split(found.clips, recipe.split)
     if recipe.device not in ("auto", "cpu"):
         from core.util.device import choose_device
