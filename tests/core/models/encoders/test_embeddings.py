@@ -21,6 +21,7 @@ from core.models.encoders.load import encoder_settings, load_encoder
 from core.models.encoders.registry import WEIGHTS, encoder_folder
 from core.training.loop.loader import BatchLoader
 from core.training.loop.sampler import spaced_windows
+from core.util.dirs import cache_folder
 from core.util.errors import UserError
 from tests.support.encoders import install_random_musicnn
 
@@ -87,6 +88,16 @@ def test_embeddings_are_those_of_the_windows_and_computed_once(sounds: Path, enc
     again = with_embeddings(features_of(sounds), sounds, encoder, "first")
     assert again.embeddings is not None
     torch.testing.assert_close(again.embeddings, features.embeddings, rtol=0, atol=0)
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
+def test_a_gpu_gives_the_same_embeddings(sounds: Path, encoder: EncoderSettings) -> None:
+    features = features_of(sounds)
+    here = with_embeddings(features, sounds, encoder, "first").embeddings
+    shutil.rmtree(cache_folder() / "features")
+    there = with_embeddings(features, sounds, encoder, "first", device="cuda").embeddings
+    assert here is not None and there is not None
+    torch.testing.assert_close(there.cpu(), here, rtol=1e-2, atol=1e-2)
 
 
 def test_another_encoder_has_embeddings_of_its_own(
