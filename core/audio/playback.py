@@ -8,6 +8,10 @@ from core.audio.live.microphone import portaudio
 from core.util.errors import UserError
 
 BLOCK_SECONDS = 0.5
+NO_OUTPUT = (
+    "This machine has no usable sound output, as is usual over SSH. Lend it the PulseAudio or PipeWire of the machine "
+    "you sit at: route c of the Listen screen (4, then h)."
+)
 
 
 class Player:
@@ -16,9 +20,13 @@ class Player:
     def __init__(self) -> None:
         self._stop = threading.Event()
         self._thread: threading.Thread | None = None
+        self.position_s = 0.0
+        """About where in the file."""
 
-    def play(self, path: Path) -> None:
-        """Stop the current file and start ``path``; returns once the first block has been queued.
+    def play(self, path: Path, start_s: float = 0.0) -> None:
+        """Stop the current file and start ``path`` at ``start_s`` seconds; returns once playing has begun.
+
+        Beyond its end, its last block is played.
 
         Raises:
             UserError: there is no output device, or the file cannot be read.
@@ -27,12 +35,18 @@ class Player:
         sounddevice = portaudio()
         blocks = stream(path, BLOCK_SECONDS)
         first, rate = next(blocks)
+        at = 0.0
+        for block, _ in blocks if start_s >= BLOCK_SECONDS else ():
+            first, at = block, at + BLOCK_SECONDS
+            if at + BLOCK_SECONDS > start_s:
+                break
         try:
             output = sounddevice.OutputStream(samplerate=rate, channels=1, dtype="float32")
             output.start()
         except sounddevice.PortAudioError as error:
-            raise UserError("this machine has no usable sound output") from error
+            raise UserError(NO_OUTPUT) from error
         self._stop = stopped = threading.Event()
+        self.position_s = at
 
         def run() -> None:
             with output:
@@ -42,9 +56,14 @@ class Player:
                         output.abort()
                         return
                     output.write(block)
+                    self.position_s += BLOCK_SECONDS
 
         self._thread = threading.Thread(target=run, daemon=True)
         self._thread.start()
+
+    @property
+    def is_playing(self) -> bool:
+        return self._thread is not None and self._thread.is_alive()
 
     def stop(self) -> None:
         """Stop within one block."""

@@ -1,18 +1,23 @@
 """Scanning a dataset: its usable clips, and every other file with the reason why it was left out."""
 
+import hashlib
 import os
 from collections import Counter
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
+
+import msgspec
 
 from core.audio.errors import AudioError
 from core.dataset.clip import Clip, DatasetError, Excluded
 from core.dataset.file_cache import FileCache
 from core.dataset.inspect_file import FileInspection, inspect_file
-from core.dataset.labels.files import LabelledFile
+from core.dataset.labels.decisions import current, is_overlay, labels_with, path_in, read_overlay
+from core.dataset.labels.files import LabelledFile, find_audio
 from core.dataset.labels.folders import genre_root, no_audio, unwrapped
-from core.dataset.labels.settings import LabelSettings
+from core.dataset.labels.settings import KINDS, LabelSettings
 from core.dataset.labels.source import LabelSource, read_labels
 from core.dataset.labels.tree import GenreTree
 from core.dataset.metadata import match, read_table
@@ -105,6 +110,8 @@ def survey(
     on_progress: OnProgress | None = None,
 ) -> Scan:
     """The same for a folder that is only looked at: one genre is enough."""
+    if labels is not None and labels.source not in KINDS and is_overlay(Path(labels.source)):
+        return _decided(Path(folder), labels, index, seconds, on_progress)
     try:
         folder = _existing(Path(folder))
         if is_pack(folder):
@@ -125,6 +132,87 @@ def survey(
     if index is not None:
         source = replace(source, files=_with_columns(source.root, source.files, index))
     return _inspect_all(source, seconds, on_progress)
+
+
+def survey_unlabelled(
+    folder: str | os.PathLike[str],
+    *,
+    seconds: float = FrontEndSettings().seconds,
+    on_progress: OnProgress | None = None,
+) -> Scan:
+    """All usable audio below ``folder``, as clips whose genre is empty.
+
+    Raises:
+        DatasetError: there is no such folder, or it holds no usable audio.
+    """
+    excluded: list[Excluded] = []
+    root = _existing(Path(folder))
+    try:
+        files = [LabelledFile(path, name, []) for path, name in find_audio(root, excluded)]
+    except OSError as error:
+        raise DatasetError(f"{printable(root)} cannot be listed: {(error.strerror or str(error)).lower()}.") from error
+    if not files:
+        raise no_audio(root)
+    described, none = "labels: none", [""] * len(files)
+    source = LabelSource(root, files, none, excluded, [], described, LabelSettings(), None, False, len(files))
+    return replace(_inspect_all(source, seconds, on_progress), genres=[])
+
+
+def _decided(
+    folder: Path, labels: LabelSettings, index: Path | None, seconds: float, on_progress: OnProgress | None
+) -> Scan:
+    """The dataset with the decisions of an overlay file; files without a label of their own may have got one.
+
+    Raises:
+        DatasetError: no file has a label.
+        UserError: the overlay cannot be read.
+    """
+    decisions = current(read_overlay(Path(labels.source)))
+    given, found = msgspec.structs.replace(labels, source="auto", digest=""), None
+    with suppress(DatasetError):
+        found = survey(folder, labels=given, index=index, seconds=seconds, on_progress=on_progress)
+    clips = list(found.clips) if found else []
+    excluded = list(found.excluded) if found else []
+    if found is None or not is_pack(found.root):
+        everything = survey_unlabelled(folder, seconds=seconds, on_progress=on_progress)
+        known = {clip.path for clip in clips}
+        clips += [clip for clip in everything.clips if clip.path not in known]
+        found = found or everything
+    names = labels_with(clips, found.root, decisions)
+    kept = [(clip, genre) for clip, genre in zip(clips, names, strict=True) if genre]
+    if not kept:
+        raise DatasetError(f"No file of {printable(found.root)} has a label in {printable(labels.source)}.")
+    changed = sum(clip.genre != genre for clip, genre in zip(clips, names, strict=True))
+    if not is_pack(found.root):
+        relative = [path_in(found.root, clip) for clip, _ in kept]
+        shown = _names(relative, [genre for _, genre in kept])
+        kept = [(replace(clip, name=name), genre) for (clip, genre), name in zip(kept, shown, strict=True)]
+    left_out = {path_in(found.root, clip) for clip, genre in zip(clips, names, strict=True) if genre is None}
+    decided = {path for path, _ in decisions}
+    excluded = [file for file in excluded if file.path not in decided]
+    excluded += [Excluded(path, "is excluded, or has no label") for path in sorted(left_out)]
+    clips = [replace(clip, genre=genre) for clip, genre in kept]
+    clips.sort(key=lambda clip: os.fsencode(clip.genre))
+    contents = {clip.content for clip in [*clips, *found.clips]}
+    strangers = sum(content not in contents for _, content in decisions)
+    notes = [f"Decisions about {strangers:,} other files are passed over."] if strangers else []
+    description = f"{found.label_source}; {printable(labels.source)} changes {changed:,} of them"
+    genres = sorted({clip.genre for clip in clips})
+    settings = msgspec.structs.replace(labels, digest=_digest(clips, found.root))
+    return replace(
+        found,
+        clips=clips,
+        excluded=excluded,
+        genres=genres,
+        notes=found.notes + notes,
+        labels=settings,
+        label_source=description,
+    )
+
+
+def _digest(clips: Sequence[Clip], root: Path) -> str:
+    lines = sorted(f"{path_in(root, clip)}\t{clip.genre}\n" for clip in clips)
+    return hashlib.sha256("".join(lines).encode()).hexdigest()[:32]
 
 
 def _inspect_all(source: LabelSource, seconds: float, on_progress: OnProgress | None) -> Scan:

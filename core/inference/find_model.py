@@ -186,7 +186,7 @@ def _caveats(summary: Summary, genres: list[str]) -> tuple[str, ...]:
         found.append(f"its run {'failed' if summary.state == 'failed' else 'was lost'}")
     elif summary.state in ("running", "paused"):
         found.append("still training")
-    if summary.epochs_done <= 1 and summary.started is not None:
+    if summary.epochs_done <= 1 and summary.started is not None and summary.epochs:
         found.append("trained for one epoch" if summary.epochs_done else "trained for less than an epoch")
     return tuple(found)
 

@@ -24,7 +24,7 @@ from core.dataset.labels.settings import LabelSettings
 from core.dataset.load import load_features
 from core.dataset.pack import ARCHIVE_FRONT_END
 from core.dataset.pack_manifest import is_pack
-from core.dataset.scan import OnProgress, survey
+from core.dataset.scan import OnProgress, survey, survey_unlabelled
 from core.features.settings import FrontEndSettings
 from core.models.networks.window_statistics import WindowStatistics
 from core.util.dirs import cache_folder
@@ -89,6 +89,26 @@ def embed_dataset(
     features, failed = load_features(found, ARCHIVE_FRONT_END, device=device, on_features=on_features, on_note=on_note)
     if not features.clips:
         raise UserError(f"No clip of {printable(found.root)} can be used: {failed[0].path} {failed[0].reason}.")
+    embeddings = embed(features, on_progress=on_embedded)
+    return EmbeddedSet(found.root, features.clips, embeddings, features.settings, found.excluded + failed)
+
+
+def embed_unlabelled(
+    data: Path,
+    *,
+    on_scanning: OnProgress | None = None,
+    on_features: OnFeatures | None = None,
+    on_embedded: OnProgress | None = None,
+) -> EmbeddedSet:
+    """The same for all audio below a folder, whose clips have no genres.
+
+    Raises:
+        UserError: it holds no usable audio, or the feature store cannot be written.
+    """
+    found = survey_unlabelled(data, seconds=ARCHIVE_FRONT_END.seconds, on_progress=on_scanning)
+    features, failed = load_features(found, ARCHIVE_FRONT_END, device="cpu", on_features=on_features)
+    if not features.clips:
+        raise UserError(f"No file of {printable(found.root)} can be used: {failed[0].path} {failed[0].reason}.")
     embeddings = embed(features, on_progress=on_embedded)
     return EmbeddedSet(found.root, features.clips, embeddings, features.settings, found.excluded + failed)
 

@@ -1,20 +1,21 @@
-"""``python -m core.labelling.label_worker``: doubt, decisions and neighbours in a process of its own.
+"""``python -m core.labelling.label_worker``: a labelling session in a process of its own.
 
 The Label screen starts it. The protocol is that of `core.util.jsonl_process`; `Progress` is an event.
 """
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from core.inference.types import Prediction
 from core.util.errors import UserError
 from core.util.jsonl_process import WorkerChannel, path_from_json
 from core.util.process import tune_process
 
 if TYPE_CHECKING:
-    from core.labelling.embedding import EmbeddedSet
-    from core.labelling.overlay import Overlay
+    from core.labelling.session import LabelSession, Ranking
 
 NEIGHBOURS = 12
 
@@ -26,31 +27,63 @@ class Open(msgspec.Struct, frozen=True, tag_field="kind", tag="open"):
     labels: str
 
 
-class Decide(msgspec.Struct, frozen=True, tag_field="kind", tag="decide"):
-    """Give a clip a label; ``who`` as in `core.labelling.overlay`."""
+class Examples(msgspec.Struct, frozen=True, tag_field="kind", tag="examples"):
+    """Teach the labels of another dataset too."""
 
-    place: int
+    data: str
+
+
+class Decide(msgspec.Struct, frozen=True, tag_field="kind", tag="decide"):
+    """Give clips a label; ``who`` as in `core.dataset.labels.decisions`. In teaching, rank again ``towards``."""
+
+    places: list[int]
     label: str
     who: str = "key"
+    towards: str | None = None
 
 
 class Undo(msgspec.Struct, frozen=True, tag_field="kind", tag="undo"):
-    """Take back the last decision of this session."""
+    """Take back the last step of this session."""
+
+    towards: str | None = None
+
+
+class Rank(msgspec.Struct, frozen=True, tag_field="kind", tag="rank"):
+    """Order the clips anew: what helps most, or with ``towards`` what is most likely of that genre."""
+
+    towards: str | None = None
+
+
+class Assess(msgspec.Struct, frozen=True, tag_field="kind", tag="assess"):
+    """Ask for the out-of-fold accuracy of the labels so far."""
 
 
 class Look(msgspec.Struct, frozen=True, tag_field="kind", tag="look"):
-    """Ask for the neighbours and the spectrogram of a clip."""
+    """Ask for the prediction, the neighbours and the spectrogram of a clip."""
 
     place: int
 
 
 class Play(msgspec.Struct, frozen=True, tag_field="kind", tag="play"):
-    """Play a clip on this machine's loudspeaker; None stops."""
+    """Play a clip on this machine's loudspeaker from ``start_s`` on; None stops."""
 
     place: int | None
+    start_s: float = 0.0
 
 
-Request = Open | Decide | Undo | Look | Play
+class Seek(msgspec.Struct, frozen=True, tag_field="kind", tag="seek"):
+    """Continue playing ``by`` seconds from here."""
+
+    by: float
+
+
+class Make(msgspec.Struct, frozen=True, tag_field="kind", tag="make"):
+    """Make a model of the present labels, as a run in this folder."""
+
+    runs_dir: str
+
+
+Request = Open | Examples | Decide | Undo | Rank | Assess | Look | Play | Seek | Make
 
 
 class Progress(msgspec.Struct, frozen=True, tag_field="kind", tag="progress"):
@@ -59,37 +92,59 @@ class Progress(msgspec.Struct, frozen=True, tag_field="kind", tag="progress"):
     total: int
 
 
-class Row(msgspec.Struct, frozen=True):
-    """A clip. ``decision`` is the label that the overlay gives it; empty where there is none."""
+class Row(msgspec.Struct, frozen=True, array_like=True):
+    """A clip. Labels that it does not have are empty; ``decision`` is the label that the overlay gives it."""
 
     place: int
     name: str
     label: str
     suggested: str
-    doubt: float
+    doubt: float | None
     artist: str
     decision: str
-    probabilities: dict[str, float]
+
+
+class Ranked(msgspec.Struct, frozen=True, tag_field="kind", tag="ranked"):
+    """``order`` are places; the other two lists are of all clips, by place."""
+
+    order: list[int]
+    suggested: list[str]
+    confidence: list[float]
 
 
 class Opened(msgspec.Struct, frozen=True, tag_field="kind", tag="opened"):
-    """``rows`` are sorted by doubt, the most doubtful first."""
+    """``rows`` are sorted by doubt, the most doubtful first; in teaching, by place, and ``ranked`` has the order."""
 
     genres: list[str]
     rows: list[Row]
+    ranked: Ranked | None
+    reason: str
+    """Why the clips are not sorted by doubt."""
+    has_audio: bool
 
 
 class Decided(msgspec.Struct, frozen=True, tag_field="kind", tag="decided"):
-    """``place`` is None where nothing was left to take back."""
+    """The clips of a step and their decisions, empty for none. Nothing was left to take back where there are none."""
 
-    place: int | None
-    decision: str
+    decisions: dict[int, str]
+    ranked: Ranked | None
+    undone: bool = False
+
+
+class Assessed(msgspec.Struct, frozen=True, tag_field="kind", tag="assessed"):
+    """None for too few labels."""
+
+    accuracy: float | None
+    low: float = 0.0
+    high: float = 0.0
+    clips: int = 0
 
 
 class Looked(msgspec.Struct, frozen=True, tag_field="kind", tag="looked"):
     """``neighbours`` are places, nearest first, other artists before the own; ``image`` is [bands, columns] bytes."""
 
     place: int
+    prediction: Prediction
     neighbours: list[int]
     bands: int
     image: bytes
@@ -99,7 +154,16 @@ class Playing(msgspec.Struct, frozen=True, tag_field="kind", tag="playing"):
     place: int | None
 
 
-Answer = Progress | Opened | Decided | Looked | Playing
+class Made(msgspec.Struct, frozen=True, tag_field="kind", tag="made"):
+    """A run whose model is ready."""
+
+    run: str
+    clips: int
+    accuracy: float | None
+    seconds: float
+
+
+Answer = Progress | Opened | Ranked | Decided | Assessed | Looked | Playing | Made
 
 
 class LabelWorker:
@@ -107,122 +171,137 @@ class LabelWorker:
 
     def __init__(self, channel: WorkerChannel) -> None:
         self._channel = channel
-        self._found: EmbeddedSet
-        self._overlay: Overlay
-        self._groups: list[int] = []
+        self._session: LabelSession
         self._player: Any = None
+        self._playing: int | None = None
 
     def answer(self, request: Request) -> Answer:
         match request:
             case Open():
                 return self._open(path_from_json(request.data), path_from_json(request.labels))
-            case Decide(place, label, who):
-                return self._decide(place, label, who)
-            case Undo():
-                return self._undo()
+            case Examples(data):
+                return self._examples(path_from_json(data))
+            case Decide(places, label, who, towards):
+                self._session.decide(places, label, who)
+                return Decided(dict.fromkeys(places, label), self._ranked(towards))
+            case Undo(towards):
+                step = self._session.undo()
+                return Decided(step, self._ranked(towards) if step else None, undone=True)
+            case Rank(towards):
+                return _plain(self._session.rank(towards))
+            case Assess():
+                found = self._session.accuracy()
+                return Assessed(None) if found is None else Assessed(*found)
             case Look(place):
                 return self._look(place)
-            case Play(place):
-                return self._play(place)
+            case Play(place, start_s):
+                return self._play(place, start_s)
+            case Seek(by):
+                start = self._player.position_s + by if self._player is not None else 0.0
+                return self._play(self._playing, max(0.0, start))
+            case Make(runs_dir):
+                return self._make(path_from_json(runs_dir))
 
     def _open(self, data: Path, labels: Path) -> Opened:
-        from core.labelling.doubt import groups_of
-        from core.labelling.embedding import embed_dataset
-        from core.labelling.overlay import Overlay, decided
-        from core.labelling.suspects import find_suspects
+        from core.dataset.clip import DatasetError
+        from core.dataset.pack_manifest import is_pack
+        from core.labelling.embedding import embed_dataset, embed_unlabelled
+        from core.labelling.session import LabelSession
 
-        def progress(what: str) -> Any:
-            return lambda done, total, *_: self._channel.send(Progress(what, done, total)) if done % 20 == 0 else None
-
-        self._found = embed_dataset(
-            data,
-            on_scanning=progress("files scanned"),
-            on_features=progress("spectrograms"),
-            on_embedded=progress("embeddings"),
-        )
-        clips = self._found.clips
-        self._groups = groups_of(clips, None)
-        suspects = find_suspects(self._found)
-        self._overlay = Overlay(labels)
-        decisions = decided(clips, self._found.root, self._overlay.current())
+        try:
+            found = embed_dataset(data, **self._progress())
+        except DatasetError:
+            if is_pack(data):
+                raise
+            found = embed_unlabelled(data, **self._progress())
+        self._session = session = LabelSession(found, labels)
+        ranked = _plain(session.rank()) if session.teaches else None
+        places: list[int] = [suspect.place for suspect in session.suspects] or list(range(len(found.clips)))
+        by_place = {suspect.place: suspect for suspect in session.suspects}
         rows = [
             Row(
-                place=one.place,
-                name=one.name,
-                label=one.label,
-                suggested=one.suggested,
-                doubt=one.doubt,
-                artist=clips[one.place].columns.get("artist", ""),
-                decision=decision.label if (decision := decisions[one.place]) else "",
-                probabilities=one.probabilities,
+                place=place,
+                name=found.clips[place].name,
+                label=found.clips[place].genre,
+                suggested=by_place[place].suggested if by_place else "",
+                doubt=by_place[place].doubt if by_place else None,
+                artist=session.artist(place),
+                decision=session.decisions.get(place, ""),
             )
-            for one in suspects
+            for place in places
         ]
-        labelled = {decision.label for decision in decisions if decision}
-        return Opened(sorted({row.label for row in rows} | labelled), rows)
+        return Opened(session.genres, rows, ranked, session.reason if session.teaches else "", not found.is_pack)
 
-    def _decide(self, place: int, label: str, who: str) -> Decided:
-        from core.labelling.overlay import path_in
+    def _progress(self) -> dict[str, Any]:
+        def report(what: str) -> Any:
+            return lambda done, total, *_: self._channel.send(Progress(what, done, total)) if done % 20 == 0 else None
 
-        clip = self._found.clips[place]
-        path = path_in(self._found.root, clip)
-        before = self._overlay.current().get((path, clip.content))
-        self._overlay.decide(clip, path, label, before.label if before else clip.genre, who)
-        return Decided(place, label)
+        return {
+            "on_scanning": report("files scanned"),
+            "on_features": report("spectrograms"),
+            "on_embedded": report("embeddings"),
+        }
 
-    def _undo(self) -> Decided:
-        from core.labelling.overlay import path_in
+    def _examples(self, data: Path) -> Ranked:
+        from core.labelling.embedding import embed_dataset
 
-        back = self._overlay.undo()
-        if back is None:
-            return Decided(None, "")
-        clips, root = self._found.clips, self._found.root
-        place = next(i for i, clip in enumerate(clips) if (path_in(root, clip), clip.content) == back[:2])
-        return Decided(place, "" if back.label == clips[place].genre else back.label)
+        self._session.add_examples(embed_dataset(data, **self._progress()))
+        return _plain(self._session.rank())
+
+    def _ranked(self, towards: str | None) -> Ranked | None:
+        return _plain(self._session.rank(towards)) if self._session.teaches else None
 
     def _look(self, place: int) -> Looked:
-        import numpy as np
-
-        from core.labelling.similar import nearest
-
-        clips, embeddings_NWF = self._found.clips, self._found.embeddings_NWF
-        labels_N = np.unique([clip.genre for clip in clips], return_inverse=True)[1]
-        near = nearest(
-            embeddings_NWF[place], embeddings_NWF, labels_N, self._groups, group=self._groups[place], top=NEIGHBOURS + 1
-        )
-        others = [one.place for one in near if clips[one.place].content != clips[place].content]
-        bands, image = (0, b"") if self._found.is_pack else self._picture(place)
-        return Looked(place, others[:NEIGHBOURS], bands, image)
+        session = self._session
+        prediction = session.prediction(place)
+        neighbours = session.neighbours(place, NEIGHBOURS)
+        try:
+            bands, image = (0, b"") if session.found.is_pack else self._picture(place)
+        except UserError as error:
+            bands, image = 0, b""
+            prediction = msgspec.structs.replace(prediction, warning=str(error))
+        return Looked(place, prediction, neighbours, bands, image)
 
     def _picture(self, place: int) -> tuple[int, bytes]:
-        from core.audio.errors import AudioError
         from core.audio.files.decode import decode
         from core.features.display_spectrogram import Picture
 
-        try:
-            y, rate = decode(self._found.clips[place].path, duration=self._found.settings.seconds)
-        except AudioError as error:
-            raise UserError(f"{self._found.clips[place].name} {error.reason}") from error
+        found = self._session.found
+        y, rate = decode(found.clips[place].path, duration=found.settings.seconds)
         picture = Picture(rate)
         picture.push(y)
         image = picture.image()
         return len(image), image.tobytes()
 
-    def _play(self, place: int | None) -> Playing:
+    def _play(self, place: int | None, start_s: float) -> Playing:
         from core.audio.playback import Player
 
-        if place is not None and self._found.is_pack:
-            raise UserError("A feature pack holds no audio, so there is nothing to hear.")
+        if place is not None and self._session.found.is_pack:
+            raise UserError("A feature pack holds no audio to play: open the folder of audio instead.")
         self._player = self._player or Player()
+        self._playing = None
         if place is None:
             self._player.stop()
         else:
-            self._player.play(self._found.clips[place].path)
+            self._player.play(self._session.found.clips[place].path, start_s)
+            self._playing = place
         return Playing(place)
+
+    def _make(self, runs_dir: Path) -> Made:
+        from core.labelling.make_model import make_model
+
+        made = make_model(self._session.found, self._session.labels(), runs_dir)
+        return Made(made.run.name, made.clips, made.accuracy, made.seconds)
+
+
+def _plain(ranking: "Ranking") -> Ranked:
+    return Ranked(*ranking)
 
 
 def main() -> None:
     tune_process()
+    # A refit is too small for two threads: sharing it out takes longer than the arithmetic.
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     channel = WorkerChannel()
     channel.serve(Request, LabelWorker(channel).answer)
 

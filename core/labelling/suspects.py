@@ -7,11 +7,11 @@ import numpy as np
 import torch
 
 from core.dataset.clip import Clip, OnNote
+from core.dataset.labels.decisions import current, labels_with, read_overlay
 from core.dataset.load import load_features
 from core.dataset.scan import Scan
 from core.labelling.doubt import Probabilities, doubt_of, groups_of, out_of_fold
 from core.labelling.embedding import EmbeddedSet
-from core.labelling.overlay import current, labels_with, read_overlay
 from core.training.checkpoint import load_model
 from core.training.evaluation.evaluate import check_front_end, embedded, logits_of
 from core.util.device import choose_device

@@ -7,82 +7,172 @@ Scheffer, Decomain & Wrobel 2001), preferably of a genre with few labels so far,
 Shapes: N clips of the pool, W windows of each, F statistics, C genres, K labelled clips.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 from scipy.linalg import cho_factor, cho_solve  # type: ignore[import-untyped]
 
+from core.labelling.doubt import FOLDS, Probabilities
 from core.labelling.embedding import Floats
-from core.labelling.expert import FARTHEST, FLATTEST, SHRINKAGE, softmax
+from core.labelling.expert import FARTHEST, FLATTEST, SHRINKAGE, Labels, softmax
+from core.training.evaluation.significance import interval_of_share
 
+LEAST_JUDGED = 10
+"""Labelled clips from which on an accuracy says something."""
 GAIN = 3.0
 """Standard deviations of logits → natural logarithms of probabilities; only order and display depend on it."""
+
+
+class Discriminant(NamedTuple):
+    """Weights (F, C) and biases (C,) of a linear discriminant, and how many clips each genre was fitted to, (C,)."""
+
+    weight_FC: Floats
+    bias_C: Floats
+    counts_C: Labels
+
+    @classmethod
+    def fit(cls, windows_KWF: Floats, labels_K: Labels, genres: int) -> "Discriminant":
+        """Fits to all windows; every genre counts the same. Each of the ``genres`` has at least one clip."""
+        counts_C = np.bincount(labels_K, minlength=genres)
+        means_CF = np.stack([windows_KWF[labels_K == genre].mean((0, 1)) for genre in range(genres)])
+        within_KWF = (windows_KWF - means_CF[labels_K][:, None]) / np.sqrt(counts_C[labels_K])[:, None, None]
+        within_BF = within_KWF.reshape(-1, within_KWF.shape[2]) * np.float32(
+            (1 / (genres * windows_KWF.shape[1])) ** 0.5
+        )
+        diagonal_F = SHRINKAGE * np.maximum((within_BF**2).sum(0), 1e-3)
+        share = 1 - SHRINKAGE
+        if len(within_BF) < within_BF.shape[1]:
+            # Few windows: the inverse of the diagonal and a matrix of their rank (Woodbury 1950).
+            scaled_BF = within_BF / diagonal_F
+            inner_BB = np.eye(len(within_BF), dtype=np.float32) / np.float32(share) + scaled_BF @ within_BF.T
+            weight_FC = (means_CF / diagonal_F).T
+            weight_FC = weight_FC - scaled_BF.T @ cho_solve(cho_factor(inner_BB), within_BF @ weight_FC)
+        else:
+            covariance_FF = share * (within_BF.T @ within_BF)
+            covariance_FF[np.diag_indices_from(covariance_FF)] += diagonal_F
+            weight_FC = cho_solve(cho_factor(covariance_FF), means_CF.T)
+        weight_FC = weight_FC.astype(np.float32)
+        return cls(weight_FC, -0.5 * (weight_FC.T * means_CF).sum(1), counts_C)
+
+    def logits(self, clips_NF: Floats) -> Floats:
+        """(N, C)."""
+        logits_NC: Floats = clips_NF @ self.weight_FC + self.bias_C
+        return logits_NC
+
+
+class Accuracy(NamedTuple):
+    """Of labelled clips, by discriminants that were fitted without them; its 95% interval."""
+
+    share: float
+    low: float
+    high: float
+    clips: int
 
 
 class Teacher:
     """A pool of clips, and what labels teach about it. All that does not depend on labels is computed once."""
 
-    def __init__(self, embeddings_NWF: Floats) -> None:
+    def __init__(self, embeddings_NWF: Floats, examples_NWF: Floats | None = None, taught: Sequence[str] = ()) -> None:
+        """
+        Args:
+            embeddings_NWF: of the pool.
+            examples_NWF: of clips of other datasets, whose genres are ``taught``.
+        """
         flat_BF = embeddings_NWF.reshape(-1, embeddings_NWF.shape[2])
         self._mean_F, std_F = flat_BF.mean(0), flat_BF.std(0)
         self._std_F = np.where(std_F > FLATTEST, std_F, np.inf).astype(np.float32)
         self._windows_NWF = self._clipped(embeddings_NWF)
         self._clips_NF = self._windows_NWF.mean(1)
+        self._examples_NWF = self._windows_NWF[:0] if examples_NWF is None else self._clipped(examples_NWF)
+        self._taught = list(taught)
         self._seen: set[int] = set()
-        self._weight_FC = np.zeros((embeddings_NWF.shape[2], 0), dtype=np.float32)
-        self._bias_C = np.zeros(0, dtype=np.float32)
-        self._counts_C = np.zeros(0, dtype=np.int64)
+        self._fitted: Discriminant | None = None
         self.genres: list[str] = []
 
     def fit(self, labels: Mapping[int, str]) -> None:
-        """Refits to ``labels``, place in the pool → genre."""
-        self.genres = sorted(set(labels.values()))
+        """Refits to ``labels``, place in the pool → genre, and the examples."""
         self._seen = set(labels)
-        if not self.genres:
-            return
-        places_K = np.array(list(labels))
-        labels_K = np.array([self.genres.index(genre) for genre in labels.values()])
-        windows_KWF = self._windows_NWF[places_K]
-        counts_C = np.bincount(labels_K)
-        means_CF = np.stack([windows_KWF[labels_K == genre].mean((0, 1)) for genre in range(len(self.genres))])
-        within_KWF = (windows_KWF - means_CF[labels_K][:, None]) / np.sqrt(counts_C[labels_K])[:, None, None]
-        within_BF = within_KWF.reshape(-1, within_KWF.shape[2])
-        covariance_FF = within_BF.T @ within_BF / (len(counts_C) * windows_KWF.shape[1])
-        shrunk_FF = (1 - SHRINKAGE) * covariance_FF
-        shrunk_FF[np.diag_indices_from(shrunk_FF)] += SHRINKAGE * np.maximum(covariance_FF.diagonal(), 1e-3)
-        self._weight_FC = cho_solve(cho_factor(shrunk_FF), means_CF.T).astype(np.float32)
-        self._bias_C = -0.5 * (self._weight_FC.T * means_CF).sum(1)
-        self._counts_C = counts_C
+        self.genres = sorted({*labels.values(), *self._taught})
+        self._fitted = self._discriminant(labels, self.genres) if self.genres else None
+
+    def _discriminant(self, labels: Mapping[int, str], genres: Sequence[str]) -> Discriminant:
+        index = {genre: i for i, genre in enumerate(genres)}
+        windows_KWF = np.concatenate([self._windows_NWF[list(labels)], self._examples_NWF])
+        labels_K = np.array([index[genre] for genre in [*labels.values(), *self._taught]])
+        return Discriminant.fit(windows_KWF, labels_K, len(genres))
 
     def logits(self, embeddings_NWF: Floats | None = None) -> Floats:
-        """(N, C) for the pool, or for other clips."""
+        """(N, C) for the pool, or for other clips; no genres before the first label."""
         clips_NF = self._clips_NF if embeddings_NWF is None else self._clipped(embeddings_NWF).mean(1)
-        logits_NC: Floats = clips_NF @ self._weight_FC + self._bias_C
-        return logits_NC
+        return np.zeros((len(clips_NF), 0), np.float32) if self._fitted is None else self._fitted.logits(clips_NF)
 
-    def probabilities(self) -> npt.NDArray[np.float64]:
+    def probabilities(self) -> Probabilities:
         """(N, C) for the pool."""
         logits_NC = self.logits()
-        centred_NC = logits_NC - logits_NC.mean(1, keepdims=True)
-        return softmax(GAIN * centred_NC / max(float(centred_NC.std()), 1e-9))
+        return self._softmax(logits_NC, logits_NC) if logits_NC.size else logits_NC.astype(np.float64)
 
-    def order(self, towards: str | None = None) -> list[int]:
-        """The unlabelled clips, the most helpful first; with ``towards`` those most likely of that genre."""
-        if not self.genres:
+    def windows(self, place: int) -> Probabilities:
+        """(W, C) of the windows of one clip of the pool."""
+        if self._fitted is None:
+            return np.zeros((len(self._windows_NWF[place]), 0))
+        return self._softmax(self._fitted.logits(self._windows_NWF[place]), self.logits())
+
+    @staticmethod
+    def _softmax(logits_NC: Floats, pool_NC: Floats) -> Probabilities:
+        spread = float((pool_NC - pool_NC.mean(1, keepdims=True)).std())
+        return softmax(GAIN * (logits_NC - logits_NC.mean(1, keepdims=True)) / max(spread, 1e-9))
+
+    def order(self, towards: str | None = None, probabilities_NC: Probabilities | None = None) -> list[int]:
+        """The unlabelled clips, the most helpful first; with ``towards`` those most likely of that genre.
+
+        Args:
+            probabilities_NC: as `probabilities` gave them, where they are known.
+        """
+        if self._fitted is None:
             return self._by_typicality()
-        probabilities_NC = self.probabilities()
+        if probabilities_NC is None:
+            probabilities_NC = self.probabilities()
         if towards in self.genres:
             rank_N = probabilities_NC[:, self.genres.index(towards)]
         else:
             best_N2 = np.sort(probabilities_NC, axis=1)[:, -2:]
             unsure_N = 1 - (best_N2[:, -1] - best_N2[:, 0] if len(self.genres) > 1 else 0)
-            rank_N = unsure_N / np.sqrt(self._counts_C[probabilities_NC.argmax(1)])
-        return [int(i) for i in np.argsort(-rank_N, kind="stable") if int(i) not in self._seen]
+            rank_N = unsure_N / np.sqrt(self._fitted.counts_C[probabilities_NC.argmax(1)])
+        return [i for i in np.argsort(-rank_N, kind="stable").tolist() if i not in self._seen]
+
+    def accuracy(self, labels: Mapping[int, str], groups: Sequence[int]) -> Accuracy | None:
+        """How many of the labelled clips are recognised by a teacher that does not know their labels.
+
+        Args:
+            groups: a number for each clip of the pool; clips of one group are held out together.
+
+        Returns:
+            None with fewer than `LEAST_JUDGED` clips of two genres.
+        """
+        if len(labels) < LEAST_JUDGED or len(set(labels.values())) < 2:
+            return None
+        by_genre = sorted(labels, key=lambda place: labels[place])  # dealt out, so that folds have alike genres
+        fold_of: dict[int, int] = {}
+        for number, place in enumerate(by_genre):
+            fold_of.setdefault(groups[place], number % FOLDS)
+        right = 0
+        for fold in range(FOLDS):
+            held = [place for place in labels if fold_of[groups[place]] == fold]
+            rest = {place: genre for place, genre in labels.items() if fold_of[groups[place]] != fold}
+            genres = sorted({*rest.values(), *self._taught})
+            if not held or not genres:
+                continue
+            best_H = self._discriminant(rest, genres).logits(self._clips_NF[held]).argmax(1)
+            right += sum(genres[best] == labels[place] for best, place in zip(best_H.tolist(), held, strict=True))
+        share = right / len(labels)
+        interval = interval_of_share(share, len(labels))
+        return Accuracy(share, interval.low, interval.high, len(labels))
 
     def _by_typicality(self) -> list[int]:
         """Before any label: the clips nearest to the middle of all."""
-        return [int(i) for i in np.argsort(np.linalg.norm(self._clips_NF - self._clips_NF.mean(0), axis=1))]
+        distance_N = np.linalg.norm(self._clips_NF - self._clips_NF.mean(0), axis=1)
+        return [i for i in np.argsort(distance_N).tolist() if i not in self._seen]
 
     def _clipped(self, embeddings_NWF: Floats) -> Floats:
         clipped: Floats = FARTHEST * np.tanh((embeddings_NWF - self._mean_F) / self._std_F / FARTHEST)

@@ -39,8 +39,8 @@ def add_suspects_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def suspects(args: argparse.Namespace) -> int:
+    from core.dataset.labels.decisions import is_overlay
     from core.inference.find_model import find_model
-    from core.labelling.overlay import is_overlay
     from core.labelling.suspects import find_suspects
 
     top = TOP_SUSPECTS if args.top is None else args.top
@@ -117,19 +117,20 @@ def add_labels_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def labels(args: argparse.Namespace) -> int:
+    from core.dataset.labels import decisions as made
     from core.dataset.scan import survey
-    from core.labelling import overlay
+    from core.labelling.overlay import merged, revert
 
-    decisions = overlay.merged(*(overlay.read_overlay(path) for path in args.decisions))
+    decisions = merged(*(made.read_overlay(path) for path in args.decisions))
     if args.act == "revert":
         for path in args.decisions:
-            print_note(f"{path}: {overlay.revert(path):,} labels taken back")
+            print_note(f"{path}: {revert(path):,} labels taken back")
         return DONE
     found = survey(args.data, labels=label_settings(args), on_progress=Progress("files scanned"))
     for note in [found.label_source, *found.notes]:
         print_note(note)
-    clips, current = found.clips, overlay.current(decisions)
-    decided = overlay.labels_with(clips, found.root, current)
+    clips, current = found.clips, made.current(decisions)
+    decided = made.labels_with(clips, found.root, current)
     changed = [(clip, label) for clip, label in zip(clips, decided, strict=True) if label != clip.genre]
     known = {clip.content for clip in clips}
     if strangers := [decision for decision in current.values() if decision.content not in known]:
@@ -146,7 +147,7 @@ def labels(args: argparse.Namespace) -> int:
         return DONE
     out = args.out or Path("labelled.csv")
     rows: list[list[Any]] = [["path", "genre"]]
-    rows += [[overlay.path_in(found.root, clip), label] for clip, label in zip(clips, decided, strict=True) if label]
+    rows += [[made.path_in(found.root, clip), label] for clip, label in zip(clips, decided, strict=True) if label]
     from core.util.atomic import write_output
 
     with writing(out):

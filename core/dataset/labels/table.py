@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from core.dataset.clip import DatasetError, Excluded
+from core.dataset.labels.decisions import DECISION_COLUMNS
 from core.dataset.labels.files import SPLIT_NAMES, TABLE_SUFFIXES, LabelledFile, Labels, entries, find_audio
 from core.dataset.labels.genres import genres_in
 from core.dataset.labels.tree import GenreTree
@@ -12,8 +13,6 @@ from core.util.text import printable
 
 FIRST_NAMES = ("metadata", "labels", "tracks", "annotations", "index")
 """Stems of the tables that are tried first, and the only ones that are looked for above the audio."""
-DECISION_COLUMNS = ("path", "content", "label", "previous", "time", "who")
-"""Columns of a file of label decisions (`core.labelling.overlay`), which is no source by itself."""
 SPLIT_STEM = "split"
 """A table that divides the files; it may repeat their genres, and is no source of them unless it is named."""
 LARGEST_FOUND = 200_000_000

@@ -9,18 +9,16 @@ from pathlib import Path
 import pytest
 
 from core.dataset.clip import Clip
-from core.labelling.overlay import (
-    COLUMNS,
+from core.dataset.labels.decisions import (
+    DECISION_COLUMNS,
     EXCLUDED,
     Decision,
-    Overlay,
     current,
     decided,
     labels_with,
-    merged,
     read_overlay,
-    revert,
 )
+from core.labelling.overlay import Overlay, merged, revert
 from core.util.errors import UserError
 
 ROOT = Path("/music")
@@ -41,9 +39,13 @@ def test_decisions_are_kept_and_undone_one_by_one(tmp_path: Path) -> None:
     assert labels_with([ONE, TWO], ROOT, overlay.current()) == ['punk, "new"', None]
     assert labels_with([ONE, TWO], ROOT, current(read_overlay(overlay.path))) == ['punk, "new"', None]
     for expected in (['punk, "new"', "rock"], ["metal", "rock"], ["rock", "rock"]):
-        assert overlay.undo() is not None
+        assert len(overlay.undo()) == 1
         assert labels_with([ONE, TWO], ROOT, overlay.current()) == expected
-    assert overlay.undo() is None
+    assert overlay.undo() == []
+    overlay.decide_all([(ONE, "rock/one.au", "rock"), (TWO, "rock/two.au", "rock")], "pop")
+    assert labels_with([ONE, TWO], ROOT, overlay.current()) == ["pop", "pop"]
+    assert len(overlay.undo()) == 2
+    assert labels_with([ONE, TWO], ROOT, overlay.current()) == ["rock", "rock"]
     overlay.close()
 
 
@@ -128,4 +130,4 @@ def test_a_killed_session_loses_at_most_the_decision_in_progress(tmp_path: Path)
     kept = [decision.path for decision in read_overlay(path)]
     assert kept[: len(said)] == [f"rock/{i}.au" for i in said]
     assert len(kept) <= len(said) + 1
-    assert path.read_text().startswith(",".join(COLUMNS) + "\n")
+    assert path.read_text().startswith(",".join(DECISION_COLUMNS) + "\n")

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from core.dataset.scan import survey
-from core.labelling.overlay import EXCLUDED, Overlay
+from core.dataset.labels.decisions import EXCLUDED
+from core.labelling.overlay import Overlay
 from tests.support.folders import genre_folder
 from tests.support.small_model import shared_model, shared_sounds
 from tui.cli import main

@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 from core.dataset.scan import survey
-from core.labelling.overlay import EXCLUDED, labels_with, read_overlay
-from core.labelling.overlay import current as current_decisions
+from core.dataset.labels.decisions import EXCLUDED, labels_with, read_overlay
+from core.dataset.labels.decisions import current as current_decisions
 from tests.support.folders import genre_folder
 from tests.support.pilot import text, until, until_shown
 from tui.app import GenreApp

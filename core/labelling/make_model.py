@@ -1,0 +1,114 @@
+"""A model from labels in about a second: the experts of ``ensemble_cnn`` in closed form, without its network.
+
+The embeddings of the clips are the statistics that the experts are fitted to, so no audio is read again. The model is
+kept as a run, which Classify, Listen and the commands find like any other.
+
+Shapes: I clips, W windows of each, F statistics, C genres.
+"""
+
+import time
+from collections import Counter
+from collections.abc import Mapping
+from pathlib import Path
+from typing import NamedTuple
+
+import msgspec
+import torch
+
+from core.dataset.split import Split
+from core.labelling.embedding import WINDOW_SECONDS, EmbeddedSet
+from core.models.networks.ensemble_cnn import EnsembleCNN
+from core.runs.directory import create
+from core.runs.folder import RunFolder, dataset_name
+from core.runs.journal.events import CheckpointSaved, DatasetScanned, RunFinished
+from core.training.checkpoint import ModelCheckpoint, build_network, write_model
+from core.training.loop.calibration import fit_temperature
+from core.training.loop.inner_folds import inner_folds
+from core.training.recipe import Recipe, to_dict
+from core.training.run.event_logger import EventLogger, run_started
+from core.training.training_set import training_set
+from core.util.errors import UserError
+
+KIND = "labels"
+"""What its run is called after the dataset."""
+OPTIONS = {"width": 1, "network_weight": 0.0}
+"""Of the network, which has no say."""
+
+
+class MadeModel(NamedTuple):
+    """``accuracy`` is of the labelled clips, by experts fitted without their groups; None for too few to say."""
+
+    run: RunFolder
+    accuracy: float | None
+    clips: int
+    seconds: float
+
+
+def make_model(found: EmbeddedSet, labels: Mapping[int, str], runs_dir: Path) -> MadeModel:
+    """A finished run in ``runs_dir`` whose model knows ``labels``, place in the dataset → genre.
+
+    Raises:
+        UserError: there are fewer than two genres, or the run cannot be written.
+    """
+    began = time.perf_counter()
+    genres = sorted(set(labels.values()))
+    if len(genres) < 2:
+        raise UserError("A model needs labels of at least two genres.")
+    places = sorted(labels)
+    clips = [found.clips[place] for place in places]
+    recipe = Recipe(
+        data=str(found.root),
+        preset=KIND,
+        model="ensemble_cnn",
+        model_options=dict(OPTIONS),
+        front_end=found.settings,
+        crop_seconds=min(WINDOW_SECONDS, found.settings.seconds),
+        spectrograms=False,
+    )
+    network = build_network(recipe, len(genres))
+    assert isinstance(network, EnsembleCNN)
+    labels_I = torch.tensor([genres.index(labels[place]) for place in places])
+    features_IWF = torch.from_numpy(found.embeddings_NWF[places]).double()
+    held_IC = network.experts.fit_measured(features_IWF, features_IWF, labels_I, inner_folds(clips))
+    temperature, accuracy = 1.0, None
+    if held_IC is not None:
+        temperature = fit_temperature(held_IC, labels_I)
+        accuracy = float((held_IC.argmax(1) == labels_I).double().mean())
+    everything = Split(train=list(range(len(clips))), valid=[], test=[])
+    model = ModelCheckpoint(
+        weights=network.state_dict(),
+        recipe=recipe,
+        genres=genres,
+        calibration={"temperature": temperature},
+        epoch=0,
+        val_accuracy=accuracy or 0.0,
+        dataset=training_set(dataset_name(found.root), str(found.root), clips, everything),
+    )
+    run = create(runs_dir, to_dict(recipe), dataset_name(found.root), KIND)
+    try:
+        write_model(run.best_model_path, model)
+    except OSError as error:
+        raise UserError(f"The model cannot be written to {run.path}: {error.strerror or error}.") from error
+    seconds = time.perf_counter() - began
+    _tell(run, model, [labels[place] for place in places], sum(clip.duration_s for clip in clips), seconds)
+    return MadeModel(run, accuracy, len(clips), seconds)
+
+
+def _tell(run: RunFolder, model: ModelCheckpoint, labels: list[str], seconds_of_sound: float, seconds: float) -> None:
+    """The journal of a run that is over."""
+    with EventLogger(run) as logger:
+        started = run_started(model.recipe, "cpu", "closed form")
+        logger.emit(msgspec.structs.replace(started, epochs=0))
+        logger.emit(
+            DatasetScanned(
+                genres=model.genres,
+                clips=dict(sorted(Counter(labels).items())),
+                parts={"train": len(labels), "valid": 0, "test": 0},
+                hours=seconds_of_sound / 3600,
+                labels="labels: given on the Label screen",
+            )
+        )
+        path, accuracy = run.best_model_path.name, model.val_accuracy
+        logger.emit(CheckpointSaved(what="best", path=path, epoch=0, val_accuracy=accuracy))
+        message = f"Fitted to {len(labels):,} labels in closed form; the accuracy is out of fold."
+        logger.emit(RunFinished(seconds=seconds, best_epoch=0, best_val_accuracy=accuracy, message=message))

@@ -1,0 +1,218 @@
+"""A labelling session: a dataset, the decisions about it, and what they make of the order of its clips.
+
+A dataset with labels is shown by doubt. One without is taught: each label refits a `Teacher`, which says what to label
+next. Shapes: N clips, W windows of each, C genres.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from core.dataset.clip import Clip
+from core.dataset.labels.decisions import EXCLUDED, Decision, decided, path_in
+from core.inference.types import MergedSegment, Prediction, Segment, rounded
+from core.labelling.doubt import ARTIST, groups_of
+from core.labelling.embedding import WINDOW_SECONDS, WINDOWS, EmbeddedSet
+from core.labelling.overlay import Overlay
+from core.labelling.similar import nearest
+from core.labelling.suspects import Suspect, find_suspects
+from core.labelling.teach import Accuracy, Teacher
+from core.util.errors import UserError
+
+
+class Ranking(NamedTuple):
+    """Clips without a decision, the most helpful first; for every clip of the dataset the likeliest genre."""
+
+    order: list[int]
+    suggested: list[str]
+    confidence: list[float]
+
+
+class LabelSession:
+    """One dataset and one overlay. Places are positions in ``found.clips``."""
+
+    def __init__(self, found: EmbeddedSet, overlay: Path) -> None:
+        """
+        Raises:
+            UserError: the overlay cannot be opened, or is another kind of file.
+        """
+        self.found = found
+        self.groups = groups_of(found.clips, None)
+        self._overlay = Overlay(overlay)
+        self._steps: list[dict[int, str]] = []
+        """For each step its places and their decisions before; an empty one is none."""
+        self._place = {(path_in(found.root, clip), clip.content): i for i, clip in enumerate(found.clips)}
+        self.decisions = {
+            place: decision.label
+            for place, decision in enumerate(decided(found.clips, found.root, self._overlay.current()))
+            if decision is not None and not _is_undone(decision, found.clips[place])
+        }
+        self.suspects: list[Suspect] = []
+        self.reason = "the files have no labels"
+        """Why clips cannot be ordered by doubt."""
+        if all(clip.genre for clip in found.clips):
+            try:
+                self.suspects = find_suspects(found)
+            except UserError as error:
+                self.reason = str(error)
+        self._by_place = {suspect.place: suspect for suspect in self.suspects}
+        self._examples: EmbeddedSet | None = None
+        self.teacher = Teacher(found.embeddings_NWF)
+
+    @property
+    def teaches(self) -> bool:
+        return not self.suspects
+
+    @property
+    def genres(self) -> list[str]:
+        """Of the dataset, the examples and the decisions, in alphabetical order."""
+        examples = self._examples.clips if self._examples else []
+        given = {clip.genre for clip in [*self.found.clips, *examples]}
+        return sorted((given | set(self.decisions.values())) - {"", EXCLUDED})
+
+    def labels(self) -> dict[int, str]:
+        """Place → present label; clips that are excluded or have none are not there."""
+        present = {place: clip.genre for place, clip in enumerate(self.found.clips)} | self.decisions
+        return {place: label for place, label in present.items() if label and label != EXCLUDED}
+
+    def close(self) -> None:
+        self._overlay.close()
+
+    # Deciding
+
+    def decide(self, places: Sequence[int], label: str, who: str = "key") -> None:
+        """Gives clips a label, or excludes them, in one step.
+
+        Raises:
+            UserError: it cannot be written.
+        """
+        clips = [self.found.clips[place] for place in places]
+        before = [self.decisions.get(place, clip.genre) for place, clip in zip(places, clips, strict=True)]
+        rows = [(clip, path_in(self.found.root, clip), old) for clip, old in zip(clips, before, strict=True)]
+        self._overlay.decide_all(rows, label, who)
+        self._steps.append({place: self.decisions.get(place, "") for place in places})
+        self.decisions |= dict.fromkeys(places, label)
+
+    def undo(self) -> dict[int, str]:
+        """Takes back the last step of this session; returns its places and their decisions before.
+
+        Raises:
+            UserError: it cannot be written.
+        """
+        if not self._steps:
+            return {}
+        self._overlay.undo()
+        step = self._steps.pop()
+        for place, decision in step.items():
+            if decision:
+                self.decisions[place] = decision
+            else:
+                del self.decisions[place]
+        return step
+
+    # Teaching
+
+    def add_examples(self, examples: EmbeddedSet) -> None:
+        """Teaches the labelled clips of another dataset too.
+
+        Raises:
+            UserError: their spectrograms have another number of bands.
+        """
+        if examples.embeddings_NWF.shape[1:] != self.found.embeddings_NWF.shape[1:]:
+            raise UserError(f"{examples.root} has spectrograms of another size: choose a dataset with audio.")
+        self._examples = examples
+        genres = [clip.genre for clip in examples.clips]
+        self.teacher = Teacher(self.found.embeddings_NWF, examples.embeddings_NWF, genres)
+
+    def rank(self, towards: str | None = None) -> Ranking:
+        """Refits to the present labels; with ``towards`` clips that are most likely of that genre come first."""
+        self.teacher.fit(self.labels())
+        probabilities_NC = self.teacher.probabilities()
+        order = [place for place in self.teacher.order(towards, probabilities_NC) if place not in self.decisions]
+        if not probabilities_NC.shape[1]:
+            return Ranking(order, [""] * len(self.found.clips), [0.0] * len(self.found.clips))
+        best_N = probabilities_NC.argmax(1)
+        names = np.array(self.teacher.genres, dtype=object)[best_N].tolist()
+        return Ranking(order, names, probabilities_NC.max(1).round(3).tolist())
+
+    def accuracy(self) -> Accuracy | None:
+        """Of the decided labels, out of fold."""
+        return self.teacher.accuracy(self.labels(), self.groups)
+
+    # One clip
+
+    def neighbours(self, place: int, top: int) -> list[int]:
+        """The clips that sound most like one, other artists first; copies of it are left out."""
+        clips, embeddings_NWF = self.found.clips, self.found.embeddings_NWF
+        present = self.labels()
+        labels_N = np.unique([present.get(i, "") for i in range(len(clips))], return_inverse=True)[1]
+        near = nearest(
+            embeddings_NWF[place], embeddings_NWF, labels_N, self.groups, group=self.groups[place], top=top + 10
+        )
+        others = [one.place for one in near if clips[one.place].content != clips[place].content]
+        return others[:top]
+
+    def prediction(self, place: int) -> Prediction:
+        """What the other clips' labels say about one: its probabilities and those of its windows."""
+        clip, suspect = self.found.clips[place], self._by_place.get(place)
+        teacher = self.teacher
+        if suspect is not None:
+            group = self.groups[place]
+            teacher.fit({i: label for i, label in self.labels().items() if self.groups[i] != group})
+        windows_WC = teacher.windows(place)
+        if not windows_WC.shape[1]:
+            return Prediction(
+                path=clip.name, genre="", probability=0, probabilities={}, duration_s=clip.duration_s, uncertain=True
+            )
+        mean_C = windows_WC.mean(0)
+        own = dict(zip(teacher.genres, mean_C.tolist(), strict=True))
+        probabilities = rounded(suspect.probabilities if suspect else own)
+        best = suspect.suggested if suspect else max(own, key=lambda genre: own[genre])
+        segments = _segments(windows_WC.tolist(), teacher.genres, min(clip.duration_s, self.found.settings.seconds))
+        return Prediction(
+            path=clip.name,
+            genre=best,
+            probability=probabilities[best],
+            probabilities=probabilities,
+            duration_s=clip.duration_s,
+            segments=segments,
+            stretches=_stretches(segments),
+        )
+
+    def artist(self, place: int) -> str:
+        return self.found.clips[place].columns.get(ARTIST, "")
+
+
+def _is_undone(decision: Decision, clip: Clip) -> bool:
+    return decision.who == "undo" and decision.label == clip.genre
+
+
+def _segments(windows: list[list[float]], genres: list[str], seconds: float) -> list[Segment]:
+    length = min(seconds, WINDOW_SECONDS)
+    segments = []
+    for number, probabilities in enumerate(windows):
+        start = (seconds - length) * number / max(1, WINDOWS - 1)
+        named = rounded(dict(zip(genres, probabilities, strict=True)))
+        genre = max(named, key=lambda one: named[one])
+        segments.append(Segment(start_s=start, end_s=start + length, genre=genre, probabilities=named))
+    return segments
+
+
+def _stretches(segments: list[Segment]) -> list[MergedSegment]:
+    """Segments of one genre in a row, each from the middle of its overlap with the one before."""
+    merged: list[MergedSegment] = []
+    for number, segment in enumerate(segments):
+        start = segment.start_s if number == 0 else (segments[number - 1].end_s + segment.start_s) / 2
+        probability = segment.probabilities[segment.genre]
+        if merged and merged[-1].genre == segment.genre:
+            start, probability = merged[-1].start_s, max(merged[-1].probability, probability)
+            merged.pop()
+        elif merged:
+            last = merged.pop()
+            merged.append(
+                MergedSegment(start_s=last.start_s, end_s=start, genre=last.genre, probability=last.probability)
+            )
+        merged.append(MergedSegment(start_s=start, end_s=segment.end_s, genre=segment.genre, probability=probability))
+    return merged
