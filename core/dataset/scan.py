@@ -182,7 +182,7 @@ def _decided(
     kept = [(clip, genre) for clip, genre in zip(clips, names, strict=True) if genre]
     if not kept:
         raise DatasetError(f"No file of {printable(found.root)} has a label in {printable(labels.source)}.")
-    changed = sum(clip.genre != genre for clip, genre in zip(clips, names, strict=True))
+    changed = sum(clip.genre != genre for clip, genre in kept)
     if not is_pack(found.root):
         relative = [path_in(found.root, clip) for clip, _ in kept]
         shown = _names(relative, [genre for _, genre in kept])
@@ -196,7 +196,7 @@ def _decided(
     contents = {clip.content for clip in [*clips, *found.clips]}
     strangers = sum(content not in contents for _, content in decisions)
     notes = [f"Decisions about {strangers:,} other files are passed over."] if strangers else []
-    description = f"{found.label_source}; {printable(labels.source)} changes {changed:,} of them"
+    description = f"{found.label_source}; {printable(labels.source)} changes {changed:,} of {len(kept):,}"
     genres = sorted({clip.genre for clip in clips})
     settings = msgspec.structs.replace(labels, digest=_digest(clips, found.root))
     return replace(

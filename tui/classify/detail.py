@@ -60,6 +60,13 @@ class SoundDetail(LinesView):
             self._window = windows_at(self._sound.prediction, self._window, by)
             self.draw()
 
+    @property
+    def window_start_s(self) -> float:
+        """Where the window under the cursor begins; 0 for the whole file."""
+        if self._window is None or self._sound is None or self._sound.prediction is None:
+            return 0.0
+        return self._sound.prediction.segments[self._window].start_s
+
     def _content(self) -> list[Content]:
         sound, width = self._sound, self.row_width
         if sound is None:

@@ -1,81 +1,133 @@
-"""The table of clips, most doubtful first."""
+"""The table of clips: most doubtful first, or in teaching the most helpful first."""
 
+from collections.abc import Sequence
 from typing import ClassVar
 
 from textual.binding import Binding
 from textual.content import Content
 from textual.message import Message
 
-from core.labelling.label_worker import Row
+from tui.label.state import Clip
 from tui.text.cells import fitted
 from tui.widgets.row_list import RowList
 
-GENRE, ARTIST, DOUBT = 12, 18, 6
-"""Cells of the columns; the name has what is left."""
-
-
-def columns(width: int) -> str:
-    """The titles above the rows."""
-    artist = f"{'artist':<{ARTIST}} " if _shows_artist(width) else ""
-    return f"{'doubt':<{DOUBT}} {'label':<{GENRE}} {'suggested':<{GENRE}} {'decision':<{GENRE}} {artist}file"
-
-
-def _shows_artist(width: int) -> bool:
-    return width >= DOUBT + 3 * GENRE + ARTIST + 24
+ARTIST, SCORE, FEWEST_NAME = 16, 5, 14
+"""Cells of columns; the name has what is left."""
+MARK = "◆"
 
 
 class ClipTable(RowList):
     BINDING_GROUP_TITLE = "The clips"
-    BINDINGS: ClassVar = [Binding("enter", "choose", "suggested", id="label.accept", tooltip="Accept the suggestion")]
+    BINDINGS: ClassVar = [
+        Binding("enter", "choose", "suggested", id="label.accept", tooltip="Accept the suggestion"),
+        Binding("left", "screen.seek(-1)", "back", show=False, key_display="←", id="label.left"),
+        Binding("right", "screen.seek(1)", "on", show=False, key_display="→", id="label.right"),
+        Binding("shift+down", "screen.mark(1)", "mark down", show=False, id="label.mark_down"),
+        Binding("shift+up", "screen.mark(-1)", "mark up", show=False, id="label.mark_up"),
+    ]
     has_cursor = True
 
     class Moved(Message):
         """Another clip is under the cursor."""
 
+    class Resized(Message):
+        """The columns lie elsewhere now, and so must their titles."""
+
     def __init__(self, *, id: str | None = None) -> None:
         super().__init__(id=id)
-        self.rows: list[Row] = []
-        self.decisions: dict[int, str] = {}
-        """The label that was decided on, by the clip's place in the dataset."""
+        self.clips: Sequence[Clip] = ()
+        self.marked: set[int] = set()
+        self.teaches = False
 
     @property
-    def current(self) -> Row | None:
-        return self.rows[self.cursor] if self.cursor < len(self.rows) else None
+    def current(self) -> Clip | None:
+        return self.clips[self.cursor] if 0 <= self.cursor < len(self.clips) else None
 
-    def show(self, rows: list[Row]) -> None:
-        """Show these rows in their order; the cursor stays on its clip."""
+    def show(self, clips: Sequence[Clip], *, to_top: bool = False) -> None:
+        """Show these clips in their order; the cursor stays on its clip unless ``to_top``."""
         on = self.current
-        self.rows = rows
-        places = [row.place for row in rows]
-        self.cursor = places.index(on.place) if on and on.place in places else 0
+        self.clips = clips
+        self.cursor = clips.index(on) if on is not None and on in clips and not to_top else 0
         self.rows_changed()
-        self.post_message(self.Moved())
+        if self.current is not on:
+            self.post_message(self.Moved())
 
     def go_to(self, place: int) -> None:
         """Put the cursor on a clip, if it is listed."""
-        for index, row in enumerate(self.rows):
-            if row.place == place:
+        for index, clip in enumerate(self.clips):
+            if clip.place == place:
                 self._move_cursor(index)
 
     def follows(self) -> bool:
         return False
 
     def row_count(self) -> int:
-        return len(self.rows)
+        return len(self.clips)
+
+    def columns(self, width: int) -> tuple[int, bool, bool]:
+        """Cells of a genre, whether given labels are shown, and whether artists are."""
+        given = not self.teaches or any(clip.label for clip in self.clips[:100])
+        artists = width >= 90 and any(clip.artist for clip in self.clips[:100])
+        left = width - SCORE - 3 - FEWEST_NAME - (ARTIST + 1) * artists
+        return max(6, min(16, left // (2 + given) - 1)), given, artists
+
+    def titles(self) -> str:
+        """The titles above the rows."""
+        genre, given, artists = self.columns(self.row_width)
+        names = [*(["given"] if given else []), "suggested", "decision"]
+        score = "sure" if self.teaches else "doubt"
+        line = f"  {fitted(score, SCORE)} " + "".join(f"{fitted(name, genre)} " for name in names)
+        return line + (f"{fitted('artist', ARTIST)} " if artists else "") + "file"
 
     def row(self, index: int, width: int) -> Content:
-        row = self.rows[index]
-        decision = self.decisions.get(row.place, "")
-        differs = row.suggested != row.label
-        artist = f"{fitted(row.artist, ARTIST)} " if _shows_artist(width) else ""
+        clip = self.clips[index]
+        genre, given, artists = self.columns(width)
+        score = "" if clip.score is None else f"{clip.score:.2f}" if self.teaches else f"{clip.score:.3f}"
+        differs = clip.suggested != clip.label
         return Content.assemble(
-            f"{row.doubt:<{DOUBT}.3f} {fitted(row.label, GENRE)} ",
-            (f"{fitted(row.suggested if differs else '', GENRE)} ", "$warn"),
-            (f"{fitted(decision, GENRE)} ", "bold $good"),
-            (artist, "$text-muted"),
-            row.name,
+            (f"{MARK} " if clip.place in self.marked else "  ", "$train"),
+            f"{fitted(score, SCORE)} ",
+            f"{fitted(clip.label, genre)} " if given else "",
+            (f"{fitted(clip.suggested if differs else '', genre)} ", "$warn"),
+            (f"{fitted(clip.decision, genre)} ", "bold $good"),
+            (f"{fitted(clip.artist, ARTIST)} " if artists else "", "$text-muted"),
+            clip.name,
         )
+
+    def on_resize(self) -> None:
+        super().on_resize()
+        self.post_message(self.Resized())
 
     def _move_cursor(self, to: int) -> None:
         super()._move_cursor(to)
         self.post_message(self.Moved())
+
+
+class Neighbours(RowList):
+    """The clips that sound most like the one under the table's cursor; enter jumps to one."""
+
+    BINDING_GROUP_TITLE = "Sounds like"
+    has_cursor = True
+
+    def __init__(self, *, id: str | None = None) -> None:
+        super().__init__(id=id)
+        self.clips: Sequence[Clip] = ()
+
+    def show(self, clips: Sequence[Clip]) -> None:
+        self.clips = clips
+        self.cursor = self.top = 0
+        self.rows_changed()
+
+    def follows(self) -> bool:
+        return False
+
+    def row_count(self) -> int:
+        return len(self.clips)
+
+    def row(self, index: int, width: int) -> Content:
+        clip = self.clips[index]
+        return Content.assemble(
+            f"{fitted(clip.decision or clip.label or '–', 12)} ",
+            (f"{fitted(clip.artist, 16)} " if clip.artist else "", "$text-muted"),
+            clip.name,
+        )

@@ -89,11 +89,12 @@ class NewRunScreen(ModeScreen):
         Binding("down", "move(1)", "next field", show=False, priority=True),
     ]
 
-    def __init__(self, data: Path | None = None, like: Path | None = None) -> None:
+    def __init__(self, data: Path | None = None, like: Path | None = None, labels: Path | None = None) -> None:
         """
         Args:
             data: the dataset; None for the settings' one, or one that is found here.
             like: the folder of a run whose recipe the form has at first.
+            labels: the table or decisions that the genres come from.
         """
         super().__init__()
         settings = self.app.settings.new_run
@@ -102,6 +103,8 @@ class NewRunScreen(ModeScreen):
         if like is not None:
             with suppress(UserError):  # its recipe cannot be read
                 self.form = RecipeForm.clone(RunFolder(like).read_recipe())
+        if labels is not None:
+            self.form = self.form.with_text("labels.source", str(labels.absolute()))
         self._initial = self.form
         self._soon: Timer | None = None
         self._start_after_scan = False

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from core.dataset.scan import survey
 from core.dataset.labels.decisions import EXCLUDED
+from core.dataset.scan import survey
 from core.labelling.overlay import Overlay
 from tests.support.folders import genre_folder
 from tests.support.small_model import shared_model, shared_sounds

@@ -2,82 +2,134 @@
 
 from pathlib import Path
 
+import numpy as np
 import pytest
+from textual.pilot import Pilot
 
+from core.dataset.labels.decisions import EXCLUDED, current, labels_with, read_overlay
 from core.dataset.scan import survey
-from core.dataset.labels.decisions import EXCLUDED, labels_with, read_overlay
-from core.dataset.labels.decisions import current as current_decisions
+from core.runs.folder import RunFolder
 from tests.support.folders import genre_folder
 from tests.support.pilot import text, until, until_shown
+from tests.support.sounds import sweep, write
 from tui.app import GenreApp
 from tui.label.screen import LabelScreen
-from tui.label.table import ClipTable
+from tui.label.table import ClipTable, Neighbours
+from tui.new_run.screen import NewRunScreen
 
 
 @pytest.fixture
-def music(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("GENRE_TUI_CACHE", str(tmp_path / "cache"))
     monkeypatch.chdir(tmp_path)
-    return genre_folder(tmp_path / "music", {"jazz": 3, "metal": 3}, seconds=2.0)
+    return tmp_path
 
 
-async def test_decisions_by_key_are_kept_and_taken_back(tmp_path: Path, music: Path) -> None:
-    app = GenreApp(tmp_path / "runs")
+async def opened(pilot: Pilot[None], data: Path) -> tuple[LabelScreen, ClipTable]:
+    await pilot.press("5")
+    await until_shown(pilot, "[5 Label]", "O opens a dataset")
+    screen = pilot.app.screen
+    assert isinstance(screen, LabelScreen)
+    screen.open_dataset(data)
+    return screen, screen.query_one(ClipTable)
+
+
+async def test_decisions_by_key_are_kept_and_taken_back(here: Path) -> None:
+    music = genre_folder(here / "music", {"jazz": 3, "metal": 3}, seconds=2.0)
+    labels = here / "labels.csv"
+    app = GenreApp(here / "runs")
     async with app.run_test(size=(120, 40)) as pilot:
-        await pilot.press("5")
-        await until_shown(pilot, "[5 Label]", "Press O and choose")
-        screen, table = app.screen, app.screen.query_one(ClipTable)
-        assert isinstance(screen, LabelScreen)
-        screen.open_dataset(music)
-        await until_shown(pilot, "6 clips", "sounds like", "a jazz", "b metal")
-        rows = list(table.rows)
-        assert [row.doubt for row in rows] == sorted((row.doubt for row in rows), reverse=True)
-        await pilot.press("b", "x", "space", "enter")
-        expected = {
-            rows[0].place: "metal",
-            rows[1].place: EXCLUDED,
-            rows[2].place: rows[2].label,
-            rows[3].place: rows[3].suggested,
-        }
-        assert table.decisions == expected
+        _, table = await opened(pilot, music)
+        await until_shown(pilot, "6 clips", "sounds like", "a jazz", "e metal")
+        clips = list(table.clips)
+        doubts = [clip.score or 0.0 for clip in clips]
+        assert doubts == sorted(doubts, reverse=True)
+        await pilot.press("e", "x", "space", "enter")
+        decided = ["metal", EXCLUDED, clips[2].label, clips[3].suggested]
+        assert [clip.decision for clip in clips[:4]] == decided
         assert table.cursor == 4
-        labels = tmp_path / "labels.csv"
         await until(pilot, lambda: labels.exists() and len(read_overlay(labels)) == 4)
         assert [decision.who for decision in read_overlay(labels)] == ["key", "key", "key", "suggestion"]
         await pilot.press("n", *"punk", "enter")
-        await until_shown(pilot, "c punk", "5 decisions")
+        await until_shown(pilot, "punk", "5 decisions")
         await pilot.press("u", "u")
         await until_shown(pilot, "3 decisions")
         await until(pilot, lambda: len(read_overlay(labels)) == 7)
+        assert [clip.decision for clip in clips[:5]] == [*decided[:3], "", ""]
     found = survey(music)
-    kept = labels_with(found.clips, found.root, current_decisions(read_overlay(labels)))
-    assert kept[rows[0].place] == "metal" and kept[rows[1].place] is None
-    assert kept[rows[3].place] == rows[3].label and kept[rows[4].place] == rows[4].label
-    again = GenreApp(tmp_path / "runs")
+    kept = labels_with(found.clips, found.root, current(read_overlay(labels)))
+    assert kept[clips[0].place] == "metal" and kept[clips[1].place] is None
+    again = GenreApp(here / "runs")
     async with again.run_test(size=(80, 24)) as pilot:
-        await pilot.press("5")
-        await until_shown(pilot, "[5 Label]")
-        screen = again.screen
-        assert isinstance(screen, LabelScreen)
-        screen.open_dataset(music)
-        await until_shown(pilot, "6 clips", EXCLUDED)
-        decisions = screen.query_one(ClipTable).decisions
-        assert {place: decisions[place] for place in (rows[0].place, rows[1].place)} == {
-            rows[0].place: "metal",
-            rows[1].place: EXCLUDED,
-        }
+        _, table = await opened(pilot, music)
+        await until_shown(pilot, "6 clips", "3 decisions", "[clips]")
+        by_place = {clip.place: clip.decision for clip in table.clips}
+        assert [by_place[clip.place] for clip in clips[:4]] == [*decided[:3], ""]
 
 
-async def test_a_folder_that_is_not_a_dataset_is_one_sentence(tmp_path: Path, music: Path) -> None:
-    (tmp_path / "empty").mkdir()
-    app = GenreApp(tmp_path / "runs")
+async def test_marks_filter_and_neighbours(here: Path) -> None:
+    music = genre_folder(here / "music", {"jazz": 3, "metal": 3}, seconds=2.0)
+    app = GenreApp(here / "runs")
+    async with app.run_test(size=(120, 40)) as pilot:
+        screen, table = await opened(pilot, music)
+        await until_shown(pilot, "6 clips")
+        await pilot.press("slash", *"metal.0000", "enter")
+        await until_shown(pilot, "3 of 6 clips")
+        metal = list(table.clips)
+        await pilot.press("V", "shift+down")
+        await until_shown(pilot, "2 marked")
+        await pilot.press("a")
+        assert [clip.decision for clip in metal] == ["jazz", "jazz", ""]
+        await pilot.press("u")
+        await until_shown(pilot, "0 decisions")
+        await pilot.press("home")
+        near = screen.query_one(Neighbours)
+        await until(pilot, lambda: len(near.clips) == 5)
+        target = near.clips[0]
+        await pilot.press("tab", "tab", "enter")
+        await until(pilot, lambda: table.current is target)
+        assert len(table.clips) == 6, "a jump leaves the filter"
+
+
+async def test_a_folder_without_labels_is_taught(here: Path) -> None:
+    music = here / "music"
+    music.mkdir()
+    rng = np.random.default_rng(0)
+    for number in range(12):
+        sound = sweep(2.0, 22_050) if number % 2 else rng.normal(0, 0.1, 44_100)
+        write(music / f"{number:02d}.wav", np.roll(sound, 500 * number).astype(np.float32), 22_050)
+    labels, app = here / "labels.csv", GenreApp(here / "runs")
+    async with app.run_test(size=(120, 40)) as pilot:
+        _, table = await opened(pilot, music)
+        await until_shown(pilot, "12 clips", "teaching")
+        for number in range(10):
+            clip = table.current
+            assert clip is not None and not clip.decision, "what helps most comes first"
+            genre = "sweeps" if int(clip.name) % 2 else "noises"
+            key = next((key for key, name in app.screen._keys.items() if name == genre), None)  # type: ignore[attr-defined]
+            await (pilot.press(key) if key else pilot.press("n", *genre, "enter"))
+            await until(pilot, lambda clip=clip, n=number: clip is not table.current and table.cursor == 0)  # type: ignore[misc]
+        await until_shown(pilot, "out of fold 100.0%", "10 labels")
+        rest = [clip for clip in table.clips if not clip.decision]
+        assert [clip.suggested for clip in rest] == ["sweeps" if int(clip.name) % 2 else "noises" for clip in rest]
+        await pilot.press("m")
+        await until_shown(pilot, "music-labels-1 made of 10 labels")
+        assert RunFolder(here / "runs/music-labels-1").best_model_path.is_file()
+        await pilot.press("t")
+        await until(pilot, lambda: isinstance(app.screen, NewRunScreen))
+        assert isinstance(app.screen, NewRunScreen)
+        assert app.screen.form.label_settings().source == str(labels)
+        await until_shown(pilot, "10 clips · 2 genres")
+
+
+async def test_a_folder_that_is_not_a_dataset_is_one_sentence(here: Path) -> None:
+    (here / "empty").mkdir()
+    app = GenreApp(here / "runs")
     async with app.run_test(size=(100, 30)) as pilot:
         await pilot.press("5")
         await until_shown(pilot, "[5 Label]")
-        screen = app.screen
-        assert isinstance(screen, LabelScreen)
-        await pilot.press("x", "space", "enter", "u", "p")  # nothing is open yet
-        screen.open_dataset(tmp_path / "empty")
-        await until_shown(pilot, "✗", "have a folder for each genre")
+        await pilot.press("x", "space", "enter", "u", "p", "m", "s", "V", "escape")  # nothing is open yet
+        await opened(pilot, here / "empty")
+        await until_shown(pilot, "✗", "it should have a folder for each genre")
         assert "Traceback" not in text(pilot)
-    assert not (tmp_path / "labels.csv").exists()
+    assert not (here / "labels.csv").exists()

@@ -1,0 +1,117 @@
+"""What the Label screen shows: the clips in their order, marks, a filter, and the keys of the genres."""
+
+import string
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from core.labelling.label_worker import Opened, Ranked
+
+EXCLUDED = "(excluded)"
+MOVING = "gjkG"
+"""Letters that move in every list."""
+ACTIONS = "mnpqstuxAOV"
+"""Letters that do something on this screen."""
+LETTERS = [letter for letter in string.ascii_letters if letter not in MOVING + ACTIONS]
+KEYS = [*"67890", *LETTERS]
+"""All keys that a genre can have; 1 to 5 are the modes."""
+
+
+@dataclass(eq=False)
+class Clip:
+    """A row of the table. Labels that it does not have are empty."""
+
+    place: int
+    name: str
+    label: str
+    suggested: str
+    score: float | None
+    """Doubt in the given label; in teaching, the confidence in the suggestion."""
+    artist: str
+    decision: str
+
+    def matches(self, words: Sequence[str]) -> bool:
+        text = " ".join((self.name, self.label, self.suggested, self.artist, self.decision)).casefold()
+        return all(word in text for word in words)
+
+
+class Clips:
+    """All clips of a dataset, and those that are listed: the ones that the filter leaves, in their order."""
+
+    def __init__(self) -> None:
+        self.by_place: dict[int, Clip] = {}
+        self.marked: set[int] = set()
+        self.teaches = False
+        self.filter = ""
+        self._order: list[int] = []
+
+    def open(self, opened: Opened) -> None:
+        self.by_place = {
+            row.place: Clip(row.place, row.name, row.label, row.suggested, row.doubt, row.artist, row.decision)
+            for row in opened.rows
+        }
+        self.marked = set()
+        self.teaches = opened.ranked is not None
+        self._order = list(self.by_place)
+        if opened.ranked is not None:
+            self.rank(opened.ranked)
+
+    def rank(self, ranked: Ranked) -> None:
+        """Take over what teaching says; clips with a decision come last."""
+        for place, clip in self.by_place.items():
+            clip.suggested, clip.score = ranked.suggested[place], ranked.confidence[place]
+        self._order = [*ranked.order, *sorted(self.by_place.keys() - set(ranked.order))]
+
+    def listed(self) -> list[Clip]:
+        words = self.filter.casefold().split()
+        return [clip for place in self._order if (clip := self.by_place[place]).matches(words)]
+
+    def decide(self, decisions: dict[int, str]) -> dict[int, str]:
+        """Sets decisions, empty for none; returns those before."""
+        before = {place: self.by_place[place].decision for place in decisions}
+        for place, decision in decisions.items():
+            self.by_place[place].decision = decision
+        return before
+
+    @property
+    def decided(self) -> int:
+        return sum(bool(clip.decision) for clip in self.by_place.values())
+
+    def counts(self) -> dict[str, int]:
+        """Genre → number of clips whose present label it is."""
+        counts: dict[str, int] = {}
+        for clip in self.by_place.values():
+            label = clip.decision or clip.label
+            if label and label != EXCLUDED:
+                counts[label] = counts.get(label, 0) + 1
+        return counts
+
+
+class GenreKeys:
+    """A key for each genre: the first letter of its name that is free, else any key. A genre keeps its key."""
+
+    def __init__(self) -> None:
+        self._genres: dict[str, str] = {}
+        """Key → genre."""
+
+    def __getitem__(self, key: str) -> str | None:
+        return self._genres.get(key)
+
+    def items(self) -> Iterable[tuple[str, str]]:
+        """Keys and genres in the order in which the genres came."""
+        return self._genres.items()
+
+    def clear(self) -> None:
+        self._genres.clear()
+
+    def add(self, genres: Iterable[str]) -> None:
+        """Gives new genres keys while there are some left; the others are typed."""
+        known = set(self._genres.values())
+        for genre in genres:
+            if genre in known:
+                continue
+            letters = [letter for letter in genre.casefold() if letter in LETTERS]
+            for key in [*letters, *(letter.upper() for letter in letters), *KEYS]:
+                if key in KEYS and key not in self._genres:
+                    self._genres[key] = genre
+                    known.add(genre)
+                    break
