@@ -219,7 +219,7 @@ What it mistakes most often:
 {taken}
 
 **Not for** judging people or works, or music far from these ten genres and their time. It answers one of ten genres
-whatever it hears; the verdict "uncertain" is there to be believed.
+for any sound; take "uncertain" seriously.
 
 **Licence.** The weights are the project's own work, under its licence. GTZAN itself carries no licence to redistribute
 it; no recording and no spectrogram of it is contained here, and what is kept of a clip, a thousand statistics of how it

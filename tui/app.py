@@ -71,7 +71,7 @@ from core.runs.journal.state import RunState
 from tui.shell.base import BaseApp
 from tui.shell.keymap import bindings_of, usable_keys
 from tui.shell.line_filters import AsciiFilter, SafeFilter
-from tui.shell.live_runs import LiveRuns, Told
+from tui.shell.live_runs import LiveRuns, RunNotice
 from tui.shell.mode_screen import TITLES, ModeScreen
 from tui.shell.notifications import TerminalStatus
 from tui.shell.settings import Settings
@@ -128,9 +128,9 @@ class GenreApp(BaseApp):
     class LiveRunsRead(Message):
         """What the live runs have to tell, and the one that the terminal shows."""
 
-        def __init__(self, told: Sequence[Told], state: RunState | None) -> None:
+        def __init__(self, notices: Sequence[RunNotice], state: RunState | None) -> None:
             super().__init__()
-            self.told = told
+            self.notices = notices
             self.state = state
 
     def __init__(
@@ -156,7 +156,7 @@ class GenreApp(BaseApp):
         self._warning = warning
         settings = settings or Settings()
         self._live_runs = LiveRuns(runs_dir, settings.notify)
-        on_terminal = "TEXTUAL_DRIVER" not in os.environ  # in a browser, nobody is behind the sequences
+        on_terminal = "TEXTUAL_DRIVER" not in os.environ  # in a browser, no terminal reads the sequences
         self.terminal_status = TerminalStatus(self._write_terminal, desktop=settings.desktop and on_terminal)
         super().__init__(runs_dir, settings=settings, ascii=ascii or settings.ascii)
         for mode in TITLES:
@@ -205,11 +205,11 @@ class GenreApp(BaseApp):
         if not self._polling.acquire(blocking=False):
             return
         try:
-            told = self._live_runs.poll()
+            notices = self._live_runs.poll()
             state = self._live_runs.state_of(self._watched)
         finally:
             self._polling.release()
-        self.post_message(self.LiveRunsRead(told, state))
+        self.post_message(self.LiveRunsRead(notices, state))
 
     @on(LiveRunsRead)
     def tell(self, message: LiveRunsRead) -> None:
@@ -217,7 +217,7 @@ class GenreApp(BaseApp):
             self.terminal_status.close()
         else:
             self.terminal_status.show(message.state)
-        for name, notice in message.told:
+        for name, notice in message.notices:
             self.terminal_status.notify(name, notice)
             if self.settings.bell:
                 self.bell()

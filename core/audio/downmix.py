@@ -69,7 +69,7 @@ class Downmix:
     def _decide(self, block_CN: npt.NDArray[np.float32]) -> None:
         step = max(1, block_CN.shape[1] // MOST_SAMPLES)
         some_CN = np.ascontiguousarray(block_CN[:, ::step], dtype=np.float64)
-        # The variance, for a constant offset is no sound.
+        # The variance: a constant offset is inaudible.
         power_C = some_CN.var(axis=1) if some_CN.shape[1] else np.zeros(len(some_CN))
         if power_C.max() > SILENT_POWER:
             self.decided = True

@@ -53,7 +53,7 @@ def compute_features(
 ) -> tuple[FeatureSet, list[Excluded]]:
     """The spectrograms of all clips, on disk (``FeatureSet.to`` loads them), and the clips that have none after all.
 
-    Only what the store lacks is computed, and again what is damaged there, which ``on_note`` is told. ``excerpts``
+    Only what the store lacks, or holds damaged, is computed; damage is reported to ``on_note``. ``excerpts``
     says which parts of ``settings.seconds`` are taken from each clip. Silent ones are left out; a clip that has no
     others, or whose file has gone since the scan, is excluded.
 

@@ -178,7 +178,7 @@ def _parquet(path: Path) -> tuple[list[str], list[dict[str, str]]]:
     try:
         with path.open("rb") as opened, parquet.ParquetFile(opened) as file:
             schema = file.schema_arrow
-            # Audio inside the table itself is no label.
+            # Audio inside the table itself is not a label.
             texts = [c.name for c in schema if not (types.is_struct(c.type) or types.is_binary(c.type))]
             rows = file.read(texts).to_pylist()
     except ArrowException as error:

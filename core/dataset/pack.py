@@ -53,8 +53,8 @@ def pack(
 ) -> list[Excluded]:
     """Packs the spectrograms of a dataset into the new folder ``out``; returns what was left out.
 
-    The pack keeps the genres and all columns of the label source ``labels``, which ``on_note`` is told, and of each
-    clip the ``excerpts``.
+    The pack keeps the genres and all columns of the label source ``labels``, which is reported to ``on_note``, and the
+    ``excerpts`` of each clip.
 
     Raises:
         DatasetError: the folder cannot be trained on, is a pack already, or has no clip with a spectrogram; or ``out``

@@ -56,7 +56,7 @@ class DataReport:
     excluded: list[Excluded]
     duplicates: list[list[str]]
     near_duplicates: list[list[str]] | None
-    """None where nobody looked."""
+    """None where this was not checked."""
     across_genres: list[list[str]]
     refused: str | None
     """Why training would refuse it; None if it would not."""

@@ -16,7 +16,7 @@ from core.dataset.clip import DatasetError
 RATE = 22_050
 README = """Synthetic sounds, made by `genre-tui data demo` (seed {seed}).
 
-These are no genres and no music: ten families of chords, drum patterns and timbres, computed with numpy, different
+This is not music: ten families of chords, drum patterns and timbres, computed with numpy, different
 from each other on purpose. Accuracy on them shows that everything works, and says nothing about real recordings.
 """
 Sound = npt.NDArray[np.float32]

@@ -13,7 +13,7 @@ LOWEST_HZ, HIGHEST_HZ = 30.0, 11_000.0
 RANGE_DB = 80.0
 """Below full scale: what is drawn darkest."""
 WINDOW = 4096
-"""Samples in a transform, at 44.1 kHz; scaled with the rate, so that low bands are told apart."""
+"""Samples in a transform, at 44.1 kHz; scaled with the rate, so that low bands are resolved."""
 BANDS = 96
 COLUMNS = 400
 """A picture has at most twice as many columns, and as few again as soon as it has more."""

@@ -110,14 +110,14 @@ class Classifier:
     ) -> Prediction:
         """As `classify_file`, for an open file."""
         batch = WindowBatch(self.network)
-        heard = self.hear_open(path, file, batch, overlap=overlap, on_block=on_block)
+        pending = self.measure_file(path, file, batch, overlap=overlap, on_block=on_block)
         batch.measure()
         try:
-            return self.predict(heard)
+            return self.predict(pending)
         except UserError as error:
             raise AudioError(path, str(error)) from error
 
-    def hear_open(
+    def measure_file(
         self,
         path: str | os.PathLike[str],
         file: BinaryIO,
@@ -125,14 +125,16 @@ class Classifier:
         *,
         overlap: float = 0.0,
         on_block: Callable[[Waveform, int], object] | None = None,
-    ) -> "Heard":
+    ) -> "PendingSound":
         """Decodes an open file and leaves its windows to ``batch``, which may hold those of other files.
 
         Raises:
             AudioError: as `classify_file`; that a file is too short is found by `predict`.
         """
         try:
-            return self.hear(AudioReader(path, file), printable(path), batch, overlap=overlap, on_block=on_block)
+            return self.measure_sound(
+                AudioReader(path, file), printable(path), batch, overlap=overlap, on_block=on_block
+            )
         except AudioError:
             raise
         except UserError as error:
@@ -156,11 +158,11 @@ class Classifier:
             UserError: the sound is too short.
         """
         batch = WindowBatch(self.network)
-        heard = self.hear(sound, name, batch, overlap=overlap, on_block=on_block)
+        pending = self.measure_sound(sound, name, batch, overlap=overlap, on_block=on_block)
         batch.measure()
-        return self.predict(heard)
+        return self.predict(pending)
 
-    def hear(
+    def measure_sound(
         self,
         sound: Sound,
         name: str,
@@ -168,24 +170,26 @@ class Classifier:
         *,
         overlap: float = 0.0,
         on_block: Callable[[Waveform, int], object] | None = None,
-    ) -> "Heard":
+    ) -> "PendingSound":
         """Decodes a sound and leaves its windows to ``batch``: every path from a file to a prediction leads here."""
-        heard = Heard(name)
+        pending = PendingSound(name)
         for block, rate in sound.blocks(BLOCK_SECONDS):
             if on_block is not None:
                 on_block(block, rate)
-            self._hear(block, rate, heard, batch, overlap)
-        self._end(heard, batch)
-        heard.warning = sound.warning
-        return heard
+            self._add_block(block, rate, pending, batch, overlap)
+        self._end(pending, batch)
+        pending.warning = sound.warning
+        return pending
 
-    def _hear(self, block: Waveform, rate: int, heard: "Heard", batch: WindowBatch, overlap: float) -> None:
-        heard.stream = heard.stream or self.stream(rate, overlap=overlap)
-        batch.add(*heard.stream.cut(block), heard.windows)
+    def _add_block(
+        self, block: Waveform, rate: int, pending: "PendingSound", batch: WindowBatch, overlap: float
+    ) -> None:
+        pending.stream = pending.stream or self.stream(rate, overlap=overlap)
+        batch.add(*pending.stream.cut(block), pending.windows)
 
-    def _end(self, heard: "Heard", batch: WindowBatch) -> None:
-        for wave_BN, starts in heard.stream.last_cuts() if heard.stream else ():
-            batch.add(wave_BN, starts, heard.windows)
+    def _end(self, pending: "PendingSound", batch: WindowBatch) -> None:
+        for wave_BN, starts in pending.stream.last_cuts() if pending.stream else ():
+            batch.add(wave_BN, starts, pending.windows)
 
     def classify_array(self, y: Waveform, rate: int, *, overlap: float = 0.0) -> Prediction:
         """As `classify_file`, for a mono waveform (samples,) with full scale at 1, at ``rate`` Hz.
@@ -220,40 +224,40 @@ class Classifier:
     def segments(self, windows: Iterable[Window]) -> list[Segment]:
         return [self._rule.segment(window) for window in windows]
 
-    def predict(self, heard: "Heard") -> Prediction:
+    def predict(self, pending: "PendingSound") -> Prediction:
         """The prediction for a sound whose windows are measured.
 
         Raises:
             UserError: there are no windows, the sound being too short.
         """
-        windows = heard.windows
+        windows = pending.windows
         if not windows:
-            raise UserError(f"holds {heard.seconds:.2f} s of sound, too short to classify")
+            raise UserError(f"holds {pending.seconds:.2f} s of sound, too short to classify")
         decision = self._rule.whole(windows)
         segments = self.segments(windows)
         best = int(decision.probabilities.argmax())
         return Prediction(
-            path=heard.name,
+            path=pending.name,
             genre=self.genres[best],
             probability=round(float(decision.probabilities[best]), 6),
             probabilities=self._rule.named(decision.probabilities),
             uncertain=decision.reason is not None,
             reason=decision.reason,
-            duration_s=round(heard.seconds, 3),
+            duration_s=round(pending.seconds, 3),
             segments=segments,
             stretches=merge_segments(segments),
             model=self.model,
-            warning=heard.warning,
+            warning=pending.warning,
         )
 
     def classify_blocks(self, blocks: Iterable[Block], *, overlap: float = 0.0) -> Prediction:
         """As `classify_array`, for consecutive mono blocks of one sound, each (samples,) with its rate."""
-        batch, heard = WindowBatch(self.network), Heard("")
+        batch, pending = WindowBatch(self.network), PendingSound("")
         for block, rate in blocks:
-            self._hear(block, rate, heard, batch, overlap)
-        self._end(heard, batch)
+            self._add_block(block, rate, pending, batch, overlap)
+        self._end(pending, batch)
         batch.measure()
-        return self.predict(heard)
+        return self.predict(pending)
 
 
 class Stream:
@@ -333,7 +337,7 @@ class Stream:
 
 
 @dataclass
-class Heard:
+class PendingSound:
     """A sound of which every window has been cut; all are measured once their batch has been."""
 
     name: str

@@ -35,7 +35,7 @@ class ModelChoice(msgspec.Struct, frozen=True, kw_only=True):
     date: float | None = None
     """When its run started, Unix seconds."""
     caveats: tuple[str, ...] = ()
-    """Why it should not be believed unseen: synthetic data, a failed run, a single epoch."""
+    """Reasons to distrust it: synthetic data, a failed run, a single epoch."""
 
 
 class ModelInUse(NamedTuple):
@@ -58,7 +58,7 @@ def find_model(name: str | None, runs_dir: Path) -> Path:
     """The model that ``name`` means (a model file, a run, or ``default``), or without a name the one in use.
 
     Raises:
-        UserError: there is no such model, or none at all.
+        UserError: there is no such model, or no model at all.
     """
     if not name:
         return model_in_use(runs_dir).path
@@ -76,7 +76,7 @@ def resolve_model(name: str | None, runs_dir: Path) -> ModelInUse:
     """As `find_model`, with the reason and with what is wrong with the model, for people to read.
 
     Raises:
-        UserError: there is no such model, or none at all.
+        UserError: there is no such model, or no model at all.
     """
     if not name:
         return model_in_use(runs_dir)

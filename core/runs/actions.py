@@ -26,7 +26,7 @@ from core.runs.webhook import Webhook, check_webhook, write_webhook
 from core.util.errors import UserError
 
 LAST_EVENT_SECONDS = 5.0
-"""How long a trainer that was told to end at once may take before it is killed."""
+"""How long a trainer may take to end at once before it is killed."""
 
 
 class InvalidEpochs(UserError):

@@ -42,7 +42,7 @@ def request(folder: Path, kind: Kind, *, epochs: int | None = None) -> str:
 
 
 def read_request(folder: Path) -> Request | None:
-    """The last request, answered or not; None when there is none, or none that can be read (nobody to answer to)."""
+    """The last request, answered or not; None when there is none, or it cannot be read."""
     try:
         return msgspec.json.decode(read_small(Path(folder) / CONTROL, LONGEST), type=Request)
     except (OSError, msgspec.DecodeError, UnicodeDecodeError, RecursionError):

@@ -38,7 +38,7 @@ UNSUPPORTED = frozenset({errno.ENOSYS, errno.EOPNOTSUPP, errno.ENOTSUP, errno.EN
 
 
 class Holder(NamedTuple):
-    """Who holds, or last held, a lock."""
+    """The process that holds, or last held, a lock."""
 
     pid: int
     since: float
@@ -86,7 +86,7 @@ class RunLock:
         return True
 
     def sign(self, pid: int) -> None:
-        """Records who holds the lock, and since when."""
+        """Records the holder of the lock and the time."""
         assert self._descriptor is not None
         os.ftruncate(self._descriptor, 0)
         os.pwrite(self._descriptor, f"{pid} {time.time():.6f} {socket.gethostname()} {boot_id()}\n".encode(), 0)
@@ -101,7 +101,7 @@ class RunLock:
         if self._descriptor is not None:
             if (signed := holder(self.path)) is not None and signed.pid == os.getpid():
                 with contextlib.suppress(OSError):
-                    os.utime(self._descriptor, (1, 1))  # in 1970: nobody need wait for another heartbeat
+                    os.utime(self._descriptor, (1, 1))  # in 1970: no heartbeat will follow
             os.close(self._descriptor)
             self._descriptor = None
 
@@ -175,7 +175,7 @@ def is_held(path: Path) -> bool:
 
 
 def holder(path: Path) -> Holder | None:
-    """Who holds, or last held, the lock; None if unknown."""
+    """The process that holds, or last held, the lock; None if unknown."""
     with contextlib.suppress(OSError, ValueError):
         pid, since, *place = read_small(path, 1000).decode().split()
         host, boot = [*place, "", ""][:2]
@@ -221,7 +221,7 @@ def supports_locks(folder: Path) -> bool:
 
 
 def _seems_held(path: Path) -> bool:
-    """Whether the lock is held, told without a lock: the holder's process is there, and its heartbeat is recent."""
+    """Whether the lock is held, on a file system without locks: its holder exists, and its heartbeat is recent."""
     signed = holder(path)
     if signed is None or abs(time.time() - heartbeat(path) / 1e9) > STALE_SECONDS:
         return False

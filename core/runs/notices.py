@@ -1,4 +1,4 @@
-"""What is worth telling about a run: the user's rules, and the notices that its events give rise to."""
+"""Notices about a run: the user's rules, and the notices that its events give rise to."""
 
 import math
 from typing import Annotated, Literal, NamedTuple
@@ -16,7 +16,7 @@ QUIET = (ev.BatchProgress, ev.DeviceSample, ev.FeaturesProgress, ev.Warned, ev.A
 
 
 class NotifyRules(msgspec.Struct, frozen=True, kw_only=True):
-    """What is notified: to the terminal of whoever watches, and to the webhook with nobody watching."""
+    """Which notices are sent: to the terminal of each viewer, and to the webhook, which needs no viewer."""
 
     finished: bool = True
     """The run has finished."""
@@ -25,7 +25,7 @@ class NotifyRules(msgspec.Struct, frozen=True, kw_only=True):
     failed: bool = True
     """The run has failed."""
     lost: bool = True
-    """The trainer died (killed, out of memory or rebooted). Only a viewer can notice that."""
+    """The trainer died (killed, out of memory or rebooted). Another process of the user notices that."""
     nan: bool = True
     """The loss or a weight became NaN or infinite, which ends the run."""
     no_improvement: Annotated[int, msgspec.Meta(ge=0)] = 0
@@ -35,14 +35,14 @@ class NotifyRules(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Notice(NamedTuple):
-    """One thing to tell, in one sentence without the run's name."""
+    """One sentence about a run, without its name."""
 
     kind: Kind
     text: str
 
 
 class RunNotices:
-    """Follows a run's events and says which of them are worth telling.
+    """Follows a run's events and returns the notices that they give rise to.
 
     Attributes:
         state: the run as of the last event taken, without batch progress; its name is the caller's business.

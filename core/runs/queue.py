@@ -161,7 +161,7 @@ def move(run: RunFolder, place: int) -> Place:
             raise UserError(f"{run.name} can have place 1 to {len(others) + 1} in the queue, not {place}")
         low = others[place - 2].order if place > 1 else others[0].order - 2 if others else mine.order
         high = others[place - 1].order if place <= len(others) else low + 2
-        # A single write: whoever is killed here has moved the run, or has not.
+        # A single write, so that the run has either been moved or not, even if this process is killed.
         msgspec.structs.replace(mine, order=(low + high) / 2).write()
     return Place(place)
 

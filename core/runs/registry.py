@@ -23,7 +23,7 @@ def registry_folder() -> Path:
 
 
 def register(run: RunFolder) -> None:
-    """Registers the run. A state folder that cannot be written to is no reason not to train."""
+    """Registers the run. A state folder that cannot be written to does not prevent training."""
     with contextlib.suppress(OSError):
         link = _link(run.path)
         link.parent.mkdir(parents=True, exist_ok=True)
@@ -66,7 +66,7 @@ def _links() -> Iterator[tuple[Path, RunFolder]]:
 
 
 def _is_gone(path: Path) -> bool:
-    """Whether there is no run any more, as opposed to one that may not be seen."""
+    """Whether the run is gone, as opposed to being unreadable for this user."""
     try:
         path.stat()
         list(os.scandir(path))

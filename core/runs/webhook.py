@@ -40,7 +40,7 @@ FORMATS: tuple[Format, ...] = ("auto", "json", "slack", "discord", "ntfy")
 
 
 class Webhook(msgspec.Struct, frozen=True):
-    """An address, and what it is told in which format."""
+    """An address, the format that it takes, and which notices are sent to it."""
 
     url: str
     format: Format = "auto"
@@ -72,7 +72,7 @@ def check_webhook(webhook: Webhook) -> None:
 
 
 def write_webhook(run: RunFolder, webhook: Webhook) -> None:
-    """Has the run's notices posted. Only the owner may read the file: the address may be a secret.
+    """Stores where the run's notices are posted. Only the owner may read the file: the address may be a secret.
 
     Raises:
         UserError: nothing can be posted to the address.
@@ -181,7 +181,7 @@ class WebhookNotifier:
             self._read_earlier()
 
     def _read_earlier(self) -> None:
-        """What happened before a resume is known, and not told again."""
+        """What happened before a resume is not posted again."""
         RunReader(self._run, skip=QUIET, on_event=self._notices.take).poll()
 
     def take(self, event: Event) -> None:

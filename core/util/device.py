@@ -62,7 +62,7 @@ def is_surely_cpu(name: str) -> bool:
 
 
 def device_ids(name: str, processes: int = 1) -> list[str]:
-    """What a trainer on ``name`` occupies, told without importing torch: ``cpu``, ``mps``, or its GPUs.
+    """What a trainer on ``name`` occupies, without importing torch: ``cpu``, ``mps``, or its GPUs.
 
     A GPU is named by its number on this host or by its UUID, whatever ``CUDA_VISIBLE_DEVICES`` calls it for one
     process; by its number among the visible ones where that says nothing.
@@ -81,7 +81,7 @@ def device_ids(name: str, processes: int = 1) -> list[str]:
 
 
 def gpu_memory(device_id: str) -> tuple[int, int] | None:
-    """Free and total bytes of a GPU named as by `device_ids`, told by NVML; None where that is not known."""
+    """Free and total bytes of a GPU named as by `device_ids`, from NVML; None where that is not known."""
     if not device_id.startswith(("cuda:", "GPU-", "MIG-")):
         return None
     import pynvml

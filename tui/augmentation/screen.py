@@ -98,8 +98,8 @@ class AugmentationScreen(ModeScreen):
                 self._mark_playing(effect, seconds)
                 self._say(Content(""))
             case Written(folder, files):
-                told = f"✓ {files} files in "
-                self._say(Content.styled(told + shown(Path(folder), self.size.width - len(told) - 4), "$good"))
+                written = f"✓ {files} files in "
+                self._say(Content.styled(written + shown(Path(folder), self.size.width - len(written) - 4), "$good"))
             case Refused(error):
                 self._say(Content.styled(f"! {error}", "$warn"))
 

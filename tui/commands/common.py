@@ -123,7 +123,7 @@ BAR_CELLS = 40
 class Progress:
     """Progress on standard error: a bar on a terminal, a line every few seconds elsewhere.
 
-    Call it with the number done, and the total where the constructor was not told it.
+    Call it with the number done, and the total where the constructor did not get it.
     """
 
     def __init__(self, noun: str, total: int = 0) -> None:

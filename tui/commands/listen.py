@@ -130,13 +130,13 @@ class _Lines:
 
     def __init__(self) -> None:
         self._genre: str | None = ""
-        self._said_at = 0.0
+        self._line_at = 0.0
         self._source = ""
 
     def prediction(self, prediction: "LivePrediction") -> None:
-        if prediction.smoothed_genre == self._genre and prediction.end_s - self._said_at < SIGN_OF_LIFE_SECONDS:
+        if prediction.smoothed_genre == self._genre and prediction.end_s - self._line_at < SIGN_OF_LIFE_SECONDS:
             return
-        self._genre, self._said_at = prediction.smoothed_genre, prediction.end_s
+        self._genre, self._line_at = prediction.smoothed_genre, prediction.end_s
         ranked = sorted(prediction.smoothed.items(), key=lambda item: -item[1])[:3]
         others = ", ".join(f"{genre} {p:.0%}" for genre, p in ranked)
         named = prediction.smoothed_genre or f"uncertain ({prediction.reason or 'no clear genre'})"
@@ -144,9 +144,9 @@ class _Lines:
 
     def source(self, changed: "SourceChanged") -> None:
         lost = f"; sound lost {changed.overruns} times" if changed.overruns else ""
-        said = f"{changed.state}: {changed.text}{lost}" if changed.text else ""
+        line = f"{changed.state}: {changed.text}{lost}" if changed.text else ""
         # A stall counts its seconds; one line about it is enough.
-        kind = said.split(" for ")[0]
-        if said and kind != self._source:
-            print_note(said)
+        kind = line.split(" for ")[0]
+        if line and kind != self._source:
+            print_note(line)
         self._source = kind

@@ -65,7 +65,7 @@ def run(args: argparse.Namespace) -> int:
 def address_of(args: argparse.Namespace, port: int, token: str | None) -> str:
     """The address to open in a browser; with the token, which the page then keeps."""
     if not is_loopback(args.host) and token is None:
-        print_note("warning: anybody who can reach this address can use the server")
+        print_note("warning: any client that can reach this address can use the server")
     name = f"[{args.host}]" if ":" in args.host else args.host
     address = args.public_url.rstrip("/") or f"http://{name}:{port}"
     return f"{address}/" + (f"?token={token}" if token else "")

@@ -109,7 +109,7 @@ WARM_DB = -6.0
 
 
 def level_line(level_db: float, peak_db: float, clipping: bool, width: int) -> Content:
-    """``━━━━━━━━━━━    ┃      −18.2 dB  peak −9.1`` in ``width`` cells; clipping is said in words.
+    """``━━━━━━━━━━━    ┃      −18.2 dB  peak −9.1`` in ``width`` cells; clipping is stated in words.
 
     Args:
         level_db: root mean square, and ``peak_db`` the highest peak of late, in dB of full scale.

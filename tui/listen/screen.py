@@ -60,7 +60,7 @@ class ListenScreen(ModeScreen):
     )
     CSS_PATH = "../styles/listen.tcss"
     BINDINGS: ClassVar = [
-        Binding("p,space", "play", "listen", key_display="p", id="listen.pause", tooltip="Listen, pause, or go on"),
+        Binding("p,space", "play", "listen", key_display="p", id="listen.pause", tooltip="Listen, pause, or resume"),
         Binding("s", "stop", "stop", id="listen.start", tooltip="Stop listening"),
         Binding("D", "source", "source", id="listen.source", tooltip="Choose the device, or the feed over SSH"),
         Binding("m", "model", "model", id="listen.model", tooltip="Choose the model"),
@@ -178,7 +178,7 @@ class ListenScreen(ModeScreen):
         self._look()
 
     def action_play(self) -> None:
-        """Listen; while listening, pause or go on."""
+        """Listen; while listening, pause or resume."""
         if not self._listening or self.state.trouble:
             self._open()
         elif self.state.opened is not None:
@@ -217,7 +217,7 @@ class ListenScreen(ModeScreen):
             self._choose_first()
 
     def _choose_first(self) -> None:
-        """The default device, which waits to be started; without one, the feed, which hears only who feeds it."""
+        """The default device, which waits to be started; without one, the feed, which waits for a sender."""
         found = self.state.devices
         devices = found.devices if found else []
         self._device = next((device for device in devices if device.is_default), devices[0] if devices else None)

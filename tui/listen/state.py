@@ -34,7 +34,7 @@ class ListenState:
         self.devices: DevicesFound | None = None
         self.history: deque[HistoryEntry] = deque(maxlen=HISTORY)
         self.news: deque[Saved | Refused] = deque()
-        """What the user is to be told once."""
+        """Messages to show once."""
         self.begin()
 
     def begin(self) -> None:

@@ -12,7 +12,7 @@ from textual_serve.server import Server
 from core.server.auth import Auth, Refused
 
 HEADERS = {
-    # The page asks for a font from elsewhere; the browser is told not to fetch it, and takes its own.
+    # The page asks for a font from elsewhere; the browser must not fetch it, and uses its own.
     "Content-Security-Policy": "default-src 'self' data:; script-src 'self' 'unsafe-inline'; "
     "style-src 'self' 'unsafe-inline'; frame-ancestors 'none'",
     "Referrer-Policy": "no-referrer",
@@ -21,7 +21,7 @@ HEADERS = {
 
 
 class WebServer(Server):
-    """Gives every visitor who has the token an app of their own."""
+    """Starts an app for each visitor with the token."""
 
     def __init__(
         self, listener: socket.socket, token: str | None, app_arguments: list[str], public_url: str = ""

@@ -18,7 +18,7 @@ SEARCH_SECONDS = 5.0
 SKIPPED = QUIET - {"batch_progress", "epoch_started", "features_progress"}
 
 
-class Told(NamedTuple):
+class RunNotice(NamedTuple):
     """A notice and the run that it is about."""
 
     name: str
@@ -34,17 +34,17 @@ class LiveRuns:
         self._followed: dict[Path, _Followed] = {}
         self._searched_at = -SEARCH_SECONDS
 
-    def poll(self) -> list[Told]:
-        """What is to be told since the last time; nothing of what had happened when a run was first seen."""
+    def poll(self) -> list[RunNotice]:
+        """The notices since the last call; events from before a run was first seen give rise to none."""
         if time.monotonic() - self._searched_at >= SEARCH_SECONDS:
             self._searched_at = time.monotonic()
             self._search()
-        told = []
+        notices = []
         for path, followed in list(self._followed.items()):
-            told += [Told(path.name, notice) for notice in followed.poll()]
+            notices += [RunNotice(path.name, notice) for notice in followed.poll()]
             if not followed.reader.state.alive:
                 del self._followed[path]
-        return told
+        return notices
 
     def state_of(self, preferred: Path | None) -> RunState | None:
         """The preferred run if it is live, else the live run that started last."""
@@ -69,7 +69,7 @@ class _Followed:
         self._notices = RunNotices(rules)
         self._new: list[Notice] = []
         self.reader = RunReader(run, skip=SKIPPED, on_event=self._take)
-        self.poll()  # what has happened by now is no news
+        self.poll()  # earlier events give rise to no notice
 
     def poll(self) -> list[Notice]:
         self._new = []

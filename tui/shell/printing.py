@@ -53,7 +53,7 @@ def print_json(value: object) -> None:
 
 
 def print_note(text: str) -> None:
-    """One line on standard error. Where that cannot be written, the work goes on without it."""
+    """One line on standard error. Where that cannot be written, work continues without it."""
     write_notes(printable(text) + "\n")
 
 

@@ -105,7 +105,7 @@ def leave_with_the_terminal(screen: int, leave: Callable[[int], object]) -> None
     """End this process when its terminal hangs up, and in good order on SIGTERM and SIGINT.
 
     SIGHUP (even if it was ignored by nohup or a shell) and a hang-up without a signal end the process at once: there is
-    nothing to restore. SIGTERM and SIGINT call ``leave``; if that stalls because nobody reads the terminal, the process
+    nothing to restore. SIGTERM and SIGINT call ``leave``; if that stalls because the terminal is not read, the process
     ends after ``GRACE`` seconds.
 
     Args:

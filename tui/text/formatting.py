@@ -5,7 +5,7 @@ from math import isfinite
 
 DASH = "–"
 LONGEST = 1e9
-"""Seconds of a duration that is believed: 32 years."""
+"""The longest plausible duration: 32 years."""
 
 
 def loss(value: float | None) -> str:

@@ -1,7 +1,7 @@
 """How long a container says that its sound is, and whether the container itself is whole.
 
-Decoders play a file that was cut off, and pass over holes, without a word. What they leave out is measured against what
-the container promises: its count of samples or time, or the sizes of its boxes, pages and packets.
+Decoders play a file that was cut off, and pass over holes, without reporting it. What they leave out is measured
+against what the container promises: its count of samples or time, or the sizes of its boxes, pages and packets.
 """
 
 import io

@@ -9,7 +9,7 @@ HALF_LIFE_SECONDS = 1.0
 
 
 class LiveDownmix(Downmix):
-    """Decides again with every block, by the powers of the last seconds: nobody knows what a live sound will be."""
+    """Decides again with every block, by the powers of the last seconds: the rest of a live sound is unknown."""
 
     def __init__(self, rate: int) -> None:
         super().__init__()

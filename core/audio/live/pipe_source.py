@@ -91,7 +91,7 @@ class PipeSource:
 
 
 class ContainerStream:
-    """FFmpeg's decoder on a pipe, in a thread: it reads when it likes, and waits while nobody takes the sound.
+    """FFmpeg's decoder on a pipe, in a thread: it reads ahead, and waits while the sound is not consumed.
 
     Attributes:
         rate: of the sound, in Hz; None until the first samples are decoded.

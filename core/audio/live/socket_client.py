@@ -76,7 +76,7 @@ class _Exchange:
         """Until the listener hangs up.
 
         Raises:
-            SocketError: the last thing it said was a refusal.
+            SocketError: its last message was a refusal.
         """
         while select.select([self._link], [], [], 5.0)[0] and self._read():
             pass

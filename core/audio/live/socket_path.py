@@ -77,7 +77,7 @@ def connect_to(path: Path) -> socket.socket:
     except (FileNotFoundError, ConnectionRefusedError):
         link.close()
         raise SocketError(
-            f"nobody listens on {path}: open genre-tui there, go to Listen (4), choose the feed, and try again"
+            f"no program listens on {path}: open genre-tui there, go to Listen (4), choose the feed, and try again"
         ) from None
     except OSError as error:
         link.close()

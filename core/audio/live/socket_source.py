@@ -153,7 +153,7 @@ class SocketConnection:
 
 
 class SocketSource:
-    """Listens in a thread of its own. Clients come and go; what they do wrong is told to them and shown."""
+    """Listens in a thread of its own. Clients come and go; errors of theirs are sent back and shown."""
 
     def __init__(self, path: Path) -> None:
         """

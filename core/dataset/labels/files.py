@@ -125,7 +125,7 @@ def _search(
 ) -> None:
     """Args:
     inside: the names of the files in ``folder`` begin with this.
-    above: device and inode of the folders that ``folder`` lies in.
+    above: device and inode of the folders above ``folder``.
     """
     status = folder.stat()
     above = (*above, (status.st_dev, status.st_ino))
@@ -148,7 +148,7 @@ def _search(
             try:
                 status = path.stat()
                 if (status.st_dev, status.st_ino) in above:
-                    excluded.append(Excluded(name, "is a link to a folder that it lies in"))
+                    excluded.append(Excluded(name, "is a link to a folder above it"))
                     continue
                 _search(path, f"{name}/", above, excluded, files, deep)
             except OSError as error:

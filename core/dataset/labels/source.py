@@ -161,7 +161,7 @@ def _look(folder: Path, settings: LabelSettings, index: Path | None, on_progress
 
 
 def _folders_agree(labels: Labels) -> bool:
-    """Whether nearly every file lies in a folder that is named like its genre."""
+    """Whether nearly every file is in a folder named like its genre."""
 
     def agrees(file: LabelledFile) -> bool:
         folders = {part.casefold() for part in file.name.split("/")[:-1]}

@@ -14,7 +14,7 @@ from core.util.text import printable
 FIRST_NAMES = ("metadata", "labels", "tracks", "annotations", "index")
 """Stems of the tables that are tried first, and the only ones that are looked for above the audio."""
 SPLIT_STEM = "split"
-"""A table that divides the files; it may repeat their genres, and is no source of them unless it is named."""
+"""A table that divides the files; it may repeat their genres, and is a source of them only if it is named."""
 LARGEST_FOUND = 200_000_000
 """Bytes of a table that is looked at without being named."""
 MOST_TABLES = 20

@@ -59,7 +59,7 @@ def _read(path: Path) -> Tags | str:
 
 
 def is_library(folder: Path) -> bool:
-    """Whether a folder of audio is labelled by tags: most files name a genre, and lie in no folder or in one named
+    """Whether a folder of audio is labelled by tags: most files name a genre, and are in no folder or in one named
     after their artist or album."""
     files = find_audio(folder, [])
     step = max(1, len(files) // SAMPLE)

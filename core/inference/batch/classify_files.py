@@ -14,7 +14,7 @@ from core.audio.errors import AudioError
 from core.audio.files.open_file import open_file
 from core.inference.batch.cache import PredictionCache
 from core.inference.batch.find_files import Found
-from core.inference.classifier import Classifier, Heard
+from core.inference.classifier import Classifier, PendingSound
 from core.inference.types import Result, Unreadable
 from core.inference.window_batch import WindowBatch
 from core.util.errors import UserError
@@ -79,14 +79,14 @@ def _size(item: Found) -> int:
     try:
         return 0 if isinstance(item, Unreadable) else item.stat().st_size
     except OSError:
-        return 0  # whoever opens it says why
+        return 0  # reported when it is opened
 
 
 @dataclass
 class _Waiting:
     """A file whose windows are in a batch; ``content`` is its key in the prediction cache."""
 
-    heard: Heard
+    pending: PendingSound
     content: str | None = None
 
 
@@ -95,7 +95,7 @@ class _Group:
     """Classifies groups of files; one for all threads.
 
     Attributes:
-        stopped: nobody waits for the results any more.
+        stopped: the results are no longer wanted.
     """
 
     classifier: Classifier
@@ -127,12 +127,12 @@ class _Group:
                 content, known = self.index.known(path, file)
                 if known is not None and self.skip_existing:
                     return msgspec.structs.replace(known, path=printable(path), model=self.classifier.model)
-            return _Waiting(self.classifier.hear_open(path, file, batch, overlap=self.overlap), content)
+            return _Waiting(self.classifier.measure_file(path, file, batch, overlap=self.overlap), content)
 
     def _end(self, one: Result | _Waiting, _: Path) -> Result:
         if not isinstance(one, _Waiting):
             return one
-        prediction = self.classifier.predict(one.heard)
+        prediction = self.classifier.predict(one.pending)
         if self.index is not None and one.content is not None:
             self.index.remember(one.content, prediction)
         return prediction

@@ -24,7 +24,7 @@ from core.util.archive.path import ArchivePath, as_path
 from core.util.text import printable
 
 KNOWN_SHARE = 0.5
-"""Share of a folder's labelled files whose genres the model must know for labels that nobody asked for."""
+"""Share of a folder's labelled files whose genres the model must know for labels that were not asked for."""
 
 
 class Comparison(msgspec.Struct, frozen=True, kw_only=True):

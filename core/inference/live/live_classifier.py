@@ -125,7 +125,7 @@ class LiveClassifier:
                 return
             if chunk is not None and not self._paused.is_set():
                 with self._changing:
-                    yield from self._hear(chunk)
+                    yield from self._take(chunk)
             now = self._account()
             if now != known:
                 known = now
@@ -142,7 +142,7 @@ class LiveClassifier:
             skipped=self._earlier_skipped + (self._sound.stream.skipped if self._sound else 0),
         )
 
-    def _hear(self, chunk: Chunk) -> Iterator[LiveEvent]:
+    def _take(self, chunk: Chunk) -> Iterator[LiveEvent]:
         if self._sound is None or chunk.begins or self._interrupted.is_set():
             yield from self._finish()
             self._interrupted.clear()

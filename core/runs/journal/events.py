@@ -50,7 +50,7 @@ class Event(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", tag=_sn
     seq: Annotated[int, Meta(ge=-1, le=10**12)] = -1
     time: Seconds = 0.0
     elapsed: Seconds | None = None
-    """Seconds since the trainer process began, on a clock that nobody sets; None in older journals."""
+    """Seconds since the trainer process began, on a monotonic clock; None in older journals."""
 
 
 class RunQueued(Event, frozen=True, kw_only=True):

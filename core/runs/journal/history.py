@@ -10,7 +10,7 @@ from core.runs.journal.state import EpochRow, RunState
 
 
 def history_csv(state: RunState) -> str:
-    """One row an epoch with a heading; a missing value is an empty cell."""
+    """One row per epoch, with a heading; a missing value is an empty cell."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(EpochRow.__struct_fields__)
@@ -21,5 +21,5 @@ def history_csv(state: RunState) -> str:
 
 
 def history_json(state: RunState) -> bytes:
-    """A list of objects, one an epoch; a missing value is null."""
+    """A list of objects, one per epoch; a missing value is null."""
     return msgspec.json.format(msgspec.json.encode(state.history), indent=2) + b"\n"

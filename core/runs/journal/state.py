@@ -62,11 +62,11 @@ class RunState:
     name: str = ""
     """The folder's name; empty until a `RunReader` fills it in."""
     alive: bool | None = None
-    """Whether a trainer holds the run's lock; None when nobody has looked."""
+    """Whether a trainer holds the run's lock; None when the lock has not been checked."""
     launched: float | None = None
     """When the lock was last taken, Unix seconds."""
     observed: float | None = None
-    """When the viewer last saw the run change, on the viewer's own ``time.monotonic``; None when nobody watches."""
+    """When the viewer last saw the run change, on the viewer's own ``time.monotonic``; None without a viewer."""
     elsewhere: bool = False
     """The trainer runs on another host, whose locks this one does not see: its heartbeat says that it lives."""
 
@@ -167,7 +167,7 @@ class RunState:
     def status(self) -> Status:
         """queued, running, paused, finished, stopped, failed, lost, or created (never launched).
 
-        Where nobody has looked at the lock (``alive`` is None) an unended run counts as running.
+        Where the lock has not been checked (``alive`` is None), a run without a last event counts as running.
         """
         if self.end is not None and not self._launched_again:
             return self.end
@@ -202,7 +202,7 @@ class RunState:
         return 0.0 if self.end is not None else self._age(now)
 
     def _age(self, now: float) -> float:
-        """Seconds since the viewer saw the last sign of life; 0 where there is no trainer, or nobody has looked."""
+        """Seconds since the viewer saw the last sign of life; 0 without a trainer or a viewer."""
         return max(0.0, now - self.observed) if self.alive and self.observed is not None else 0.0
 
     @property

@@ -1,6 +1,6 @@
 """How long a run has worked and how much longer it will: without the warm-up, training and validation apart.
 
-Only the trainer's own clock counts, which nobody sets (`Event.elapsed`); where a viewer needs to know how much has
+Only the trainer's own monotonic clock counts (`Event.elapsed`); where a viewer needs to know how much has
 passed since the last event, it counts that itself (``age``).
 """
 

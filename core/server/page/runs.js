@@ -28,7 +28,7 @@ export function startRuns() {
       if (known.has(chosen)) select.value = chosen;
       else if (options.length) select.dispatchEvent(new Event("change"));
     }
-    if (!options.length) document.getElementById("run-status").textContent = "There is no run yet.";
+    if (!options.length) document.getElementById("run-status").textContent = "There are no runs yet.";
     setTimeout(refresh, REFRESH_MS);
   }
   refresh();

@@ -1,4 +1,4 @@
-"""The devices that a trainer occupies: other trainers are told, and one that is queued waits for its turn."""
+"""The devices that a trainer occupies: recorded for other trainers; a queued trainer waits for its turn."""
 
 import contextlib
 import os

@@ -66,7 +66,7 @@ def test_every_bad_file_is_named_with_its_reason(tmp_path: Path) -> None:
         "a/offset.wav": "is silent",
         "a/short.wav": "is too short (0.10 s)",
         "b/nan.wav": "holds samples that are NaN or infinite",
-        "b/around": "is a link to a folder that it lies in",
+        "b/around": "is a link to a folder above it",
         "b/folder.wav": "is a folder, not an audio file",
         "b/loop.wav": "cannot be read (too many levels of symbolic links)",
         "b/pipe.flac": "is not a regular file",

@@ -152,7 +152,7 @@ def test_feed_and_listen_meet_at_the_socket(wav: Path, tmp_path: Path) -> None:
 def test_feed_without_a_listener_is_told() -> None:
     done = call("feed")
     assert done.returncode == FAILED
-    assert "nobody listens" in done.stderr
+    assert "no program listens" in done.stderr
     assert len(done.stderr.splitlines()) == 1
 
 

@@ -79,7 +79,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--queue", action="store_true", help="wait until no other run of yours uses the device, first come first served"
     )
     parser.add_argument("--bell", action="store_true", help="ring the terminal's bell when the run ends")
-    parser.add_argument("--webhook", metavar="URL", help="address that is told when the run ends (the settings' one)")
+    parser.add_argument(
+        "--webhook", metavar="URL", help="address that notices about the run are posted to (the one in the settings)"
+    )
     parser.add_argument(
         "--webhook-format", choices=FORMATS, metavar="FORMAT", help=f"{', '.join(FORMATS)} (auto: by the address)"
     )
@@ -216,7 +218,7 @@ def field_names(plain: dict[str, Any]) -> list[str]:
 
 
 def _absolute(column: str) -> str:
-    """``CSV:COLUMN`` with an absolute path, which the trainer finds from anywhere; a mere column as it is."""
+    """``CSV:COLUMN`` with an absolute path, which the trainer finds from anywhere; a column alone as it is."""
     path, colon, name = column.rpartition(":")
     return f"{Path(path).expanduser().absolute()}:{name}" if colon else column
 

@@ -252,7 +252,7 @@ def test_too_fast_a_sender_is_held_to_real_time_and_told(tmp_path: Path) -> None
 def test_nobody_listens(tmp_path: Path) -> None:
     status, narration = FeedProcess(tmp_path / "nobody.sock").end()
     assert status == 1
-    assert "nobody listens" in narration
+    assert "no program listens" in narration
 
 
 def test_a_plain_program_may_feed_without_a_greeting(source: SocketSource) -> None:

@@ -111,7 +111,7 @@ def test_links_pipes_and_folders_among_the_files(tmp_path: Path) -> None:
     found = scan(tmp_path, seconds=0.6)
     assert [clip.name for clip in found.clips] == ["b", "a"]
     assert {one.path: one.reason for one in found.excluded} == {
-        "rock/again": "is a link to a folder that it lies in",
+        "rock/again": "is a link to a folder above it",
         "rock/gone.wav": "cannot be read (no such file or directory)",
         "jazz/pipe.wav": "is not a regular file",
         "jazz/folder.wav": "is a folder, not an audio file",

@@ -12,7 +12,7 @@ from core.inference import Classifier
 from core.inference.batch.cache import PredictionCache
 from core.inference.batch.classify_files import classify_files
 from core.inference.batch.find_files import find_files
-from core.inference.classifier import Heard
+from core.inference.classifier import PendingSound
 from core.inference.types import Prediction, Result, Unreadable
 from tests.support.recordings import ENCODERS, tone, write_sound
 from tests.support.small_model import GENRES, a_sound, shared_model, shared_sounds
@@ -132,14 +132,14 @@ def test_a_file_that_is_deleted_while_it_waits(classifier: Classifier, tmp_path:
 def test_a_defect_of_the_program_costs_one_file(
     classifier: Classifier, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    whole = Classifier.hear_open
+    whole = Classifier.measure_file
 
-    def defective(self: Classifier, path: Path, *args: object, **options: object) -> Heard:
+    def defective(self: Classifier, path: Path, *args: object, **options: object) -> PendingSound:
         if path.name == "bass-pulse.00000.au":
             raise ZeroDivisionError("boom")
         return whole(self, path, *args, **options)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(Classifier, "hear_open", defective)
+    monkeypatch.setattr(Classifier, "measure_file", defective)
     stories: list[str] = []
     made = results(classifier, a_sound("bass-pulse"), a_sound("saw-wall"), on_defect=stories.append)
     broken = made["bass-pulse.00000.au"]
@@ -156,7 +156,7 @@ def test_what_the_index_knows_is_not_classified_again(
     first = results(classifier, a_sound("saw-wall"), index=index)
     copy = tmp_path / "copy.au"
     copy.write_bytes(a_sound("saw-wall").read_bytes())
-    monkeypatch.setattr(Classifier, "hear_open", lambda *args, **options: pytest.fail("it was classified again"))
+    monkeypatch.setattr(Classifier, "measure_file", lambda *args, **options: pytest.fail("it was classified again"))
     again = results(classifier, copy, a_sound("saw-wall"), index=index, skip_existing=True)
     assert again["saw-wall.00000.au"] == first["saw-wall.00000.au"]
     assert again["copy.au"].path == str(copy)
@@ -193,15 +193,15 @@ def test_a_batch_that_fails_is_taken_apart(classifier: Classifier, monkeypatch: 
 def test_whoever_stops_reading_waits_for_no_more_than_the_files_at_work(
     classifier: Classifier, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    heard: list[Path] = []
-    whole = Classifier.hear_open
+    pending: list[Path] = []
+    whole = Classifier.measure_file
 
-    def counted(self: Classifier, path: Path, *args: object, **options: object) -> Heard:
-        heard.append(path)
+    def counted(self: Classifier, path: Path, *args: object, **options: object) -> PendingSound:
+        pending.append(path)
         return whole(self, path, *args, **options)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(Classifier, "hear_open", counted)
+    monkeypatch.setattr(Classifier, "measure_file", counted)
     results = classify_files(classifier, [a_sound(GENRES[0])] * 400, jobs=2)
     next(results)
     results.close()
-    assert len(heard) < 100
+    assert len(pending) < 100
