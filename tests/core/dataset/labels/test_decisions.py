@@ -27,7 +27,7 @@ def test_decisions_change_and_exclude_labels_of_folders(tmp_path: Path) -> None:
     settings = decide(
         tmp_path / "labels.csv",
         music,
-        {"jazz.00000.au": "metal", "jazz.00001.au": EXCLUDED, "metal.00000.au": "ジャズ"},
+        {"jazz.00000.au": "metal", "jazz.00001.au": EXCLUDED, "metal.00000.au": "爵士"},
     )
     found = scan(music, labels=settings)
     assert {clip.path.name: clip.genre for clip in found.clips} == {
