@@ -14,6 +14,7 @@ import numpy as np
 from core.labelling.doubt import ARTIST, groups_of
 from core.labelling.embedding import EmbeddedSet, Floats, embed_file
 from core.labelling.expert import Labels, Space
+from core.util.archive.path import as_path
 from core.util.errors import UserError
 
 STRETCH = 4.0
@@ -67,7 +68,7 @@ def find_similar(query: str, found: EmbeddedSet, *, groups: str | None = None, t
     """
     clips = found.clips
     groups_N = groups_of(clips, groups)
-    if Path(query).is_file():
+    if as_path(query).is_file():
         clip, embedding_WF = embed_file(Path(query), found.settings)
         content = clip.content
         own = next((i for i, other in enumerate(clips) if other.content == content), None)

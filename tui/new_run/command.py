@@ -1,6 +1,8 @@
 """The ``train`` command that makes a recipe."""
 
-from core.dataset.split_settings import own_split as of_dataset
+import msgspec
+
+from core.dataset.split_settings import SplitSettings
 from core.training.fields import encode_value, recipe_fields, value_of
 from core.training.recipe import Recipe, to_dict
 
@@ -19,13 +21,22 @@ FLAGS = {
 """Option of ``train`` → the recipe's field that it sets."""
 
 
-def train_command(recipe: Recipe, preset: str, base: Recipe, *, own_split: bool = False, name: str = "") -> list[str]:
+def suited(recipe: Recipe, split: SplitSettings | None) -> Recipe:
+    """The recipe with the split that suits its dataset, as ``train`` takes it without being asked; the seed stays."""
+    if split is None:
+        return recipe
+    return msgspec.structs.replace(recipe, split=msgspec.structs.replace(split, seed=recipe.split.seed))
+
+
+def train_command(
+    recipe: Recipe, preset: str, base: Recipe, *, dataset_split: SplitSettings | None = None, name: str = ""
+) -> list[str]:
     """The words of the command that starts a run with this recipe.
 
     Args:
         preset: the one to start from.
         base: what ``train`` makes of that, with the recipe's encoder, without further options.
-        own_split: whether the dataset brings a split, which ``train`` takes without being asked.
+        dataset_split: what suits the dataset, which ``train`` takes without being asked.
         name: the run's name, if it is not to be made up.
     """
     plain, before = to_dict(recipe), to_dict(base)
@@ -35,12 +46,12 @@ def train_command(recipe: Recipe, preset: str, base: Recipe, *, own_split: bool 
     options = {field: f"--{option.replace('_', '-')}" for option, field in FLAGS.items()}
     if recipe.encoder is not None:
         options.pop("model")  # train takes one of them
-    asks_for_split = recipe.split != (of_dataset(base.split) if own_split else base.split)
+    asks_for_split = recipe.split != suited(base, dataset_split).split
     for field in recipe_fields().values():
         value = value_of(plain, field.name)
         same = value == value_of(before, field.name)
         if field.group == "split":
-            # Naming the protocol keeps train from taking the dataset's own split.
+            # Naming the protocol keeps train from taking the dataset's split.
             if asks_for_split and (not same or field.name == "split.protocol"):
                 words += ["--set", f"{field.name}={encode_value(value)}"]
         elif same or field.group == "labels" or field.name in ("data", "preset"):

@@ -11,7 +11,7 @@ from textual.content import Content
 from core.dataset.clip import DatasetError
 from core.dataset.labels.settings import KINDS, LabelSettings
 from core.dataset.report import DataReport, GenreReport
-from core.dataset.split_settings import SplitSettings, own_split
+from core.dataset.split_settings import SplitSettings
 from core.util.text import printable
 from tui.text.cells import bar, fitted, widest
 from tui.text.formatting import count, percent
@@ -27,8 +27,8 @@ class DatasetSummary:
     """train, valid, test → clips."""
     labels: LabelSettings = field(default_factory=LabelSettings)
     """What finds the same labels again."""
-    own_split: bool = False
-    """Whether the collection's own split is used."""
+    dataset_split: SplitSettings | None = None
+    """What suits the dataset: the collection's own split, or one that keeps artists together; None: the preset's."""
     columns: list[str] = field(default_factory=list)
     """Columns of the clips: artist, album, split."""
     table_columns: list[str] = field(default_factory=list)
@@ -53,28 +53,29 @@ def summarise(
     """Scan a dataset: decodes and hashes every new file, seconds per thousand clips.
 
     Args:
-        asked: the split; None takes the dataset's own, or the default one.
+        asked: the split; None takes the one that suits the dataset.
 
     Raises:
         DatasetError: it cannot be trained on.
     """
     # These import numpy and the decoders.
+    from core.dataset.default_split import default_split
     from core.dataset.metadata import read_table
     from core.dataset.report import report_on
     from core.dataset.scan import scan
     from core.dataset.split import split
 
     found = scan(folder, labels=labels, on_progress=on_progress)
-    settings = asked or (own_split(SplitSettings()) if found.has_split else SplitSettings())
+    suited, _ = default_split(found, SplitSettings())
     table_columns: list[str] = []
     if found.labels.source not in KINDS:
         with suppress(DatasetError):  # a public collection's own format
             table_columns = read_table(Path(found.labels.source)).columns
     return DatasetSummary(
         report=report_on(found, folder, labels),
-        parts={part: len(members) for part, members in split(found.clips, settings).parts().items()},
+        parts={part: len(members) for part, members in split(found.clips, asked or suited).parts().items()},
         labels=found.labels,
-        own_split=found.has_split,
+        dataset_split=None if suited == SplitSettings() else suited,
         columns=sorted({name for clip in found.clips for name in clip.columns}),
         table_columns=table_columns,
     )

@@ -10,15 +10,16 @@ from typing import Any, Self, TypeVar
 import msgspec
 
 from core.dataset.labels.settings import KINDS, LabelSettings
-from core.dataset.split_settings import SplitSettings, own_split
+from core.dataset.split_settings import SplitSettings
 from core.models.encoders.load import encoder_settings
 from core.models.encoders.registry import ENCODERS, is_installed
 from core.models.registry import MODEL_NAMES
 from core.training.fields import NONE, recipe_fields, set_value, value_of
 from core.training.presets import DEFAULT_PRESET, PRESETS, preset, with_encoder
 from core.training.recipe import Recipe, from_dict, to_dict
+from core.util.archive.path import as_path
 from core.util.errors import UserError
-from tui.new_run.command import train_command
+from tui.new_run.command import suited, train_command
 from tui.shell.settings import NewRunSettings
 
 T = TypeVar("T", bound=msgspec.Struct)
@@ -50,8 +51,8 @@ class RecipeForm:
     """The pretrained encoder that a head is trained on, by name."""
     webhook: str = ""
     """Address that is told about the run; empty for the settings' one."""
-    has_own_split: bool = False
-    """Whether the dataset brings its own split, which is used unless another is asked for."""
+    dataset_split: SplitSettings | None = None
+    """The split that suits the dataset, which is used unless another is asked for."""
 
     @classmethod
     def initial(cls, settings: NewRunSettings, data: str = "") -> Self:
@@ -84,9 +85,7 @@ class RecipeForm:
     def base(self) -> dict[str, Any]:
         """What the recipe is without anything typed, in plain values."""
         recipe = self._start()
-        if self.has_own_split:
-            recipe = msgspec.structs.replace(recipe, split=own_split(recipe.split))
-        return to_dict(recipe)
+        return to_dict(suited(recipe, self.dataset_split))
 
     def _start(self) -> Recipe:
         """The preset, for a head on the encoder where there is one; an encoder that is not installed is passed over."""
@@ -158,11 +157,11 @@ class RecipeForm:
         """
         if not self.data.strip():
             raise FieldError("data", "Choose a folder with music.")
-        folder = Path(self.data.strip()).expanduser().absolute()
+        folder = as_path(Path(self.data.strip()).expanduser().absolute())
         if not folder.exists():
             raise FieldError("data", f"There is no folder {folder}.")
         if not folder.is_dir():
-            raise FieldError("data", f"{folder} is a file; choose the folder with the music.")
+            raise FieldError("data", f"{folder} is a file; choose the folder or the archive with the music.")
         return folder
 
     def label_settings(self) -> LabelSettings:
@@ -238,8 +237,8 @@ class RecipeForm:
         Raises:
             FieldError: a field is invalid.
         """
-        recipe, own = self.recipe(), self.has_own_split
-        words = train_command(recipe, self.preset, self._start(), own_split=own, name=self.name.strip())
+        recipe, suits = self.recipe(), self.dataset_split
+        words = train_command(recipe, self.preset, self._start(), dataset_split=suits, name=self.name.strip())
         return [*words, "--webhook", self.webhook.strip()] if self.webhook.strip() else words
 
 

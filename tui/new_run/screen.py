@@ -197,7 +197,7 @@ class NewRunScreen(ModeScreen):
         if summary is None:
             return
         self.query_one("#mistake", Static).update("")
-        self.form = replace(self.form, has_own_split=summary.own_split)
+        self.form = replace(self.form, dataset_split=summary.dataset_split)
         self._offer_columns(summary.columns, summary.table_columns)
         self._show_form()
         if self._start_after_scan:
@@ -275,7 +275,7 @@ class NewRunScreen(ModeScreen):
         self._start_after_scan = False
         self.query_one("#mistake", Static).update("")
         if name == "data":
-            self.form = replace(self.form, has_own_split=False)
+            self.form = replace(self.form, dataset_split=None)
         self._show_form()
         if name.startswith(SCANNED):
             if self._soon is not None:
@@ -379,7 +379,7 @@ class NewRunScreen(ModeScreen):
 
     @work
     async def action_leave_form(self) -> None:
-        same = replace(self.form, has_own_split=self._initial.has_own_split) == self._initial
+        same = replace(self.form, dataset_split=self._initial.dataset_split) == self._initial
         if same or await self.app.push_screen_wait(
             ConfirmScreen("Leave without starting?", "What you have changed in the form is lost.", yes="leave")
         ):

@@ -1,21 +1,22 @@
 """The New run form: texts to a recipe and to a command, or a sentence about the field that is wrong."""
 
 import argparse
+import zipfile
 from dataclasses import replace
 from pathlib import Path
 
-import msgspec
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from core.dataset.split_settings import own_split
+from core.dataset.split_settings import SplitSettings, own_split
 from core.training.fields import Field, decode_value, encode_value, recipe_fields, value_of
 from core.training.presets import PRESETS, preset
 from core.training.recipe import Recipe, to_dict
 from tests.support.encoders import install_random_musicnn
 from tui.commands.parser import build_parser
 from tui.commands.runs.train import recipe_from
+from tui.new_run.command import suited
 from tui.new_run.form import FieldError, RecipeForm
 from tui.shell.settings import NewRunSettings
 
@@ -150,17 +151,16 @@ def forms(draw: st.DrawFn) -> RecipeForm:
     for name in draw(st.lists(st.sampled_from(sorted(FREE)), max_size=8, unique=True)):
         if name not in ("data", "preset"):
             form = form.with_text(name, draw(FREE[name]))
-    return replace(form, has_own_split=draw(st.booleans()), name=draw(st.sampled_from(["", "my run"])))
+    suits = draw(st.sampled_from([None, own_split(SplitSettings()), SplitSettings(protocol="grouped", groups="auto")]))
+    return replace(form, dataset_split=suits, name=draw(st.sampled_from(["", "my run"])))
 
 
-def recipe_of_command(words: list[str], *, own: bool) -> tuple[Recipe, argparse.Namespace]:
-    """What ``train`` makes of its command line, with the dataset's own split where it takes it."""
+def recipe_of_command(words: list[str], suits: SplitSettings | None) -> tuple[Recipe, argparse.Namespace]:
+    """What ``train`` makes of its command line, with the split that suits the dataset where it takes it."""
     args = build_parser(words[1:]).parse_args(words[1:])
     recipe = recipe_from(args, Path(args.data).absolute())
     asked = args.split_column or args.groups or any(setting.startswith("split.") for setting in args.settings)
-    if own and not asked:
-        recipe = msgspec.structs.replace(recipe, split=own_split(recipe.split))
-    return recipe, args
+    return recipe if asked else suited(recipe, suits), args
 
 
 @given(forms())
@@ -171,7 +171,7 @@ def test_the_command_makes_the_same_recipe(tmp_path: Path, form: RecipeForm) -> 
         recipe = form.recipe()
     except FieldError:
         return
-    again, args = recipe_of_command(form.command(), own=form.has_own_split)
+    again, args = recipe_of_command(form.command(), form.dataset_split)
     assert again == recipe
     assert args.name == (form.name or None)
 
@@ -184,7 +184,7 @@ def test_a_cloned_run_has_the_same_recipe(tmp_path: Path, form: RecipeForm) -> N
     except FieldError:
         return
     clone = RecipeForm.clone(to_dict(recipe))
-    assert replace(clone, has_own_split=True).recipe() == clone.recipe() == recipe
+    assert replace(clone, dataset_split=own_split(SplitSettings())).recipe() == clone.recipe() == recipe
 
 
 def test_a_value_survives_its_text() -> None:
@@ -206,7 +206,7 @@ def test_a_head_on_an_encoder_has_a_command_and_a_clone(tmp_path: Path, monkeypa
     recipe = form.recipe()
     assert recipe.encoder is not None
     assert (recipe.model, recipe.encoder.name, recipe.epochs) == ("encoder_head", "musicnn", 3)
-    assert recipe_of_command(form.command(), own=False)[0] == recipe
+    assert recipe_of_command(form.command(), None)[0] == recipe
     assert RecipeForm.clone(to_dict(recipe)).recipe() == recipe
 
 
@@ -215,3 +215,12 @@ def test_an_encoder_that_is_not_installed_is_said(tmp_path: Path, monkeypatch: p
     with pytest.raises(FieldError, match="musicnn") as raised:
         form_for(tmp_path).with_text("encoder", "musicnn").recipe()
     assert raised.value.field == "encoder"
+
+
+def test_an_archive_is_a_dataset_and_another_file_is_not(tmp_path: Path) -> None:
+    (tmp_path / "music.rar").write_bytes(b"x")
+    with zipfile.ZipFile(tmp_path / "music.zip", "w") as archive:
+        archive.writestr("rock/a.wav", b"x")
+    assert RecipeForm(str(tmp_path / "music.zip"), "quick", {}).folder() == tmp_path / "music.zip"
+    with pytest.raises(FieldError, match="choose the folder or the archive"):
+        RecipeForm(str(tmp_path / "music.rar"), "quick", {}).folder()
