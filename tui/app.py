@@ -86,6 +86,7 @@ def all_bindings() -> dict[str, tuple[str, str]]:
     from tui.augmentation.screen import AugmentationScreen
     from tui.charts.confusion import ConfusionView
     from tui.classify.screen import ClassifyScreen
+    from tui.compare.scatter import Scatter
     from tui.compare.screen import CompareScreen
     from tui.label.screen import LabelScreen
     from tui.label.table import ClipTable
@@ -98,7 +99,7 @@ def all_bindings() -> dict[str, tuple[str, str]]:
     from tui.widgets.file_tree import AudioTree
     from tui.widgets.row_list import RowList
 
-    shared = (GenreApp, PanelKeys, RowList, AudioTree, ConfusionView)
+    shared = (GenreApp, PanelKeys, RowList, AudioTree, ConfusionView, Scatter)
     screens = (RunsScreen, RunTable, NewRunScreen, AugmentationScreen, WatchScreen, CompareScreen, ClassifyScreen)
     return bindings_of([*shared, *screens, ListenScreen, LabelScreen, ClipTable])
 

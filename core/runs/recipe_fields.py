@@ -7,6 +7,7 @@ from typing import Any
 from core.util.text import printable
 
 Scalar = str | float | int | bool | None
+NOT_THE_RECIPE = {"seed", "device", "processes", "spectrograms"}
 LARGEST = 2**53
 """Integers beyond this are kept as text: JSON readers would round them."""
 
@@ -46,6 +47,11 @@ def differences(recipes: Sequence[Mapping[str, Scalar]]) -> list[tuple[str, list
     names = dict.fromkeys(name for recipe in recipes for name in recipe)
     rows = [(name, [written(recipe.get(name)) for recipe in recipes]) for name in names]
     return [(name, values) for name, values in rows if len(set(values)) > 1]
+
+
+def but_for_the_seed(recipe: Mapping[str, Scalar]) -> frozenset[tuple[str, Scalar]]:
+    """What runs of one recipe have in common: all but the seed, and where and how fast they train."""
+    return frozenset(item for item in recipe.items() if item[0] not in NOT_THE_RECIPE)
 
 
 def changes(recipe: Mapping[str, Scalar], base: Mapping[str, Scalar]) -> list[tuple[str, str, str]]:

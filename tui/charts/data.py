@@ -57,3 +57,5 @@ class ChartData:
     """Whether a logarithmic scale suits it."""
     empty: str = ""
     """Shown while there are no values."""
+    columns: Sequence[str] = ()
+    """Names of the x values 1, 2, …, where they are not numbers on an axis."""

@@ -8,8 +8,9 @@ from math import inf, isfinite, log10, nan
 from tui.charts.data import ChartData, Line
 from tui.charts.decimation import Points, decimate, smooth
 from tui.charts.plot import Canvas, Curve, Grid, axis_width, draw
-from tui.charts.ticks import Axis, integer_ticks, log_axis, value_axis
+from tui.charts.ticks import Axis, Tick, integer_ticks, log_axis, value_axis
 from tui.charts.view import View
+from tui.text.cells import shortened
 
 FAINT = 100
 """Added to a line's tag for its raw values behind the smoothed line."""
@@ -36,7 +37,7 @@ def render_chart(
     data: ChartData, view: View, width: int, height: int, *, unit: str = "epoch", ascii_only: bool = False
 ) -> RenderedChart:
     """Draw ``data`` in ``height`` rows of ``width`` cells (at least 8 by 4); ``unit`` is what the x axis counts."""
-    low, high = view.zoom or x_range(data.lines)
+    low, high = (0.5, len(data.columns) + 0.5) if data.columns else view.zoom or x_range(data.lines)
     if low == high:  # a single epoch is a single point, in the middle
         low, high = low - 0.5, high + 0.5
     raw, main = _curves(data.lines, view, low, high, width, ascii_only)
@@ -46,7 +47,8 @@ def render_chart(
     rows, across, up = height - 2, 1 if ascii_only else 2, 1 if ascii_only else 4
     y = log_axis(values, rows, up) if view.logarithmic else value_axis(values, data.bounds, rows, up)
     columns = width - axis_width(y)
-    x = Axis(low, high, integer_ticks(low, high, max(2, columns // COLUMNS_PER_TICK)))
+    numbers = integer_ticks(low, high, max(2, columns // COLUMNS_PER_TICK))
+    x = Axis(low, high, _column_ticks(data.columns, columns) or numbers)
     grid = Grid(columns, rows, across, up, x, y)
     kept = [_within(curve, floor, ceiling) for curve in (*raw, *main)]
     canvas = draw(kept, grid, unit, ascii_only=ascii_only)
@@ -64,6 +66,12 @@ def render_chart(
     _add_cursor(canvas, grid, view)
     clipped = sum(not floor <= value <= ceiling for curve in main for value in curve.points[1] if isfinite(value))
     return RenderedChart(canvas, grid, clipped)
+
+
+def _column_ticks(names: Sequence[str], columns: int) -> list[Tick]:
+    """A label under each named column, cut to the room between two."""
+    room = max(2, columns // max(1, len(names)) - 1)
+    return [(float(number), shortened(name, room)) for number, name in enumerate(names, start=1)]
 
 
 def fences(values: Sequence[float]) -> tuple[float, float]:

@@ -8,6 +8,8 @@ from tui.charts.data import ChartData, Line, Marker
 from tui.charts.ticks import Bounds
 from tui.text import formatting
 
+LETTERS = "ABCDEFGH"
+"""A compared run's letter marks it in lists and charts; its colour has the same index in the palette's series."""
 TRAIN, VAL = 1, 2
 """Tags; also the index of their colours in a palette's series, from 1."""
 AFTER_AN_EPOCH = "Available after the first epoch."

@@ -2,14 +2,14 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
+from statistics import mean, stdev
 
 from core.runs.journal.state import RunState
+from core.runs.recipe_fields import but_for_the_seed, flat
 from tui.charts.curves import Curves, Option
-from tui.charts.data import ChartData
-from tui.charts.run_charts import HistoryColumns, RunChart, chart_data, newest_points, quantity_line
+from tui.charts.data import ChartData, Line
+from tui.charts.run_charts import LETTERS, HistoryColumns, RunChart, chart_data, newest_points, quantity_line
 
-LETTERS = "ABCDEFGH"
-"""A run's letter marks its curve and its row; its colour has the same index in the palette's series."""
 _PART = {True: "Training", False: "Validation"}
 
 
@@ -37,11 +37,40 @@ def compared_chart(
     return chart_data(chart, title, lines)
 
 
+def of_one_recipe(states: Sequence[RunState]) -> list[list[int]]:
+    """Indices of the runs, those of one recipe together, in the order of the first of each."""
+    groups: dict[object, list[int]] = {}
+    for index, state in enumerate(states):
+        recipe = but_for_the_seed(flat(state.recipe))
+        groups.setdefault((state.dataset, recipe) if recipe else index, []).append(index)
+    return list(groups.values())
+
+
+def with_bands(lines: Sequence[Line], groups: Sequence[Sequence[int]]) -> list[Line]:
+    """One line per recipe: the mean of its runs with a band of one standard deviation."""
+    banded = []
+    for group in groups:
+        first = lines[group[0]]
+        if len(group) == 1:
+            banded.append(first)
+            continue
+        values = [dict(zip(lines[index].xs, lines[index].ys, strict=True)) for index in group]
+        xs = [x for x in first.xs if all(x in of_run for of_run in values)]
+        columns = [[of_run[x] for of_run in values] for x in xs]
+        means, deviations = [mean(column) for column in columns], [stdev(column) for column in columns]
+        band = tuple([m + sign * d for m, d in zip(means, deviations, strict=True)] for sign in (-1, 1))
+        name = f"{first.sign}±{len(group)}"
+        banded.append(replace(first, name=name, xs=xs, ys=means, spread=(band[0], band[1])))
+    return banded
+
+
 class ComparedCurves(Curves):
     def __init__(self, *, id: str | None = None, classes: str | None = None) -> None:
         super().__init__(id=id, classes=classes)
         self.train = False
         """Whether training is shown instead of validation."""
+        self.bands = False
+        """Whether the runs of one recipe are one line with a band."""
         self._states: Sequence[RunState] = ()
         self._runs: list[HistoryColumns] = []
 
@@ -53,14 +82,23 @@ class ComparedCurves(Curves):
         self.refresh_curves()
 
     def options(self) -> list[Option]:
-        return [*super().options(), Option("values", "training" if self.train else "validation", self.toggle_train)]
+        return [
+            *super().options(),
+            Option("values", "training" if self.train else "validation", self.toggle_train),
+            Option("seeds of a recipe", "mean and deviation" if self.bands else "one by one", self.toggle_bands),
+        ]
+
+    def toggle_bands(self) -> None:
+        self.bands = not self.bands
+        self.refresh_curves()
 
     def toggle_train(self) -> None:
         self.train = not self.train
         self.refresh_curves()
 
     def chart_data(self, chart: RunChart) -> ChartData:
-        return compared_chart(chart, self._states, self._runs, train=self.train, steps=self.steps)
+        data = compared_chart(chart, self._states, self._runs, train=self.train, steps=self.steps)
+        return replace(data, lines=with_bands(data.lines, of_one_recipe(self._states))) if self.bands else data
 
     def abscissas(self) -> Sequence[float]:
         """Those of the longest run."""
@@ -68,4 +106,4 @@ class ComparedCurves(Curves):
 
     def version(self) -> object:
         newest = [newest_points(self.charts, state, steps=self.steps) for state in self._states]
-        return self.train, newest, [(len(run.epochs), run.last) for run in self._runs]
+        return self.train, self.bands, newest, [(len(run.epochs), run.last) for run in self._runs]

@@ -8,6 +8,7 @@ from typing import ClassVar
 from textual import on, work
 from textual.app import ComposeResult
 from textual.binding import Binding
+from textual.containers import Horizontal
 from textual.content import Content
 from textual.message import Message
 
@@ -17,6 +18,7 @@ from tui.charts.curve_keys import CurveKeys, curve_bindings
 from tui.charts.curves import Curves
 from tui.charts.view import View
 from tui.compare.curves import ComparedCurves
+from tui.compare.scatter import Scatter
 from tui.compare.tables import difference_lines, result_lines
 from tui.shell.base import BaseApp
 from tui.shell.mode_screen import KeyBar
@@ -28,7 +30,8 @@ from tui.widgets.text_lines import TextLines
 
 POLL_SECONDS = 1.0
 """Seconds between two reads of the journals."""
-PANES = ("charts", "results", "recipes")
+PANES = ("charts", "results", "recipes", "scatter")
+SCATTER_ROWS = 12
 ROWS_FOR_ALL = 30
 """Terminal rows from which all panes are shown; below, one at a time."""
 
@@ -39,6 +42,14 @@ class CompareScreen(PanelKeys, CurveKeys):
     BINDINGS: ClassVar = [
         Binding(
             "escape", "back", "back", id="compare.back", tooltip="Clear the selection, zoom or cursor; then go back"
+        ),
+        Binding(
+            "S",
+            "seeds",
+            "seeds",
+            show=False,
+            id="compare.seeds",
+            tooltip="Draw the runs of one recipe as their mean, with a band of one standard deviation",
         ),
         Binding("v", "train", "train/val", id="compare.train", tooltip="Switch between training and validation"),
         *curve_bindings("compare"),
@@ -75,9 +86,13 @@ class CompareScreen(PanelKeys, CurveKeys):
     def compose(self) -> ComposeResult:
         yield TextLines(id="header")
         yield PaneTabs(framed=True, id="tabs")
-        yield ComparedCurves(id="charts", classes="panel")
+        curves = ComparedCurves(id="charts", classes="panel")
+        curves.can_focus = True
+        yield curves
         yield LinesView(id="results", classes="panel")
-        yield LinesView(id="recipes", classes="panel")
+        with Horizontal(id="below"):
+            yield LinesView(id="recipes", classes="panel")
+            yield Scatter(id="scatter", classes="panel")
         yield KeyBar()
 
     def on_mount(self) -> None:
@@ -125,8 +140,10 @@ class CompareScreen(PanelKeys, CurveKeys):
         results.show(result_lines(states, colours, results.row_width, cursor, train=curves.train))
         differing = difference_lines(states, colours, recipes.row_width)
         recipes.show(differing)
+        self.query_one(Scatter).show(states)
         if not self._tabbed:
-            results.styles.height, recipes.styles.height = len(states) + 3, len(differing) + 2
+            results.styles.height = len(states) + 3
+            self.query_one("#below").styles.height = max(SCATTER_ROWS, len(differing) + 2)
 
     @property
     def _tabbed(self) -> bool:
@@ -147,12 +164,15 @@ class CompareScreen(PanelKeys, CurveKeys):
             return [(key_of(self, f"compare.{name}"), what) for name, what in names.items()]
 
         turn = " ".join(key for key, _ in keys(previous_charts="", next_charts=""))
-        further = keys(train="train/val", zoom="zoom", options="options")
+        further = keys(train="train/val", seeds="seeds", zoom="zoom", options="options")
         frame(self.query_one("#charts"), "curves", [(turn, "charts"), *further])
         frame(self.query_one("#results"), "results")
         frame(self.query_one("#recipes"), "differences between the recipes")
+        frame(self.query_one("#scatter"), "scatter", [("← →", "field"), ("↑ ↓", "result")])
+        below = self.query_one("#below")
+        below.display = not self._tabbed or self._pane in ("recipes", "scatter")
         if self._tabbed:
-            self.query_one("#results").styles.height = self.query_one("#recipes").styles.height = "1fr"
+            self.query_one("#results").styles.height = below.styles.height = "1fr"
 
     def on_resize(self) -> None:
         self._arrange()
@@ -171,7 +191,7 @@ class CompareScreen(PanelKeys, CurveKeys):
         self._pane = pane
         self._arrange()
         target = self.query_one(f"#{pane}")
-        self.set_focus(target if isinstance(target, LinesView) else None, scroll_visible=False)
+        self.set_focus(target, scroll_visible=False)
         self.call_after_refresh(self._show)
 
     def action_back(self) -> None:
@@ -180,6 +200,9 @@ class CompareScreen(PanelKeys, CurveKeys):
             self.dismiss()
         else:
             curves.back()
+
+    def action_seeds(self) -> None:
+        self.query_one(ComparedCurves).toggle_bands()
 
     def action_train(self) -> None:
         self.query_one(ComparedCurves).toggle_train()

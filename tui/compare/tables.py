@@ -9,7 +9,7 @@ from textual.content import Content
 
 from core.runs.journal.state import RunState
 from core.runs.recipe_fields import differences, flat
-from tui.compare.curves import LETTERS
+from tui.charts.run_charts import LETTERS
 from tui.text.cells import fitted, widest
 from tui.text.formatting import clock, loss, percent
 from tui.text.status_symbols import STATUS_SYMBOLS
@@ -83,12 +83,15 @@ def difference_lines(runs: Sequence[RunState], colours: Sequence[str], width: in
     rows = differences([flat(run.recipe) for run in runs])
     if not rows:
         return [Content.styled("The recipes are identical.", "$text-muted")]
-    names = min(widest(name for name, _ in rows), max(12, width // 4))
+    natural = 1 + max(widest(values) for _, values in rows)
+    names = min(widest(name for name, _ in rows), max(12, width - natural * len(runs)))
     room = max(6, min(24, (width - names) // len(runs)))
     head = Content(" " * names)
     for letter, colour in zip(LETTERS[: len(runs)], colours, strict=False):
         head += Content.styled(f"{letter:>{room}}", f"bold {colour}")
-    return [head, *(_difference(name[-names:], values, names, room) for name, values in rows)]
+    # The end of a name says more than its beginning.
+    cut = (name if len(name) <= names else "…" + name[1 - names :] for name, _ in rows)
+    return [head, *(_difference(name, values, names, room) for name, (_, values) in zip(cut, rows, strict=True))]
 
 
 def _difference(name: str, values: Sequence[str], names: int, room: int) -> Content:
@@ -116,10 +119,11 @@ def _at_cursor(unit: str, x: float, *, train: bool) -> list[Column]:
 
 
 def _winners(column: Column, runs: Sequence[RunState]) -> list[RunState]:
-    """The runs that are best in a column; none if all are equal."""
-    if column.rank is None:
-        return []
-    ranks = {id(run): rank for run in runs if (rank := column.rank(run)) == rank}
-    if len(set(ranks.values())) < 2:
-        return []
-    return [run for run in runs if ranks.get(id(run)) == max(ranks.values())]
+    """The runs that are best in a column, of each dataset; none of those that are all equal."""
+    best: list[RunState] = []
+    for dataset in {run.dataset for run in runs} if column.rank is not None else ():
+        of_one = [run for run in runs if run.dataset == dataset]
+        ranks = {id(run): rank for run in of_one if (rank := column.rank(run)) == rank}  # type: ignore[misc]
+        if len(set(ranks.values())) > 1:
+            best += [run for run in of_one if ranks.get(id(run)) == max(ranks.values())]
+    return best

@@ -6,11 +6,9 @@ from statistics import mean, stdev
 
 from textual.content import Content
 
+from core.runs.recipe_fields import but_for_the_seed
 from core.runs.summary import Summary
 from tui.text.formatting import DASH, count
-
-NOT_THE_RECIPE = {"seed", "device", "processes", "spectrograms"}
-"""Fields that may differ within a group: the seed, and where and how fast a run trains."""
 
 
 @dataclass(frozen=True)
@@ -27,7 +25,7 @@ def grouped(runs: Iterable[Summary]) -> list[Row]:
     """The runs with those of one recipe next to each other, below a heading; the first has its place."""
     members: dict[object, list[Summary]] = {}
     for run in runs:
-        key = frozenset((name, value) for name, value in run.recipe.items() if name not in NOT_THE_RECIPE)
+        key = but_for_the_seed(run.recipe)
         members.setdefault((key, run.dataset) if key else run.path, []).append(run)
     rows: list[Row] = []
     for group in members.values():

@@ -11,18 +11,21 @@ from textual.message import Message
 from textual.widget import Widget
 
 from core.runs.summary import Summary
+from tui.charts.run_charts import LETTERS
 from tui.runs.columns import USUAL, PlacedColumn, header, layout, line, widest_texts
 from tui.runs.groups import Group, Row, heading
+from tui.shell.base import BaseApp
 from tui.widgets.row_list import RowList
 
 INDENT = 4
-"""Cells before a row: two for the cursor, two for its number among the marked runs."""
+"""Cells before a row: two for the cursor, two for its letter among the marked runs."""
 
 
 class RunTable(RowList):
     BINDING_GROUP_TITLE = "The list of runs"
     BINDINGS: ClassVar = [Binding("enter", "choose", "watch", id="runs.open", tooltip="Watch the run")]
     has_cursor = True
+    app: BaseApp
 
     class Moved(Message):
         """The cursor is on another run, or the run under it has changed."""
@@ -94,8 +97,12 @@ class RunTable(RowList):
         if isinstance(row, Group):
             return heading(row, width)
         path = Path(row.path)
-        mark = str(self.marked.index(path) + 1) if path in self.marked else " "
-        return Content.assemble((f"{mark} ", "bold $val")) + line(row, self.columns)
+        if path not in self.marked:
+            return Content("  ") + line(row, self.columns)
+        place = self.marked.index(path)  # letter and colour are those of the comparison
+        return Content.assemble((f"{LETTERS[place]} ", f"bold {self.app.palette.series[place]}")) + line(
+            row, self.columns
+        )
 
     def _move_cursor(self, to: int) -> None:
         super()._move_cursor(to)
