@@ -112,6 +112,15 @@ class JournalReader:
         self._unfinished_bytes = 0
         self._skip = tuple(b'{"kind":"%s"' % kind.encode() for kind in skip)
 
+    @property
+    def position(self) -> int:
+        """Bytes that have been read, as far as the last complete line."""
+        return self._offset - self._unfinished_bytes
+
+    def continue_from(self, position: int, bad_lines: int, unknown_kinds: int) -> None:
+        """Goes on where another reader of the same journal was."""
+        self._offset, self.bad_lines, self.unknown_kinds = position, bad_lines, unknown_kinds
+
     def read(self, max_bytes: int | None = None) -> list[AnyEvent]:
         """The complete events appended since the last call, oldest first; empty when there is nothing new.
 

@@ -39,6 +39,7 @@ class Series:
             self._rewind(step)
         if value is None or not math.isfinite(value):
             return
+        value = float(value)
         point = Point(step, step, value, value, value, 1)
         if self.points and self.points[-1].first // self.width == step // self.width:
             self.points[-1] = _merged(self.points[-1], point)
