@@ -1,9 +1,9 @@
 # The server in a container; docs/server.md says how to run it.
 #
-#     docker build -t genre-tui .                                             processors
+#     docker build -t genre-tui .                                             CPU only
 #     docker build -t genre-tui --build-arg TORCH=cuda .                      NVIDIA GPUs: run with --gpus all
 
-# Python and PyTorch's build: a GPU needs no other base image, for PyTorch's wheels bring CUDA with them.
+# Python and PyTorch's build. A GPU needs no other base image, because PyTorch's wheels include CUDA.
 ARG PYTHON=3.12
 FROM python:${PYTHON}-slim
 
@@ -26,7 +26,7 @@ VOLUME /runs
 EXPOSE 8080
 HEALTHCHECK --interval=30s --timeout=5s --start-period=60s CMD ["python", "-c", \
     "import urllib.request; urllib.request.urlopen('http://127.0.0.1:8080/v1/health', timeout=4)"]
-# In a container every address is its own, so it listens on all of them, and therefore asks for a token: GENRE_TUI_TOKEN,
-# or the one in the log. The exec form hands it SIGTERM, on which it answers what it has taken in.
+# A container listens on all of its addresses, so the server asks for a token: GENRE_TUI_TOKEN, or the one in the log.
+# The exec form passes SIGTERM on, after which the server answers the requests that it has accepted.
 ENTRYPOINT ["genre-tui"]
 CMD ["serve", "--host", "0.0.0.0", "--port", "8080"]

@@ -1,4 +1,4 @@
-"""What people write about a run: a note, tags, and whether it is the baseline of its folder; stored with the run."""
+"""Notes about a run, stored in its folder: text, tags, and whether it is the baseline of the runs folder."""
 
 import time
 
@@ -19,8 +19,8 @@ class Notes(msgspec.Struct, frozen=True, kw_only=True):
     note: str = ""
     tags: list[str] = []
     pinned: float = 0.0
-    """When it was made the baseline, Unix seconds; 0 for a run that is not. Of several the last one is the baseline,
-    so that pinning a run changes no other."""
+    """When it was made the baseline, Unix seconds; 0 for a run that is not. The run pinned last is the baseline, so
+    that pinning one run changes no other."""
 
 
 def read_notes(run: RunFolder) -> Notes:
@@ -40,7 +40,7 @@ def set_note(run: RunFolder, text: str) -> None:
     if len(text) > LONGEST_NOTE:
         raise UserError(f"a note has at most {LONGEST_NOTE:,} characters")
     if UNSAFE.search(text.replace("\n", " ").replace("\t", " ")):
-        raise UserError("a note must not hold control characters")
+        raise UserError("a note must not contain control characters")
     _write(run, msgspec.structs.replace(read_notes(run), note=text))
 
 

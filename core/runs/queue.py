@@ -1,9 +1,9 @@
-"""Which trainer uses a device next: tickets in the user's state folder, first come first served, without a scheduler.
+"""The queue for a device: tickets in the user's state folder, served in order, without a scheduler process.
 
-Every trainer has a ticket: a file that says which devices it wants or uses, and a lock that it holds while it lives.
-The kernel releases the lock however the trainer dies, and a ticket whose lock is free does not count. A trainer starts
-when no ticket before its own wants one of its devices. It decides that itself, under a mutex, so that two trainers
-never take one device at once.
+Every trainer has a ticket: a file that names the devices it waits for or uses, and a lock that it holds while it lives.
+The kernel releases the lock however the trainer dies, and a ticket whose lock is free is ignored. A trainer starts when
+no earlier ticket names one of its devices. It decides that itself, under a mutex, so that two trainers never take one
+device at once.
 """
 
 import contextlib
@@ -29,13 +29,13 @@ INHERITED = "GENRE_TUI_TICKET_FD"
 
 
 class Ticket(msgspec.Struct, frozen=True, kw_only=True):
-    """What a trainer wants, or uses."""
+    """The devices that a trainer waits for, or uses."""
 
     id: str
     devices: list[str]
     """See `core.util.device.device_ids`."""
     order: float
-    """Tickets that wait are served from the lowest."""
+    """Waiting tickets are served in ascending order."""
     running: bool
     """Whether its trainer uses the devices already."""
 
@@ -57,12 +57,12 @@ class Ticket(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Place(msgspec.Struct, frozen=True):
-    """Where a ticket stands."""
+    """A place in the queue."""
 
     number: int
     """1 for the one that is next."""
     obstacle: str = ""
-    """Why it waits although it is next and no other trainer uses its devices."""
+    """Why the first trainer waits although no other uses its devices."""
 
 
 class HeldTicket:
@@ -74,7 +74,7 @@ class HeldTicket:
 
     @classmethod
     def take(cls, devices: Sequence[str], *, running: bool) -> "HeldTicket":
-        """A ticket behind all others; with ``running`` its trainer does not wait.
+        """Takes a ticket behind all others; with ``running`` its trainer does not wait.
 
         Raises:
             UserError: the state folder cannot hold a queue.
@@ -89,7 +89,7 @@ class HeldTicket:
 
     @classmethod
     def inherited(cls) -> "HeldTicket | None":
-        """The ticket that this process' launcher took for it, with its lock."""
+        """The ticket that the launcher took for this process, with its lock."""
         name, _, descriptor = os.environ.pop(INHERITED, "").partition(":")
         if not descriptor:
             return None
@@ -103,19 +103,19 @@ class HeldTicket:
             return cls(ticket, held) if held.acquire() else None
 
     def hand_over(self) -> tuple[int, dict[str, str]]:
-        """The descriptor that a child process has to inherit, and what its environment must say."""
+        """The descriptor that a child process has to inherit, and the environment variables that it needs."""
         return self._lock.fileno(), {INHERITED: f"{self._ticket.id}:{self._lock.fileno()}"}
 
     def handed_to(self, pid: int) -> None:
-        """The child has it now."""
+        """Gives the ticket up to the child process."""
         self._lock.sign(pid)
         self._lock.release()
 
     def place(self, obstacle: Callable[[], str] = lambda: "") -> Place | None:
-        """Where this ticket stands; None once its trainer may start, and counts as running.
+        """This ticket's place; None once its trainer may start, from when on it counts as running.
 
         Args:
-            obstacle: asked when no other trainer is in the way; what it returns, if anything, has to be waited for.
+            obstacle: called when no other trainer is in the way; returns what else has to be waited for, if anything.
         """
         with _mutex():
             tickets = _tickets()
@@ -128,7 +128,7 @@ class HeldTicket:
             return None
 
     def release(self) -> None:
-        """Leaves the queue or the devices to others."""
+        """Leaves the queue, or frees the devices."""
         with contextlib.suppress(OSError, UserError), _mutex():
             self._ticket.remove()
         self._lock.release()
@@ -172,7 +172,7 @@ def _pid(ticket: Ticket) -> int | None:
 
 
 def _tickets() -> list[Ticket]:
-    """The tickets of living trainers in their order; what the dead left behind is removed. Call it under the mutex."""
+    """The tickets of living trainers, in order. Removes those of dead ones. Call it under the mutex."""
     tickets = []
     for path in queue_folder().glob("*.lock"):
         about = path.with_suffix(".json")

@@ -1,4 +1,4 @@
-"""What the user's state folder remembers of runs: those that were started, and the model chosen for a runs folder.
+"""The user's record of runs, in the state folder: those that were started, and the model chosen for each runs folder.
 
 There is one link per run. The trainer's launcher makes it, so that the run is found from any directory. A link to a run
 that is gone is removed when it is read next.
@@ -57,10 +57,10 @@ def _link(path: Path) -> Path:
 
 
 def _links() -> Iterator[tuple[Path, RunFolder]]:
-    """Each link with the run that it leads to."""
+    """Each link and the run that it leads to."""
     with contextlib.suppress(OSError), os.scandir(registry_folder()) as entries:
         for entry in entries:
-            if entry.is_symlink():  # anything else is not ours
+            if entry.is_symlink():  # other files are not registrations
                 link = Path(entry.path)
                 yield link, RunFolder(link.readlink())
 

@@ -17,8 +17,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     from tui.shell.browser import WebServer
 
-    # Whoever can open the app can read folders and start processes, and a loopback address is everybody's on a shared
-    # machine: a token is needed there too.
+    # The app can read folders and start processes, and every user of a shared machine can reach a loopback address:
+    # a token is needed there too.
     token = choose_token(args.host, args.token_file, insecure=args.insecure, always=True)
     app = ["--runs", str(runs_dir(args).absolute())]
     with bind(args.host, args.port) as listener:
