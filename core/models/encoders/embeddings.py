@@ -27,8 +27,8 @@ from core.models.encoders.encoder import Encoder
 from core.models.encoders.load import load_encoder
 from core.util.parallel import cores, ordered_map
 
-BATCH, BATCH_CUDA = 16, 256
-"""Windows that an encoder is given together, at least while there are as many."""
+BATCH_SECONDS, BATCH_SECONDS_CUDA = 48.0, 2_400.0
+"""Sound that an encoder is given together, at least while there is as much: 16 and 800 windows of 3 s."""
 BYTES = 4
 """Of a number in the store."""
 
@@ -125,7 +125,8 @@ def _computed(
     parts: list[Clip], encoder: Encoder, seconds: float, device: torch.device
 ) -> Iterator[tuple[Clip, Tensor | AudioError]]:
     """Each part with its embeddings [W, D], in any order; threads decode while the device works."""
-    most = BATCH_CUDA if device.type == "cuda" else BATCH
+    seconds_together = BATCH_SECONDS_CUDA if device.type == "cuda" else BATCH_SECONDS
+    most = max(1, round(seconds_together * encoder.sample_rate / encoder.window_samples))
     waiting: list[tuple[Clip, Tensor]] = []
     for part, windows in ordered_map(partial(_decoded, encoder=encoder, seconds=seconds), parts, cores()):
         if isinstance(windows, AudioError):
