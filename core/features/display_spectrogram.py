@@ -77,6 +77,7 @@ class Picture:
 
     def __init__(self, rate: int) -> None:
         """``rate``: Hz."""
+        self._rate = rate
         self._window = np.hanning(N_FFT).astype(np.float32)
         self._hop = max(1, round(HOP_SECONDS * rate))
         self._next = 0
@@ -84,6 +85,13 @@ class Picture:
         self._held: npt.NDArray[np.float32] = np.zeros(0, dtype=np.float32)
         self._columns: list[npt.NDArray[np.float32]] = []
         self._mel_FM = mel_filterbank(N_FFT, BANDS, rate, scale="slaney", norm="slaney", lowest_hz=LOWEST_HZ).numpy()
+
+    @property
+    def hz(self) -> list[float]:
+        """The centre frequency of each band, low to high."""
+        lowest, highest = hz_to_mel(torch.tensor([LOWEST_HZ, self._rate / 2], dtype=torch.float64), "slaney").tolist()
+        edges = torch.linspace(lowest, highest, BANDS + 2, dtype=torch.float64)
+        return [round(hz, 1) for hz in mel_to_hz(edges[1:-1], "slaney").tolist()]
 
     def push(self, y: npt.NDArray[np.float32]) -> None:
         """The next samples of the sound, mono."""

@@ -6,7 +6,7 @@ from textual.widget import Widget
 
 from core.features.settings import EFFECTS, AugmentationSettings, range_of
 from tui.shell.base import BaseApp
-from tui.widgets.spectrogram_view import Image, shading_of, spectrogram_lines
+from tui.widgets.spectrogram_view import Image, shading_of, spectrogram_with_axes
 
 NARROWEST, LOWEST = 36, 5
 """Minimum cells and rows of a spectrogram with its caption."""
@@ -52,7 +52,7 @@ class EffectPicture(Widget, can_focus=True):
         ).truncate(width, ellipsis=True)
         if self._image is None or height < 2:
             return caption
-        lines = spectrogram_lines(self._image, width, height - 1, self.app.palette, shading_of(self.app))
+        lines = spectrogram_with_axes(self._image, width, height - 1, self.app.palette, shading_of(self.app))
         return Content("\n").join([caption, *lines])
 
     def on_resize(self) -> None:

@@ -91,7 +91,9 @@ class AugmentationScreen(ModeScreen):
             case Shown():
                 self._shown = answer
                 for picture in answer.pictures:
-                    self._picture(picture.effect).show(Image(picture.bands, picture.levels))
+                    self._picture(picture.effect).show(
+                        Image(picture.bands, picture.levels, picture.hz, picture.seconds)
+                    )
                 self._mark_playing("")
                 self._say(Content(""))
             case Playing(effect, seconds):

@@ -52,6 +52,8 @@ class Picture(msgspec.Struct, frozen=True):
     effect: str
     bands: int
     levels: bytes
+    hz: list[float] = []
+    seconds: float = 0.0
 
 
 class Shown(msgspec.Struct, frozen=True, tag_field="kind", tag="shown"):
@@ -112,6 +114,7 @@ class AugmentationWorker:
                 return self._write()
 
     def _show(self, request: Show) -> Shown:
+        from core.features.mel_scale import mel_frequencies
         from core.features.quantise import quantise
 
         if not self.clips:
@@ -124,7 +127,13 @@ class AugmentationWorker:
         name = clip.name if clip.name.startswith(clip.genre) else f"{clip.genre} {clip.name}"
         self.folder = self.out / f"{name}-{request.preset}-{request.seed}".replace("/", "_").replace(" ", "-")
         pictures = [
-            Picture(one.effect, len(one.mel_MT), quantise(one.mel_MT, one.front_end.top_db).numpy().tobytes())
+            Picture(
+                one.effect,
+                len(one.mel_MT),
+                quantise(one.mel_MT, one.front_end.top_db).numpy().tobytes(),
+                mel_frequencies(one.front_end).tolist(),
+                one.mel_MT.shape[1] * one.front_end.frame_seconds,
+            )
             for one in seen
         ]
         return Shown(request, name, len(self.clips), seconds, self.pack is None, pictures)

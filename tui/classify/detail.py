@@ -13,7 +13,7 @@ from tui.shell.base import BaseApp
 from tui.text.formatting import clock, percent
 from tui.widgets.probability_bars import probability_bars
 from tui.widgets.row_list import LinesView
-from tui.widgets.spectrogram_view import shading_of, spectrogram_lines
+from tui.widgets.spectrogram_view import shading_of, spectrogram_with_axes
 
 LEAST_SPECTROGRAM = 4
 """Rows below which there is no picture, but room for the bars."""
@@ -82,22 +82,24 @@ class SoundDetail(LinesView):
         window = None if self._window is None else prediction.segments[self._window]
         seen = window or prediction
         lines = [
-            _verdict(prediction, self._model, width),
+            _headline(prediction, self._model, width),
             *([Content.styled(prediction.warning, "$warn")] if prediction.warning else []),
         ]
         room = self.size.height - len(lines) - 1  # the name
-        timeline = timeline_lines(prediction, self._window, width) if prediction.segments else []
+        timeline = (
+            timeline_lines(prediction, self._window, width, self.app.palette.series) if prediction.segments else []
+        )
         bars = min(len(seen.probabilities), MOST_BARS, max(3, room - len(timeline) - LEAST_SPECTROGRAM - 2))
         picture = room - bars - len(timeline) - 2
         drawn: list[Content] = []
         if sound.image is not None and picture >= LEAST_SPECTROGRAM:
-            drawn = spectrogram_lines(sound.image, width, picture, self.app.palette, shading_of(self.app))
+            drawn = spectrogram_with_axes(sound.image, width, picture, self.app.palette, shading_of(self.app))
         gap = [Content("")] if room > bars + len(drawn) + len(timeline) else []
         bar_lines = probability_bars(seen.probabilities, width, bars, sure=not seen.uncertain)
         return [*lines, *gap, *bar_lines, *gap, *drawn, *timeline]
 
 
-def _verdict(prediction: Prediction, model: str, width: int) -> Content:
+def _headline(prediction: Prediction, model: str, width: int) -> Content:
     """``jazz 81% · 00:30``, or what it may be and why that is not sure, with what else fits into ``width``."""
     tail = f" · {clock(prediction.duration_s)}"
     if prediction.model != model:

@@ -5,13 +5,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar, Literal
 
+from textual import events
 from textual.binding import Binding
 from textual.content import Content
 from textual.message import Message
+from textual.widgets import Static
 
 from core.inference.types import Prediction, Unreadable
 from core.util.text import printable
-from tui.text.cells import fitted
+from tui.text.cells import bar, fitted, fitted_end, shown
 from tui.text.formatting import DASH, clock, percent
 from tui.widgets.row_list import RowList
 from tui.widgets.spectrogram_view import Image
@@ -36,7 +38,7 @@ class Sound:
     """Whether another model is in use now."""
 
     @property
-    def verdict(self) -> str:
+    def answer(self) -> str:
         """The genre, ``uncertain``, or the state."""
         if self.prediction is not None:
             return "uncertain" if self.prediction.uncertain else self.prediction.genre
@@ -47,14 +49,41 @@ def _probability(sound: Sound) -> float:
     return sound.prediction.probability if sound.prediction is not None else -1.0
 
 
+def _runner_up(sound: Sound) -> tuple[str, float]:
+    """The second likeliest genre."""
+    if sound.prediction is None or len(sound.prediction.probabilities) < 2:
+        return "", 0.0
+    return sound.prediction.top(2)[1]
+
+
+NAMES = ("file", "folder/file", "path")
+"""What the first column shows: the name, with the folder that it is in, or the whole path."""
+GENRE_CELLS, RUNNER_UP_CELLS, CONFIDENCE_CELLS, LENGTH_CELLS = 14, 16, 13, 7
+BAR_CELLS = 8
+LEAST_FOR_RUNNER_UP = 66
+"""Cells of a row below which there is no column for the runner-up."""
+
 ORDERS: dict[str, Callable[[Sound], str | float]] = {
     "given": lambda sound: 0.0,
     "file": lambda sound: sound.path.name.casefold(),
-    "genre": lambda sound: sound.verdict,
+    "genre": lambda sound: sound.answer,
+    "runner-up": lambda sound: _runner_up(sound)[0],
     "confidence": _probability,
     "length": lambda sound: sound.prediction.duration_s if sound.prediction is not None else -1.0,
 }
 """Order → key. Sorting is stable: within equals the order of giving stays."""
+
+
+class ResultHeader(Static):
+    """The titles of the columns; a click on one sorts by it."""
+
+    class Clicked(Message):
+        def __init__(self, x: int) -> None:
+            super().__init__()
+            self.x = x
+
+    def on_click(self, event: events.Click) -> None:
+        self.post_message(self.Clicked(event.x))
 
 
 class ResultList(RowList):
@@ -81,6 +110,7 @@ class ResultList(RowList):
         super().__init__(id=id)
         self.sounds: Sequence[Sound] = ()
         self.order = "given"
+        self.names = NAMES[0]
         self.descending = False
 
     @property
@@ -112,24 +142,69 @@ class ResultList(RowList):
 
     def row(self, index: int, width: int) -> Content:
         sound = self.sounds[index]
-        verdict, style, figures = sound.verdict, "$text-muted", ""
-        if sound.prediction is not None:
-            style = "$text-muted" if sound.is_stale else "$warn" if sound.prediction.uncertain else ""
-            verdict = f"{STALE} {verdict}" if sound.is_stale else verdict
-            figures = f"{percent(sound.prediction.probability, 0):>11} {clock(sound.prediction.duration_s):>7}"
+        answer, style, bar_style = sound.answer, "$text-muted", "$train"
+        confidence = length = runner_up = ""
+        if (prediction := sound.prediction) is not None:
+            style = "$text-muted" if sound.is_stale else "$warn" if prediction.uncertain else ""
+            bar_style = style or "$train"
+            answer = f"{STALE} {answer}" if sound.is_stale else answer
+            genre, second = _runner_up(sound)
+            runner_up = f"{fitted(genre, RUNNER_UP_CELLS - 6)} {percent(second, 0):>4}" if genre else ""
+            confidence = (
+                f"{bar(prediction.probability, BAR_CELLS):<{BAR_CELLS}} {percent(prediction.probability, 0):>4}"
+            )
+            length = clock(prediction.duration_s)
         elif sound.unreadable is not None:
-            verdict, style, figures = "✗ unreadable", "$bad", f"{DASH:>11} {DASH:>7}"
-        room = max(8, width - 14 - 20)
-        name = fitted(printable(sound.path.name), room)
-        return Content.assemble(f"{name} ", (fitted(verdict, 13), style), f" {figures:<19}")
+            answer, style, confidence, length = "✗ unreadable", "$bad", DASH, DASH
+        cells = {
+            "genre": (answer, style),
+            "runner-up": (runner_up, "$text-muted"),
+            "confidence": (confidence, bar_style),
+            "length": (length, ""),
+        }
+        parts = [
+            (fitted(cells[name][0], size, right=name == "length"), cells[name][1])
+            for name, size in self._columns(width)[1:]
+        ]
+        name = fitted_end(printable(self._title(sound)), self._columns(width)[0][1])
+        return Content(" ").join([Content(name), *(Content.styled(text, style) for text, style in parts)])
+
+    def _title(self, sound: Sound) -> str:
+        match self.names:
+            case "path":
+                return shown(sound.path)
+            case "folder/file":
+                return f"{sound.path.parent.name}/{sound.path.name}"
+        return sound.path.name
+
+    def _columns(self, width: int) -> list[tuple[str, int]]:
+        """Columns from left to right, with their cells; the first has what the others leave."""
+        sizes = {
+            "genre": GENRE_CELLS,
+            "runner-up": RUNNER_UP_CELLS * (width >= LEAST_FOR_RUNNER_UP),
+            "confidence": CONFIDENCE_CELLS,
+            "length": LENGTH_CELLS,
+        }
+        rest = [(name, size) for name, size in sizes.items() if size]
+        return [("file", max(8, width - sum(size + 1 for _, size in rest))), *rest]
 
     def header(self) -> Content:
         """Titles over the columns; the one that is sorted by has an arrow."""
-        room = max(8, self.row_width - 14 - 20)
         arrow = "▼" if self.descending else "▲"
-        titles = {name: f"{name}{arrow if name == self.order else ''}" for name in ORDERS}
-        text = f"  {titles['file']:<{room}} {titles['genre']:<13} {titles['confidence']:>11} {titles['length']:>7}"
-        return Content.styled(text, "$text-muted")
+        titles = []
+        for name, size in self._columns(self.row_width):
+            title = self.names if name == "file" else name
+            titles.append(fitted(f"{title}{arrow if name == self.order else ''}", size, right=name == "length"))
+        return Content.styled(f"  {' '.join(titles)}", "$text-muted")
+
+    def column_at(self, x: int) -> str:
+        """The column whose title stands at a cell of the header."""
+        end = 2
+        for name, size in self._columns(self.row_width):
+            end += size + 1
+            if x < end:
+                return name
+        return "length"
 
     def action_drop(self) -> None:
         if (sound := self.current) is not None:

@@ -10,28 +10,47 @@ from textual.binding import Binding
 from textual.containers import Horizontal, Vertical
 from textual.content import Content
 from textual.message import Message
+from textual.timer import Timer
 from textual.widgets import Input, Static
 
 from core.inference.batch.find_files import find_files
+from core.inference.batch.known_labels import KnownLabels, known_labels
 from core.inference.find_model import caveats_of, find_model
 from core.inference.types import Unreadable
 from core.inference.workers.file_worker import Answer, Classified, Classify, Load, Loaded, Play, Playing, Request
 from core.runs.folder import RunFolder
+from core.tags.undo import undo_journal
 from core.util.errors import UserError
 from core.util.jsonl_process import Refused, path_to_json
 from tui.classify.detail import SoundDetail
+from tui.classify.export import ExportScreen
+from tui.classify.places import GoToScreen, read_places
 from tui.classify.queue import Sounds, classifier_process
-from tui.classify.results import ORDERS, STALE, ResultList
+from tui.classify.results import NAMES, ORDERS, STALE, ResultHeader, ResultList
+from tui.classify.totals import Totals, total_lines
 from tui.dialogs.model_picker import pick_model
+from tui.dialogs.questions import ConfirmScreen
 from tui.shell.mode_screen import ModeScreen
 from tui.text.formatting import count
 from tui.widgets.file_tree import AudioTree
 from tui.widgets.pane_tabs import PaneTabs
-from tui.widgets.row_list import RowList
+from tui.widgets.panel import frame, key_of
+from tui.widgets.row_list import LinesView, RowList
 from tui.widgets.text_input import FilterInput
 from tui.widgets.text_lines import TextLines
 
-PANES = ("files", "results", "sound")
+PANES = ("files", "results", "sound", "totals")
+MANY = 10_000
+"""Files that are not classified without a question."""
+FRAMES = {
+    "files": {"mark": "mark", "take": "classify", "go_to": "go to"},
+    "results": {"sort": "sort", "again": "again", "write": "write"},
+    "sound": {"play": "play"},
+    "totals": {"totals": "totals"},
+}
+"""Panel → the keys in its border."""
+REDRAW_SECONDS = 0.1
+"""Between two redraws while predictions come in."""
 BEGINNING = "Choose an audio file on the left: enter classifies it.\nspace marks several, a takes them all."
 
 TEST_DIFFERS = "The test averaged training crops; Classify averages windows, so probabilities can differ."
@@ -40,7 +59,7 @@ TEST_DIFFERS = "The test averaged training crops; Classify averages windows, so 
 
 class ClassifyScreen(ModeScreen):
     MODE = "classify"
-    HELP = "Choose files or folders, and read their genres. The verdict on a file, and on every window along it."
+    HELP = "Choose files or folders, and read their genres: the prediction for a file, and for every window along it."
     CSS_PATH = "../styles/classify.tcss"
     BINDINGS: ClassVar = [
         Binding("space", "mark", "mark", id="classify.mark", tooltip="Mark a file or a folder"),
@@ -50,6 +69,12 @@ class ClassifyScreen(ModeScreen):
         Binding("p", "play", "play", id="classify.play", tooltip="Play the file on this machine's output, or stop"),
         Binding("r", "again", "again", id="classify.again", tooltip="Classify again what another model has classified"),
         Binding("E", "wrong", "mistakes", id="classify.wrong", tooltip="The test clips that the model's run got wrong"),
+        Binding("w", "write", "write", id="classify.write", tooltip="Write the predictions to files, or to tags"),
+        Binding("colon", "go_to", "go to", key_display=":", id="classify.go_to", tooltip="Go to a folder or a file"),
+        Binding("t", "totals", "totals", id="classify.totals", tooltip="Totals per genre and accuracy, or the sound"),
+        Binding("u", "undo_tags", "undo tags", show=False, id="classify.undo", tooltip="Undo the tags written last"),
+        Binding("y", "copy_path", "copy path", show=False, id="classify.copy", tooltip="Copy the path of the file"),
+        Binding("N", "names", "names", show=False, id="classify.names", tooltip="Show names, folders or whole paths"),
         Binding("tab", "pane(1)", "pane", id="classify.next_pane", tooltip="The next pane"),
         Binding("shift+tab", "pane(-1)", "pane before", show=False, id="classify.previous_pane"),
         Binding("f", "all_files", "all files", id="classify.all_files", tooltip="Show all files, or audio only"),
@@ -79,25 +104,34 @@ class ClassifyScreen(ModeScreen):
         self._trouble = ""
         self._playing = False
         self._pane = "files"
+        self._given_folders: dict[Path, KnownLabels | None] = {}
+        """Folders that were classified, with their labels where those are known."""
+        self._soon: Timer | None = None
 
     def compose_body(self) -> ComposeResult:
         yield TextLines(id="header")
         yield PaneTabs(id="tabs")
         with Horizontal(id="body"):
-            with Vertical(id="files-pane"):
+            with Vertical(id="files-pane", classes="panel"):
                 with Horizontal(id="filter"):
                     yield Static("/")
                     yield FilterInput(compact=True, placeholder="part of a name")
                 yield AudioTree(Path.cwd(), id="files")
             with Vertical(id="heard"):
-                with Vertical(id="results-pane"):
-                    yield Static("", id="results-head")
+                with Vertical(id="results-pane", classes="panel"):
+                    yield ResultHeader(id="results-head")
                     yield ResultList(id="results")
-                with Vertical(id="sound-pane"):
-                    yield SoundDetail(id="sound")
+                with Horizontal(id="below"):
+                    with Vertical(id="sound-pane", classes="panel"):
+                        yield SoundDetail(id="sound")
+                    with Vertical(id="totals-pane", classes="panel"):
+                        yield Totals(id="totals")
 
     def on_mount(self) -> None:
         self.app.theme_changed_signal.subscribe(self, lambda _: self.query_one(SoundDetail).draw())
+        for pane, keys in FRAMES.items():
+            hints = [(key_of(self, f"classify.{name}"), what) for name, what in keys.items()]
+            frame(self.query_one(f"#{pane}-pane"), pane, hints)
         self._show_pane("files")
         self._show()
 
@@ -208,8 +242,37 @@ class ClassifyScreen(ModeScreen):
 
     @work(thread=True, group="collecting")
     def _give(self, paths: Iterable[Path]) -> None:
+        paths = list(paths)
         found = list(find_files(paths))
-        self.app.call_from_thread(self._given, found)
+        folders = [path for path in paths if path.is_dir()]
+        self.app.call_from_thread(self._ask_and_give, found, folders)
+
+    @work
+    async def _ask_and_give(self, found: Sequence[Path | Unreadable], folders: Sequence[Path]) -> None:
+        if len(found) > MANY and not await self.app.push_screen_wait(
+            ConfirmScreen(f"Classify {len(found):,} files?", "X takes back what waits.", yes="classify")
+        ):
+            return
+        self._given_folders |= dict.fromkeys(folders)
+        self._given(found)
+        self._find_labels()
+
+    @work(thread=True, group="labels", exclusive=True)
+    def _find_labels(self) -> None:
+        """The labels of the folders that were given; in a thread, because they may come from tags."""
+        loaded = self._loaded
+        if loaded is None:
+            return
+        for folder in [folder for folder, known in self._given_folders.items() if known is None]:
+            try:
+                known = known_labels(folder, loaded.genres)
+            except (UserError, OSError):
+                continue  # nothing to compare with
+            self.app.call_from_thread(self._take_labels, folder, known)
+
+    def _take_labels(self, folder: Path, known: KnownLabels | None) -> None:
+        self._given_folders[folder] = known
+        self._show_totals()
 
     def _given(self, found: Sequence[Path | Unreadable]) -> None:
         first = self._sounds.give(found)
@@ -225,8 +288,13 @@ class ClassifyScreen(ModeScreen):
             case Loaded() as loaded, Load(model):
                 if self._model is not None and model == path_to_json(self._model):  # another may be wanted by now
                     self._loaded, self._trouble = loaded, ""
+                    self._given_folders = dict.fromkeys(self._given_folders)
+                    self._find_labels()
             case (Classified() | Refused()) as answer, Classify() as request:
                 self._sounds.classified(request, answer)
+                if self._soon is None:
+                    self._soon = self.set_timer(REDRAW_SECONDS, self._show)
+                return
             case Playing() as playing, _:
                 self._playing = bool(playing.path)
             case Refused(error), Load():
@@ -247,6 +315,9 @@ class ClassifyScreen(ModeScreen):
     # What is shown
 
     def _show(self) -> None:
+        if self._soon is not None:
+            self._soon.stop()
+            self._soon = None
         self.query_one("#header", TextLines).show([self._header()])
         self._show_sounds()
 
@@ -270,10 +341,34 @@ class ClassifyScreen(ModeScreen):
     def _show_sounds(self) -> None:
         self.query_one(ResultList).show(list(self._sounds))
         self._show_titles()
+        self._show_totals()
+
+    @on(LinesView.Resized)
+    def _show_totals(self) -> None:
+        totals = self.query_one(Totals)
+        if not totals.size.width:
+            return
+        sounds, loaded = list(self._sounds), self._loaded
+        results = [sound.prediction for sound in sounds if sound.prediction is not None and not sound.is_stale]
+        comparisons = [
+            known.compare(results, loaded.genres, loaded.learnt)
+            for known in self._given_folders.values()
+            if known is not None and loaded is not None
+        ]
+        totals.show(total_lines(sounds, comparisons, totals.row_width))
 
     @on(ResultList.Resized)
     def _show_titles(self) -> None:
-        self.query_one("#results-head", Static).update(self.query_one(ResultList).header())
+        self.query_one(ResultHeader).update(self.query_one(ResultList).header())
+
+    @on(ResultHeader.Clicked)
+    def sort_by_title(self, event: ResultHeader.Clicked) -> None:
+        """A click on a title sorts by it, another one in reverse."""
+        results = self.query_one(ResultList)
+        column = results.column_at(event.x)
+        results.descending = not results.descending if column == results.order else False
+        results.order = column
+        self._show_sounds()
 
     @on(ResultList.Moved)
     def _show_sound(self) -> None:
@@ -290,8 +385,10 @@ class ClassifyScreen(ModeScreen):
         self.set_class(self.app.width_class == "narrow" or self.app.height_class == "tiny", "-one-pane")
         for name in PANES:
             self.set_class(name == pane, f"-on-{name}")
+        self.set_class(self.app.width_class == "wide", "-totals-beside")
         self.query_one(PaneTabs).show(PANES, pane)
         self.query_one(f"#{pane}").focus()
+        self.call_after_refresh(self._show_totals)
 
     @on(PaneTabs.Chosen)
     def tab_chosen(self, event: PaneTabs.Chosen) -> None:
@@ -310,6 +407,54 @@ class ClassifyScreen(ModeScreen):
         results = self.query_one(ResultList)
         results.descending = not results.descending
         self._show_sounds()
+
+    def action_names(self) -> None:
+        results = self.query_one(ResultList)
+        results.names = NAMES[(NAMES.index(results.names) + 1) % len(NAMES)]
+        self._show_sounds()
+
+    def action_totals(self) -> None:
+        self._show_pane("sound" if self._pane == "totals" else "totals")
+
+    @work
+    async def action_write(self) -> None:
+        if not any(sound.state != "waiting" for sound in self._sounds):
+            self.app.notify("Nothing is classified yet.", severity="warning")
+            return
+        genres = [] if self._loaded is None else self._loaded.genres
+        said = await self.app.push_screen_wait(ExportScreen(list(self._sounds), genres, Path.cwd()))
+        if said is not None:
+            self.app.notify(said, timeout=10)
+
+    @work(thread=True, group="tags")
+    def action_undo_tags(self) -> None:
+        """In a thread: it rewrites every file that was tagged last."""
+        try:
+            report = undo_journal()
+        except UserError as error:
+            self.app.call_from_thread(self.app.notify, str(error), severity="warning")
+            return
+        failed = f"; {len(report.failed)} could not be undone: {report.failed[0]}" if report.failed else ""
+        said = f"Undid the tags of {count(len(report.changes), 'file')}{failed}."
+        self.app.call_from_thread(self.app.notify, said)
+
+    def action_copy_path(self) -> None:
+        if (sound := self.query_one(ResultList).current) is not None:
+            self.app.copy_to_clipboard(str(sound.path))
+            self.app.notify(str(sound.path), title="Copied")
+
+    @work
+    async def action_go_to(self) -> None:
+        tree = self.query_one(AudioTree)
+        path = await self.app.push_screen_wait(GoToScreen(tree.root))
+        if path is None:
+            return
+        read_places().visit(path if path.is_dir() else path.parent)
+        if path.is_dir():
+            tree.show_root(path)
+        else:
+            tree.reveal(path)
+        self._show_pane("files")
 
     def action_play(self) -> None:
         sound = self.query_one(ResultList).current

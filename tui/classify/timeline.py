@@ -1,5 +1,8 @@
 """The timeline of a file: merged segments on one line, and a cursor over the windows."""
 
+from collections.abc import Mapping, Sequence
+from itertools import cycle
+
 from textual.content import Content
 
 from core.inference.types import MergedSegment, Prediction
@@ -8,8 +11,9 @@ from tui.text.formatting import clock, percent
 UNCERTAIN = "?"
 
 
-def timeline_lines(prediction: Prediction, cursor: int | None, width: int) -> list[Content]:
-    """Three lines: the stretches, the window under the cursor, and the times at both ends."""
+def timeline_lines(prediction: Prediction, cursor: int | None, width: int, colours: Sequence[str]) -> list[Content]:
+    """Two lines: the stretches, each genre in a colour of its own, and the window under the cursor with the times."""
+    colour_of = dict(zip(prediction.probabilities, cycle(colours), strict=False))
     length = max(prediction.duration_s, 0.001)
     stretches = [
         (round(s.start_s / length * width), round(min(1.0, s.end_s / length) * width), s) for s in prediction.stretches
@@ -19,19 +23,19 @@ def timeline_lines(prediction: Prediction, cursor: int | None, width: int) -> li
     for begin, end, stretch in stretches:
         begin = max(at, min(begin, width))
         end = min(max(begin, end), width)
-        line = Content.assemble(line, " " * (begin - at), _stretch(stretch, end - begin))
+        line = Content.assemble(line, " " * (begin - at), _stretch(stretch, end - begin, colour_of))
         at = end
     return [line, _pointer(prediction, cursor, length, width)]
 
 
-def _stretch(stretch: MergedSegment, cells: int) -> Content:
+def _stretch(stretch: MergedSegment, cells: int, colour_of: Mapping[str, str]) -> Content:
     """A bar with its genre's name as far as that fits: ``▌blues━━━━``."""
     if cells <= 0:
         return Content("")
     name = stretch.genre or UNCERTAIN
     inner = cells - 1
     text = name[:inner] if len(name) <= inner or inner >= 4 else ""
-    style = "$val" if stretch.genre else "$text-muted"
+    style = colour_of.get(stretch.genre or "", "$text-muted")
     return Content.assemble(("▌", style), (text, ""), (("━" if stretch.genre else "╌") * (inner - len(text)), style))
 
 

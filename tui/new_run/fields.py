@@ -24,6 +24,9 @@ Complete = Callable[[str], "Completion"]
 class OptionSpinner(Widget, can_focus=True):
     """One of a few names on one line: left and right go through them, with a description of the chosen one."""
 
+    DEFAULT_CSS = """
+    OptionSpinner { height: 1; width: 1fr; }
+    """
     BINDINGS: ClassVar = [
         Binding("left", "turn(-1)", "change", key_display="← →"),
         Binding("right,space,enter", "turn(1)", "next", show=False),

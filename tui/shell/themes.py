@@ -10,6 +10,46 @@ from dataclasses import dataclass
 
 from textual.theme import Theme
 
+# The colour maps of matplotlib (van der Walt & Smith 2015, CC0), in sixteen steps.
+MAGMA = (
+    "#000004",
+    "#0b0924",
+    "#20114b",
+    "#3b0f70",
+    "#57157e",
+    "#721f81",
+    "#8c2981",
+    "#a8327d",
+    "#c43c75",
+    "#de4968",
+    "#f1605d",
+    "#fa7f5e",
+    "#fe9f6d",
+    "#febf84",
+    "#fddea0",
+    "#fcfdbf",
+    "",
+)
+VIRIDIS = (
+    "#440154",
+    "#481a6c",
+    "#472f7d",
+    "#414487",
+    "#39568c",
+    "#31688e",
+    "#2a788e",
+    "#23888e",
+    "#1f988b",
+    "#22a884",
+    "#35b779",
+    "#54c568",
+    "#7ad151",
+    "#a5db36",
+    "#d2e21b",
+    "#fde725",
+    "",
+)
+
 
 @dataclass(frozen=True)
 class Palette:
@@ -30,6 +70,8 @@ class Palette:
     """Background of clips that were classified correctly: blue or green, as ``#rrggbb``."""
     wrong: str
     """Background of clips that were not: orange or red."""
+    spectrogram: tuple[str, ...] = MAGMA
+    """Sixteen colours from the lowest to the highest level."""
 
     @property
     def variables(self) -> dict[str, str]:
@@ -72,6 +114,7 @@ COLOUR_BLIND = Palette(
     heat=("#15171b", "#f0e442"),
     right="#56b4e9",
     wrong="#d55e00",
+    spectrogram=VIRIDIS,
 )
 SIXTEEN = Palette(
     # Names, not values: the terminal's own 16 colours.

@@ -24,6 +24,15 @@ def fitted(text: str, width: int, *, right: bool = False) -> str:
     return space + short if right else short + space
 
 
+def fitted_end(text: str, width: int) -> str:
+    """``text`` padded to ``width`` cells; one that is too long loses its beginning, which tells files apart less."""
+    if cell_len(text) <= width:
+        return padded(text, width)
+    while cell_len(text) > width - 1:
+        text = text[1:]
+    return padded(f"…{text}", width)
+
+
 def widest(names: Iterable[str]) -> int:
     """Cells of the widest of ``names``; 0 without any."""
     return max(map(cell_len, names), default=0)

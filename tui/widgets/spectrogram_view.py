@@ -2,14 +2,21 @@
 
 from collections.abc import Sequence
 
-from textual.color import Color
 from textual.content import Content
 
 from tui.shell.base import BaseApp
 from tui.shell.themes import Palette
+from tui.text.formatting import clock
 
 SHADES = " ░▒▓█"
 ASCII_SHADES = " .:-=+*#%@"
+HZ_CELLS = 4
+"""Of the frequencies on the left: ``11k ``."""
+LEAST_CELLS, LEAST_ROWS = 24, 5
+"""Without as many there are no axes."""
+TICK_ROWS, TICK_CELLS = 3, 12
+"""At least, between two ticks."""
+ROUND_SECONDS = (1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200)
 LEVELS = 16
 """Number of colours: fewer give longer runs of one colour and so fewer bytes on the link."""
 
@@ -17,8 +24,15 @@ LEVELS = 16
 class Image:
     """A spectrogram as levels 0 to 255, shaped [bands][columns], low bands first."""
 
-    def __init__(self, bands: int, levels: bytes) -> None:
+    def __init__(self, bands: int, levels: bytes, hz: Sequence[float] = (), seconds: float = 0.0) -> None:
+        """
+        Args:
+            hz: the frequency of each band, for the axis.
+            seconds: the length, for the axis.
+        """
         self.bands = bands
+        self.hz = hz
+        self.seconds = seconds
         self.columns = len(levels) // bands if bands else 0
         self._levels = levels
 
@@ -53,7 +67,7 @@ def spectrogram_lines(image: Image, width: int, height: int, palette: Palette, s
     if not image.columns:
         return []
     if shading == "colour":
-        return _coloured(image.scaled(width, 2 * height), _ramp(palette))
+        return _coloured(image.scaled(width, 2 * height), palette.spectrogram)
     shades = ASCII_SHADES if shading == "ascii" else SHADES
     return [
         Content("".join(shades[level * len(shades) // 256] for level in row)) for row in image.scaled(width, height)
@@ -76,16 +90,44 @@ def _coloured(fields: Sequence[Sequence[int]], ramp: Sequence[str]) -> list[Cont
     return lines
 
 
-def _ramp(palette: Palette) -> list[str]:
-    """Colours from lowest to highest level: the palette's heat, then brighter, so that peaks stand out."""
-    cold, hot = (Color.parse(colour) for colour in palette.heat)
-    peak = hot.lighten(0.25) if hot.brightness >= cold.brightness else hot.darken(0.15)
-    steps = []
-    for level in range(LEVELS):
-        share = level / (LEVELS - 1)
-        colour = cold.blend(hot, share / 0.75) if share < 0.75 else hot.blend(peak, (share - 0.75) / 0.25)
-        steps.append(colour.hex6)
-    return steps
+def spectrogram_with_axes(image: Image, width: int, height: int, palette: Palette, shading: str) -> list[Content]:
+    """The same in ``width`` by ``height`` cells with Hz on the left and seconds below, as far as they are known."""
+    roomy = width >= LEAST_CELLS and height >= LEAST_ROWS
+    left, below = HZ_CELLS * (roomy and bool(image.hz)), int(roomy and image.seconds > 0)
+    lines = spectrogram_lines(image, width - left, height - below, palette, shading)
+    if not lines:
+        return []
+    if left:
+        labels = [Content.styled(f"{label:>{left - 1}} ", "$text-muted") for label in hz_labels(image.hz, len(lines))]
+        lines = [label + line for label, line in zip(labels, lines, strict=True)]
+    seconds = [Content.styled(" " * left + seconds_axis(image.seconds, width - left), "$text-muted")] if below else []
+    return [*lines, *seconds]
+
+
+def hz_labels(hz: Sequence[float], rows: int) -> list[str]:
+    """The frequency in the middle of every third row, high to low, such as ``4.2k``; other rows are empty."""
+    labels = []
+    for row in range(rows):
+        low, high = _span(rows - 1 - row, rows, len(hz))
+        labels.append(_hertz(hz[(low + high - 1) // 2]) if row % TICK_ROWS == 0 else "")
+    return labels
+
+
+def _hertz(hz: float) -> str:
+    """At most three characters: ``820``, ``4k``, ``11k``."""
+    return f"{hz:.0f}" if hz < 999.5 else f"{hz / 1000:.0f}k"
+
+
+def seconds_axis(seconds: float, width: int) -> str:
+    """``width`` cells with times at round distances: ``0       10      20      30 s``."""
+    step = next((step for step in ROUND_SECONDS if width * step / seconds >= TICK_CELLS), ROUND_SECONDS[-1])
+    line = ""
+    for number in range(int(seconds / step) + 1):
+        at = round(number * step / seconds * width)
+        label = f"{number * step}" if seconds < 100 else clock(number * step)
+        if at + len(label) <= width and at >= len(line):
+            line += " " * (at - len(line)) + label
+    return line + (" s" if seconds < 100 and len(line) + 2 <= width else "")
 
 
 def _span(place: int, places: int, of: int) -> tuple[int, int]:

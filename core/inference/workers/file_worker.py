@@ -44,14 +44,17 @@ class Loaded(msgspec.Struct, frozen=True, tag_field="kind", tag="loaded"):
     genres: list[str]
     window_seconds: float
     device: str
+    learnt: list[str] = []
+    """``genre/name`` of the clips that it was trained on or selected by."""
 
 
 class Classified(msgspec.Struct, frozen=True, tag_field="kind", tag="classified"):
-    """``image`` is the spectrogram as [bands, columns] bytes, low bands first."""
+    """``image`` is the spectrogram as [bands, columns] bytes, low bands first; ``hz`` are the bands' frequencies."""
 
     prediction: Prediction
     bands: int
     image: bytes
+    hz: list[float] = []
 
 
 class Playing(msgspec.Struct, frozen=True, tag_field="kind", tag="playing"):
@@ -86,7 +89,7 @@ class FileWorker:
             self._classifier = Classifier.load(path_from_json(request.model), request.device)
             self._loaded = request
         found = self._classifier
-        return Loaded(found.model, found.genres, found.window_seconds, found.device)
+        return Loaded(found.model, found.genres, found.window_seconds, found.device, sorted(found.learnt))
 
     def _classify(self, request: Classify) -> Classified:
         from core.audio.files.open_file import open_file
@@ -108,7 +111,7 @@ class FileWorker:
             raise UserError(error.reason) from error
         assert picture is not None
         image = picture.image()
-        return Classified(prediction, len(image), bytes(image))
+        return Classified(prediction, len(image), bytes(image), picture.hz)
 
     def _play(self, request: Play) -> Playing:
         from core.audio.playback import Player

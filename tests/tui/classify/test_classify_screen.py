@@ -1,5 +1,7 @@
 """The Classify screen with the real process behind it: torch, a trained model, and real files."""
 
+import csv
+import json
 import os
 import shutil
 import signal
@@ -7,14 +9,18 @@ from pathlib import Path
 
 import psutil
 import pytest
+import soundfile
+from textual.pilot import Pilot
 
 from core.inference.find_model import choose_model
 from core.inference.workers.file_worker import Classify
+from core.tags.formats import read_genres
 from core.util.jsonl_process import path_from_json, path_to_json
 from tests.support.pilot import text, until, until_gone, until_shown
 from tests.support.small_model import GENRES, a_sound, shared_model
 from tui.app import GenreApp
 from tui.classify.detail import SoundDetail
+from tui.classify.places import Places, read_places
 from tui.classify.results import ResultList
 from tui.classify.screen import ClassifyScreen
 from tui.widgets.file_tree import AudioTree
@@ -81,8 +87,8 @@ async def test_what_is_marked_is_judged_and_what_cannot_be_read_is_named(tmp_pat
         while results.order != "genre":
             await pilot.press("greater_than_sign")
         await pilot.press("R")
-        verdicts = [sound.verdict for sound in results.sounds]
-        assert verdicts == sorted(verdicts, reverse=True)
+        answers = [sound.answer for sound in results.sounds]
+        assert answers == sorted(answers, reverse=True)
 
 
 async def test_titles_stand_over_their_columns_in_every_size(tmp_path: Path, music: Path) -> None:
@@ -232,3 +238,145 @@ async def test_a_truncated_file_has_the_warning_of_the_command(tmp_path: Path, m
     async with app.run_test(size=SIZE) as pilot:
         await app.classify_paths([cut])
         await until_shown(pilot, "1 of 1 file classified", "cut off")
+
+
+async def classified(pilot: Pilot[None], music: Path) -> None:
+    """The whole folder of known sounds."""
+    screen = pilot.app.screen
+    assert isinstance(screen, ClassifyScreen)
+    screen.classify_paths([music / "known"])
+    await until_shown(pilot, f"{len(GENRES)} of {len(GENRES)} files classified")
+
+
+@pytest.fixture
+def by_genre(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder per genre, one sound in each, and one sound in the folder of another genre."""
+    folder = tmp_path / "music"
+    for genre in GENRES:
+        (folder / genre).mkdir(parents=True)
+        soundfile.write(folder / genre / f"{genre}-first.wav", *soundfile.read(a_sound(genre)))
+    shutil.copy(folder / GENRES[0] / f"{GENRES[0]}-first.wav", folder / GENRES[1] / "stray.wav")
+    monkeypatch.chdir(folder)
+    return folder
+
+
+async def test_totals_and_accuracy_where_labels_are_known(tmp_path: Path, by_genre: Path) -> None:
+    app = an_app(tmp_path)
+    async with app.run_test(size=SIZE) as pilot:
+        await pilot.press("3")
+        await until_shown(pilot, "model a-run")
+        await pilot.press("a")
+        number = len(GENRES) + 1
+        await until_shown(pilot, f"{number} of {number} files classified")
+        await pilot.press("t")
+        share = f"{100 * len(GENRES) / number:.1f}%"
+        await until_shown(pilot, "labels: a folder per genre", f"accuracy {share} ({len(GENRES)} of {number} files)")
+        await until_shown(pilot, "Confusion")
+        await pilot.press("t")
+        await until_gone(pilot, "Confusion")
+
+
+async def test_a_click_on_a_title_sorts_and_again_reverses(tmp_path: Path, music: Path) -> None:
+    app = an_app(tmp_path)
+    async with app.run_test(size=SIZE) as pilot:
+        await pilot.press("3")
+        await until_shown(pilot, "model a-run")
+        await classified(pilot, music)
+        results = app.screen.query_one(ResultList)
+        await pilot.click("#results-head", offset=(3, 0))
+        await until_shown(pilot, "file▲")
+        assert [sound.path.stem for sound in results.sounds] == sorted(GENRES)
+        await pilot.click("#results-head", offset=(3, 0))
+        await until_shown(pilot, "file▼")
+        assert [sound.path.stem for sound in results.sounds] == sorted(GENRES, reverse=True)
+        await pilot.press("N", "N")
+        await until_shown(pilot, "path▼", "own/organ-hymn.au")
+
+
+async def test_predictions_become_files(tmp_path: Path, music: Path) -> None:
+    app = an_app(tmp_path)
+    async with app.run_test(size=SIZE, notifications=True) as pilot:
+        await pilot.press("3")
+        await until_shown(pilot, "model a-run")
+        await classified(pilot, music)
+        await pilot.press("w")
+        await until_shown(pilot, "Write the predictions")
+        await pilot.press("ctrl+u", *"out.csv", "enter")
+        await until_shown(pilot, f"Wrote {len(GENRES)} files")
+        rows = list(csv.DictReader((music / "out.csv").open(newline="")))
+        assert [row["genre"] for row in rows] == list(GENRES)
+        for turns, name in ((1, "genres.jsonl"), (2, "playlists")):
+            await pilot.press("w")
+            await until_shown(pilot, "Write the predictions")
+            await pilot.press("shift+tab", *["right"] * turns)
+            await until_shown(pilot, name)
+            await pilot.press("enter")
+            await until_gone(pilot, "Write the predictions")
+        lines = (music / "genres.jsonl").read_text().splitlines()
+        assert [json.loads(line)["genre"] for line in lines] == list(GENRES)
+        assert sorted(path.stem for path in (music / "playlists").iterdir()) == sorted(GENRES)
+
+
+async def test_tags_are_tried_written_and_undone(tmp_path: Path, by_genre: Path) -> None:
+    files = sorted(by_genre.rglob("*.wav"))
+    before = [path.read_bytes() for path in files]
+    app = an_app(tmp_path)
+    async with app.run_test(size=SIZE, notifications=True) as pilot:
+        await pilot.press("3")
+        await until_shown(pilot, "model a-run")
+        await pilot.press("a")
+        await until_shown(pilot, f"{len(files)} of {len(files)} files classified", "100%")
+        await pilot.press("w")
+        await until_shown(pilot, "Write the predictions")
+        await pilot.press("shift+tab", "right", "right", "right")
+        await until_shown(pilot, f"{len(files)} files would get a genre", "enter writes")
+        assert [path.read_bytes() for path in files] == before
+        await pilot.press("enter")
+        await until_shown(pilot, f"{len(files)} files got a genre")
+        assert [path.read_bytes() for path in files] != before
+        assert {genre for path in files for genre in read_genres(path)} == set(GENRES)
+        await pilot.press("u")
+        await until_shown(pilot, f"Undid the tags of {len(files)} files.")
+        assert [path.read_bytes() for path in files] == before
+
+
+async def test_it_goes_to_any_folder_and_remembers(tmp_path: Path, music: Path) -> None:
+    app = an_app(tmp_path)
+    async with app.run_test(size=SIZE) as pilot:
+        await pilot.press("3")
+        await until_shown(pilot, "broken.mp3")
+        await pilot.press("colon")
+        await until_shown(pilot, "Go to a folder")
+        await pilot.press("ctrl+u", *"/no/such", "enter")
+        await until_shown(pilot, "There is no /no/such.")
+        await pilot.press("ctrl+u", *"~/music/kn", "tab")
+        await until_shown(pilot, "~/music/known/")
+        await pilot.press("ctrl+d", "enter")
+        await until_gone(pilot, "Go to a folder")
+        tree = app.screen.query_one(AudioTree)
+        assert tree.root == music / "known"
+        assert read_places() == Places(bookmarks=[str(music / "known")], recent=[str(music / "known")])
+        tree.show_root(music)
+        await pilot.press("colon")
+        await until_shown(pilot, "★ ~/music/known")
+        await pilot.press("down", "enter")
+        await until(pilot, lambda: tree.root == music / "known")
+
+
+async def test_more_than_ten_thousand_files_are_asked_about(
+    tmp_path: Path, music: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tui.classify.screen.MANY", 2)
+    app = an_app(tmp_path)
+    async with app.run_test(size=SIZE) as pilot:
+        await pilot.press("3")
+        await until_shown(pilot, "model a-run")
+        await pilot.press("a")
+        await until_shown(pilot, "Classify 5 files?")
+        await pilot.press("n")
+        await until_gone(pilot, "Classify 5 files?")
+        assert not app.screen.query_one(ResultList).sounds
+        await pilot.press("a")
+        await until_shown(pilot, "Classify 5 files?")
+        await pilot.press("y")
+        await until_shown(pilot, "of 5 files classified")

@@ -12,6 +12,7 @@ import msgspec
 from rich.cells import cell_len
 
 from core.audio.errors import AudioError
+from core.inference.batch.export import CSV_HEAD, csv_cells
 from core.inference.batch.labels import Labels
 from core.inference.types import Prediction, Result, Unreadable, as_plain
 from core.tags.write import Action, TagPlan
@@ -130,34 +131,15 @@ class JsonOutput(contextlib.AbstractContextManager["JsonOutput"]):
 class CsvOutput(contextlib.AbstractContextManager["CsvOutput"]):
     """A row per file. A regular file is replaced at the end; a FIFO, a device and ``-`` get each row at once."""
 
-    HEAD = ("path", "genre", "probability", "uncertain", "reason", "labels", "duration_s", "error")
-
     def __init__(self, path: Path, genres: Sequence[str], top: int | None) -> None:
         self._path, self._genres, self._top = path, genres, top
         self._stack = contextlib.ExitStack()
         with writing(path):
             self._file = None if path == Path("-") else self._stack.enter_context(open_output(path, "w", newline=""))
-        self._write([*self.HEAD, *genres])
+        self._write([*CSV_HEAD, *genres])
 
     def put(self, one: FileResult) -> None:
-        result = one.result
-        if isinstance(result, Unreadable):
-            self._write([result.path, "", "", "", "", "", "", result.error, *("" for _ in self._genres)])
-            return
-        shown = dict(result.top(self._top or len(self._genres)))
-        self._write(
-            [
-                result.path,
-                result.genre,
-                result.probability,
-                str(result.uncertain).lower(),
-                result.reason or "",
-                "; ".join(one.labels),
-                result.duration_s,
-                "",
-                *(shown.get(genre, "") for genre in self._genres),
-            ]
-        )
+        self._write(csv_cells(one.result, one.labels, self._genres, self._top))
 
     def _write(self, cells: Sequence[object]) -> None:
         row = io.StringIO()

@@ -4,11 +4,10 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from core.audio.errors import AudioError
-from core.tags.journal import TagJournal, mark_undone, newest_journal, read_journal
+from core.tags.journal import TagJournal
 from core.tags.rewrite import recover
+from core.tags.undo import undo_journal
 from core.tags.write import Action, TagPlan, Undone, plan, write_genres
-from core.tags.write import undo as undo_change
 from tui.commands.exit_codes import DONE, FAILED
 from tui.shell.printing import print_line, print_note
 from tui.text.formatting import count
@@ -58,27 +57,18 @@ def undo(journal: Path | None) -> int:
         UserError: there is none, or it cannot be read.
     """
     _recover()
-    path = journal or newest_journal()
-    undone = failed = inexact = 0
-    for change in reversed(read_journal(path)):
-        try:
-            done = undo_change(change)
-        except AudioError as error:
-            failed += 1
-            print_note(f"genre-tui: {error}")
-            continue
-        if done is Undone.NOTHING:
-            continue
-        undone += 1
+    report = undo_journal(journal)
+    for trouble in report.failed:
+        print_note(f"genre-tui: {trouble}")
+    for change, done in report.changes:
         print_line(f"{change.path}: {_named(change.after)} → {_named(change.before)}")
         if done is Undone.GENRE_ONLY:
-            inexact += 1
             print_note(f"genre-tui: {change.path}: {_INEXACT}")
-    if not failed:
-        mark_undone(path)
-    exact = ", byte for byte" if undone and not inexact else f"; {inexact} in the genre only" if inexact else ""
+    undone, failed = len(report.changes), len(report.failed)
+    exact = f"; {report.inexact} in the genre only" if report.inexact else ", byte for byte" if undone else ""
     print_note(
-        f"undid {count(undone, 'change')} of {path}{exact}" + (f"; {failed} could not be undone" if failed else "")
+        f"undid {count(undone, 'change')} of {report.journal}{exact}"
+        + (f"; {failed} could not be undone" if failed else "")
     )
     return FAILED if failed else DONE
 
