@@ -11,6 +11,7 @@ from typing import NamedTuple
 from core.audio.files.formats import is_audio
 from core.dataset.clip import Excluded
 from core.dataset.labels.tree import GenreTree
+from core.util.archive.errors import DEEPEST
 from core.util.archive.path import Entry, archive_faults, list_folder
 from core.util.text import printable
 
@@ -149,6 +150,9 @@ def _search(
                 status = path.stat()
                 if (status.st_dev, status.st_ino) in above:
                     excluded.append(Excluded(name, "is a link to a folder above it"))
+                    continue
+                if len(above) > DEEPEST:
+                    excluded.append(Excluded(name, f"is more than {DEEPEST} folders deep"))
                     continue
                 _search(path, f"{name}/", above, excluded, files, deep)
             except OSError as error:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from core.audio.files.formats import is_audio
 from core.inference.types import Unreadable
+from core.util.archive.errors import DEEPEST
 from core.util.archive.path import ArchivePath, Entry, archive_faults, as_path, is_archive, list_folder
 from core.util.text import printable
 
@@ -80,7 +81,9 @@ def _walk(folder: Path, above: frozenset[tuple[int, int]]) -> Iterator[Found]:
                 status = inner.stat()
             except OSError:
                 continue  # deleted meanwhile
-            if (status.st_dev, status.st_ino) not in here:
+            if len(here) > DEEPEST:
+                yield Unreadable(path=printable(inner), error=f"is more than {DEEPEST} folders deep")
+            elif (status.st_dev, status.st_ino) not in here:
                 yield from _walk(inner, here)
         elif is_audio(entry.name):
             yield folder / entry.name

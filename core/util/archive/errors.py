@@ -2,6 +2,9 @@
 
 import errno
 
+DEEPEST = 100
+"""Folders inside each other that are searched, on disk or in an archive."""
+
 
 class ArchiveError(OSError):
     """An archive, or a file in one, that cannot be read. ``strerror`` says why without naming it."""

@@ -16,7 +16,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from typing import IO, Any, BinaryIO, NamedTuple, cast
 
-from core.util.archive.errors import ArchiveError
+from core.util.archive.errors import DEEPEST, ArchiveError
 from core.util.archive.gzip_reader import LARGEST_READ, MOST_EXPANSION, Checkpoints, GzipReader
 
 LARGEST_FILE = 8 << 30
@@ -65,6 +65,9 @@ class Archive(ABC):
         self.folders: dict[str, set[str]] = {"": set()}
         self.faults: list[Fault] = []
         self._list()
+        for name in self.files.keys() & self.folders.keys():
+            del self.files[name]
+            self.faults.append(Fault(name, "has the name of a folder of the archive"))
 
     def open(self, name: str) -> BinaryIO:
         """A copy of a file in an unbuffered temporary one, at its beginning.
@@ -104,6 +107,9 @@ class Archive(ABC):
         parts = [part for part in name.split("/") if part not in ("", ".")]
         if name.startswith("/") or ".." in parts or DRIVE.match(name) or "\0" in name or not parts:
             self.faults.append(Fault(name, "has a path that leads out of the archive"))
+            return
+        if len(parts) > DEEPEST:
+            self.faults.append(Fault("/".join(parts[:DEEPEST]), f"is more than {DEEPEST} folders deep in the archive"))
             return
         if len(self.files) >= MOST_FILES:
             raise ArchiveError(f"holds more than {MOST_FILES:,} files")

@@ -10,6 +10,8 @@ from core.dataset.clip import DatasetError
 from core.dataset.labels.settings import LabelSettings
 from core.dataset.labels.source import LabelSource, read_labels
 from core.dataset.scan import scan, survey
+from core.inference.batch.find_files import find_files
+from core.inference.types import Unreadable
 from tests.support.music import sound, table
 
 NAMES = [f"{number:03}.wav" for number in range(4)]
@@ -116,6 +118,18 @@ def test_links_pipes_and_folders_among_the_files(tmp_path: Path) -> None:
         "jazz/pipe.wav": "is not a regular file",
         "jazz/folder.wav": "is a folder, not an audio file",
     }
+
+
+def test_folders_without_end(tmp_path: Path) -> None:
+    sound(tmp_path / "rock" / "a.wav", 1)
+    sound(tmp_path / "jazz" / "b.wav", 2)
+    sound(tmp_path / "jazz" / "/".join("x" * 120) / "c.wav", 3)
+    found = scan(tmp_path, seconds=0.6)
+    assert len(found.clips) == 2
+    (left_out,) = found.excluded
+    assert left_out.reason == "is more than 100 folders deep"
+    (deep,) = [one for one in find_files([tmp_path]) if isinstance(one, Unreadable)]
+    assert deep.error == "is more than 100 folders deep"
 
 
 def test_a_hundred_thousand_rows(tmp_path: Path) -> None:

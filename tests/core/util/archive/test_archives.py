@@ -241,6 +241,21 @@ def test_an_encrypted_file_is_one_line(tmp_path: Path) -> None:
     assert excluded.reason == "is encrypted in the archive: unpack it with its password first"
 
 
+def test_a_name_that_is_too_deep_and_one_that_is_a_folder_too(tmp_path: Path) -> None:
+    content = sound(tmp_path / "a.wav", 1).read_bytes()
+    with zipfile.ZipFile(tmp_path / "a.zip", "w") as archive:
+        archive.writestr("jazz/a.wav", content)
+        archive.writestr("rock/b.wav", content)
+        archive.writestr("rock/b.wav/c.wav", content)
+        archive.writestr(f"jazz/{'x/' * 5000}d.wav", content)
+    found = scan(tmp_path / "a.zip", seconds=0.6)
+    assert [clip.path.name for clip in found.clips] == ["a.wav", "c.wav"]
+    assert sorted(one.reason for one in found.excluded) == [
+        "has the name of a folder of the archive",
+        "is more than 100 folders deep in the archive",
+    ]
+
+
 def test_names_in_other_encodings(tmp_path: Path) -> None:
     content = sound(tmp_path / "a.wav", 1).read_bytes()
     with zipfile.ZipFile(tmp_path / "a.zip", "w") as archive:
