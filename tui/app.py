@@ -153,6 +153,8 @@ class GenreApp(BaseApp):
         self._running_loop: asyncio.AbstractEventLoop | None = None
         self._mode_screens: dict[str, ModeScreen] = {}
         self._first_watch = self._watched = watch
+        self._opened_from = ""
+        """The mode from which files were opened in Classify."""
         self._polling = threading.Lock()
         self._warning = warning
         settings = settings or Settings()
@@ -258,13 +260,22 @@ class GenreApp(BaseApp):
     async def classify_paths(self, paths: Sequence[Path], model: Path | None = None) -> None:
         from tui.classify.screen import ClassifyScreen
 
+        self._opened_from = self.current_mode if self.current_mode in TITLES else ""
         screen = await self.show_mode("classify")
         assert isinstance(screen, ClassifyScreen)
         screen.classify_paths(paths, model)
 
+    async def leave_opened(self) -> bool:
+        mode, self._opened_from = self._opened_from, ""
+        if mode in ("", "classify"):
+            return False
+        await self.show_mode(mode)
+        return True
+
     # Keys and commands
 
     async def action_show_mode(self, mode: str) -> None:
+        self._opened_from = ""
         await self.show_mode(mode)
 
     def action_help(self) -> None:

@@ -18,6 +18,7 @@ from tui.dialogs.model_picker import ModelPicker
 from tui.shell.settings import Settings
 
 SIZES = [(80, 24), (120, 40), (200, 60)]
+ALL_SIZES = [*SIZES, (160, 45)]
 Compare = Callable[..., bool]
 Drive = Callable[[Pilot[None]], Awaitable[None]]
 
@@ -47,7 +48,7 @@ def keys(*pressed: str, shows: str) -> Drive:
     return drive
 
 
-@pytest.mark.parametrize("size", SIZES, ids=str)
+@pytest.mark.parametrize("size", ALL_SIZES, ids=str)
 def test_runs(snap_compare: Compare, runs: Path, size: tuple[int, int]) -> None:
     drive = keys("down", "space", "down", "down", "space", shows="val ")
     assert snap_compare(GenreApp(runs), terminal_size=size, run_before=drive)
@@ -63,6 +64,12 @@ def test_runs_in_ascii(snap_compare: Compare, runs: Path, size: tuple[int, int])
 def test_runs_in_other_colours(snap_compare: Compare, runs: Path, theme: str) -> None:
     app = GenreApp(runs, settings=Settings(theme=theme))
     assert snap_compare(app, terminal_size=SIZES[0], run_before=keys("down", shows="val "))
+
+
+def test_runs_without_colour(snap_compare: Compare, runs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NO_COLOR", "1")
+    drive = keys("down", "space", "down", "down", "space", shows="val ")
+    assert snap_compare(GenreApp(runs), terminal_size=SIZES[1], run_before=drive)
 
 
 def test_runs_filtered(snap_compare: Compare, runs: Path) -> None:

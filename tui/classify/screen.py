@@ -479,13 +479,13 @@ class ClassifyScreen(ModeScreen):
     def to_the_list(self) -> None:
         self._show_pane("files")
 
-    def action_back(self) -> None:
+    async def action_back(self) -> None:
         tree = self.query_one(AudioTree)
         if self.has_class("-filtering"):
             self.query_one(FilterInput).value = ""
             self.set_class(False, "-filtering")
             tree.focus()
-        else:
+        elif tree.marked or not await self.app.leave_opened():
             tree.clear_marks()
 
     def action_all_files(self) -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from textual import on, work
 from textual.app import ComposeResult
-from textual.containers import Vertical
+from textual.containers import Container, Vertical
 from textual.content import Content
 from textual.message import Message
 
@@ -17,7 +17,6 @@ from core.runs.summary import Summary
 from core.training.presets import PRESETS, preset
 from core.training.recipe import to_dict
 from tui.charts.genres import genre_bars
-from tui.charts.run_curves import RunCurves
 from tui.runs.baseline import significance
 from tui.shell.base import BaseApp
 from tui.text.cells import shown
@@ -121,7 +120,7 @@ class RunDetail(Vertical):
 
     def compose(self) -> ComposeResult:
         yield TextLines(id="detail-head")
-        yield RunCurves(id="detail-curves")
+        yield Container(id="detail-curves")
         yield Facts(id="detail-lines")
 
     def show_run(self, run: Summary | None, base: Summary | None) -> None:
@@ -179,7 +178,7 @@ class RunDetail(Vertical):
 
     def _describe(self) -> None:
         run, state = self._run, self._tail.state if self._tail is not None else None
-        lines, head, curves = self.query_one(Facts), self.query_one(TextLines), self.query_one(RunCurves)
+        lines, head = self.query_one(Facts), self.query_one(TextLines)
         keys = [("enter", "watch"), (key_of(self.screen, "runs.new"), "new")]
         frame(self, run.name if run is not None else "run", keys if run is not None else ())
         if run is None or state is None:
@@ -189,10 +188,20 @@ class RunDetail(Vertical):
         head.show(run_header(state, time.monotonic(), self.size.width, short=True))
         if state is not self._drawn:
             self._drawn = state
-            curves.show(state)
+            self._draw(state)
         compared = self._compared[1] if self._compared[0] == run.path else []
         width = lines.row_width
         lines.show([*detail_lines(state, run, compared, width, rows=lines.size.height), *self._place(run, width)])
+
+    @work(exclusive=True, group="curves")
+    async def _draw(self, state: RunState) -> None:
+        """Draw the curves; their code is loaded after the list is on the screen."""
+        from tui.charts.run_curves import RunCurves
+
+        place = self.query_one("#detail-curves")
+        if not place.query(RunCurves):
+            await place.mount(RunCurves())
+        place.query_one(RunCurves).show(state)
 
     def _place(self, run: Summary, width: int) -> list[Content]:
         return [Content(""), Content.styled(shown(Path(run.path), width), "$text-muted")]

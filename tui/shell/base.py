@@ -48,6 +48,10 @@ class BaseApp(OrderedKeysApp[None]):
         """Classify files or folders in the Classify mode, with ``model`` (a model file or a run folder) if given."""
         raise NotImplementedError
 
+    async def leave_opened(self) -> bool:
+        """Go back to the mode from which `classify_paths` was called; False if that was not what opened Classify."""
+        raise NotImplementedError
+
     @property
     def width_class(self) -> str:
         width = self.size.width

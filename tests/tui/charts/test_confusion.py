@@ -2,13 +2,11 @@
 
 from pathlib import Path
 
-import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from rich.cells import cell_len
 
-from core.runs.journal import events as ev
 from tests.support import example_run
 from tests.support.pilot import text, until, until_shown
 from tui.app import GenreApp
@@ -37,24 +35,7 @@ def test_what_tells_names_apart_is_kept(names: list[str], width: int, shorts: li
 
 
 def with_genres(folder: Path, genres: list[str]) -> Path:
-    """A finished run on these genres, of which the first is confused with the last twice."""
-    grid = [[8 if i == j else 0 for j in range(len(genres))] for i in range(len(genres))]
-    grid[0][-1] = 2
-    wrong = [
-        ev.Misclassified(path=f"{genres[0]}/{n}.wav", genre=genres[0], predicted=genres[-1], probability=0.5)
-        for n in range(2)
-    ]
-    events = []
-    for event in example_run.whole(3):
-        match event:
-            case ev.DatasetScanned():
-                event = msgspec.structs.replace(event, genres=genres, clips=dict.fromkeys(genres, 9))
-            case ev.EpochFinished():
-                event = msgspec.structs.replace(event, genre_accuracy=[0.8] * len(genres), confusion=grid)
-            case ev.TestFinished():
-                event = msgspec.structs.replace(event, genres=genres, confusion=grid, misclassified=wrong, report={})
-        events.append(event)
-    return example_run.write_run(folder / "run", events)
+    return example_run.write_run(folder / "run", example_run.with_genres(genres))
 
 
 @pytest.mark.parametrize("ascii", [False, True])
@@ -86,3 +67,16 @@ async def test_a_cell_lists_its_clips_and_escape_comes_back(tmp_path: Path) -> N
         await until_shown(pilot, "[mistakes]", "test: ジャズ → クラシック音楽", "0.wav", "1.wav")
         await pilot.press("escape")
         await until(pilot, lambda: view.has_focus)
+
+
+async def test_escape_in_classify_comes_back_to_the_clips(tmp_path: Path) -> None:
+    run = with_genres(tmp_path, ["a", "b"])
+    app = GenreApp(run.parent, watch=run)
+    async with app.run_test(size=(120, 40)) as pilot:
+        await until_shown(pilot, "test 78.0%")
+        await app.classify_paths([])
+        await until(pilot, lambda: app.current_mode == "classify")
+        await pilot.press("escape")
+        await until(pilot, lambda: app.current_mode == "watch")
+        await pilot.press("3", "escape")
+        await until(pilot, lambda: app.current_mode == "classify")

@@ -76,7 +76,14 @@ async def test_all_runs_with_their_figures(runs: Path) -> None:
 
 async def test_a_place_without_runs_says_what_to_do(tmp_path: Path) -> None:
     async with GenreApp(tmp_path / "none").run_test(notifications=True, size=SIZE) as pilot:
-        await until_shown(pilot, "No runs yet", "n  Start a run", "g  No music at hand?", "?  Show all keys")
+        await until_shown(
+            pilot,
+            "No runs yet",
+            "3  Classify your music now",
+            "n  Train a model",
+            "g  No music at hand?",
+            "?  Show all keys",
+        )
         made_up_run.write_run(tmp_path / "none" / "first", made_up_run.whole(2))
         await until_gone(pilot, "No runs yet")
         await until_shown(pilot, "first")

@@ -10,6 +10,7 @@ from core.runs.lock import RunLock
 from tests.support import example_run as made_up_run
 from tests.support.pilot import until_shown
 from tui.app import GenreApp
+from tui.charts.confusion import ConfusionView
 from tui.shell.settings import Settings
 
 SIZES = [(80, 24), (120, 40), (200, 60)]
@@ -56,7 +57,7 @@ def test_running_in_ascii(snap_compare: Compare, running: Path, size: tuple[int,
     assert snap_compare(app, terminal_size=size, run_before=shown("running", "train 0.5855"))
 
 
-@pytest.mark.parametrize("size", SIZES)
+@pytest.mark.parametrize("size", [*SIZES, (160, 45)])
 def test_finished(snap_compare: Compare, finished: Path, size: tuple[int, int]) -> None:
     app = GenreApp(Path("runs"), watch=finished)
     assert snap_compare(app, terminal_size=size, run_before=shown("test 78.0%", "train 0.1065"))
@@ -81,6 +82,31 @@ def test_panes_on_a_small_terminal(snap_compare: Compare, finished: Path, pane: 
     keys = "tab " * (panes.index(pane) + 1)
     app = GenreApp(Path("runs"), watch=finished)
     assert snap_compare(app, terminal_size=(80, 24), run_before=shown("test 78.0%", keys=keys))
+
+
+CJK = ["ジャズ", "ロック", "クラシック音楽", "日本の民謡", "한국 음악", "中国古典音乐"]
+
+
+@pytest.mark.parametrize(
+    ("genres", "size"),
+    [
+        ([f"{n:02d} {'a genre with a long name'}"[:40] for n in range(50)], (120, 40)),
+        (["a genre whose name takes forty cells " + str(n) for n in range(100, 106)], (80, 24)),
+        (CJK, (120, 40)),
+    ],
+    ids=["fifty", "long", "cjk"],
+)
+def test_confusion_of_many_and_long_names(snap_compare: Compare, genres: list[str], size: tuple[int, int]) -> None:
+    run = made_up_run.write_run(Path("runs") / "names", made_up_run.with_genres(genres))
+
+    async def go_to_the_matrix(pilot: Pilot[None]) -> None:
+        await until_shown(pilot, "test 78.0%")
+        while not any(view.has_focus for view in pilot.app.screen.query(ConfusionView)):
+            await pilot.press("tab")
+        await pilot.press("right")
+        await until_shown(pilot, "predicted as")
+
+    assert snap_compare(GenreApp(Path("runs"), watch=run), terminal_size=size, run_before=go_to_the_matrix)
 
 
 def test_failed(snap_compare: Compare) -> None:
