@@ -33,6 +33,7 @@ BENCHMARKS = {
     "latency": "latency.measure",
     "startup": "startup.measure",
     "viewer": "viewer.measure",
+    "long_journal": "long_journal.measure",
     "memory": "trainer.memory",
 }
 LONG = {
