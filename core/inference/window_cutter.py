@@ -55,7 +55,9 @@ class WindowCutter:
 
 def repeated(wave_BN: Waveform, samples: int) -> Waveform:
     """Repeats sounds (B, N) until they fill a window, so that the network sees more sound instead of silence."""
-    return np.pad(wave_BN, ((0, 0), (0, max(0, samples - wave_BN.shape[1]))), mode="wrap")
+    if wave_BN.shape[1] >= samples:
+        return wave_BN  # np.pad would copy it
+    return np.pad(wave_BN, ((0, 0), (0, samples - wave_BN.shape[1])), mode="wrap")
 
 
 def followed_by_silence(wave_BN: Waveform, samples: int) -> Waveform:
