@@ -62,7 +62,7 @@ function show(prediction, article) {
   bars.setAttribute("aria-label", "Probability of each genre");
   showBars(bars, prediction.probabilities);
   article.querySelector("h3").after(element("p", { className: "prediction", textContent: inWords(prediction) }));
-  article.append(timeline(prediction.stretches), bars);
+  article.append(timeline(prediction.stretches, Object.keys(prediction.probabilities)), bars);
   if (prediction.warning) article.append(element("p", { className: "error", textContent: `The file ${prediction.warning}.` }));
 }
 

@@ -28,15 +28,30 @@ export function showBars(list, probabilities) {
   });
 }
 
-export function timeline(stretches) {
+const SERIES = 8;  // as many colours as style.css has
+
+// The stretches of a track in the colours of their genres, with a legend below. genres: the model's, in its order.
+export function timeline(stretches, genres) {
+  const colour = (genre) => `var(--genre-${genres.indexOf(genre) % SERIES})`;
   const list = element("ol", { className: "timeline" });
   list.setAttribute("aria-label", "Along the track");
   for (const stretch of stretches) {
     const what = stretch.genre ?? stretch.reason;
     const text = `${clock(stretch.start_s)} to ${clock(stretch.end_s)}: ${what}`;
-    const item = element("li", { textContent: text, title: text, className: stretch.genre ? "" : "uncertain" });
+    const words = element("span", { textContent: text });
+    const item = element("li", { title: text, className: stretch.genre ? "" : "uncertain" }, words);
     item.style.flexGrow = stretch.end_s - stretch.start_s;
+    if (stretch.genre) item.style.background = colour(stretch.genre);
     list.append(item);
   }
-  return list;
+  const legend = element("ul", { className: "legend" });
+  for (const genre of genres.filter((one) => stretches.some((stretch) => stretch.genre === one))) {
+    const swatch = element("span", { className: "swatch" });
+    swatch.style.background = colour(genre);
+    legend.append(element("li", {}, swatch, genre));
+  }
+  if (stretches.some((stretch) => !stretch.genre)) {
+    legend.append(element("li", {}, element("span", { className: "swatch uncertain" }), "uncertain"));
+  }
+  return element("div", {}, list, legend);
 }

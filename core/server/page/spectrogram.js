@@ -43,9 +43,14 @@ function column(samples, start, rate, bands) {
   });
 }
 
-function colour(level) {  // from 0 to 1: black, violet, orange, white
-  const t = Math.min(1, Math.max(0, level));
-  return [255 * Math.min(1, 1.8 * t), 255 * Math.max(0, 1.6 * t - 0.6), 255 * Math.max(0.6 * Math.sin(Math.PI * 1.4 * t), 3 * t - 2)];
+const MAGMA = [  // as in the terminal
+  0x000004, 0x0b0924, 0x20114b, 0x3b0f70, 0x57157e, 0x721f81, 0x8c2981, 0xa8327d,
+  0xc43c75, 0xde4968, 0xf1605d, 0xfa7f5e, 0xfe9f6d, 0xfebf84, 0xfddea0, 0xfcfdbf,
+];
+
+function colour(level) {  // from 0 to 1
+  const hex = MAGMA[Math.round(Math.min(1, Math.max(0, level)) * (MAGMA.length - 1))];
+  return [hex >> 16, (hex >> 8) & 255, hex & 255];
 }
 
 function paint(context, x, decibels, loudest) {

@@ -86,7 +86,11 @@ def test_files_are_answered_with_bars_timeline_and_picture(page: "Chrome") -> No
         genre = article.find_element("css selector", "h3").text.split(".")[0]
         assert genre in article.find_element("css selector", ".prediction").text
         assert len(article.find_elements("css selector", ".bars meter")) == len(GENRES)
-        assert "0:00 to 0:1" in article.find_element("css selector", ".timeline").text
+        stretch = article.find_element("css selector", ".timeline li")
+        assert (stretch.get_attribute("title") or "").startswith("0:00 to 0:1")
+        assert article.find_element("css selector", ".legend").text == genre
+        swatch = article.find_element("css selector", ".swatch")
+        assert stretch.value_of_css_property("background-color") == swatch.value_of_css_property("background-color")
     assert is_painted(page, "article .spectrogram")
 
 
@@ -118,6 +122,7 @@ def test_a_run_is_drawn_while_it_goes_on(page: "Chrome", runs_dir: Path) -> None
     wait_until(lambda: "watched" in find(page, "#run").text, "the run in the list")
     find(page, "#run option[value=watched]").click()
     wait_until(lambda: len(texts(page, "#epochs tr")) == 1, "the first epoch")
+    assert is_painted(page, "#loss")  # one point, in the middle
     for number in range(2, 6):
         journal.write(epoch(number))
     wait_until(lambda: len(texts(page, "#epochs tr")) == 5, "the epochs that came since")
