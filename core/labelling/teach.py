@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 import numpy as np
 from scipy.linalg import cho_factor, cho_solve  # type: ignore[import-untyped]
+from scipy.linalg.blas import ssyrk  # type: ignore[import-untyped]
 
 from core.labelling.doubt import FOLDS, Probabilities
 from core.labelling.embedding import Floats
@@ -42,16 +43,20 @@ class Discriminant(NamedTuple):
         )
         diagonal_F = SHRINKAGE * np.maximum((within_BF**2).sum(0), 1e-3)
         share = 1 - SHRINKAGE
+        # Symmetric products, of which only the upper half is computed and read.
         if len(within_BF) < within_BF.shape[1]:
             # Few windows: the inverse of the diagonal and a matrix of their rank (Woodbury 1950).
-            scaled_BF = within_BF / diagonal_F
-            inner_BB = np.eye(len(within_BF), dtype=np.float32) / np.float32(share) + scaled_BF @ within_BF.T
-            weight_FC = (means_CF / diagonal_F).T
-            weight_FC = weight_FC - scaled_BF.T @ cho_solve(cho_factor(inner_BB), within_BF @ weight_FC)
+            deviation_F = np.sqrt(diagonal_F)
+            scaled_BF = within_BF / deviation_F
+            inner_BB = ssyrk(1.0, scaled_BF.T, trans=1)
+            inner_BB[np.diag_indices_from(inner_BB)] += np.float32(1 / share)
+            scaled_FC = (means_CF / deviation_F).T
+            solved_BC = cho_solve(cho_factor(inner_BB, check_finite=False), scaled_BF @ scaled_FC, check_finite=False)
+            weight_FC = (scaled_FC - scaled_BF.T @ solved_BC) / deviation_F[:, None]
         else:
-            covariance_FF = share * (within_BF.T @ within_BF)
+            covariance_FF = ssyrk(share, within_BF.T)
             covariance_FF[np.diag_indices_from(covariance_FF)] += diagonal_F
-            weight_FC = cho_solve(cho_factor(covariance_FF), means_CF.T)
+            weight_FC = cho_solve(cho_factor(covariance_FF, check_finite=False), means_CF.T, check_finite=False)
         weight_FC = weight_FC.astype(np.float32)
         return cls(weight_FC, -0.5 * (weight_FC.T * means_CF).sum(1), counts_C)
 
@@ -135,9 +140,12 @@ class Teacher:
             probabilities_NC = self.probabilities()
         if towards in self.genres:
             rank_N = probabilities_NC[:, self.genres.index(towards)]
+        elif len(self.genres) == 1:
+            known_F = self._clips_NF[list(self._seen)].mean(0) if self._seen else self._examples_NWF.mean((0, 1))
+            rank_N = np.linalg.norm(self._clips_NF - known_F, axis=1)  # another genre is what is missing
         else:
             best_N2 = np.sort(probabilities_NC, axis=1)[:, -2:]
-            unsure_N = 1 - (best_N2[:, -1] - best_N2[:, 0] if len(self.genres) > 1 else 0)
+            unsure_N = 1 - (best_N2[:, -1] - best_N2[:, 0])
             rank_N = unsure_N / np.sqrt(self._fitted.counts_C[probabilities_NC.argmax(1)])
         return [i for i in np.argsort(-rank_N, kind="stable").tolist() if i not in self._seen]
 
