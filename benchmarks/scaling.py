@@ -1,4 +1,4 @@
-"""How the cost grows with the collection: seconds a clip for 250, 500, 1,000 and 2,000 clips of 30 s."""
+"""How the cost grows with the collection: seconds per clip for 250, 500, 1,000 and 2,000 clips of 30 s."""
 
 import shutil
 from collections.abc import Iterator

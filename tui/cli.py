@@ -140,16 +140,16 @@ def _log(error: Exception) -> str:
 
     from tui.shell.terminal import log_path
 
-    story = f"{time.strftime('%Y-%m-%d %H:%M:%S')} {' '.join(sys.argv)}\n{''.join(traceback.format_exception(error))}\n"
+    text = f"{time.strftime('%Y-%m-%d %H:%M:%S')} {' '.join(sys.argv)}\n{''.join(traceback.format_exception(error))}\n"
     for path in (log_path().with_name("errors.log"), Path(tempfile.gettempdir()) / "genre-tui-errors.log"):
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             with path.open("a", encoding="utf-8", errors="backslashreplace") as log:
-                log.write(story)
+                log.write(text)
             return str(path)
         except OSError:
             continue  # a home that cannot be written to
-    print_notes(story)
+    print_notes(text)
     return "the traceback above"
 
 

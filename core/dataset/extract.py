@@ -111,7 +111,7 @@ def _computed(clips: list[Clip], settings: FrontEndSettings, device: torch.devic
 
 
 def _one_by_one(clips: list[Clip], front_end: FrontEnd, device: torch.device) -> Iterator[Computed]:
-    """One clip a thread, from file to codes."""
+    """One clip per thread, from file to codes."""
     settings = front_end.settings
 
     def spectrogram(clip: Clip) -> Computed:

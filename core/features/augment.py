@@ -42,7 +42,7 @@ class Augment:
             mel [B, M, T], which gains may take beyond that range, and labels [B, C], mixed where the clips were.
         """
         s = self.settings
-        draw = _Draw(len(mel_BMT), mel_BMT.device, generator)
+        draw = _RandomNumbers(len(mel_BMT), mel_BMT.device, generator)
         if s.time_stretch or s.pitch_shift:
             mel_BMT = self._warp(mel_BMT, draw)
         if s.tilt:
@@ -63,7 +63,7 @@ class Augment:
             mel_BMT = _mask(mel_BMT, 2, s.time_mask, s.time_mask_fraction * mel_BMT.shape[2], draw)
         return mel_BMT, labels_BC
 
-    def _warp(self, mel_BMT: Tensor, draw: "_Draw") -> Tensor:
+    def _warp(self, mel_BMT: Tensor, draw: "_RandomNumbers") -> Tensor:
         """Time stretch and pitch shift in one interpolation; what a stretch lacks at the ends is reflected."""
         s, (_, bands, frames) = self.settings, mel_BMT.shape
         semitones_B = draw.around(s.pitch_shift, s.pitch_shift_range)
@@ -84,8 +84,8 @@ class Augment:
         ]
 
 
-class _Draw:
-    """Random numbers for a batch, one row a clip."""
+class _RandomNumbers:
+    """Random numbers for a batch, one row per clip."""
 
     def __init__(self, clips: int, device: torch.device, generator: torch.Generator) -> None:
         self.clips, self.device, self.generator = clips, device, generator
@@ -108,7 +108,7 @@ class _Draw:
         return torch.randint(high, (self.clips,), generator=self.generator, device=self.device)
 
 
-def _add_noise(mel_BMT: Tensor, s: AugmentationSettings, draw: _Draw) -> Tensor:
+def _add_noise(mel_BMT: Tensor, s: AugmentationSettings, draw: _RandomNumbers) -> Tensor:
     """Noise of the same power in every band, flickering as the power of white noise does (exponentially)."""
     lowest, highest = s.noise_snr
     signal_B11 = _decibels(_power(mel_BMT).mean((1, 2), keepdim=True))
@@ -118,14 +118,14 @@ def _add_noise(mel_BMT: Tensor, s: AugmentationSettings, draw: _Draw) -> Tensor:
     return torch.where(draw.mask(s.noise)[:, None, None], noisy_BMT, mel_BMT)
 
 
-def _roll(mel_BMT: Tensor, probability: float, draw: _Draw) -> Tensor:
+def _roll(mel_BMT: Tensor, probability: float, draw: _RandomNumbers) -> Tensor:
     frames = mel_BMT.shape[2]
     shift_B = draw.integers(frames) * draw.mask(probability)
     source_BT = (torch.arange(frames, device=mel_BMT.device) + shift_B[:, None]) % frames
     return mel_BMT.gather(2, source_BT[:, None].expand_as(mel_BMT))
 
 
-def _mixup(mel_BMT: Tensor, labels_BC: Tensor, s: AugmentationSettings, draw: _Draw) -> tuple[Tensor, Tensor]:
+def _mixup(mel_BMT: Tensor, labels_BC: Tensor, s: AugmentationSettings, draw: _RandomNumbers) -> tuple[Tensor, Tensor]:
     """Each struck clip with a share, at most a half, of another one of the batch."""
     share_B = _beta(s.mixup_alpha, draw)
     share_B = torch.minimum(share_B, 1 - share_B) * draw.mask(s.mixup)
@@ -134,7 +134,7 @@ def _mixup(mel_BMT: Tensor, labels_BC: Tensor, s: AugmentationSettings, draw: _D
     return mixed_BMT, torch.lerp(labels_BC, labels_BC[other], share_B[:, None])
 
 
-def _beta(alpha: float, draw: _Draw) -> Tensor:
+def _beta(alpha: float, draw: _RandomNumbers) -> Tensor:
     """Beta(alpha, alpha) of a generator of one's own, which torch's distributions do not take: [B].
 
     Jöhnk's method (1964): U^(1/alpha) and V^(1/alpha), kept when their sum is at most 1. Of sixteen tries all miss once
@@ -146,7 +146,7 @@ def _beta(alpha: float, draw: _Draw) -> Tensor:
     return (tries_2BK[0] - total_BK).gather(1, first_B)[:, 0].exp()
 
 
-def _mask(mel_BMT: Tensor, axis: int, probability: float, widest: float, draw: _Draw) -> Tensor:
+def _mask(mel_BMT: Tensor, axis: int, probability: float, widest: float, draw: _RandomNumbers) -> Tensor:
     """Covers a stretch of bands (axis 1) or frames (axis 2) with the clip's mean."""
     size = mel_BMT.shape[axis]
     width_B = draw.uniform() * widest * draw.mask(probability)

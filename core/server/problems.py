@@ -31,11 +31,11 @@ class Problem(Exception):
         return {"type": f"urn:genre-tui:{self.kind}", "title": title, "status": self.status, "detail": self.detail}
 
     def response(self) -> Response:
-        kind = _LastWord if self.unread else Response
+        kind = _ClosingResponse if self.unread else Response
         return kind(msgspec.json.encode(self.as_dict()), self.status, self.headers, MEDIA_TYPE)
 
 
-class _LastWord(Response):
+class _ClosingResponse(Response):
     """Responds before the request body has been read, discards some of the rest, then closes the connection.
 
     Otherwise the kernel would answer the rest of the body with a reset, which many clients report instead of the

@@ -105,12 +105,12 @@ def _finish(note: _Note) -> None:
     copy.unlink(missing_ok=True)
 
 
-class _Noting(Protocol):
+class _NoteCopy(Protocol):
     def __call__(self, *, in_place: bool) -> None: ...
 
 
 @contextlib.contextmanager
-def _noted(target: Path) -> Iterator[tuple[Path, _Noting]]:
+def _noted(target: Path) -> Iterator[tuple[Path, _NoteCopy]]:
     """A name for the copy, noted before the copy is there; both are gone afterwards.
 
     An error while the target is being overwritten leaves both for `recover`.

@@ -57,7 +57,7 @@ class ScrollView(Horizontal):
 
 
 COLUMNS_PER_CELL = 4
-"""Of the twenty columns a second; the loudest is shown."""
+"""Of the twenty columns per second, the loudest is shown."""
 
 
 def strip_chart(columns: Sequence[bytes], seen: int, width: int) -> list[bytes]:

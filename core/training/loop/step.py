@@ -68,7 +68,7 @@ FIRST_STEPS = 2
 
 
 @dataclass(frozen=True)
-class Captured:
+class CapturedStep:
     """A captured step. It reads ``batch`` and writes the other two, always at the same addresses."""
 
     graph: torch.cuda.CUDAGraph
@@ -90,7 +90,7 @@ class CudaGraphStep(Step):
         self._memory = torch.cuda.graph_pool_handle()
         """Shared by all graphs: no two run at once, and what a graph writes is read before the next one runs."""
         self._done: Counter[int] = Counter()
-        self._captured: dict[int, Captured] = {}
+        self._captured: dict[int, CapturedStep] = {}
 
     def _on_device(self, batch: Batch, global_batch_size: int) -> Tensor:
         size = len(batch.labels_B)
@@ -117,7 +117,7 @@ class CudaGraphStep(Step):
         current.wait_stream(self._stream)
         return loss
 
-    def _capture(self, batch: Batch) -> Captured:
+    def _capture(self, batch: Batch) -> CapturedStep:
         """Captures a step without executing it."""
         own = Batch(torch.empty_like(batch.mel_BMT), torch.empty_like(batch.labels_B))
         graph = torch.cuda.CUDAGraph()
@@ -128,4 +128,4 @@ class CudaGraphStep(Step):
             loss = super()._on_device(own, len(own.labels_B))
             self.train_state.recorded_gradient_norm = None  # of another batch size
             gradient_norm = self.train_state.gradient_norm
-        return Captured(graph, own, loss, gradient_norm)
+        return CapturedStep(graph, own, loss, gradient_norm)

@@ -25,7 +25,7 @@ _TIMES = ("st_atime", "st_mtime", "st_ctime", "st_atime_ns", "st_mtime_ns", "st_
 _Stamp = tuple[int, int, int, int]
 
 
-class _Place(NamedTuple):
+class _Member(NamedTuple):
     """An archive that exists, and the name of something in it; "" for all of it."""
 
     file: str
@@ -36,7 +36,7 @@ class _Place(NamedTuple):
 
 def is_archive(path: str | os.PathLike[str]) -> bool:
     """Whether the path is an archive or leads into one."""
-    return _place(path) is not None
+    return _member(path) is not None
 
 
 def without_suffix(name: str) -> str:
@@ -52,8 +52,8 @@ def as_path(path: str | os.PathLike[str]) -> Path:
 
 def folder_above(path: Path) -> Path:
     """The folder that a path is in; of a path into an archive, the one that holds the archive."""
-    place = _place(path)
-    return (path if place is None else Path(place.file)).absolute().parent
+    member = _member(path)
+    return (path if member is None else Path(member.file)).absolute().parent
 
 
 def archive_faults(path: Path) -> list[tuple[str, str]]:
@@ -62,8 +62,8 @@ def archive_faults(path: Path) -> list[tuple[str, str]]:
     Raises:
         OSError: the archive cannot be read.
     """
-    place = _place(path)
-    return [] if place is None or place.name else list(_opened(place).faults)
+    member = _member(path)
+    return [] if member is None or member.name else list(_opened(member).faults)
 
 
 def open_in_archive(path: str | os.PathLike[str]) -> BinaryIO | None:
@@ -72,32 +72,32 @@ def open_in_archive(path: str | os.PathLike[str]) -> BinaryIO | None:
     Raises:
         OSError: there is no such file, or it is damaged.
     """
-    place = _place(path)
-    if place is None or not place.name:
+    member = _member(path)
+    if member is None or not member.name:
         return None
-    archive = _opened(place)
-    if place.name not in archive.files:
-        if place.name in archive.folders:
+    archive = _opened(member)
+    if member.name not in archive.files:
+        if member.name in archive.folders:
             raise IsADirectoryError(21, "is a folder", os.fspath(path))
         raise FileNotFoundError(2, "No such file or directory", os.fspath(path))
-    return archive.open(place.name)
+    return archive.open(member.name)
 
 
 class ArchivePath(type(Path())):  # type: ignore[misc]  # the class of this system's paths
     """A path at or in an archive. What lies outside of archives is treated as `pathlib.Path` does."""
 
     def stat(self, *, follow_symlinks: bool = True) -> os.stat_result:
-        place = _place(self)
-        if place is None:
+        member = _member(self)
+        if member is None:
             return os.stat(self, follow_symlinks=follow_symlinks)  # noqa: PTH116
-        archive = _opened(place)
-        if place.name in archive.folders:
-            mode, size, number = stat.S_IFDIR | 0o555, 0, hash(place.name) & (1 << 62) - 1
-        elif place.name in archive.files:
-            mode, size, number = stat.S_IFREG | 0o444, archive.files[place.name].size, 0
+        archive = _opened(member)
+        if member.name in archive.folders:
+            mode, size, number = stat.S_IFDIR | 0o555, 0, hash(member.name) & (1 << 62) - 1
+        elif member.name in archive.files:
+            mode, size, number = stat.S_IFREG | 0o444, archive.files[member.name].size, 0
         else:
             raise FileNotFoundError(2, "No such file or directory", str(self))
-        of = place.status
+        of = member.status
         times = {name: getattr(of, name) for name in _TIMES}
         seconds = (int(of.st_atime), int(of.st_mtime), int(of.st_ctime))
         return os.stat_result((mode, number, of.st_ino, 1, of.st_uid, of.st_gid, size, *seconds), times)
@@ -112,11 +112,11 @@ class ArchivePath(type(Path())):  # type: ignore[misc]  # the class of this syst
         return stat.S_ISREG(self._kind())
 
     def iterdir(self) -> Iterator[Any]:
-        place = _place(self)
-        if place is None:
+        member = _member(self)
+        if member is None:
             yield from super().iterdir()
             return
-        inner = _opened(place).folders.get(place.name)
+        inner = _opened(member).folders.get(member.name)
         if inner is None:
             raise NotADirectoryError(20, "Not a directory", str(self))
         yield from (self / name for name in inner)
@@ -130,8 +130,8 @@ class ArchivePath(type(Path())):  # type: ignore[misc]  # the class of this syst
         newline: str | None = None,
     ) -> IO[Any]:
         """A file in an archive can be read only."""
-        place = _place(self)
-        if place is None:
+        member = _member(self)
+        if member is None:
             return super().open(mode, buffering, encoding, errors, newline)  # type: ignore[no-any-return]
         if set(mode) - set("rbt"):
             raise PermissionError(13, "archives are only read", str(self))
@@ -181,19 +181,19 @@ _indexes: OrderedDict[tuple[str, _Stamp], Archive] = OrderedDict()
 _lock = threading.Lock()
 
 
-def _opened(place: _Place) -> Archive:
-    of = place.status
-    key = (os.path.abspath(place.file), (of.st_dev, of.st_ino, of.st_size, of.st_mtime_ns))  # noqa: PTH100
+def _opened(member: _Member) -> Archive:
+    of = member.status
+    key = (os.path.abspath(member.file), (of.st_dev, of.st_ino, of.st_size, of.st_mtime_ns))  # noqa: PTH100
     with _lock:
         if key not in _indexes:
-            _indexes[key] = KINDS[place.kind](place.file)
+            _indexes[key] = KINDS[member.kind](member.file)
             if len(_indexes) > MOST_OPEN:
                 _indexes.popitem(last=False)
         _indexes.move_to_end(key)
         return _indexes[key]
 
 
-def _place(path: str | os.PathLike[str]) -> _Place | None:
+def _member(path: str | os.PathLike[str]) -> _Member | None:
     text = os.fspath(path)
     for found in _IN_ARCHIVE.finditer(text):
         file = text[: found.end()]
@@ -202,5 +202,5 @@ def _place(path: str | os.PathLike[str]) -> _Place | None:
         except (OSError, ValueError):
             return None
         if stat.S_ISREG(status.st_mode):
-            return _Place(file, found[0].lower(), status, text[found.end() :].strip("/"))
+            return _Member(file, found[0].lower(), status, text[found.end() :].strip("/"))
     return None

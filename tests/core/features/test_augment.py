@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 import torch
 
-from core.features.augment import Augment, _beta, _Draw
+from core.features.augment import Augment, _beta, _RandomNumbers
 from core.features.mel_scale import mel_frequencies, position_of
 from core.features.settings import AUGMENTATION_LIMITS, AugmentationSettings, FrontEndSettings
 
@@ -141,7 +141,7 @@ def test_mixup_mixes_sound_and_label_alike() -> None:
 
 @pytest.mark.parametrize("alpha", [0.2, 1.0])
 def test_shares_are_beta_distributed(alpha: float) -> None:
-    shares = _beta(alpha, _Draw(20_000, torch.device("cpu"), generator()))
+    shares = _beta(alpha, _RandomNumbers(20_000, torch.device("cpu"), generator()))
     assert abs(shares.mean() - 0.5) < 0.02
     assert abs(shares.var() - 0.25 / (2 * alpha + 1)) < 0.01
 
