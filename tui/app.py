@@ -77,6 +77,8 @@ from tui.shell.notifications import TerminalStatus
 from tui.shell.settings import Settings
 from tui.shell.themes import THEMES, choose_theme
 
+FIRST_LOOK = 0.5
+"""Seconds until the first look at the live runs, which must not delay the first screen."""
 LIVE_SECONDS = 2.0
 """Between two looks at the live runs for notifications, progress and title."""
 
@@ -186,7 +188,7 @@ class GenreApp(BaseApp):
         self._running_loop = asyncio.get_running_loop()
         # After a suspension Textual reopens its screen but leaves it empty.
         self.set_interval(LIVE_SECONDS, self._poll_live_runs)
-        self._poll_live_runs()
+        self.set_timer(FIRST_LOOK, self._poll_live_runs)
         self.app_resume_signal.subscribe(self, lambda _: self.refresh(layout=True))
         if self.settings.keys:
             keys, mistakes = usable_keys(self.settings.keys, all_bindings())

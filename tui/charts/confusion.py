@@ -141,7 +141,7 @@ class ConfusionView(Widget, can_focus=True):
         cell, genres = self._cell, self.genres
         if cell >= READABLE:
             return ["".join(f"{short:>{cell}}" for short in self._cut(abbreviations(genres, cell - 1)))]
-        height = max(2, min(8, widest(genres), self.size.height - 4))
+        height = max(3, min(8, widest(genres), self.size.height // 3))
         shorts = [list(name) for name in abbreviations(genres, height)]
         columns = [[" "] * (height - len(letters)) + letters for letters in shorts]
         return ["".join(fitted(column[y], cell, right=True) for column in self._cut(columns)) for y in range(height)]

@@ -4,7 +4,7 @@ import time
 from pathlib import Path
 from typing import NamedTuple
 
-from core.runs.directory import list_runs
+from core.runs.directory import scan_runs
 from core.runs.folder import RunFolder, RunReader
 from core.runs.journal import events as ev
 from core.runs.journal.state import RunState
@@ -55,7 +55,7 @@ class LiveRuns:
 
     def _search(self) -> None:
         try:
-            runs = list_runs(self._runs_dir)
+            runs = scan_runs(self._runs_dir)
         except UserError:
             return
         for run in runs:
