@@ -14,7 +14,7 @@ from tui.shell.keymap import usable_keys
 
 MEANINGS = {
     "a": ("classify all that is marked", {"take"}),
-    "b": ("baseline", {"pin"}),
+    "b": ("baseline; for folders, bookmark", {"pin", "bookmark"}),
     "c": ("compare", {"compare"}),
     "d": ("delete", {"delete", "drop"}),
     "e": ("extend or edit", {"extend", "edit"}),
