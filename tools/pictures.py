@@ -25,6 +25,7 @@ from core.training.presets import preset
 from core.training.recipe import to_dict
 from tools.screen_svg import redrawn
 from tui.app import GenreApp
+from tui.label.screen import LabelScreen
 from tui.shell.settings import Settings
 
 SIZE = (120, 40)
@@ -57,6 +58,7 @@ def main() -> None:
         asyncio.run(picture(out / "compare", compare=[first, second]))
         clip = sorted(data.glob("*/*"))[0]
         asyncio.run(picture(out / "classify", classify=clip, model=second / "best_model.pth"))
+        asyncio.run(picture(out / "label", label=data, keys="down down"))
 
 
 def train(data: Path, epochs: int, *, seed: int) -> Path:
@@ -80,6 +82,7 @@ async def picture(
     compare: list[Path] | None = None,
     classify: Path | None = None,
     model: Path | None = None,
+    label: Path | None = None,
     keys: str = "",
 ) -> None:
     """One screenshot as ``place``.png."""
@@ -89,9 +92,13 @@ async def picture(
             await app.compare_runs(compare)
         if classify:
             await app.classify_paths([classify], model)
-        await at_rest(pilot, 15 if classify else 2)
+        if label:
+            screen = await app.show_mode("label")
+            assert isinstance(screen, LabelScreen)
+            screen.open_dataset(label)
+        await at_rest(pilot, 15 if classify or label else 2)
         await pilot.press(*keys.split())
-        await at_rest(pilot, 1)
+        await at_rest(pilot, 3 if label else 1)
         svg = place.with_suffix(".svg")
         svg.write_text(redrawn(app.export_screenshot(title="genre-tui")), encoding="utf-8")
     png = place.with_suffix(".png")
