@@ -140,6 +140,9 @@ class Assessed(msgspec.Struct, frozen=True, tag_field="kind", tag="assessed"):
     clips: int = 0
 
 
+NOTHING: tuple[int, bytes, list[float], float] = (0, b"", [], 0.0)
+
+
 class Looked(msgspec.Struct, frozen=True, tag_field="kind", tag="looked"):
     """``neighbours`` are places, nearest first, other artists before the own; ``image`` is [bands, columns] bytes."""
 
@@ -148,6 +151,10 @@ class Looked(msgspec.Struct, frozen=True, tag_field="kind", tag="looked"):
     neighbours: list[int]
     bands: int
     image: bytes
+    hz: list[float] = []
+    """The frequency of each band."""
+    seconds: float = 0.0
+    """The length of the image."""
 
 
 class Playing(msgspec.Struct, frozen=True, tag_field="kind", tag="playing"):
@@ -256,13 +263,13 @@ class LabelWorker:
         prediction = session.prediction(place)
         neighbours = session.neighbours(place, NEIGHBOURS)
         try:
-            bands, image = (0, b"") if session.found.is_pack else self._picture(place)
+            looked = NOTHING if session.found.is_pack else self._picture(place)
         except UserError as error:
-            bands, image = 0, b""
+            looked = NOTHING
             prediction = msgspec.structs.replace(prediction, warning=str(error))
-        return Looked(place, prediction, neighbours, bands, image)
+        return Looked(place, prediction, neighbours, *looked)
 
-    def _picture(self, place: int) -> tuple[int, bytes]:
+    def _picture(self, place: int) -> tuple[int, bytes, list[float], float]:
         from core.audio.files.decode import decode
         from core.features.display_spectrogram import Picture
 
@@ -271,7 +278,7 @@ class LabelWorker:
         picture = Picture(rate)
         picture.push(y)
         image = picture.image()
-        return len(image), image.tobytes()
+        return len(image), image.tobytes(), picture.hz, len(y) / rate
 
     def _play(self, place: int | None, start_s: float) -> Playing:
         from core.audio.playback import Player

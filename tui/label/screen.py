@@ -460,7 +460,7 @@ class LabelScreen(ModeScreen):
         if clip is None or looked is None or looked.place != clip.place:
             return  # what was looked at stays until the next is there
         if looked.prediction.probabilities:
-            image = Image(looked.bands, looked.image) if looked.image else None
+            image = Image(looked.bands, looked.image, looked.hz, looked.seconds) if looked.image else None
             detail.show_sound(Sound(Path(clip.name), "classified", looked.prediction, image=image))
         else:
             warning = looked.prediction.warning or "Nothing is known before the first label."
