@@ -10,6 +10,7 @@ from textual.content import Content
 
 from core.audio.files.formats import is_audio
 from core.util.text import printable
+from tui.text.cells import shown
 from tui.widgets.row_list import RowList
 
 
@@ -127,7 +128,7 @@ class AudioTree(RowList):
         mark = "✓ " if node.path in self.marked else "  "
         fold = ("▾ " if node.is_open else "▸ ") if node.is_folder else "  "
         if node is self._root:
-            text = Content.styled(f"{node.path}{os.sep if node.path != Path('/') else ''}", "bold")
+            text = Content.styled(f"{shown(node.path)}{os.sep if node.path != Path('/') else ''}", "bold")
         else:
             text = Content(node.label + (os.sep if node.is_folder else ""))
         if node.is_folder or is_audio(node.path):
