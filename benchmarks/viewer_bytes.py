@@ -26,7 +26,7 @@ def bytes_a_second(terminal: PseudoTerminal, seconds: float) -> tuple[float, int
 
 def measure(name: str, arguments: list[str], scratch: Path, size: tuple[int, int], seconds: float) -> None:
     with PseudoTerminal(arguments, scratch, size=size) as terminal:
-        begun = len(terminal.read_until("seed_cnn")) + len(terminal.read_for(3.0))
+        begun = len(terminal.read_until("epoch ")) + len(terminal.read_for(3.0))
         mean, most = bytes_a_second(terminal, seconds)
         print(f"{size[0]}×{size[1]}  {name:<38} {mean:>8,.0f} B/s, most in a second {most:>7,} B (start {begun:,} B)")
         terminal.type("q")

@@ -201,7 +201,9 @@ class RunDetail(Vertical):
         place = self.query_one("#detail-curves")
         if not place.query(RunCurves):
             await place.mount(RunCurves())
-        place.query_one(RunCurves).show(state)
+        for curves in place.query(RunCurves):  # none once the app is leaving
+            if curves.is_attached and self.app.is_running:
+                curves.show(state)
 
     def _place(self, run: Summary, width: int) -> list[Content]:
         return [Content(""), Content.styled(shown(Path(run.path), width), "$text-muted")]

@@ -167,8 +167,6 @@ class ModeScreen(PanelKeys):
         self._polls.append((self.set_interval(seconds, callback), callback))
 
     def on_screen_suspend(self) -> None:
-        if self.is_current:  # behind a dialog it goes on living
-            return
         for timer, _ in self._polls:
             timer.pause()
 
