@@ -275,7 +275,10 @@ class NewRunScreen(ModeScreen):
         self._start_after_scan = False
         self.query_one("#mistake", Static).update("")
         if name == "data":
-            self.form = replace(self.form, dataset_split=None)
+            # The label settings of a run whose recipe this was are those of its dataset.
+            copied = {field for field in self._initial.typed.items() if field[0].startswith("labels.")}
+            typed = {field: text for field, text in self.form.typed.items() if (field, text) not in copied}
+            self.form = replace(self.form, dataset_split=None, typed=typed)
         self._show_form()
         if name.startswith(SCANNED):
             if self._soon is not None:
