@@ -199,10 +199,12 @@ class RunDetail(Vertical):
         from tui.charts.run_curves import RunCurves
 
         place = self.query_one("#detail-curves")
+        if not place.is_attached:  # the app is leaving
+            return
         if not place.query(RunCurves):
             await place.mount(RunCurves())
-        for curves in place.query(RunCurves):  # none once the app is leaving
-            if curves.is_attached and self.app.is_running:
+        for curves in place.query(RunCurves):
+            if curves.is_attached:
                 curves.show(state)
 
     def _place(self, run: Summary, width: int) -> list[Content]:
