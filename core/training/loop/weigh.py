@@ -23,6 +23,8 @@ CANDIDATES = [i / 20 for i in range(31)]
 """Weights of the network beside experts that count 1."""
 DEVIATION = 0.15
 """Of a Gaussian prior around the default weight."""
+MOST_UNLIKE = 2.0
+"""By how much the best scale of one fold's logits may differ from that of all folds."""
 
 
 @dataclass(frozen=True)
@@ -59,7 +61,9 @@ def hold_out(epochs: int, folds_N: Tensor, train: Tensor, judged: Tensor, expert
 def weigh(models: Iterable[EnsembleCNN], held: HeldOut, network: Evaluation) -> None:
     """Sets the weights of network and experts that minimise the cross-entropy of the held-out clips.
 
-    The network's weight is shrunk towards its default, since it is chosen by few clips.
+    The network's weight is shrunk towards its default, since it is chosen by few clips. The experts' own scale was
+    fitted to all inner folds; this one, which may be harder or easier than the others, only says by how much the network
+    changes it. A weight of 0 leaves the experts as they are.
 
     Args:
         models: the network, and its moving average where there is one; both have the same weights.
@@ -73,5 +77,7 @@ def weigh(models: Iterable[EnsembleCNN], held: HeldOut, network: Evaluation) -> 
         prior = ((weight - usual) / DEVIATION) ** 2 / 2 / len(network.labels)
         best = min(best, (loss + prior, weight, factor))
     _, weight, factor = best
+    (alone,), _ = pooled([experts_NC], network.labels)
+    factor /= min(max(alone, 1 / MOST_UNLIKE), MOST_UNLIKE)
     for model in models:
         model.weigh(network=weight * factor, experts=factor)
