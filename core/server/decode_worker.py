@@ -47,7 +47,7 @@ def main() -> None:
     for line in sys.stdin.buffer:
         try:
             work(msgspec.json.decode(line, type=Job), answers)
-        except MemoryError:
+        except (MemoryError, ImportError):  # the decoder's library is loaded with the first file, if it can be mapped
             gc.collect()
             send(answers, UNREADABLE, 0, b"needs too much memory to decode")
         answers.flush()

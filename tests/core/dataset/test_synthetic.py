@@ -19,7 +19,7 @@ def test_it_is_a_clean_dataset_of_ten_genres(tmp_path: Path) -> None:
     assert report.is_clean
     assert [genre.clips for genre in report.genres] == [3] * 10
     assert report.genres[0].longest_s == 2
-    assert "no music" in (tmp_path / "demo" / "README.txt").read_text()
+    assert "not music" in (tmp_path / "demo" / "README.txt").read_text()
 
 
 def test_a_seed_gives_the_same_files_again(tmp_path: Path) -> None:

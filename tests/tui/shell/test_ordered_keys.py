@@ -21,7 +21,7 @@ def test_a_filter_is_a_filter_and_not_commands(runs: Path, tmp_path: Path) -> No
     with PseudoTerminal(["--runs", str(runs)], tmp_path) as terminal:
         terminal.read_until("rock-steady")
         terminal.type("/rock-steady")  # r resumes, s stops, d deletes, y copies
-        terminal.read_until("1 of 3 runs")
+        terminal.read_until("1 of 3")
         terminal.type("\x1b")
         terminal.read_for(1.0)
         terminal.type("q")
@@ -39,6 +39,8 @@ def test_what_is_typed_goes_where_the_cursor_has_been_sent(runs: Path, tmp_path:
         for field, value in (("Dataset", "/data"), ("Epochs", "7"), ("Batch size", "64"), ("Name", "mine")):
             assert re.search(rf"{field} +{value} ", screen), screen
         terminal.type("\x1b")
+        terminal.read_until("Leave without starting?")
+        terminal.type("y")
         terminal.read_for(1.0)
         terminal.type("q")
         assert terminal.wait() == 0
