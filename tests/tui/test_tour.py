@@ -19,8 +19,8 @@ pytestmark = [
     pytest.mark.skipif(not HAVE_TMUX, reason="tmux is not installed"),
 ]
 
-PREDICTION = r"arpeggio-bells\.00000\.au +\S+ +\d+(\.\d)?%"
-"""File, genre, how sure."""
+PREDICTION = r"io-bells\.00000\.au +\S+ +\S+ +\d+% +[━╸]* +\d+%"
+"""File (its end), genre, runner-up and its probability, confidence."""
 TRAINING = 240.0
 """Seconds that a few epochs may take on a machine that does other things as well."""
 
