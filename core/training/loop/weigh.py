@@ -62,8 +62,8 @@ def weigh(models: Iterable[EnsembleCNN], held: HeldOut, network: Evaluation) -> 
     """Sets the weights of network and experts that minimise the cross-entropy of the held-out clips.
 
     The network's weight is shrunk towards its default, since it is chosen by few clips. The experts' own scale was
-    fitted to all inner folds; this one, which may be harder or easier than the others, only says by how much the network
-    changes it. A weight of 0 leaves the experts as they are.
+    fitted to all inner folds. The held-out fold may be harder or easier than the others, so it only says by how much
+    the network changes that scale; a weight of 0 leaves the experts as they are.
 
     Args:
         models: the network, and its moving average where there is one; both have the same weights.
