@@ -20,6 +20,7 @@ from core.dataset.labels.source import read_labels
 from core.inference.types import Prediction, Result
 from core.reports.metrics import confusion_lines, macro_f1
 from core.runs.journal.log_lines import percent
+from core.util.archive.errors import ArchiveError
 from core.util.archive.path import ArchivePath, as_path
 from core.util.text import printable
 
@@ -155,6 +156,8 @@ def known_labels(folder: Path, genres: Sequence[str], settings: LabelSettings | 
     except DatasetError:
         if settings is not None:
             raise
+        return None
+    except ArchiveError:  # searching it for audio says what is wrong
         return None
     named = [spelling.get(_letters(genre), genre) for genre in source.genres]
     if settings is None and sum(genre in genres for genre in named) <= KNOWN_SHARE * len(named):

@@ -144,12 +144,13 @@ class ArchivePath(type(Path())):  # type: ignore[misc]  # the class of this syst
         return buffered if "b" in mode else io.TextIOWrapper(buffered, encoding, errors, newline)
 
     def _kind(self) -> int:
-        """The mode; 0 for what is not there."""
+        """The mode; 0 for what is not there. A damaged archive is a folder that cannot be listed."""
         try:
             return self.stat().st_mode
-        except OSError as error:
-            if isinstance(error, ArchiveError):
-                raise
+        except ArchiveError:
+            member = _member(self)
+            return stat.S_IFDIR if member is not None and not member.name else 0
+        except OSError:
             return 0
 
 

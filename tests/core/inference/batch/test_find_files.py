@@ -78,3 +78,11 @@ def test_a_folder_without_permission_is_told_and_the_rest_found(tmp_path: Path) 
     touch(tmp_path / "a.wav")
     (tmp_path / "locked").mkdir(mode=0o000)
     assert names(tmp_path) == ["a.wav", "! locked: cannot be searched (permission denied)"]
+
+
+def test_a_damaged_archive_is_a_line_and_the_rest_is_found(tmp_path: Path) -> None:
+    (tmp_path / "cut.zip").write_bytes(b"PK")
+    touch(tmp_path / "a.wav")
+    damaged, inside, sound = names(tmp_path, *(tmp_path / name for name in ("cut.zip", "cut.zip/b.wav", "a.wav")))
+    assert damaged.startswith("! cut.zip: cannot be searched (is not a zip archive")
+    assert (inside, sound) == ("cut.zip/b.wav", "a.wav")
