@@ -76,12 +76,13 @@ def log_axis(values: Sequence[float], rows: int, dots: int) -> Axis:
     """
     low, high = value_range(values)
     below, above = (0.25, 0.5) if dots > 1 else (0.0, 0.0)
-    per_decade = floor((rows - 1 + below + above) / (high - low))
-    if per_decade >= 2 and ceil(low) <= floor(high):
-        if (floor(low * per_decade + below) + rows - 1 + above) / per_decade < high:
-            per_decade -= 1
-        first = floor(low * per_decade + below)
-        low, high = (first - below) / per_decade, (first + rows - 1 + above) / per_decade
+    if ceil(low) <= floor(high):
+        for spare in (1, 2):  # aligning a power of ten with a row costs less than a row, so the second always fits
+            per_decade = floor((rows - spare + below + above) / (high - low))
+            first = floor(low * per_decade + below)
+            if per_decade >= 2 and first + rows - 1 + above >= high * per_decade:
+                low, high = (first - below) / per_decade, (first + rows - 1 + above) / per_decade
+                break
     per_row = (high - low) / (rows - 1 + below + above)
 
     def row_of(at: float) -> float:

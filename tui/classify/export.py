@@ -52,8 +52,10 @@ class ExportScreen(ModalScreen[str | None]):
         self.sounds = [sound for sound in sounds if sound.state != "waiting"]
         self.genres = genres
         self.folder = folder
-        self._tried: str = ""
-        """The kind whose dry run is shown."""
+        self._shown = "csv"
+        """The kind whose path or dry run is asked for or shown."""
+        self._tried = ""
+        """The kind whose dry run is shown, until it is written."""
 
     def compose(self) -> ComposeResult:
         with Vertical(classes="dialog"):
@@ -79,6 +81,9 @@ class ExportScreen(ModalScreen[str | None]):
 
     @on(OptionSpinner.Changed)
     def kind_changed(self) -> None:
+        if self.kind == self._shown:  # quick key presses: the first message has found the last choice
+            return
+        self._shown = self.kind
         path = self.query_one(PathInput)
         path.display = self.kind in NAMES
         self._tried = ""
@@ -95,7 +100,7 @@ class ExportScreen(ModalScreen[str | None]):
 
     # Tags
 
-    @work(thread=True, exclusive=True)
+    @work(thread=True)
     def _tag(self, kind: str, *, write: bool) -> None:
         """In a thread: it reads or rewrites every file."""
         try:
@@ -127,6 +132,7 @@ class ExportScreen(ModalScreen[str | None]):
     def _write(self) -> None:
         if self.kind not in NAMES:
             if self._tried == self.kind:
+                self._tried = ""
                 self._say("Writing tags …")
                 self._tag(self.kind, write=True)
             return

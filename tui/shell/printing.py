@@ -65,9 +65,11 @@ def print_notes(text: str) -> None:
 def write_notes(text: str) -> None:
     """Writes control sequences of our own, such as a progress bar's, to standard error."""
     if sys.stderr is not None:
-        with contextlib.suppress(OSError, ValueError):
+        try:
             sys.stderr.write(text)
             sys.stderr.flush()
+        except (OSError, ValueError):
+            _discard(sys.stderr)
 
 
 def write_controls(text: str) -> None:
@@ -100,9 +102,14 @@ def flush_output() -> None:
 
 
 def discard_output() -> None:
-    """Lets the interpreter end without another attempt to write what a closed or full standard output refused."""
+    """Sends what a closed or full standard output refused, and all that follows, nowhere."""
+    _discard(sys.stdout)
+
+
+def _discard(stream: TextIO | None) -> None:
+    """Otherwise the interpreter tries once more to write what is buffered, and ends with status 120."""
     with contextlib.suppress(OSError, ValueError, AttributeError):
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())  # type: ignore[union-attr]
 
 
 def _write(text: str) -> None:

@@ -39,7 +39,7 @@ def browser(microphone: Path) -> Iterator["Chrome"]:
 @pytest.fixture
 def page(browser: "Chrome", server: Served) -> "Chrome":
     browser.get(server.url)
-    wait_until(lambda: find(browser, "body").get_attribute("data-ready"), "the page")
+    wait_until(lambda: browser.find_elements("css selector", "body[data-ready]"), "the page")
     return browser
 
 
@@ -181,7 +181,7 @@ def test_with_a_token_the_page_asks_for_it_once(browser: "Chrome", serve: Serve)
         browser.get(served.url)
         wait_until(lambda: find(browser, "#locked").is_displayed(), "the question for the token")
         find(browser, "#locked input").send_keys(TOKEN + "\n")
-        wait_until(lambda: find(browser, "body").get_attribute("data-ready"), "the page")
+        wait_until(lambda: browser.find_elements("css selector", "body[data-ready]"), "the page")
         assert "token" not in browser.current_url
         find(browser, "#files").send_keys(str(a_sound("organ-hymn")))
         wait_until(lambda: "organ-hymn," in find(browser, "#results").text, "the prediction", 60)

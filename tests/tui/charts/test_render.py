@@ -1,7 +1,7 @@
 from math import inf, log10, nan
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from tui.charts.data import ChartData, Line, Marker
@@ -181,6 +181,7 @@ def dots(made: RenderedChart, tag: int) -> set[tuple[int, int]]:
 
 
 @settings(max_examples=80, deadline=None)
+@example([531.0, 1000.0], False, True, False, 24, 5)
 @given(
     st.lists(st.floats(-1e3, 1e3).filter(lambda value: abs(value) > 1e-3 or value == 0), min_size=1, max_size=30),
     st.booleans(),

@@ -91,6 +91,7 @@ def test_a_full_or_closed_standard_output_is_one_sentence(redirection: str, comm
 def test_work_goes_on_without_notes(redirection: str, tmp_path: Path) -> None:
     assert genre_tui(redirection, "--runs", str(tmp_path), "runs").returncode == DONE
     assert genre_tui(f">&- {redirection}", "--version").returncode == FAILED
+    assert genre_tui(redirection, "--runs", str(tmp_path), "show", "nothing").returncode == FAILED
 
 
 def test_a_file_does_not_get_the_number_of_a_closed_stream() -> None:
