@@ -2,7 +2,7 @@ from itertools import pairwise
 from math import log10, nan
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from tui.charts.ticks import Bounds, integer_ticks, log_axis, log_ticks, short_count, value_axis, value_range
@@ -38,6 +38,7 @@ def test_the_axis_of_a_percentage_has_both_ends_inside() -> None:
     assert axis.low < 0 and axis.high > 100
 
 
+@example(62499.96875, 0.0625, 2, 1, 0.0)
 @given(
     st.floats(-1e6, 1e6),
     st.floats(1e-3, 1e6),
