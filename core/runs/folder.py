@@ -270,6 +270,8 @@ class RunReader:
         if not placed.recipe:
             with contextlib.suppress(UserError):
                 _add_recipe(placed, self.run.read_recipe())
+        if placed.status != "queued":  # a trainer that died in the queue has left it
+            placed.place = 0
         if signed and alive and not elsewhere:
             placed.pid = signed.pid
         return placed

@@ -40,7 +40,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     split.add_argument("--seed", type=int, default=0, metavar="N", help="seed of the split (0)")
     add_label_options(split)
 
-    demo = actions.add_parser("demo", help="make a small synthetic dataset: ten made-up sounds, no music")
+    demo = actions.add_parser("demo", help="make a small synthetic dataset: ten made-up sounds, not music")
     demo.add_argument("out", metavar="OUT", nargs="?", default="demo", help="output folder (./demo)")
     demo.add_argument("--clips", type=int, default=12, metavar="N", help="clips per genre (12)")
     demo.add_argument("--seconds", type=float, default=10.0, metavar="S", help="length of a clip (10)")
@@ -130,7 +130,7 @@ def _demo(args: argparse.Namespace) -> int:
         raise UsageError("--clips and --seconds must be above 0")
     genres = make_demo(args.out, clips_per_genre=args.clips, seconds=args.seconds, seed=args.seed)
     print_data(genres)
-    print_note(f"synthetic sounds, no music; train on them with: genre-tui train {genres}")
+    print_note(f"synthetic sounds, not music; train on them with: genre-tui train {genres}")
     return DONE
 
 

@@ -72,9 +72,9 @@ WELCOME = (
 class LabelScreen(ModeScreen):
     MODE = "label"
     HELP = (
-        "Clips whose labels are probably wrong come first; without labels, those that teach most. A key of the legend "
-        "gives a genre, enter accepts the suggestion, space keeps the label, V marks several. Decisions go to "
-        "labels.csv; no audio file is changed."
+        "Clips whose labels are probably wrong come first; without labels, the clips that help most to learn. A key of "
+        "the legend gives a genre, enter accepts the suggestion, space keeps the label, V marks several. Decisions go "
+        "to labels.csv; no audio file is changed."
     )
     CSS_PATH = "../styles/label.tcss"
     BINDINGS: ClassVar = [
@@ -85,7 +85,14 @@ class LabelScreen(ModeScreen):
         Binding("u", "undo", "undo", id="label.undo", tooltip="Take back the last decision, any number of times"),
         Binding("p", "play", "play", id="label.play", tooltip="Play from the window under the cursor, or stop"),
         Binding("V,insert", "mark(1)", "mark", id="label.mark", tooltip="Mark; decisions then act on all marks"),
-        Binding("slash", "filter", "filter", key_display="/", id="label.filter", tooltip="Words that rows must have"),
+        Binding(
+            "slash",
+            "filter",
+            "filter",
+            key_display="/",
+            id="label.filter",
+            tooltip="Show the rows that contain these words",
+        ),
         Binding("s", "likely", "most likely", id="label.likely", tooltip="Teaching: what is most likely of a genre"),
         Binding("A", "examples", "examples", id="label.examples", tooltip="Teaching: learn from another dataset too"),
         Binding("m", "model", "make model", id="label.model", tooltip="Make a model of the present labels"),
@@ -441,16 +448,16 @@ class LabelScreen(ModeScreen):
             choosing=self._choosing,
             playing=self._playing is not None,
         )
-        lines = [Content(f"{name} · {told}")]
+        lines = [Content(f"{name} · {told}" if self._data or self._status else name)]
         if self._clips.teaches:
             lines.append(told_lines.taught(self._assessed, self._accuracies, self._reason))
         self.query_one("#head", TextLines).show(lines)
         self.query_one("#legend", TextLines).show(told_lines.legend(self._clips, self._keys, self.size.width - 2))
         empty = not self._clips.by_place
         self.set_class(empty, "-empty")
-        hint = [Content(line) for line in WELCOME]
+        width = max(20, self.size.width - 6)
+        hint = [Content(part) for line in WELCOME for part in wrap(line, width) or [""]]
         if self._error:
-            width = max(20, self.size.width - 6)
             hint = [Content.styled(line, "$bad") for line in wrap(f"✗ {self._error}", width)] + [Content(""), *hint]
         self.query_one("#hint", LinesView).show([] if self._status or not empty else hint)
 
@@ -516,9 +523,10 @@ class LabelScreen(ModeScreen):
 def _check_genre(text: str) -> None:
     """
     Raises:
-        UserError: it is no name for a genre.
+        UserError: it cannot be the name of a genre.
     """
     name = text.strip()
     if name == EXCLUDED or printable(name) != name or len(name) > LONGEST_GENRE:
-        letters = f"at most {LONGEST_GENRE} letters"
-        raise UserError(f"A genre's name has no control characters, {letters}, and is not {EXCLUDED}.")
+        raise UserError(
+            f"A genre's name must have at most {LONGEST_GENRE} printable characters and must not be {EXCLUDED!r}."
+        )

@@ -28,7 +28,7 @@ def source_line(state: ListenState, wanted: str, *, listening: bool, paused: boo
     if paused:
         return Content.assemble(("◆ ", "$warn"), f"paused · {wanted}")
     if state.opened is None or state.source is None:
-        return Content.assemble(("◌ ", "$faint"), f"loading the model; {wanted} is listened to already")
+        return Content.assemble(("◌ ", "$faint"), f"loading the model; already listening to {wanted}")
     mark, colour = MARKS[state.source.state]
     received = f" · {clock(state.level.seconds)}" if state.level and state.is_receiving else ""
     return Content.assemble((f"{mark} ", colour), f"{state.source.text or state.source.state}{received}")

@@ -35,8 +35,8 @@ GENRE_CELLS = 25
 """Cells of a genre and its bar at least."""
 LABEL = 14
 """Cells of the labels before the facts."""
-NOT_CHANGES = {"data", "preset", "device", "spectrograms", "processes"}
-"""Fields of a recipe that say nothing about how the model is trained."""
+NOT_CHANGES = {"data", "preset", "device", "spectrograms", "processes", "labels.source", "labels.digest"}
+"""Fields of a recipe that say nothing about how the model is trained, or that scanning fills in."""
 
 
 def detail_lines(state: RunState, run: Summary, base: Sequence[str], width: int, *, rows: int) -> list[Content]:

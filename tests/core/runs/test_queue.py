@@ -98,7 +98,7 @@ def test_ten_trainers_of_which_three_are_killed_train_one_after_the_other_in_ord
     left = [run for number, run in enumerate(runs) if number not in (0, 1, 5)]
     for run in left:
         wait_for_status(run, "finished")
-    assert [runs[n].state().status for n in (0, 1, 5)] == ["lost"] * 3
+    assert [(runs[n].state().status, runs[n].state().place) for n in (0, 1, 5)] == [("lost", 0)] * 3
     times = spans(left)
     assert len(times) == len(left)
     assert all(end <= begin for (_, end), (begin, _) in pairwise(times)), times
