@@ -30,16 +30,14 @@ from tui.classify.results import NAMES, ORDERS, STALE, ResultHeader, ResultList
 from tui.classify.totals import Totals, total_lines
 from tui.dialogs.model_picker import pick_model
 from tui.dialogs.questions import ConfirmScreen
-from tui.shell.mode_screen import ModeScreen
 from tui.text.formatting import count
 from tui.widgets.file_tree import AudioTree
-from tui.widgets.pane_tabs import PaneTabs
+from tui.widgets.pane_tabs import PaneScreen, PaneTabs
 from tui.widgets.panel import frame, key_of
 from tui.widgets.row_list import LinesView, RowList
 from tui.widgets.text_input import FilterInput
 from tui.widgets.text_lines import TextLines
 
-PANES = ("files", "results", "sound", "totals")
 MANY = 10_000
 """Files that are not classified without a question."""
 FRAMES = {
@@ -57,8 +55,9 @@ TEST_DIFFERS = "The test averaged training crops; Classify averages windows, so 
 """Said where misclassified clips of a run's test are opened."""
 
 
-class ClassifyScreen(ModeScreen):
+class ClassifyScreen(PaneScreen):
     MODE = "classify"
+    PANES = ("files", "results", "sound", "totals")
     HELP = "Choose files or folders, and read their genres: the prediction for a file, and for every window along it."
     CSS_PATH = "../styles/classify.tcss"
     BINDINGS: ClassVar = [
@@ -103,7 +102,6 @@ class ClassifyScreen(ModeScreen):
         self._loaded: Loaded | None = None
         self._trouble = ""
         self._playing = False
-        self._pane = "files"
         self._given_folders: dict[Path, KnownLabels | None] = {}
         """Folders that were classified, with their labels where those are known."""
         self._soon: Timer | None = None
@@ -132,7 +130,7 @@ class ClassifyScreen(ModeScreen):
         for pane, keys in FRAMES.items():
             hints = [(key_of(self, f"classify.{name}"), what) for name, what in keys.items()]
             frame(self.query_one(f"#{pane}-pane"), pane, hints)
-        self._show_pane("files")
+        self.show_pane("files")
         self._show()
 
     def on_screen_resume(self, event: object) -> None:
@@ -153,7 +151,7 @@ class ClassifyScreen(ModeScreen):
         if paths:
             self.query_one(AudioTree).reveal(paths[0])
         self._give(paths)
-        self._show_pane("sound")
+        self.show_pane("sound")
 
     # The model
 
@@ -202,7 +200,7 @@ class ClassifyScreen(ModeScreen):
         if node is not None:
             self._give([node.path])
             if self.has_class("-one-pane"):
-                self._show_pane("sound")
+                self.show_pane("sound")
 
     def action_mark(self) -> None:
         self.query_one(AudioTree).toggle_mark()
@@ -375,28 +373,10 @@ class ClassifyScreen(ModeScreen):
         model = "" if self._loaded is None else self._loaded.model
         self.query_one(SoundDetail).show_sound(self.query_one(ResultList).current, BEGINNING, model)
 
-    def on_resize(self) -> None:
-        super().on_resize()
-        self._show_pane(self._pane)
-
-    def _show_pane(self, pane: str) -> None:
-        """Give a pane the keys; where there is room for one only, bring it into view."""
-        self._pane = pane
-        self.set_class(self.app.width_class == "narrow" or self.app.height_class == "tiny", "-one-pane")
-        for name in PANES:
-            self.set_class(name == pane, f"-on-{name}")
+    def show_pane(self, pane: str) -> None:
+        super().show_pane(pane)
         self.set_class(self.app.width_class == "wide", "-totals-beside")
-        self.query_one(PaneTabs).show(PANES, pane)
-        self.query_one(f"#{pane}").focus()
         self.call_after_refresh(self._show_totals)
-
-    @on(PaneTabs.Chosen)
-    def tab_chosen(self, event: PaneTabs.Chosen) -> None:
-        self._show_pane(event.pane)
-
-    def action_pane(self, by: int) -> None:
-        focused = next((pane for pane in PANES if self.query_one(f"#{pane}").has_focus), self._pane)
-        self._show_pane(PANES[(PANES.index(focused) + by) % len(PANES)])
 
     def action_sort(self) -> None:
         orders, results = list(ORDERS), self.query_one(ResultList)
@@ -414,7 +394,7 @@ class ClassifyScreen(ModeScreen):
         self._show_sounds()
 
     def action_totals(self) -> None:
-        self._show_pane("sound" if self._pane == "totals" else "totals")
+        self.show_pane("sound" if self.pane == "totals" else "totals")
 
     @work
     async def action_write(self) -> None:
@@ -454,7 +434,7 @@ class ClassifyScreen(ModeScreen):
             tree.show_root(path)
         else:
             tree.reveal(path)
-        self._show_pane("files")
+        self.show_pane("files")
 
     def action_play(self) -> None:
         sound = self.query_one(ResultList).current
@@ -468,7 +448,7 @@ class ClassifyScreen(ModeScreen):
 
     def action_filter(self) -> None:
         self.set_class(True, "-filtering")
-        self._show_pane("files")
+        self.show_pane("files")
         self.query_one(FilterInput).focus()
 
     @on(Input.Changed)
@@ -477,7 +457,7 @@ class ClassifyScreen(ModeScreen):
 
     @on(Input.Submitted)
     def to_the_list(self) -> None:
-        self._show_pane("files")
+        self.show_pane("files")
 
     async def action_back(self) -> None:
         tree = self.query_one(AudioTree)

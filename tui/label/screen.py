@@ -44,10 +44,9 @@ from tui.classify.results import Sound
 from tui.label import lines as told_lines
 from tui.label.state import EXCLUDED, Clips, GenreKeys
 from tui.label.table import ClipTable, Neighbours
-from tui.shell.mode_screen import ModeScreen
 from tui.text.cells import shown
 from tui.text.formatting import count, percent
-from tui.widgets.pane_tabs import PaneTabs
+from tui.widgets.pane_tabs import PaneScreen, PaneTabs
 from tui.widgets.row_list import LinesView, RowList
 from tui.widgets.spectrogram_view import Image
 from tui.widgets.text_input import FilterInput
@@ -58,7 +57,6 @@ LONGEST_GENRE = 100
 LOOK_SECONDS = 0.15
 """The cursor rests for so long before a clip is looked at."""
 SEEK_SECONDS = 5.0
-PANES = ("clips", "sound", "alike")
 WELCOME = (
     "O opens a dataset.",
     "",
@@ -69,8 +67,9 @@ WELCOME = (
 )
 
 
-class LabelScreen(ModeScreen):
+class LabelScreen(PaneScreen):
     MODE = "label"
+    PANES = ("clips", "sound", "alike")
     HELP = (
         "Clips whose labels are probably wrong come first; without labels, the clips that help most to learn. A key of "
         "the legend gives a genre, enter accepts the suggestion, space keeps the label, V marks several. Decisions go "
@@ -125,7 +124,6 @@ class LabelScreen(ModeScreen):
         self._data: Path | None = None
         self._has_audio = True
         self._status = self._error = self._reason = ""
-        self._pane = "clips"
         self._process = self._new_process()
 
     def _new_process(self) -> JsonlProcess[Request, Answer]:
@@ -162,15 +160,13 @@ class LabelScreen(ModeScreen):
     def on_mount(self) -> None:
         self.app.theme_changed_signal.subscribe(self, lambda _: self.query_one(SoundDetail).draw())
         self.query_one("#alike-head", TextLines).show([Content.styled("sounds like", "$text-muted")])
-        self._show_pane("clips")
+        self.show_pane("clips")
         self._show_head()
 
     def on_unmount(self) -> None:
         self._process.close()
 
     def on_resize(self) -> None:
-        super().on_resize()
-        self._show_pane(self._pane)
         self.call_after_refresh(self._show_head)
 
     def open_dataset(self, data: Path) -> None:
@@ -421,7 +417,7 @@ class LabelScreen(ModeScreen):
             self.set_class(False, "-filtering")
             self._clips.filter = ""
             self._show_clips()
-        self._show_pane("clips")
+        self.show_pane("clips")
         self._table.go_to(place)
 
     def _show_clips(self, *, to_top: bool = False) -> None:
@@ -474,28 +470,11 @@ class LabelScreen(ModeScreen):
             detail.show_sound(None, f"{clip.name}\n{warning}")
         near.show([self._clips.by_place[place] for place in looked.neighbours])
 
-    def _show_pane(self, pane: str) -> None:
-        """Give a pane the keys; where there is room for one only, bring it into view."""
-        self._pane = pane
-        self.set_class(self.app.width_class == "narrow" or self.app.height_class == "tiny", "-one-pane")
-        for name in PANES:
-            self.set_class(name == pane, f"-on-{name}")
-        self.query_one(PaneTabs).show(PANES, pane)
-        self.query_one(f"#{pane}").focus()
-
-    @on(PaneTabs.Chosen)
-    def tab_chosen(self, event: PaneTabs.Chosen) -> None:
-        self._show_pane(event.pane)
-
-    def action_pane(self, by: int) -> None:
-        focused = next((pane for pane in PANES if self.query_one(f"#{pane}").has_focus), self._pane)
-        self._show_pane(PANES[(PANES.index(focused) + by) % len(PANES)])
-
     # The filter
 
     def action_filter(self) -> None:
         self.set_class(True, "-filtering")
-        self._show_pane("clips")
+        self.show_pane("clips")
         self.query_one(FilterInput).focus()
 
     @on(Input.Changed)

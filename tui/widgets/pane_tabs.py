@@ -1,14 +1,19 @@
-"""One line of tabs for panes that share a space; a click chooses one. It can be the upper border of their frame."""
+"""Panes that share a space: one line of tabs, and the base of screens that show one pane at a time when small."""
 
 from collections.abc import Sequence
+from typing import ClassVar
 
-from textual import events
+from textual import events, on
 from textual.content import Content
 from textual.message import Message
 from textual.widget import Widget
 
+from tui.shell.mode_screen import ModeScreen
+
 
 class PaneTabs(Widget):
+    """A click chooses a tab. The line can be the upper border of the panes' frame."""
+
     can_focus = False
     DEFAULT_CSS = """
     PaneTabs { height: 1; width: 1fr; }
@@ -67,3 +72,38 @@ class PaneTabs(Widget):
             if event.x < end:
                 self.post_message(self.Chosen(pane))
                 return
+
+
+class PaneScreen(ModeScreen):
+    """
+    A mode with the panes ``PANES`` and one ``PaneTabs``; the widget that takes a pane's keys has its name as id.
+
+    For the style sheet it has the class ``-on-PANE`` of the current pane, and ``-one-pane`` where only that one fits.
+    """
+
+    PANES: ClassVar[Sequence[str]]
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.pane = self.PANES[0]
+
+    def on_resize(self) -> None:
+        super().on_resize()
+        self.show_pane(self.pane)
+
+    def show_pane(self, pane: str) -> None:
+        """Give a pane the keys; where there is room for one only, bring it into view."""
+        self.pane = pane
+        self.set_class(self.app.width_class == "narrow" or self.app.height_class == "tiny", "-one-pane")
+        for name in self.PANES:
+            self.set_class(name == pane, f"-on-{name}")
+        self.query_one(PaneTabs).show(self.PANES, pane)
+        self.query_one(f"#{pane}").focus()
+
+    @on(PaneTabs.Chosen)
+    def choose_pane(self, event: PaneTabs.Chosen) -> None:
+        self.show_pane(event.pane)
+
+    def action_pane(self, by: int) -> None:
+        focused = next((pane for pane in self.PANES if self.query_one(f"#{pane}").has_focus), self.pane)
+        self.show_pane(self.PANES[(self.PANES.index(focused) + by) % len(self.PANES)])
