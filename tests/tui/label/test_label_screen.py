@@ -125,7 +125,7 @@ async def test_a_folder_without_labels_is_taught(here: Path) -> None:
 async def test_a_folder_that_is_not_a_dataset_is_one_sentence(here: Path) -> None:
     (here / "empty").mkdir()
     app = GenreApp(here / "runs")
-    async with app.run_test(size=(100, 30)) as pilot:
+    async with app.run_test(size=(200, 30)) as pilot:
         await pilot.press("5")
         await until_shown(pilot, "[5 Label]")
         await pilot.press("x", "space", "enter", "u", "p", "m", "s", "V", "escape")  # nothing is open yet
