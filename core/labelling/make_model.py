@@ -68,7 +68,7 @@ def make_model(found: EmbeddedSet, labels: Mapping[int, str], runs_dir: Path) ->
     network = build_network(recipe, len(genres))
     assert isinstance(network, EnsembleCNN)
     labels_I = torch.tensor([genres.index(labels[place]) for place in places])
-    features_IWF = torch.from_numpy(found.embeddings_NWF[places]).double()
+    features_IWF = torch.from_numpy(found.embeddings_NWF[places])
     held_IC = network.experts.fit_measured(features_IWF, features_IWF, labels_I, inner_folds(clips))
     temperature, accuracy = 1.0, None
     if held_IC is not None:

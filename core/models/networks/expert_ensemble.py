@@ -30,6 +30,7 @@ from core.models.networks.lda_expert import (
 )
 from core.models.networks.window_statistics import WindowStatistics
 from core.models.registry import FRAME_SECONDS
+from core.util.parallel import cores, ordered_map, single_threaded_torch
 
 EXPERTS = ("discriminant", "memory", "kernel")
 SHRINKAGES = (0.1, 0.3, 0.6)
@@ -156,7 +157,7 @@ class ExpertEnsemble(nn.Module):
     def fit_measured(
         self, features_IWF: Tensor, judged_IJF: Tensor, labels_I: Tensor, folds_I: Tensor
     ) -> Tensor | None:
-        """As `fit`, for statistics float64 that `measured` gave of the windows; labels [I].
+        """As `fit`, for statistics that `measured` gave of the windows; labels [I].
 
         Returns:
             The logits [I, C] float64 that experts fitted without a clip's fold give it; None for a single fold.
@@ -166,7 +167,9 @@ class ExpertEnsemble(nn.Module):
         std_F = std_F.clamp_min(FLATTEST)
         self.mean.copy_(mean_F)
         self.std.copy_(std_F)
-        features_IWF, judged_IJF = (standardised(x, mean_F, std_F) for x in (features_IWF, judged_IJF))
+        alike = judged_IJF is features_IWF
+        features_IWF = standardised(features_IWF, mean_F, std_F)
+        judged_IJF = features_IWF if alike else standardised(judged_IJF, mean_F, std_F)
         folds_I = folds_I.to(labels_I.device)
         exponent = KERNEL_WIDTH / max(1e-6, float(features_IWF.mean(1).var(dim=0).sum()))
         settings = ExpertSettings()
@@ -197,8 +200,8 @@ class ExpertEnsemble(nn.Module):
     def _fit(self, features_IWF: Tensor, labels_I: Tensor, settings: ExpertSettings, exponent: float) -> None:
         genres, memory = self.clip_bias.shape
         means_CF, covariance_FF, unknown = _within_genres(features_IWF, labels_I, genres)
-        compare_with(means_CF, _shrunk(covariance_FF, settings.shrinkage, unknown), self.weight, self.bias)
-        shrunk_FF = _shrunk(covariance_FF, settings.memory_shrinkage, unknown)
+        compare_with(means_CF, _factored(covariance_FF, max(settings.shrinkage, unknown)), self.weight, self.bias)
+        lower_FF = _factored(covariance_FF, max(settings.memory_shrinkage, unknown))
         clips_IF = features_IWF.mean(1)
         for buffer in (self.clips, self.clip_weight, self.coefficients):
             buffer.zero_()
@@ -211,12 +214,13 @@ class ExpertEnsemble(nn.Module):
             known_KF = clips_IF[kept[-1]] if len(of_genre) else means_CF[genre : genre + 1]
             count = len(known_KF)
             self.clips[genre, :count] = known_KF.float()
-            compare_with(known_KF, shrunk_FF, self.clip_weight[genre, :count], self.clip_bias[genre, :count])
+            compare_with(known_KF, lower_FF, self.clip_weight[genre, :count], self.clip_bias[genre, :count])
             self.clip_bias[genre, :count] -= settings.bandwidth**2 * math.log(
                 count
             )  # no genre is likelier for its size
         all_kept = torch.cat(kept)
-        solution_NC = _ridge_solution(clips_IF[all_kept], labels_I[all_kept], genres, exponent, settings.ridge)
+        kernel_NN = _kernel(clips_IF[all_kept], clips_IF[all_kept], exponent)
+        solution_NC = _ridge_solution(kernel_NN, labels_I[all_kept], genres, settings.ridge)
         for genre, rows_KC in enumerate(torch.split(solution_NC, [len(part) for part in kept])):
             self.coefficients[genre, : len(rows_KC)] = rows_KC.float()
 
@@ -238,28 +242,39 @@ def _choose(
     Single precision will do: every covariance here is shrunk.
     """
     clips, windows = judged_IJF.shape[:2]
-    logits: dict[tuple[float, ...], Tensor] = {}
 
-    def keep(candidate: tuple[float, ...], held_I: Tensor, logits_NC: Tensor) -> None:
-        whole_IC = logits.setdefault(candidate, labels_I.new_zeros(clips, genres, dtype=torch.float64))
-        whole_IC[held_I] = logits_NC.view(-1, windows, genres).mean(1).double()
-
-    for fold in sorted(set(folds_I.tolist())):
-        held_I = folds_I == fold
+    def predicted(held_I: Tensor) -> dict[tuple[float, ...], Tensor]:
+        """Setting → logits of the held-out clips."""
+        logits: dict[tuple[float, ...], Tensor] = {}
         known_IF, known_labels_I = features_IWF[~held_I].mean(1), labels_I[~held_I]
         means_CF, covariance_FF, unknown = _within_genres(features_IWF[~held_I], known_labels_I, genres)
         held_NF = judged_IJF[held_I].flatten(0, 1)
         points_PF = torch.cat([means_CF, known_IF])
+        near: dict[float, Tensor] = {}  # of few windows every shrinkage makes the same covariance
         for shrinkage in SHRINKAGES:
-            inverse_PF = torch.linalg.solve(_shrunk(covariance_FF, shrinkage, unknown), points_PF.T).T
-            near_NP = held_NF @ inverse_PF.T - 0.5 * (inverse_PF * points_PF).sum(1)
-            keep((0, shrinkage), held_I, near_NP[:, :genres])
+            share = max(shrinkage, unknown)
+            if share not in near:
+                lower_FF = _factored(covariance_FF, share)
+                points_FP = torch.linalg.solve_triangular(lower_FF, points_PF.T, upper=False)
+                held_FN = torch.linalg.solve_triangular(lower_FF, held_NF.T, upper=False)
+                near[share] = held_FN.T @ points_FP - 0.5 * points_FP.square().sum(0)
+            near_NP = near[share]
+            logits[0, shrinkage] = near_NP[:, :genres]
             for bandwidth in BANDWIDTHS:
                 by_clips_NC = _by_genre(near_NP[:, genres:] / bandwidth**2, known_labels_I, genres)
-                keep((1, shrinkage, bandwidth), held_I, bandwidth**2 * by_clips_NC)
-        kernel_NI = torch.exp(-exponent * _squared_distances(held_NF, known_IF))
+                logits[1, shrinkage, bandwidth] = bandwidth**2 * by_clips_NC
+        kernel_II, kernel_NI = (_kernel(x, known_IF, exponent) for x in (known_IF, held_NF))
         for ridge in RIDGES:
-            keep((2, ridge), held_I, kernel_NI @ _ridge_solution(known_IF, known_labels_I, genres, exponent, ridge))
+            logits[2, ridge] = kernel_NI @ _ridge_solution(kernel_II, known_labels_I, genres, ridge)
+        return {one: logits_NC.view(-1, windows, genres).mean(1).double() for one, logits_NC in logits.items()}
+
+    parts = [folds_I == fold for fold in sorted(set(folds_I.tolist()))]
+    with single_threaded_torch():
+        by_part = list(ordered_map(predicted, parts, cores() if folds_I.device.type == "cpu" else 1))
+    logits = {one: labels_I.new_zeros(clips, genres, dtype=torch.float64) for one in by_part[0]}
+    for held_I, of_part in zip(parts, by_part, strict=True):
+        for one, logits_NC in of_part.items():
+            logits[one][held_I] = logits_NC
 
     best = []
     for expert in range(len(EXPERTS)):
@@ -311,9 +326,11 @@ def _within_genres(features_IWF: Tensor, labels_I: Tensor, genres: int) -> tuple
     return means_CF, within_NF.T @ within_NF / shares_NC.sum(), unknown
 
 
-def _shrunk(covariance_FF: Tensor, shrinkage: float, unknown: float) -> Tensor:
+def _factored(covariance_FF: Tensor, shrinkage: float) -> Tensor:
+    """The Cholesky factor of the covariance with this share of its diagonal, 1 at most."""
     diagonal_FF = covariance_FF.diagonal().clamp_min(1e-6).diag()
-    return torch.lerp(covariance_FF, diagonal_FF, min(1.0, max(shrinkage, unknown)))
+    lower_FF: Tensor = torch.linalg.cholesky(torch.lerp(covariance_FF, diagonal_FF, min(1.0, shrinkage)))
+    return lower_FF
 
 
 def _by_genre(near_NI: Tensor, labels_I: Tensor, genres: int) -> Tensor:
@@ -327,14 +344,17 @@ def _by_genre(near_NI: Tensor, labels_I: Tensor, genres: int) -> Tensor:
     return torch.stack(by_genre, dim=1)
 
 
-def _ridge_solution(clips_IF: Tensor, labels_I: Tensor, genres: int, exponent: float, ridge: float) -> Tensor:
+def _ridge_solution(kernel_II: Tensor, labels_I: Tensor, genres: int, ridge: float) -> Tensor:
     """Coefficients [I, C] of kernel ridge regression on the genres' indicators, every genre weighing the same."""
-    counts_C = torch.bincount(labels_I, minlength=genres).to(clips_IF.dtype)
+    counts_C = torch.bincount(labels_I, minlength=genres).to(kernel_II.dtype)
     noise_I = counts_C[labels_I] * (counts_C > 0).sum() / len(labels_I) * ridge
-    kernel_II = torch.exp(-exponent * _squared_distances(clips_IF, clips_IF))
-    targets_IC = F.one_hot(labels_I, genres).to(clips_IF.dtype) - 1 / genres
-    solution_IC: Tensor = torch.linalg.solve(kernel_II + noise_I.diag(), targets_IC)
+    targets_IC = F.one_hot(labels_I, genres).to(kernel_II.dtype) - 1 / genres
+    solution_IC: Tensor = torch.cholesky_solve(targets_IC, torch.linalg.cholesky(kernel_II + noise_I.diag()))
     return solution_IC
+
+
+def _kernel(x_NF: Tensor, y_IF: Tensor, exponent: float) -> Tensor:
+    return torch.exp(-exponent * _squared_distances(x_NF, y_IF))
 
 
 def _squared_distances(x_NF: Tensor, y_IF: Tensor) -> Tensor:

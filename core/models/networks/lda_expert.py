@@ -104,7 +104,8 @@ class StatisticsExpert(nn.Module):
         shrunk_FF = torch.lerp(covariance_FF, diagonal_FF, min(1.0, max(self.shrinkage, unknown)))
         self.mean.copy_(mean_F)
         self.std.copy_(std_F)
-        compare_with(means_CF, shrunk_FF, self.weight, self.bias)
+        lower_FF = torch.linalg.cholesky(shrunk_FF)
+        compare_with(means_CF, lower_FF, self.weight, self.bias)
 
         clips_IF = features_NF.view_as(features_IWF).mean(1)
         self.clip_weight.zero_()
@@ -115,7 +116,7 @@ class StatisticsExpert(nn.Module):
                 known_IF = means_CF[genre : genre + 1]  # a genre without clips gets the mean of everything
             kept = min(REMEMBERED, len(known_IF))
             known_KF = known_IF[torch.linspace(0, len(known_IF) - 1, kept).round().long()]
-            compare_with(known_KF, shrunk_FF, weight_KF[:kept], bias_K[:kept])
+            compare_with(known_KF, lower_FF, weight_KF[:kept], bias_K[:kept])
             bias_K[:kept] -= self.temperature * math.log(kept)  # genres with many clips are not more likely
 
     def _measured(self, clips: Iterable[ClipWindows]) -> tuple[Tensor, Tensor]:
@@ -128,12 +129,12 @@ class StatisticsExpert(nn.Module):
         return torch.cat(features), torch.cat(labels)
 
 
-def compare_with(points_KF: Tensor, covariance_FF: Tensor, weight_KF: Tensor, bias_K: Tensor) -> None:
+def compare_with(points_KF: Tensor, lower_FF: Tensor, weight_KF: Tensor, bias_K: Tensor) -> None:
     """Sets weight and bias so that ``weight @ x + bias`` is -½ the squared Mahalanobis distance of x from each point,
 
-    but for a term of x alone, which is the same for all points.
+    but for a term of x alone, which is the same for all points. ``lower_FF`` is the covariance's Cholesky factor.
     """
-    weight_KF.copy_(torch.linalg.solve(covariance_FF, points_KF.T).T)
+    weight_KF.copy_(torch.cholesky_solve(points_KF.T, lower_FF).T)
     bias_K.copy_(-0.5 * (weight_KF.double() * points_KF).sum(1))
 
 
