@@ -1,26 +1,24 @@
-"""Metadata tables: one row per clip, in CSV, TSV, JSON Lines or a JSON array, matched to the files that they describe.
+"""Metadata tables: one row per clip, in CSV, TSV, JSON Lines, a JSON array or Parquet.
 
 `read_table` detects the encoding (UTF-8, UTF-16, Windows-1252 or Latin-1, with or without a byte order mark) and the
-delimiter (comma, semicolon, tab). `match` finds each row's file by relative path, then by a name that only one file
-has, and counts what it could not assign. Imports no torch.
+delimiter (comma, semicolon, tab). `core.dataset.matching` finds the files of its rows. Imports no torch.
 """
 
 import csv
 import io
+import json
 import re
 import stat
-import unicodedata
-from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
-from core.audio.files.formats import AUDIO_SUFFIXES
-from core.dataset.clip import Clip, DatasetError
-from core.util.text import printable
+from core.dataset.clip import DatasetError
+from core.util.text import counted, printable
 
 INDEX_NAME = "index.csv"
 FILE_COLUMNS = ("path", "file", "file_name", "filename", "audio", "name", "track", "track_id", "id")
@@ -28,15 +26,7 @@ FILE_COLUMNS = ("path", "file", "file_name", "filename", "audio", "name", "track
 LABEL_COLUMNS = ("genre", "genre_top", "label", "class", "tag", "tags", "style")
 """Columns that may hold a clip's genre, in order of preference."""
 LARGEST_TABLE = 1 << 30
-NUMBER = re.compile(r"(\d+)(?:\.0)?")
-"""A number as a table has it, also after a program took it for a fraction."""
 DELIMITERS = ",;\t"
-BARE_RANK = 1000
-"""Rank of a row that gives no folder: any that does is more exact."""
-FOLDERS = 5
-"""Components of a path by which a clip is found whose root is not known."""
-EXAMPLES = 3
-"""Rows that a note names."""
 
 
 @dataclass(frozen=True)
@@ -46,6 +36,19 @@ class Table:
     path: Path
     columns: list[str]
     rows: list[dict[str, str]]
+    doubled: tuple[str, ...] = ()
+    """Names that several columns with different contents bear; the rows hold the first of them."""
+
+    def check_single(self, column: str) -> None:
+        """
+        Raises:
+            DatasetError: several columns of that name say different things.
+        """
+        if column in self.doubled:
+            raise DatasetError(
+                f"{printable(self.path)} has several columns called {printable(column)!r}, which differ: rename or "
+                "remove all but one."
+            )
 
     @property
     def file_columns(self) -> list[str]:
@@ -58,45 +61,6 @@ class Table:
         return _known(self.columns, LABEL_COLUMNS)
 
 
-@dataclass(frozen=True)
-class Matching:
-    """What a table says about each of some files, and the rows that belong to none.
-
-    The lists hold the rows' own names of their files. ``duplicates`` repeat a file that an earlier or better row
-    describes already; ``ambiguous`` rows fit several files and are not used.
-    """
-
-    table: Path
-    rows: list[dict[str, str]]
-    """A row for each file, in the order of the files; empty for a file without one."""
-    column: str = ""
-    """The column that named the files."""
-    unmatched: list[str] = field(default_factory=list)
-    ambiguous: list[str] = field(default_factory=list)
-    duplicates: list[str] = field(default_factory=list)
-    rivals: list[tuple[int, dict[str, str]]] = field(default_factory=list)
-    """Other rows that name a file just as exactly as the one that counts, with the file's place."""
-
-    @property
-    def notes(self) -> list[str]:
-        """What a user should know, in one sentence each; none when every row and file found its partner."""
-        name = printable(self.table.name)
-        bare = sum(not row for row in self.rows)
-        counted = (
-            (self.unmatched, "match no clip", "matches no clip"),
-            (self.ambiguous, "fit several clips and are not used", "fits several clips and is not used"),
-            (self.duplicates, "describe a clip a second time", "describes a clip a second time"),
-        )
-        notes = [
-            f"{_count(len(refs), 'row')} of {name} {several if len(refs) > 1 else one}: {_examples(refs)}."
-            for refs, several, one in counted
-            if refs
-        ]
-        if bare:
-            notes.append(f"{bare} of {_count(len(self.rows), 'clip')} have no row in {name}.")
-        return notes
-
-
 def read_table(path: Path, path_column: str | None = None) -> Table:
     """
     Args:
@@ -105,7 +69,7 @@ def read_table(path: Path, path_column: str | None = None) -> Table:
     Raises:
         DatasetError: the file cannot be read, is not a table, or has no column that names files.
     """
-    table = Table(path, *read_rows(path))
+    table = read_rows(path)
     if path_column is not None and path_column not in table.columns:
         raise no_column(table, path_column, "--path-column")
     if path_column is None and not table.file_columns:
@@ -126,8 +90,8 @@ def no_column(table: Table, column: str, option: str) -> DatasetError:
     )
 
 
-def read_rows(path: Path) -> tuple[list[str], list[dict[str, str]]]:
-    """The columns and rows of a table, whatever its columns are called.
+def read_rows(path: Path) -> Table:
+    """A table, whatever its columns are called.
 
     Raises:
         DatasetError: the file cannot be read or is not a table.
@@ -140,8 +104,8 @@ def read_rows(path: Path) -> tuple[list[str], list[dict[str, str]]]:
             return _parquet(path)
         text = decoded(path.read_bytes())
         is_json = path.suffix.lower() in (".jsonl", ".ndjson") or text.lstrip()[:1] in ("{", "[")
-        return _json_lines(text) if is_json else _delimited(text)
-    except (OSError, ValueError, csv.Error) as error:
+        return _json_lines(path, text) if is_json else _delimited(path, text)
+    except (OSError, ValueError, csv.Error, RecursionError) as error:
         raise DatasetError(f"The table {printable(path)} cannot be read: {error}.") from error
 
 
@@ -161,12 +125,12 @@ def read_table_of_two(path: Path) -> list[tuple[str, str]]:
         if len(row) not in (0, 2):
             raise DatasetError(
                 f"Line {number} of {printable(path)} should hold two names, such as Hip Hop{delimiter}hiphop; it has "
-                f"{_count(len(row), 'field')}."
+                f"{counted(len(row), 'field')}."
             )
     return [(row[0].strip(), row[1].strip()) for row in rows if row]
 
 
-def _parquet(path: Path) -> tuple[list[str], list[dict[str, str]]]:
+def _parquet(path: Path) -> Table:
     """
     Raises:
         ValueError: the file is damaged, or pyarrow is not installed.
@@ -180,10 +144,12 @@ def _parquet(path: Path) -> tuple[list[str], list[dict[str, str]]]:
             schema = file.schema_arrow
             # Audio inside the table itself is not a label.
             texts = [c.name for c in schema if not (types.is_struct(c.type) or types.is_binary(c.type))]
-            rows = file.read(texts).to_pylist()
+            columns = list(dict.fromkeys(texts))
+            doubled = tuple(name for name in columns if texts.count(name) > 1)
+            rows = file.read(columns).to_pylist()
     except ArrowException as error:
         raise ValueError((str(error).splitlines() or [type(error).__name__])[0]) from error
-    return texts, [{column: _text(row[column]) for column in texts} for row in rows]
+    return Table(path, columns, [{column: _text(row[column]) for column in columns} for row in rows], doubled)
 
 
 def decoded(data: bytes) -> str:
@@ -216,7 +182,7 @@ def _first_that_decodes(data: bytes, encodings: Sequence[str]) -> str:
     return data.decode(encodings[-1])
 
 
-def _delimited(text: str) -> tuple[list[str], list[dict[str, str]]]:
+def _delimited(path: Path, text: str) -> Table:
     announced = re.match(r"sep=(.)\r?\n", text)  # as spreadsheets write it
     text = text[announced.end() :] if announced else text
     delimiter = announced[1] if announced else max(DELIMITERS, key=lambda mark: len(_header(text, mark)))
@@ -224,23 +190,25 @@ def _delimited(text: str) -> tuple[list[str], list[dict[str, str]]]:
     csv.field_size_limit(LARGEST_TABLE)
     lines = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, skipinitialspace=True)
     columns = [column.strip() for column in next(lines, [])]
-    rows = []
+    again = {at: columns.index(name) for at, name in enumerate(columns) if name in columns[:at]}
+    rows: list[dict[str, str]] = []
+    doubled: dict[str, None] = {}
     for fields in lines:
         if not any(fields):
             continue
         if any(fields[len(columns) :]):
             raise ValueError(f"line {lines.line_num} has {len(fields)} fields, and the header has {len(columns)}")
         padded = [text.strip() for text in fields] + [""] * (len(columns) - len(fields))
-        # Of two columns of one name the first counts.
         rows.append(dict(zip(reversed(columns), reversed(padded[: len(columns)]), strict=True)))
-    return list(dict.fromkeys(columns)), rows
+        doubled |= {columns[at]: None for at, first in again.items() if padded[at] != padded[first]}
+    return Table(path, list(dict.fromkeys(columns)), rows, tuple(doubled))
 
 
 def _header(text: str, delimiter: str) -> list[str]:
     return next(csv.reader(io.StringIO(text, newline=""), delimiter=delimiter), [])
 
 
-def _json_lines(text: str) -> tuple[list[str], list[dict[str, str]]]:
+def _json_lines(path: Path, text: str) -> Table:
     decoder = msgspec.json.Decoder(dict[str, Any])
     found: list[dict[str, Any]] = []
     if text.lstrip().startswith("["):
@@ -251,114 +219,26 @@ def _json_lines(text: str) -> tuple[list[str], list[dict[str, str]]]:
                 found.append(decoder.decode(line))
         except msgspec.DecodeError as error:
             raise ValueError(f"line {number} is not a JSON object ({error})") from error
+        if found and line.count('":') > len(found[-1]):
+            json.loads(line, object_pairs_hook=partial(_check_unique, number))
     columns = list(dict.fromkeys(column for row in found for column in row))
-    return columns, [{column: _text(row.get(column)) for column in columns} for row in found]
+    return Table(path, columns, [{column: _text(row.get(column)) for column in columns} for row in found])
+
+
+def _check_unique(number: int, pairs: list[tuple[str, Any]]) -> None:
+    """
+    Raises:
+        ValueError: a JSON object names something twice.
+    """
+    names = [name for name, _ in pairs]
+    if twice := next((name for at, name in enumerate(names) if name in names[:at]), None):
+        raise ValueError(f"line {number} names {printable(twice)!r} twice")
 
 
 def _text(value: object) -> str:
     if value is None:
         return ""
     return value.strip() if isinstance(value, str) else msgspec.json.encode(value).decode()
-
-
-def match(table: Table, files: Sequence[str], column: str | None = None, *, also: Sequence[str] = ()) -> Matching:
-    """Finds the rows of ``files``, paths relative to the dataset's root such as ``blues/blues.00000.au``.
-
-    A row's path may be longer or shorter than the file's and may lack the suffix; its separators, Unicode form, spaces
-    around it and the case of its suffix do not matter. A bare name needs to be unique, or the row's genre has to name
-    the file's folder; a number may have lost its leading zeros. Of several rows for a file the most exact one counts.
-
-    Args:
-        column: the column that names the files; by default the first of the table's that names one.
-        also: another path for each file.
-    """
-    index = _FileIndex(files, also)
-    labels = table.label_columns
-    chosen: list[tuple[int, dict[str, str]] | None] = [None] * len(files)
-    column = column or next(
-        (c for c in table.file_columns if any(index.find(row[c], ()) for row in table.rows)), table.file_columns[0]
-    )
-    matching = Matching(table.path, [], column)
-    for row in table.rows:
-        found = index.find(row[column], [row[label] for label in labels])
-        if len(found) != 1:
-            (matching.ambiguous if found else matching.unmatched).append(printable(row[column]))
-            continue
-        [(place, rank)] = found
-        known = chosen[place]
-        if known is not None:
-            matching.duplicates.append(printable(row[column]))
-            if rank == known[0]:
-                matching.rivals.append((place, row))
-        if known is None or rank < known[0]:
-            chosen[place] = rank, row
-    matching.rows.extend(row[1] if row else {} for row in chosen)
-    return matching
-
-
-def match_clips(table: Table, clips: Sequence[Clip]) -> Matching:
-    """`match` for clips whose root is not known: by genre and file name, and by the last folders of their path."""
-    names = [f"{clip.genre}/{printable(clip.path.name)}" for clip in clips]
-    return match(table, names, also=["/".join(map(printable, clip.path.parts[-FOLDERS:])) for clip in clips])
-
-
-class _FileIndex:
-    """Files by every tail of their path, from the whole path to the bare name, in three spellings."""
-
-    def __init__(self, *names: Iterable[str]) -> None:
-        self._places: dict[tuple[str, ...], set[int]] = defaultdict(set)
-        self._folders: set[str] = set()
-        for place, file in (pair for files in names for pair in enumerate(files)):
-            *folders, name = _components(file)
-            self._folders.update(folders[-1:])
-            for spelling in _spellings(name):
-                for start in range(len(folders) + 1):
-                    self._places[*folders[start:], spelling].add(place)
-
-    def find(self, reference: str, labels: Iterable[str]) -> list[tuple[int, int]]:
-        """The files that a reference means, and how exactly (0 is best): one, none, or several when it is ambiguous."""
-        parts = _components(reference)
-        if not parts:
-            return []
-        *folders, name = parts
-        rank = 0
-        for start in range(len(folders)):
-            for spelling in _spellings(name):
-                if places := self._places.get((*folders[start:], spelling)):
-                    return [(place, rank) for place in places]
-                rank += 1
-        if folders and folders[-1] in self._folders:
-            return []  # the folder is there, and the file is not: one of the same name elsewhere is another
-        rank = BARE_RANK
-        for spelling in _spellings(name):
-            places = self._places.get((spelling,), set())
-            if len(places) > 1:
-                in_label = [self._places.get((*_components(label), spelling), set()) for label in labels]
-                places = next((some for some in in_label if len(some) == 1), places)
-            if places:
-                return [(place, rank) for place in places]
-            rank += 1
-        return []
-
-
-def _components(path: str) -> list[str]:
-    """A path's folders and name in one form: NFC, without spaces around them, ``.`` and empty components."""
-    normal = unicodedata.normalize("NFC", path).replace("\\", "/")
-    return [part for part in map(str.strip, normal.split("/")) if part not in ("", ".")]
-
-
-def _spellings(name: str) -> Iterator[str]:
-    """A file name with its suffix, without it, without the leading zeros of a number, and in lower case; the last two
-    are marked as such."""
-    stem, dot, suffix = name.rpartition(".")
-    is_audio = bool(stem) and f".{suffix.lower()}" in AUDIO_SUFFIXES
-    bare = stem.strip() if is_audio else name
-    if is_audio:
-        yield f"{bare}{dot}{suffix.lower()}"
-    yield bare
-    if number := NUMBER.fullmatch(bare):
-        yield f"\0{number[1].lstrip('0')}"
-    yield f"\1{bare.casefold()}"
 
 
 def column_of(path_and_column: str) -> tuple[Path | None, str]:
@@ -370,12 +250,3 @@ def column_of(path_and_column: str) -> tuple[Path | None, str]:
 def _known(columns: Sequence[str], names: Sequence[str]) -> list[str]:
     by_name = {column.casefold(): column for column in reversed(columns)}
     return [by_name[name] for name in names if name in by_name]
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number:,} {noun}{'' if number == 1 else 's'}"
-
-
-def _examples(references: Sequence[str]) -> str:
-    most = [text or "(empty)" for text, _ in Counter(references).most_common(EXAMPLES)]
-    return ", ".join(most) + (", ..." if len(set(references)) > EXAMPLES else "")

@@ -24,7 +24,8 @@ from core.dataset.excerpts import ExcerptRule, searched_seconds
 from core.dataset.extract import OnFeatures, compute_features
 from core.dataset.feature_set import FeatureSet
 from core.dataset.labels.settings import LabelSettings
-from core.dataset.metadata import match, read_table
+from core.dataset.matching import match
+from core.dataset.metadata import read_table
 from core.dataset.pack_manifest import FEATURES, is_pack, read_pack_index, write_pack_index
 from core.dataset.scan import OnProgress, scan
 from core.dataset.store.disk_array import DiskArray

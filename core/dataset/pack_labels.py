@@ -8,7 +8,8 @@ from core.dataset.clip import Clip, DatasetError
 from core.dataset.labels.files import LabelledFile, Labels
 from core.dataset.labels.genres import Resolved, genres_in, resolve
 from core.dataset.labels.settings import KINDS, LabelSettings
-from core.dataset.metadata import match_clips, no_column, read_table
+from core.dataset.matching import Matching, match_clips
+from core.dataset.metadata import no_column, read_table
 from core.dataset.pack_manifest import read_pack_index
 from core.util.text import printable
 
@@ -29,16 +30,17 @@ def packed_labels(root: Path, settings: LabelSettings, index: Path | None = None
         rows = zip(clips, metadata.rows, strict=True)
         clips = [replace(clip, columns={**clip.columns, **row}) for clip, row in rows]
     if settings.source in KINDS:
-        cells, described = _of_column(root, clips, settings)
+        (cells, described), counts = _of_column(root, clips, settings), None
     else:
-        cells, described, found = _of_table(clips, settings)
-        notes += found
+        cells, described, matching = _of_table(clips, settings)
+        notes, counts = notes + matching.notes, matching.counts()
     files = [
         LabelledFile(clip.path, f"{clip.genre}/{clip.name}", genres, clip.columns)
         for clip, genres in zip(clips, cells, strict=True)
     ]
     kind = "folders" if settings.label_column is None and settings.source in KINDS else "pack"
-    resolved = resolve(Labels(root, files, described, kind, notes=notes, total=len(files)), settings)
+    labels = Labels(root, files, described, kind, notes=notes, total=len(files), matching=counts)
+    resolved = resolve(labels, settings)
     # The files that are left are some of these very objects.
     place = {id(file): clip for file, clip in zip(files, clips, strict=True)}
     kept = [
@@ -65,14 +67,15 @@ def _of_column(root: Path, clips: list[Clip], settings: LabelSettings) -> tuple[
     return cells, f"the feature pack's column {printable(column)}; {sum(map(bool, cells)):,} of {len(clips):,} clips"
 
 
-def _of_table(clips: list[Clip], settings: LabelSettings) -> tuple[list[list[str]], str, list[str]]:
+def _of_table(clips: list[Clip], settings: LabelSettings) -> tuple[list[list[str]], str, Matching]:
     table = read_table(Path(settings.source), settings.path_column)
     column = settings.label_column or next(iter(table.label_columns), None)
     if column not in table.columns:
         raise no_column(table, column or "genre", "--label-column")
+    table.check_single(str(column))
     matching = match_clips(table, clips)
     matched = sum(map(bool, matching.rows))
     if not matched:
         raise DatasetError(f"No row of {printable(table.path)} names any of the {len(clips):,} clips of the pack.")
     described = f"{printable(table.path.name)}, column {printable(column)}; {matched:,} of {len(clips):,} clips matched"
-    return [genres_in(row.get(column, "")) for row in matching.rows], described, matching.notes
+    return [genres_in(row.get(column, "")) for row in matching.rows], described, matching

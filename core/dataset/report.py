@@ -11,6 +11,7 @@ from pathlib import Path
 from core.dataset.clip import Clip, DatasetError, Excluded
 from core.dataset.default_split import default_split
 from core.dataset.labels.settings import LabelSettings
+from core.dataset.matching import RowCounts
 from core.dataset.pack_manifest import is_pack
 from core.dataset.scan import OnProgress, Scan, check_genres, reasons, survey
 from core.dataset.split import Split, auto_column, sharing_artist, split
@@ -62,6 +63,8 @@ class DataReport:
     """Why training would refuse it; None if it would not."""
     labels: str
     """Where the genres come from."""
+    matching: RowCounts | None
+    """How the rows of a table and the files found each other; None where no table says anything about the files."""
     notes: list[str]
     """What else a user should know: genres without usable clips, rows of the metadata that match no clip."""
     durations: dict[str, int]
@@ -178,6 +181,7 @@ def report_on(
         ],
         refused=refused,
         labels=found.label_source,
+        matching=found.matching,
         notes=found.notes,
         durations=_durations([clip.duration_s for clip in found.clips]),
         majority=max(map(len, by_genre.values())) / len(found.clips),

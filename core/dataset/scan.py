@@ -20,7 +20,8 @@ from core.dataset.labels.folders import genre_root, no_audio, unwrapped
 from core.dataset.labels.settings import KINDS, LabelSettings
 from core.dataset.labels.source import LabelSource, read_labels
 from core.dataset.labels.tree import GenreTree
-from core.dataset.metadata import match, read_table
+from core.dataset.matching import RowCounts, match
+from core.dataset.metadata import read_table
 from core.dataset.pack_labels import packed_labels
 from core.dataset.pack_manifest import is_pack
 from core.features.settings import FrontEndSettings
@@ -50,6 +51,8 @@ class Scan:
     """Of the genres, where the source brings one."""
     has_split: bool = False
     """Whether the source brings a split of three parts, in the column ``split``."""
+    matching: RowCounts | None = None
+    """Of the rows of a table and the files; None where the labels come from no table."""
 
     @property
     def hours(self) -> float:
@@ -250,6 +253,7 @@ def _inspect_all(source: LabelSource, seconds: float, on_progress: OnProgress | 
         source.description,
         source.tree,
         source.has_split,
+        source.matching,
     )
 
 
@@ -323,7 +327,8 @@ def _packed(root: Path, labels: LabelSettings, index: Path | None) -> Scan:
     genres = sorted({clip.genre for clip in clips})
     notes = found.labels.notes + found.notes
     described = f"labels: {found.labels.description}"
-    return Scan(root, clips, found.excluded, genres, notes, labels, described, found.labels.tree)
+    counts = found.labels.matching
+    return Scan(root, clips, found.excluded, genres, notes, labels, described, found.labels.tree, matching=counts)
 
 
 def reasons(excluded: list[Excluded]) -> str:

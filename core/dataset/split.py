@@ -11,7 +11,8 @@ import numpy as np
 import numpy.typing as npt
 
 from core.dataset.clip import Clip, DatasetError
-from core.dataset.metadata import column_of, match_clips, read_table
+from core.dataset.matching import match_clips
+from core.dataset.metadata import column_of, read_table
 from core.dataset.split_settings import AUTO, AUTO_COLUMNS, SplitSettings
 from core.util.text import printable
 
@@ -135,7 +136,12 @@ def column_values(clips: Sequence[Clip], column: str) -> list[str]:
         name = auto_column(clips) or ""
         return [clip.columns.get(name, "") for clip in clips]
     path, name = column_of(column)
-    rows = [clip.columns for clip in clips] if path is None else match_clips(read_table(path), clips).rows
+    if path is None:
+        rows = [clip.columns for clip in clips]
+    else:
+        table = read_table(path)
+        table.check_single(name)
+        rows = match_clips(table, clips).rows
     if not any(name in row for row in rows):
         known = sorted({key for row in rows for key in row})
         has = f"has {', '.join(known)}" if known else "names none of these clips" if path else "is missing"

@@ -25,6 +25,11 @@ def printable_lines(text: str) -> str:
     return _UNSAFE_BUT_NEWLINE.sub(_escape, text.replace("\r\n", "\n").expandtabs())
 
 
+def counted(number: int, noun: str) -> str:
+    """``1 row``, ``1,200 rows``."""
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
 def _escape(match: re.Match[str]) -> str:
     code = ord(match[0])
     if 0xDC80 <= code <= 0xDCFF:  # Python's stand-in for a byte that is not UTF-8

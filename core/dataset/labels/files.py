@@ -11,6 +11,7 @@ from typing import NamedTuple
 from core.audio.files.formats import is_audio
 from core.dataset.clip import Excluded
 from core.dataset.labels.tree import GenreTree
+from core.dataset.matching import RowCounts
 from core.util.archive.errors import DEEPEST
 from core.util.archive.path import Entry, archive_faults, list_folder
 from core.util.text import printable
@@ -55,6 +56,8 @@ class Labels:
     """Audio files that were looked at."""
     own_split: bool = False
     """Whether the column ``split`` is the collection's own division."""
+    matching: RowCounts | None = None
+    """Of the rows of a table; None where there is no table."""
 
     def with_own_split(self) -> "Labels":
         """The same, the column ``split`` being the collection's own division."""

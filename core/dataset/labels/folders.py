@@ -1,6 +1,5 @@
 """A folder per genre: ``genre/track``, ``genre/Artist/Album/track``, or ``train/genre/track``."""
 
-from collections import Counter
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -8,7 +7,8 @@ from pathlib import Path
 from core.audio.files.formats import is_audio
 from core.dataset.clip import DatasetError, Excluded
 from core.dataset.labels.files import SPLIT_NAMES, TABLE_SUFFIXES, LabelledFile, Labels, entries, find_audio
-from core.dataset.metadata import INDEX_NAME, Matching, match, read_table
+from core.dataset.matching import Matching, match
+from core.dataset.metadata import INDEX_NAME, Table, read_table
 from core.util.text import printable
 
 SPLIT_LISTS = {
@@ -83,6 +83,7 @@ def folder_labels(folder: Path, index: Path | None = None, *, deep: bool = True,
         notes=rows.notes if rows else [],
         total=len(files),
         own_split=split_folders,
+        matching=rows.counts() if rows else None,
     )
 
 
@@ -108,23 +109,22 @@ def _empty_folders(root: Path, labelled: list[LabelledFile], excluded: list[Excl
 
 def _with_split_lists(folders: tuple[Path, Path], files: list[LabelledFile]) -> list[LabelledFile]:
     """The files with the column ``split``, where lists such as ``train_filtered.txt`` lie beside them."""
-    part_of: dict[str, str] = {}
-    for folder in dict.fromkeys(folders):
-        for name, part in SPLIT_LISTS.items():
-            if (folder / name).is_file():
-                lines = (folder / name).read_text(errors="replace").split("\n")
-                part_of |= {line.strip().replace("\\", "/").removeprefix("./"): part for line in lines if line.strip()}
-    if not part_of:
+    rows = [
+        {"path": line.strip(), "split": part}
+        for folder in dict.fromkeys(folders)
+        for name, part in SPLIT_LISTS.items()
+        if (folder / name).is_file()
+        for line in (folder / name).read_text(errors="replace").split("\n")
+        if line.strip()
+    ]
+    if not rows:
         return files
-    names = Counter(file.path.name for file in files)
-
-    def part_of_file(file: LabelledFile) -> str:
-        relative = file.name
-        bare = file.path.name if names[file.path.name] == 1 else relative
-        keys = (relative, relative.rpartition(".")[0], bare, bare.rpartition(".")[0])
-        return next((part_of[key] for key in keys if key in part_of), "")
-
-    return [replace(file, columns={"split": part_of_file(file)} | file.columns) for file in files]
+    lists = Table(folders[0], ["path", "split"], rows)
+    parts = match(lists, [file.name for file in files]).rows
+    return [
+        replace(file, columns={"split": row.get("split", "")} | file.columns)
+        for file, row in zip(files, parts, strict=True)
+    ]
 
 
 def no_audio(folder: Path) -> DatasetError:

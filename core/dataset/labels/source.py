@@ -15,6 +15,7 @@ from core.dataset.labels.settings import LabelSettings
 from core.dataset.labels.table import FIRST_NAMES, find_tables, table_labels
 from core.dataset.labels.tags import OnProgress, is_library, tag_labels
 from core.dataset.labels.tree import GenreTree
+from core.dataset.matching import RowCounts
 from core.dataset.metadata import read_table
 from core.util.archive.path import as_path, folder_above
 from core.util.text import printable
@@ -41,6 +42,7 @@ class LabelSource:
     has_split: bool
     """Whether it brings a split of three parts, in the column ``split``."""
     total: int
+    matching: RowCounts | None = None
 
 
 def read_labels(
@@ -81,6 +83,7 @@ def read_labels(
         resolved.labels.tree,
         resolved.labels.own_split and resolved.labels.has_split,
         labels.total,
+        labels.matching,
     )
 
 

@@ -8,7 +8,8 @@ from core.dataset.labels.decisions import DECISION_COLUMNS
 from core.dataset.labels.files import SPLIT_NAMES, TABLE_SUFFIXES, LabelledFile, Labels, entries, find_audio
 from core.dataset.labels.genres import genres_in
 from core.dataset.labels.tree import GenreTree
-from core.dataset.metadata import Matching, Table, match, no_column, read_table
+from core.dataset.matching import Matching, match
+from core.dataset.metadata import Table, no_column, read_table
 from core.util.text import printable
 
 FIRST_NAMES = ("metadata", "labels", "tracks", "annotations", "index")
@@ -46,6 +47,7 @@ def table_labels(
             f"{printable(table.path)} has no column of genres: name one of {', '.join(map(printable, table.columns))} "
             "with --label-column."
         )
+    table.check_single(column)
     excluded: list[Excluded] = []
     files = find_audio(folder, excluded)
     relative = [name for _, name in files]
@@ -65,7 +67,6 @@ def table_labels(
             excluded.append(Excluded(relative[place], reason))
         else:
             labelled.append(LabelledFile(path, name_below, _genres(row[column], tree), _with_split(row)))
-    notes = [note for note in matching.notes if "have no row" not in note]
     description = f"{printable(shown)}, column {printable(column)}; {matched:,} of {len(files):,} files matched"
     return Labels(
         folder,
@@ -75,10 +76,11 @@ def table_labels(
         label_column=column,
         path_column=matching.column,
         excluded=excluded,
-        notes=notes,
+        notes=matching.row_notes,
         tree=tree,
         total=len(files),
         own_split=table.path.is_dir(),
+        matching=matching.counts(),
     )
 
 
@@ -96,6 +98,12 @@ def _with_split(row: dict[str, str]) -> dict[str, str]:
 def _no_match(folder: Path, table: Table, matching: Matching, files: list[str]) -> DatasetError:
     if not files:
         return DatasetError(f"{printable(folder)} holds no audio for the rows of {printable(table.path)}.")
+    if unclear := matching.ambiguous + matching.competing:
+        return DatasetError(
+            f"The rows of {printable(table.path)} are ambiguous: {len(unclear):,} of {len(table.rows):,}, such as "
+            f"{unclear[0]!r}, name a folder that is not in {printable(folder)} or none, and their file name fits "
+            f"several files or rows; give each row the file's path below that folder, such as {files[0]!r}."
+        )
     wanted = next((row[matching.column] for row in table.rows), "")
     return DatasetError(
         f"No row of {printable(table.path)} names any of the {len(files):,} audio files in {printable(folder)}: its "

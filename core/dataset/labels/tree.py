@@ -36,7 +36,10 @@ def read_tree(path: Path) -> GenreTree:
     Raises:
         DatasetError: the file cannot be read or has no such columns.
     """
-    columns, rows = read_rows(path)
+    table = read_rows(path)
+    columns, rows = table.columns, table.rows
+    for column in columns:
+        table.check_single(column)
     lower = {column.casefold(): column for column in columns}
     if {"genre_id", "parent", "title"} <= lower.keys():
         titles = {row[lower["genre_id"]]: row[lower["title"]] for row in rows}

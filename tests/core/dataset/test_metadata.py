@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 
 from core.dataset.clip import DatasetError
 from core.dataset.load import load_dataset
-from core.dataset.metadata import Matching, match, read_table
+from core.dataset.matching import Matching, match
+from core.dataset.metadata import read_table
 from core.dataset.report import check
 from core.dataset.scan import scan
 from core.dataset.split_settings import SplitSettings

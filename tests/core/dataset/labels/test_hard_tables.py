@@ -1,5 +1,6 @@
 """Tables and names as programs and people leave them: each file finds its row, or one sentence says why not."""
 
+import json
 import os
 import unicodedata
 from pathlib import Path
@@ -183,3 +184,94 @@ def test_a_table_beside_the_audio_that_fits_no_file_is_named(tmp_path: Path) -> 
     table(tmp_path / "labels.csv", [{"file": "x.wav", "genre": "y"}])
     (note,) = scan(tmp_path, seconds=0.6).notes
     assert note.startswith("labels.csv is not used: No row of ")
+
+
+def placed(root: Path, *names: str) -> Path:
+    for number, name in enumerate(names):
+        sound(root / name, number)
+    return root
+
+
+def test_a_folder_that_is_not_there_names_no_file_of_two(tmp_path: Path) -> None:
+    root = placed(tmp_path / "music", "rock/1.wav", "jazz/1.wav", "jazz/2.wav")
+    path = table(tmp_path / "x.csv", [{"path": "nope/1.wav", "genre": "rock"}, {"path": "no/2.wav", "genre": "jazz"}])
+    found = labels(root, source=str(path))
+    assert [(file.name, file.genres) for file in found.files] == [("jazz/2.wav", ["jazz"])]
+    assert found.notes == [
+        "1 row of x.csv fits several clips and is not used: nope/1.wav.",
+        "1 row of x.csv names a folder that is not there and was matched by file name only: no/2.wav.",
+    ]
+    assert found.matching is not None
+    assert (found.matching.matched_files, found.matching.matched_by_name_only, found.matching.ambiguous_rows) == (
+        1,
+        1,
+        1,
+    )
+
+
+@pytest.mark.parametrize(
+    ("files", "rows"),
+    [
+        (["rock/1.wav", "jazz/1.wav"], ["nope/1.wav", "nope/1.wav"]),
+        (["rock/1.wav", "jazz/1.wav"], ["nope/1", "gone/01.wav"]),
+        (["rock/1.wav"], ["nope/1.wav", "gone/1.wav"]),  # one file, and two rows that mean different ones
+        (["1.wav"], ["rock/1.wav", "jazz/1.wav"]),
+        (["B/CD1/01.wav"], ["A/CD1/01.wav", "C/CD1/01.wav"]),
+        (["000/000002.wav", "001/2.wav"], ["155/2", "155/02"]),
+    ],
+)
+@pytest.mark.parametrize("kind", ["csv", "jsonl"])
+def test_rows_that_fit_by_name_alone_are_ambiguous(
+    kind: str, files: list[str], rows: list[str], tmp_path: Path
+) -> None:
+    root = placed(tmp_path / "music", *files)
+    records = [{"path": row, "genre": genre} for row, genre in zip(rows, ("rock", "jazz"), strict=True)]
+    path = tmp_path / f"x.{kind}"
+    if kind == "csv":
+        table(path, records)
+    else:
+        path.write_text("\n".join(map(json.dumps, records)))
+    said = r"rows of .* are ambiguous: 2 of 2, such as .*below that folder"
+    with pytest.raises(DatasetError, match=said) as refused:
+        labels(root, source=str(path))
+    assert "\n" not in str(refused.value)
+
+
+def test_a_row_of_another_disc_is_not_this_one(tmp_path: Path) -> None:
+    root = placed(tmp_path / "music", "A/CD1/01.wav", "B/CD1/01.wav", "B/CD2/01.wav")
+    rows = {"A/CD1/01.wav": "a", "/old/disk/B/CD1/01.wav": "b", "A/CD2/01.wav": "wrong", "b/cd2/01.WAV": "c"}
+    path = table(tmp_path / "x.csv", [{"path": name, "genre": genre} for name, genre in rows.items()])
+    found = labels(root, source=str(path))
+    assert found.genres == ["a", "b", "c"]
+    assert found.notes == ["1 row of x.csv matches no clip: A/CD2/01.wav."]
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "said"),
+    [
+        ("x.csv", "file,genre,genre\n000.wav,a,b\n001.wav,b,b\n", "several columns called 'genre', which differ"),
+        ("x.csv", "file,genre,file\n000.wav,a,002.wav\n001.wav,b,\n", "several columns called 'file', which differ"),
+        ("x.jsonl", '{"file": "000.wav", "genre": "a", "genre": "b"}\n', "line 1 names 'genre' twice"),
+    ],
+)
+def test_two_columns_of_one_name_are_refused_where_they_differ(name: str, text: str, said: str, tmp_path: Path) -> None:
+    path = music(tmp_path / "music").parent / name
+    path.write_text(text)
+    with pytest.raises(DatasetError, match=said):
+        labels(tmp_path / "music", source=str(path))
+
+
+def test_other_columns_of_one_name_are_said_and_equal_ones_are_one(tmp_path: Path) -> None:
+    path = music(tmp_path / "music").parent / "x.csv"
+    path.write_text("file,genre,genre,artist,artist\n" + "".join(f"{n},a,a,Ann,Bob\n" for n in NAMES))
+    found = labels(tmp_path / "music", source=str(path))
+    assert found.files[0].columns["artist"] == "Ann"
+    assert found.notes == ["x.csv has several columns called artist, which differ: the first of them counts."]
+
+
+def test_split_lists_beside_the_folders_name_files_by_path_or_unique_name(tmp_path: Path) -> None:
+    root = placed(tmp_path, "rock/1.wav", "rock/2.wav", "jazz/1.wav", "jazz/3.wav")
+    (root / "train.txt").write_text("genres/rock/1.mp3\n2\n")
+    (root / "test_filtered.txt").write_text("jazz/1.wav\nnope/1.wav\n3.wav\n")
+    parts = {file.name: file.columns["split"] for file in labels(root).files}
+    assert parts == {"jazz/1.wav": "test", "jazz/3.wav": "test", "rock/1.wav": "train", "rock/2.wav": "train"}

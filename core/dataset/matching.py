@@ -1,0 +1,276 @@
+"""Which file of a dataset each row of a table describes: by its path, by the end of its path, or by a unique name.
+
+Imports no torch.
+"""
+
+import re
+import unicodedata
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from core.audio.files.formats import AUDIO_SUFFIXES
+from core.dataset.clip import Clip
+from core.dataset.metadata import Table
+from core.util.text import counted, printable
+
+NUMBER = re.compile(r"(\d+)(?:\.0)?")
+"""A number as a table has it, also after a program took it for a fraction."""
+BARE_RANK = 1000
+"""Rank of a row that gives no folder: any that does is more exact."""
+FOLDERS = 5
+"""Components of a path by which a clip is found whose root is not known."""
+EXAMPLES = 3
+"""Rows that a note names."""
+Row = dict[str, str]
+
+
+@dataclass(frozen=True)
+class RowCounts:
+    """How the rows of a table and the files of a dataset found each other: counts, and the first examples of each."""
+
+    table: str
+    column: str
+    """The column that named the files."""
+    rows: int
+    matched_files: int
+    matched_by_name_only: int
+    """Rows whose folder is not there, of the matched ones."""
+    unmatched_rows: int
+    ambiguous_rows: int
+    duplicate_rows: int
+    unmatched_files: int
+    examples: dict[str, list[str]]
+    """By the names of the counts above."""
+
+
+@dataclass(frozen=True)
+class Matching:
+    """What a table says about each of some files, and the rows that belong to none.
+
+    The lists hold the rows' own names of their files. ``duplicates`` repeat a file that an earlier or better row
+    describes already; ``ambiguous`` rows fit several files, and ``competing`` ones share a file's name while none has
+    its folder: neither is used. ``by_name`` rows are used although their folder is not there.
+    """
+
+    table: Table
+    files: Sequence[str]
+    rows: list[Row]
+    """A row for each file, in the order of the files; empty for a file without one."""
+    column: str = ""
+    """The column that named the files."""
+    unmatched: list[str] = field(default_factory=list)
+    ambiguous: list[str] = field(default_factory=list)
+    competing: list[str] = field(default_factory=list)
+    duplicates: list[str] = field(default_factory=list)
+    by_name: list[str] = field(default_factory=list)
+    rivals: list[tuple[int, Row]] = field(default_factory=list)
+    """Other rows that name a file just as exactly as the one that counts, with the file's place."""
+
+    @property
+    def row_notes(self) -> list[str]:
+        """What a user should know about the rows, in one sentence each; none when every row found its file."""
+        name = printable(self.table.path.name)
+        told = (
+            (self.unmatched, "match no clip", "matches no clip"),
+            (self.ambiguous, "fit several clips and are not used", "fits several clips and is not used"),
+            (self.competing, "share their name with other rows and are not used", ""),
+            (self.duplicates, "describe a clip a second time", "describes a clip a second time"),
+            (
+                self.by_name,
+                "name a folder that is not there and were matched by file name only",
+                "names a folder that is not there and was matched by file name only",
+            ),
+        )
+        notes = [
+            f"{counted(len(refs), 'row')} of {name} {several if len(refs) > 1 else one}: {_examples(refs)}."
+            for refs, several, one in told
+            if refs
+        ]
+        if self.table.doubled:
+            notes.append(
+                f"{name} has several columns called {', '.join(map(printable, self.table.doubled))}, which "
+                "differ: the first of them counts."
+            )
+        return notes
+
+    @property
+    def notes(self) -> list[str]:
+        """`row_notes`, and how many files have no row."""
+        if not (bare := sum(not row for row in self.rows)):
+            return self.row_notes
+        name = printable(self.table.path.name)
+        return [*self.row_notes, f"{bare} of {counted(len(self.rows), 'clip')} have no row in {name}."]
+
+    def counts(self) -> RowCounts:
+        bare = [name for name, row in zip(self.files, self.rows, strict=True) if not row]
+        lists = {
+            "matched_by_name_only": self.by_name,
+            "unmatched_rows": self.unmatched,
+            "ambiguous_rows": self.ambiguous + self.competing,
+            "duplicate_rows": self.duplicates,
+            "unmatched_files": bare,
+        }
+        return RowCounts(
+            table=printable(self.table.path),
+            column=self.column,
+            rows=len(self.table.rows),
+            matched_files=len(self.files) - len(bare),
+            examples={name: list(dict.fromkeys(refs))[:EXAMPLES] for name, refs in lists.items()},
+            **{name: len(refs) for name, refs in lists.items()},
+        )
+
+
+def match(table: Table, files: Sequence[str], column: str | None = None, *, also: Sequence[str] = ()) -> Matching:
+    """Finds the rows of ``files``, paths relative to the dataset's root such as ``blues/blues.00000.au``.
+
+    A row's path may be longer or shorter than the file's and may lack the suffix; its separators, Unicode form, spaces
+    around it and the case of its suffix do not matter. A bare name needs to be unique, or the row's genre has to name
+    the file's folder; a number may have lost its leading zeros. A row whose folder is not there is taken by the end of
+    its path only if that end is unique among the files and among such rows. Of several rows for a file the most exact
+    one counts.
+
+    Args:
+        column: the column that names the files; by default the first of the table's that names one.
+        also: another path for each file.
+
+    Raises:
+        DatasetError: the table has several different columns of that name.
+    """
+    index = _FileIndex(files, also)
+    labels = table.label_columns
+    column = column or next(
+        (c for c in table.file_columns if any(index.find(row[c], ()).places for row in table.rows)),
+        table.file_columns[0],
+    )
+    table.check_single(column)
+    chosen: list[tuple[int, Row] | None] = [None] * len(files)
+    weak: dict[int, list[tuple[int, Row]]] = defaultdict(list)
+    matching = Matching(table, files, [], column)
+
+    def take(place: int, rank: int, row: Row) -> None:
+        known = chosen[place]
+        if known is not None:
+            matching.duplicates.append(printable(row[column]))
+            if rank == known[0]:
+                matching.rivals.append((place, row))
+        if known is None or rank < known[0]:
+            chosen[place] = rank, row
+
+    for row in table.rows:
+        found = index.find(row[column], [row[label] for label in labels])
+        if len(found.places) != 1:
+            (matching.ambiguous if found.places else matching.unmatched).append(printable(row[column]))
+            continue
+        [place] = found.places
+        if found.is_weak:
+            weak[place].append((found.rank, row))
+        else:
+            take(place, found.rank, row)
+    for place, rows in weak.items():
+        references = [printable(row[column]) for _, row in rows]
+        if chosen[place] is not None:
+            matching.unmatched.extend(references)  # another row is the file's own, so these name another file
+        elif len({tuple(_components(row[column])) for _, row in rows}) > 1:
+            matching.competing.extend(references)
+        else:
+            matching.by_name.append(references[0])
+            for rank, row in rows:
+                take(place, rank, row)
+    matching.rows.extend(row[1] if row else {} for row in chosen)
+    return matching
+
+
+def match_clips(table: Table, clips: Sequence[Clip]) -> Matching:
+    """`match` for clips whose root is not known: by genre and file name, and by the last folders of their path."""
+    names = [f"{clip.genre}/{printable(clip.path.name)}" for clip in clips]
+    return match(table, names, also=["/".join(map(printable, clip.path.parts[-FOLDERS:])) for clip in clips])
+
+
+class _Found(NamedTuple):
+    places: set[int]
+    """One file; none; or several when it is ambiguous."""
+    rank: int = 0
+    """How exact it is; 0 is best."""
+    is_weak: bool = False
+    """Whether the row's folders differ from the file's."""
+
+
+class _FileIndex:
+    """Files by every tail of their path, from the whole path to the bare name, in several spellings."""
+
+    def __init__(self, *names: Iterable[str]) -> None:
+        self._places: dict[tuple[str, ...], set[int]] = defaultdict(set)
+        self._folders: set[str] = set()
+        self._whole: dict[tuple[str, ...], set[int]] = defaultdict(set)
+        """Files by their whole path."""
+        for which, files in enumerate(names):
+            for place, file in enumerate(files):
+                *folders, name = _components(file)
+                self._folders.update(folders)
+                if which == 0 and folders:
+                    for key in _keys(folders, name):
+                        self._whole[key].add(place)
+                for start in range(len(folders) + 1):
+                    for key in _keys(folders[start:], name):
+                        self._places[key].add(place)
+
+    def find(self, reference: str, labels: Iterable[str]) -> _Found:
+        """The files that a reference means."""
+        parts = _components(reference)
+        if not parts:
+            return _Found(set())
+        *folders, name = parts
+        if not folders:
+            return self._find_bare(name, labels)
+        rank = 0
+        for start in range(len(parts)):
+            fitting: set[int] = set()
+            for key in _keys(folders[start:], name):
+                rank += 1
+                fitting |= self._places.get(key, set())
+                # Of two paths one has to be the end of the other; a name alone is no such end.
+                if whole := (self._places if start == 0 else self._whole).get(key):
+                    return _Found(whole, rank)
+            if fitting and folders[start - 1] in self._folders:
+                return _Found(set())  # the folder is there, and the file is not
+            if fitting:
+                return _Found(fitting, BARE_RANK + rank, is_weak=True)
+        return _Found(set())
+
+    def _find_bare(self, name: str, labels: Iterable[str]) -> _Found:
+        """By a name without folders; the row's genre may name the folder."""
+        for rank, key in enumerate(_keys([], name), start=BARE_RANK):
+            places = self._places.get(key, set())
+            if len(places) > 1:
+                in_label = [self._places.get((*_components(label), *key), set()) for label in labels]
+                places = next((some for some in in_label if len(some) == 1), places)
+            if places:
+                return _Found(places, rank)
+        return _Found(set())
+
+
+def _components(path: str) -> list[str]:
+    """A path's folders and name in one form: NFC, without spaces around them, ``.`` and empty components."""
+    normal = unicodedata.normalize("NFC", path).replace("\\", "/")
+    return [part for part in map(str.strip, normal.split("/")) if part not in ("", ".")]
+
+
+def _keys(folders: Sequence[str], name: str) -> Iterator[tuple[str, ...]]:
+    """A file below folders: its name with the suffix, without it, without the leading zeros of a number, and all of it
+    in lower case; the last two are marked as such."""
+    stem, dot, suffix = name.rpartition(".")
+    is_audio = bool(stem) and f".{suffix.lower()}" in AUDIO_SUFFIXES
+    bare = stem.strip() if is_audio else name
+    if is_audio:
+        yield (*folders, f"{bare}{dot}{suffix.lower()}")
+    yield (*folders, bare)
+    if number := NUMBER.fullmatch(bare):
+        yield (*folders, f"\0{number[1].lstrip('0')}")
+    yield (*(folder.casefold() for folder in folders), f"\1{bare.casefold()}")
+
+
+def _examples(references: Sequence[str]) -> str:
+    most = [text or "(empty)" for text, _ in Counter(references).most_common(EXAMPLES)]
+    return ", ".join(most) + (", ..." if len(set(references)) > EXAMPLES else "")
