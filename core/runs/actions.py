@@ -15,6 +15,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import msgspec
+
 from core.runs import control, lock, registry
 from core.runs.control import Kind
 from core.runs.directory import create, scan_runs
@@ -24,6 +26,7 @@ from core.runs.journal.state import RunState
 from core.runs.launch import launch
 from core.runs.webhook import Webhook, check_webhook, write_webhook
 from core.util.errors import UserError
+from core.util.text import printable
 
 LAST_EVENT_SECONDS = 5.0
 """How long a trainer may take to end at once before it is killed."""
@@ -66,6 +69,12 @@ def start(
     """
     if webhook:
         check_webhook(webhook)
+    try:
+        msgspec.json.encode(recipe)
+    except UnicodeEncodeError as error:
+        raise UserError(
+            f"{printable(error.object)} holds bytes that are not UTF-8, which the recipe of a run cannot: rename it."
+        ) from error
     run = create(runs_dir, recipe, dataset, str(recipe.get("preset") or recipe["model"]), name=name)
     try:
         if webhook:

@@ -12,6 +12,8 @@ from typing import Any, NamedTuple, NoReturn
 from tui.shell.printing import print_note
 
 PROGRAM = "genre-tui"
+MAY_BE_EMPTY = {"text"}
+"""Arguments for which an empty text says something: the note that is removed."""
 EPILOG = "Without a command the app opens on its Runs screen. genre-tui COMMAND --help explains a command."
 
 
@@ -242,6 +244,16 @@ class Parser(argparse.ArgumentParser):
             suggestion = did_you_mean(unknown[0].partition("=")[0], options)
             parser.error(f"unrecognized arguments: {' '.join(unknown)}{suggestion}")
         return parsed
+
+    def _get_values(self, action: argparse.Action, arg_strings: list[str]) -> Any:
+        """The value of an argument. An empty text is none, unless the argument is for a text of the user's own."""
+        if not isinstance(action, argparse._SubParsersAction):
+            for text in arg_strings:
+                if not text and action.dest not in MAY_BE_EMPTY:
+                    raise argparse.ArgumentError(action, "is empty: give it a value or leave it out")
+                if "\0" in text:
+                    raise argparse.ArgumentError(action, "holds a NUL character, which no name or path can have")
+        return super()._get_values(action, arg_strings)
 
     def _innermost(self, parsed: argparse.Namespace) -> argparse.ArgumentParser:
         """The parser of the command, and of the command's action, that the arguments name."""

@@ -35,6 +35,8 @@ class LabelSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     """Hash of all paths and genres at the time the run was made; for information."""
 
     def __post_init__(self) -> None:
+        if not self.source:
+            raise ValueError("source must be auto, folders, flat, tags or the path of a table, and is empty")
         if self.min_clips < 1:
             raise ValueError(f"min_clips must be at least 1, not {self.min_clips}")
 

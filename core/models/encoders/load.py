@@ -71,6 +71,8 @@ def _is_converted(name: str) -> bool:
 
 def _folder(name: str) -> Path:
     """Where the encoder is: the folder that ``name`` is, or the one in the cache."""
+    if not name.strip():
+        raise UserError("The name of the encoder is empty: give one of those that genre-tui encoders lists, or a path.")
     path = Path(name).expanduser()
     if name not in ENCODERS and (path.is_dir() or path.is_absolute()):
         if not path.is_dir():

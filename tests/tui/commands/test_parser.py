@@ -2,6 +2,7 @@
 
 import argparse
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -36,6 +37,48 @@ def test_a_mistyped_word(
     assert main(arguments) == USAGE
     (line,) = capsys.readouterr().err.splitlines()
     assert said in line
+
+
+@pytest.mark.parametrize(
+    ("arguments", "option"),
+    [
+        (["train", ""], "DATA"),
+        (["train", "x", "--encoder", ""], "--encoder"),
+        (["train", "x", "--labels="], "--labels"),
+        (["train", "x", "--name", ""], "--name"),
+        (["train", "x", "--groups", ""], "--groups"),
+        (["crossval", "x", "--encoder", ""], "--encoder"),
+        (["data", "check", "x", "--map", ""], "--map"),
+        (["data", "check", ""], "DATA"),
+        (["data", "check", "x", "--label-column", ""], "--label-column"),
+        (["data", "split", "x", "--out", ""], "--out"),
+        (["classify", "x", "--index", ""], "--index"),
+        (["classify", "a.mp3", ""], "PATH"),
+        (["tag", "run", ""], "TAG"),
+        (["runs", "--runs", ""], "--runs"),
+        (["--theme", ""], "--theme"),
+    ],
+)
+def test_an_empty_text_is_no_value(arguments: list[str], option: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(arguments) == USAGE
+    (line,) = capsys.readouterr().err.splitlines()
+    assert f"argument {option}" in line and "is empty: give it a value or leave it out" in line
+
+
+def test_a_nul_character_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["data", "check", "a\0b"]) == USAGE
+    (line,) = capsys.readouterr().err.splitlines()
+    assert "holds a NUL character" in line
+
+
+def test_an_empty_note_removes_the_note() -> None:
+    assert EVERYTHING.parse(["note", "run", ""]).text == ""
+
+
+def test_a_filter_is_checked_where_no_run_is_there(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for text in ("((", "/((/", "val>x"):
+        assert main(["runs", "--runs", str(tmp_path), "--filter", text]) == USAGE
+        assert capsys.readouterr().err.startswith("genre-tui: --filter: ")
 
 
 def parsers(parser: argparse.ArgumentParser) -> Iterator[argparse.ArgumentParser]:

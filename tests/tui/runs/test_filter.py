@@ -124,6 +124,10 @@ def test_does_not_fit(text: str) -> None:
     ("text", "names"),
     [
         ("val>", "val>"),
+        ("((", "(("),
+        ("(jazz", "(jazz"),
+        ("jazz !rock)", "rock)"),
+        ("model=/((/", "(("),
         ("val>x", "x"),
         ("val>1h", "h"),
         ("accuracy>0.5", "accuracy"),

@@ -59,7 +59,8 @@ def _chosen(runs: list[Summary], args: argparse.Namespace) -> list[Summary]:
         from tui.runs.filter import FilterError, parse_filter
 
         try:
-            runs = [run for run in runs if parse_filter(args.filter)(run)]
+            passes = parse_filter(args.filter)
+            runs = [run for run in runs if passes(run)]
         except FilterError as error:
             raise UsageError(f"--filter: {error}") from error
         key, descending = args.sort.removeprefix("-"), args.sort.startswith("-")

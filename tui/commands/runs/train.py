@@ -106,7 +106,8 @@ def run(args: argparse.Namespace) -> int:
         raise UsageError("--prepare starts no training that could be queued; resume --queue does that later")
     data = Path(args.data).expanduser().absolute()
     if not as_path(data).is_dir():
-        raise UserError(f"{args.data} is not a folder; give one with music, an archive of one, or a feature pack")
+        what = f"{args.data} is a file" if data.exists() else f"there is no folder or archive {args.data}"
+        raise UserError(f"{what}; give a folder of music, an archive of one, or a feature pack")
     recipe = recipe_from(args, data)
     settings = user_settings()
     webhook = settings.webhook_for(args.webhook, args.webhook_format)
