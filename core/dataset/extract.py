@@ -63,23 +63,8 @@ def compute_features(
     store = FeatureStore(settings) if store is None else store  # an empty one is false
     wanted = [excerpts_of(clip, settings.seconds, excerpts) for clip in clips]
     parts = [part for own in wanted for part in own]
-    damaged = store.drop_damaged([part.key for part in parts if part.key in store])
-    if damaged and on_note:
-        on_note(f"Damaged spectrograms in the feature store, which are computed again: {len(damaged):,}.")
-    missing = {part.key: part for part in parts if part.key not in store}
-    cached = sum(part.key in store for part in parts)
-    failed: dict[str, str] = {}
-    if on_progress:
-        on_progress(cached, len(parts), cached)
-    with async_writer(store) as put:
-        computed = _computed(list(missing.values()), settings, torch.device(device))
-        for done, (part, result) in enumerate(computed, start=1):
-            if isinstance(result, AudioError):
-                failed[part.key] = result.reason
-            else:
-                put(part.key, result)
-            if on_progress:
-                on_progress(len(parts) - len(missing) + done, len(parts), cached)
+    compute = partial(_computed, settings=settings, device=torch.device(device))
+    failed = fill_store(store, parts, compute, "spectrograms", on_progress=on_progress, on_note=on_note)
     kept: list[Clip] = []
     keys: list[list[str]] = []
     excluded: list[Excluded] = []
@@ -88,8 +73,46 @@ def compute_features(
             kept.append(clip)
             keys.append(good)
         else:
-            excluded.append(Excluded(printable(clip.path), failed[own[0].key]))
+            excluded.append(Excluded(printable(clip.path), failed[own[0].key].reason))
     return _feature_set(kept, keys, settings, store), excluded
+
+
+def fill_store(
+    store: FeatureStore,
+    parts: Sequence[Clip],
+    compute: Callable[[list[Clip]], Iterator[Computed]],
+    what: str,
+    *,
+    on_progress: OnFeatures | None = None,
+    on_note: OnNote | None = None,
+) -> dict[str, AudioError]:
+    """Put what ``compute`` makes of the parts that ``store`` lacks into it; why there is nothing for a part, by key.
+
+    Args:
+        what: is stored, for the note about damage.
+
+    Raises:
+        UserError: the store cannot be written.
+    """
+    damaged = store.drop_damaged([part.key for part in parts if part.key in store])
+    if damaged and on_note:
+        on_note(f"Damaged {what} in the feature store, which are computed again: {len(damaged):,}.")
+    missing = {part.key: part for part in parts if part.key not in store}
+    cached = sum(part.key in store for part in parts)
+    failed: dict[str, AudioError] = {}
+    if on_progress:
+        on_progress(cached, len(parts), cached)
+    if not missing:
+        return failed
+    with async_writer(store) as put:
+        for done, (part, result) in enumerate(compute(list(missing.values())), start=1):
+            if isinstance(result, AudioError):
+                failed[part.key] = result
+            else:
+                put(part.key, result)
+            if on_progress:
+                on_progress(len(parts) - len(missing) + done, len(parts), cached)
+    return failed
 
 
 def _feature_set(
@@ -104,8 +127,6 @@ def _feature_set(
 
 
 def _computed(clips: list[Clip], settings: FrontEndSettings, device: torch.device) -> Iterator[Computed]:
-    if not clips:
-        return iter(())
     front_end = FrontEnd(settings).to(device)
     return (_one_by_one if device.type == "cpu" else in_batches)(clips, front_end, device)
 

@@ -17,7 +17,7 @@ Option = int | float | str | bool
 FEWEST_FRAMES = 16
 """Frames of the shortest window that a network of any length takes."""
 FRAME_SECONDS = 1709 / 22_050
-"""From one frame to the next, where nothing else is said: that of the preset `best`."""
+"""From one frame to the next, in the preset `best` and beside an encoder."""
 
 
 class Architecture(NamedTuple):
@@ -97,7 +97,7 @@ OPTIONS = {
 FORMER_OPTIONS = {"trust": "logit_scale"}
 """Names in recipes of earlier versions."""
 GIVEN = ("self", "n_mels", "genres", "frames", "frame_seconds", "embedding")
-"""Constructor arguments that follow from the front end and the dataset."""
+"""Constructor arguments that follow from the front end and the dataset; a network has those of them that it needs."""
 
 
 def is_fixed_length(name: str) -> bool:
@@ -165,10 +165,9 @@ def build_model(
         if not OPTIONS[option].allow(value):
             raise UserError(f"The option {option} of the model {name} must be {OPTIONS[option]}, not {value!r}.")
     try:
-        given: dict[str, Option] = {"n_mels": n_mels, "genres": genres, "frames": frames}
-        known_arguments = inspect.signature(network.__init__).parameters
-        extra: dict[str, Option] = {"frame_seconds": frame_seconds, "embedding": embedding}
-        given |= {argument: value for argument, value in extra.items() if argument in known_arguments}
-        return network(**given, **options)
+        sizes = {"frames": frames, "frame_seconds": frame_seconds, "embedding": embedding}
+        arguments = inspect.signature(network.__init__).parameters
+        sizes = {name: size for name, size in sizes.items() if name in arguments}
+        return network(n_mels=n_mels, genres=genres, **sizes, **options)
     except (TypeError, ValueError, RuntimeError) as error:  # RuntimeError: more weights than memory holds
         raise UserError(f"The model {name} cannot be built with {options or 'these settings'}: {error}") from error

@@ -1,13 +1,16 @@
 """Presets: complete recipes whose fields the command line and the New run screen change."""
 
-import msgspec
+from msgspec.structs import replace
 
 from core.features.settings import AugmentationSettings, EncoderSettings, FrontEndSettings
+from core.models.registry import FRAME_SECONDS
 from core.training.recipe import OptimiserSettings, Recipe
 
 DEFAULT_PRESET = "quick"
-FRAME_SECONDS = 1709 / 22_050
-"""From one frame to the next, in `best` and beside an encoder."""
+SLANEY = FrontEndSettings(top_db=80.0, mel_scale="slaney", mel_norm="slaney")
+ADAMW = OptimiserSettings(
+    name="adamw", learning_rate=2e-3, weight_decay=5e-2, schedule="cosine", warmup=0.1, label_smoothing=0.1
+)
 WIDE_BAND = 32_000
 """Hz from which a transform needs twice the samples for the same resolution."""
 
@@ -27,16 +30,14 @@ def with_encoder(recipe: Recipe, encoder: EncoderSettings) -> Recipe:
     Whatever else a preset says is about networks that are trained from scratch.
     """
     rate = encoder.sample_rate
-    front_end = FrontEndSettings(
+    front_end = replace(
+        SLANEY,
         sample_rate=rate,
         n_fft=2048 if rate < WIDE_BAND else 4096,
         hop_length=round(FRAME_SECONDS * rate),
-        top_db=80.0,
-        mel_scale="slaney",
-        mel_norm="slaney",
         seconds=max(recipe.front_end.seconds, encoder.window_seconds),
     )
-    return msgspec.structs.replace(
+    return replace(
         recipe,
         preset="encoder",
         model="encoder_head",
@@ -51,15 +52,7 @@ def with_encoder(recipe: Recipe, encoder: EncoderSettings) -> Recipe:
         test_crops=max(1, round(front_end.seconds / encoder.window_seconds)),
         epochs=15,
         batch_size=64,
-        optimiser=OptimiserSettings(
-            name="adamw",
-            learning_rate=2e-3,
-            weight_decay=5e-2,
-            schedule="cosine",
-            warmup=0.1,
-            label_smoothing=0.1,
-            weight_average=0.98,
-        ),
+        optimiser=replace(ADAMW, weight_average=0.98),
         augmentation=AugmentationSettings(),
         balance=None,
         precision="float32",
@@ -82,7 +75,7 @@ def _quick(data: str) -> Recipe:
         test_crops=8,
         excerpts=3,
         precision="bfloat16",
-        optimiser=OptimiserSettings(name="adamw", learning_rate=3e-3, weight_decay=1e-2, schedule="cosine", warmup=0.1),
+        optimiser=replace(ADAMW, learning_rate=3e-3, weight_decay=1e-2, label_smoothing=0.0),
     )
 
 
@@ -92,7 +85,7 @@ def _best(data: str) -> Recipe:
         data=data,
         preset="best",
         model="ensemble_cnn",
-        front_end=FrontEndSettings(hop_length=1709, top_db=80.0, mel_scale="slaney", mel_norm="slaney"),
+        front_end=replace(SLANEY, hop_length=1709),
         crop_seconds=5.0,
         least_crop_frames=64,
         fit_seconds=7.5,
@@ -102,15 +95,7 @@ def _best(data: str) -> Recipe:
         epochs=30,
         batch_size=16,
         crops_per_clip=3,
-        optimiser=OptimiserSettings(
-            name="adamw",
-            learning_rate=2e-3,
-            weight_decay=5e-2,
-            schedule="cosine",
-            warmup=0.1,
-            label_smoothing=0.1,
-            weight_average=0.995,
-        ),
+        optimiser=replace(ADAMW, weight_average=0.995),
         augmentation=AugmentationSettings(
             pitch_shift=1.0,
             pitch_shift_range=1.5,

@@ -15,6 +15,7 @@ from textual.widget import Widget
 from tui.charts.genres import Shading, matrix_cell, worst_pair_lines
 from tui.shell.base import BaseApp
 from tui.text.cells import fitted, widest
+from tui.widgets.row_list import LIST_KEYS
 from tui.widgets.text_lines import Cell, cells, difference, strip
 
 Item = TypeVar("Item")
@@ -72,14 +73,9 @@ class ConfusionView(Widget, can_focus=True):
     BINDING_GROUP_TITLE = "The confusion matrix"
     DEFAULT_CSS = "ConfusionView { height: 1fr; }"
     BINDINGS: ClassVar = [
-        Binding("up,k", "move(-1,0)", "up", show=False, id="list.up"),
-        Binding("down,j", "move(1,0)", "down", show=False, id="list.down"),
+        *LIST_KEYS,
         Binding("left", "move(0,-1)", "left", show=False, id="confusion.left"),
         Binding("right", "move(0,1)", "right", show=False, id="confusion.right"),
-        Binding("home,g", "move_to_first", "first", show=False, id="list.first"),
-        Binding("end,G", "move_to_last", "last", show=False, id="list.last"),
-        Binding("ctrl+u", "move(-10,0)", "half a page up", show=False, id="list.half_up"),
-        Binding("ctrl+d", "move(10,0)", "half a page down", show=False, id="list.half_down"),
         Binding("enter", "choose", "clips", show=False, id="list.choose", tooltip="List the clips of the cell"),
     ]
     app: BaseApp
@@ -214,11 +210,17 @@ class ConfusionView(Widget, can_focus=True):
 
     # Moving
 
-    def action_move(self, down: int, right: int) -> None:
+    def action_move(self, down: int, right: int = 0) -> None:
         last = len(self.matrix) - 1
         row, column = self.cursor
         self.cursor = max(0, min(last, row + down)), max(0, min(last, column + right))
         self._draw()
+
+    def action_move_page(self, by: int) -> None:
+        self.action_move(by * max(1, self.size.height - 1))
+
+    def action_move_half(self, by: int) -> None:
+        self.action_move(by * max(1, self.size.height // 2))
 
     def action_move_to_first(self) -> None:
         self.action_move(-len(self.matrix), -len(self.matrix))

@@ -17,6 +17,16 @@ from textual.widget import Widget
 from tui.widgets.text_lines import Cell, cells, difference, strip
 
 THUMB = "▐"
+LIST_KEYS = (
+    Binding("up,k", "move(-1)", "up", show=False, id="list.up"),
+    Binding("down,j", "move(1)", "down", show=False, id="list.down"),
+    Binding("pageup", "move_page(-1)", "page up", show=False, id="list.page_up"),
+    Binding("pagedown", "move_page(1)", "page down", show=False, id="list.page_down"),
+    Binding("ctrl+u", "move_half(-1)", "half a page up", show=False, id="list.half_up"),
+    Binding("ctrl+d", "move_half(1)", "half a page down", show=False, id="list.half_down"),
+    Binding("home,g", "move_to_first", "first", show=False, id="list.first"),
+    Binding("end,G", "move_to_last", "last", show=False, id="list.last"),
+)
 MARGINS = 3
 """Cells beside a row: two for the cursor on its left, one for the scrollbar on its right."""
 
@@ -31,17 +41,7 @@ class RowList(Widget, can_focus=True):
     RowList { height: 1fr; }
     """
     BINDING_GROUP_TITLE = "List"
-    BINDINGS: ClassVar = [
-        Binding("up,k", "move(-1)", "up", show=False, id="list.up"),
-        Binding("down,j", "move(1)", "down", show=False, id="list.down"),
-        Binding("pageup", "move_page(-1)", "page up", show=False, id="list.page_up"),
-        Binding("pagedown", "move_page(1)", "page down", show=False, id="list.page_down"),
-        Binding("ctrl+u", "move_half(-1)", "half a page up", show=False, id="list.half_up"),
-        Binding("ctrl+d", "move_half(1)", "half a page down", show=False, id="list.half_down"),
-        Binding("home,g", "move_to_first", "first", show=False, id="list.first"),
-        Binding("end,G", "move_to_last", "last", show=False, id="list.last"),
-        Binding("enter", "choose", "open", show=False, id="list.choose"),
-    ]
+    BINDINGS: ClassVar = [*LIST_KEYS, Binding("enter", "choose", "open", show=False, id="list.choose")]
 
     has_cursor = False
     """Whether there is a cursor whose row enter chooses; without one the keys scroll."""

@@ -18,10 +18,10 @@ from core.audio.errors import AudioError
 from core.audio.resample import resample
 from core.dataset.clip import Clip, DatasetError, OnNote
 from core.dataset.excerpts import ExcerptRule, excerpts_of
-from core.dataset.extract import OnFeatures, waveform
+from core.dataset.extract import Computed, OnFeatures, fill_store, waveform
 from core.dataset.feature_set import FeatureSet
 from core.dataset.pack_manifest import is_pack
-from core.dataset.store.feature_store import FeatureStore, async_writer
+from core.dataset.store.feature_store import FeatureStore
 from core.features.settings import EncoderSettings
 from core.models.encoders.encoder import Encoder
 from core.models.encoders.load import load_encoder
@@ -92,25 +92,8 @@ def with_embeddings(
     store = FeatureStore(stored)
     wanted = [excerpts_of(clip, seconds, excerpts) for clip in features.clips]
     parts = [part for own in wanted for part in own]
-    damaged = store.drop_damaged([part.key for part in parts if part.key in store])
-    if damaged and on_note:
-        on_note(f"Damaged embeddings in the feature store, which are computed again: {len(damaged):,}.")
-    missing = {part.key: part for part in parts if part.key not in store}
-    cached = sum(part.key in store for part in parts)
-    failed: dict[str, AudioError] = {}
-    if on_progress:
-        on_progress(cached, len(parts), cached)
-    if missing:
-        encoder = load_encoder(settings, device)
-        with async_writer(store) as put:
-            computed = _computed(list(missing.values()), encoder, seconds, torch.device(device))
-            for done, (part, result) in enumerate(computed, start=1):
-                if isinstance(result, AudioError):
-                    failed[part.key] = result
-                else:
-                    put(part.key, _as_bytes(result))
-                if on_progress:
-                    on_progress(len(parts) - len(missing) + done, len(parts), cached)
+    compute = partial(_computed, settings=settings, seconds=seconds, device=torch.device(device))
+    failed = fill_store(store, parts, compute, "embeddings", on_progress=on_progress, on_note=on_note)
     keys = [[part.key for part in own if part.key not in failed] for own in wanted]
     for own, clip, count in zip(keys, features.clips, features.excerpts.count_N.tolist(), strict=True):
         if len(own) != count:
@@ -121,10 +104,9 @@ def with_embeddings(
     return replace(features, embeddings=embeddings_RWD.to(device), windows=torch.tensor(counts, device=device))
 
 
-def _computed(
-    parts: list[Clip], encoder: Encoder, seconds: float, device: torch.device
-) -> Iterator[tuple[Clip, Tensor | AudioError]]:
-    """Each part with its embeddings [W, D], in any order; threads decode while the device works."""
+def _computed(parts: list[Clip], settings: EncoderSettings, seconds: float, device: torch.device) -> Iterator[Computed]:
+    """Each part with its embeddings as bytes, in any order; threads decode while the device works."""
+    encoder = load_encoder(settings, device)
     seconds_together = BATCH_SECONDS_CUDA if device.type == "cuda" else BATCH_SECONDS
     most = max(1, round(seconds_together * encoder.sample_rate / encoder.window_samples))
     waiting: list[tuple[Clip, Tensor]] = []
@@ -140,13 +122,11 @@ def _computed(
         yield from _encoded(waiting, encoder, device)
 
 
-def _encoded(
-    waiting: list[tuple[Clip, Tensor]], encoder: Encoder, device: torch.device
-) -> Iterator[tuple[Clip, Tensor]]:
+def _encoded(waiting: list[tuple[Clip, Tensor]], encoder: Encoder, device: torch.device) -> Iterator[Computed]:
     with torch.inference_mode():
         embedding_BD = encoder(torch.cat([windows for _, windows in waiting]).to(device)).float().cpu()
     parts = torch.split(embedding_BD, [len(windows) for _, windows in waiting])
-    yield from zip((part for part, _ in waiting), parts, strict=True)
+    yield from zip((part for part, _ in waiting), map(_as_bytes, parts), strict=True)
 
 
 def _decoded(part: Clip, *, encoder: Encoder, seconds: float) -> tuple[Clip, Tensor | AudioError]:

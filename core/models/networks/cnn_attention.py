@@ -22,14 +22,12 @@ class CNNAttention(nn.Module):
         *,
         n_mels: int,
         genres: int,
-        frames: int,
         width: int = 24,
         depth: int = 2,
         heads: int = 4,
         dropout: float = 0.2,
     ) -> None:
         """Args:
-        frames: not needed: any length will do.
         width: channels of the first convolution; tokens have four times as many, which ``heads`` must divide.
         depth: layers of the encoder.
         dropout: probability, inside the encoder.

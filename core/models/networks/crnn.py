@@ -14,11 +14,8 @@ from core.models.networks.residual_cnn import ResidualStack
 
 
 class CRNN(nn.Module):
-    def __init__(
-        self, *, n_mels: int, genres: int, frames: int, width: int = 24, hidden: int = 64, dropout: float = 0.3
-    ) -> None:
+    def __init__(self, *, n_mels: int, genres: int, width: int = 24, hidden: int = 64, dropout: float = 0.3) -> None:
         """Args:
-        frames: not needed: any length will do.
         width: channels of the first convolution.
         hidden: units of the GRU in each direction.
         dropout: probability, before the GRU and before the last layer.

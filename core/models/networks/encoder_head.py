@@ -47,7 +47,6 @@ class EncoderHead(nn.Module):
         *,
         n_mels: int,
         genres: int,
-        frames: int,
         frame_seconds: float,
         embedding: int,
         hidden: int = 64,
@@ -55,7 +54,6 @@ class EncoderHead(nn.Module):
         memory: int = 100,
     ) -> None:
         """Args:
-        frames: not used, since any length will do.
         frame_seconds, memory: see `ExpertEnsemble`.
         embedding: numbers of an embedding.
         hidden, dropout: units of the small network, and the probability before each of its layers.

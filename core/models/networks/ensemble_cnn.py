@@ -22,7 +22,6 @@ class EnsembleCNN(nn.Module):
         *,
         n_mels: int,
         genres: int,
-        frames: int,
         frame_seconds: float,
         width: int = 32,
         dropout: float = 0.4,
@@ -30,14 +29,13 @@ class EnsembleCNN(nn.Module):
         network_weight: float = 0.3,
     ) -> None:
         """Args:
-        frames: not used, since any length will do.
         frame_seconds, memory: see `ExpertEnsemble`.
         width, dropout: of the residual network.
         network_weight: factor of the residual network's logits in the sum, until `weigh` sets another.
         """
         super().__init__()
         self.register_buffer("network_weight", torch.tensor(network_weight))
-        self.network = ResidualCNN(n_mels=n_mels, genres=genres, frames=frames, width=width, dropout=dropout)
+        self.network = ResidualCNN(n_mels=n_mels, genres=genres, width=width, dropout=dropout)
         self.experts = ExpertEnsemble(n_mels, genres, frame_seconds=frame_seconds, memory=memory)
 
     def forward(self, mel_BMT: Tensor) -> Tensor:

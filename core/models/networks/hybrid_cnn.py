@@ -17,7 +17,6 @@ class HybridCNN(nn.Module):
         *,
         n_mels: int,
         genres: int,
-        frames: int,
         width: int = 32,
         dropout: float = 0.3,
         shrinkage: float = 0.1,
@@ -25,14 +24,13 @@ class HybridCNN(nn.Module):
         logit_scale: float = 0.2,
     ) -> None:
         """Args:
-        frames: not used, since any length will do.
         width, dropout: of the residual network.
         shrinkage, bandwidth: of the second expert.
         logit_scale: factor of the sum of both experts' logits once trained: each is overconfident, their sum more so.
         """
         super().__init__()
         self.logit_scale = logit_scale
-        self.network = ResidualCNN(n_mels=n_mels, genres=genres, frames=frames, width=width, dropout=dropout)
+        self.network = ResidualCNN(n_mels=n_mels, genres=genres, width=width, dropout=dropout)
         self.expert = StatisticsExpert(n_mels, genres, shrinkage=shrinkage, bandwidth=bandwidth)
 
     def forward(self, mel_BMT: Tensor) -> Tensor:

@@ -65,9 +65,8 @@ class InBfloat16(nn.Module):
 
 
 class ResidualCNN(nn.Module):
-    def __init__(self, *, n_mels: int, genres: int, frames: int, width: int = 32, dropout: float = 0.3) -> None:
+    def __init__(self, *, n_mels: int, genres: int, width: int = 32, dropout: float = 0.3) -> None:
         """Args:
-        frames: not needed: any length will do.
         width: channels of the first convolution; the blocks have two, three and four times as many.
         dropout: probability, before the last layer.
         """

@@ -17,7 +17,7 @@ MOMENTUM = 0.2
 
 
 class SmallCNN(nn.Module):
-    def __init__(self, *, n_mels: int, genres: int, frames: int, dropout: float = 0.5) -> None:
+    def __init__(self, *, n_mels: int, genres: int, dropout: float = 0.5) -> None:
         super().__init__()
         if n_mels < 8:
             raise ValueError(f"three poolings need at least 8 mel bands, not {n_mels}")

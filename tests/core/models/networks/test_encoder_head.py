@@ -13,7 +13,7 @@ DIM, MELS, FRAMES = 24, 16, 40
 
 
 def head() -> EncoderHead:
-    return EncoderHead(n_mels=MELS, genres=2, frames=FRAMES, frame_seconds=FRAME_SECONDS, embedding=DIM, memory=20)
+    return EncoderHead(n_mels=MELS, genres=2, frame_seconds=FRAME_SECONDS, embedding=DIM, memory=20)
 
 
 def windows(clips: int, *, in_embedding: bool, in_sound: bool) -> tuple[Tensor, Tensor]:

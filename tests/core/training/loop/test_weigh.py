@@ -28,7 +28,7 @@ def held_out(logits: torch.Tensor) -> HeldOut:
 
 
 def model() -> EnsembleCNN:
-    network = EnsembleCNN(n_mels=16, genres=2, frames=32, frame_seconds=0.08, width=4)
+    network = EnsembleCNN(n_mels=16, genres=2, frame_seconds=0.08, width=4)
     network.experts.settings[4:7] = 1.0
     return network
 
@@ -96,6 +96,6 @@ def test_a_training_holds_a_fold_out_then_weighs_and_uses_all_clips(
     assert held and drawn == [everything - held] * 2 + [everything] * 2
     assert isinstance(state.model, EnsembleCNN) and isinstance(state.eval_model, EnsembleCNN)
     assert float(state.model.network_weight) == float(state.eval_model.network_weight) != pytest.approx(0.3)
-    copy = EnsembleCNN(n_mels=32, genres=len(features.genres), frames=22, frame_seconds=0.02, width=4, memory=4)
+    copy = EnsembleCNN(n_mels=32, genres=len(features.genres), frame_seconds=0.02, width=4, memory=4)
     copy.load_state_dict(state.eval_model.state_dict())
     assert copy.describe() == state.eval_model.describe()
