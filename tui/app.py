@@ -15,7 +15,7 @@ where it is used. Other screens (New run, Compare, dialogs) are pushed on top wi
   and a model file or run folder.
 - ``await app.show_mode("runs" | "watch" | "classify" | "listen" | "label")``.
 
-**Polling.** ``self.poll(seconds, callback)`` of ModeScreen calls back only while the screen is in view. An idle app
+**Polling.** ``self.poll(seconds, callback)`` of LiveScreen calls back only while the screen is in view. An idle app
 sends nothing to the terminal: no clocks, no spinners, no blinking cursor (use ``tui.widgets.text_input.TextInput``),
 and ``update`` only for what has changed. Work that takes more than 20 ms goes to ``self.run_worker(..., thread=True)``
 or to a process; a thread answers with ``self.call_later(callback, ...)``, which is dropped if the widget has gone by

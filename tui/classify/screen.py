@@ -133,7 +133,7 @@ class ClassifyScreen(PaneScreen):
         self.show_pane("files")
         self._show()
 
-    def on_screen_resume(self, event: object) -> None:
+    def on_screen_resume(self) -> None:
         if self._picked is None:
             self._take_model(None)  # another may be in use by now
 

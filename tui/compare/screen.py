@@ -98,7 +98,7 @@ class CompareScreen(PanelKeys, CurveKeys):
     def on_mount(self) -> None:
         settings = self.app.settings
         self.query_one(Curves).begin(View(smoothing=settings.smoothing, logarithmic=settings.log_loss), steps=False)
-        self.set_interval(POLL_SECONDS, self._poll_journals)
+        self.poll(POLL_SECONDS, self._poll_journals)
         self.app.theme_changed_signal.subscribe(self, lambda _: self._show())
         self._arrange()
         self._poll_journals()

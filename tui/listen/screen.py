@@ -116,7 +116,7 @@ class ListenScreen(ModeScreen):
         self._process.ask(FindDevices())
         self._show_routes()
 
-    def on_screen_resume(self, event: object) -> None:
+    def on_screen_resume(self) -> None:
         if self._picked is None:
             self._use(None)  # another may be in use by now
 

@@ -1,6 +1,5 @@
-"""What the modes share: the mode bar at the top, the key bar at the bottom, and polling while in view."""
+"""What the modes share: the mode bar at the top, the key bar at the bottom, and the size classes."""
 
-from collections.abc import Callable
 from typing import ClassVar
 
 from textual import events
@@ -9,7 +8,6 @@ from textual.binding import Binding
 from textual.content import Content
 from textual.dom import DOMNode
 from textual.screen import Screen
-from textual.timer import Timer
 from textual.widget import Widget
 
 from tui.shell.base import BaseApp
@@ -150,10 +148,6 @@ class ModeScreen(PanelKeys):
 
     app: BaseApp
 
-    def __init__(self) -> None:
-        super().__init__()
-        self._polls: list[tuple[Timer, Callable[[], object]]] = []
-
     def compose(self) -> ComposeResult:
         yield ModeBar(self.MODE)
         yield from self.compose_body()
@@ -162,20 +156,8 @@ class ModeScreen(PanelKeys):
     def compose_body(self) -> ComposeResult:
         yield from ()
 
-    def poll(self, seconds: float, callback: Callable[[], object]) -> None:
-        """Call ``callback`` periodically while this screen is in view, and at once when it returns."""
-        self._polls.append((self.set_interval(seconds, callback), callback))
-
-    def on_screen_suspend(self) -> None:
-        for timer, _ in self._polls:
-            timer.pause()
-
-    def on_screen_resume(self, event: events.ScreenResume) -> None:
+    def on_screen_resume(self) -> None:
         self.set_size_classes()
-        for timer, callback in self._polls:
-            timer.reset()
-            timer.resume()
-            callback()
 
     def on_resize(self) -> None:
         self.set_size_classes()

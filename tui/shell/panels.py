@@ -7,15 +7,17 @@ from textual import events
 from textual.app import ComposeResult
 from textual.binding import Binding
 from textual.geometry import Offset
-from textual.screen import ModalScreen, Screen
+from textual.screen import ModalScreen
 from textual.widget import Widget
 from textual.widgets import Static
+
+from tui.shell.live_screen import LiveScreen
 
 PANELS = Binding.Group("Panels")
 LABELS = "123456789abcdefghijklmnopqrstuvwxyz"
 
 
-class PanelKeys(Screen[None]):
+class PanelKeys(LiveScreen):
     """A screen whose panels have the class ``panel`` (see ``tui.widgets.panel``)."""
 
     ALLOW_IN_MAXIMIZED_VIEW = "ModeBar, KeyBar"
