@@ -4,6 +4,7 @@ The plain loop reads a file, transforms it, cuts the spectrogram into windows of
 one file after the other on the main thread. It gives no segments' predictions, no levels and no "uncertain".
 """
 
+import os
 import statistics
 from collections.abc import Iterator
 from itertools import pairwise
@@ -70,8 +71,10 @@ def _decode(file: Path) -> None:
 
 
 def _after_decoding(classifier: Classifier, files: list[Path], turns: int) -> Figure:
-    """Medians of processor time per clip, the three works taking turns."""
+    """Medians of processor time per clip, the three works taking turns on one core."""
     torch.set_num_threads(1)
+    affinity = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, {min(affinity)})  # classify_files gives torch as many threads as there are cores per job
     y, _ = soundfile.read(files[0], dtype="float32")
     wave_N, hann_N = torch.from_numpy(y), torch.hann_window(2048)
 
@@ -92,6 +95,7 @@ def _after_decoding(classifier: Classifier, files: list[Path], turns: int) -> Fi
             times.append(processor_seconds())
         plain, decoding, whole = (end - begin for begin, end in pairwise(times))
         taken.append((plain, whole - decoding))
+    os.sched_setaffinity(0, affinity)
     plain, ours = (statistics.median(column) / len(files) * 1000 for column in zip(*taken[1:], strict=True))
     what = f"after decoding, a 30 s .au, {classifier.network.name}, processor time of one thread"
     return Figure(what, ours, "ms", plain, "one plain torch.stft (2048, 512, magnitude)", "≤ 0.65 of it")

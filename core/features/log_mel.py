@@ -12,6 +12,8 @@ from core.features.torchaudio_import import torchaudio
 
 QUIETEST = 1e-30
 """Lower bound of a divisor, so that digital silence stays silence instead of becoming NaN."""
+FAINTEST, LOUDEST = 1e-10, 1e20
+"""Mel energies of a clip's loudest point between which its floor neither underflows nor its squares overflow."""
 FRAMES_AT_ONCE = 256
 """Frames that a CPU transforms together, so that they stay in its cache."""
 BANDS_AT_ONCE = 8
@@ -51,31 +53,40 @@ class FrontEnd(nn.Module):
         """
         with torch.autocast(wave_BN.device.type, enabled=False):
             wave_BN = wave_BN.float()
-            peak_B1 = torch.maximum(wave_BN.amax(1, keepdim=True), -wave_BN.amin(1, keepdim=True))
-            mel_BMT = self.energies(wave_BN / peak_B1.clamp_min(QUIETEST))
-            mel_BMT = mel_BMT / mel_BMT.amax(dim=(1, 2), keepdim=True).clamp_min(QUIETEST)
+            if wave_BN.device.type != "cpu" or torch.compiler.is_compiling():
+                return self._decibels(self.energies(_at_full_scale(wave_BN)))
+            # Waiting for the result costs a CPU nothing, and ordinary levels need no scaling.
+            mel_BMT = self.energies(wave_BN)
+            loudest_B = mel_BMT.amax(dim=(1, 2))
+            extreme_B = ~((loudest_B > FAINTEST) & (loudest_B < LOUDEST))
+            if extreme_B.any():
+                mel_BMT[extreme_B] = self.energies(_at_full_scale(wave_BN[extreme_B]))
             return self._decibels(mel_BMT)
 
     def energies(self, wave_BN: Tensor) -> Tensor:
         """(B, N) float32 at any level → (B, M, N // hop_length + 1) mel energies."""
         half, hop = self.settings.n_fft // 2, self.settings.hop_length
-        padded_BN = nn.functional.pad(wave_BN, (half, half))
-        frames = self.frames_of(wave_BN.shape[1])
+        samples, frames = wave_BN.shape[1], self.frames_of(wave_BN.shape[1])
         if wave_BN.device.type != "cpu" or self.settings.power != 2.0 or torch.compiler.is_compiling():
-            power_BTF = self.spectrum(padded_BN).square().sum(3).pow(self.settings.power / 2)
+            parts_BTF2 = self.spectrum(nn.functional.pad(wave_BN, (half, half)))
+            power_BTF = parts_BTF2.square().sum(3).pow(self.settings.power / 2)
             mel_BMT: Tensor = (power_BTF @ self.mel_filters).transpose(1, 2).contiguous()
             return mel_BMT
         pieces = []
-        for part_BN in torch.split(padded_BN, max(1, FRAMES_AT_ONCE // frames)):
+        for part_BN in torch.split(wave_BN, max(1, FRAMES_AT_ONCE // frames)):
             for begin in range(0, frames, FRAMES_AT_ONCE):
                 end = min(begin + FRAMES_AT_ONCE, frames)
-                pieces.append(self._weigh(self.spectrum(part_BN[:, begin * hop : (end - 1) * hop + 2 * half])))
+                # Of the samples that these frames reach, those beyond the ends are zeros.
+                first, last = begin * hop - half, (end - 1) * hop + half
+                inside_BN = part_BN[:, max(0, first) : last]
+                padded_BN = nn.functional.pad(inside_BN, (max(0, -first), max(0, last - samples)))
+                pieces.append(self._weigh(self.spectrum(padded_BN)))
         return torch.cat(pieces, dim=1).view(-1, len(wave_BN), frames).transpose(0, 1).contiguous()
 
     def _weigh(self, parts_BTF2: Tensor) -> Tensor:
         """Parts (B, T, F, 2) → energies (M, B · T): the product with the filterbank, without its zeros."""
         # Both parts of a frequency have the same weight, so that the product also adds them.
-        squares_KN = parts_BTF2.square().reshape(-1, 2 * self.mel_filters.shape[0]).T
+        squares_KN = parts_BTF2.square_().reshape(-1, 2 * self.mel_filters.shape[0]).T
         return torch.cat([weights_MK @ squares_KN[low:high] for low, high, weights_MK in self._bands])
 
     def spectrum(self, wave_BN: Tensor) -> Tensor:
@@ -83,16 +94,20 @@ class FrontEnd(nn.Module):
         return torch.view_as_real(self.spectrogram(wave_BN).transpose(1, 2))
 
     def _decibels(self, mel_BMT: Tensor) -> Tensor:
-        """Relative power → decibels. The floor is an ``amin``, for a ``top_db`` would be one for the whole batch."""
-        multiplier = 20.0 / self.settings.power
-        decibels: Tensor = torchaudio.functional.amplitude_to_DB(
-            mel_BMT, multiplier, amin=10.0 ** (-self.settings.top_db / multiplier), db_multiplier=0.0
-        )
-        return decibels
+        """Energies → decibels below each clip's own maximum, down to the floor."""
+        loudest_B11 = mel_BMT.amax(dim=(1, 2), keepdim=True).clamp_min(QUIETEST)
+        below_BMT = mel_BMT.log10_().sub_(loudest_B11.log10())
+        return below_BMT.mul_(20.0 / self.settings.power).clamp_min_(-self.settings.top_db)
 
     def frames_of(self, samples: int) -> int:
         """Frames that a waveform of so many samples has."""
         return samples // self.settings.hop_length + 1
+
+
+def _at_full_scale(wave_BN: Tensor) -> Tensor:
+    """Each clip with its peak at 1, so that no level is too low or too high for the squares of its spectrum."""
+    peak_B1 = torch.maximum(wave_BN.amax(1, keepdim=True), -wave_BN.amin(1, keepdim=True))
+    return wave_BN / peak_B1.clamp_min(QUIETEST)
 
 
 def _reached(weights_FM: Tensor) -> tuple[int, int, Tensor]:

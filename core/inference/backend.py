@@ -35,5 +35,8 @@ class Backend(Protocol):
     @property
     def device(self) -> object: ...
 
-    def forward(self, wave_BN: Waveform) -> tuple[Values, Values]:
-        """Windows (B, N) of one length, at most ``window_samples`` → logits (B, C), and ood_score (B,)."""
+    def forward(self, *waves_BN: Waveform) -> tuple[Values, Values]:
+        """Windows (B, N) of one length, at most ``window_samples``, in one or several arrays → logits and ood_score
+
+        of all of them, (B, C) and (B,).
+        """

@@ -222,7 +222,7 @@ class Classifier:
         return None if unclear else max(probabilities, key=lambda genre: probabilities[genre])
 
     def segments(self, windows: Iterable[Window]) -> list[Segment]:
-        return [self._rule.segment(window) for window in windows]
+        return self._rule.segments(list(windows))
 
     def predict(self, pending: "PendingSound") -> Prediction:
         """The prediction for a sound whose windows are measured.
@@ -254,7 +254,8 @@ class Classifier:
         """As `classify_array`, for consecutive mono blocks of one sound, each (samples,) with its rate."""
         batch, pending = WindowBatch(self.network), PendingSound("")
         for block, rate in blocks:
-            self._add_block(block, rate, pending, batch, overlap)
+            # A copy: the caller may fill the same array again while windows of this block still wait.
+            self._add_block(block.copy(), rate, pending, batch, overlap)
         self._end(pending, batch)
         batch.measure()
         return self.predict(pending)
@@ -295,11 +296,11 @@ class Stream:
 
     def push(self, y: Waveform) -> list[Segment]:
         """Takes mono sound (samples,) with full scale at 1; returns the segments that it completes."""
-        return [self._rule.segment(window) for window in self.windows(y)]
+        return self._rule.segments(self.windows(y))
 
     def finish(self) -> list[Segment]:
         """Returns the segment that ends with the sound, if the last whole window does not. Call it last."""
-        return [self._rule.segment(window) for window in self.last_windows()]
+        return self._rule.segments(self.last_windows())
 
     def windows(self, y: Waveform) -> list[Window]:
         """As ``push``, before the decision."""

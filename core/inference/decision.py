@@ -62,16 +62,30 @@ class DecisionRule:
         unclear = relative_entropy(probabilities) >= self.entropy_limit
         return Decision(probabilities, Reason.UNCLEAR if unclear else None)
 
-    def segment(self, window: Window) -> Segment:
-        decision = self.decide(window.logits, window.rejection)
-        return Segment(
-            start_s=round(window.start_s, 3),
-            end_s=round(window.end_s, 3),
-            genre=self.genres[int(decision.probabilities.argmax())],
-            probabilities=self.named(decision.probabilities),
-            uncertain=decision.reason is not None,
-            reason=decision.reason,
-        )
+    def segments(self, windows: Sequence[Window]) -> list[Segment]:
+        """The decision on each window by itself, all at once: numpy takes hardly longer for many than for one."""
+        if not windows:
+            return []
+        logits_WC = np.stack([window.logits for window in windows]) / self.temperature
+        probabilities_WC = softmax(logits_WC)
+        unclear_W = relative_entropy(probabilities_WC) >= self.entropy_limit
+        reasons: list[Reason | None] = [Reason.UNCLEAR if unclear else None for unclear in unclear_W]
+        for i, window in enumerate(windows):
+            if window.rejection is not None:
+                reasons[i] = window.rejection
+                probabilities_WC[i] = flattened(logits_WC[i])
+        best_W = probabilities_WC.argmax(axis=1)
+        return [
+            Segment(
+                start_s=round(window.start_s, 3),
+                end_s=round(window.end_s, 3),
+                genre=self.genres[best],
+                probabilities=self.named(probabilities_C),
+                uncertain=reason is not None,
+                reason=reason,
+            )
+            for window, best, probabilities_C, reason in zip(windows, best_W, probabilities_WC, reasons, strict=True)
+        ]
 
     def whole(self, windows: Sequence[Window]) -> Decision:
         """The decision on all windows: from the mean logits of those that are music, if these are at least half."""
@@ -115,8 +129,9 @@ def _label(segment: Segment) -> str:
 
 
 def softmax(logits: Logits) -> npt.NDArray[np.float64]:
-    exponentials = np.exp(logits - logits.max())
-    probabilities: npt.NDArray[np.float64] = exponentials / exponentials.sum()
+    """(..., C) → (..., C)."""
+    exponentials = np.exp(logits - logits.max(axis=-1, keepdims=True))
+    probabilities: npt.NDArray[np.float64] = exponentials / exponentials.sum(axis=-1, keepdims=True)
     return probabilities
 
 
@@ -134,7 +149,8 @@ def flattened(logits: Logits) -> npt.NDArray[np.float64]:
     return softmax(flat * logits)
 
 
-def relative_entropy(probabilities: npt.NDArray[np.float64]) -> float:
-    """Entropy divided by that of the uniform distribution: from 0 (certain) to 1 (uniform)."""
-    p = probabilities[probabilities > 0]
-    return float(-(p * np.log(p)).sum() / np.log(len(probabilities)))
+def relative_entropy(probabilities: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    """Entropy of (..., C) divided by that of the uniform distribution: from 0 (certain) to 1 (uniform)."""
+    logarithms = np.log(np.where(probabilities > 0, probabilities, 1.0))
+    entropy: npt.NDArray[np.float64] = -(probabilities * logarithms).sum(axis=-1) / np.log(probabilities.shape[-1])
+    return entropy

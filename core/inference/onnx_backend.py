@@ -47,8 +47,9 @@ class OnnxBackend:
         if card.digest and digest_of(content, card.digest) != card.digest:
             raise UserError(f"{path} is damaged: its content does not match its checksum")
 
-    def forward(self, wave_BN: Waveform) -> tuple[Values, Values]:
+    def forward(self, *waves_BN: Waveform) -> tuple[Values, Values]:
         """As `Backend.forward`."""
+        wave_BN = np.concatenate(waves_BN)
         logits, ood_score = self._run(repeated(wave_BN, self.window_samples))
         if self.fixed_length and wave_BN.shape[1] < self.window_samples:
             logits, _ = self._run(followed_by_silence(wave_BN, self.window_samples))

@@ -1,15 +1,16 @@
 """A trained model on a PyTorch device: windows in, logits and OOD scores out."""
 
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 import torch
 
 from core.features.log_mel import FrontEnd
 from core.features.settings import FrontEndSettings
+from core.inference.backend import Values, Waveform
 from core.inference.calibration import Calibration
-from core.inference.window_cutter import Waveform, followed_by_silence, repeated
+from core.inference.window_cutter import followed_by_silence, repeated
 from core.models.encoders.joined import join
 from core.models.encoders.load import load_encoder
 from core.models.layers.batch_norm import fuse_batch_norm
@@ -20,8 +21,8 @@ from core.training.checkpoint import load_model
 from core.training.loop.precision import has_bfloat16
 from core.util.device import choose_device
 
-BATCH_SAMPLES = 48 * 66_150
-"""Samples per batch of the network, 48 windows of 3 s: more take a CPU no less time each, and memory."""
+BATCH_SAMPLES = 96 * 66_150
+"""Samples per batch of the network, 96 windows of 3 s: more take a CPU no less time each, and memory."""
 
 
 class TorchBackend:
@@ -67,31 +68,49 @@ class TorchBackend:
         self.ood_detector = None if ood_detector is None else ood_detector.to(self.device)
 
     @torch.inference_mode()
-    def forward(self, wave_BN: npt.NDArray[np.float32]) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
-        """Windows (B, N) of one length, at most ``window_samples`` → logits (B, C), and ood_score (B,).
+    def forward(self, *waves_BN: Waveform) -> tuple[Values, Values]:
+        """Windows (B, N) of one length, at most ``window_samples``, in one or several arrays → logits (B, C), and
 
-        The OOD score is the distance from the training windows in units of its threshold; 0 without a threshold.
+        ood_score (B,), the distance from the training windows in units of its threshold; 0 without a threshold.
         """
         logits, ood_score = [], []
-        most = max(1, BATCH_SAMPLES // self.window_samples)
-        for i in range(0, len(wave_BN), most):
-            part_BN = wave_BN[i : i + most]
-            whole_BN = repeated(part_BN, self.window_samples)
+        for parts_BN in _batches(waves_BN, max(1, BATCH_SAMPLES // self.window_samples)):
+            whole_BN = [repeated(part_BN, self.window_samples) for part_BN in parts_BN]
             mel_BMT = self._log_mel(whole_BN)
             ood_score.append(self._ood_score(mel_BMT).cpu())
             if self.encoder is not None:
-                mel_BMT = join(mel_BMT, self.encoder(torch.from_numpy(whole_BN).to(self.device)))
-            if self.fixed_length and part_BN.shape[1] < self.window_samples:
-                mel_BMT = self._log_mel(followed_by_silence(part_BN, self.window_samples))
+                mel_BMT = join(mel_BMT, torch.cat([self.encoder(wave_BN) for wave_BN in self._moved(whole_BN)]))
+            if self.fixed_length and parts_BN[0].shape[1] < self.window_samples:
+                mel_BMT = self._log_mel([followed_by_silence(part_BN, self.window_samples) for part_BN in parts_BN])
             logits.append(self.model(mel_BMT).double().cpu())
         return torch.cat(logits).numpy(), torch.cat(ood_score).numpy()
 
-    def _log_mel(self, wave_BN: Waveform) -> torch.Tensor:
-        mel_BMT: torch.Tensor = self.front_end(torch.from_numpy(wave_BN).to(self.device))
-        return mel_BMT
+    def _log_mel(self, waves_BN: Sequence[Waveform]) -> torch.Tensor:
+        return torch.cat([self.front_end(wave_BN) for wave_BN in self._moved(waves_BN)])
+
+    def _moved(self, waves_BN: Sequence[Waveform]) -> list[torch.Tensor]:
+        """The windows on the device: together on an accelerator, and where they are on a CPU."""
+        if self.device.type == "cpu":
+            return [torch.from_numpy(wave_BN) for wave_BN in waves_BN]
+        return [torch.from_numpy(np.concatenate(waves_BN)).to(self.device)]
 
     def _ood_score(self, mel_BMT: torch.Tensor) -> torch.Tensor:
         if self.ood_detector is None:
             return torch.zeros(len(mel_BMT), dtype=torch.float64)
         ood_score_B: torch.Tensor = self.ood_detector(mel_BMT)
         return ood_score_B.double()
+
+
+def _batches(waves_BN: Sequence[Waveform], most: int) -> Iterator[list[Waveform]]:
+    """The same windows in the same order, at most ``most`` at a time."""
+    batch: list[Waveform] = []
+    room = most
+    for wave_BN in waves_BN:
+        while len(wave_BN):
+            batch.append(wave_BN[:room])
+            wave_BN, room = wave_BN[room:], room - len(batch[-1])
+            if not room:
+                yield batch
+                batch, room = [], most
+    if batch:
+        yield batch

@@ -5,8 +5,8 @@ import numpy as np
 from core.inference.backend import Backend, Waveform
 from core.inference.decision import Window
 
-MOST = 48
-"""Windows that are collected: about four clips of 30 s, 13 MB. More take no less time each."""
+MOST = 96
+"""Windows that are collected: about eight clips of 30 s, 25 MB. More take no less time each."""
 
 
 class WindowBatch:
@@ -39,7 +39,7 @@ class WindowBatch:
             return
         waves = [wave_BN for wave_BN, _, _ in waiting]
         try:
-            logits_BC, ood_score_B = self._network.forward(waves[0] if len(waves) == 1 else np.concatenate(waves))
+            logits_BC, ood_score_B = self._network.forward(*waves)
         except Exception as error:
             self._failure = error
             raise

@@ -2,6 +2,7 @@
 
 import numpy as np
 import numpy.typing as npt
+from numpy.lib.stride_tricks import sliding_window_view
 
 Waveform = npt.NDArray[np.float32]
 SHORTEST_REST = 0.5
@@ -27,14 +28,18 @@ class WindowCutter:
         self._next = 0
 
     def push(self, piece: Waveform) -> tuple[npt.NDArray[np.float32], list[int]]:
-        """The windows that ``piece`` completes, [W, window], and the sample at which each begins."""
-        held = np.concatenate([self._held, piece]) if len(self._held) else piece
+        """The windows that ``piece`` completes, [W, window], and the sample at which each begins.
+
+        The windows are a view, of ``piece`` if it holds all of them.
+        """
+        # PyTorch warns of arrays that it cannot write to, though nothing writes to these.
+        held = np.concatenate([self._held, piece]) if len(self._held) else np.require(piece, np.float32, ["C", "W"])
         self.received += len(piece)
         first = self.received - len(held)  # the first sample of the buffer
         starts = list(range(self._next, self.received - self.window + 1, self.hop))
-        windows_WN = np.empty((len(starts), self.window), dtype=np.float32)
-        for row, start in zip(windows_WN, starts, strict=True):
-            row[:] = held[start - first : start - first + self.window]
+        windows_WN = np.zeros((0, self.window), dtype=np.float32)
+        if starts:
+            windows_WN = sliding_window_view(held, self.window, writeable=True)[starts[0] - first :: self.hop]
         self._next += self.hop * len(starts)
         # One whole window is kept for the last one.
         keep = min(self._next, max(0, self.received - self.window))

@@ -22,7 +22,8 @@ from core.util.parallel import cores
 Waveform = npt.NDArray[np.float32]
 Values = npt.NDArray[np.float64]
 Measured = tuple[Values, Values]
-Measure = Callable[[Waveform], Measured]
+Measure = Callable[..., Measured]
+"""Maps any number of arrays of windows, (B, N) of one length, to values with a row for each window."""
 
 
 @dataclass
@@ -44,7 +45,7 @@ class Batcher:
         on_batch: Callable[[int, int, float], None] = lambda windows, jobs, seconds: None,
     ) -> None:
         """Args:
-        measure: maps windows (B, N) of one length to two arrays with one row per window.
+        measure: a backend's ``forward``.
         threads: batches in parallel: one on an accelerator, one per core on a CPU.
         on_batch: called after every batch with its number of windows, number of callers, and seconds.
         """
@@ -54,10 +55,10 @@ class Batcher:
         for thread in self._threads:
             thread.start()
 
-    def forward(self, wave_BN: Waveform) -> Measured:
-        """Runs windows (B, N) and blocks for the result. Never call it on the event loop."""
+    def forward(self, *waves_BN: Waveform) -> Measured:
+        """Runs windows (B, N) of one length and blocks for the result. Never call it on the event loop."""
         # In pieces, so that a long file does not block the other clients.
-        jobs = [_Job(wave_BN[i : i + self._most]) for i in range(0, len(wave_BN), self._most)]
+        jobs = [_Job(wave_BN[i : i + self._most]) for wave_BN in waves_BN for i in range(0, len(wave_BN), self._most)]
         answers = []
         for job in jobs:
             self._jobs.put(job)
@@ -102,13 +103,12 @@ class Batcher:
     def _answer(self, batch: list[_Job]) -> None:
         began = time.monotonic()
         try:
-            wave_BN = batch[0].wave_BN if len(batch) == 1 else np.concatenate([job.wave_BN for job in batch])
-            logits_BC, ood_score_B = self._measure(wave_BN)
+            logits_BC, ood_score_B = self._measure(*(job.wave_BN for job in batch))
         except Exception as error:  # the callers receive it, and the next batch runs
             for job in batch:
                 job.answer.set_exception(error)
             return
-        self._on_batch(len(wave_BN), len(batch), time.monotonic() - began)
+        self._on_batch(len(logits_BC), len(batch), time.monotonic() - began)
         row = 0
         for job in batch:
             end = row + len(job.wave_BN)
@@ -130,9 +130,9 @@ class BatchedBackend:
             torch.set_num_threads(1)
         self._batcher = Batcher(network.forward, threads=threads, on_batch=on_batch)
 
-    def forward(self, wave_BN: Waveform) -> Measured:
+    def forward(self, *waves_BN: Waveform) -> Measured:
         """As `Backend.forward`."""
-        return self._batcher.forward(wave_BN)
+        return self._batcher.forward(*waves_BN)
 
     def close(self) -> None:
         self._batcher.close()

@@ -22,9 +22,9 @@ from core.util.parallel import cores, ordered_map
 from core.util.text import printable
 
 T = TypeVar("T")
-FILES_AT_ONCE, BYTES_AT_ONCE = 4, 8_000_000
+FILES_AT_ONCE, BYTES_AT_ONCE = 8, 16_000_000
 """Files of a group, at most: short ones share batches of the network, and whole songs are one or two a group."""
-ON_AN_ACCELERATOR = 8
+ON_AN_ACCELERATOR = 4
 """Times as many, since there a batch costs nearly the same whatever its size."""
 
 

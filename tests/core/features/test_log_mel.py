@@ -50,6 +50,13 @@ def test_a_clip_is_the_same_alone_and_in_a_batch() -> None:
     torch.testing.assert_close(together, alone, atol=1e-4, rtol=0)
 
 
+def test_extreme_levels_beside_ordinary_ones_change_neither() -> None:
+    """Only they are scaled before the transform."""
+    front_end = FrontEnd(SETTINGS)
+    level_B1 = torch.tensor([1e-18, 1.0, 1e18, 1.0])[:, None]
+    torch.testing.assert_close(front_end(clips() * level_B1), front_end(clips()), atol=1e-2, rtol=0)
+
+
 def test_zeros_at_the_end_change_none_of_its_frames() -> None:
     front_end = FrontEnd(SETTINGS)
     wave = clips()

@@ -1,7 +1,7 @@
 """One path for files, arrays and streams, with a real model on real files."""
 
 import tracemalloc
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -71,6 +71,33 @@ def test_an_array_is_judged_as_the_file_is(classifier: Classifier) -> None:
     from_array = classifier.classify_array(*decode(path))
     from_file = classifier.classify_file(path)
     assert from_array.probabilities == pytest.approx(from_file.probabilities, abs=1e-5)
+
+
+def test_blocks_may_come_in_an_array_that_is_filled_again(classifier: Classifier) -> None:
+    y, rate = decode(a_sound("saw-wall"))
+    y = np.resize(y, 4 * 3 * rate)
+    buffer = np.empty(3 * rate, dtype=np.float32)
+
+    def blocks() -> Iterator[tuple[np.ndarray, int]]:
+        for part in y.reshape(4, -1):
+            buffer[:] = part
+            yield buffer, rate
+
+    assert classifier.classify_blocks(blocks()).probabilities == pytest.approx(
+        classifier.classify_array(y, rate).probabilities, abs=1e-5
+    )
+
+
+def test_windows_in_several_arrays_are_measured_as_in_one(classifier: Classifier) -> None:
+    """Also where windows overlap in memory, and where there are more than a batch holds."""
+    samples = classifier.network.window_samples
+    y = np.random.default_rng(0).normal(0, 0.1, samples + 1000).astype(np.float32)
+    overlapping_BN = np.lib.stride_tricks.sliding_window_view(y, samples, writeable=True)[::10]
+    waves = [overlapping_BN, overlapping_BN[:1], overlapping_BN[3:50].copy()]
+    logits_BC, ood_score_B = classifier.network.forward(*waves)
+    expected = [classifier.network.forward(row_N[None]) for wave_BN in waves for row_N in wave_BN.copy()]
+    np.testing.assert_allclose(logits_BC, np.concatenate([logits for logits, _ in expected]), atol=1e-4)
+    np.testing.assert_allclose(ood_score_B, np.concatenate([scores for _, scores in expected]), atol=1e-4)
 
 
 def test_level_does_not_matter(classifier: Classifier) -> None:

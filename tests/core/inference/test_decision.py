@@ -21,7 +21,7 @@ def rule() -> DecisionRule:
 
 
 def test_a_clear_window_is_believed(rule: DecisionRule) -> None:
-    segment = rule.segment(window())
+    segment = rule.segments([window()])[0]
     assert (segment.genre, segment.uncertain, segment.reason) == ("genre0", False, None)
     assert segment.probabilities["genre0"] == pytest.approx(softmax(SURE / 1.5)[0], abs=1e-6)
     assert sum(segment.probabilities.values()) == pytest.approx(1, abs=1e-5)
@@ -38,7 +38,7 @@ def test_a_clear_window_is_believed(rule: DecisionRule) -> None:
 def test_what_is_no_music_is_flattened_however_sure_the_network_is(
     rule: DecisionRule, kept: dict[str, float], reason: Reason
 ) -> None:
-    segment = rule.segment(window(100 * SURE, **kept))
+    segment = rule.segments([window(100 * SURE, **kept)])[0]
     assert segment.uncertain
     assert segment.reason is reason
     assert relative_entropy(np.array(list(segment.probabilities.values()))) == pytest.approx(FLAT_ENTROPY, abs=1e-3)
@@ -53,7 +53,7 @@ def test_flattening_keeps_the_order_and_leaves_flat_ones_alone(rule: DecisionRul
 
 
 def test_high_entropy_is_unclear(rule: DecisionRule) -> None:
-    assert rule.segment(window(VAGUE)).reason is Reason.UNCLEAR
+    assert rule.segments([window(VAGUE)])[0].reason is Reason.UNCLEAR
 
 
 def test_the_whole_is_decided_by_its_music(rule: DecisionRule) -> None:

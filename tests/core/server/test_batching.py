@@ -7,7 +7,8 @@ import pytest
 from core.server.batching import Batcher, Measured, Waveform
 
 
-def sums(wave_BN: Waveform) -> Measured:
+def sums(*waves_BN: Waveform) -> Measured:
+    wave_BN = np.concatenate(waves_BN)
     return wave_BN.sum(axis=1, dtype=np.float64)[:, None], wave_BN[:, 0].astype(np.float64)
 
 
@@ -18,11 +19,11 @@ class Gate:
         self.begun, self.open = threading.Event(), threading.Event()
         self.sizes: list[int] = []
 
-    def __call__(self, wave_BN: Waveform) -> Measured:
+    def __call__(self, *waves_BN: Waveform) -> Measured:
         self.begun.set()
         assert self.open.wait(10)
-        self.sizes.append(len(wave_BN))
-        return sums(wave_BN)
+        self.sizes.append(sum(map(len, waves_BN)))
+        return sums(*waves_BN)
 
 
 def windows(count: int, first: float = 0.0, length: int = 4) -> Waveform:
