@@ -262,12 +262,17 @@ class RunFinished(Event, frozen=True, kw_only=True):
 
     ``seconds`` of this event and the next is how long the run has worked, over all its lives and without pauses;
     older journals have the last life's seconds.
+
+    ``phases`` of both is how long each phase of the last life took, in their order (see
+    `core.training.run.phases.Phase`), and ``background`` the same of threads beside them. Older journals have neither.
     """
 
     seconds: Seconds
     best_epoch: Steps
     best_val_accuracy: Share
     message: str = ""
+    phases: dict[str, Seconds] = {}
+    background: dict[str, Seconds] = {}
 
 
 class RunStopped(Event, frozen=True, kw_only=True):
@@ -275,6 +280,8 @@ class RunStopped(Event, frozen=True, kw_only=True):
 
     seconds: Seconds
     message: str
+    phases: dict[str, Seconds] = {}
+    background: dict[str, Seconds] = {}
 
 
 class RunFailed(Event, frozen=True, kw_only=True):

@@ -7,6 +7,9 @@ from core.runs.journal import events as ev
 
 Level = Literal["info", "good", "warning", "error"]
 
+BRIEFEST = 0.05
+"""Seconds of the shortest phase that is listed."""
+
 _QUIET = (ev.BatchProgress, ev.DeviceSample, ev.FeaturesProgress, ev.EpochStarted)
 
 
@@ -66,10 +69,10 @@ def _texts(event: ev.Event, worked: float | None) -> list[tuple[Level, str]]:
         case ev.RunFinished():
             best = f"best validation accuracy {percent(event.best_val_accuracy)} in epoch {event.best_epoch}"
             text = f"finished in {duration(event.seconds if worked is None else worked)}, {best}"
-            return [("good", f"{text}. {event.message}" if event.message else text)]
+            return [("good", f"{text}. {event.message}" if event.message else text), *_phases(event)]
         case ev.RunStopped():
             seconds = event.seconds if worked is None else worked
-            return [("warning", f"stopped after {duration(seconds)}: {event.message}")]
+            return [("warning", f"stopped after {duration(seconds)}: {event.message}"), *_phases(event)]
         case ev.RunFailed():
             return [("error", f"failed: {event.error}"), ("error", event.traceback)]
         case _:
@@ -85,6 +88,17 @@ def _dataset(event: ev.DatasetScanned) -> list[tuple[Level, str]]:
         *(("warning", f"left out {clip.path}: {clip.reason}") for clip in event.excluded),
         *(("warning", f"left out {count:,} more: {reason}") for reason, count in event.more_excluded.items()),
     ]
+
+
+def _phases(event: ev.RunFinished | ev.RunStopped) -> list[tuple[Level, str]]:
+    """``start 1.1 s, scan 0.1 s, …; in the background: checkpoints 0.4 s``."""
+    beside = _durations(event.background)
+    text = _durations(event.phases) + (f"; in the background: {beside}" if beside else "")
+    return [("info", text)] if event.phases else []
+
+
+def _durations(phases: dict[str, float]) -> str:
+    return ", ".join(f"{phase} {duration(seconds)}" for phase, seconds in phases.items() if seconds >= BRIEFEST)
 
 
 def epoch_line(event: ev.EpochFinished) -> str:

@@ -13,6 +13,7 @@ from core.training.loop.train import Callbacks
 from core.training.loop.train_state import TrainState
 from core.training.run.checkpointing import CheckpointManager
 from core.training.run.control import ControlHandler
+from core.training.run.pictures import Pictures
 
 SHORTEST, LONGEST = 0.1, 1.0
 """Seconds between two progress events: ten per second at first, later one, so that a week's journal stays small."""
@@ -70,11 +71,16 @@ class TrainerCallbacks(Callbacks):
     """
 
     def __init__(
-        self, emit: Callable[[Event], object], control: ControlHandler, checkpoints: CheckpointManager
+        self,
+        emit: Callable[[Event], object],
+        control: ControlHandler,
+        checkpoints: CheckpointManager,
+        pictures: Pictures,
     ) -> None:
         self._emit = emit
         self._control = control
         self._checkpoints = checkpoints
+        self._pictures = pictures
         self._throttle = Throttle()
         self._timer = Timer(lambda: control.paused_seconds)
         self._train_seconds = 0.0
@@ -142,6 +148,8 @@ class TrainerCallbacks(Callbacks):
             )
         )
         self._checkpoints.epoch_finished()
+        if train_state.group.info.is_leader:
+            self._pictures.begin()  # not before: people wait for the first epoch
         self._control.look_next_time()  # requests made in this epoch are answered before the next one is far on
 
     def _check(self, train_state: TrainState) -> None:

@@ -1,7 +1,11 @@
-"""When the two files of weights are saved: a schedule that bounds both lost work and overhead."""
+"""When the two files of weights are saved, by a thread: a schedule that bounds both lost work and overhead."""
 
 import time
 from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
+from types import TracebackType
+from typing import NamedTuple
 
 from torch import Tensor
 
@@ -10,20 +14,23 @@ from core.runs.journal.events import CheckpointSaved, Event
 from core.training.checkpoint import (
     BestEpoch,
     ModelCheckpoint,
+    TrainCheckpoint,
     all_finite,
     read_model,
     write_model,
     write_training,
 )
-from core.training.errors import Diverged
+from core.training.errors import Diverged, EndedAtOnce
 from core.training.loop.calibration import calibrate
 from core.training.loop.evaluation import Evaluation
 from core.training.loop.train_state import TrainState, copy_of, weights_of
+from core.training.run.host_copy import HostCopies
+from core.training.run.phases import PhaseTimer
 from core.training.run.write_guard import WriteGuard
 from core.training.training_set import TrainingSet
 
 OVERHEAD = 0.05
-"""Share of the time that saving may take, apart from the saves at the end."""
+"""Share of the time for which a save may be under way, apart from the saves at the end."""
 
 BYTES_PER_SECOND = 500e6
 """Assumed speed of the disk until the first save has shown it."""
@@ -32,11 +39,22 @@ MID_EPOCH_SECONDS = 30.0
 """Shortest time between saves inside an epoch."""
 
 
+class Saved(NamedTuple):
+    best: ModelCheckpoint | None
+    """The model that was written."""
+    complete: bool
+    """Whether everything was."""
+
+
 class CheckpointManager:
     """Saves after an epoch, or in the middle of a long one, when the last save is long enough ago.
 
-    best_model.pth is saved before last.pth, and never alone, so that the two agree: after a kill between the two
+    Training waits for a copy of its state, which a thread writes, one save at a time; an error there is raised by the
+    next call. Where memory is too short for a copy, training waits for the files.
+
+    best_model.pth is written before last.pth, and never alone, so that the two agree: after a kill between the two
     writes, the run resumes from the older last.pth and reaches the newer best epoch again. Non-zero ranks save nothing.
+    A context manager: a save that is under way is completed at its end, whatever ends the training.
     """
 
     def __init__(
@@ -47,6 +65,7 @@ class CheckpointManager:
         dataset: TrainingSet,
         emit: Callable[[Event], object],
         guard: WriteGuard,
+        phases: PhaseTimer,
     ) -> None:
         self._run = run
         self._train_state = train_state
@@ -54,24 +73,44 @@ class CheckpointManager:
         self._dataset = dataset
         self._emit = emit
         self._guard = guard
+        self._phases = phases
         self._is_leader = train_state.group.info.is_leader
-        self._unsaved: ModelCheckpoint | None = None
-        """The model of the best epoch, while it is not on disk."""
+        self._best: ModelCheckpoint | None = None
+        """The model of the best epoch; None where only the disk has it."""
+        self._best_is_saved = True
+        self._copies = HostCopies()
+        self._thread = ThreadPoolExecutor(1, "checkpoints")
+        self._saving: Future[Saved] | None = None
         self._cost = 4 * sum(p.nbytes for p in train_state.model.parameters()) / BYTES_PER_SECOND
+        """Seconds that a save takes."""
         self._saved_at = time.monotonic()
 
+    def __enter__(self) -> "CheckpointManager":
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        done = False
+        while not done:
+            with suppress(EndedAtOnce):  # a further signal: half a file helps nobody
+                self._thread.shutdown()
+                done = True
+
     def epoch_finished(self) -> None:
-        """Saves if it is time, otherwise keeps a copy of the weights if they are the best so far."""
+        """Keeps a copy of the weights if they are the best so far; saves if it is time."""
         progress = self._train_state.progress
         if progress.best is not None and progress.best.epoch == progress.epoch:
-            weights = weights_of(self._train_state.eval_model)
-            self._unsaved = self._model(weights if self._due() else copy_of(weights), progress.best)
-        if self._due() and not self.save() and self._unsaved is not None:
-            self._unsaved.weights = copy_of(self._unsaved.weights)  # training continues and would change them
+            weights = copy_of(weights_of(self._train_state.eval_model))
+            self._best, self._best_is_saved = self._model(weights, progress.best), False
+        if self._due():
+            self._begin()
 
     def batch_trained(self) -> None:
+        """Saves if it is time; raises what went wrong in the thread."""
+        self._collect()
         if time.monotonic() - self._saved_at >= MID_EPOCH_SECONDS and self._due():
-            self.save()
+            self._begin()
 
     def save(self, *, patiently: bool = False) -> bool:
         """Saves now; whether it succeeded. A full disk costs the run this checkpoint, and is tried again later.
@@ -82,45 +121,102 @@ class CheckpointManager:
         Raises:
             Diverged: a weight, or the epoch's loss, is NaN or infinite; the files are left as they are.
         """
-        began = time.monotonic()
-        progress = self._train_state.progress
-        self._train_state.train_metrics()
-        if not all_finite(self._train_state.model.state_dict()):
-            raise Diverged(f"A weight became NaN or infinite in epoch {progress.epoch + 1}, by batch {progress.batch}")
-        saved = self.save_best(patiently=patiently)
-        if saved and self._is_leader:
-            state = self._train_state.checkpoint()
-            write = lambda: write_training(self._run.last_path, state)  # noqa: E731
-            if saved := self._guard.attempt("last.pth", write, patiently=patiently):
-                self._emit(CheckpointSaved(what="last", path=self._run.last_path.name, epoch=progress.epoch))
-        elif not saved and patiently:
-            self._guard.lost.append("last.pth")
-        self._saved_at = time.monotonic()
-        self._cost = self._saved_at - began
-        return saved
+        self.wait()
+        self._begin(patiently=patiently)
+        return self.wait()
+
+    def begin_last(self) -> None:
+        """Begins the last save of a run, patiently. See `wait`.
+
+        Raises:
+            Diverged: as `save`.
+        """
+        self.wait()
+        self._begin(patiently=True)
+
+    def wait(self) -> bool:
+        """Waits for the save that is under way, if there is one; whether all of it was written.
+
+        Raises:
+            Exception: what went wrong in it, apart from a full disk.
+        """
+        if self._saving is None:
+            return True
+        with self._phases.during("checkpoints"):
+            saving, self._saving = self._saving, None
+            saved = saving.result()
+        if saved.best is not None and saved.best is self._best:
+            self._best_is_saved = True
+        return saved.complete
 
     def save_best(self, *, patiently: bool = True) -> bool:
         """Saves the model of the best epoch unless it is on disk; whether it is there now."""
-        if self._unsaved is None or not self._is_leader:
+        self.wait()
+        if self._best is None or self._best_is_saved or not self._is_leader:
             return True
-        model = self._unsaved
-        write = lambda: write_model(self._run.best_model_path, model)  # noqa: E731
-        if not self._guard.attempt("best_model.pth", write, patiently=patiently):
-            return False
-        self._unsaved = None
-        name = self._run.best_model_path.name
-        self._emit(CheckpointSaved(what="best", path=name, epoch=model.epoch, val_accuracy=model.val_accuracy))
-        return True
+        with self._phases.during("checkpoints"):
+            self._best_is_saved = self._write_best(self._best, patiently=patiently)
+        return self._best_is_saved
 
     def save_unfinished(self, validation: Evaluation) -> None:
         """Makes the current weights the best model, as of epoch 0: for a run that is stopped in its first epoch."""
         candidate = BestEpoch(0, validation.accuracy, validation.loss, calibrate(validation))
-        self._unsaved = self._model(weights_of(self._train_state.eval_model), candidate)
+        weights = copy_of(weights_of(self._train_state.eval_model))
+        self._best, self._best_is_saved = self._model(weights, candidate), False
         self.save_best()
 
+    def begin_finished(self, model: ModelCheckpoint) -> None:
+        """Begins to write the finished model, patiently, when the save that is under way is done. See `wait`."""
+        self.wait()
+        self._saving = self._thread.submit(self._write_finished, model)
+
     def best_model(self) -> ModelCheckpoint:
-        """The model of the best epoch, from memory where the disk did not take it."""
-        return self._unsaved or read_model(self._run.best_model_path)
+        """The model of the best epoch, from memory unless it is from an earlier life of the run."""
+        return self._best or read_model(self._run.best_model_path)
+
+    def _begin(self, *, patiently: bool = False) -> None:
+        """Hands a copy of the training's state to the thread."""
+        progress = self._train_state.progress
+        with self._phases.during("checkpoints"):
+            self._saved_at = time.monotonic()
+            self._train_state.train_metrics()
+            if not all_finite(self._train_state.model.state_dict()):
+                batch = f"in epoch {progress.epoch + 1}, by batch {progress.batch}"
+                raise Diverged(f"A weight became NaN or infinite {batch}")
+            if not self._is_leader:
+                return
+            best, state = None if self._best_is_saved else self._best, self._train_state.checkpoint()
+            copied = self._copies.fits(state)
+            if copied:
+                state = self._copies.take(state)
+            self._saving = self._thread.submit(self._write, best, state, self._saved_at, patiently=patiently)
+        if not copied:
+            self.wait()
+
+    def _write(self, best: ModelCheckpoint | None, state: TrainCheckpoint, began: float, *, patiently: bool) -> Saved:
+        """Both files, in the thread; best_model.pth only where there is a model for it."""
+        with self._phases.beside("checkpoints"):
+            if best is not None and not self._write_best(best, patiently=patiently):
+                if patiently:
+                    self._guard.lost.append("last.pth")
+                return Saved(None, complete=False)
+            name, write = self._run.last_path.name, lambda: write_training(self._run.last_path, state)
+            if written := self._guard.attempt(name, write, patiently=patiently):
+                self._emit(CheckpointSaved(what="last", path=name, epoch=state.progress.epoch))
+        self._cost = time.monotonic() - began
+        return Saved(best, complete=written)
+
+    def _write_best(self, model: ModelCheckpoint, *, patiently: bool) -> bool:
+        name = self._run.best_model_path.name
+        if not self._guard.attempt(name, lambda: write_model(self._run.best_model_path, model), patiently=patiently):
+            return False
+        self._emit(CheckpointSaved(what="best", path=name, epoch=model.epoch, val_accuracy=model.val_accuracy))
+        return True
+
+    def _write_finished(self, model: ModelCheckpoint) -> Saved:
+        with self._phases.beside("checkpoints"):
+            name, write = self._run.best_model_path.name, lambda: write_model(self._run.best_model_path, model)
+            return Saved(model, complete=self._guard.attempt(name, write, patiently=True))
 
     def _model(self, weights: dict[str, Tensor], best: BestEpoch) -> ModelCheckpoint:
         return ModelCheckpoint(
@@ -134,4 +230,10 @@ class CheckpointManager:
         )
 
     def _due(self) -> bool:
-        return self._is_leader and time.monotonic() - self._saved_at >= self._cost / OVERHEAD
+        self._collect()
+        waited = time.monotonic() - self._saved_at
+        return self._is_leader and self._saving is None and waited >= self._cost / OVERHEAD
+
+    def _collect(self) -> None:
+        if self._saving is not None and self._saving.done():
+            self.wait()

@@ -48,6 +48,7 @@ class ControlHandler:
         self._logger = logger
         self._control = ControlReader(run.path)
         self._folder = _FolderWatch(run) if isinstance(logger, EventLogger) else None
+        self._locating = threading.Lock()
         self._looked = 0.0
         self._signals: list[int] = []
         self._stopping = False
@@ -73,12 +74,14 @@ class ControlHandler:
             self._wait()
 
     def locate(self) -> None:
-        """Follows the run folder to where it is now.
+        """Follows the run folder to where it is now. Threads that write files call this, too.
 
         Raises:
             RunFolderGone: it was deleted.
         """
-        if self._folder is not None and self._folder.moved():
+        with self._locating:
+            moved = self._folder is not None and self._folder.moved()
+        if moved:
             self._control.folder = self._run.path
             register(self._run)
             self._logger.emit(Warned(message=f"The run folder was moved to {self._run.path}; the run continues there"))

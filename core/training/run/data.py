@@ -21,6 +21,7 @@ from core.training.recipe import Recipe
 from core.training.run.callbacks import Throttle, Timer
 from core.training.run.control import ControlHandler
 from core.training.run.event_logger import Logger
+from core.training.run.phases import PhaseTimer
 from core.training.run.write_guard import WriteGuard
 from core.training.training_set import TrainingSet, training_set
 from core.util.atomic import write_atomic
@@ -55,6 +56,7 @@ def prepare_data(
     logger: Logger,
     control: ControlHandler,
     guard: WriteGuard,
+    phases: PhaseTimer,
     *,
     resuming: bool,
 ) -> TrainData:
@@ -77,6 +79,7 @@ def prepare_data(
     def on_scanned(scan: Scan, split: Split) -> None:
         sources[:] = [f"{scan.labels.source} {scan.labels.digest}".strip()]
         logger.emit(_scanned(scan, split))
+        phases.begin("features")
         timer.start()
 
     def on_features(done: int, total: int, cached: int) -> None:

@@ -4,8 +4,6 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import msgspec
-import numpy as np
-import numpy.typing as npt
 from torch import Tensor, nn
 
 from core.dataset.feature_set import FeatureSet
@@ -15,13 +13,10 @@ from core.models.networks.ensemble_cnn import EnsembleCNN
 from core.models.networks.expert_ensemble import ExpertEnsemble
 from core.models.ood.thresholds import WINDOW_SECONDS, cut, fit_thresholds
 from core.reports.metrics import Assessment, as_text
-from core.reports.plots import plot_confusion, plot_curves
-from core.reports.spectrograms import write_spectrograms
 from core.runs.folder import RunFolder
 from core.runs.journal.events import ArtefactSaved, Event, TestFinished, Warned
 from core.runs.journal.journal import readable
 from core.runs.journal.log_lines import percent
-from core.training.checkpoint import TrainProgress, write_model
 from core.training.evaluation.baseline import Baseline, baseline
 from core.training.evaluation.evaluate import assessment_of
 from core.training.loop.evaluation import Evaluation
@@ -32,17 +27,16 @@ from core.training.recipe import Recipe
 from core.training.run.checkpointing import CheckpointManager
 from core.training.run.control import ControlHandler
 from core.training.run.data import TrainData
+from core.training.run.phases import PhaseTimer
+from core.training.run.pictures import Pictures
 from core.training.run.write_guard import WriteGuard
 from core.util.atomic import write_atomic
 
-MOST_SPECTROGRAMS = 5_000
-"""In a larger collection, as many clips of each genre are drawn as make this number together."""
 THRESHOLD_CLIPS = 300
 """Clips of each part that the out-of-distribution thresholds are fitted to."""
 
 Save = Callable[[ArtefactSaved, Callable[[], object]], None]
 """Writes a file and reports it."""
-Curves = tuple[list[float], list[float]]
 
 
 def final_report(
@@ -51,14 +45,16 @@ def final_report(
     loader: BatchLoader,
     data: TrainData,
     checkpoints: CheckpointManager,
+    pictures: Pictures,
     emit: Callable[[Event], object],
     control: ControlHandler,
     guard: WriteGuard,
+    phases: PhaseTimer,
 ) -> None:
     """Everything that comes after training: thresholds, test, report, plots and spectrograms.
 
-    The train state's weights become the best ones, so its state has to be on disk by now. A file that the disk does not
-    take is reported and left out.
+    The train state's weights become the best ones, so a copy of its state has to be on its way to the disk by now: it
+    is waited for before anything is reported. A file that the disk does not take is reported and left out.
     """
     recipe = train_state.recipe
 
@@ -81,7 +77,7 @@ def final_report(
     best.calibration = {**(best.calibration or {})} | ood_thresholds(
         evaluate(data.valid), best.temperature, data.features, data.train, data.valid
     )
-    guard.attempt(run.best_model_path.name, lambda: write_model(run.best_model_path, best), patiently=True)
+    checkpoints.begin_finished(best)
 
     tested = len(data.test) > 0
     clips = data.test if tested else data.valid
@@ -103,14 +99,16 @@ def final_report(
     to_beat = baseline(data.features, data.train, clips)
     facts["baseline"] = msgspec.to_builtins(to_beat)
     notes = _notes(facts, assessment, to_beat)
+    checkpoints.wait()
+    facts["seconds"] = {phase: round(seconds, 2) for phase, seconds in phases.seconds.items()}
     if tested:
         emit(_test_finished(assessment, best.epoch, notes))
     else:
         emit(Warned(message="The split has no test part: the report is on the validation clips, and too optimistic"))
     _save_report(run, facts, assessment, notes, save)
-    _save_curves(run, f"{recipe.model} on {facts['dataset']}", train_state.progress, save)
-    if recipe.spectrograms:
-        _save_spectrograms(run, data.features, control.check, emit, guard)
+    phases.begin("pictures")
+    title = f"{recipe.model} on {facts['dataset']}"
+    pictures.finish(title, facts["part"], assessment, train_state.progress, control.check)
 
 
 def _notes(facts: dict[str, Any], assessment: Assessment, to_beat: Baseline) -> list[str]:
@@ -139,14 +137,6 @@ def _save_report(run: RunFolder, facts: dict[str, Any], assessment: Assessment, 
     report = readable(as_text(assessment, heading)).encode()
     save(
         ArtefactSaved(path=run.report_text_path.name, what="report"), lambda: write_atomic(run.report_text_path, report)
-    )
-    share = f"{percent(assessment.accuracy)} of {assessment.clips:,} {facts['part']} clips"
-    title = f"{facts['model']} on {facts['dataset']}: {share} recognised"
-    name = "confusion_matrix.png"
-    genres = [readable(genre) for genre in assessment.genres]
-    save(
-        ArtefactSaved(path=f"{run.plots_path.name}/{name}", what="confusion matrix"),
-        lambda: plot_confusion(run.plots_path / name, title, assessment.confusion, genres),
     )
 
 
@@ -191,53 +181,6 @@ def _chosen(experts: dict[str, Any]) -> str:
         f"bandwidth {experts['bandwidth']:.3g}, ridge {experts['ridge']:.2g}; fitted to windows of "
         f"{experts['fit_seconds']:.3g} s, judged on windows of {experts['window_seconds']:.3g} s"
     )
-
-
-def _save_curves(run: RunFolder, title: str, progress: TrainProgress, save: Save) -> None:
-    """Plots/loss_curves.png and accuracy_curves.png; nothing for a run without a whole epoch."""
-    rows = progress.history
-    if not rows:
-        return
-    epochs = [row.epoch for row in rows]
-    best = progress.best.epoch if progress.best else None
-    losses = [row.train_loss for row in rows], [row.val_loss for row in rows]
-    accuracies = [100 * row.train_accuracy for row in rows], [100 * row.val_accuracy for row in rows]
-    for what, axis, (train, valid) in (
-        ("Loss", "Cross-entropy (nats)", losses),
-        ("Accuracy", "Accuracy (%)", accuracies),
-    ):
-        name = f"{what.lower()}_curves.png"
-
-        def draw(name: str = name, what: str = what, axis: str = axis, curves: Curves = (train, valid)) -> None:
-            plot_curves(run.plots_path / name, f"{what}: {title}", axis, epochs, *curves, best)
-
-        save(ArtefactSaved(path=f"{run.plots_path.name}/{name}", what=f"{what.lower()} curves"), draw)
-
-
-def _save_spectrograms(
-    run: RunFolder,
-    features: FeatureSet,
-    between: Callable[[], None],
-    emit: Callable[[Event], object],
-    guard: WriteGuard,
-) -> None:
-    """Spectrograms/<genre>/<clip>.png of every clip; ``between`` is called before each."""
-    most = max(1, MOST_SPECTROGRAMS // len(features.genres))
-    by_genre = [(features.labels.cpu() == label).nonzero()[:, 0].tolist() for label in range(len(features.genres))]
-    drawn = [i for clips in by_genre for i in (clips if len(features) <= MOST_SPECTROGRAMS else clips[:most])]
-    if len(drawn) < len(features):
-        emit(Warned(message=f"Spectrograms of {len(drawn):,} of the {len(features):,} clips are drawn"))
-
-    def pictures() -> Iterator[tuple[str, str, npt.NDArray[np.uint8]]]:
-        for i in drawn:
-            between()
-            yield features.clips[i].genre, features.clips[i].name, features.spectrogram(i).numpy()
-
-    counts: list[int] = []
-    name = run.spectrograms_path.name
-    guard.attempt(name, lambda: counts.append(write_spectrograms(run.spectrograms_path, pictures())), patiently=True)
-    for count in counts:
-        emit(ArtefactSaved(path=name, what="spectrograms", count=count))
 
 
 def ood_thresholds(

@@ -18,6 +18,9 @@ from core.training.run.cuda_warmup import WarmUp
 from core.training.run.data import TrainData, prepare_data
 from core.training.run.device_monitor import DeviceMonitor
 from core.training.run.event_logger import Logger, run_started
+from core.training.run.final_report import final_report
+from core.training.run.phases import PhaseTimer
+from core.training.run.pictures import Pictures
 from core.training.run.write_guard import WriteGuard
 from core.util.device import device_name
 from core.util.errors import UserError
@@ -31,13 +34,20 @@ class Run:
     """
 
     def __init__(
-        self, run: RunFolder, recipe: Recipe, logger: Logger, control: ControlHandler, guard: WriteGuard
+        self,
+        run: RunFolder,
+        recipe: Recipe,
+        logger: Logger,
+        control: ControlHandler,
+        guard: WriteGuard,
+        phases: PhaseTimer,
     ) -> None:
         self.run = run
         self.recipe = recipe
         self.logger = logger
         self.control = control
         self.guard = guard
+        self.phases = phases
         self.group, self.device = init_process_group(recipe.device)
         self.saved = read_training(run.last_path) if run.last_path.exists() else None
 
@@ -56,31 +66,45 @@ class Run:
             self.logger.emit(run_started(self.recipe, str(self.device), device_name(self.device), resumed_from))
         with DeviceMonitor(self.device, self.logger.emit, idle=lambda: self.control.paused):
             warm_up = WarmUp(self.recipe, self.device)
+            self.phases.begin("scan")
             try:
                 with self.group.leader_first():  # its split and features are there for the others
                     resuming = self.saved is not None or not self.group.info.is_leader
-                    data = prepare_data(
-                        self.run, self.recipe, self.device, self.logger, self.control, self.guard, resuming=resuming
-                    ).on(self.device)
+                    stored = prepare_data(
+                        self.run,
+                        self.recipe,
+                        self.device,
+                        self.logger,
+                        self.control,
+                        self.guard,
+                        self.phases,
+                        resuming=resuming,
+                    )
             except StopRequested:
                 return RunStopped(seconds=self.logger.seconds, message="before training began: there is no model")
             finally:
                 warm_up.wait()  # also before the process ends, and before free memory is measured
+            data = stored.on(self.device)
+            self.phases.begin("adapting")
             loader = BatchLoader(data.features, self.recipe.input_frames, self.device)
             train_state = self._init_train_state(loader, data)
-            checkpoints = CheckpointManager(
-                self.run, train_state, data.features.genres, data.training_set, self.logger.emit, self.guard
-            )
-            stopped = self._train(train_state, loader, data, checkpoints)
-            self.group.destroy()
-            if self.group.info.is_leader:
-                self.control.finishing = True
-                # matplotlib and scikit-learn come with it, which training does not need.
-                from core.training.run.final_report import final_report
-
-                final_report(
-                    self.run, train_state, loader, data, checkpoints, self.logger.emit, self.control, self.guard
-                )
+            emit, guard, phases = self.logger.emit, self.guard, self.phases
+            with (
+                CheckpointManager(
+                    self.run, train_state, data.features.genres, data.training_set, emit, guard, phases
+                ) as checkpoints,
+                Pictures(
+                    self.run, stored.features, emit, guard, phases, spectrograms=self.recipe.spectrograms
+                ) as pictures,
+            ):
+                stopped = self._train(train_state, loader, data, checkpoints, pictures)
+                self.group.destroy()
+                if self.group.info.is_leader:
+                    self.control.finishing = True
+                    self.phases.begin("report")
+                    final_report(
+                        self.run, train_state, loader, data, checkpoints, pictures, emit, self.control, guard, phases
+                    )
         return self._ending(train_state, stopped)
 
     def _init_train_state(self, loader: BatchLoader, data: TrainData) -> TrainState:
@@ -111,10 +135,16 @@ class Run:
             raise UserError(f"{self.run.last_path} does not fit this run's recipe and dataset: {reason}") from error
 
     def _train(
-        self, train_state: TrainState, loader: BatchLoader, data: TrainData, checkpoints: CheckpointManager
+        self,
+        train_state: TrainState,
+        loader: BatchLoader,
+        data: TrainData,
+        checkpoints: CheckpointManager,
+        pictures: Pictures,
     ) -> bool:
-        """Trains and saves; whether a stop was requested."""
-        callbacks = TrainerCallbacks(self.logger.emit, self.control, checkpoints)
+        """Trains and begins the last save; whether a stop was requested."""
+        self.phases.begin("epochs")
+        callbacks = TrainerCallbacks(self.logger.emit, self.control, checkpoints, pictures)
         stopped = False
         try:
             weights = sampling_weights(data.features.clips, data.train, self.recipe.balance)
@@ -124,7 +154,7 @@ class Run:
         except Diverged as error:
             checkpoints.save_best()
             raise Diverged(f"{error}. {_kept(train_state)}; a lower learning rate may help.") from None
-        checkpoints.save(patiently=True)
+        checkpoints.begin_last()
         if train_state.progress.best is None:
             validation = evaluate_model(
                 train_state.eval_model,
@@ -139,11 +169,13 @@ class Run:
 
     def _ending(self, train_state: TrainState, stopped: bool) -> Event:
         progress, seconds = train_state.progress, self.logger.seconds
+        phases, background = _rounded(self.phases.seconds), _rounded(self.phases.background)
         if stopped or progress.best is None:
             epochs = f"{progress.epoch} of {progress.epochs} epoch{'' if progress.epochs == 1 else 's'}"
             batches = f" and {progress.batch} batch{'' if progress.batch == 1 else 'es'}" if progress.batch else ""
             done = f"{epochs}{batches} done"
-            return RunStopped(seconds=seconds, message=f"{done}; the model is kept, and resume continues from here")
+            message = f"{done}; the model is kept, and resume continues from here"
+            return RunStopped(seconds=seconds, message=message, phases=phases, background=background)
         early = lost = ""
         if progress.epoch < progress.epochs:
             early = f"Validation has not improved for {self.recipe.patience} epochs."
@@ -154,7 +186,13 @@ class Run:
             best_epoch=progress.best.epoch,
             best_val_accuracy=progress.best.val_accuracy,
             message=" ".join(part for part in (early, lost) if part),
+            phases=phases,
+            background=background,
         )
+
+
+def _rounded(seconds: dict[str, float]) -> dict[str, float]:
+    return {phase: round(value, 3) for phase, value in seconds.items()}
 
 
 def _kept(train_state: TrainState) -> str:

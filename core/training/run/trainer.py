@@ -7,6 +7,7 @@ import os
 import re
 import shutil
 import signal
+import time
 import traceback
 from contextlib import ExitStack
 from pathlib import Path
@@ -26,6 +27,7 @@ from core.training.recipe import Recipe, from_dict, to_dict
 from core.training.run.control import ControlHandler
 from core.training.run.device_use import DeviceUse
 from core.training.run.event_logger import EventLogger, Logger, NullLogger, OnEvent, run_started
+from core.training.run.phases import PhaseTimer
 from core.training.run.write_guard import WriteGuard
 from core.util.device import is_surely_cpu, processor_name
 from core.util.errors import UserError
@@ -150,12 +152,14 @@ def _train(
     Args:
         devices: what rank 0 takes for all ranks; None on the others, as is ``lock``.
     """
+    phases = PhaseTimer(lambda: time.monotonic() - control.paused_seconds)
     guard = WriteGuard(run, logger.emit, control.locate)
     recipe = _recipe(run, guard)
     control.epochs = recipe.epochs
     if devices is not None:
         try:
-            devices.take(recipe, logger, control)
+            with phases.during("queue"):
+                devices.take(recipe, logger, control)
         except StopRequested:
             resumable = "; resume continues from the last checkpoint" if run.last_path.exists() else ""
             return RunStopped(seconds=logger.seconds, message=f"cancelled while it was queued{resumable}")
@@ -166,7 +170,7 @@ def _train(
         logger.emit(run_started(recipe, "cpu", processor_name()))
     from core.training.run.run import Run  # imports torch
 
-    return Run(run, recipe, logger, control, guard).train(announced=announced)
+    return Run(run, recipe, logger, control, guard, phases).train(announced=announced)
 
 
 def _recipe(run: RunFolder, guard: WriteGuard) -> Recipe:

@@ -10,6 +10,7 @@ from core.runs.journal import events as ev
 from core.runs.journal.journal import JournalReader
 from core.training.checkpoint import TrainCheckpoint, write_training
 from core.training.errors import EndedAtOnce
+from core.training.recipe import OptimiserSettings
 from core.training.run import checkpointing as checkpoints
 from core.training.run.device_monitor import DeviceMonitor
 from core.training.run.event_logger import EventLogger
@@ -58,6 +59,66 @@ def test_a_full_disk_costs_a_checkpoint_and_not_the_run(
     assert isinstance(lives.train(run), ev.RunFinished)
     assert "No space left" in lives.of_kind(run, ev.Warned)[0].message
     assert lives.load(run.last_path)["place"]["epoch"] == 3
+
+
+def test_training_continues_while_a_checkpoint_is_written(
+    collection: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The first write lasts until the third epoch; what it writes is the state after the first."""
+    once = lives.new_run(tmp_path, collection, epochs=1, optimiser=OptimiserSettings())
+    lives.train(once)
+    third, written = threading.Event(), tmp_path / "written.pth"
+
+    def slow(path: Path, state: TrainCheckpoint) -> None:
+        if not written.exists():
+            assert third.wait(60)
+            write_training(written, state)
+        write_training(path, state)
+
+    def on_event(event: ev.Event) -> None:
+        if isinstance(event, ev.EpochFinished) and event.epoch == 3:
+            third.set()
+
+    monkeypatch.setattr(checkpoints, "OVERHEAD", 1e9)
+    monkeypatch.setattr(checkpoints, "write_training", slow)
+    run = lives.new_run(tmp_path, collection, epochs=4, optimiser=OptimiserSettings())
+    assert isinstance(lives.train(run, on_event), ev.RunFinished)
+    saved = lives.load(written)
+    assert saved["place"]["epoch"] == 1 and len(saved["place"]["history"]) == 1
+    lives.assert_same(saved["weights"], lives.load(once.last_path)["weights"])
+    lives.assert_same(saved["optimiser"]["state"], lives.load(once.last_path)["optimiser"]["state"])
+    assert lives.load(run.last_path)["place"]["epoch"] == 4
+
+
+def test_an_error_in_the_thread_ends_the_run(collection: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(path: Path, state: TrainCheckpoint) -> None:
+        raise ZeroDivisionError("by the test")
+
+    monkeypatch.setattr(checkpoints, "OVERHEAD", 1e9)
+    monkeypatch.setattr(checkpoints, "write_training", broken)
+    run = lives.new_run(tmp_path, collection, epochs=50)
+    ending = lives.train(run)
+    assert isinstance(ending, ev.RunFailed) and ending.error == "ZeroDivisionError: by the test"
+    assert "write_training" in ending.traceback
+    assert len(lives.of_kind(run, ev.EpochFinished)) < 50
+    assert run.best_model_path.exists() and not list(run.path.glob(".*"))
+
+
+def test_without_memory_for_a_copy_training_waits(
+    collection: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = lives.new_run(tmp_path, collection)
+    lives.train(whole)
+    monkeypatch.setattr("core.training.run.host_copy.LARGEST_SHARE", 0.0)
+    monkeypatch.setattr(checkpoints, "OVERHEAD", 1e9)
+    run = lives.new_run(tmp_path, collection)
+    lives.train(run)
+    lives.assert_same_training(whole, run)
+    events = lives.events(run)
+    for event in events:
+        if isinstance(event, ev.EpochStarted) and event.epoch > 1:
+            before = [one for one in events if isinstance(one, ev.CheckpointSaved) and one.seq < event.seq]
+            assert before[-1].what == "last" and before[-1].epoch == event.epoch - 1
 
 
 def test_an_interrupt_waits_for_the_event_that_is_being_written(collection: Path, tmp_path: Path) -> None:

@@ -55,11 +55,11 @@ def test_every_write_fails_once(
     run = lives.new_run(tmp_path, collection, spectrograms=True)
     with monkeypatch.context() as patch:
         patch.setattr("core.training.run.checkpointing.OVERHEAD", 1e9)  # saves after every epoch
-        for target in ("os.write", "pathlib.Path.replace", "core.training.run.final_report.write_spectrograms"):
+        for target in ("os.write", "pathlib.Path.replace", "core.reports.spectrograms.write_spectrograms"):
             module, _, name = target.rpartition(".")
             owner: Any = {"os": os, "pathlib.Path": Path}.get(module)
             if owner is None:
-                from core.training.run import final_report as owner
+                from core.reports import spectrograms as owner
             patch.setattr(owner, name, failing_first(getattr(owner, name), target))
         ending = lives.train(run)
     assert isinstance(ending, ev.RunFinished) and ending.message == ""

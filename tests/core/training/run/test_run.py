@@ -41,9 +41,11 @@ def test_events_come_in_the_order_of_the_story(finished: RunFolder) -> None:
         ev.EpochStarted,
         ev.BatchProgress,
     ]
-    story += [ev.EpochFinished, ev.TestFinished, ev.ArtefactSaved, ev.RunFinished]
+    story += [ev.EpochFinished, ev.TestFinished, ev.RunFinished]
     firsts = [kinds.index(kind) for kind in story]
     assert firsts == sorted(firsts) and kinds[0] is ev.RunStarted and kinds[-1] is ev.RunFinished
+    reports = [event.seq for event in events if isinstance(event, ev.ArtefactSaved) and event.what == "report"]
+    assert len(reports) == 2 and min(reports) > kinds.index(ev.TestFinished)
     scanned = lives.of_kind(finished, ev.DatasetScanned)[0]
     assert scanned.clips == dict.fromkeys(GENRES, CLIPS) and scanned.parts == {"train": 24, "valid": 3, "test": 3}
 
@@ -59,6 +61,29 @@ def test_each_epoch_tells_everything(finished: RunFolder) -> None:
     assert (saved["epoch"], saved["val_accuracy"]) == (best.epoch, best.val_accuracy)
     assert saved["genres"] == sorted(GENRES) and saved["front_end"]["n_mels"] == 32
     assert saved["calibration"]["temperature"] > 0 and "ece_valid" in saved["calibration"]
+
+
+def test_the_end_tells_how_long_each_phase_took(finished: RunFolder) -> None:
+    ending = lives.events(finished)[-1]
+    assert isinstance(ending, ev.RunFinished) and ending.elapsed is not None
+    assert list(ending.phases) == [
+        "start",
+        "queue",
+        "scan",
+        "features",
+        "adapting",
+        "epochs",
+        "checkpoints",
+        "report",
+        "pictures",
+    ]
+    assert sum(ending.phases.values()) == pytest.approx(ending.elapsed, abs=0.3)
+    epochs = lives.of_kind(finished, ev.EpochFinished)
+    assert ending.phases["epochs"] >= sum(epoch.train_seconds + epoch.val_seconds for epoch in epochs)
+    assert ending.background["checkpoints"] > 0 and ending.background["pictures"] > 0
+    report = json.loads(finished.report_json_path.read_text())
+    assert report["seconds"]["epochs"] == pytest.approx(ending.phases["epochs"], abs=0.01)
+    assert "in the background: checkpoints" in finished.training_log_path.read_text()
 
 
 def test_it_learns(finished: RunFolder) -> None:
@@ -146,6 +171,23 @@ def test_an_unforeseen_error_is_told_with_its_traceback(
     assert ending.error == "ZeroDivisionError: by the test"
     assert "Traceback" in ending.traceback and "train_model" in ending.traceback
     assert "Traceback" in run.training_log_path.read_text()
+
+
+@pytest.mark.parametrize("picture", ["plots.plot_confusion", "spectrograms.write_spectrograms"])
+def test_a_picture_that_cannot_be_drawn_is_a_warning(
+    collection: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, picture: str
+) -> None:
+    def broken(*args: object) -> None:
+        raise ZeroDivisionError("by the test")
+
+    monkeypatch.setattr(f"core.reports.{picture}", broken)
+    run = lives.new_run(tmp_path, collection, epochs=1, spectrograms=True)
+    assert isinstance(lives.train(run), ev.RunFinished)
+    assert any("ZeroDivisionError: by the test" in event.message for event in lives.of_kind(run, ev.Warned))
+    drawn = {path.name for path in run.plots_path.iterdir()} | {path.name for path in run.spectrograms_path.glob("*")}
+    assert {"loss_curves.png", "accuracy_curves.png"} <= drawn
+    assert ("confusion_matrix.png" in drawn) == ("confusion" not in picture)
+    assert {"hum", "tone", "whistle"}.isdisjoint(drawn) == ("spectrograms" in picture)
 
 
 def test_a_run_that_is_running_is_left_alone(collection: Path, tmp_path: Path) -> None:
