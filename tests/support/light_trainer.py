@@ -19,7 +19,9 @@ from core.training.run.trainer import has_ended
 
 
 class LightRun:
-    def __init__(self, run: RunFolder, recipe: Recipe, logger: Logger, control: ControlHandler, guard: object) -> None:
+    def __init__(
+        self, run: RunFolder, recipe: Recipe, logger: Logger, control: ControlHandler, guard: object, phases: object
+    ) -> None:
         self.run, self.recipe, self.logger, self.control = run, recipe, logger, control
 
     def train(self, *, announced: bool) -> Event:
