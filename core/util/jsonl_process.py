@@ -75,7 +75,7 @@ def claim_stdout() -> int:
 
 
 class JsonlProcess(Generic[Request, Message]):
-    """The parent's end. Starts the worker with the first request, and again after a crash."""
+    """The parent's end. Starts the worker with the first request at the latest, and again after a crash."""
 
     def __init__(
         self,
@@ -103,6 +103,13 @@ class JsonlProcess(Generic[Request, Message]):
         self._current: Request | None = None
         self._process: subprocess.Popen[bytes] | None = None
         self._closed = False
+
+    def start(self) -> None:
+        """Starts the worker before the first request, so that it loads its libraries meanwhile."""
+        with self._lock:
+            if self._process is None and not self._closed:
+                self._process = start_worker(self._module, self._arguments)
+                threading.Thread(target=self._read, args=[self._process], daemon=True).start()
 
     def ask(self, request: Request, *, first: bool = False) -> None:
         """Queues a request, at the front if ``first``. Never waits."""
@@ -140,10 +147,8 @@ class JsonlProcess(Generic[Request, Message]):
         if self._closed or self._current is not None or not self._waiting:
             return
         self._current = self._waiting.popleft()
-        if self._process is None:
-            self._process = start_worker(self._module, self._arguments)
-            threading.Thread(target=self._read, args=[self._process], daemon=True).start()
-        assert self._process.stdin is not None
+        self.start()
+        assert self._process is not None and self._process.stdin is not None
         with suppress(OSError):  # it has died, and the reading thread reports that
             self._process.stdin.write(msgspec.json.encode(self._current) + b"\n")
 

@@ -1,9 +1,12 @@
 """Process-wide settings of a trainer, which a library must not touch. Call them before torch is imported."""
 
 import ctypes
+import gc
 import os
 import signal
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from core.util.parallel import affinity, cores
 
@@ -39,3 +42,14 @@ def tune_process() -> None:
         if mallopt is not None:  # another libc has none
             mallopt(M_MMAP_THRESHOLD, 1 << 30)
             mallopt(M_TRIM_THRESHOLD, (1 << 31) - 1)
+
+
+@contextmanager
+def without_collecting() -> Iterator[None]:
+    """Pauses the garbage collector during imports, which create a million objects: saves a sixth of torch's time."""
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.freeze()
+        gc.enable()

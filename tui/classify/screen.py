@@ -94,6 +94,7 @@ class ClassifyScreen(PaneScreen):
     def __init__(self) -> None:
         super().__init__()
         self._process = classifier_process(lambda answer, request: self.post_message(self.Answered(answer, request)))
+        self._process.start()  # it loads its libraries while the screen is drawn
         self._sounds = Sounds(self._process)
         self._model: Path | None = None
         self._picked: Path | None = None

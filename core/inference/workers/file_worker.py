@@ -13,7 +13,7 @@ from core.audio.errors import AudioError
 from core.inference.types import Prediction
 from core.util.errors import UserError
 from core.util.jsonl_process import WorkerChannel, path_from_json
-from core.util.process import tune_process
+from core.util.process import tune_process, without_collecting
 
 
 class Load(msgspec.Struct, frozen=True, tag_field="kind", tag="load"):
@@ -65,7 +65,7 @@ Answer = Loaded | Classified | Playing
 
 
 class FileWorker:
-    """Loads the libraries on first use."""
+    """Loads models, and libraries that only some requests need, on first use."""
 
     def __init__(self) -> None:
         self._classifier: Any = None
@@ -126,7 +126,10 @@ class FileWorker:
 
 def main() -> int:
     tune_process()
-    WorkerChannel().serve(Request, FileWorker().answer)
+    channel = WorkerChannel()
+    with without_collecting():
+        import core.inference.classifier  # noqa: F401 - while nobody waits for it yet
+    channel.serve(Request, FileWorker().answer)
     return 0
 
 

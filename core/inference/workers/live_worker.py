@@ -19,7 +19,7 @@ from core.audio.live.source import Source
 from core.inference.live.events import Level, LivePrediction, SourceChanged
 from core.util.errors import UserError
 from core.util.jsonl_process import WorkerChannel
-from core.util.process import tune_process
+from core.util.process import tune_process, without_collecting
 
 
 class FindDevices(msgspec.Struct, tag_field="kind", tag="find_devices"):
@@ -187,7 +187,8 @@ class LiveWorker:
 
     def _load(self, model: str, compute: str) -> Any:
         if self._model != (model, compute):
-            from core.inference.classifier import Classifier
+            with without_collecting():
+                from core.inference.classifier import Classifier
 
             self._classifier = Classifier.load(Path(model), compute)
             self._model = (model, compute)

@@ -82,6 +82,16 @@ def talk() -> Iterator[Conversation]:
     conversation.process.close()
 
 
+def test_a_worker_that_was_started_before_answers_the_first_request(talk: Conversation) -> None:
+    talk.process.start()
+    started = talk.process._process
+    talk.process.start()
+    assert started is not None
+    talk.ask(Add(1, 2))
+    assert talk.next() == (Sum(3), Add(1, 2))
+    assert talk.process._process is started
+
+
 def test_requests_are_answered_in_order_with_their_request(talk: Conversation) -> None:
     requests = [Add(n, 1) for n in range(5)]
     talk.ask(*requests)

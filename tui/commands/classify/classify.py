@@ -12,7 +12,7 @@ import msgspec
 from core.util.archive.path import as_path
 from core.util.errors import UserError
 from tui.commands.classify.shards import add_shard_options, classify_in_processes, print_comparisons, share
-from tui.commands.common import Progress, add_device_option, add_runs_option, runs_dir, without_collecting
+from tui.commands.common import Progress, add_device_option, add_runs_option, runs_dir
 from tui.commands.exit_codes import DONE, FAILED, UsageError
 from tui.commands.label_options import add_label_options, named_labels
 from tui.shell.printing import print_note, print_notes
@@ -90,7 +90,7 @@ def run(args: argparse.Namespace) -> int:
     from core.inference.batch.find_files import find_files
     from core.inference.find_model import resolve_model
     from core.util.parallel import cores
-    from core.util.process import tune_process
+    from core.util.process import tune_process, without_collecting
 
     tune_process()
     labels = _labels(args)
