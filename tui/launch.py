@@ -7,7 +7,8 @@ from pathlib import Path
 import msgspec
 from rich.console import Console
 
-from core.runs.directory import find, list_runs
+from core.runs.directory import elsewhere, find, list_runs, newest_first
+from core.runs.registry import live_runs
 from core.util.errors import UserError
 from tui.app import GenreApp
 from tui.shell.printing import print_line, print_note
@@ -58,14 +59,13 @@ def run_app(runs_dir: Path, attach: str | None = None, *, ascii: bool = False, t
 
 
 def goodbye(runs_dir: Path) -> list[str]:
-    """A line for each run that is still training, with the command that attaches to it."""
+    """A line for each run that is still training, here or in another folder, with the command that attaches to it."""
     place = [] if runs_dir == default_runs_dir() else ["--runs", str(runs_dir)]
     try:
-        runs = list_runs(runs_dir)
+        here = [run for run in list_runs(runs_dir) if run.is_alive()]
     except UserError:
-        return []
-    return [
-        f"Training continues: {run.name} ({shlex.join(['genre-tui', *place, 'attach', run.name])})"
-        for run in runs
-        if run.is_alive()
-    ]
+        here = []
+    others = newest_first(elsewhere(live_runs(), runs_dir))
+    commands = [(run.name, ["genre-tui", *place, "attach", run.name]) for run in here]
+    commands += [(run.name, ["genre-tui", "attach", str(run.path)]) for run in others]
+    return [f"Training continues: {name} ({shlex.join(command)})" for name, command in commands]

@@ -137,7 +137,8 @@ def find(runs_dir: Path, key: str | Path | None = None) -> RunFolder:
     """The run that ``key`` names: a folder, a name, or a unique beginning of one.
 
     Runs of ``runs_dir`` come first, then the registered ones of other folders; of several that are called the same, a
-    single live one is meant. Without a key it is the newest run of the folder and of all live ones.
+    single live one is meant. Without a key it is the newest run of the folder and of all live ones; where there is none,
+    the newest of the registered runs.
 
     Raises:
         UserError: there is none, or the key fits several.
@@ -145,8 +146,9 @@ def find(runs_dir: Path, key: str | Path | None = None) -> RunFolder:
     runs_dir = Path(runs_dir)
     if key is None:
         runs = newest_first([*scan_runs(runs_dir), *elsewhere(registry.live_runs(), runs_dir)])
+        runs = runs or newest_first(registry.registered())
         if not runs:
-            raise UserError(f"there are no runs in {runs_dir}; start one with: genre-tui train FOLDER")
+            raise UserError(f"there are no runs in {runs_dir.absolute()}; start one with: genre-tui train FOLDER")
         return runs[0]
     text = str(key)
     for path in (Path(text), runs_dir / text):

@@ -7,7 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from core.runs.folder import RunFolder
 from core.runs.lock import RunLock
+from core.runs.registry import register
 from tests.support import example_run as made_up_run
 from tests.support.paths import ROOT
 from tests.support.pilot import text, until, until_gone, until_shown
@@ -171,6 +173,14 @@ def test_leaving_names_what_goes_on(runs: Path, monkeypatch: pytest.MonkeyPatch)
         assert goodbye(runs) == [f"Training continues: first (genre-tui --runs {runs} attach first)"]
         monkeypatch.setenv("GENRE_TUI_RUNS", str(runs))
         assert goodbye(runs) == ["Training continues: first (genre-tui attach first)"]
+
+
+def test_leaving_names_live_runs_of_other_folders(runs: Path, tmp_path: Path) -> None:
+    run = RunFolder(runs / "first")
+    register(run)
+    with RunLock(run.lock_path):
+        assert goodbye(tmp_path / "none") == [f"Training continues: first (genre-tui attach {run.path})"]
+    assert goodbye(tmp_path / "none") == []
 
 
 async def test_at_20_by_5_nothing_fails(runs: Path) -> None:

@@ -45,7 +45,8 @@ def genre_bars(state: RunState, width: int, *, pairs: bool = True) -> list[Conte
         missing = "Available after the first validation." if seen is None else "The journal has no results per genre."
         return [Content.styled(missing, "$text-muted")]
     names = min(widest(state.genres), max(8, width // 3))
-    bar_width = max(4, min(50, width - names - 18))
+    counts = widest(f"{sum(row):>3}/{sum(row)}" for row in seen.confusion)
+    bar_width = max(4, width - names - len("  100% ") - counts)
     lines = []
     for index, (genre, accuracy) in enumerate(zip(state.genres, seen.genre_accuracy, strict=False)):
         row = seen.confusion[index] if index < len(seen.confusion) else []

@@ -18,9 +18,14 @@ from tui.widgets.row_list import RowList
 class ColumnList(RowList):
     has_cursor = True
 
-    def __init__(self, chosen: Iterable[str]) -> None:
+    def __init__(self, chosen: Iterable[str], in_view: Callable[[], set[str]]) -> None:
+        """
+        Args:
+            in_view: the keys of the columns for which the list of runs has room.
+        """
         super().__init__()
         self.chosen = set(chosen)
+        self._in_view = in_view
         self.columns = list(COLUMNS.values())
 
     def on_mount(self) -> None:
@@ -37,7 +42,10 @@ class ColumnList(RowList):
         column = self.columns[index]
         names = widest(other.title for other in self.columns)
         mark = ("✓ ", "$good") if column.key in self.chosen else "  "
-        return Content.assemble(mark, padded(column.title, names + 2), (column.about, "$text-muted"))
+        about = Content.styled(column.about, "$text-muted")
+        if column.key in self.chosen and column.key not in self._in_view():
+            about += Content.styled(f"{'  ' if column.about else ''}no room now", "$warn")
+        return Content.assemble(mark, padded(column.title, names + 2)) + about
 
 
 class ColumnPicker(ModalScreen[None]):
@@ -49,13 +57,16 @@ class ColumnPicker(ModalScreen[None]):
         Binding("escape,q,C", "dismiss", "close"),
     ]
 
-    def __init__(self, chosen: Iterable[str], change: Callable[[tuple[str, ...]], None]) -> None:
+    def __init__(
+        self, chosen: Iterable[str], change: Callable[[tuple[str, ...]], None], in_view: Callable[[], set[str]]
+    ) -> None:
         """
         Args:
             change: takes the chosen columns after each change.
+            in_view: the keys of the columns for which the list of runs has room.
         """
         super().__init__()
-        self._list = ColumnList(chosen)
+        self._list = ColumnList(chosen, in_view)
         self._change = change
 
     def compose(self) -> ComposeResult:
@@ -68,5 +79,5 @@ class ColumnPicker(ModalScreen[None]):
         key = self._list.columns[self._list.cursor].key
         if key != "name":  # without names the rows could not be told apart
             self._list.chosen ^= {key}
-            self._list.rows_changed()
             self._change(tuple(column for column in COLUMNS if column in self._list.chosen))
+            self._list.rows_changed()

@@ -4,6 +4,7 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
+from rich.cells import cell_len
 from textual import on, work
 from textual.app import ComposeResult
 from textual.containers import Container, Vertical
@@ -46,7 +47,8 @@ def detail_lines(state: RunState, run: Summary, base: Sequence[str], width: int,
         base: how the run compares to the baseline; empty where there is nothing to compare.
         rows: rows of the pane; the log fills what is left of them, and has a few lines at least.
     """
-    facts = [("recipe", changed_from_preset(state)), *(("vs baseline", line) for line in base)]
+    recipe = joined(changed_from_preset(state), max(10, width - LABEL))
+    facts = [("recipe", recipe), *(("vs baseline", line) for line in base)]
     facts += [("tags", " ".join(run.tags)), ("note", run.note), ("device", state.device_name or state.device)]
     if state.status == "failed":
         facts.insert(0, ("failed", state.end_message))
@@ -60,10 +62,34 @@ def detail_lines(state: RunState, run: Summary, base: Sequence[str], width: int,
         title = f"validation, epoch {state.validation.epoch}"
         lines += [Content(""), Content.styled(title, "$text-muted"), *_genre_columns(state, width)]
     if state.log:
-        newest = state.log[-max(LOG_LINES, rows - len(lines) - 4) :]
+        room = max(LOG_LINES, rows - len(lines) - 4)
         lines += [Content(""), Content.styled("log", "$text-muted")]
-        lines += [Content(line.text).truncate(width, ellipsis=True) for line in newest]
+        newest: list[Content] = []
+        for line in reversed(state.log[-room:]):
+            pieces = hanging(Content(line.text), width)
+            if len(newest) + len(pieces) > room:
+                break
+            newest[:0] = pieces
+        lines += newest
     return lines
+
+
+def joined(parts: Sequence[str], width: int) -> str:
+    """The parts with commas between them, in lines that end only between two parts."""
+    lines = list(parts[:1])
+    for part in parts[1:]:
+        if cell_len(longer := f"{lines[-1]}, {part}") < width:
+            lines[-1] = longer
+        else:
+            lines[-1] += ","
+            lines.append(part)
+    return "\n".join(lines)
+
+
+def hanging(text: Content, width: int) -> list[Content]:
+    """The text in lines of at most ``width`` cells, all but the first indented."""
+    first, *others = text.wrap(max(10, width - 2))
+    return [first, *("  " + other for other in others)]
 
 
 def _genre_columns(state: RunState, width: int) -> list[Content]:
@@ -79,15 +105,15 @@ def _genre_columns(state: RunState, width: int) -> list[Content]:
     ]
 
 
-def changed_from_preset(state: RunState) -> str:
-    """``quick with epochs 20 → 60, optimiser.learning_rate 0.003 → 0.001``"""
+def changed_from_preset(state: RunState) -> list[str]:
+    """``quick with epochs 20 → 60``, ``optimiser.learning_rate 0.003 → 0.001``"""
     recipe = flat(state.recipe)
     name = str(recipe.get("preset") or "")
     if name not in PRESETS:
-        return ""
+        return []
     base = flat(to_dict(preset(name, "")))
     changed = [f"{field} {before} → {now}" for field, before, now in changes(recipe, base) if field not in NOT_CHANGES]
-    return f"{name} with {', '.join(changed)}" if changed else f"{name}, unchanged"
+    return [f"{name} with {changed[0]}", *changed[1:]] if changed else [name, "unchanged"]
 
 
 class Facts(LinesView):

@@ -202,8 +202,8 @@ class RunsScreen(RunCommands):
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         if action == "demo":
             return not self.rows  # in the list, the same key goes to the first row
-        if action in {"filter", "compare", "sort", "reverse"} and self.is_mounted:
-            return bool(self.rows) or None
+        if action in {"filter", "mark", "compare", "sort", "reverse", "columns", "seeds"} and self.is_mounted:
+            return bool(self.rows)
         return super().check_action(action, parameters)
 
     # The rows
@@ -257,6 +257,7 @@ class RunsScreen(RunCommands):
         states = {state: sum(row.state == state for row in self.rows) for state in ("running", "paused", "queued")}
         counts = [str(len(self.rows)) if matching == len(self.rows) else f"{matching} of {len(self.rows)}"]
         counts += [f"{number} {state}" for state, number in states.items() if number]
+        counts += ["seeds of a recipe together"] if self.view.grouped else []
         names = ("filter", "columns", "seeds", "compare")
         keys = [(key_of(self, f"runs.{name}"), name) for name in names]
         frame(
@@ -298,12 +299,15 @@ class RunsScreen(RunCommands):
     def action_columns(self) -> None:
         from tui.runs.column_picker import ColumnPicker
 
-        self.app.push_screen(ColumnPicker(self.view.columns, self._choose_columns))
+        self.app.push_screen(ColumnPicker(self.view.columns, self._choose_columns, self._columns_in_view))
 
     def _choose_columns(self, columns: tuple[str, ...]) -> None:
         self.table.chosen = columns
         self._keep(columns=columns)
         self.show_rows()
+
+    def _columns_in_view(self) -> set[str]:
+        return {placed.column.key for placed in self.table.columns}
 
     def action_seeds(self) -> None:
         self._keep(grouped=not self.view.grouped)

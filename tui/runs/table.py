@@ -85,6 +85,10 @@ class RunTable(RowList):
     def columns(self) -> list[PlacedColumn]:
         return layout(self.row_width - 2, self.chosen, self._widest, self.sorted_by)
 
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """Without rows its keys are free for the screen, whose ``g`` creates demo data."""
+        return bool(self.rows)
+
     def follows(self) -> bool:
         """Never: the cursor stays on its run, wherever the order puts it."""
         return False

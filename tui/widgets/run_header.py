@@ -55,11 +55,11 @@ def run_header(state: RunState, now: float, width: int, *, short: bool = False) 
 
     Args:
         now: the viewer's ``time.monotonic``.
-        short: return one line that starts with the status.
+        short: leave out name and device; start with the status.
     """
     facts = _facts(state, now)
     if short:
-        return [POINT.join(facts).truncate(width, ellipsis=True)]
+        return _wrapped(facts, width)
     lines = _wrapped([*_name(state, width), *facts], width)
     room = width - lines[-1].cell_length - 3
     if state.status in ("paused", "queued"):

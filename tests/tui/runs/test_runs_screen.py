@@ -92,6 +92,18 @@ async def test_a_place_without_runs_says_what_to_do(tmp_path: Path) -> None:
         await until_shown(pilot, "Delete first?")
 
 
+async def test_without_runs_the_first_steps_have_their_keys_after_a_look_elsewhere(tmp_path: Path) -> None:
+    async with GenreApp(tmp_path / "none").run_test(notifications=True, size=SIZE) as pilot:
+        await until_shown(pilot, "What to do next")
+        await pilot.press("4")
+        await until_shown(pilot, "[4 Listen]")
+        await pilot.press("1")
+        await until_shown(pilot, "g demo data")
+        assert "watch  " not in text(pilot).splitlines()[-1]
+        await pilot.press("tab", "g")
+        await until_shown(pilot, "Create a demo dataset")
+
+
 async def test_the_last_run_goes_and_another_comes(tmp_path: Path) -> None:
     made_up_run.write_run(tmp_path / "runs" / "only", made_up_run.whole(2))
     async with GenreApp(tmp_path / "runs").run_test(notifications=True, size=SIZE) as pilot:
@@ -177,6 +189,17 @@ async def test_the_columns_and_the_order_are_kept(runs: Path) -> None:
         await until_gone(pilot, "val curve ")
     async with GenreApp(runs).run_test(size=SIZE) as pilot:
         await until_shown(pilot, "lr", "started▲")
+
+
+async def test_a_chosen_column_without_room_is_said_to_have_none(runs: Path) -> None:
+    async with GenreApp(runs).run_test(notifications=True, size=(200, 60)) as pilot:
+        await until_shown(pilot, "alpha")
+        await pilot.press("C")
+        await until_shown(pilot, "how long it trained")
+        assert "no room now" not in text(pilot)
+        await pilot.resize_terminal(120, 40)
+        await pilot.press("end", "enter")
+        await until_shown(pilot, "no room now")
 
 
 async def test_the_detail_is_where_there_is_room_for_it(runs: Path) -> None:
