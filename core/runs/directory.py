@@ -137,8 +137,8 @@ def find(runs_dir: Path, key: str | Path | None = None) -> RunFolder:
     """The run that ``key`` names: a folder, a name, or a unique beginning of one.
 
     Runs of ``runs_dir`` come first, then the registered ones of other folders; of several that are called the same, a
-    single live one is meant. Without a key it is the newest run of the folder and of all live ones; where there is none,
-    the newest of the registered runs.
+    single live one is meant. Without a key it is the newest run of the folder and of all live ones; if there is none,
+    the newest registered run.
 
     Raises:
         UserError: there is none, or the key fits several.
