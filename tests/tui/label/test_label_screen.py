@@ -84,7 +84,9 @@ async def test_marks_filter_and_neighbours(here: Path) -> None:
         await until_shown(pilot, "0 decisions")
         await pilot.press("home")
         near = screen.query_one(Neighbours)
-        await until(pilot, lambda: len(near.clips) == 5)
+        place = metal[0].place
+        await until(pilot, lambda: screen.session.looked is not None and screen.session.looked.place == place)
+        assert len(near.clips) == 5
         target = near.clips[0]
         await pilot.press("tab", "tab", "enter")
         await until(pilot, lambda: table.current is target)
@@ -106,7 +108,7 @@ async def test_a_folder_without_labels_is_taught(here: Path) -> None:
             clip = table.current
             assert clip is not None and not clip.decision, "what helps most comes first"
             genre = "sweeps" if int(clip.name) % 2 else "noises"
-            key = next((key for key, name in app.screen._keys.items() if name == genre), None)  # type: ignore[attr-defined]
+            key = next((key for key, name in app.screen.session.keys.items() if name == genre), None)  # type: ignore[attr-defined]
             await (pilot.press(key) if key else pilot.press("n", *genre, "enter"))
             await until(pilot, lambda clip=clip, n=number: clip is not table.current and table.cursor == 0)  # type: ignore[misc]
         await until_shown(pilot, "out of fold 100.0%", "10 labels")

@@ -8,6 +8,7 @@ from textual.pilot import Pilot
 
 from core.inference.types import MergedSegment, Prediction, Segment
 from core.labelling.label_worker import Assessed, Looked, Opened, Ranked, Row
+from core.util.jsonl_process import JsonlProcess
 from tests.support.pilot import until_shown
 from tui.app import GenreApp
 from tui.label.screen import LabelScreen
@@ -20,7 +21,7 @@ GENRES = ["blues", "country", "hip-hop", "a genre with a name of forty character
 def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Paths on the screen do not depend on where the test runs, and nothing is looked at by a process."""
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(LabelScreen, "_look", lambda screen, place: None)
+    monkeypatch.setattr(JsonlProcess, "ask", lambda process, request, first=False: None)
 
 
 def looked(place: int) -> Looked:
@@ -65,15 +66,19 @@ def drive(teaches: bool) -> Callable[[Pilot[None]], object]:
         await until_shown(pilot, "[5 Label]", "O opens a dataset")
         screen = pilot.app.screen
         assert isinstance(screen, LabelScreen)
-        screen._data = Path("music")
+        screen.session.data = Path("music")
         ranked = Ranked(list(range(15)), [GENRES[i % 5] for i in range(30)], [0.5] * 30) if teaches else None
         screen.post_message(
-            LabelScreen.Answered(Opened(GENRES, rows(teaches), ranked, "the files have no labels", True), None)
+            LabelScreen.Answered(
+                screen.session, Opened(GENRES, rows(teaches), ranked, "the files have no labels", True), None
+            )
         )
         if teaches:
             for accuracy in (0.3, 0.5, 0.6, 0.7):
-                screen.post_message(LabelScreen.Answered(Assessed(accuracy, accuracy - 0.1, accuracy + 0.1, 40), None))
-        screen.post_message(LabelScreen.Answered(looked(0), None))
+                screen.post_message(
+                    LabelScreen.Answered(screen.session, Assessed(accuracy, accuracy - 0.1, accuracy + 0.1, 40), None)
+                )
+        screen.post_message(LabelScreen.Answered(screen.session, looked(0), None))
         await until_shown(pilot, "30 clips", "country", *(["out of fold 70.0%"] if teaches else ["doubt"]))
         await pilot.pause()
 

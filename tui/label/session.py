@@ -1,0 +1,190 @@
+"""The app's side of a labelling session: what the process has said, and decisions that it has not written yet."""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from core.labelling.label_worker import (
+    Answer,
+    Assess,
+    Assessed,
+    Decide,
+    Decided,
+    Examples,
+    Look,
+    Looked,
+    Made,
+    Make,
+    Open,
+    Opened,
+    Play,
+    Playing,
+    Progress,
+    Rank,
+    Ranked,
+    Request,
+    Seek,
+    Undo,
+)
+from core.util.jsonl_process import JsonlProcess, Refused, path_to_json
+from tui.label.state import EXCLUDED, Clips, GenreKeys
+from tui.text.formatting import count, percent
+
+
+class Change(NamedTuple):
+    """What an answer changes on the screen, beside the lines above the table."""
+
+    rows: bool = False
+    to_top: bool = False
+    go_to: int | None = None
+    """The place of the clip that gets the cursor."""
+    sound: bool = False
+    """What was asked about a clip is there."""
+    note: str = ""
+    is_error: bool = False
+
+
+class Session:
+    """One dataset and its decisions. Decisions are shown at once, while the process writes them down."""
+
+    def __init__(
+        self, data: Path | None, labels: Path, answered: Callable[[Answer | Refused, Request | None], object]
+    ) -> None:
+        """
+        Args:
+            data: None while nothing is open.
+            labels: the file of decisions.
+            answered: gets what the process says, in a thread; `take` is to be called with it in the app's.
+        """
+        self.data = data
+        self.clips, self.keys = Clips(), GenreKeys()
+        self.looked: Looked | None = None
+        self.playing: int | None = None
+        self.towards: str | None = None
+        """The genre whose likeliest clips come first."""
+        self.choosing = False
+        """Whether the next genre's key says what to list, instead of deciding."""
+        self.accuracies: list[float] = []
+        self.assessed: Assessed | None = None
+        self.has_audio = True
+        self.status = self.error = self.reason = ""
+        self._unconfirmed: list[dict[int, str]] = []
+        """The decisions before those that the process has not written yet."""
+        self._process: JsonlProcess[Request, Answer] = JsonlProcess(
+            "core.labelling.label_worker",
+            Answer,
+            answered,
+            crashed="the labelling process has ended unexpectedly; open the dataset again: decisions are kept",
+        )
+        if data is not None:
+            self.status = "loading PyTorch, which takes some seconds …"
+            self._process.ask(Open(path_to_json(data), path_to_json(labels)))
+
+    @property
+    def is_empty(self) -> bool:
+        return not self.clips.by_place
+
+    def close(self) -> None:
+        self._process.close()
+
+    # Requests
+
+    def decide(self, places: Sequence[int], label: str, who: str) -> None:
+        if label != EXCLUDED:
+            self.keys.add([label])
+        self._unconfirmed.append(self.clips.decide(dict.fromkeys(places, label)))
+        self.status = ""
+        self._process.withdraw(lambda request: not isinstance(request, Look | Assess))
+        self._process.ask(Decide(list(places), label, who, self.towards))
+
+    def undo(self) -> None:
+        self._process.withdraw(lambda request: not isinstance(request, Look | Assess))
+        self._process.ask(Undo(self.towards))
+
+    def rank(self, towards: str | None) -> None:
+        self.choosing, self.towards = False, towards
+        self._process.ask(Rank(towards))
+
+    def look(self, place: int) -> None:
+        self._process.withdraw(lambda request: not isinstance(request, Look))
+        self._process.ask(Look(place))
+
+    def play(self, place: int | None, start_s: float = 0.0) -> None:
+        self._process.ask(Play(place, start_s), first=True)
+
+    def seek(self, by_s: float) -> None:
+        self._process.ask(Seek(by_s), first=True)
+
+    def add_examples(self, data: Path) -> None:
+        self.status = "reading the examples …"
+        self._process.ask(Examples(path_to_json(data)))
+
+    def make_model(self, runs_dir: Path) -> None:
+        self.status = "making a model …"
+        self._process.ask(Make(path_to_json(runs_dir)))
+
+    # Answers
+
+    def take(self, answer: Answer | Refused, request: Request | None) -> Change:
+        match answer:
+            case Progress(what, done, total):
+                self.status = f"{done:,} of {total:,} {what}"
+            case Opened():
+                return self._opened(answer)
+            case Ranked():
+                self.status = ""
+                self.clips.rank(answer)
+                if isinstance(request, Examples):
+                    self.keys.add(sorted({genre for genre in answer.suggested if genre}))
+                return Change(rows=True, to_top=True)
+            case Decided():
+                return self._decided(answer)
+            case Assessed():
+                self.assessed = answer
+                self.accuracies += [] if answer.accuracy is None else [answer.accuracy]
+            case Looked():
+                self.looked = answer
+                return Change(sound=True)
+            case Playing(place):
+                self.playing = place
+            case Made(run, clips, accuracy, seconds):
+                right = "" if accuracy is None else f", {percent(accuracy)} right out of fold"
+                labels = count(clips, "label")
+                self.status = f"{run} made of {labels} in {seconds:.1f} s{right}; m on Classify chooses it"
+            case Refused(error):
+                return self._refused(error, request)
+        return Change()
+
+    def _opened(self, opened: Opened) -> Change:
+        self.status, self.reason, self.has_audio = "", opened.reason, opened.has_audio
+        self.clips.open(opened)
+        self.keys.add(opened.genres)
+        if self.clips.teaches:
+            self._process.ask(Assess())
+        return Change(rows=True, to_top=True)
+
+    def _decided(self, decided: Decided) -> Change:
+        if not decided.undone:
+            self._unconfirmed.pop(0)
+        elif not decided.decisions:
+            return Change(note="There is no decision of this session to take back.")
+        else:
+            self.clips.decide(decided.decisions)
+        if decided.ranked is None:
+            return Change(rows=True, go_to=next(iter(decided.decisions))) if decided.undone else Change()
+        self._process.withdraw(lambda request: not isinstance(request, Assess))
+        self._process.ask(Assess())
+        if self._unconfirmed:
+            return Change()  # an order that later keys have overtaken would jump
+        self.clips.rank(decided.ranked)
+        return Change(rows=True, to_top=True)
+
+    def _refused(self, error: str, request: Request | None) -> Change:
+        self.status = ""
+        wrote_nothing = isinstance(request, Decide)
+        if wrote_nothing:
+            self.clips.decide(self._unconfirmed.pop(0))
+        if self.is_empty and not isinstance(request, Play | Seek):
+            self.error = error
+            return Change(rows=wrote_nothing)
+        return Change(rows=wrote_nothing, note=error, is_error=True)
