@@ -108,8 +108,6 @@ def _best(data: str) -> Recipe:
             time_mask=0.5,
             time_mask_fraction=0.15,
             frequency_mask=0.5,
-            mixup=1.0,
-            mixup_alpha=0.3,
         ),
         precision="bfloat16",
     )

@@ -84,8 +84,8 @@ class Recipe(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     """Length of the windows that experts over statistics are fitted to: at least that of the crops, at most that of
     the clips. None takes the crops'."""
     weigh_after: float = 0.0
-    """Fraction of the epochs in which a network with experts does not train on one inner fold of the training clips;
-    then its weight beside the experts is chosen on that fold. 0 leaves the weight as it is."""
+    """Fraction of the epochs in which a network with experts does not train on a fifth of the training clips;
+    then its weight beside the experts is chosen on them. 0 leaves the weight as it is."""
     crops_per_clip: int = 1
     """Random crops of each clip per epoch, each from one of its excerpts."""
     test_crops: int = 1

@@ -16,7 +16,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from core.models.encoders.joined import split
-from core.models.networks.expert_ensemble import ExpertEnsemble, pooled
+from core.models.networks.expert_choice import pooled
+from core.models.networks.expert_ensemble import ExpertEnsemble
 from core.models.networks.lda_expert import ClipWindows
 from core.models.registry import FRAME_SECONDS
 

@@ -2,11 +2,9 @@
 
 - discriminant: every genre's mean, compared by the Mahalanobis distance within genres (Fisher 1936)
 - memory: every training clip, compared by the same distance, and summed per genre by a kernel (Parzen 1962)
-- kernel ridge regression on the genres (Saunders, Gammerman & Vovk 1998) with a Gaussian kernel
+- kernel ridge regression on the genres (Saunders, Gammerman & Vovk 1998) with a Laplacian kernel of the L1 distance
 
-Which of them is best differs from one collection to another. Shrinkage, bandwidth and ridge, and how much each expert
-counts in the sum of their logits (a logarithmic opinion pool, Genest & Zidek 1986), minimise the cross-entropy of
-training clips that experts fitted without these clips' groups (artists, albums) have predicted.
+Which of them is best differs from one collection to another; `expert_choice` says how the settings are chosen.
 
 Suffixes: I clips, W windows of each to fit to, J windows of each to judge by, N all windows, B windows, M mel bands,
 T frames, F statistics, C genres, K stored clips per genre, E experts.
@@ -14,12 +12,22 @@ T frames, F statistics, C genres, K stored clips per genre, E experts.
 
 import math
 from collections.abc import Iterable
-from typing import NamedTuple, Protocol
+from typing import Any, Protocol
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from core.models.networks.expert_choice import (
+    EXPERTS,
+    ExpertSettings,
+    choose,
+    distances,
+    factored,
+    ridge_solution,
+    squared_distances,
+    within_genres,
+)
 from core.models.networks.lda_expert import (
     FLATTEST,
     FORGOTTEN,
@@ -30,16 +38,9 @@ from core.models.networks.lda_expert import (
 )
 from core.models.networks.window_statistics import WindowStatistics
 from core.models.registry import FRAME_SECONDS
-from core.util.parallel import cores, ordered_map, single_threaded_torch
 
-EXPERTS = ("discriminant", "memory", "kernel")
-SHRINKAGES = (0.1, 0.3, 0.6)
-BANDWIDTHS = (2.0, 3.0, 5.0, 10.0)
-RIDGES = (0.1, 0.3, 1.0)
-KERNEL_WIDTH = 0.5
-"""Exponent of the kernel between two clips as far apart as the average clip is from the mean of all."""
-LIKELY_WEIGHT = 2.0
-"""Of an expert in the sum, in units of the deviation of its logits: the deviation of a Gaussian prior around 0."""
+AVERAGED = 500
+"""Clips, at most, whose average distance is measured."""
 
 
 class Statistics(Protocol):
@@ -48,19 +49,6 @@ class Statistics(Protocol):
     count: int
 
     def __call__(self, mel_BMT: Tensor) -> Tensor: ...
-
-
-class ExpertSettings(NamedTuple):
-    """What is chosen on the training clips; the defaults are for too few groups to choose by."""
-
-    shrinkage: float = 0.3
-    """Share of the diagonal in the covariance that the discriminant uses, at least (Friedman 1989)."""
-    memory_shrinkage: float = 0.3
-    bandwidth: float = 5.0
-    """Of the kernel around each stored clip, in standard deviations within genres."""
-    ridge: float = 0.3
-    weights: tuple[float, float, float] = (0.15, 0.0, 3.0)
-    """Factors of the experts' logits, in the order of `EXPERTS`."""
 
 
 class ExpertEnsemble(nn.Module):
@@ -104,7 +92,9 @@ class ExpertEnsemble(nn.Module):
             "clip_weight": (genres, memory, count),
             "clip_bias": (genres, memory),
             "coefficients": (genres, memory, genres),
-            "settings": (8,),  # of ExpertSettings, and the kernel's exponent per squared distance
+            # Shrinkages, bandwidth, ridge, weights, and the kernel's exponents of squared and of L1 distances.
+            # The first of the two is 0; it is for models of earlier versions, whose kernel was Gaussian.
+            "settings": (9,),
             "accuracies": (len(EXPERTS) + 1,),  # of each expert and their sum, on clips of groups not fitted to
         }
         for name, shape in shapes.items():
@@ -114,13 +104,15 @@ class ExpertEnsemble(nn.Module):
         # bfloat16 is too coarse for covariances of hundreds of statistics.
         with torch.autocast(mel_BMT.device.type, enabled=False), full_float32(mel_BMT.device):
             features_BF = standardised(self.measured(mel_BMT), self.mean, self.std)
-            temperature, exponent, weights_E = self.settings[2].square(), self.settings[7], self.settings[4:7]
+            temperature, exponents, weights_E = self.settings[2].square(), self.settings[7:], self.settings[4:7]
             temperature = temperature.clamp_min(1e-3)  # before the fit
             by_means_BC = F.linear(features_BF, self.weight, self.bias)
             each_BCK = torch.einsum("bf,ckf->bck", features_BF, self.clip_weight) + self.clip_bias
             by_clips_BC = temperature * torch.logsumexp(each_BCK / temperature, dim=2)
-            near_BN = torch.exp(-exponent * _squared_distances(features_BF, self.clips.flatten(0, 1)))
-            by_kernel_BC = near_BN @ self.coefficients.flatten(0, 1)
+            clips_NF = self.clips.flatten(0, 1)
+            far_BN = exponents[0] * squared_distances(features_BF, clips_NF)
+            far_BN = far_BN + exponents[1] * distances(features_BF, clips_NF)
+            by_kernel_BC = torch.exp(-far_BN) @ self.coefficients.flatten(0, 1)
             return weights_E[0] * by_means_BC + weights_E[1] * by_clips_BC + weights_E[2] * by_kernel_BC
 
     def measured(self, mel_BMT: Tensor) -> Tensor:
@@ -171,14 +163,16 @@ class ExpertEnsemble(nn.Module):
         features_IWF = standardised(features_IWF, mean_F, std_F)
         judged_IJF = features_IWF if alike else standardised(judged_IJF, mean_F, std_F)
         folds_I = folds_I.to(labels_I.device)
-        exponent = KERNEL_WIDTH / max(1e-6, float(features_IWF.mean(1).var(dim=0).sum()))
+        some_IF = features_IWF.mean(1)[:: 1 + len(features_IWF) // AVERAGED]
+        average = max(1e-6, float(distances(some_IF, some_IF).mean()))
         settings = ExpertSettings()
         if folds_I.min() < folds_I.max():
-            settings, accuracies, held_out_IC = _choose(
-                features_IWF.float(), judged_IJF.float(), labels_I, folds_I, len(self.bias), exponent
+            settings, accuracies, held_out_IC = choose(
+                features_IWF.float(), judged_IJF.float(), labels_I, folds_I, len(self.bias), average
             )
             self.accuracies.copy_(torch.tensor(accuracies))
-        self.settings.copy_(torch.tensor([*settings[:4], *settings.weights, exponent]))
+        exponent = settings.exponent / average
+        self.settings.copy_(torch.tensor([*settings[:4], *settings.weights, 0.0, exponent]))
         self._fit(features_IWF, labels_I, settings, exponent)
         return held_out_IC
 
@@ -190,18 +184,28 @@ class ExpertEnsemble(nn.Module):
     def describe(self) -> dict[str, float | dict[str, float]]:
         """What was chosen: the settings, and for each expert its weight and its accuracy on groups not fitted to."""
         # Rounded, since single precision stores 0.1 as 0.10000000149.
-        values, accuracies = ([round(value, 6) for value in row.tolist()] for row in (self.settings, self.accuracies))
+        rows = (self.settings, self.accuracies)
+        values, accuracies = ([float(f"{value:.6g}") for value in row.tolist()] for row in rows)
         names = (*EXPERTS, "ensemble")
-        return dict(zip(ExpertSettings._fields, values[:4], strict=False)) | {
+        return {
+            **dict(zip(ExpertSettings._fields, values[:4], strict=False)),
+            "exponent": max(values[7:]),
             "weights": dict(zip(EXPERTS, values[4:7], strict=True)),
             "accuracies": dict(zip(names, accuracies, strict=True)),
         }
 
+    def _load_from_state_dict(self, state_dict: dict[str, Any], prefix: str, *args: Any) -> None:
+        """Also takes the settings of earlier versions, without the exponent per L1 distance."""
+        settings = state_dict.get(f"{prefix}settings")
+        if isinstance(settings, Tensor) and settings.shape == (8,):
+            state_dict[f"{prefix}settings"] = F.pad(settings, (0, 1))
+        super()._load_from_state_dict(state_dict, prefix, *args)
+
     def _fit(self, features_IWF: Tensor, labels_I: Tensor, settings: ExpertSettings, exponent: float) -> None:
         genres, memory = self.clip_bias.shape
-        means_CF, covariance_FF, unknown = _within_genres(features_IWF, labels_I, genres)
-        compare_with(means_CF, _factored(covariance_FF, max(settings.shrinkage, unknown)), self.weight, self.bias)
-        lower_FF = _factored(covariance_FF, max(settings.memory_shrinkage, unknown))
+        means_CF, covariance_FF, unknown = within_genres(features_IWF, labels_I, genres)
+        compare_with(means_CF, factored(covariance_FF, max(settings.shrinkage, unknown)), self.weight, self.bias)
+        lower_FF = factored(covariance_FF, max(settings.memory_shrinkage, unknown))
         clips_IF = features_IWF.mean(1)
         for buffer in (self.clips, self.clip_weight, self.coefficients):
             buffer.zero_()
@@ -215,12 +219,11 @@ class ExpertEnsemble(nn.Module):
             count = len(known_KF)
             self.clips[genre, :count] = known_KF.float()
             compare_with(known_KF, lower_FF, self.clip_weight[genre, :count], self.clip_bias[genre, :count])
-            self.clip_bias[genre, :count] -= settings.bandwidth**2 * math.log(
-                count
-            )  # no genre is likelier for its size
+            # No genre is likelier for its size.
+            self.clip_bias[genre, :count] -= settings.bandwidth**2 * math.log(count)
         all_kept = torch.cat(kept)
-        kernel_NN = _kernel(clips_IF[all_kept], clips_IF[all_kept], exponent)
-        solution_NC = _ridge_solution(kernel_NN, labels_I[all_kept], genres, settings.ridge)
+        kernel_NN = torch.exp(-exponent * distances(clips_IF[all_kept], clips_IF[all_kept]))
+        solution_NC = ridge_solution(kernel_NN, labels_I[all_kept], genres, settings.ridge)
         for genre, rows_KC in enumerate(torch.split(solution_NC, [len(part) for part in kept])):
             self.coefficients[genre, : len(rows_KC)] = rows_KC.float()
 
@@ -232,132 +235,3 @@ class ExpertEnsemble(nn.Module):
                 features.append(self.measured(mel_IWMT.flatten(0, 1)).view(*mel_IWMT.shape[:2], -1).double())
             labels.append(labels_I)
         return torch.cat(features), torch.cat(labels)
-
-
-def _choose(
-    features_IWF: Tensor, judged_IJF: Tensor, labels_I: Tensor, folds_I: Tensor, genres: int, exponent: float
-) -> tuple[ExpertSettings, list[float], Tensor]:
-    """The settings with the lowest cross-entropy on held-out folds, the accuracies of `describe`, and their logits.
-
-    Single precision will do: every covariance here is shrunk.
-    """
-    clips, windows = judged_IJF.shape[:2]
-
-    def predicted(held_I: Tensor) -> dict[tuple[float, ...], Tensor]:
-        """Setting → logits of the held-out clips."""
-        logits: dict[tuple[float, ...], Tensor] = {}
-        known_IF, known_labels_I = features_IWF[~held_I].mean(1), labels_I[~held_I]
-        means_CF, covariance_FF, unknown = _within_genres(features_IWF[~held_I], known_labels_I, genres)
-        held_NF = judged_IJF[held_I].flatten(0, 1)
-        points_PF = torch.cat([means_CF, known_IF])
-        near: dict[float, Tensor] = {}  # of few windows every shrinkage makes the same covariance
-        for shrinkage in SHRINKAGES:
-            share = max(shrinkage, unknown)
-            if share not in near:
-                lower_FF = _factored(covariance_FF, share)
-                points_FP = torch.linalg.solve_triangular(lower_FF, points_PF.T, upper=False)
-                held_FN = torch.linalg.solve_triangular(lower_FF, held_NF.T, upper=False)
-                near[share] = held_FN.T @ points_FP - 0.5 * points_FP.square().sum(0)
-            near_NP = near[share]
-            logits[0, shrinkage] = near_NP[:, :genres]
-            for bandwidth in BANDWIDTHS:
-                by_clips_NC = _by_genre(near_NP[:, genres:] / bandwidth**2, known_labels_I, genres)
-                logits[1, shrinkage, bandwidth] = bandwidth**2 * by_clips_NC
-        kernel_II, kernel_NI = (_kernel(x, known_IF, exponent) for x in (known_IF, held_NF))
-        for ridge in RIDGES:
-            logits[2, ridge] = kernel_NI @ _ridge_solution(kernel_II, known_labels_I, genres, ridge)
-        return {one: logits_NC.view(-1, windows, genres).mean(1).double() for one, logits_NC in logits.items()}
-
-    parts = [folds_I == fold for fold in sorted(set(folds_I.tolist()))]
-    with single_threaded_torch():
-        by_part = list(ordered_map(predicted, parts, cores() if folds_I.device.type == "cpu" else 1))
-    logits = {one: labels_I.new_zeros(clips, genres, dtype=torch.float64) for one in by_part[0]}
-    for held_I, of_part in zip(parts, by_part, strict=True):
-        for one, logits_NC in of_part.items():
-            logits[one][held_I] = logits_NC
-
-    best = []
-    for expert in range(len(EXPERTS)):
-        losses = {one: pooled([logits[one]], labels_I)[1] for one in logits if one[0] == expert}
-        best.append(min(losses, key=lambda one: losses[one]))
-    chosen = [logits[one] for one in best]
-    weights, _ = pooled(chosen, labels_I)
-    together_IC = sum((w * one for w, one in zip(weights, chosen, strict=True)), torch.zeros_like(chosen[0]))
-    accuracies = [float((one.argmax(1) == labels_I).double().mean()) for one in (*chosen, together_IC)]
-    (_, shrinkage), (_, memory_shrinkage, bandwidth), (_, ridge) = best
-    settings = ExpertSettings(shrinkage, memory_shrinkage, bandwidth, ridge, (weights[0], weights[1], weights[2]))
-    return settings, accuracies, together_IC
-
-
-def pooled(logits: list[Tensor], labels_I: Tensor) -> tuple[list[float], float]:
-    """The factors of the experts' logits whose sum has the lowest cross-entropy (convex in them), and that.
-
-    Of few clips they are shrunk by a prior: experts that know a handful of clips by chance get no certainty from it.
-    """
-    from scipy.optimize import minimize  # type: ignore[import-untyped]
-
-    logits_EIC = torch.stack(logits).cpu()
-    scale_E = logits_EIC.std(dim=(1, 2)).clamp_min(1e-9)  # of the same order for the optimiser
-    logits_EIC, labels_I = logits_EIC / scale_E[:, None, None], labels_I.cpu()
-
-    def loss(weights: list[float]) -> tuple[float, list[float]]:
-        weights_E = torch.tensor(weights, dtype=torch.float64)
-        sums_IC = torch.einsum("e,eic->ic", weights_E, logits_EIC)
-        error_IC = (sums_IC.softmax(1) - F.one_hot(labels_I, sums_IC.shape[1])) / len(labels_I)
-        prior_E = weights_E / LIKELY_WEIGHT**2 / len(labels_I)
-        gradient_E = torch.einsum("eic,ic->e", logits_EIC, error_IC) + prior_E
-        return float(F.cross_entropy(sums_IC, labels_I) + weights_E @ prior_E / 2), gradient_E.tolist()
-
-    found = minimize(loss, [1.0 / len(logits)] * len(logits), jac=True, bounds=[(0.0, None)] * len(logits))
-    return [weight / scale for weight, scale in zip(found.x.tolist(), scale_E.tolist(), strict=True)], float(found.fun)
-
-
-def _within_genres(features_IWF: Tensor, labels_I: Tensor, genres: int) -> tuple[Tensor, Tensor, float]:
-    """The genres' means [C, F] and the covariance around them [F, F], every genre weighing the same, and the share of
-
-    the diagonal that it needs at least, because with fewer windows than statistics it is singular.
-    """
-    features_NF, labels_N = features_IWF.flatten(0, 1), labels_I.repeat_interleave(features_IWF.shape[1])
-    one_hot_NC = F.one_hot(labels_N, genres).to(features_IWF.dtype)
-    shares_NC = one_hot_NC / one_hot_NC.sum(0).clamp_min(1)
-    means_CF = shares_NC.T @ features_NF
-    within_NF = (features_NF - means_CF[labels_N]) * shares_NC.sum(1, keepdim=True).sqrt()
-    unknown = 1 - (len(features_NF) - genres) / features_NF.shape[1]
-    return means_CF, within_NF.T @ within_NF / shares_NC.sum(), unknown
-
-
-def _factored(covariance_FF: Tensor, shrinkage: float) -> Tensor:
-    """The Cholesky factor of the covariance with this share of its diagonal, 1 at most."""
-    diagonal_FF = covariance_FF.diagonal().clamp_min(1e-6).diag()
-    lower_FF: Tensor = torch.linalg.cholesky(torch.lerp(covariance_FF, diagonal_FF, min(1.0, shrinkage)))
-    return lower_FF
-
-
-def _by_genre(near_NI: Tensor, labels_I: Tensor, genres: int) -> Tensor:
-    """The logarithm of the mean kernel of each genre's clips, [N, C]; very low for a genre without any."""
-    by_genre = []
-    for genre in range(genres):
-        of_genre = near_NI[:, labels_I == genre]
-        clips = of_genre.shape[1]
-        empty_N = near_NI.new_full((len(near_NI),), near_NI.min().item())
-        by_genre.append(torch.logsumexp(of_genre, dim=1) - math.log(clips) if clips else empty_N)
-    return torch.stack(by_genre, dim=1)
-
-
-def _ridge_solution(kernel_II: Tensor, labels_I: Tensor, genres: int, ridge: float) -> Tensor:
-    """Coefficients [I, C] of kernel ridge regression on the genres' indicators, every genre weighing the same."""
-    counts_C = torch.bincount(labels_I, minlength=genres).to(kernel_II.dtype)
-    noise_I = counts_C[labels_I] * (counts_C > 0).sum() / len(labels_I) * ridge
-    targets_IC = F.one_hot(labels_I, genres).to(kernel_II.dtype) - 1 / genres
-    solution_IC: Tensor = torch.cholesky_solve(targets_IC, torch.linalg.cholesky(kernel_II + noise_I.diag()))
-    return solution_IC
-
-
-def _kernel(x_NF: Tensor, y_IF: Tensor, exponent: float) -> Tensor:
-    return torch.exp(-exponent * _squared_distances(x_NF, y_IF))
-
-
-def _squared_distances(x_NF: Tensor, y_IF: Tensor) -> Tensor:
-    squared_NI: Tensor = x_NF.square().sum(1, keepdim=True) + y_IF.square().sum(1) - 2 * x_NF @ y_IF.T
-    nonnegative_NI: Tensor = torch.clamp_min(squared_NI, 0)
-    return nonnegative_NI

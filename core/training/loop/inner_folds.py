@@ -9,7 +9,8 @@ from torch import Tensor
 from core.dataset.clip import Clip
 from core.dataset.split import union_find
 
-INNER_FOLDS = 5
+INNER_FOLDS = 10
+"""Experts fitted to nine tenths of the clips are nearly as good, and as certain, as those fitted to all of them."""
 GROUP_COLUMNS = ("artist", "group", "album")
 """Columns whose clips sound alike beyond their genre, so that they must be in one fold; where the dataset has them."""
 

@@ -7,7 +7,10 @@ import torch
 from torch import Tensor
 
 from core.dataset.clip import Clip
-from core.models.networks.expert_ensemble import EXPERTS, ExpertEnsemble
+from core.models.networks import expert_choice
+from core.models.networks.expert_choice import EXPERTS
+from core.models.networks.expert_ensemble import ExpertEnsemble
+from core.models.networks.lda_expert import standardised
 from core.models.registry import FRAME_SECONDS, build_model
 from core.training.loop.inner_folds import INNER_FOLDS, inner_folds
 
@@ -51,6 +54,36 @@ def test_the_choice_is_described_and_travels_with_the_weights() -> None:
     assert copy.describe() == choice
     mel = two_kinds(6)[0][:, 0]
     torch.testing.assert_close(copy(mel), experts(mel))
+
+
+def test_settings_are_chosen_together(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Never worse on the inner folds than those that are best for each expert alone."""
+
+    def loss(rounds: int) -> float:
+        monkeypatch.setattr(expert_choice, "ROUNDS", rounds)
+        torch.manual_seed(0)
+        experts = ExpertEnsemble(16, 3, frame_seconds=FRAME_SECONDS, memory=20)
+        mel, labels = torch.randn(60, 2, 16, 60) * 5 - 40, torch.arange(60) % 3
+        mel[labels == 1] += torch.linspace(0, 4, 16)[:, None]
+        held_out = experts.fit([(mel, labels)], [(mel, labels)], torch.arange(60) // 3 % 5)
+        assert held_out is not None
+        return float(torch.nn.functional.cross_entropy(held_out, labels))
+
+    assert loss(3) < loss(0)
+
+
+def test_a_model_of_an_earlier_version_keeps_its_gaussian_kernel() -> None:
+    """Its settings have no exponent per L1 distance."""
+    saved = fitted().state_dict()
+    clips = saved["clips"].flatten(0, 1)
+    gaussian = torch.tensor(0.001)
+    saved["settings"] = torch.cat([torch.tensor([0.3, 0.3, 5.0, 0.3, 0.0, 0.0, 2.0]), gaussian[None]])
+    experts = ExpertEnsemble(16, 2, frame_seconds=FRAME_SECONDS, memory=20)
+    experts.load_state_dict(saved)
+    mel = two_kinds(6)[0][:, 0]
+    features = standardised(experts.measured(mel), experts.mean, experts.std)
+    kernel = torch.exp(-gaussian * torch.cdist(features, clips).square())
+    torch.testing.assert_close(experts(mel), 2 * kernel @ saved["coefficients"].flatten(0, 1), rtol=1e-3, atol=1e-4)
 
 
 def test_what_does_not_help_gets_no_confidence() -> None:

@@ -48,7 +48,7 @@ def test_who_knows_more_counts_more() -> None:
     assert guessing.describe()["network_weight"] == pytest.approx(float(guessing.network_weight), abs=1e-6)
 
 
-def test_the_last_fold_is_held_out_and_epochs_stay_as_long() -> None:
+def test_a_fifth_of_the_folds_is_held_out_and_epochs_stay_as_long() -> None:
     train_clips = torch.arange(10, 10 + 5 * FEWEST_CLIPS)
     folds = torch.arange(len(train_clips)) % 5
     judged = train_clips[::2]
@@ -62,6 +62,9 @@ def test_the_last_fold_is_held_out_and_epochs_stay_as_long() -> None:
     assert held.clips.tolist() == train_clips[folds == 4].tolist()
     assert torch.equal(held.expert_logits_NC[:, 0], 2.0 * (held.clips - 10))
     assert hold_out(0, folds, train_clips, train_clips, torch.zeros(len(train_clips), 2)) is None
+    finer = torch.arange(len(train_clips)) % 10
+    held = hold_out(12, finer, train_clips, train_clips, torch.zeros(len(train_clips), 2))
+    assert held is not None and held.clips.tolist() == train_clips[finer >= 8].tolist()
 
 
 def test_a_training_holds_a_fold_out_then_weighs_and_uses_all_clips(
@@ -91,7 +94,7 @@ def test_a_training_holds_a_fold_out_then_weighs_and_uses_all_clips(
     clips = torch.arange(len(features))
     folds = inner_folds(features.clips)
     state = train_all_epochs(recipe, BatchLoader(features, recipe.input_frames, torch.device("cpu")), clips)
-    held = set(clips[folds == folds.max()].tolist())
+    held = set(clips[folds >= 8].tolist())
     everything = set(clips.tolist())
     assert held and drawn == [everything - held] * 2 + [everything] * 2
     assert isinstance(state.model, EnsembleCNN) and isinstance(state.eval_model, EnsembleCNN)

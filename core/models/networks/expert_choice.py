@@ -1,0 +1,196 @@
+"""How experts over window statistics judge, and which of their settings suit a collection.
+
+The settings, and how much each expert counts in the sum of their logits (a logarithmic opinion pool, Genest & Zidek
+1986), together minimise the cross-entropy of training clips that experts fitted without these clips' groups (artists,
+albums) have predicted.
+
+Suffixes: I clips, W windows of each to fit to, J windows of each to judge by, N all windows, F statistics, C genres,
+E experts.
+"""
+
+import math
+from typing import NamedTuple
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from core.util.parallel import cores, ordered_map, single_threaded_torch
+
+EXPERTS = ("discriminant", "memory", "kernel")
+SHRINKAGES = (0.1, 0.3, 0.6)
+BANDWIDTHS = (2.0, 3.0, 5.0, 10.0)
+RIDGES = (0.1, 0.3, 1.0)
+KERNEL_EXPONENTS = (0.5, 1.0)
+"""Exponents of the kernel between two clips that are as far apart as two clips are on average."""
+ROUNDS = 3
+"""Rounds, at most, of choosing each expert's settings beside those that the others have."""
+Candidate = tuple[float, ...]
+"""An expert's place in `EXPERTS` and its settings."""
+LIKELY_WEIGHT = 2.0
+"""Of an expert in the sum, in units of the deviation of its logits: the deviation of a Gaussian prior around 0."""
+
+
+class ExpertSettings(NamedTuple):
+    """What is chosen on the training clips; the defaults are for too few groups to choose by."""
+
+    shrinkage: float = 0.3
+    """Share of the diagonal in the covariance that the discriminant uses, at least (Friedman 1989)."""
+    memory_shrinkage: float = 0.3
+    bandwidth: float = 5.0
+    """Of the kernel around each stored clip, in standard deviations within genres."""
+    ridge: float = 0.3
+    exponent: float = 0.5
+    """As in `KERNEL_EXPONENTS`."""
+    weights: tuple[float, float, float] = (0.15, 0.0, 3.0)
+    """Factors of the experts' logits, in the order of `EXPERTS`."""
+
+
+def choose(
+    features_IWF: Tensor, judged_IJF: Tensor, labels_I: Tensor, folds_I: Tensor, genres: int, average: float
+) -> tuple[ExpertSettings, list[float], Tensor]:
+    """The settings with the lowest cross-entropy on held-out folds, the accuracies of `describe`, and their logits.
+
+    Single precision will do: every covariance here is shrunk. ``average``: the L1 distance between two clips.
+    """
+    clips, windows = judged_IJF.shape[:2]
+    clips_IF = features_IWF.mean(1)
+    apart_II, apart_IJI = (distances(x_NF, clips_IF) / average for x_NF in (clips_IF, judged_IJF.flatten(0, 1)))
+    apart_IJI = apart_IJI.view(clips, windows, clips)
+
+    def predicted(held_I: Tensor) -> dict[Candidate, Tensor]:
+        """Candidate → logits of the held-out clips."""
+        logits: dict[Candidate, Tensor] = {}
+        known_IF, known_labels_I = clips_IF[~held_I], labels_I[~held_I]
+        means_CF, covariance_FF, unknown = within_genres(features_IWF[~held_I], known_labels_I, genres)
+        held_NF = judged_IJF[held_I].flatten(0, 1)
+        points_PF = torch.cat([means_CF, known_IF])
+        near: dict[float, Tensor] = {}  # of few windows every shrinkage makes the same covariance
+        for shrinkage in SHRINKAGES:
+            share = max(shrinkage, unknown)
+            if share not in near:
+                lower_FF = factored(covariance_FF, share)
+                points_FP = torch.linalg.solve_triangular(lower_FF, points_PF.T, upper=False)
+                held_FN = torch.linalg.solve_triangular(lower_FF, held_NF.T, upper=False)
+                near[share] = held_FN.T @ points_FP - 0.5 * points_FP.square().sum(0)
+            near_NP = near[share]
+            logits[0, shrinkage] = near_NP[:, :genres]
+            for bandwidth in BANDWIDTHS:
+                by_clips_NC = _by_genre(near_NP[:, genres:] / bandwidth**2, known_labels_I, genres)
+                logits[1, shrinkage, bandwidth] = bandwidth**2 * by_clips_NC
+        for exponent in KERNEL_EXPONENTS:
+            kernel_II = torch.exp(-exponent * apart_II[~held_I][:, ~held_I])
+            kernel_NI = torch.exp(-exponent * apart_IJI[held_I][:, :, ~held_I].flatten(0, 1))
+            for ridge in RIDGES:
+                logits[2, exponent, ridge] = kernel_NI @ ridge_solution(kernel_II, known_labels_I, genres, ridge)
+        return {one: logits_NC.view(-1, windows, genres).mean(1).double() for one, logits_NC in logits.items()}
+
+    parts = [folds_I == fold for fold in sorted(set(folds_I.tolist()))]
+    with single_threaded_torch():
+        by_part = list(ordered_map(predicted, parts, cores() if folds_I.device.type == "cpu" else 1))
+    logits = {one: labels_I.new_zeros(clips, genres, dtype=torch.float64) for one in by_part[0]}
+    for held_I, of_part in zip(parts, by_part, strict=True):
+        for one, logits_NC in of_part.items():
+            logits[one][held_I] = logits_NC
+
+    best = _best_together(logits, labels_I)
+    chosen = [logits[one] for one in best]
+    weights, _ = pooled(chosen, labels_I)
+    together_IC = sum((w * one for w, one in zip(weights, chosen, strict=True)), torch.zeros_like(chosen[0]))
+    accuracies = [float((one.argmax(1) == labels_I).double().mean()) for one in (*chosen, together_IC)]
+    (_, shrinkage), (_, memory_shrinkage, bandwidth), (_, exponent, ridge) = best
+    weights_of = (weights[0], weights[1], weights[2])
+    settings = ExpertSettings(shrinkage, memory_shrinkage, bandwidth, ridge, exponent, weights_of)
+    return settings, accuracies, together_IC
+
+
+def _best_together(logits: dict[Candidate, Tensor], labels_I: Tensor) -> list[Candidate]:
+    """A candidate for each expert: first the best alone, then in turn the best beside those of the other experts."""
+    candidates = [[one for one in logits if one[0] == expert] for expert in range(len(EXPERTS))]
+    best = [min(of_expert, key=lambda one: pooled([logits[one]], labels_I)[1]) for of_expert in candidates]
+    for _ in range(ROUNDS):
+        before = list(best)
+        for expert, of_expert in enumerate(candidates):
+            sums = {one: [logits[other] for other in (*best[:expert], one, *best[expert + 1 :])] for one in of_expert}
+            losses = {one: pooled(parts, labels_I)[1] for one, parts in sums.items()}
+            best[expert] = min(losses, key=lambda one: losses[one])
+        if best == before:
+            break
+    return best
+
+
+def pooled(logits: list[Tensor], labels_I: Tensor) -> tuple[list[float], float]:
+    """The factors of the experts' logits whose sum has the lowest cross-entropy (convex in them), and that.
+
+    Of few clips they are shrunk by a prior: experts that know a handful of clips by chance get no certainty from it.
+    """
+    from scipy.optimize import minimize  # type: ignore[import-untyped]
+
+    logits_EIC = torch.stack(logits).cpu()
+    scale_E = logits_EIC.std(dim=(1, 2)).clamp_min(1e-9)  # of the same order for the optimiser
+    logits_EIC, labels_I = logits_EIC / scale_E[:, None, None], labels_I.cpu()
+
+    def loss(weights: list[float]) -> tuple[float, list[float]]:
+        weights_E = torch.tensor(weights, dtype=torch.float64)
+        sums_IC = torch.einsum("e,eic->ic", weights_E, logits_EIC)
+        error_IC = (sums_IC.softmax(1) - F.one_hot(labels_I, sums_IC.shape[1])) / len(labels_I)
+        prior_E = weights_E / LIKELY_WEIGHT**2 / len(labels_I)
+        gradient_E = torch.einsum("eic,ic->e", logits_EIC, error_IC) + prior_E
+        return float(F.cross_entropy(sums_IC, labels_I) + weights_E @ prior_E / 2), gradient_E.tolist()
+
+    found = minimize(loss, [1.0 / len(logits)] * len(logits), jac=True, bounds=[(0.0, None)] * len(logits))
+    return [weight / scale for weight, scale in zip(found.x.tolist(), scale_E.tolist(), strict=True)], float(found.fun)
+
+
+def within_genres(features_IWF: Tensor, labels_I: Tensor, genres: int) -> tuple[Tensor, Tensor, float]:
+    """The genres' means [C, F] and the covariance around them [F, F], every genre weighing the same, and the share of
+
+    the diagonal that it needs at least, because with fewer windows than statistics it is singular.
+    """
+    features_NF, labels_N = features_IWF.flatten(0, 1), labels_I.repeat_interleave(features_IWF.shape[1])
+    one_hot_NC = F.one_hot(labels_N, genres).to(features_IWF.dtype)
+    shares_NC = one_hot_NC / one_hot_NC.sum(0).clamp_min(1)
+    means_CF = shares_NC.T @ features_NF
+    within_NF = (features_NF - means_CF[labels_N]) * shares_NC.sum(1, keepdim=True).sqrt()
+    unknown = 1 - (len(features_NF) - genres) / features_NF.shape[1]
+    return means_CF, within_NF.T @ within_NF / shares_NC.sum(), unknown
+
+
+def factored(covariance_FF: Tensor, shrinkage: float) -> Tensor:
+    """The Cholesky factor of the covariance with this share of its diagonal, 1 at most."""
+    diagonal_FF = covariance_FF.diagonal().clamp_min(1e-6).diag()
+    lower_FF: Tensor = torch.linalg.cholesky(torch.lerp(covariance_FF, diagonal_FF, min(1.0, shrinkage)))
+    return lower_FF
+
+
+def _by_genre(near_NI: Tensor, labels_I: Tensor, genres: int) -> Tensor:
+    """The logarithm of the mean kernel of each genre's clips, [N, C]; very low for a genre without any."""
+    by_genre = []
+    for genre in range(genres):
+        of_genre = near_NI[:, labels_I == genre]
+        clips = of_genre.shape[1]
+        empty_N = near_NI.new_full((len(near_NI),), near_NI.min().item())
+        by_genre.append(torch.logsumexp(of_genre, dim=1) - math.log(clips) if clips else empty_N)
+    return torch.stack(by_genre, dim=1)
+
+
+def ridge_solution(kernel_II: Tensor, labels_I: Tensor, genres: int, ridge: float) -> Tensor:
+    """Coefficients [I, C] of kernel ridge regression on the genres' indicators, every genre weighing the same."""
+    counts_C = torch.bincount(labels_I, minlength=genres).to(kernel_II.dtype)
+    noise_I = counts_C[labels_I] * (counts_C > 0).sum() / len(labels_I) * ridge
+    targets_IC = F.one_hot(labels_I, genres).to(kernel_II.dtype) - 1 / genres
+    solution_IC: Tensor = torch.cholesky_solve(targets_IC, torch.linalg.cholesky(kernel_II + noise_I.diag()))
+    return solution_IC
+
+
+def distances(x_NF: Tensor, y_IF: Tensor) -> Tensor:
+    """L1 distances [N, I]."""
+    if torch.compiler.is_exporting():  # ONNX has no operator for them
+        return (x_NF[:, None] - y_IF).abs().sum(2)
+    return torch.cdist(x_NF, y_IF, p=1.0)
+
+
+def squared_distances(x_NF: Tensor, y_IF: Tensor) -> Tensor:
+    squared_NI: Tensor = x_NF.square().sum(1, keepdim=True) + y_IF.square().sum(1) - 2 * x_NF @ y_IF.T
+    nonnegative_NI: Tensor = torch.clamp_min(squared_NI, 0)
+    return nonnegative_NI
