@@ -46,10 +46,12 @@ class Curves(Container):
         self.steps = False
         self._page = 0
         self._drawn: object = None
+        # Held here: data may come before the charts are mounted, and after they are removed.
+        self._left, self._right = Chart(id="left"), Chart(id="right")
 
     def compose(self) -> ComposeResult:
-        yield Chart(id="left")
-        yield Chart(id="right")
+        yield self._left
+        yield self._right
 
     # For subclasses
 
@@ -76,9 +78,9 @@ class Curves(Container):
             return
         self._drawn = drawn
         first, second = (self.chart_data(chart) for chart in self.charts)
-        self._draw(self.query_one("#left", Chart), first)
+        self._draw(self._left, first)
         # A key pressed meanwhile is handled between the two.
-        self.call_later(self._draw, self.query_one("#right", Chart), second)
+        self.call_later(self._draw, self._right, second)
 
     def _draw(self, chart: Chart, data: ChartData) -> None:
         view = replace(self.view, logarithmic=self.view.logarithmic and data.logarithmic)
@@ -104,8 +106,7 @@ class Curves(Container):
     # Keys
 
     def move(self, by: int, *, select: bool = False) -> None:
-        columns = self.query_one("#left", Chart).columns
-        self._set_view(move_cursor(self.view, self.abscissas(), columns, by, select=select))
+        self._set_view(move_cursor(self.view, self.abscissas(), self._left.columns, by, select=select))
 
     def point_to(self, x: float) -> None:
         """Move the cursor to the value nearest to ``x``."""
