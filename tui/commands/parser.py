@@ -151,6 +151,7 @@ COMMANDS = {
             "classify ~/Music --csv genres.csv --skip-existing",
             "classify ~/Music --write-tags",
             "classify gtzan/genres --labels folders",
+            "classify --join part-*.jsonl --csv all.csv",
         ),
     ),
     "use": Command(

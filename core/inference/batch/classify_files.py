@@ -33,6 +33,7 @@ def classify_files(
     found: Sequence[Found],
     *,
     jobs: int,
+    processes: int = 1,
     overlap: float = 0.0,
     index: PredictionCache | None = None,
     skip_existing: bool = False,
@@ -45,12 +46,13 @@ def classify_files(
 
     Args:
         jobs: threads.
+        processes: that classify on this machine at the same time.
         index: the prediction cache.
         skip_existing: take the prediction from the cache where the content is known.
         on_defect: called with the traceback of an internal error.
     """
     # Parallel files beat parallel arithmetic: a clip's matrices are small.
-    torch.set_num_threads(max(1, cores() // jobs))
+    torch.set_num_threads(max(1, cores() // (jobs * processes)))
     group = _Group(classifier, overlap, index, skip_existing, on_defect)
     try:
         for results in ordered_map(group.classify, _groups(found, jobs, classifier.device), jobs):

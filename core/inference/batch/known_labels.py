@@ -7,8 +7,7 @@
 
 import os
 from collections import Counter
-from collections.abc import Collection, Iterable, Sequence
-from operator import add
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path, PurePath
 
 import msgspec
@@ -63,18 +62,6 @@ class Comparison(msgspec.Struct, frozen=True, kw_only=True):
         force(self, "accuracy", self.correct / files if files else None)
         force(self, "macro_f1", macro_f1(self.confusion) if files else None)
 
-    def __add__(self, other: "Comparison") -> "Comparison":
-        """Of the files of both, which are of one folder and one model."""
-        return Comparison(
-            path=self.path,
-            label_source=self.label_source,
-            genres=self.genres,
-            confusion=[list(map(add, *rows)) for rows in zip(self.confusion, other.confusion, strict=True)],
-            uncertain=self.uncertain + other.uncertain,
-            learnt=self.learnt + other.learnt,
-            strangers=dict((Counter(self.strangers) + Counter(other.strangers)).most_common()),
-        )
-
     def lines(self) -> list[str]:
         """For people: label source, accuracy, and the confusion matrix."""
         lines = [f"{self.path}: {self.label_source}"]
@@ -96,8 +83,12 @@ class Comparison(msgspec.Struct, frozen=True, kw_only=True):
 class KnownLabels:
     """The genre of each labelled file of a folder, in the model's spelling where the model knows it."""
 
-    def __init__(self, folder: Path, label_source: str, genre_of: dict[str, str]) -> None:
-        self._folder, self._source, self._genre_of = folder, label_source, genre_of
+    def __init__(self, folder: Path, label_source: str, genre_of: Mapping[str, str]) -> None:
+        """Args:
+        genre_of: by path.
+        """
+        self._folder, self._source = folder, label_source
+        self._genre_of = {_key(path): genre for path, genre in genre_of.items()}
 
     def genre_of(self, path: str | os.PathLike[str]) -> str | None:
         """The label of a file; None where it has none."""
@@ -162,7 +153,7 @@ def known_labels(folder: Path, genres: Sequence[str], settings: LabelSettings | 
     named = [spelling.get(_letters(genre), genre) for genre in source.genres]
     if settings is None and sum(genre in genres for genre in named) <= KNOWN_SHARE * len(named):
         return None
-    paths = [_key(file.path) for file in source.files]
+    paths = [os.fspath(file.path) for file in source.files]
     return KnownLabels(folder, source.description, dict(zip(paths, named, strict=True)))
 
 

@@ -1,16 +1,16 @@
 """``classify`` in several processes answers as one does."""
 
-import csv
 import json
+import zipfile
 from pathlib import Path
 
 import pytest
+import soundfile
 
-from core.util.errors import UserError
 from tests.support.commands import call
 from tests.support.paths import ROOT
 from tests.support.small_model import shared_model, shared_sounds
-from tui.commands.classify.shards import share, shared_table
+from tui.commands.classify.shards import share
 from tui.commands.exit_codes import DONE, FAILED, USAGE, UsageError
 
 
@@ -42,23 +42,89 @@ def test_two_processes_answer_as_one_does(tmp_path: Path) -> None:
     assert (tmp_path / "two.csv").read_text() == (tmp_path / "one.csv").read_text()
 
 
-def test_tables_of_processes_that_shared_the_files_are_dealt_back(tmp_path: Path) -> None:
-    rows = [[f"{number}", "a\nb"] for number in range(5)]
-    with shared_table(tmp_path / "all.csv", 3) as parts:
-        for number, part in enumerate(parts):
-            with part.open("w", newline="") as file:
-                csv.writer(file).writerows([["number", "text"], *rows[number::3]])
-        assert not (tmp_path / "all.csv").exists()
-    with (tmp_path / "all.csv").open(newline="") as file:
-        assert list(csv.reader(file)) == [["number", "text"], *rows]
+@pytest.mark.slow
+def test_several_processes_write_tags_and_playlists_and_read_archives(tmp_path: Path) -> None:
+    music = tmp_path / "music"
+    music.mkdir()
+    for number, sound in enumerate(sorted(shared_sounds().rglob("*.au"))[:3]):
+        y, rate = soundfile.read(sound)
+        soundfile.write(music / f"{number}.flac", y, rate)
+    with zipfile.ZipFile(tmp_path / "more.zip", "w") as archive:
+        archive.write(sound, "inside.au")
+    done = call(
+        *("classify", "--nproc", "2", "--model", shared_model(), "--json", "--playlists", tmp_path / "lists"),
+        *("--write-tags", "--yes", "--csv", tmp_path / "all.csv", music, tmp_path / "more.zip"),
+    )
+    assert done.returncode == FAILED  # of the archive neither tags nor playlists can be written
+    answers = [json.loads(line) for line in done.stdout.splitlines()]
+    assert [Path(answer["path"]).name for answer in answers] == ["0.flac", "1.flac", "2.flac", "inside.au"]
+    assert [answer["tag"]["written"] for answer in answers[:3]] == [True] * 3
+    listed = "".join(path.read_text() for path in (tmp_path / "lists").iterdir())
+    assert all(f"{number}.flac" in listed for number in range(3))
+    assert "wrote 3 files" in done.stderr
+    undone = call("classify", "--undo-tags")
+    assert undone.returncode == DONE and "undid 3 changes" in undone.stderr
 
 
-def test_after_an_error_there_is_no_table(tmp_path: Path) -> None:
-    with pytest.raises(SystemExit), shared_table(tmp_path / "all.csv", 2):
-        raise SystemExit(2)
-    assert not list(tmp_path.iterdir())
-    with pytest.raises(UserError, match="cannot be written"), shared_table(tmp_path / "no" / "all.csv", 2):
-        pass
+@pytest.mark.slow
+def test_a_model_that_none_of_the_processes_can_load_is_told_once(tmp_path: Path) -> None:
+    (tmp_path / "no.pth").write_bytes(b"no model")
+    done = call("classify", "--nproc", "2", "--model", tmp_path / "no.pth", shared_sounds())
+    assert done.returncode == FAILED
+    assert done.stderr.count("\n") == 1 and "no.pth" in done.stderr
+
+
+def test_the_share_of_a_slurm_task(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("SLURM_PROCID", raising=False)
+    with pytest.raises(UsageError, match="srun"):
+        share([1, 2, 3], "slurm")
+    monkeypatch.setenv("SLURM_PROCID", "1")
+    monkeypatch.setenv("SLURM_NTASKS", "2")
+    assert share([1, 2, 3], "slurm") == [2]
+
+
+@pytest.mark.slow
+def test_shards_are_joined_in_the_order_of_the_files(tmp_path: Path) -> None:
+    (tmp_path / "bad.wav").write_bytes(b"RIFF")
+    given = ("classify", "--model", shared_model(), "--json", shared_sounds(), tmp_path / "bad.wav")
+    whole = call(*given, "--csv", tmp_path / "whole.csv")
+    for number in (1, 2, 3):
+        part = call(*given, "--shard", f"{number}/3")
+        (tmp_path / f"part-{number}.jsonl").write_text(part.stdout)
+    parts = sorted(tmp_path.glob("part-*.jsonl"), reverse=True)
+    joined = call("classify", "--join", *parts, "--json", "--csv", tmp_path / "joined.csv")
+    assert joined.returncode == FAILED  # one of the files is unreadable
+    one, other = ([json.loads(line) for line in done.stdout.splitlines()] for done in (whole, joined))
+    assert other[:-1] == one[:-1]
+    assert other[-1]["accuracy"] == one[-1]["accuracy"]
+    assert (tmp_path / "joined.csv").read_text() == (tmp_path / "whole.csv").read_text()
+
+
+def results(path: Path, count: int) -> Path:
+    lines = ({"path": f"{number}.wav", "error": "is too short"} for number in range(count))
+    path.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    return path
+
+
+def test_a_part_that_is_shorter_than_the_others_is_told(tmp_path: Path) -> None:
+    parts = [results(tmp_path / f"part-{number}.jsonl", count) for number, count in enumerate((4, 2, 4), start=1)]
+    done = call("classify", "--join", *parts)
+    assert "part-1.jsonl 4, part-2.jsonl 2, part-3.jsonl 4" in done.stderr
+
+
+def test_parts_are_joined_by_their_numbers(tmp_path: Path) -> None:
+    for number in range(1, 12):
+        path = tmp_path / f"part-{number}.jsonl"
+        path.write_text(json.dumps({"path": f"{number}.wav", "error": "is too short"}) + "\n")
+    done = call("classify", "--join", "--json", *sorted(tmp_path.iterdir()))
+    assert [json.loads(line)["path"] for line in done.stdout.splitlines()] == [f"{n}.wav" for n in range(1, 12)]
+
+
+def test_a_part_that_holds_something_else_is_told(tmp_path: Path) -> None:
+    (tmp_path / "part.jsonl").write_text('{"genre": "jazz"}\n')
+    done = call("classify", "--join", tmp_path / "part.jsonl")
+    assert done.returncode == FAILED
+    assert "line 1" in done.stderr and "classify --json" in done.stderr
 
 
 def test_a_shard_is_its_part() -> None:
@@ -68,8 +134,8 @@ def test_a_shard_is_its_part() -> None:
     assert [json.loads(line)["path"] for line in done.stdout.splitlines()] == [str(path) for path in files[1::3]]
 
 
-@pytest.mark.parametrize("option", [("--csv", "-"), ("--playlists", "lists"), ("--write-tags",)])
-def test_what_several_processes_cannot_write_together_is_refused(option: tuple[str, ...]) -> None:
-    done = call("classify", "--nproc", "2", *option, shared_sounds())
+@pytest.mark.parametrize("option", [("--nproc", "2"), ("--shard", "1/2")])
+def test_joining_classifies_nothing(option: tuple[str, ...]) -> None:
+    done = call("classify", "--join", *option, "part.jsonl")
     assert done.returncode == USAGE
-    assert done.stderr.count("\n") == 1 and "--nproc" in done.stderr
+    assert done.stderr.count("\n") == 1 and "--join" in done.stderr

@@ -3,7 +3,8 @@
 import argparse
 import contextlib
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,17 +12,19 @@ import msgspec
 
 from core.util.archive.path import as_path
 from core.util.errors import UserError
-from tui.commands.classify.shards import add_shard_options, classify_in_processes, print_comparisons, share
+from tui.commands.classify.shards import Processes, add_shard_options, share
 from tui.commands.common import Progress, add_device_option, add_runs_option, runs_dir
 from tui.commands.exit_codes import DONE, FAILED, UsageError
 from tui.commands.label_options import add_label_options, named_labels
-from tui.shell.printing import print_note, print_notes
+from tui.shell.printing import print_json, print_line, print_note, print_notes
 from tui.text.formatting import count
 
 if TYPE_CHECKING:
     from core.inference.batch.cache import PredictionCache
-    from core.inference.batch.known_labels import KnownLabels
+    from core.inference.batch.find_files import Found
+    from core.inference.batch.known_labels import Comparison, KnownLabels
     from core.inference.batch.labels import Labels
+    from core.inference.types import Result
     from tui.commands.classify.outputs import Output
     from tui.commands.classify.tagging import Tagger
 
@@ -85,54 +88,29 @@ def run(args: argparse.Namespace) -> int:
 
         return undo(Path(args.undo_tags) if args.undo_tags else None)
     _check(args)
-    if args.nproc > 1:
-        return classify_in_processes(args)
-    from core.inference.batch.find_files import find_files
-    from core.inference.find_model import resolve_model
-    from core.util.parallel import cores
-    from core.util.process import tune_process, without_collecting
+    from core.inference.batch.playlists import Playlists
+    from core.inference.types import Prediction
+    from core.util.process import tune_process
+    from tui.commands.classify.outputs import Tally
 
     tune_process()
     labels = _labels(args)
-    model, reason = resolve_model(args.model, runs_dir(args))
-    found = share(list(find_files(args.paths)), args.shard)
-
-    with without_collecting():
-        from core.inference.batch.classify_files import classify_files
-        from core.inference.batch.playlists import Playlists
-        from core.inference.classifier import Classifier
-        from core.inference.types import Prediction
-        from tui.commands.classify.outputs import Tally
-
-        classifier = Classifier.load(model, args.device)
-    labels.check(classifier.genres)
-    print_note(f"model {classifier.model} ({reason}) on {classifier.device}")
-    known = list(_known_labels(args, classifier.genres))
     of_known: list[Prediction] = []
     playlists = Playlists(args.playlists) if args.playlists else None
-    tally, began = Tally(), time.monotonic()
-    jobs = max(1, min(args.jobs or cores(), len(found)))
     with contextlib.ExitStack() as stack:
-        index = stack.enter_context(_index(args, model))
-        outputs = [stack.enter_context(output) for output in _outputs(args, classifier.genres, found)]
+        source = _joined(args) if args.join else _classified(args, stack)
+        labels.check(source.genres)
+        tally, began = Tally(), time.monotonic()
+        outputs = [stack.enter_context(output) for output in _outputs(args, source.genres, source.found)]
         tagger = stack.enter_context(_tagger(args)) if args.write_tags else None
-        bar = stack.enter_context(Progress("files", len(found)))
-        results = classify_files(
-            classifier,
-            found,
-            jobs=jobs,
-            overlap=args.overlap,
-            index=index,
-            skip_existing=args.skip_existing,
-            on_defect=print_notes,
-        )
-        for path, result in zip(found, stack.enter_context(contextlib.closing(results)), strict=True):
+        bar = stack.enter_context(Progress("files", len(source.found)))
+        for path, result in zip(source.found, source.results, strict=True):
             one = tally.add(path, result, labels, tagger, playlists)
-            one.known_genre = next((genre for labelled in known if (genre := labelled.genre_of(result.path))), None)
+            one.known_genre = next((genre for one in source.known if (genre := one.genre_of(result.path))), None)
             if one.known_genre is not None and isinstance(result, Prediction):
                 of_known.append(msgspec.structs.replace(result, segments=[], stretches=[]))
-            if index is not None and one.written and isinstance(path, Path) and isinstance(result, Prediction):
-                index.rewritten(path, result)
+            if source.index is not None and one.written and isinstance(path, Path) and isinstance(result, Prediction):
+                source.index.rewritten(path, result)
             with bar.aside():
                 for output in outputs:
                     output.put(one)
@@ -141,17 +119,87 @@ def run(args: argparse.Namespace) -> int:
             bar.advance()
         if playlists is not None:
             print_note(_written(playlists.save()))
-    if index is not None and index.trouble:
-        print_note(f"the prediction cache could not be written: {index.trouble}")
+    if source.index is not None and source.index.trouble:
+        print_note(f"the prediction cache could not be written: {source.index.trouble}")
     print_note(tally.summary(time.monotonic() - began))
-    comparisons = [one.compare(of_known, classifier.genres, classifier.learnt) for one in known]
-    if args.comparisons:
-        args.comparisons.write_bytes(msgspec.json.encode(comparisons))
-    elif not args.shard:
-        print_comparisons(comparisons, args)
+    if not args.shard:
+        for comparison in [one.compare(of_known, source.genres, source.learnt) for one in source.known]:
+            _print_comparison(comparison, args)
     if tagger is not None:
         print_note(tagger.summary())
     return FAILED if tally.failed else DONE
+
+
+@dataclass(frozen=True)
+class _Source:
+    """Files and their results, however these are come by."""
+
+    found: "Sequence[Found]"
+    results: "Iterable[Result]"
+    genres: list[str]
+    known: "list[KnownLabels]"
+    """Genres that are known, for each folder."""
+    learnt: Collection[str] = ()
+    index: "PredictionCache | None" = None
+
+
+def _classified(args: argparse.Namespace, stack: contextlib.ExitStack) -> _Source:
+    """By this process, or by several."""
+    from core.inference.batch.cache import default_cache
+    from core.inference.batch.find_files import find_files
+    from core.inference.find_model import resolve_model
+    from core.util.parallel import cores
+    from core.util.process import without_collecting
+
+    model, reason = resolve_model(args.model, runs_dir(args))
+    found = share(list(find_files(args.paths)), args.shard)
+    index = stack.enter_context(_index(args, model))
+    if args.nproc > 1:
+        processes = Processes(args, model, found, None if index is None else args.index or default_cache())
+        results = processes.results()
+        name, genres, device = processes.ready.model, processes.ready.genres, processes.ready.device
+        learnt: Collection[str] = frozenset(processes.ready.learnt)
+        stack.callback(processes.close)
+    else:
+        with without_collecting():
+            from core.inference.batch.classify_files import classify_files
+            from core.inference.classifier import Classifier
+
+            classifier = Classifier.load(model, args.device)
+        results = classify_files(
+            classifier,
+            found,
+            jobs=max(1, min(args.jobs or cores(), len(found))),
+            overlap=args.overlap,
+            index=index,
+            skip_existing=args.skip_existing,
+            on_defect=print_notes,
+        )
+        name, genres, device, learnt = classifier.model, classifier.genres, classifier.device, classifier.learnt
+        stack.enter_context(contextlib.closing(results))
+    print_note(f"model {name} ({reason}) on {device}")
+    return _Source(found, results, genres, list(_known_labels(args, genres)), learnt, index)
+
+
+def _joined(args: argparse.Namespace) -> _Source:
+    """What other processes have classified, on other machines say."""
+    from core.inference.batch.known_labels import KnownLabels
+    from core.inference.types import Prediction
+    from tui.commands.classify.join import Joined
+
+    joined = Joined(args.paths)
+    found = [as_path(one.path) if isinstance(one, Prediction) else one for one in joined.results]
+    known = [KnownLabels(Path(), "labels: those of the parts", joined.known_genres)] if joined.known_genres else []
+    return _Source(found, joined.results, joined.genres, known)
+
+
+def _print_comparison(comparison: "Comparison", args: argparse.Namespace) -> None:
+    """The accuracy of a folder whose genres are known, after the results."""
+    if args.json:
+        print_json(comparison)
+        return
+    for line in comparison.lines():
+        (print_note if args.csv == Path("-") else print_line)(line)
 
 
 def _check(args: argparse.Namespace) -> None:
@@ -161,6 +209,8 @@ def _check(args: argparse.Namespace) -> None:
         raise UsageError(f"--jobs must be at least 1, not {args.jobs}")
     if args.nproc < 1:
         raise UsageError(f"--nproc must be at least 1, not {args.nproc}")
+    if args.join and (args.nproc > 1 or args.shard):
+        raise UsageError("--join classifies nothing, so it takes neither --nproc nor --shard")
     if args.top is not None and args.top < 1:
         raise UsageError(f"--top must be at least 1, not {args.top}")
     if not 0 <= args.overlap <= 0.99:
