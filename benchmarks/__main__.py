@@ -34,6 +34,8 @@ BENCHMARKS = {
     "startup": "startup.measure",
     "viewer": "viewer.measure",
     "long_journal": "long_journal.measure",
+    "labels": "labels.measure",
+    "library": "library.measure",
     "memory": "trainer.memory",
 }
 LONG = {

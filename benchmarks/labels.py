@@ -5,13 +5,17 @@ genres or a feature pack with a column of groups; both collections in docs/label
 """
 
 import argparse
+import os
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 from sklearn.metrics import roc_auc_score
 
+from benchmarks.bench import Bench
+from benchmarks.table import Figure
 from core.labelling.doubt import doubt_of, groups_of, out_of_fold
 from core.labelling.embedding import Floats, embed_dataset
 from core.labelling.expert import Labels
@@ -76,6 +80,15 @@ def main() -> None:
         print(
             f"from a key to the new order of {count:,} clips: {1000 * key_to_order(found.embeddings_NWF, count):.0f} ms"
         )
+
+
+def measure(bench: Bench) -> Iterator[Figure]:
+    """What `make bench` times: what a key on the Label screen costs."""
+    os.environ["GENRE_TUI_CACHE"] = str(bench.scratch / "cache")
+    found = embed_dataset(bench.music)
+    for count in POOLS:
+        seconds = key_to_order(found.embeddings_NWF, count)
+        yield Figure(f"Label: from a key to the new order of {count:,} clips", 1000 * seconds, "ms", wanted="< 100 ms")
 
 
 def key_to_order(embeddings_NWF: Floats, count: int) -> float:
