@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 from core.util.errors import UserError
+from core.util.text import printable
 from tui.commands.exit_codes import DONE, FAILED, INTERRUPTED, USAGE, UsageError
 from tui.commands.parser import COMMANDS, build_parser
 from tui.shell.printing import (
@@ -40,6 +41,8 @@ LIGHT = (
 )
 """Commands that do not load PyTorch into their own process."""
 LEAST_MEMORY_GB = 1.2
+REFUSED = (errno.EACCES, errno.EPERM, errno.ENAMETOOLONG, errno.ELOOP, errno.EROFS)
+"""What a system says of a path that it does not open."""
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -97,6 +100,8 @@ def _sentence(error: Exception) -> str:
         return f"not enough memory{_memory_limit()}: close other programs, raise the limit, or use smaller batches"
     if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
         return f"the disk is full ({error.filename or 'while writing'}): make room and run the command again"
+    if isinstance(error, OSError) and error.filename and error.errno in REFUSED:
+        return f"{printable(str(error.filename))} cannot be used: {str(error.strerror).lower()}"
     return f"internal error: {type(error).__name__}: {' '.join(str(error).split())}; see {_log(error)}"
 
 

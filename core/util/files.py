@@ -1,4 +1,5 @@
-"""Reading files that anybody may have put there: a FIFO does not block, and a huge file does not fill the memory."""
+"""Paths as people type them, and files that anybody may have put there: a FIFO does not block, a huge file fills no
+memory."""
 
 import errno
 import os
@@ -30,6 +31,11 @@ def open_regular(path: Path, flags: int = os.O_RDONLY, mode: int = 0o666) -> int
         os.close(descriptor)
         raise _not_regular(path)
     return descriptor
+
+
+def typed_path(text: str) -> Path:
+    """The absolute path that a person typed. A ``~`` of no user is a name like any other, as it is in a shell."""
+    return Path(os.path.expanduser(text)).absolute()  # noqa: PTH111  # Path.expanduser raises RuntimeError then
 
 
 def read_small(path: Path, limit: int = SMALL_FILE_BYTES) -> bytes:

@@ -226,6 +226,12 @@ def test_an_unusable_dataset_makes_no_run(
     assert list_runs(tmp_path / "runs") == []
 
 
+@pytest.mark.parametrize("command", ["train", "classify"])
+def test_a_name_too_long_for_a_file_is_one_sentence(command: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main([command, "x" * 300]) == FAILED
+    assert capsys.readouterr().err.splitlines()[-1].endswith("cannot be used: file name too long")
+
+
 def test_data_demo_and_check(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.main(["data", "demo", str(tmp_path / "demo"), "--clips", "3", "--seconds", "1"]) == DONE
     genres = Path(capsys.readouterr().out.strip())

@@ -18,6 +18,7 @@ from core.inference.batch.playlists import Playlists
 from core.inference.types import Prediction, Result
 from core.tags.write import Action
 from core.util.errors import UserError
+from core.util.files import typed_path
 from core.util.text import printable
 from tui.classify.results import Sound
 from tui.dialogs.questions import key_hints
@@ -137,9 +138,9 @@ class ExportScreen(ModalScreen[str | None]):
                 self._tag(self.kind, write=True)
             return
         try:
-            out = Path(self.query_one(PathInput).value.strip()).expanduser().absolute()
+            out = typed_path(self.query_one(PathInput).value.strip())
             self.dismiss(self._written(out))
-        except (OSError, RuntimeError, ValueError) as error:
+        except (OSError, ValueError) as error:
             why = (error.strerror or str(error)) if isinstance(error, OSError) else str(error)
             self._say(f"It cannot be written: {why.lower()}.", "$bad")
         except UserError as error:

@@ -15,7 +15,7 @@ from textual.widgets import Input, Static
 
 from core.util.atomic import write_atomic
 from core.util.dirs import state_folder
-from core.util.files import read_small
+from core.util.files import read_small, typed_path
 from core.util.text import printable
 from tui.dialogs.questions import key_hints
 from tui.new_run.fields import CompletingInput, PathInput
@@ -127,9 +127,9 @@ class GoToScreen(ModalScreen[Path | None]):
     @on(Input.Submitted)
     def go(self, event: Input.Submitted) -> None:
         try:
-            path = Path(event.value.strip()).expanduser().absolute()
+            path = typed_path(event.value.strip())
             found = path.exists()
-        except (OSError, RuntimeError, ValueError):
+        except (OSError, ValueError):
             found = False
         if found:
             self.dismiss(path)
@@ -153,7 +153,7 @@ class GoToScreen(ModalScreen[Path | None]):
         if places.has_focus:
             places.action_bookmark()
         elif text:
-            self.places.turn(str(Path(text).expanduser().absolute()))
+            self.places.turn(str(typed_path(text)))
             places.paths = self.places.all
             places.on_mount()
 

@@ -7,11 +7,11 @@ import argparse
 import os
 import re
 from collections.abc import Iterable, Iterator, Sequence
-from pathlib import Path
 from typing import cast
 
 from core.runs.directory import list_runs
 from core.util.errors import UserError
+from core.util.files import typed_path
 from core.util.text import UNSAFE
 from tui.commands.exit_codes import DONE
 from tui.commands.parser import build_parser
@@ -134,7 +134,7 @@ def _runs(before: Sequence[str]) -> list[str]:
         return []
     for word, value in zip(before, [*before[1:], ""], strict=True):
         if word == "--runs" or word.startswith("--runs="):
-            folder = Path(word.partition("=")[2] or value).expanduser()
+            folder = typed_path(word.partition("=")[2] or value)
     try:
         return [run.name for run in list_runs(folder)]
     except UserError:
@@ -154,8 +154,8 @@ def _fields(*, augmentation: bool) -> list[str]:
 def _paths(current: str, *, folders_only: bool) -> Iterator[str]:
     head, slash, beginning = current.rpartition("/")
     try:
-        entries = sorted(os.scandir(Path(head + slash or ".").expanduser()), key=lambda entry: entry.name)
-    except (OSError, RuntimeError):
+        entries = sorted(os.scandir(typed_path(head + slash)), key=lambda entry: entry.name)
+    except (OSError, ValueError):
         return
     for entry in entries:
         hidden = entry.name.startswith(".") and not beginning.startswith(".")

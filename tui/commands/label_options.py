@@ -1,9 +1,9 @@
 """The options that say where the genres of a dataset come from, for every command that reads one."""
 
 import argparse
-from pathlib import Path
 
 from core.dataset.labels.settings import KINDS, LabelSettings
+from core.util.files import typed_path
 from tui.commands.exit_codes import UsageError
 
 DATA_HELP = (
@@ -78,4 +78,4 @@ def named_labels(args: argparse.Namespace) -> LabelSettings | None:
 
 
 def _absolute(path: str | None) -> str | None:
-    return None if path is None else str(Path(path).expanduser().absolute())
+    return None if path is None else str(typed_path(path))

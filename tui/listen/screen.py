@@ -7,7 +7,7 @@ import time
 from pathlib import Path
 from typing import ClassVar
 
-from textual import work
+from textual import events, work
 from textual.app import ComposeResult
 from textual.binding import Binding
 from textual.containers import Vertical
@@ -116,7 +116,7 @@ class ListenScreen(ModeScreen):
         self._process.ask(FindDevices())
         self._show_routes()
 
-    def on_screen_resume(self) -> None:
+    def on_screen_resume(self, event: events.ScreenResume) -> None:
         if self._picked is None:
             self._use(None)  # another may be in use by now
 

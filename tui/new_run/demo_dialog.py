@@ -12,6 +12,7 @@ from textual.screen import ModalScreen
 from textual.widgets import Input, Static
 
 from core.util.errors import UserError
+from core.util.files import typed_path
 from tui.dialogs.questions import key_hints
 from tui.new_run.fields import PathInput
 
@@ -37,7 +38,7 @@ class DemoScreen(ModalScreen[Path | None]):
     def submitted(self, event: Input.Submitted) -> None:
         event.input.disabled = True
         self.query_one(".error", Static).update(Content.styled("Creating …", "$text-muted"))
-        self._make(Path(event.value.strip() or "demo").expanduser())
+        self._make(typed_path(event.value.strip() or "demo"))
 
     @work(thread=True)
     def _make(self, out: Path) -> None:

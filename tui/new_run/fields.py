@@ -5,7 +5,6 @@ import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
 from typing import ClassVar
 
 from textual import events
@@ -15,6 +14,7 @@ from textual.message import Message
 from textual.suggester import Suggester
 from textual.widget import Widget
 
+from core.util.files import typed_path
 from tui.widgets.text_input import TextInput
 
 BACK = "‹ "
@@ -117,12 +117,12 @@ def complete_path(text: str, *, files: bool = False) -> Completion:
     try:
         names = sorted(
             entry.name + ("/" if entry.is_dir() else "")
-            for entry in os.scandir(Path(parent + slash or ".").expanduser())
+            for entry in os.scandir(typed_path(parent + slash))
             if entry.name.startswith(beginning)
             and (beginning or not entry.name.startswith("."))
             and (files or entry.is_dir())
         )
-    except (OSError, RuntimeError, ValueError):  # RuntimeError: no such home; ValueError: a NUL
+    except (OSError, ValueError):  # ValueError: a NUL
         return Completion(text)
     return Completion(f"{parent}{slash}{_common_beginning(names)}" if beginning and names else text, tuple(names))
 

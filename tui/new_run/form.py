@@ -19,6 +19,7 @@ from core.training.presets import DEFAULT_PRESET, PRESETS, preset, with_encoder
 from core.training.recipe import Recipe, from_dict, to_dict
 from core.util.archive.path import as_path
 from core.util.errors import UserError
+from core.util.files import typed_path
 from tui.new_run.command import suited, train_command
 from tui.shell.settings import NewRunSettings
 
@@ -157,11 +158,14 @@ class RecipeForm:
         """
         if not self.data.strip():
             raise FieldError("data", "Choose a folder with music.")
-        folder = as_path(Path(self.data.strip()).expanduser().absolute())
-        if not folder.exists():
-            raise FieldError("data", f"There is no folder {folder}.")
-        if not folder.is_dir():
-            raise FieldError("data", f"{folder} is a file; choose the folder or the archive with the music.")
+        folder = as_path(typed_path(self.data.strip()))
+        try:
+            if not folder.exists():
+                raise FieldError("data", f"There is no folder {folder}.")
+            if not folder.is_dir():
+                raise FieldError("data", f"{folder} is a file; choose the folder or the archive with the music.")
+        except OSError as error:
+            raise FieldError("data", f"{folder} cannot be opened: {error.strerror}.") from error
         return folder
 
     def label_settings(self) -> LabelSettings:
@@ -259,8 +263,12 @@ def _existing(name: str, text: str) -> str:
     """
     if not text:
         raise FieldError(name, f"{recipe_fields()[name].label}: enter the path of a table.")
-    path = Path(text).expanduser().absolute()
-    if not path.exists():
+    path = typed_path(text)
+    try:
+        exists = path.exists()
+    except OSError as error:
+        raise FieldError(name, f"{path} cannot be opened: {error.strerror}.") from error
+    if not exists:
         other = "; auto, tags and folders need no table" if name == "labels.source" else ""
         raise FieldError(name, f"There is no table {path}{other}.")
     return str(path)

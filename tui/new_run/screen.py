@@ -25,6 +25,7 @@ from core.training.presets import PRESETS
 from core.training.recipe import Recipe, to_dict
 from core.util.errors import UserError
 from core.util.field_docs import field_docs
+from core.util.files import typed_path
 from tui.dialogs.questions import ConfirmScreen
 from tui.new_run.dataset_panel import DatasetPanel, GenreList
 from tui.new_run.fields import CompletingInput, OptionSpinner, PathInput, complete_name
@@ -348,8 +349,10 @@ class NewRunScreen(ModeScreen):
     async def action_browse(self) -> None:
         from tui.dialogs.folder_picker import FolderPicker
 
-        start = Path(self.form.data).expanduser()
-        folder = await self.app.push_screen_wait(FolderPicker(start if start.is_dir() else Path.cwd()))
+        start = Path.cwd()
+        with suppress(OSError):  # it may be too long for a path, or in a folder that is closed to the user
+            start = typed if (typed := typed_path(self.form.data)).is_dir() else start
+        folder = await self.app.push_screen_wait(FolderPicker(start))
         if folder is not None:
             self.query_one("#data", PathInput).value = str(folder)
 

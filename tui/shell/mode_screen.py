@@ -156,7 +156,7 @@ class ModeScreen(PanelKeys):
     def compose_body(self) -> ComposeResult:
         yield from ()
 
-    def on_screen_resume(self) -> None:
+    def on_screen_resume(self, event: events.ScreenResume) -> None:
         self.set_size_classes()
 
     def on_resize(self) -> None:

@@ -4,6 +4,7 @@ Only safetensors are read, and only networks that are part of the library: code 
 """
 
 import hashlib
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -102,9 +103,24 @@ def digest_of(folder: Path) -> str:
     """
     whole = hashlib.sha256()
     for path in [folder / CONFIG, folder / PREPROCESSOR, *weight_files(folder)]:
-        try:
-            with path.open("rb") as file:
-                whole.update(hashlib.file_digest(file, "sha256").digest())
-        except OSError as error:
-            raise UserError(f"{printable(path)} cannot be read: {error.strerror}.") from error
+        whole.update(file_digest(path))
     return whole.hexdigest()
+
+
+def file_digest(path: Path) -> bytes:
+    """SHA-256 of a file, computed again only once it has changed: a form asks for it at every key.
+
+    Raises:
+        UserError: it is missing or cannot be read.
+    """
+    try:
+        found = path.stat()
+        return _digest(path, found.st_size, found.st_mtime_ns, found.st_ino)
+    except OSError as error:
+        raise UserError(f"{printable(path)} cannot be read: {error.strerror}.") from error
+
+
+@lru_cache(maxsize=64)
+def _digest(path: Path, size: int, modified: int, inode: int) -> bytes:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").digest()

@@ -1,14 +1,14 @@
 """From the name of an encoder to its settings, without torch, and to the encoder itself."""
 
-import hashlib
 import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from core.features.settings import EncoderSettings
-from core.models.encoders.checkpoint_folder import settings_of
+from core.models.encoders.checkpoint_folder import file_digest, settings_of
 from core.models.encoders.registry import ENCODERS, WEIGHTS, encoder_folder, is_installed
 from core.util.errors import UserError
+from core.util.files import typed_path
 from core.util.text import printable
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ def encoder_settings(name: str) -> EncoderSettings:
     if not _is_converted(name):
         return settings_of(folder, name if folder == encoder_folder(name) else str(folder))
     info = ENCODERS[name]
-    if _file_digest(folder / WEIGHTS) != info.sha256:
+    if file_digest(folder / WEIGHTS).hex() != info.sha256:
         raise UserError(f"The encoder in {printable(folder)} is damaged: get it again with {GET} {name}")
     return EncoderSettings(
         name=name,
@@ -73,12 +73,16 @@ def _folder(name: str) -> Path:
     """Where the encoder is: the folder that ``name`` is, or the one in the cache."""
     if not name.strip():
         raise UserError("The name of the encoder is empty: give one of those that genre-tui encoders lists, or a path.")
-    path = Path(name).expanduser()
-    if name not in ENCODERS and (path.is_dir() or path.is_absolute()):
-        if not path.is_dir():
-            raise UserError(f"There is no encoder in {printable(path)}: put that folder back.")
-        return path.absolute()
-    return _installed(name)
+    path = typed_path(name)
+    try:
+        is_folder = path.is_dir()
+    except OSError as error:
+        raise UserError(f"{printable(path)} cannot be opened: {error.strerror}.") from error
+    if name in ENCODERS or not (is_folder or name.startswith(("/", "~"))):
+        return _installed(name)
+    if not is_folder:
+        raise UserError(f"There is no encoder in {printable(path)}: put that folder back.")
+    return path
 
 
 def _installed(name: str) -> Path:
@@ -90,11 +94,3 @@ def _installed(name: str) -> Path:
     if not is_installed(name):
         raise UserError(f"The encoder {name} is not installed: get it with {GET} {name}")
     return encoder_folder(name)
-
-
-def _file_digest(path: Path) -> str:
-    try:
-        with path.open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
-    except OSError as error:
-        raise UserError(f"{path} cannot be read: {error.strerror}.") from error

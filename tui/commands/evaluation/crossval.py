@@ -9,6 +9,7 @@ from core.models.registry import MODELS
 from core.runs.journal.log_lines import percent
 from core.training.presets import PRESETS
 from core.training.recipe import to_dict
+from core.util.files import typed_path
 from tui.commands.common import Progress, add_device_option, add_settings_option
 from tui.commands.evaluation.crossval_report import check_comparable, compare, facts_of, read_earlier, text_of
 from tui.commands.evaluation.evaluate import note_excluded
@@ -81,7 +82,7 @@ def run(args: argparse.Namespace) -> int:
 
     _check_options(args)
     earlier = read_earlier(args.against) if args.against else None
-    recipe = recipe_from(_as_for_train(args), Path(args.data).expanduser().absolute())
+    recipe = recipe_from(_as_for_train(args), typed_path(args.data))
     features, recipe = load(
         args.data,
         recipe,

@@ -16,6 +16,7 @@ from core.training.presets import DEFAULT_PRESET, PRESETS, preset, with_encoder
 from core.training.recipe import Recipe, from_dict, to_dict
 from core.util.archive.path import as_path
 from core.util.errors import UserError
+from core.util.files import typed_path
 from tui.commands.common import (
     EXCERPTS_HELP,
     Progress,
@@ -104,7 +105,7 @@ def run(args: argparse.Namespace) -> int:
 
     if args.queue and args.prepare:
         raise UsageError("--prepare starts no training that could be queued; resume --queue does that later")
-    data = Path(args.data).expanduser().absolute()
+    data = typed_path(args.data)
     if not as_path(data).is_dir():
         what = f"{args.data} is a file" if data.exists() else f"there is no folder or archive {args.data}"
         raise UserError(f"{what}; give a folder of music, an archive of one, or a feature pack")
@@ -221,7 +222,7 @@ def field_names(plain: dict[str, Any]) -> list[str]:
 def _absolute(column: str) -> str:
     """``CSV:COLUMN`` with an absolute path, which the trainer finds from anywhere; a column alone as it is."""
     path, colon, name = column.rpartition(":")
-    return f"{Path(path).expanduser().absolute()}:{name}" if colon else column
+    return f"{typed_path(path)}:{name}" if colon else column
 
 
 def _set(plain: dict[str, Any], field: str, value: object) -> None:
