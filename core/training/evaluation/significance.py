@@ -3,7 +3,7 @@
 import math
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
-from statistics import NormalDist, mean, stdev
+from statistics import mean, stdev
 
 CONFIDENCE = 0.95
 DRAWS = 5000
@@ -28,12 +28,10 @@ def interval_of_mean(values: Sequence[float]) -> Interval | None:
 
 def interval_of_share(share: float, count: int) -> Interval:
     """95% interval of a share of ``count`` independent cases (Wilson 1927)."""
-    # SciPy has this, too, but importing it takes longer than the rest of a report.
-    z = NormalDist().inv_cdf((1 + CONFIDENCE) / 2)
-    share = round(share * count) / count
-    middle = (share + z**2 / (2 * count)) / (1 + z**2 / count)
-    reach = z * math.sqrt(share * (1 - share) / count + (z / (2 * count)) ** 2) / (1 + z**2 / count)
-    return Interval(max(0.0, middle - reach), min(1.0, middle + reach))
+    from scipy.stats import binomtest
+
+    interval = binomtest(round(share * count), count).proportion_ci(CONFIDENCE, method="wilson")
+    return Interval(float(interval.low), float(interval.high))
 
 
 def interval_of_groups(correct: Sequence[bool], groups: Sequence[Hashable]) -> Interval | None:

@@ -1,7 +1,6 @@
 """Calibration of probabilities: temperature scaling and the expected calibration error."""
 
 import math
-from collections.abc import Callable
 
 import torch
 import torch.nn.functional as F
@@ -14,9 +13,6 @@ DRAWS = 1000
 
 LOWEST, HIGHEST = 0.5, 5.0
 """Bounds of the temperature: a handful of validation clips, all predicted correctly, would drive it to zero."""
-TOLERANCE = 1e-4
-"""Of the logarithm of the temperature."""
-GOLDEN = (math.sqrt(5) - 1) / 2
 
 
 def calibrate(validation: Evaluation) -> dict[str, float]:
@@ -38,31 +34,15 @@ def calibrate(validation: Evaluation) -> dict[str, float]:
 
 def fit_temperature(logits_NC: Tensor, labels_N: Tensor) -> float:
     """The temperature with the lowest cross-entropy, which is convex in 1 / temperature and so has one minimum."""
+    from scipy.optimize import minimize_scalar  # type: ignore[import-untyped]
+
     logits_NC = logits_NC.double()
 
     def loss(log_temperature: float) -> float:
         return float(F.cross_entropy(logits_NC / math.exp(log_temperature), labels_N))
 
-    return math.exp(_lowest(loss, math.log(LOWEST), math.log(HIGHEST)))
-
-
-def _lowest(function: Callable[[float], float], low: float, high: float) -> float:
-    """Where a function with one minimum is lowest, to `TOLERANCE`, by golden-section search (Kiefer 1953).
-
-    SciPy has such a search, and takes as long to import as an epoch of a small network.
-    """
-    left, right = high - GOLDEN * (high - low), low + GOLDEN * (high - low)
-    at_left, at_right = function(left), function(right)
-    while high - low > TOLERANCE:
-        if at_left <= at_right:
-            high, right, at_right = right, left, at_left
-            left = high - GOLDEN * (high - low)
-            at_left = function(left)
-        else:
-            low, left, at_left = left, right, at_right
-            right = low + GOLDEN * (high - low)
-            at_right = function(right)
-    return (low + high) / 2
+    bounds = (math.log(LOWEST), math.log(HIGHEST))
+    return math.exp(float(minimize_scalar(loss, bounds=bounds, method="bounded", options={"xatol": 1e-4}).x))
 
 
 def calibration_error(probabilities_NC: Tensor, labels_N: Tensor, bins: int = BINS) -> float:
