@@ -36,6 +36,8 @@ class Spectrum:
         edges = mel_to_hz(torch.linspace(float(lowest), float(highest), bands + 1, dtype=torch.float64), "htk").numpy()
         first = np.floor(edges[:-1] * self.samples / rate).astype(int)
         last = np.maximum(first + 1, np.ceil(edges[1:] * self.samples / rate).astype(int))
+        self.hz = [round(hz) for hz in edges[:-1].tolist()]
+        """Where each band begins."""
         self._slices = [slice(a, b) for a, b in zip(first, last, strict=True)]
 
     def decibels(self, frames_FN: Waveform) -> npt.NDArray[np.float32]:
@@ -54,6 +56,11 @@ class LiveSpectrum:
         self._hop = max(1, round(rate / columns_per_second))
         self._held = np.zeros(self._spectrum.samples, dtype=np.float32)
         self._due = self._hop
+
+    @property
+    def hz(self) -> list[int]:
+        """Where each band begins."""
+        return self._spectrum.hz
 
     def push(self, y: Waveform) -> Columns:
         """(samples,) → the columns that are due, (C, bands): 0 is 80 dB below full scale, 255 is full scale."""

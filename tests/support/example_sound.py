@@ -4,7 +4,7 @@ import math
 
 from core.audio.live.microphone import Device
 from core.audio.live.source import State
-from core.features.display_spectrogram import LIVE_BANDS
+from core.features.display_spectrogram import LIVE_BANDS, Spectrum
 from core.inference.live.events import Level, LivePrediction, SourceChanged
 from core.inference.types import Reason
 from core.inference.workers.live_worker import Answer, DevicesFound, Opened
@@ -35,6 +35,7 @@ def levels(seconds: float, *, clipped: int = 0, first: int = 0) -> list[Answer]:
             clipped=clipped if n == round(seconds * 10) - 1 else 0,
             filling=min(1.0, (first + n + 1) / 30),
             columns=[column(2 * (first + n)), column(2 * (first + n) + 1)],
+            hz=Spectrum(44_100).hz if first + n == 0 else [],
         )
         for n in range(round(seconds * 10))
     ]

@@ -1,4 +1,4 @@
-"""The Augmentation screen: a preset's effects on a clip as spectrograms, to be played and written to files."""
+"""The Augmentation screen: a recipe's effects on a clip as spectrograms, to be played and written to files."""
 
 from pathlib import Path
 from typing import ClassVar
@@ -8,7 +8,7 @@ from textual.binding import Binding
 from textual.content import Content
 from textual.timer import Timer
 
-from core.features.settings import effects_of
+from core.features.settings import AugmentationSettings, effects_of
 from core.training.presets import preset
 from core.util.jsonl_process import JsonlProcess, Refused, path_to_json
 from tui.augmentation.effect_view import EffectGrid, EffectPicture
@@ -42,17 +42,21 @@ class AugmentationScreen(ModeScreen):
         Binding("down", "move_row(1)", "effect below", show=False, key_display="↓"),
     ]
 
-    def __init__(self, data: Path, chosen: str) -> None:
+    def __init__(self, data: Path, chosen: str, augmentation: AugmentationSettings | None = None) -> None:
         """
         Args:
             data: a dataset that can be trained on.
             chosen: the preset's name.
+            augmentation: instead of the preset's.
         """
         super().__init__()
-        has_effects = bool(effects_of(preset(chosen, "").augmentation))
+        wanted = augmentation or preset(chosen, "").augmentation
+        has_effects = bool(effects_of(wanted))
         self.preset = chosen if has_effects else STAND_IN
-        self.settings = preset(self.preset, "").augmentation
-        self._instead = None if has_effects else chosen
+        self.settings = wanted if has_effects else preset(STAND_IN, "").augmentation
+        self._stands_in = not has_effects
+        is_changed = has_effects and wanted != preset(chosen, "").augmentation
+        self._source = f"{self.preset}, changed" if is_changed else self.preset
         self._place = self._seed = 0
         self._shown: Shown | None = None
         self._saying = Content("")
@@ -84,7 +88,7 @@ class AugmentationScreen(ModeScreen):
 
     def _ask_for_clip(self, meanwhile: str) -> None:
         self._say(Content.styled(meanwhile, "$text-muted"))
-        self._process.ask(Show(self._place, self.preset, self._seed))
+        self._process.ask(Show(self._place, self.preset, self._seed, self.settings))
 
     def _answered(self, answer: Answer | Refused) -> None:
         match answer:
@@ -123,7 +127,7 @@ class AugmentationScreen(ModeScreen):
 
     def _show_head(self) -> None:
         lines = [self._saying if self._saying.plain else self._explanation()]
-        if self.app.height_class == "tall" and self._instead is not None:
+        if self.app.height_class == "tall" and self._stands_in:
             lines.insert(0, self._why_another())
         if self.app.height_class != "tiny":
             lines.insert(0, self._title())
@@ -131,14 +135,14 @@ class AugmentationScreen(ModeScreen):
 
     def _title(self) -> Content:
         if (now := self._shown) is None:
-            return Content.assemble("Augmentation of ", (self.preset, "bold"))
+            return Content.assemble("Augmentation of ", (self._source, "bold"))
         sound = "" if now.has_sound else " · from a feature pack, without audio"
         place = f"{now.request.place % now.clips + 1:,} of {now.clips:,}"
-        rest = f" · {place} · first {now.seconds:.3g} s · {self.preset} · seed {now.request.seed}{sound}"
+        rest = f" · {place} · first {now.seconds:.3g} s · {self._source} · seed {now.request.seed}{sound}"
         return Content.assemble((now.clip, "bold"), rest)
 
     def _explanation(self) -> Content:
-        if self.app.height_class != "tall" and self._instead is not None:
+        if self.app.height_class != "tall" and self._stands_in:
             return self._why_another()
         text = "% is the probability in training."
         if self.settings.mixup:
@@ -146,7 +150,7 @@ class AugmentationScreen(ModeScreen):
         return Content.styled(text, "$text-muted")
 
     def _why_another(self) -> Content:
-        return Content(f"The preset {self._instead} has no augmentation. This is the augmentation of {self.preset}.")
+        return Content(f"This recipe has no augmentation. Shown is that of the preset {self.preset}.")
 
     # Size
 

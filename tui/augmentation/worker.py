@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from core.features.settings import effects_of
+from core.features.settings import AugmentationSettings, effects_of
 from core.training.presets import preset
 from core.util.errors import UserError
 from core.util.jsonl_process import WorkerChannel, path_from_json
@@ -25,12 +25,14 @@ if TYPE_CHECKING:
 
 
 class Show(msgspec.Struct, frozen=True, tag_field="kind", tag="show"):
-    """A clip under each effect of a preset."""
+    """A clip under each effect of a preset, or of other settings."""
 
     place: int
     """The first clip of every genre, then the second of every genre, …; beyond the last, the first again."""
     preset: str
     seed: int
+    augmentation: AugmentationSettings | None = None
+    """Instead of the preset's."""
 
 
 class Play(msgspec.Struct, frozen=True, tag_field="kind", tag="play"):
@@ -121,6 +123,8 @@ class AugmentationWorker:
             self._scan()
         index, clip = self.clips[request.place % len(self.clips)]
         recipe = preset(request.preset, "")
+        if request.augmentation is not None:
+            recipe = msgspec.structs.replace(recipe, augmentation=request.augmentation)
         seconds = min(recipe.crop_seconds or SECONDS, clip.duration_s)
         seen = self._previews(index, clip, recipe, seconds, request.seed)
         self.shown = {one.effect: one for one in seen}

@@ -183,8 +183,8 @@ def _draw_axes(canvas: Canvas, grid: Grid, unit: str, ascii_only: bool) -> None:
             gaps.append((end, first))
             end = first + len(label)
     gaps.append((end, len(labels)))
-    for start, stop in reversed(gaps):
-        if stop - start >= len(unit) + 2:
-            first = stop - len(unit) if stop == len(labels) else (start + stop - len(unit)) // 2
+    for start, stop in reversed(gaps):  # at the right end, or just before the last label that has room: "epoch 20"
+        first = stop - len(unit) - (stop < len(labels))
+        if first > start:
             labels[first : first + len(unit)] = unit
             break

@@ -3,6 +3,7 @@
 from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from math import inf, isfinite, log10, nan
 
 from tui.charts.data import ChartData, Line
@@ -57,6 +58,9 @@ def render_chart(
             if value > ceiling or value < floor:
                 mark = ("^" if ascii_only else "▲") if value > ceiling else ("v" if ascii_only else "▼")
                 canvas.put(grid.column(at), 0 if value > ceiling else rows - 1, mark, line.tag)
+    for line in data.lines:
+        if line.spread is not None:
+            _fill_band(canvas, grid, line, view, ":" if ascii_only else "░")
     if not ascii_only:
         _add_signs(canvas, grid, data.lines, kept[len(raw) :])
     for marker in data.markers:
@@ -136,6 +140,29 @@ def scaled(points: Points, view: View) -> Points:
     if view.logarithmic:
         return points[0], [log10(y) if y > 0 else nan for y in drawable]
     return points[0], list(drawable)
+
+
+def _fill_band(canvas: Canvas, grid: Grid, line: Line, view: View, shade: str) -> None:
+    """Shade the blank cells between the two ends of a line's spread."""
+    assert line.spread is not None
+    low, high = (
+        _by_column(grid, scaled(decimate(line.xs, values, grid.x.low, grid.x.high, canvas.columns), view))
+        for values in line.spread
+    )
+    for column in low.keys() & high.keys():
+        for row in range(max(0, grid.line(high[column])), min(canvas.lines - 1, grid.line(low[column])) + 1):
+            canvas.put(column, row, shade, FAINT + line.tag, over=False)
+
+
+def _by_column(grid: Grid, points: Points) -> dict[int, float]:
+    """Column → the height of the line through the points there."""
+    heights: dict[int, float] = {}
+    for (x, y), (after, then) in pairwise(zip(*points, strict=True)):
+        if isfinite(y) and isfinite(then) and after > x:
+            for column in range(grid.column(x), grid.column(after) + 1):
+                share = min(1.0, max(0.0, (grid.abscissa(column) - x) / (after - x)))
+                heights[column] = y + share * (then - y)
+    return heights
 
 
 def _add_signs(canvas: Canvas, grid: Grid, lines: Sequence[Line], curves: Sequence[Curve]) -> None:

@@ -13,11 +13,12 @@ from tui.shell.base import BaseApp
 from tui.text.formatting import clock, percent
 from tui.widgets.probability_bars import probability_bars
 from tui.widgets.row_list import LinesView
-from tui.widgets.spectrogram_view import shading_of, spectrogram_with_axes
+from tui.widgets.spectrogram_view import cells_left_of, shading_of, spectrogram_with_axes
 
 LEAST_SPECTROGRAM = 4
 """Rows below which there is no picture, but room for the bars."""
 MOST_BARS = 12
+NAME_LINES = 2
 
 
 class SoundDetail(LinesView):
@@ -71,29 +72,33 @@ class SoundDetail(LinesView):
         sound, width = self._sound, self.row_width
         if sound is None:
             return [Content(line) for line in self._hint.splitlines()]
-        name = Content.styled(printable(sound.path.name), "bold")
+        name = Content.styled(printable(sound.path.name), "bold").wrap(max(10, width))[:NAME_LINES]
         if sound.unreadable is not None:
-            return [name, Content.assemble(("✗ ", "$bad"), sound.unreadable.error)]
+            return [*name, *Content.assemble(("✗ ", "$bad"), sound.unreadable.error).wrap(max(10, width))]
         if sound.prediction is None:
-            return [name, Content.styled(sound.state, "$text-muted")]
-        return [name, *self._prediction(sound, sound.prediction, width)]
+            return [*name, Content.styled(sound.state, "$text-muted")]
+        return [*name, *self._prediction(sound, sound.prediction, width, self.size.height - len(name))]
 
-    def _prediction(self, sound: Sound, prediction: Prediction, width: int) -> list[Content]:
+    def _prediction(self, sound: Sound, prediction: Prediction, width: int, rows: int) -> list[Content]:
         window = None if self._window is None else prediction.segments[self._window]
         seen = window or prediction
         lines = [
             _headline(prediction, self._model, width),
             *([Content.styled(prediction.warning, "$warn")] if prediction.warning else []),
         ]
-        room = self.size.height - len(lines) - 1  # the name
-        timeline = (
-            timeline_lines(prediction, self._window, width, self.app.palette.series) if prediction.segments else []
-        )
-        bars = min(len(seen.probabilities), MOST_BARS, max(3, room - len(timeline) - LEAST_SPECTROGRAM - 2))
-        picture = room - bars - len(timeline) - 2
+        room = rows - len(lines)
+        below = 2 if prediction.segments else 0  # the timeline
+        bars = min(len(seen.probabilities), MOST_BARS, max(3, room - below - LEAST_SPECTROGRAM - 2))
+        picture = room - bars - below - 2
         drawn: list[Content] = []
+        left = 0
         if sound.image is not None and picture >= LEAST_SPECTROGRAM:
             drawn = spectrogram_with_axes(sound.image, width, picture, self.app.palette, shading_of(self.app))
+            left = cells_left_of(sound.image, width, picture)
+        timeline: list[Content] = []
+        if prediction.segments:  # under the spectrogram, on the same time axis
+            timeline = timeline_lines(prediction, self._window, width - left, self.app.palette.series)
+            timeline = [" " * left + line for line in timeline]
         gap = [Content("")] if room > bars + len(drawn) + len(timeline) else []
         bar_lines = probability_bars(seen.probabilities, width, bars, sure=not seen.uncertain)
         return [*lines, *gap, *bar_lines, *gap, *drawn, *timeline]
@@ -105,7 +110,7 @@ def _headline(prediction: Prediction, model: str, width: int) -> Content:
     if prediction.model != model:
         tail += f" · by {prediction.model}"
     if not prediction.uncertain:
-        return Content.assemble((f"{prediction.genre} {percent(prediction.probability, 0)}", "bold $val"), tail)
+        return Content.assemble((f"{prediction.genre} {percent(prediction.probability, 0)}", "bold $accent"), tail)
     top = ", ".join(f"{genre} {percent(p, 0)}" for genre, p in prediction.top(3))
     line = Content.assemble(("uncertain", "bold $warn"), f" ({prediction.reason}): {top}")
     return line if line.cell_length + len(tail) > width else Content.assemble(line, (tail, "$text-muted"))

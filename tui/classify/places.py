@@ -90,7 +90,7 @@ class PlaceList(RowList):
     def row(self, index: int, width: int) -> Content:
         path = self.paths[index]
         mark = f"{BOOKMARK} " if path in self.places.bookmarks else "  "
-        return Content.assemble((mark, "$val"), printable(shown(Path(path), width - 2)))
+        return Content.assemble((mark, "$accent"), printable(shown(Path(path), width - 2)))
 
     def action_bookmark(self) -> None:
         if self.paths:

@@ -13,7 +13,7 @@ from textual.widgets import Static
 
 from core.inference.types import Prediction, Unreadable
 from core.util.text import printable
-from tui.text.cells import bar, fitted, fitted_end, shown
+from tui.text.cells import bar, fitted, fitted_name, fitted_path, shown, widest
 from tui.text.formatting import DASH, clock, percent
 from tui.widgets.row_list import RowList
 from tui.widgets.spectrogram_view import Image
@@ -58,7 +58,8 @@ def _runner_up(sound: Sound) -> tuple[str, float]:
 
 NAMES = ("file", "folder/file", "path")
 """What the first column shows: the name, with the folder that it is in, or the whole path."""
-GENRE_CELLS, RUNNER_UP_CELLS, CONFIDENCE_CELLS, LENGTH_CELLS = 14, 16, 13, 7
+MOST_GENRE_CELLS = 14
+PERCENT_CELLS, LENGTH_CELLS = 5, 7
 BAR_CELLS = 8
 LEAST_FOR_RUNNER_UP = 66
 """Cells of a row below which there is no column for the runner-up."""
@@ -112,6 +113,8 @@ class ResultList(RowList):
         self.order = "given"
         self.names = NAMES[0]
         self.descending = False
+        self._genre_cells = self._answer_cells = len("genre▲")
+        """Of the longest genre that a model knows, and of the longest other answer."""
 
     @property
     def current(self) -> Sound | None:
@@ -123,8 +126,14 @@ class ResultList(RowList):
         self.sounds = sorted(sounds, key=ORDERS[self.order], reverse=self.descending)
         if on is not None and on in self.sounds:
             self.cursor = self.sounds.index(on)
+        known = next((sound.prediction.probabilities for sound in sounds if sound.prediction is not None), {})
+        stale = len(STALE) + 1 if any(sound.is_stale for sound in sounds) else 0
+        self._genre_cells = max(len("genre▲"), widest(known) + stale)
+        unreadable = any(sound.state == "unreadable" for sound in sounds)
+        self._answer_cells = len("✗ unreadable") if unreadable else len("uncertain") + stale
         self.rows_changed()
         self.post_message(self.Moved())
+        self.post_message(self.Resized())
 
     def go_to(self, sound: Sound) -> None:
         if sound in self.sounds:
@@ -142,14 +151,17 @@ class ResultList(RowList):
 
     def row(self, index: int, width: int) -> Content:
         sound = self.sounds[index]
-        answer, style, bar_style = sound.answer, "$text-muted", "$train"
+        answer, style, bar_style = sound.answer, "$text-muted", "$accent"
+        columns = self._columns(width)
+        sizes = dict(columns)
         confidence = length = runner_up = ""
         if (prediction := sound.prediction) is not None:
             style = "$text-muted" if sound.is_stale else "$warn" if prediction.uncertain else ""
-            bar_style = style or "$train"
+            bar_style = style or "$accent"
             answer = f"{STALE} {answer}" if sound.is_stale else answer
             genre, second = _runner_up(sound)
-            runner_up = f"{fitted(genre, RUNNER_UP_CELLS - 6)} {percent(second, 0):>4}" if genre else ""
+            cells_of_genre = max(1, sizes.get("runner-up", 0) - PERCENT_CELLS)
+            runner_up = f"{fitted(genre, cells_of_genre)} {percent(second, 0):>4}" if genre else ""
             confidence = (
                 f"{bar(prediction.probability, BAR_CELLS):<{BAR_CELLS}} {percent(prediction.probability, 0):>4}"
             )
@@ -162,11 +174,9 @@ class ResultList(RowList):
             "confidence": (confidence, bar_style),
             "length": (length, ""),
         }
-        parts = [
-            (fitted(cells[name][0], size, right=name == "length"), cells[name][1])
-            for name, size in self._columns(width)[1:]
-        ]
-        name = fitted_end(printable(self._title(sound)), self._columns(width)[0][1])
+        parts = [(fitted(cells[name][0], size, right=name == "length"), cells[name][1]) for name, size in columns[1:]]
+        fit = fitted_name if self.names == "file" else fitted_path
+        name = fit(printable(self._title(sound)), sizes["file"])
         return Content(" ").join([Content(name), *(Content.styled(text, style) for text, style in parts)])
 
     def _title(self, sound: Sound) -> str:
@@ -179,10 +189,11 @@ class ResultList(RowList):
 
     def _columns(self, width: int) -> list[tuple[str, int]]:
         """Columns from left to right, with their cells; the first has what the others leave."""
+        genre = min(self._genre_cells, max(MOST_GENRE_CELLS, width // 6))
         sizes = {
-            "genre": GENRE_CELLS,
-            "runner-up": RUNNER_UP_CELLS * (width >= LEAST_FOR_RUNNER_UP),
-            "confidence": CONFIDENCE_CELLS,
+            "genre": max(genre, self._answer_cells),
+            "runner-up": (max(genre, 6) + PERCENT_CELLS) * (width >= LEAST_FOR_RUNNER_UP),
+            "confidence": BAR_CELLS + PERCENT_CELLS,
             "length": LENGTH_CELLS,
         }
         rest = [(name, size) for name, size in sizes.items() if size]

@@ -49,7 +49,10 @@ FRAMES = {
 """Panel → the keys in its border."""
 REDRAW_SECONDS = 0.1
 """Between two redraws while predictions come in."""
-BEGINNING = "Choose an audio file on the left: enter classifies it.\nspace marks several, a takes them all."
+BEGINNING = (
+    "Choose an audio file on the left; enter classifies it.\n"
+    "a classifies the whole folder, or the files and folders marked with space."
+)
 
 TEST_DIFFERS = "The test averaged training crops; Classify averages windows, so probabilities can differ."
 """Said where misclassified clips of a run's test are opened."""
@@ -58,29 +61,37 @@ TEST_DIFFERS = "The test averaged training crops; Classify averages windows, so 
 class ClassifyScreen(PaneScreen):
     MODE = "classify"
     PANES = ("files", "results", "sound", "totals")
-    HELP = "Choose files or folders, and read their genres: the prediction for a file, and for every window along it."
+    HELP = "Classifies files and folders: a prediction for each file, and for each window along it."
     CSS_PATH = "../styles/classify.tcss"
     BINDINGS: ClassVar = [
         Binding("space", "mark", "mark", id="classify.mark", tooltip="Mark a file or a folder"),
-        Binding("a", "take", "classify", id="classify.take", tooltip="Classify all that is marked, or what is here"),
+        Binding(
+            "a",
+            "take",
+            "classify",
+            id="classify.take",
+            tooltip="Classify the marked files, or this folder",
+        ),
         Binding("slash", "filter", "filter", key_display="/", id="classify.filter", tooltip="Filter files by name"),
         Binding("m", "model", "model", id="classify.model", tooltip="Choose the model"),
         Binding("p", "play", "play", id="classify.play", tooltip="Play the file on this machine's output, or stop"),
-        Binding("r", "again", "again", id="classify.again", tooltip="Classify again what another model has classified"),
+        Binding("r", "again", "again", id="classify.again", tooltip="Classify again what another model classified"),
         Binding("E", "wrong", "mistakes", id="classify.wrong", tooltip="The test clips that the model's run got wrong"),
         Binding("w", "write", "write", id="classify.write", tooltip="Write the predictions to files, or to tags"),
         Binding("colon", "go_to", "go to", key_display=":", id="classify.go_to", tooltip="Go to a folder or a file"),
         Binding("t", "totals", "totals", id="classify.totals", tooltip="Totals per genre and accuracy, or the sound"),
-        Binding("u", "undo_tags", "undo tags", show=False, id="classify.undo", tooltip="Undo the tags written last"),
+        Binding("u", "undo_tags", "undo tags", show=False, id="classify.undo", tooltip="Undo the last writing of tags"),
         Binding("y", "copy_path", "copy path", show=False, id="classify.copy", tooltip="Copy the path of the file"),
-        Binding("N", "names", "names", show=False, id="classify.names", tooltip="Show names, folders or whole paths"),
-        Binding("tab", "pane(1)", "pane", id="classify.next_pane", tooltip="The next pane"),
-        Binding("shift+tab", "pane(-1)", "pane before", show=False, id="classify.previous_pane"),
+        Binding("N", "names", "names", show=False, id="classify.names", tooltip="Show names, folders or full paths"),
+        Binding("tab", "pane(1)", "pane", id="classify.next_pane", tooltip="Next panel"),
+        Binding("shift+tab", "pane(-1)", "previous panel", show=False, id="classify.previous_pane"),
         Binding("f", "all_files", "all files", id="classify.all_files", tooltip="Show all files, or audio only"),
-        Binding("X", "clear", "clear", id="classify.clear", tooltip="Take back what waits, then clear the results"),
-        Binding("greater_than_sign", "sort", "sort", key_display=">", id="classify.sort", tooltip="The next order"),
-        Binding("R", "reverse", "reverse", show=False, id="classify.reverse", tooltip="Reverse the order"),
-        Binding("f5", "look_again", "reread", show=False, id="classify.reread", tooltip="Read the folders anew"),
+        Binding("X", "clear", "clear", id="classify.clear", tooltip="Cancel the waiting files, then clear the results"),
+        Binding(
+            "greater_than_sign", "sort", "sort", key_display=">", id="classify.sort", tooltip="Sort by another column"
+        ),
+        Binding("R", "reverse", "reverse", show=False, id="classify.reverse", tooltip="Reverse the sort order"),
+        Binding("f5", "look_again", "reread", show=False, id="classify.reread", tooltip="Read the folders again"),
         Binding("escape", "back", "back", show=False, id="classify.back", tooltip="Clear the filter, then the marks"),
     ]
 
@@ -208,7 +219,9 @@ class ClassifyScreen(PaneScreen):
 
     def action_take(self) -> None:
         tree = self.query_one(AudioTree)
-        paths = list(tree.marked) or ([tree.current.path] if tree.current is not None else [])
+        here = tree.current
+        folder = [] if here is None else [here.path if here.is_folder else here.path.parent]
+        paths = list(tree.marked) or folder
         tree.clear_marks()
         self._give(paths)
 
@@ -249,7 +262,7 @@ class ClassifyScreen(PaneScreen):
     @work
     async def _ask_and_give(self, found: Sequence[Path | Unreadable], folders: Sequence[Path]) -> None:
         if len(found) > MANY and not await self.app.push_screen_wait(
-            ConfirmScreen(f"Classify {len(found):,} files?", "X takes back what waits.", yes="classify")
+            ConfirmScreen(f"Classify {len(found):,} files?", "X cancels the files that wait.", yes="classify")
         ):
             return
         self._given_folders |= dict.fromkeys(folders)

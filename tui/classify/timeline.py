@@ -52,8 +52,8 @@ def _pointer(prediction: Prediction, cursor: int | None, length: float, width: i
     mark = "▲" * min(cells, width - begin)
     room = width - begin - len(mark)
     if len(words) + 1 <= room:
-        return Content.assemble(" " * begin, (mark, "bold $train"), f" {words}")
-    return Content.assemble(f"{words[: max(0, begin - 1)]:>{max(0, begin - 1)}} "[:begin], (mark, "bold $train"))
+        return Content.assemble(" " * begin, (mark, "bold $accent"), f" {words}")
+    return Content.assemble(f"{words[: max(0, begin - 1)]:>{max(0, begin - 1)}} "[:begin], (mark, "bold $accent"))
 
 
 def windows_at(prediction: Prediction, cursor: int | None, by: int) -> int | None:

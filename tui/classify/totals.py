@@ -12,8 +12,6 @@ from tui.text.cells import bar, fitted, widest
 from tui.text.formatting import clock
 from tui.widgets.row_list import LinesView
 
-BAR_CELLS = 40
-
 
 class Totals(LinesView):
     BINDING_GROUP_TITLE = "The totals"
@@ -30,11 +28,11 @@ def total_lines(sounds: Sequence[Sound], comparisons: Sequence[Comparison], widt
     if not counts:
         return [Content.styled("No file is classified yet.", "$text-muted")]
     names = min(widest(counts), max(8, width // 3))
-    room = max(4, min(BAR_CELLS, width - names - 20))
+    room = max(4, width - names - 19)
     most = max(counts.values())
-    lines = []
+    lines = [Content.styled(f"{'':<{names}} {'':<{room}} {'files':>7} {'length':>9}", "$text-muted")]
     for genre, number in counts.most_common():
-        style = {"uncertain": "$warn", "unreadable": "$bad"}.get(genre, "$train")
+        style = {"uncertain": "$warn", "unreadable": "$bad"}.get(genre, "$accent")
         lines.append(
             Content.assemble(
                 f"{fitted(genre, names)} ",

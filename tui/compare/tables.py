@@ -42,7 +42,7 @@ RESULTS = (
     Column("epochs", 9, lambda run: f"{run.epochs_done}/{run.epochs}"),
     Column("best val", 10, lambda run: percent(_best(run, "val_accuracy")), lambda run: _best(run, "val_accuracy")),
     Column("epoch", 6, lambda run: str(run.best.epoch) if run.best else "–"),
-    Column("its loss", 10, lambda run: loss(_best(run, "val_loss")), lambda run: -_best(run, "val_loss")),
+    Column("val loss", 10, lambda run: loss(_best(run, "val_loss")), lambda run: -_best(run, "val_loss")),
     Column("test", 10, lambda run: percent(_test(run, "accuracy")), lambda run: _test(run, "accuracy")),
     Column("macro F1", 10, _macro_f1, lambda run: _test(run, "macro_f1")),
     Column("time", 9, lambda run: clock(run.seconds(0.0))),

@@ -62,9 +62,9 @@ class ModelList(RowList):
         mark = "● " if choice.path == self.current else "  "
         line = self.lines[index]
         if not choice.caveats:
-            return Content.assemble((mark, "$val"), line).truncate(width, ellipsis=True)
+            return Content.assemble((mark, "$accent"), line).truncate(width, ellipsis=True)
         sound, _, caveats = line.partition("! ")
-        return Content.assemble((mark, "$val"), sound, (f"! {caveats}", "$warn")).truncate(width, ellipsis=True)
+        return Content.assemble((mark, "$accent"), sound, (f"! {caveats}", "$warn")).truncate(width, ellipsis=True)
 
 
 class ModelPicker(ModalScreen[tuple[ModelChoice, bool] | None]):

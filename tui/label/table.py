@@ -85,7 +85,7 @@ class ClipTable(RowList):
         score = "" if clip.score is None else f"{clip.score:.2f}" if self.teaches else f"{clip.score:.3f}"
         differs = clip.suggested != clip.label
         return Content.assemble(
-            (f"{MARK} " if clip.place in self.marked else "  ", "$train"),
+            (f"{MARK} " if clip.place in self.marked else "  ", "$accent"),
             f"{fitted(score, SCORE)} ",
             f"{fitted(clip.label, genre)} " if given else "",
             (f"{fitted(clip.suggested if differs else '', genre)} ", "$warn"),

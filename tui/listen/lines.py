@@ -62,7 +62,8 @@ def prediction_line(state: ListenState) -> Content:
         return Content.styled(f"the first window fills: {level.filling * seconds:.1f} of {seconds:g} s", "$text-muted")
     if prediction.smoothed_genre is not None:
         return Content.assemble(
-            (prediction.smoothed_genre, "bold $val"), f"  {percent(prediction.smoothed[prediction.smoothed_genre], 0)}"
+            (prediction.smoothed_genre, "bold $accent"),
+            f"  {percent(prediction.smoothed[prediction.smoothed_genre], 0)}",
         )
     return Content.assemble(("? uncertain", "bold"), f"  {prediction.reason or 'no clear genre'}")
 

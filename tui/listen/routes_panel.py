@@ -54,8 +54,8 @@ class RoutesPanel(Vertical):
     }
     """
 
-    def __init__(self, routes: Sequence[Route], *, id: str | None = None) -> None:
-        super().__init__(id=id)
+    def __init__(self, routes: Sequence[Route], *, id: str | None = None, classes: str | None = None) -> None:
+        super().__init__(id=id, classes=classes)
         self._routes = routes
 
     def compose(self) -> ComposeResult:

@@ -10,7 +10,7 @@ from typing import ClassVar
 from textual import events, work
 from textual.app import ComposeResult
 from textual.binding import Binding
-from textual.containers import Vertical
+from textual.containers import Horizontal, Vertical
 from textual.content import Content
 from textual.message import Message
 
@@ -36,14 +36,23 @@ from tui.listen.audio_forwarding import routes
 from tui.listen.lines import figures_line, history_lines, level_line, prediction_line, source_line
 from tui.listen.routes_panel import RoutesPanel
 from tui.listen.source_picker import SourcePicker
-from tui.listen.spectrogram import ScrollView, strip_chart
+from tui.listen.spectrogram import MOST_ROWS, ScrollView, strip_chart, times_below
 from tui.listen.state import HistoryEntry, ListenState
 from tui.shell.mode_screen import ModeScreen
 from tui.text.formatting import clock
+from tui.widgets.panel import frame, key_of
 from tui.widgets.probability_bars import probability_bars
 from tui.widgets.row_list import LinesView, RowList
+from tui.widgets.spectrogram_view import hz_labels
 from tui.widgets.text_lines import TextLines
 
+FRAMES = {
+    "heard": ("sound", {"pause": "listen or pause", "start": "stop", "save": "save"}),
+    "routes": ("sound from another machine", {"copy": "copy command"}),
+    "now": ("prediction", {"model": "model"}),
+    "history": ("history", {"clear": "clear"}),
+}
+"""Panel → its title, and the keys in its border."""
 LOOK_SECONDS = 0.1
 SPECTRUM_SECONDS = 0.4
 GRACE_SECONDS = 1.0
@@ -55,7 +64,7 @@ RETRY_SECONDS = 3.0
 class ListenScreen(ModeScreen):
     MODE = "listen"
     HELP = (
-        "Hear what genre plays, from a microphone of this machine or, over SSH, of the one before you: "
+        "Classifies live sound from a microphone of this machine or, over SSH, of your local machine; "
         "h shows the commands for that."
     )
     CSS_PATH = "../styles/listen.tcss"
@@ -102,17 +111,24 @@ class ListenScreen(ModeScreen):
         yield TextLines(id="header")
         with Vertical(id="body"):
             with Vertical(id="sound"):
-                yield ScrollView(id="spectrum")
-                yield TextLines(id="level")
-                yield RoutesPanel(routes(), id="routes")
+                with Vertical(id="heard", classes="panel"):
+                    with Horizontal(id="spectrum-row"):
+                        yield TextLines(id="hz")
+                        yield ScrollView(id="spectrum")
+                    yield TextLines(id="times")
+                    yield TextLines(id="level")
+                yield RoutesPanel(routes(), id="routes", classes="panel")
             with Vertical(id="predictions"):
-                with Vertical(id="now"):
+                with Vertical(id="now", classes="panel"):
                     yield TextLines(id="prediction")
                     yield TextLines(id="bars")
-                yield LinesView(id="history")
+                yield LinesView(id="history", classes="panel")
 
     def on_mount(self) -> None:
         self.poll(LOOK_SECONDS, self._look)
+        for panel, (title, keys) in FRAMES.items():
+            hints = [(key_of(self, f"listen.{name}"), what) for name, what in keys.items()]
+            frame(self.query_one(f"#{panel}"), title, hints)
         self._process.ask(FindDevices())
         self._show_routes()
 
@@ -265,7 +281,7 @@ class ListenScreen(ModeScreen):
     def _draw_verdict(self) -> None:
         prediction = self.state.prediction
         self.query_one("#prediction", TextLines).show([prediction_line(self.state), Content("")])
-        place, width = self.query_one("#bars", TextLines), self.query_one("#now").size.width - 2
+        place, width = self.query_one("#bars", TextLines), self.query_one("#now").size.width - 1
         rows = max(0, self.query_one("#now").size.height - 2)
         bars = (
             probability_bars(prediction.smoothed, width, rows, sure=prediction.smoothed_genre is not None)
@@ -281,7 +297,12 @@ class ListenScreen(ModeScreen):
 
     def _draw_spectrum(self) -> None:
         place = self.query_one(ScrollView)
-        place.show(strip_chart(self.state.columns, self.state.columns_seen, max(8, place.columns)))
+        seen, width = self.state.columns_seen, max(8, place.columns)
+        place.show(strip_chart(self.state.columns, seen, width))
+        labels = hz_labels(self.state.hz, min(place.size.height, MOST_ROWS)) if self.state.hz else []
+        self.query_one("#hz", TextLines).show([Content.styled(f"{label:>3}", "$text-muted") for label in labels])
+        times = [Content.styled(f" Hz {times_below(seen, width)}", "$text-muted")] if labels else []
+        self.query_one("#times", TextLines).show(times)
 
     def on_resize(self) -> None:
         super().on_resize()

@@ -39,7 +39,7 @@ class SourceList(RowList):
 
     def row(self, index: int, width: int) -> Content:
         source = self.sources[index]
-        mark = ("● " if source == self.current else "  ", "$val")
+        mark = ("● " if source == self.current else "  ", "$accent")
         return Content.assemble(mark, source_name(source)).truncate(width, ellipsis=True)
 
 

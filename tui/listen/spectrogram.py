@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from textual.containers import Horizontal
 
 from tui.shell.base import BaseApp
+from tui.text.formatting import clock
 from tui.widgets.spectrogram_view import Image, shading_of, spectrogram_lines
 from tui.widgets.text_lines import TextLines
 
@@ -58,6 +59,9 @@ class ScrollView(Horizontal):
 
 COLUMNS_PER_CELL = 4
 """Of the twenty columns per second, the loudest is shown."""
+SECONDS_PER_CELL = 0.2
+TICK_CELLS = 25
+"""Between two times below the spectrogram: 5 s."""
 
 
 def strip_chart(columns: Sequence[bytes], seen: int, width: int) -> list[bytes]:
@@ -68,11 +72,23 @@ def strip_chart(columns: Sequence[bytes], seen: int, width: int) -> list[bytes]:
         seen: how many there have been in all.
     """
     cells = seen // COLUMNS_PER_CELL
-    step = max(1, width // 2)
-    first = 0 if cells <= width else -(-(cells - width) // step) * step
     oldest = seen - len(columns)
-    begin = max(first * COLUMNS_PER_CELL, -(-oldest // COLUMNS_PER_CELL) * COLUMNS_PER_CELL)
+    begin = max(first_cell(seen, width) * COLUMNS_PER_CELL, -(-oldest // COLUMNS_PER_CELL) * COLUMNS_PER_CELL)
     return [
         bytes(map(max, *(columns[at - oldest + i] for i in range(COLUMNS_PER_CELL))))
         for at in range(begin, cells * COLUMNS_PER_CELL, COLUMNS_PER_CELL)
     ]
+
+
+def first_cell(seen: int, width: int) -> int:
+    """Which cell of the sound stands at the left edge: the view moves by half its width."""
+    cells, step = seen // COLUMNS_PER_CELL, max(1, width // 2)
+    return 0 if cells <= width else -(-(cells - width) // step) * step
+
+
+def times_below(seen: int, width: int) -> str:
+    """Times every 5 s, each below the cell that it names: ``00:00                    00:05``."""
+    first, line = first_cell(seen, width), ""
+    for cell in range(-(-first // TICK_CELLS) * TICK_CELLS, first + width - 4, TICK_CELLS):
+        line = f"{line:<{cell - first}}{clock(cell * SECONDS_PER_CELL)}"
+    return line

@@ -52,6 +52,8 @@ class ListenState:
         self.columns: deque[bytes] = deque(maxlen=COLUMNS_KEPT)
         self.columns_seen = 0
         """How many columns there have been in all."""
+        self.hz: list[int] = []
+        """Where each band of a column begins."""
         self._peak_at = self._clipped_at = float("-inf")
 
     @property
@@ -91,6 +93,7 @@ class ListenState:
             self._clipped_at = level.seconds
         self.columns.extend(level.columns)
         self.columns_seen += len(level.columns)
+        self.hz = level.hz or self.hz
         self.level = level
 
     def _take_prediction(self, prediction: LivePrediction, now: float) -> None:

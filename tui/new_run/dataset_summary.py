@@ -110,7 +110,7 @@ def genre_line(genre: GenreReport, summary: DatasetSummary, width: int) -> Conte
     room = max(0, min(40, width - names - len(figures) - 1))
     drawn = bar(genre.clips / most, room) or "╸"
     return Content.assemble(
-        f"{fitted(printable(genre.genre), names)} ", (f"{drawn:<{room}}" if room else "", "$train"), figures
+        f"{fitted(printable(genre.genre), names)} ", (f"{drawn:<{room}}" if room else "", "$accent"), figures
     )
 
 
@@ -131,7 +131,7 @@ def finding_lines(summary: DatasetSummary) -> list[Content]:
     names = widest(report.durations)
     lines += [Content(""), Content.styled("Durations", "bold")]
     lines += [
-        Content.assemble(f"{name:<{names}} ", (f"{bar(clips / longest, 16) or '╸':<16}", "$train"), f" {clips:,}")
+        Content.assemble(f"{name:<{names}} ", (f"{bar(clips / longest, 16) or '╸':<16}", "$accent"), f" {clips:,}")
         for name, clips in report.durations.items()
     ]
     copies = [group for group in report.duplicates if group not in report.across_genres]

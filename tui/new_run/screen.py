@@ -82,7 +82,7 @@ class NewRunScreen(ModeScreen):
             "augmentation",
             "preview",
             id="new_run.augmentation",
-            tooltip="See and hear the preset's augmentation of a clip",
+            tooltip="See and hear this augmentation of a clip",
         ),
         Binding("ctrl+g", "demo", "demo data", id="new_run.demo", tooltip="Create a small synthetic dataset"),
         # Before the field handles the key: what is typed next belongs to the next field.
@@ -369,10 +369,11 @@ class NewRunScreen(ModeScreen):
 
         try:
             folder = self._ready_folder()
+            augmentation = self.form.recipe().augmentation
         except UserError as mistake:
             await self._show_error(mistake)
         else:
-            self.app.push_screen(AugmentationScreen(folder, self.form.preset))
+            self.app.push_screen(AugmentationScreen(folder, self.form.preset, augmentation))
 
     async def action_copy(self) -> None:
         try:

@@ -93,7 +93,7 @@ def _progress(run: Summary, width: int) -> Content:
     cells = width - COUNT - 1
     if cells < 4:
         return Content(f"{count:>{width}}")
-    colour = "$train" if is_alive(run) else "$faint"
+    colour = "$running" if is_alive(run) else "$faint"
     return Content.assemble((f"{bar(progress(run), cells):<{cells}}", colour), " ", f"{count:>{COUNT}}")
 
 

@@ -1,8 +1,7 @@
 """Four themes, each with the palette for charts and states.
 
 Colour never carries information alone: states have symbols and names, series have markers. A palette's colours are
-strings that CSS and Textual's ``Content`` understand; CSS has the first six as ``$train``, ``$val``, ``$good``,
-``$warn``, ``$bad`` and ``$faint``.
+strings that CSS and Textual's ``Content`` understand; CSS has those of `ROLES` as ``$accent``, ``$train`` and so on.
 """
 
 from collections.abc import Mapping
@@ -51,12 +50,17 @@ VIRIDIS = (
 )
 
 
+ROLES = ("train", "val", "running", "good", "warn", "bad", "faint")
+
+
 @dataclass(frozen=True)
 class Palette:
-    """Colours with a meaning."""
+    """Colours with a meaning: one for each role, the same on all screens."""
 
     train: str
+    """Training, and as ``$accent`` the focus, keys and what is chosen."""
     val: str
+    running: str
     good: str
     warn: str
     bad: str
@@ -75,14 +79,15 @@ class Palette:
 
     @property
     def variables(self) -> dict[str, str]:
-        return {name: getattr(self, name) for name in ("train", "val", "good", "warn", "bad", "faint")}
+        return {"accent": self.train, **{role: getattr(self, role) for role in ROLES}}
 
 
 DARK = Palette(
     train="#7aa2f7",
     val="#e5b567",
+    running="#5fc4c0",
     good="#8fc17d",
-    warn="#e5b567",
+    warn="#e59a6f",
     bad="#e8788a",
     faint="#5d6675",
     series=("#7aa2f7", "#e5b567", "#8fc17d", "#e8788a", "#b58fe0", "#5fc4c0", "#e59a6f", "#c3cad6"),
@@ -93,6 +98,7 @@ DARK = Palette(
 LIGHT = Palette(
     train="#2459b3",
     val="#a85a00",
+    running="#007a78",
     good="#2d7a38",
     warn="#8f6200",
     bad="#b3263f",
@@ -106,7 +112,8 @@ COLOUR_BLIND = Palette(
     # Okabe & Ito (2008), "Color Universal Design": distinguishable with every common colour vision deficiency.
     train="#56b4e9",
     val="#e69f00",
-    good="#56b4e9",
+    running="#cc79a7",
+    good="#009e73",
     warn="#f0e442",
     bad="#e66a1f",
     faint="#69707c",
@@ -120,6 +127,7 @@ SIXTEEN = Palette(
     # Names, not values: the terminal's own 16 colours.
     train="ansi_bright_blue",
     val="ansi_bright_yellow",
+    running="ansi_bright_cyan",
     good="ansi_green",
     warn="ansi_yellow",
     bad="ansi_red",
@@ -199,7 +207,7 @@ THEMES = (
         ansi=True,
         dark=True,
         primary="ansi_bright_blue",
-        secondary="ansi_yellow",
+        secondary="ansi_bright_yellow",
         accent="ansi_bright_blue",
         success="ansi_green",
         warning="ansi_yellow",

@@ -24,8 +24,18 @@ def fitted(text: str, width: int, *, right: bool = False) -> str:
     return space + short if right else short + space
 
 
-def fitted_end(text: str, width: int) -> str:
-    """``text`` padded to ``width`` cells; one that is too long loses its beginning, which tells files apart less."""
+def fitted_name(text: str, width: int) -> str:
+    """``text`` padded to ``width`` cells; one that is too long loses its middle: both ends tell files apart."""
+    if cell_len(text) <= width:
+        return padded(text, width)
+    end = text[len(text) - max(0, (width - 1) // 2) :]
+    while cell_len(end) > (width - 1) // 2:
+        end = end[1:]
+    return padded(shortened(text, width - cell_len(end)) + end, width)
+
+
+def fitted_path(text: str, width: int) -> str:
+    """``text`` padded to ``width`` cells; one that is too long loses its beginning, which tells paths apart less."""
     if cell_len(text) <= width:
         return padded(text, width)
     while cell_len(text) > width - 1:

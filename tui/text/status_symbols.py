@@ -5,7 +5,7 @@ from textual.content import Content
 STATUS_SYMBOLS = {
     "created": ("○", "$faint"),
     "queued": ("»", "$warn"),
-    "running": ("●", "$train"),
+    "running": ("●", "$running"),
     "paused": ("◆", "$warn"),
     "finished": ("✓", "$good"),
     "stopped": ("■", "$faint"),

@@ -192,7 +192,7 @@ class Panes(Vertical):
         pair = self.query_one(Mistakes).pair
         wrong = f"{tested}: {pair[0]} → {pair[1]}" if pair is not None else tested
         part = {"genres": validated, "confusion": matrix, "mistakes": wrong, "report": tested}.get(tab, "")
-        keys_of = {"mistakes": [("enter", "classify")], "confusion": [("enter", "clips")]}
+        keys_of = {"mistakes": [("enter", "classify")], "confusion": [("enter", "misclassified clips")]}
         frame(self.query_one("#charts"), "curves", [(turn, "charts"), *keys("zoom", "options", "log_scale")])
         frame(self.query_one("#epochs"), "epochs", [("enter", "cursor")])
         frame(self.query_one("#side-body"), "", keys_of.get(tab, ()), note=part)
@@ -231,9 +231,9 @@ class Panes(Vertical):
         event.stop()
         test = self._state.test
         if test is None or self._at_cursor is not None:
-            self.app.notify("The clips behind a cell are known of the test only, which follows the last epoch.")
+            self.app.notify("The clips of a cell are listed for the test only, which follows the last epoch.")
         elif event.truth == event.prediction:
-            self.app.notify("Only mistakes are listed; these clips were classified correctly.")
+            self.app.notify("The journal names only misclassified clips; those of this cell were classified correctly.")
         else:
             self.query_one(Mistakes).only((test.genres[event.truth], test.genres[event.prediction]))
             self._left = self.screen.focused

@@ -76,7 +76,7 @@ class EpochRows(RowList):
         row = self.history[index]
         best = self._best is not None and row.epoch == self._best.epoch
         cells = "".join(fitted(column.value(row), column.width, right=True) for column in columns_for(width - 1))
-        return Content.assemble(("★", "$warn"), (cells, "bold")) if best else Content(" " + cells)
+        return Content.assemble(("★", "$val"), (cells, "bold")) if best else Content(" " + cells)
 
 
 class EpochHead(Widget):

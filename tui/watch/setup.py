@@ -66,7 +66,7 @@ def _bars(state: RunState, width: int) -> list[Content]:
     for genre in state.genres:
         clips = state.clips.get(genre, 0)
         filled = "━" * max(1, round(room * clips / most)) if clips else ""
-        lines.append(Content.assemble(f"{fitted(genre, names)} ", (filled, "$train"), f" {clips:,}"))
+        lines.append(Content.assemble(f"{fitted(genre, names)} ", (filled, "$accent"), f" {clips:,}"))
     return lines
 
 
@@ -119,7 +119,7 @@ _WAITING = {
 
 def _bar(share: float, width: int) -> Content:
     filled = bar(share, width)
-    return Content.assemble((filled, "$train"), ("─" * (width - len(filled)), "$faint"))
+    return Content.assemble((filled, "$accent"), ("─" * (width - len(filled)), "$faint"))
 
 
 def _ended(state: RunState, width: int) -> Content:

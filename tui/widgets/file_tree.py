@@ -132,9 +132,9 @@ class AudioTree(RowList):
         else:
             text = Content(node.label + (os.sep if node.is_folder else ""))
         if node.is_folder or is_audio(node.path):
-            line = Content.assemble((mark, "bold $val"), "  " * node.depth, (fold, "$text-muted"), text)
+            line = Content.assemble((mark, "bold $accent"), "  " * node.depth, (fold, "$text-muted"), text)
         else:
-            line = Content.assemble((mark, "bold $val"), "  " * node.depth, fold, text.stylize("$text-muted"))
+            line = Content.assemble((mark, "bold $accent"), "  " * node.depth, fold, text.stylize("$text-muted"))
         if node.error:
             line = Content.assemble(line, (f"  {node.error}", "$bad"))
         return line.truncate(width, ellipsis=True)

@@ -137,7 +137,7 @@ class RowList(Widget, can_focus=True):
         """The focus must be visible without colour."""
         if self.has_cursor:
             return Content("› " if self._has_cursor_on(index) else "  ")
-        return Content.styled("▎", "$train") + " " if self.has_focus else Content("  ")
+        return Content.styled("▎", "$accent") + " " if self.has_focus else Content("  ")
 
     def _has_cursor_on(self, index: int) -> bool:
         return self.has_cursor and self.has_focus and index == self.cursor
@@ -235,4 +235,4 @@ class LinesView(RowList):
         return len(self._lines)
 
     def row(self, index: int, width: int) -> Content:
-        return self._lines[index]
+        return self._lines[index].truncate(width, ellipsis=True)

@@ -1,5 +1,6 @@
 """A spectrogram in the terminal: two bands per cell in colour, otherwise one shade character per cell."""
 
+from bisect import bisect_right
 from collections.abc import Sequence
 
 from textual.content import Content
@@ -14,8 +15,9 @@ HZ_CELLS = 4
 """Of the frequencies on the left: ``11k ``."""
 LEAST_CELLS, LEAST_ROWS = 24, 5
 """Without as many there are no axes."""
-TICK_ROWS, TICK_CELLS = 3, 12
+TICK_ROWS, TICK_CELLS = 2, 12
 """At least, between two ticks."""
+ROUND_HZ = (16_000, 8_000, 4_000, 2_000, 1_000, 500, 250, 125)
 ROUND_SECONDS = (1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200)
 LEVELS = 16
 """Number of colours: fewer give longer runs of one colour and so fewer bytes on the link."""
@@ -92,24 +94,38 @@ def _coloured(fields: Sequence[Sequence[int]], ramp: Sequence[str]) -> list[Cont
 
 def spectrogram_with_axes(image: Image, width: int, height: int, palette: Palette, shading: str) -> list[Content]:
     """The same in ``width`` by ``height`` cells with Hz on the left and seconds below, as far as they are known."""
-    roomy = width >= LEAST_CELLS and height >= LEAST_ROWS
-    left, below = HZ_CELLS * (roomy and bool(image.hz)), int(roomy and image.seconds > 0)
+    left, below = cells_left_of(image, width, height), int(_is_roomy(width, height) and image.seconds > 0)
     lines = spectrogram_lines(image, width - left, height - below, palette, shading)
     if not lines:
         return []
     if left:
         labels = [Content.styled(f"{label:>{left - 1}} ", "$text-muted") for label in hz_labels(image.hz, len(lines))]
         lines = [label + line for label, line in zip(labels, lines, strict=True)]
-    seconds = [Content.styled(" " * left + seconds_axis(image.seconds, width - left), "$text-muted")] if below else []
+    unit = f"{'Hz' if left else '':>{max(0, left - 1)}}{' ' * bool(left)}"
+    seconds = [Content.styled(unit + seconds_axis(image.seconds, width - left), "$text-muted")] if below else []
     return [*lines, *seconds]
 
 
+def cells_left_of(image: Image, width: int, height: int) -> int:
+    """Cells that the frequencies take in ``width`` by ``height`` cells; what is below starts there, too."""
+    return HZ_CELLS * (_is_roomy(width, height) and bool(image.hz))
+
+
+def _is_roomy(width: int, height: int) -> bool:
+    return width >= LEAST_CELLS and height >= LEAST_ROWS
+
+
 def hz_labels(hz: Sequence[float], rows: int) -> list[str]:
-    """The frequency in the middle of every third row, high to low, such as ``4.2k``; other rows are empty."""
-    labels = []
-    for row in range(rows):
-        low, high = _span(rows - 1 - row, rows, len(hz))
-        labels.append(_hertz(hz[(low + high - 1) // 2]) if row % TICK_ROWS == 0 else "")
+    """Round frequencies beside the rows that contain them, high to low, such as ``4k``; other rows are empty."""
+    labels = [""] * rows
+    last = -TICK_ROWS
+    for tick in ROUND_HZ:
+        if not hz[0] <= tick <= hz[-1]:
+            continue
+        row = rows - 1 - (bisect_right(hz, tick) - 1) * rows // len(hz)
+        if row - last >= TICK_ROWS:
+            labels[row] = _hertz(tick)
+            last = row
     return labels
 
 

@@ -38,6 +38,8 @@ class Level(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", tag="le
     """Fraction of the first window that has arrived."""
     columns: list[bytes]
     """New columns of the spectrogram: see ``core.features.display_spectrogram.LiveSpectrum``."""
+    hz: list[int] = []
+    """Where each band of the columns begins, in Hz; only in the first event of a source."""
 
 
 class SourceChanged(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", tag="source"):

@@ -171,6 +171,8 @@ class _Sound:
     def __init__(self, classifier: Classifier, stream: Stream) -> None:
         self._classifier, self.stream = classifier, stream
         self._spectrum = LiveSpectrum(stream.rate, COLUMNS_PER_SECOND)
+        self._hz = self._spectrum.hz
+        """Until the first event has told it."""
         self._smoother = EMA()
         self._stream_start = 0.0
         """Seconds from the start of the sound to the start of the stream."""
@@ -198,7 +200,12 @@ class _Sound:
             clipped=int((np.abs(y) >= CLIPPED).sum()),
             filling=round(self.stream.window_fill, 3),
             columns=[column.tobytes() for column in self._spectrum.push(y)],
+            hz=self._take_hz(),
         )
+
+    def _take_hz(self) -> list[int]:
+        hz, self._hz = self._hz, []
+        return hz
 
     def predictions(self, chunk: Chunk) -> Iterator[LivePrediction]:
         samples = np.concatenate([*self._recent, chunk.samples]) if self._recent else chunk.samples

@@ -78,7 +78,17 @@ def test_the_screen_loads_no_torch() -> None:
 async def test_a_preset_without_augmentation_says_so(genres: Path) -> None:
     async with app_for(genres, "quick").run_test(notifications=True, size=(80, 24)) as pilot:
         await open_pictures(pilot)
-        await until_shown(pilot, "The preset quick has no augmentation. This is the augmentation of best.", "▀▀▀▀")
+        await until_shown(pilot, "This recipe has no augmentation. Shown is that of the preset best.", "▀▀▀▀")
+
+
+async def test_the_augmentation_of_the_form_is_shown(genres: Path) -> None:
+    only_noise = AugmentationSettings(noise=1.0)
+    screen = augmentation.AugmentationScreen(genres, "quick", only_noise)
+    async with app_for(genres).run_test(notifications=True, size=(120, 40)) as pilot:
+        await pilot.app.push_screen(screen)
+        await until_shown(pilot, "quick, changed", "noise", "▀▀▀▀")
+        assert "pitch shift" not in text(pilot)
+        assert "This recipe has no augmentation" not in text(pilot)
 
 
 async def test_a_process_that_dies_is_said_and_begun_again(genres: Path) -> None:

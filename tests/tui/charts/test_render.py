@@ -107,6 +107,21 @@ def test_the_spread_of_merged_values_is_shown_faint() -> None:
     )
 
 
+@pytest.mark.parametrize("shade", ["░", ":"])
+def test_a_band_is_filled_between_its_ends(shade: str) -> None:
+    merged = Line("", 1, [1, 20], [1.0, 1.0], spread=([0.2, 0.8], [1.8, 1.2]))
+    made = drawn(merged, ascii_only=shade == ":")
+    grid, rows = made.grid, made.canvas.rows
+    for x in range(2, 20):
+        column = made.canvas.left + grid.column(x)
+        half = 0.8 - 0.6 * (x - 1) / 19
+        for value in (1 - 0.7 * half, 1 + 0.7 * half):
+            assert rows[grid.line(value)][column] != " "
+        if half < 0.6:
+            assert rows[grid.line(1.79)][column] == rows[grid.line(0.12)][column] == " "
+    assert any(shade in row for row in rows)
+
+
 def test_the_cursor_is_a_line_that_hides_no_value() -> None:
     made = drawn(TRAIN, view=View(cursor=10))
     assert {column for column, _ in cells(made, CURSOR)} == {made.grid.column(10)}

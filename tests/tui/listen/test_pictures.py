@@ -1,5 +1,6 @@
 """The level's line, the moving spectrogram, and the commands of the routes."""
 
+import re
 import shlex
 from pathlib import Path
 
@@ -7,7 +8,7 @@ import pytest
 
 from tui.listen.audio_forwarding import routes
 from tui.listen.lines import command_lines, level_line
-from tui.listen.spectrogram import strip_chart
+from tui.listen.spectrogram import SECONDS_PER_CELL, first_cell, strip_chart, times_below
 
 
 @pytest.mark.parametrize("width", [40, 80, 120])
@@ -36,6 +37,16 @@ def test_the_picture_fills_from_the_left_and_then_moves_by_half() -> None:
     assert shown[9] == [19, 23, 27, 31, 35]
     assert shown[12] == [19, 23, 27, 31, 35, 39, 43, 47]
     assert shown[13][0] == 35
+
+
+@pytest.mark.parametrize("width", [40, 76, 150])
+def test_a_time_stands_below_its_cell(width: int) -> None:
+    for seen in range(0, 4000, 52):
+        below = times_below(seen, width)
+        assert len(below) <= width
+        for found in re.finditer(r"(\d+):(\d+)", below):
+            seconds = 60 * int(found[1]) + int(found[2])
+            assert (first_cell(seen, width) + found.start()) * SECONDS_PER_CELL == pytest.approx(seconds)
 
 
 def test_columns_that_are_kept_no_more_are_not_shown() -> None:

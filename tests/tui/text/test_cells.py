@@ -4,7 +4,7 @@ import pytest
 from rich.cells import cell_len
 
 from tui.commands.runs.show import table
-from tui.text.cells import fitted, padded, shortened
+from tui.text.cells import fitted, fitted_name, padded, shortened
 
 
 @pytest.mark.parametrize("text", ["", "jazz", "日本語の曲", "a日b本c語d", "x" * 40])
@@ -27,3 +27,19 @@ def test_columns_stand_below_each_other() -> None:
         len({cell_len(line[: line.index(word)]) for line, word in zip(lines, ("state", "done", "done"), strict=True)})
         == 1
     )
+
+
+@pytest.mark.parametrize("width", [5, 8, 17, 30])
+@pytest.mark.parametrize(
+    "name", ["a.au", "Miles Davis - So What (Legacy Edition).au", "中文歌曲名字很长很长很长很长.mp3"]
+)
+def test_a_long_name_keeps_both_ends(name: str, width: int) -> None:
+    cut = fitted_name(name, width)
+    assert cell_len(cut) == width
+    if cell_len(name) <= width:
+        assert cut.rstrip() == name
+    else:
+        before, after = cut.rstrip().split("…")
+        assert name.startswith(before.rstrip())
+        assert name.endswith(after)
+        assert after
