@@ -92,7 +92,7 @@ def test_sound_without_colour(snap_compare: Compare, monkeypatch: pytest.MonkeyP
 
 
 def test_sound_and_the_routes(snap_compare: Compare) -> None:
-    drive = told(*SOUND, keys="sr", shows="feed this screen")
+    drive = told(*SOUND, keys="sh", shows="feed this screen")
     assert snap_compare(GenreApp(Path("runs")), terminal_size=SIZES[1], run_before=drive)
 
 
