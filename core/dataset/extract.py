@@ -17,7 +17,9 @@ import torch
 from torch import Tensor
 
 from core.audio.errors import AudioError
-from core.audio.files.decode import decode, decode_pcm16
+from core.audio.files.decode import AudioReader, decode_pcm16
+from core.audio.files.open_file import open_file
+from core.audio.files.truncation import missing
 from core.audio.resample import resample
 from core.dataset.clip import Clip, Excluded, OnNote
 from core.dataset.excerpts import ExcerptRule, excerpts_of
@@ -189,12 +191,30 @@ def waveform(clip: Clip, seconds: float) -> tuple[npt.NDArray[Any], int]:
         AudioError: the file cannot be decoded, or is silent there.
     """
     start = clip.start_s
-    y, rate = decode_pcm16(clip.path, start=start, duration=seconds) or decode(clip.path, start=start, duration=seconds)
+    y, rate = decode_pcm16(clip.path, start=start, duration=seconds) or _decoded_part(clip, seconds)
     full_scale = 32768 if y.dtype == np.int16 else 1
     if float(y.max()) - float(y.min()) < SILENCE * full_scale:
         where = f"in its first {seconds:g} s" if start == 0 else f"from {start:g} s to {start + seconds:g} s"
         raise AudioError(clip.path, f"is silent {where}")
     return y, rate
+
+
+def _decoded_part(clip: Clip, seconds: float) -> tuple[npt.NDArray[np.float32], int]:
+    """A part of a file that needs a decoder.
+
+    Raises:
+        AudioError: as `waveform`, or some of that part cannot be decoded.
+    """
+    with open_file(clip.path) as file:
+        reader = AudioReader(clip.path, file)
+        pieces = list(reader.pieces(clip.start_s, seconds))
+        if not pieces:
+            raise AudioError(clip.path, f"holds no samples at {clip.start_s:g} s")
+        is_whole = clip.start_s == 0 and clip.duration_s <= seconds
+        damage = reader.damage if is_whole else missing(min(seconds, clip.duration_s - clip.start_s), reader.seconds)
+    if damage:
+        raise AudioError(clip.path, damage)
+    return np.concatenate([piece for piece, _ in pieces]), pieces[0][1]
 
 
 def _bytes_a_clip(settings: FrontEndSettings) -> int:

@@ -17,7 +17,7 @@ from core.util.parallel import cores, ordered_map
 Stamp = tuple[int, int, int]
 """Size, and times of the last change to the content and to the inode, in ns. The inode's time shows when the other was
 set back."""
-VERSION = 3
+VERSION = 4
 Value = TypeVar("Value", bound=msgspec.Struct)
 
 

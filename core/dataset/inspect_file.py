@@ -1,4 +1,7 @@
-"""What one file of a dataset holds: format, length, content hash, and whether it can be trained on."""
+"""What one file of a dataset holds: format, length, content hash, and whether it can be trained on.
+
+`inspect_file` goes by the header and the sound at both ends, `inspect_whole` decodes all of it.
+"""
 
 import hashlib
 import os
@@ -13,12 +16,16 @@ from core.audio.errors import AudioError
 from core.audio.files.decode import AudioReader
 from core.audio.files.open_file import open_file, peek
 from core.audio.files.pcm import read_header, read_pcm16
+from core.audio.files.truncation import missing
 
 SILENCE = 1e-4
 """Difference of the highest and the lowest sample below which sound counts as silence: about -86 dB of full scale."""
 SHORTEST = 0.5
 """Seconds of the shortest usable clip."""
-
+SHORTEST_PROBED = 10.0
+"""Seconds of a file from which on decoding its ends alone takes less time."""
+PROBE_SECONDS = 1.0
+"""Seconds that are decoded at either end, and twice as many each time as long as they are silent."""
 SAMPLES_AT_ONCE = 1 << 20
 
 
@@ -35,6 +42,8 @@ class FileInspection(msgspec.Struct, frozen=True):
     """Seconds of silence that it begins with."""
     silent_end_s: float = 0.0
     """Seconds of silence that it ends with."""
+    is_decoded: bool = True
+    """Whether all of it was decoded, so that damage in the middle is known."""
 
     def rejection(self, seconds: float) -> str | None:
         """Why its first ``seconds``, the part that is used, cannot be trained on; None if they can."""
@@ -43,7 +52,7 @@ class FileInspection(msgspec.Struct, frozen=True):
         return self.reason
 
 
-def inspect_file(path: str | os.PathLike[str]) -> FileInspection:
+def inspect_whole(path: str | os.PathLike[str]) -> FileInspection:
     """Hash and decode a whole file, a block at a time.
 
     Raises:
@@ -55,6 +64,69 @@ def inspect_file(path: str | os.PathLike[str]) -> FileInspection:
             return _inspect_open(path, file, content)
         except AudioError as error:
             return FileInspection(content=content, reason=error.reason)
+
+
+def inspect_file(path: str | os.PathLike[str]) -> FileInspection:
+    """The same without decoding more than the sound at both ends, where the container says how long the file is.
+
+    Damage in between is not seen. A file whose length is not known, that ends before it should, or that holds no sound
+    near its ends is decoded whole, and so are short ones and plain samples, which takes no longer.
+
+    Raises:
+        AudioError: it cannot be opened or read.
+    """
+    with open_file(path) as file:
+        content = content_hash(file)
+        try:
+            return _probe_open(path, file, content) or _inspect_open(path, file, content)
+        except AudioError as error:
+            return FileInspection(content=content, reason=error.reason)
+
+
+def _probe_open(path: str | os.PathLike[str], file: BinaryIO, content: str) -> FileInspection | None:
+    """None where all of it has to be decoded."""
+    reader = AudioReader(path, file)
+    if reader.is_plain:
+        return None
+    info, seconds = reader.info, reader.promised_s
+    if seconds is None or seconds < SHORTEST_PROBED:
+        return None
+    silent_s = _silence_at_start(path, file, seconds)
+    silent_end_s = None if silent_s is None else _silence_at_end(path, file, seconds)
+    if silent_s is None or silent_end_s is None:
+        return None
+    return FileInspection(
+        content, info.format, info.rate, info.channels, seconds, None, silent_s, silent_end_s, is_decoded=False
+    )
+
+
+def _silence_at_start(path: str | os.PathLike[str], file: BinaryIO, seconds: float) -> float | None:
+    """Seconds of silence that it begins with; None where it is all silence."""
+    silence, start, length = _LeadingSilence(), 0.0, PROBE_SECONDS
+    while start < seconds:
+        for block_N, rate in AudioReader(path, file).pieces(start, length):
+            silence.push(block_N, 1.0)
+            if silence.is_over:
+                return silence.samples / rate
+        start, length = start + length, 2 * length
+    return None
+
+
+def _silence_at_end(path: str | os.PathLike[str], file: BinaryIO, seconds: float) -> float | None:
+    """Seconds of silence that it ends with; None where it is all silence, or ends before ``seconds``."""
+    silence, end, length = _LeadingSilence(), seconds, PROBE_SECONDS
+    while end > 0:
+        start = max(0.0, end - length)
+        reader = AudioReader(path, file)
+        pieces = list(reader.pieces(start, None if end == seconds else end - start))
+        if end == seconds and missing(seconds, start + reader.seconds):
+            return None
+        for block_N, rate in reversed(pieces):
+            silence.push(block_N[::-1], 1.0)
+            if silence.is_over:
+                return silence.samples / rate
+        end, length = start, 2 * length
+    return None
 
 
 def _inspect_open(path: str | os.PathLike[str], file: BinaryIO, content: str) -> FileInspection:
@@ -76,7 +148,7 @@ def _inspect_open(path: str | os.PathLike[str], file: BinaryIO, content: str) ->
 
 
 class _LeadingSilence:
-    """Counts the samples before a sound's range reaches `SILENCE`."""
+    """Counts the samples before a sound's range reaches `SILENCE`; of reversed blocks, those at the end."""
 
     def __init__(self) -> None:
         self.samples, self.is_over = 0, False

@@ -13,7 +13,7 @@ from core.dataset.default_split import default_split
 from core.dataset.labels.settings import LabelSettings
 from core.dataset.matching import RowCounts
 from core.dataset.pack_manifest import is_pack
-from core.dataset.scan import OnProgress, Scan, check_genres, reasons, survey
+from core.dataset.scan import Decoding, OnProgress, Scan, check_genres, reasons, survey
 from core.dataset.split import Split, auto_column, sharing_artist, split
 from core.dataset.split_settings import MOST_COMPARED, SHORTEST_COMPARED, SplitSettings
 from core.util.text import printable
@@ -29,6 +29,8 @@ DURATIONS = {
     "longer": math.inf,
 }
 """Classes of the histogram of durations, with the longest of each in seconds."""
+MOST_DECODED = 100.0
+"""Hours of sound that a report decodes without being asked: minutes on two cores."""
 BAR = 30
 """Cells of the longest bar."""
 
@@ -58,6 +60,8 @@ class DataReport:
     duplicates: list[list[str]]
     near_duplicates: list[list[str]] | None
     """None where this was not checked."""
+    undecoded: int
+    """Clips of which only the header and both ends were looked at: damage in their middle is not known."""
     across_genres: list[list[str]]
     refused: str | None
     """Why training would refuse it; None if it would not."""
@@ -114,10 +118,15 @@ class DataReport:
         ):
             within = [group for group in groups if group not in self.across_genres]
             lines += _listed(title, [" = ".join(group) for group in within])
-        if self.near_duplicates is None and clips > MOST_COMPARED:
+        if self.undecoded:
+            lines.append(
+                f"{self.undecoded:,} files were not decoded, only their headers and both ends read: damage in the "
+                "middle and near duplicates were not looked for; --decode does"
+            )
+        elif self.near_duplicates is None and clips > MOST_COMPARED:
             lines.append(f"near duplicates were not looked for: {MOST_COMPARED:,} clips are the most for that")
         lines += self.notes
-        if self.is_clean:
+        if self.is_clean and not self.undecoded:
             lines.append("no unreadable, silent, truncated or duplicate files")
         if not self.refused:
             lines.append(f"train on it with: {self.command}")
@@ -129,7 +138,9 @@ def check(
     *,
     labels: LabelSettings | None = None,
     by_sound: bool = True,
+    decode: bool | None = None,
     on_progress: OnProgress | None = None,
+    on_decoded: OnProgress | None = None,
     on_features: Callable[[int, int, int], None] | None = None,
 ) -> DataReport:
     """Reports on a dataset: what is there, what is unfit, what is there twice.
@@ -137,12 +148,18 @@ def check(
     Args:
         labels: see `core.dataset.scan.scan`.
         by_sound: look for near duplicates, too, among up to `MOST_COMPARED` clips; this computes their spectrograms.
+            Only where all files are decoded.
+        decode: decode every file whole, which finds damage in its middle; by default where they last no longer than
+            `MOST_DECODED` hours in all.
+        on_decoded: called with the files that are decoded, and all that are to be.
         on_features: called with the spectrograms that are done, all of them, and those that were there already.
 
     Raises:
         DatasetError: there is no such folder, or no usable audio in it.
     """
-    found = survey(folder, labels=labels, on_progress=on_progress)
+    hours = MOST_DECODED if decode is None else math.inf if decode else 0.0
+    found = survey(folder, labels=labels, on_progress=on_progress, decoding=Decoding(hours, on_decoded))
+    by_sound = by_sound and not found.undecoded
     return report_on(found, folder, labels, alike=_alike(found, on_features) if by_sound else None)
 
 
@@ -176,6 +193,7 @@ def report_on(
         excluded=found.excluded,
         duplicates=[_names(found.root, clips) for clips in copies],
         near_duplicates=None if alike is None else [_names(found.root, clips) for clips in alike],
+        undecoded=found.undecoded,
         across_genres=[
             _names(found.root, clips) for clips in [*copies, *(alike or [])] if len({clip.genre for clip in clips}) > 1
         ],

@@ -13,7 +13,7 @@ import msgspec
 from core.audio.errors import AudioError
 from core.dataset.clip import Clip, DatasetError, Excluded
 from core.dataset.file_cache import FileCache
-from core.dataset.inspect_file import FileInspection, inspect_file
+from core.dataset.inspect_file import FileInspection, inspect_file, inspect_whole
 from core.dataset.labels.decisions import current, is_overlay, labels_with, path_in, read_overlay
 from core.dataset.labels.files import LabelledFile, find_audio
 from core.dataset.labels.folders import genre_root, no_audio, unwrapped
@@ -31,6 +31,15 @@ from core.util.text import printable
 
 OnProgress = Callable[[int, int], None]
 """Called with the number of files read so far and the total; from the start again where tags are read first."""
+
+
+@dataclass(frozen=True)
+class Decoding:
+    """That files are decoded whole, which finds damage in their middle."""
+
+    most_hours: float
+    """Of sound that is decoded; where there is more, none is."""
+    on_progress: OnProgress | None = None
 
 
 @dataclass(frozen=True)
@@ -53,6 +62,8 @@ class Scan:
     """Whether the source brings a split of three parts, in the column ``split``."""
     matching: RowCounts | None = None
     """Of the rows of a table and the files; None where the labels come from no table."""
+    undecoded: int = 0
+    """Clips of which only the header and both ends were looked at."""
 
     @property
     def hours(self) -> float:
@@ -69,9 +80,9 @@ def scan(
 ) -> Scan:
     """Every usable clip below ``folder``, with its genre from a label source that is found there.
 
-    Files without an audio suffix are passed over; unusable ones are excluded, each with its reason. Files are hashed
-    and decoded once; a later scan inspects only those that changed. A feature pack is accepted too, and its clips keep
-    their order.
+    Files without an audio suffix are passed over; unusable ones are excluded, each with its reason. Files are hashed,
+    and their headers and both ends read, once; a later scan inspects only those that changed. Damage in the middle of
+    a file shows when its features are computed. A feature pack is accepted too, and its clips keep their order.
 
     Args:
         labels: where the genres come from; by default whatever is found: a public collection, a table, tags, or a
@@ -111,10 +122,15 @@ def survey(
     index: Path | None = None,
     seconds: float = FrontEndSettings().seconds,
     on_progress: OnProgress | None = None,
+    decoding: Decoding | None = None,
 ) -> Scan:
-    """The same for a folder that is only looked at: one genre is enough."""
+    """The same for a folder that is only looked at: one genre is enough.
+
+    Args:
+        decoding: also decode files whole, and exclude what is damaged anywhere.
+    """
     if labels is not None and labels.source not in KINDS and is_overlay(Path(labels.source)):
-        return _decided(Path(folder), labels, index, seconds, on_progress)
+        return _decided(Path(folder), labels, index, seconds, on_progress, decoding)
     try:
         folder = _existing(Path(folder))
         if is_pack(folder):
@@ -134,7 +150,7 @@ def survey(
         )
     if index is not None:
         source = replace(source, files=_with_columns(source.root, source.files, index))
-    return _inspect_all(source, seconds, on_progress)
+    return _inspect_all(source, seconds, on_progress, decoding)
 
 
 def survey_unlabelled(
@@ -142,6 +158,7 @@ def survey_unlabelled(
     *,
     seconds: float = FrontEndSettings().seconds,
     on_progress: OnProgress | None = None,
+    decoding: Decoding | None = None,
 ) -> Scan:
     """All usable audio below ``folder``, as clips whose genre is empty.
 
@@ -158,11 +175,16 @@ def survey_unlabelled(
         raise no_audio(root)
     described, none = "labels: none", [""] * len(files)
     source = LabelSource(root, files, none, excluded, [], described, LabelSettings(), None, False, len(files))
-    return replace(_inspect_all(source, seconds, on_progress), genres=[])
+    return replace(_inspect_all(source, seconds, on_progress, decoding), genres=[])
 
 
 def _decided(
-    folder: Path, labels: LabelSettings, index: Path | None, seconds: float, on_progress: OnProgress | None
+    folder: Path,
+    labels: LabelSettings,
+    index: Path | None,
+    seconds: float,
+    on_progress: OnProgress | None,
+    decoding: Decoding | None,
 ) -> Scan:
     """The dataset with the decisions of an overlay file; files without a label of their own may have got one.
 
@@ -173,11 +195,11 @@ def _decided(
     decisions = current(read_overlay(Path(labels.source)))
     given, found = msgspec.structs.replace(labels, source="auto", digest=""), None
     with suppress(DatasetError):
-        found = survey(folder, labels=given, index=index, seconds=seconds, on_progress=on_progress)
+        found = survey(folder, labels=given, index=index, seconds=seconds, on_progress=on_progress, decoding=decoding)
     clips = list(found.clips) if found else []
     excluded = list(found.excluded) if found else []
     if found is None or not is_pack(found.root):
-        everything = survey_unlabelled(folder, seconds=seconds, on_progress=on_progress)
+        everything = survey_unlabelled(folder, seconds=seconds, on_progress=on_progress, decoding=decoding)
         known = {clip.path for clip in clips}
         clips += [clip for clip in everything.clips if clip.path not in known]
         found = found or everything
@@ -218,23 +240,22 @@ def _digest(clips: Sequence[Clip], root: Path) -> str:
     return hashlib.sha256("".join(lines).encode()).hexdigest()[:32]
 
 
-def _inspect_all(source: LabelSource, seconds: float, on_progress: OnProgress | None) -> Scan:
+def _inspect_all(
+    source: LabelSource, seconds: float, on_progress: OnProgress | None, decoding: Decoding | None
+) -> Scan:
     """The clips of all labelled files that are usable."""
     root, excluded = source.root, list(source.excluded)
     paths = [file.path for file in source.files]
     relative = [file.name for file in source.files]
     names = _names(relative, source.genres)
     clips: list[Clip] = []
-    with FileCache(root, "scans", FileInspection) as cache:
-        for place, finding in enumerate(cache.all(list(zip(paths, relative, strict=True)), _inspect)):
-            reason = finding if isinstance(finding, str) else finding.rejection(seconds)
-            if isinstance(finding, str) or reason is not None:
-                excluded.append(Excluded(relative[place], reason or "", source.genres[place]))
-            else:
-                file = source.files[place]
-                clips.append(_clip(file.path, source.genres[place], names[place], finding, file.columns))
-            if on_progress:
-                on_progress(place + 1, len(paths))
+    findings = _inspections(root, list(zip(paths, relative, strict=True)), on_progress, decoding)
+    for file, genre, name, finding in zip(source.files, source.genres, names, findings, strict=True):
+        reason = finding if isinstance(finding, str) else finding.rejection(seconds)
+        if isinstance(finding, str) or reason is not None:
+            excluded.append(Excluded(file.name, reason or "", genre))
+        else:
+            clips.append(_clip(file.path, genre, name, finding, file.columns))
     if not clips:
         raise DatasetError(
             f"None of the {len(paths)} audio files in {printable(root)} can be used: {reasons(excluded)}."
@@ -254,7 +275,38 @@ def _inspect_all(source: LabelSource, seconds: float, on_progress: OnProgress | 
         source.tree,
         source.has_split,
         source.matching,
+        sum(not isinstance(one, str) and one.reason is None and not one.is_decoded for one in findings),
     )
+
+
+def _inspections(
+    root: Path, files: list[tuple[Path, str]], on_progress: OnProgress | None, decoding: Decoding | None
+) -> list[FileInspection | str]:
+    """What each file holds, or why it cannot be read."""
+    findings = _remembered("scans", root, files, _inspect, on_progress)
+    left = [i for i, one in enumerate(findings) if not isinstance(one, str) and not one.is_decoded]
+    hours = sum(one.duration_s for one in findings if not isinstance(one, str) and not one.is_decoded) / 3600
+    if decoding is not None and left and hours <= decoding.most_hours:
+        decoded = _remembered("decoded", root, [files[i] for i in left], _inspect_whole, decoding.on_progress)
+        for i, finding in zip(left, decoded, strict=True):
+            findings[i] = finding
+    return findings
+
+
+def _remembered(
+    kind: str,
+    root: Path,
+    files: list[tuple[Path, str]],
+    find: Callable[[Path], FileInspection | str],
+    on_progress: OnProgress | None,
+) -> list[FileInspection | str]:
+    findings: list[FileInspection | str] = []
+    with FileCache(root, kind, FileInspection) as cache:
+        for finding in cache.all(files, find):
+            findings.append(finding)
+            if on_progress:
+                on_progress(len(findings), len(files))
+    return findings
 
 
 def _existing(folder: Path) -> Path:
@@ -299,9 +351,17 @@ def _with_columns(root: Path, files: list[LabelledFile], index: Path) -> list[La
 
 
 def _inspect(path: Path) -> FileInspection | str:
-    """What a file holds, or why it cannot be read."""
+    """What a file holds by its header and its ends, or why it cannot be read."""
     try:
         return inspect_file(path)
+    except AudioError as error:
+        return error.reason
+
+
+def _inspect_whole(path: Path) -> FileInspection | str:
+    """What a file holds, all of it decoded, or why it cannot be read."""
+    try:
+        return inspect_whole(path)
     except AudioError as error:
         return error.reason
 

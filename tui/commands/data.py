@@ -32,6 +32,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     check = actions.add_parser("check", help="clips, hours, formats; unreadable and silent files; duplicates")
     check.add_argument("folder", metavar="DATA", help=DATA_HELP)
     add_label_options(check)
+    check.add_argument(
+        "--decode",
+        action=argparse.BooleanOptionalAction,
+        help="decode every file whole, which finds damage in its middle and near duplicates; --no-decode reads headers "
+        "and both ends only (decode up to 100 hours of sound)",
+    )
     check.add_argument("--json", action="store_true", help="print the report as one JSON object")
 
     split = actions.add_parser("split", help="write the split that training would use as a table to edit")
@@ -94,7 +100,9 @@ def _check(args: argparse.Namespace) -> int:
     report = check(
         args.folder,
         labels=label_settings(args),
+        decode=args.decode,
         on_progress=Progress("files scanned"),
+        on_decoded=Progress("files decoded"),
         on_features=Progress("spectrograms"),
     )
     if args.json:

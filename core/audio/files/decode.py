@@ -99,6 +99,30 @@ class AudioReader:
             yield piece, rate
 
     @property
+    def is_plain(self) -> bool:
+        """Whether its samples need no decoder."""
+        return self._header is not None and self._header.is_plain
+
+    @property
+    def promised_s(self) -> float | None:
+        """How long the container says that the sound is; None where it does not, or is damaged itself.
+
+        Raises:
+            AudioError: the file is not audio.
+        """
+        header = self._header
+        if header is not None:
+            whole = header.frame_bytes and not missing(header.promised_s, header.frames / header.rate)
+            return header.promised_s if whole else None
+        if self._format is BY_NAME["ogg"]:
+            pages = read_pages(self.file)
+            return pages.seconds if pages.is_intact and sum(bool(link.sound) for link in pages.links) == 1 else None
+        form = BY_NAME.get(self.info.format)
+        stated = self.info.duration_s if form is not None and form.states_length else None
+        promise = container_promise(self.file, self.info.format, stated)
+        return None if promise.defect else promise.seconds
+
+    @property
     def damage(self) -> str | None:
         """What is missing from the file, in words, once all of it has been decoded; None where it is whole."""
         header = self._header
