@@ -1,9 +1,9 @@
 """Clips cut from one recording, found by their sound: keeps a recording within one fold when the artists are unknown.
 
-Three excerpts of each clip are correlated with every position in every other clip, and the maximum counts. In the
-709 clips of gtzan-logmel this finds 39 pairs, all of one title by one artist: the ten that its index knows as copies
-and 29 that it does not. Different recordings reach 0.947, which is below ``ALIKE``. That takes 7 s of one core, and
-grows with the square of the number of clips.
+Three excerpts of each clip are correlated with every position in every clip that a code of the sound makes a candidate
+(see `core.dataset.fingerprints`), and the maximum counts. In the 709 clips of gtzan-logmel this finds 39 pairs, all of
+one title by one artist: the ten that its index knows as copies and 29 that it does not. Different recordings reach
+0.947, which is below ``ALIKE``.
 
 Shapes: N clips, M mel bands, b bands of several of them, T frames, P positions, Q excerpts, L = ``LENGTH``, D = b · L.
 """
@@ -12,6 +12,8 @@ import contextlib
 import hashlib
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import lru_cache
+from pathlib import Path
 
 import msgspec
 import torch
@@ -21,6 +23,8 @@ from torch.nn import functional
 from core.dataset.clip import Clip
 from core.dataset.extract import OnFeatures, compute_features
 from core.dataset.feature_set import FeatureSet
+from core.dataset.fingerprints import candidates, codes_of
+from core.dataset.pack import open_clips
 from core.dataset.split import union_find
 from core.dataset.split_settings import SHORTEST_COMPARED
 from core.features.settings import FrontEndSettings
@@ -35,14 +39,17 @@ BANDS = 16
 STEP_SECONDS = 0.155
 LENGTH = 32
 """Coarse frames per excerpt: 5 s."""
+MOST_KEPT = 128
+"""Clips whose positions stay in memory, 0.3 MB each."""
 STRETCHES = (0.15, 0.5, 0.85)
 """Where in a clip the excerpts begin, as fractions."""
 
 
-def alike(clips: Sequence[Clip], on_features: OnFeatures | None = None) -> list[list[Clip]]:
+def alike(clips: Sequence[Clip], on_features: OnFeatures | None = None, packed: Path | None = None) -> list[list[Clip]]:
     """Groups of clips that sound like one recording, whatever their files hold; remembered until a clip changes.
 
-    Compares what the default front end gives of the first 30 s; shorter clips than 5 s match no other.
+    Compares what the default front end gives of the first 30 s, or the spectrograms of the feature pack ``packed``;
+    shorter clips than 5 s match no other.
     """
     compared = [clip for clip in clips if clip.duration_s >= SHORTEST_COMPARED]
     digest = hashlib.blake2b("".join(sorted(clip.content for clip in compared)).encode(), digest_size=16).hexdigest()
@@ -52,7 +59,11 @@ def alike(clips: Sequence[Clip], on_features: OnFeatures | None = None) -> list[
         groups = msgspec.msgpack.decode(path.read_bytes(), type=list[list[str]])
     except (OSError, msgspec.DecodeError):
         if len(compared) > 1:
-            groups = _groups(compute_features(compared, FrontEndSettings(), on_progress=on_features)[0])
+            if packed is None:
+                features = compute_features(compared, FrontEndSettings(), on_progress=on_features)[0]
+            else:
+                features = open_clips(packed, compared)
+            groups = _groups(features)
             with contextlib.suppress(OSError):
                 path.parent.mkdir(parents=True, exist_ok=True)
                 write_atomic(path, msgspec.msgpack.encode(groups))
@@ -82,28 +93,32 @@ def recordings(features: FeatureSet) -> list[int]:
 
     Clips shorter than an excerpt (5 s) match no other.
     """
-    settings = features.settings
-    step = max(1, round(STEP_SECONDS * settings.sample_rate / settings.hop_length))
-    places: dict[int, Tensor] = {}
-    excerpts: list[Tensor] = []
-    for i in range(len(features)):
+    step = max(1, round(STEP_SECONDS * features.settings.sample_rate / features.settings.hop_length))
+
+    @lru_cache(MOST_KEPT)
+    def clip(i: int) -> tuple[Tensor, Tensor]:
+        """Every position in a clip, (P, D), and its excerpts, (Q, D); empty for a short one."""
         mel_MT = features.spectrogram(i).float()
         # Two cuts have different frame offsets, by at most a quarter of a step when half a step is tried too.
         phases = [_places(mel_MT[:, shift:], step) for shift in (0, step // 2)]
-        if all(map(len, phases)):
-            places[i] = phases[0]
-            excerpts += [phase[int(share * len(phase))] for phase in phases for share in STRETCHES]
-    if not places:
-        return list(range(len(features)))
-    owners = list(places)
-    excerpts_QD = torch.stack(excerpts)
+        if not all(map(len, phases)):
+            return torch.empty(0), torch.empty(0)
+        excerpts = [phase[int(share * len(phase))] for phase in phases for share in STRETCHES]
+        return phases[0], torch.stack(excerpts)
+
+    owners, positions, excerpts = [], [], []
+    for i in range(len(features)):
+        position_PD, excerpt_QD = clip(i)
+        if len(position_PD):
+            owners.append(i)
+            positions.append(codes_of(position_PD.numpy()))
+            excerpts.append(codes_of(excerpt_QD.numpy()))
     keys: list[list[tuple[int, int]]] = [[] for _ in range(len(features))]
-    for i in owners:
-        alike_QP = excerpts_QD @ places[i].T
-        best_N = alike_QP.amax(1).view(len(owners), -1).amax(1)
-        for k in torch.nonzero(best_N >= ALIKE).flatten().tolist():
-            keys[i].append((i, owners[k]))
-            keys[owners[k]].append((i, owners[k]))
+    for a, b in candidates(positions, excerpts) if owners else ():
+        (a_PD, a_QD), (b_PD, b_QD) = clip(owners[a]), clip(owners[b])
+        if max((a_QD @ b_PD.T).max(), (b_QD @ a_PD.T).max()) >= ALIKE:
+            keys[owners[a]].append((a, b))
+            keys[owners[b]].append((a, b))
     return union_find(keys)
 
 

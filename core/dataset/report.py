@@ -209,14 +209,14 @@ def report_on(
 
 
 def _alike(found: Scan, on_features: Callable[[int, int, int], None] | None) -> list[list[Clip]] | None:
-    """Near duplicates; None in a feature pack and among too many clips."""
-    if is_pack(found.root) or len(found.clips) > MOST_COMPARED:
+    """Near duplicates; None among too many clips."""
+    if len(found.clips) > MOST_COMPARED:
         return None
     if sum(clip.duration_s >= SHORTEST_COMPARED for clip in found.clips) < 2:
         return []
     from core.dataset.near_duplicates import alike  # loads torch, which the rest of a report does without
 
-    return alike(found.clips, on_features)
+    return alike(found.clips, on_features, found.root if is_pack(found.root) else None)
 
 
 def _divided(found: Scan, settings: SplitSettings) -> tuple[Split | None, str | None]:

@@ -7,8 +7,8 @@ import msgspec
 AUTO = "auto"
 AUTO_COLUMNS = ("artist", "album", "recording")
 """Columns that ``auto`` groups by, the first that any clip has; `core.dataset.near_duplicates` adds the last."""
-MOST_COMPARED = 3_000
-"""Clips that are compared with each other by their sound, which takes two minutes."""
+MOST_COMPARED = 20_000
+"""Clips that are compared with each other by their sound, in minutes."""
 SHORTEST_COMPARED = 5.2
 """Seconds of the shortest clip that is compared."""
 

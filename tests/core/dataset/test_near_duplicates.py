@@ -7,6 +7,7 @@ import pytest
 import soundfile
 
 from core.dataset.extract import compute_features
+from core.dataset.fingerprints import candidates, codes_of
 from core.dataset.load import load_dataset
 from core.dataset.near_duplicates import recordings, with_recordings
 from core.dataset.pack import import_archive
@@ -41,6 +42,29 @@ def test_overlapping_cuts_share_a_number(tmp_path: Path) -> None:
         settings = SplitSettings(protocol="grouped", groups="recording", folds=3, fold=fold, fractions=(0.5, 0.0, 0.5))
         tested = {clips[i].columns["recording"] for i in split(clips, settings).test}
         assert not tested & {clips[i].columns["recording"] for i in split(clips, settings).train}
+
+
+def test_codes_find_a_few_alike_among_many() -> None:
+    rng = np.random.default_rng(0)
+    vectors_ND = rng.standard_normal((40_000, 32)).astype(np.float32)
+    positions = np.split(codes_of(vectors_ND), 2000)
+    excerpts = [codes[[2, 9, 17]] for codes in positions]
+    like_KD = vectors_ND[20 * 5 : 20 * 6 : 3] + rng.normal(0, 0.25, (7, 32)).astype(np.float32)
+    excerpts[1500] = codes_of(like_KD)
+    found = set(candidates(positions, excerpts))
+    assert (5, 1500) in found
+    assert len(found) < 100, "of two million pairs"
+
+
+def test_copies_in_a_pack_are_found(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    mel = rng.integers(0, 256, (4, 128, 387), dtype=np.uint8)
+    mel[3] = np.clip(mel[1].astype(int) + 3, 0, 255)
+    names, genres = np.array(["a", "b", "c", "d"]), np.array(["x", "x", "y", "y"])
+    np.savez(tmp_path / "x.npz", X=mel, name=names, genre=genres)
+    import_archive(tmp_path / "x.npz", tmp_path / "pack")
+    report = check(tmp_path / "pack")
+    assert report.near_duplicates == [["b", "d"]] == report.across_genres
 
 
 @pytest.mark.skipif(not GTZAN_LOGMEL.is_dir(), reason="gtzan-logmel is not here")
