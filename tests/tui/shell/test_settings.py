@@ -1,11 +1,14 @@
 """The settings file: what it may say, what it must not, and the template that documents it."""
 
+import json
 import os
 import tomllib
 from pathlib import Path
 
 import msgspec
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from core.runs.notices import NotifyRules
 from tui.app import all_bindings
@@ -24,7 +27,7 @@ def test_no_file_is_the_defaults(tmp_path: Path) -> None:
 
 
 def test_what_is_written_is_in_effect(tmp_path: Path) -> None:
-    settings, mistakes = read_settings(
+    read, mistakes = read_settings(
         write(
             tmp_path,
             'theme = "light"\nascii = true\nsmoothing = 0.6\n'
@@ -32,11 +35,11 @@ def test_what_is_written_is_in_effect(tmp_path: Path) -> None:
         )
     )
     assert not mistakes
-    assert settings.theme == "light"
-    assert settings.ascii
-    assert settings.smoothing == 0.6
-    assert settings.new_run == NewRunSettings(preset="seed", epochs=5)
-    assert settings.keys == {"app.help": "h"}
+    assert read.theme == "light"
+    assert read.ascii
+    assert read.smoothing == 0.6
+    assert read.new_run == NewRunSettings(preset="seed", epochs=5)
+    assert read.keys == {"app.help": "h"}
 
 
 @pytest.mark.parametrize(
@@ -58,10 +61,10 @@ def test_what_is_written_is_in_effect(tmp_path: Path) -> None:
     ],
 )
 def test_a_mistake_is_one_sentence_and_spoils_nothing_else(tmp_path: Path, text: str, names: str) -> None:
-    settings, mistakes = read_settings(write(tmp_path, f"bell = true\n{text}"))
+    read, mistakes = read_settings(write(tmp_path, f"bell = true\n{text}"))
     assert len(mistakes) == 1
     assert names in mistakes[0] and "\n" not in mistakes[0]
-    assert settings == Settings(bell=True)
+    assert read == Settings(bell=True)
 
 
 @pytest.mark.parametrize("content", [b"\xff\xfe\x00", b"theme = ", b"a = " + b"[" * 100_000, b"#" * 2_000_000])
@@ -127,3 +130,41 @@ def test_every_binding_has_an_id_of_its_own_and_a_description() -> None:
 def test_no_key_is_one_that_multiplexers_take() -> None:
     for name, (key, _) in all_bindings().items():
         assert not {"ctrl+a", "ctrl+b", "ctrl+s", "ctrl+j", "ctrl+o"} & set(key.split(",")), name
+
+
+SCALARS = st.one_of(
+    st.booleans(),
+    st.integers(-(2**70), 2**70),
+    st.floats(allow_nan=False, allow_infinity=False),
+    st.text(st.characters(codec="utf-8", exclude_categories=["Cc", "Cs"]), max_size=12),
+    st.lists(st.integers(0, 9), max_size=3),
+)
+NAMES = st.one_of(st.sampled_from([*Settings.__struct_fields__, "runs_folder", "colour"]), st.text("abc_-", min_size=1))
+INNER = st.sampled_from(["finished", "best_above", "no_improvement", "preset", "epochs", "seed", "app.help", "x"])
+TABLES = st.dictionaries(INNER, SCALARS, max_size=4)
+
+
+@given(st.dictionaries(NAMES, st.one_of(SCALARS, TABLES), max_size=6))
+@settings(deadline=None, max_examples=80, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_whatever_stands_in_the_file_the_good_settings_hold(tmp_path: Path, plain: dict[str, object]) -> None:
+    """Each value is either in effect or named in a sentence, and none spoils another."""
+    plain = {name: value for name, value in plain.items() if name not in ("ascii", "webhook", "webhook_format")}
+    lines = [f"{_toml(name)} = {_toml(value)}" for name, value in plain.items() if not isinstance(value, dict)]
+    for name, table in plain.items():
+        if isinstance(table, dict):
+            lines += [
+                f"[{_toml(name)}]",
+                *(f"{_toml(key)} = {_toml(value)}" for key, value in table.items()),
+            ]
+    read, mistakes = read_settings(write(tmp_path, "\n".join(["ascii = true", *lines])))
+    assert read.ascii
+    for mistake in mistakes:
+        assert "\n" not in mistake and mistake.endswith(".")
+    for name, value in plain.items():
+        is_in_effect = not isinstance(value, dict) and getattr(read, name, None) == value
+        assert isinstance(value, dict) or is_in_effect or any(f": {name}" in mistake for mistake in mistakes)
+
+
+def _toml(value: object) -> str:
+    """JSON of scalars and lists is TOML too."""
+    return json.dumps(value, ensure_ascii=False)
