@@ -131,15 +131,16 @@ def _expected(kind: Any) -> str:
 @cache
 def recipe_fields() -> dict[str, Field]:
     """Name → field, in the order of definition; the fields of a struct follow one another."""
-    return {field.name: field for field in _fields_of(Recipe, "")}
+    return {field.name: field for field in fields_of(Recipe, "")}
 
 
-def _fields_of(struct: type[msgspec.Struct], prefix: str) -> Iterator[Field]:
+def fields_of(struct: type[msgspec.Struct], prefix: str) -> Iterator[Field]:
+    """The fields of a typed struct, and of those inside it, with ``prefix`` before their names."""
     docs, hints = field_docs(struct), get_type_hints(struct, include_extras=True)
     for name in struct.__struct_fields__:
         hint = hints[name]
         if isinstance(hint, type) and issubclass(hint, msgspec.Struct):
-            yield from _fields_of(hint, f"{prefix}{name}.")
+            yield from fields_of(hint, f"{prefix}{name}.")
         elif f"{prefix}{name}" not in NOT_TYPED:
             about = " ".join(docs.get(name, "").replace("``", "").split())
             yield _field(f"{prefix}{name}", hint, about)

@@ -14,6 +14,8 @@ from textual.message import Message
 from textual.suggester import Suggester
 from textual.widget import Widget
 
+from core.models.encoders.registry import encoder_names
+from core.training.fields import NONE
 from core.util.files import typed_path
 from tui.widgets.text_input import TextInput
 
@@ -131,6 +133,13 @@ def complete_name(text: str, names: Sequence[str]) -> Completion:
     """Complete one of a few names; without any text all of them are candidates."""
     found = tuple(name for name in names if name.startswith(text))
     return Completion(_common_beginning(found) if text and found else text, found)
+
+
+def complete_encoder(text: str) -> Completion:
+    """Complete an encoder: one of the declared ones, an installed repository of the hub, or a folder."""
+    if text.startswith(("/", "~", ".")):
+        return complete_path(text)
+    return complete_name(text, [NONE, *encoder_names()])
 
 
 class CompletionSuggester(Suggester):

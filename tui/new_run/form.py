@@ -1,5 +1,6 @@
 """The New run form: a preset with the texts that were typed over it, and the recipe that they make."""
 
+import dataclasses
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -12,7 +13,7 @@ import msgspec
 from core.dataset.labels.settings import KINDS, LabelSettings
 from core.dataset.split_settings import SplitSettings
 from core.models.encoders.load import encoder_settings
-from core.models.encoders.registry import ENCODERS, is_installed
+from core.models.encoders.registry import ENCODERS
 from core.models.registry import MODEL_NAMES
 from core.training.fields import NONE, recipe_fields, set_value, value_of
 from core.training.presets import DEFAULT_PRESET, PRESETS, preset, with_encoder
@@ -21,6 +22,8 @@ from core.util.archive.path import as_path
 from core.util.errors import UserError
 from core.util.files import typed_path
 from tui.new_run.command import suited, train_command
+from tui.new_run.notifications import FIELDS, Notifications
+from tui.new_run.notifications import FieldError as FieldError
 from tui.shell.settings import NewRunSettings
 
 T = TypeVar("T", bound=msgspec.Struct)
@@ -28,16 +31,8 @@ COMMON = ("model", "epochs", "batch_size", "optimiser.learning_rate", "seed", "d
 """The fields that are shown first; data and preset stand above them."""
 
 
-OWN = ("data", "preset", "name", "encoder", "webhook")
+OWN = ("data", "preset", "name", "encoder")
 """Texts of the form's own."""
-
-
-class FieldError(UserError):
-    """A field is invalid; ``field`` is its name."""
-
-    def __init__(self, field: str, message: str) -> None:
-        super().__init__(message)
-        self.field = field
 
 
 @dataclass(frozen=True)
@@ -50,8 +45,8 @@ class RecipeForm:
     """Of the run; empty for one that is made up."""
     encoder: str = NONE
     """The pretrained encoder that a head is trained on, by name."""
-    webhook: str = ""
-    """Address that is told about the run; empty for the settings' one."""
+    notifications: Notifications = dataclasses.field(default_factory=Notifications)
+    """Who is told about the run, and of what."""
     dataset_split: SplitSettings | None = None
     """The split that suits the dataset, which is used unless another is asked for."""
 
@@ -101,31 +96,45 @@ class RecipeForm:
     def text(self, name: str) -> str:
         if name in OWN:
             return str(getattr(self, name))
+        if name in FIELDS:
+            return self.notifications.text(name)
         return self.typed.get(name, self.base_text(name))
 
     def base_text(self, name: str) -> str:
         """What a field is without anything typed."""
+        if name in FIELDS:
+            return self.notifications.base_text(name)
+        if name in OWN:
+            return NONE if name == "encoder" else ""
         return recipe_fields()[name].text(value_of(self.base, name))
 
     def is_changed(self, name: str) -> bool:
         return self.text(name).strip() != self.base_text(name)
 
     def changed(self, group: str) -> int:
-        """How many fields of a group are not the preset's."""
+        """How many fields of a group are not the preset's, or the settings'."""
+        if group == "notify":
+            return len(self.notifications.typed)
         return sum(field.group == group and self.is_changed(field.name) for field in recipe_fields().values())
 
     def with_text(self, name: str, text: str) -> Self:
         if name in OWN:
             return replace(self, **{name: text})  # type: ignore[arg-type]
+        if name in FIELDS:
+            return replace(self, notifications=self.notifications.with_text(name, text))
         others = {field: typed for field, typed in self.typed.items() if field != name}
         return replace(self, typed=others if text == self.base_text(name) else others | {name: text})
 
     def reset(self, name: str) -> Self:
-        """The preset's value again."""
+        """The preset's value again, or the settings'."""
+        if name in FIELDS or name in ("encoder", "name"):
+            return self.with_text(name, self.base_text(name))
         return replace(self, typed={field: text for field, text in self.typed.items() if field != name})
 
     def mistake(self, name: str) -> str:
         """What is wrong with the text of a field by itself; empty if nothing is."""
+        if name in FIELDS:
+            return self.notifications.mistake(name)
         try:
             self._value(name)
         except FieldError as error:
@@ -243,16 +252,14 @@ class RecipeForm:
         """
         recipe, suits = self.recipe(), self.dataset_split
         words = train_command(recipe, self.preset, self._start(), dataset_split=suits, name=self.name.strip())
-        return [*words, "--webhook", self.webhook.strip()] if self.webhook.strip() else words
+        return words + self.notifications.options()
 
 
-def encoder_choices() -> dict[str, str]:
-    """Name of an encoder → description; the first is none."""
-    described = {
-        name: info.summary if is_installed(name) else f"not installed: genre-tui encoders get {name}"
-        for name, info in ENCODERS.items()
-    }
-    return {NONE: "the network learns from the spectrogram alone", **described}
+def about_encoder(name: str) -> str:
+    """What an encoder of this name is, in a line; empty for a folder and for a repository of the hub."""
+    if name == NONE:
+        return "the network learns from the spectrogram alone"
+    return ENCODERS[name].summary if name in ENCODERS else ""
 
 
 def _existing(name: str, text: str) -> str:

@@ -19,8 +19,7 @@ from textual.widgets import Button, Input, Static
 from core.models.registry import MODELS
 from core.runs.actions import start
 from core.runs.folder import RunFolder, dataset_name
-from core.runs.webhook import check_webhook
-from core.training.fields import Field, recipe_fields
+from core.training.fields import NONE, Field, recipe_fields
 from core.training.presets import PRESETS
 from core.training.recipe import Recipe, to_dict
 from core.util.errors import UserError
@@ -28,11 +27,11 @@ from core.util.field_docs import field_docs
 from core.util.files import typed_path
 from tui.dialogs.questions import ConfirmScreen
 from tui.new_run.dataset_panel import DatasetPanel, GenreList
-from tui.new_run.fields import CompletingInput, OptionSpinner, PathInput, complete_name
-from tui.new_run.form import COMMON, FieldError, RecipeForm, device_choices, encoder_choices
+from tui.new_run.fields import CompletingInput, OptionSpinner, PathInput, complete_encoder, complete_name
+from tui.new_run.form import COMMON, FieldError, RecipeForm, about_encoder, device_choices
+from tui.new_run.notifications import FIELDS, Notifications
 from tui.new_run.rows import FieldGroup, FieldRow, FoldTitle, editor_for
 from tui.shell.mode_screen import ModeScreen
-from tui.shell.settings import Settings
 from tui.widgets.panel import frame, key_of
 from tui.widgets.text_input import TextInput
 
@@ -44,7 +43,8 @@ ABOUT = {
     "data": "A folder of music: a folder per genre, with a table or tags; a public collection; or a feature pack. "
     "ctrl+t chooses in a tree.",
     "preset": "The recipe to start from; what you have changed stays. ",
-    "encoder": "A pretrained encoder whose embeddings a small head learns from; genre-tui encoders lists them.",
+    "encoder": "A pretrained encoder whose embeddings a small head learns from: a name, a folder, or owner/name of the "
+    "model hub. tab completes.",
     "name": "Name of the run; empty for the dataset, the preset and a number.",
 }
 GROUPS = {"": "Training", "split": "Split and groups", "front_end": "Front end"}
@@ -98,12 +98,13 @@ class NewRunScreen(ModeScreen):
             labels: the table or decisions that the genres come from.
         """
         super().__init__()
-        settings = self.app.settings.new_run
+        settings, notifications = self.app.settings.new_run, Notifications(self.app.settings)
         here = next((name for name in ("genres", "demo/genres") if Path(name).is_dir()), "")
         self.form = RecipeForm.initial(settings, str(data or settings.data or here))
         if like is not None:
             with suppress(UserError):  # its recipe cannot be read
                 self.form = RecipeForm.clone(RunFolder(like).read_recipe())
+        self.form = replace(self.form, notifications=notifications)
         if labels is not None:
             self.form = self.form.with_text("labels.source", str(labels.absolute()))
         self._initial = self.form
@@ -123,7 +124,7 @@ class NewRunScreen(ModeScreen):
                 yield self._own_row("preset", "Preset", OptionSpinner(presets, form.preset, id="preset"))
                 for name in COMMON:
                     yield self._row(fields[name])
-                encoder = OptionSpinner(encoder_choices(), form.encoder, id="encoder")
+                encoder = CompletingInput(form.encoder, complete_encoder, id="encoder")
                 yield self._own_row("encoder", "Encoder", encoder)
                 made_up = "dataset, preset, number"
                 yield self._own_row("name", "Name", TextInput("", compact=True, id="name", placeholder=made_up))
@@ -134,7 +135,9 @@ class NewRunScreen(ModeScreen):
                     title = GROUPS.get(group, group.capitalize())
                     said = about.get(group) or "Clips, crops, excerpts and how long to train."
                     yield FieldGroup(group, title, said, partial(self._group_rows, group))
-                yield FieldGroup("notify", "Notifications", "Who is told when the run ends.", self._notify_rows)
+                yield FieldGroup(
+                    "notify", "Notifications", "Where notices about the run are posted, and which.", self._notify_rows
+                )
             yield DatasetPanel(partial(self._group_rows, "labels"))
         yield Static("", id="about")
 
@@ -148,8 +151,16 @@ class NewRunScreen(ModeScreen):
         return [self._row(field) for field in fields if field.name not in {"data", "preset", *COMMON}]
 
     def _notify_rows(self) -> list[FieldRow]:
-        placeholder = self.app.settings.webhook or "none"
-        return [self._own_row("webhook", "Webhook", TextInput("", compact=True, id="webhook", placeholder=placeholder))]
+        placeholders = {"webhook": self.app.settings.webhook or "none"}
+        return [
+            FieldRow(
+                field.name,
+                field.label,
+                editor_for(field, self.form.text(field.name), {}, placeholders.get(field.name, "")),
+                lambda field=field: field.about,  # type: ignore[misc]
+            )
+            for field in FIELDS.values()
+        ]
 
     def _row(self, field: Field) -> FieldRow:
         choices = {"model": MODELS, "device": {self.form.text("device"): ""}}.get(field.name, {})
@@ -159,7 +170,7 @@ class NewRunScreen(ModeScreen):
 
     def _own_row(self, name: str, label: str, editor: OptionSpinner | TextInput) -> FieldRow:
         """A field that is not the recipe's."""
-        return FieldRow(name, label, editor, lambda: ABOUT.get(name) or field_docs(Settings).get(name, ""))
+        return FieldRow(name, label, editor, lambda: ABOUT.get(name, ""))
 
     @property
     def panel(self) -> DatasetPanel:
@@ -233,10 +244,14 @@ class NewRunScreen(ModeScreen):
     def _show_form(self) -> None:
         """Editors, marks and notes as the form has them."""
         for row in self.query(FieldRow):
-            if row.field in recipe_fields() and row.field not in ("data", "preset"):
+            if row.field == "encoder":
+                row.show_text(self.form.encoder)
+                row.mark(changed=self.form.encoder != NONE, note=about_encoder(self.form.encoder))
+            elif row.field in FIELDS or (row.field in recipe_fields() and row.field not in ("data", "preset")):
                 row.show_text(self.form.text(row.field))
                 changed = self.form.is_changed(row.field)
-                note = f"{self.form.preset}: {self.form.base_text(row.field)}" if changed else ""
+                of = "settings" if row.field in FIELDS else self.form.preset
+                note = f"{of}: {self.form.base_text(row.field) or NONE}" if changed else ""
                 row.mark(changed=changed, note=note, error=self.form.mistake(row.field))
         self._show_recipe_mistake()
         for group in self.query(FieldGroup):
@@ -321,7 +336,7 @@ class NewRunScreen(ModeScreen):
         error = str(row.query_one(".note", Static).content) if row.has_class("-wrong") else ""
         if error:
             return Content.styled(error, "$bad")
-        changed = row.field in recipe_fields() and row.field != "data" and self.form.is_changed(row.field)
+        changed = row.field not in ("data", "preset") and self.form.is_changed(row.field)
         return Content.assemble(text, undo if changed else "")
 
     @on(CompletingInput.Candidates)
@@ -429,12 +444,7 @@ class NewRunScreen(ModeScreen):
         """
         if self.panel.summary is not None:
             recipe = msgspec.structs.replace(recipe, labels=self.panel.summary.labels)
-        webhook = self.app.settings.webhook_for(self.form.webhook.strip() or None)
-        if webhook is not None:
-            try:
-                check_webhook(webhook)
-            except UserError as error:
-                raise FieldError("webhook", f"Webhook: {error}.") from error
+        webhook = self.form.notifications.webhook()
         name = dataset_name(Path(recipe.data))
         given = self.form.name.strip() or None
         return start(self.app.runs_dir, to_dict(recipe), name, name=given, webhook=webhook, queue=queue)
@@ -455,9 +465,9 @@ class NewRunScreen(ModeScreen):
         self.query_one("#mistake", Static).update(Content.styled(str(mistake), "$bad"))
         if not isinstance(mistake, FieldError):
             return
-        field = recipe_fields().get(mistake.field)
+        folded = {field.name: field.group for field in self._more()} | dict.fromkeys(FIELDS, "notify")
         for group in self.query(FieldGroup):
-            if field is not None and field in self._more() and group.group == field.group:
+            if folded.get(mistake.field) == group.group:
                 await group.unfold()
         for row in self.query(FieldRow):
             if row.field == mistake.field:

@@ -85,10 +85,12 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     keys: dict[str, str] = {}
     """Binding = "key" or "key,key". All names and default keys follow; ? shows the keys in effect."""
 
-    def webhook_for(self, url: str | None = None, format: Format | None = None) -> Webhook | None:
+    def webhook_for(
+        self, url: str | None = None, format: Format | None = None, rules: NotifyRules | None = None
+    ) -> Webhook | None:
         """The webhook of a new run, or None. What a command names goes before the settings."""
         url = url or self.webhook
-        return Webhook(url, format or self.webhook_format, self.notify) if url else None
+        return Webhook(url, format or self.webhook_format, rules or self.notify) if url else None
 
 
 def settings_file() -> Path:

@@ -79,3 +79,9 @@ def encoder_folder(name: str) -> Path:
 
 def is_installed(name: str) -> bool:
     return any(encoder_folder(name).glob("*.safetensors"))
+
+
+def encoder_names() -> list[str]:
+    """The names that can be chosen: those declared here, and the repositories of the hub that are installed."""
+    folders = (weights.parent for weights in encoder_folder("").glob("*/*/*.safetensors"))
+    return [*ENCODERS, *sorted({f"{folder.parent.name}/{folder.name}" for folder in folders})]

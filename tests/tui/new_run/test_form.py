@@ -10,6 +10,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from core.dataset.split_settings import SplitSettings, own_split
+from core.runs.notices import NotifyRules
+from core.runs.webhook import Webhook
 from core.training.fields import Field, decode_value, encode_value, recipe_fields, value_of
 from core.training.presets import PRESETS, preset
 from core.training.recipe import Recipe, to_dict
@@ -17,8 +19,10 @@ from tests.support.encoders import install_random_musicnn
 from tui.commands.parser import build_parser
 from tui.commands.runs.train import recipe_from
 from tui.new_run.command import suited
+from tui.new_run.fields import complete_encoder
 from tui.new_run.form import FieldError, RecipeForm
-from tui.shell.settings import NewRunSettings
+from tui.new_run.notifications import Notifications, rules_from
+from tui.shell.settings import NewRunSettings, Settings
 
 
 def form_for(folder: Path, **chosen: object) -> RecipeForm:
@@ -215,6 +219,63 @@ def test_an_encoder_that_is_not_installed_is_said(tmp_path: Path, monkeypatch: p
     with pytest.raises(FieldError, match="musicnn") as raised:
         form_for(tmp_path).with_text("encoder", "musicnn").recipe()
     assert raised.value.field == "encoder"
+
+
+def test_notifications_are_fields_with_options_of_train(tmp_path: Path) -> None:
+    kept = Settings(webhook="https://ntfy.sh/mine", notify=NotifyRules(no_improvement=5))
+    form = replace(form_for(tmp_path), notifications=Notifications(kept))
+    assert form.command() == form_for(tmp_path).command()
+    for name, text in {"webhook_format": "json", "notify.stopped": "no", "notify.best_above": "0.8"}.items():
+        assert not form.is_changed(name)
+        form = form.with_text(name, text)
+        assert form.is_changed(name) and not form.mistake(name)
+    rules = NotifyRules(no_improvement=5, stopped=False, best_above=0.8)
+    assert form.notifications.webhook() == Webhook("https://ntfy.sh/mine", "json", rules)
+    words = form.command()
+    args = build_parser(words[1:]).parse_args(words[1:])
+    assert kept.webhook_for(args.webhook, args.webhook_format, rules_from(args.notify, kept.notify)) == (
+        form.notifications.webhook()
+    )
+    assert form.changed("notify") == 3
+    assert form.reset("notify.stopped").text("notify.stopped") == "yes"
+
+
+@pytest.mark.parametrize(
+    ("field", "text"),
+    [
+        ("notify.best_above", "80"),
+        ("notify.no_improvement", "-1"),
+        ("notify.no_improvement", "x"),
+        ("webhook", "ftp:x"),
+    ],
+)
+def test_a_wrong_notification_is_named(field: str, text: str, tmp_path: Path) -> None:
+    form = form_for(tmp_path).with_text("webhook", "http://localhost/x").with_text(field, text)
+    assert form.mistake(field).endswith(".")
+    with pytest.raises(FieldError) as raised:
+        form.command()
+    assert raised.value.field == field
+
+
+def test_rules_without_an_address_ask_for_one(tmp_path: Path) -> None:
+    assert "enter the address" in form_for(tmp_path).with_text("notify.stopped", "no").mistake("webhook")
+
+
+@pytest.mark.parametrize("option", ["moon=true", "best_above=80", "finished=maybe", "finished"])
+def test_a_wrong_rule_of_the_command_is_a_sentence(option: str) -> None:
+    with pytest.raises(ValueError, match=option.partition("=")[0]):
+        rules_from([option], NotifyRules())
+
+
+def test_an_encoder_is_completed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GENRE_TUI_CACHE", str(tmp_path / "cache"))
+    installed = tmp_path / "cache" / "encoders" / "owner" / "network"
+    installed.mkdir(parents=True)
+    (installed / "model.safetensors").touch()
+    assert complete_encoder("mu").text == "musicnn"
+    assert complete_encoder("ow").text == "owner/network"
+    assert complete_encoder("").candidates == ("none", "musicnn", "ast", "maest", "owner/network")
+    assert complete_encoder(f"{tmp_path}/ca").text == f"{tmp_path}/cache/"
 
 
 def test_an_archive_is_a_dataset_and_another_file_is_not(tmp_path: Path) -> None:

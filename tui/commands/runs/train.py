@@ -31,6 +31,7 @@ from tui.commands.exit_codes import DONE, UsageError
 from tui.commands.label_options import DATA_HELP, add_label_options, label_settings
 from tui.commands.parser import did_you_mean
 from tui.new_run.command import FLAGS
+from tui.new_run.notifications import rules_from
 from tui.shell.printing import print_data, print_note
 
 
@@ -86,6 +87,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--webhook-format", choices=FORMATS, metavar="FORMAT", help=f"{', '.join(FORMATS)} (auto: by the address)"
     )
+    parser.add_argument(
+        "--notify",
+        action="append",
+        default=[],
+        metavar="RULE=VALUE",
+        help="another rule for the webhook than the settings', such as best_above=0.8 or stopped=false; repeatable",
+    )
     add_runs_option(parser)
 
 
@@ -111,7 +119,13 @@ def run(args: argparse.Namespace) -> int:
         raise UserError(f"{what}; give a folder of music, an archive of one, or a feature pack")
     recipe = recipe_from(args, data)
     settings = user_settings()
-    webhook = settings.webhook_for(args.webhook, args.webhook_format)
+    try:
+        rules = rules_from(args.notify, settings.notify)
+    except ValueError as error:
+        raise UsageError(f"--notify: {error}") from error
+    webhook = settings.webhook_for(args.webhook, args.webhook_format, rules)
+    if args.notify and webhook is None:
+        raise UsageError("--notify needs an address: give --webhook URL, or set webhook in the settings")
     if webhook is not None:
         check_webhook(webhook)
     recipe = _checked(args, data, recipe)
