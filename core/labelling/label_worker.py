@@ -27,6 +27,12 @@ class Open(msgspec.Struct, frozen=True, tag_field="kind", tag="open"):
     labels: str
 
 
+class Ask(msgspec.Struct, frozen=True, tag_field="kind", tag="ask"):
+    """Judge the labels by a model too (a path as `path_to_json` gives it), or without it again."""
+
+    model: str | None
+
+
 class Examples(msgspec.Struct, frozen=True, tag_field="kind", tag="examples"):
     """Teach the labels of another dataset too."""
 
@@ -83,7 +89,7 @@ class Make(msgspec.Struct, frozen=True, tag_field="kind", tag="make"):
     runs_dir: str
 
 
-Request = Open | Examples | Decide | Undo | Rank | Assess | Look | Play | Seek | Make
+Request = Open | Ask | Examples | Decide | Undo | Rank | Assess | Look | Play | Seek | Make
 
 
 class Progress(msgspec.Struct, frozen=True, tag_field="kind", tag="progress"):
@@ -121,6 +127,7 @@ class Opened(msgspec.Struct, frozen=True, tag_field="kind", tag="opened"):
     reason: str
     """Why the clips are not sorted by doubt."""
     has_audio: bool
+    note: str = ""
 
 
 class Decided(msgspec.Struct, frozen=True, tag_field="kind", tag="decided"):
@@ -186,6 +193,11 @@ class LabelWorker:
         match request:
             case Open():
                 return self._open(path_from_json(request.data), path_from_json(request.labels))
+            case Ask(model):
+                if self._session.teaches:
+                    raise UserError("A second opinion is about labels: this dataset has none to doubt.")
+                self._session.ask(path_from_json(model) if model else None, self._progress()["on_features"])
+                return self._opened()
             case Examples(data):
                 return self._examples(path_from_json(data))
             case Decide(places, label, who, towards):
@@ -221,7 +233,11 @@ class LabelWorker:
             if is_pack(data):
                 raise
             found = embed_unlabelled(data, **self._progress())
-        self._session = session = LabelSession(found, labels)
+        self._session = LabelSession(found, labels)
+        return self._opened()
+
+    def _opened(self) -> Opened:
+        session, found = self._session, self._session.found
         ranked = _plain(session.rank()) if session.teaches else None
         places: list[int] = [suspect.place for suspect in session.suspects] or list(range(len(found.clips)))
         by_place = {suspect.place: suspect for suspect in session.suspects}
@@ -237,7 +253,8 @@ class LabelWorker:
             )
             for place in places
         ]
-        return Opened(session.genres, rows, ranked, session.reason if session.teaches else "", not found.is_pack)
+        reason, note = session.reason if session.teaches else "", " ".join(session.notes)
+        return Opened(session.genres, rows, ranked, reason, not found.is_pack, note)
 
     def _progress(self) -> dict[str, Any]:
         def report(what: str) -> Any:

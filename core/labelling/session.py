@@ -11,6 +11,7 @@ from typing import NamedTuple
 import numpy as np
 
 from core.dataset.clip import Clip
+from core.dataset.extract import OnFeatures
 from core.dataset.labels.decisions import EXCLUDED, Decision, decided, path_in
 from core.inference.types import MergedSegment, Prediction, Segment, rounded
 from core.labelling.doubt import ARTIST, groups_of
@@ -57,9 +58,19 @@ class LabelSession:
                 self.suspects = find_suspects(found)
             except UserError as error:
                 self.reason = str(error)
-        self._by_place = {suspect.place: suspect for suspect in self.suspects}
+        self.notes: list[str] = []
+        """What should be known about the last `ask`."""
         self._examples: EmbeddedSet | None = None
         self.teacher = Teacher(found.embeddings_NWF)
+
+    def ask(self, model: Path | None, on_features: OnFeatures | None = None) -> None:
+        """Has a trained model judge the labels too, or with None the closed-form expert alone.
+
+        Raises:
+            UserError: the model cannot be used on this dataset; the doubts are as they were.
+        """
+        self.notes = []
+        self.suspects = find_suspects(self.found, model=model, on_features=on_features, on_note=self.notes.append)
 
     @property
     def teaches(self) -> bool:
@@ -156,7 +167,8 @@ class LabelSession:
 
     def prediction(self, place: int) -> Prediction:
         """What the other clips' labels say about one: its probabilities and those of its windows."""
-        clip, suspect = self.found.clips[place], self._by_place.get(place)
+        clip = self.found.clips[place]
+        suspect = next((one for one in self.suspects if one.place == place), None)
         teacher = self.teacher
         if suspect is not None:
             group = self.groups[place]

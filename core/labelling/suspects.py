@@ -7,6 +7,7 @@ import numpy as np
 import torch
 
 from core.dataset.clip import Clip, OnNote
+from core.dataset.extract import OnFeatures
 from core.dataset.labels.decisions import current, labels_with, read_overlay
 from core.dataset.load import load_features
 from core.dataset.scan import Scan
@@ -41,6 +42,7 @@ def find_suspects(
     labels: Path | None = None,
     model: Path | None = None,
     device: str = "auto",
+    on_features: OnFeatures | None = None,
     on_note: OnNote | None = None,
 ) -> list[Suspect]:
     """Every labelled clip, most doubtful first.
@@ -48,7 +50,8 @@ def find_suspects(
     Args:
         groups: see `core.labelling.doubt.groups_of`.
         labels: an overlay whose decisions replace the dataset's labels; excluded clips are left out.
-        model: a model file that is asked as well, about the clips that it was not trained on; ``device`` runs it.
+        model: a model file that is asked as well, about the clips that it was not trained on; ``device`` runs it, and
+            ``on_features`` hears of the spectrograms that it needs.
 
     Raises:
         UserError: there are too few genres or groups, or a file cannot be used.
@@ -61,7 +64,7 @@ def find_suspects(
     groups_N = groups_of(clips, groups)
     probabilities_NC = out_of_fold(found.embeddings_NWF[kept], labels_N, groups_N, len(genres))
     if model is not None:
-        probabilities_NC = _with_model(model, found, clips, genres, probabilities_NC, device, on_note)
+        probabilities_NC = _with_model(model, found, clips, genres, probabilities_NC, device, on_features, on_note)
     doubt = doubt_of(probabilities_NC, labels_N, groups_N)
     return [
         Suspect(
@@ -86,6 +89,7 @@ def _with_model(
     genres: list[str],
     probabilities_NC: Probabilities,
     device: str,
+    on_features: OnFeatures | None,
     on_note: OnNote | None,
 ) -> Probabilities:
     """The geometric mean of ``probabilities_NC`` and the model's, for the clips that the model was not trained on.
@@ -101,9 +105,8 @@ def _with_model(
     known = [i for i, genre in enumerate(genres) if genre in trained.genres]
     if len(known) < 2:
         raise UserError(f"{printable(model)} knows fewer than two genres of {printable(found.root)}: choose another.")
-    features, _ = load_features(
-        Scan(found.root, found.clips, [], genres), trained.front_end, device=choose_device(device)
-    )
+    scan = Scan(found.root, found.clips, [], genres)
+    features, _ = load_features(scan, trained.front_end, device=choose_device(device), on_features=on_features)
     check_front_end(features, trained)
     features = embedded(features, found.root, trained, "first", choose_device(device))
     place = {id(clip): i for i, clip in enumerate(clips)}

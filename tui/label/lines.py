@@ -30,6 +30,8 @@ def _told(session: Session, listed: int) -> str:
     if not clips.teaches:
         differ = sum(clip.suggested != clip.label for clip in clips.by_place.values())
         parts.append(f"{differ:,} with another suggestion")
+        if (model := session.second_opinion) is not None:
+            parts.append(f"second opinion: {shown(model.parent, NAME_CELLS)}")
     parts.append(count(clips.decided, "decision"))
     if marked := len(clips.marked):
         parts.append(f"{marked:,} marked")

@@ -78,6 +78,7 @@ class LabelScreen(PaneScreen):
             tooltip="Show the rows that contain these words",
         ),
         Binding("s", "likely", "most likely", id="label.likely", tooltip="Teaching: what is most likely of a genre"),
+        Binding("M", "second", "second opinion", id="label.second", tooltip="A run whose doubt counts too, or none"),
         Binding("A", "examples", "examples", id="label.examples", tooltip="Teaching: learn from another dataset too"),
         Binding("m", "model", "make model", id="label.model", tooltip="Make a model of the present labels"),
         Binding("t", "train", "train", id="label.train", tooltip="Train a run with the present labels"),
@@ -263,6 +264,18 @@ class LabelScreen(PaneScreen):
             self.app.notify("Examples help to teach a folder without labels.")
         elif (folder := await self._ask_folder()) is not None:
             self.session.add_examples(folder)
+            self._show_head()
+
+    @work
+    async def action_second(self) -> None:
+        """The model in use, chosen again, is not asked any more."""
+        from tui.dialogs.model_picker import pick_model
+
+        session = self.session
+        if session.is_empty or session.clips.teaches:
+            self.app.notify("A second opinion is about labels: open a dataset that has some.")
+        elif (model := await pick_model(self.app, session.second_opinion)) is not None and session is self.session:
+            session.ask_model(None if model == session.second_opinion else model)
             self._show_head()
 
     def action_likely(self) -> None:

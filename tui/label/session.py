@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 from core.labelling.label_worker import (
     Answer,
+    Ask,
     Assess,
     Assessed,
     Decide,
@@ -26,7 +27,7 @@ from core.labelling.label_worker import (
     Seek,
     Undo,
 )
-from core.util.jsonl_process import JsonlProcess, Refused, path_to_json
+from core.util.jsonl_process import JsonlProcess, Refused, path_from_json, path_to_json
 from tui.label.state import EXCLUDED, Clips, GenreKeys
 from tui.text.formatting import count, percent
 
@@ -67,6 +68,8 @@ class Session:
         self.accuracies: list[float] = []
         self.assessed: Assessed | None = None
         self.has_audio = True
+        self.second_opinion: Path | None = None
+        """The model that judges the labels too."""
         self.status = self.error = self.reason = ""
         self._unconfirmed: list[dict[int, str]] = []
         """The decisions before those that the process has not written yet."""
@@ -115,6 +118,10 @@ class Session:
     def seek(self, by_s: float) -> None:
         self._process.ask(Seek(by_s), first=True)
 
+    def ask_model(self, model: Path | None) -> None:
+        self.status = "asking the model …" if model else "ordering by the closed form alone …"
+        self._process.ask(Ask(path_to_json(model) if model else None))
+
     def add_examples(self, data: Path) -> None:
         self.status = "reading the examples …"
         self._process.ask(Examples(path_to_json(data)))
@@ -130,6 +137,8 @@ class Session:
             case Progress(what, done, total):
                 self.status = f"{done:,} of {total:,} {what}"
             case Opened():
+                if isinstance(request, Ask):
+                    self.second_opinion = path_from_json(request.model) if request.model else None
                 return self._opened(answer)
             case Ranked():
                 self.status = ""
@@ -156,7 +165,7 @@ class Session:
         return Change()
 
     def _opened(self, opened: Opened) -> Change:
-        self.status, self.reason, self.has_audio = "", opened.reason, opened.has_audio
+        self.status, self.reason, self.has_audio = opened.note, opened.reason, opened.has_audio
         self.clips.open(opened)
         self.keys.add(opened.genres)
         if self.clips.teaches:
@@ -166,6 +175,8 @@ class Session:
     def _decided(self, decided: Decided) -> Change:
         if not decided.undone:
             self._unconfirmed.pop(0)
+            later = {place for before in self._unconfirmed for place in before}
+            self.clips.decide({place: label for place, label in decided.decisions.items() if place not in later})
         elif not decided.decisions:
             return Change(note="There is no decision of this session to take back.")
         else:

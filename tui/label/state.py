@@ -9,7 +9,7 @@ from core.labelling.label_worker import Opened, Ranked
 EXCLUDED = "(excluded)"
 MOVING = "gjkG"
 """Letters that move in every list."""
-ACTIONS = "mnpqstuxAOV"
+ACTIONS = "mnpqstuxAMOV"
 """Letters that do something on this screen."""
 LETTERS = [letter for letter in string.ascii_letters if letter not in MOVING + ACTIONS]
 KEYS = [*"67890", *LETTERS]

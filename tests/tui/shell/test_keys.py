@@ -39,6 +39,7 @@ MEANINGS = {
     "x": ("exclude", {"exclude"}),
     "y": ("copy", {"copy", "copy_path"}),
     "z": ("zoom", {"zoom"}),
+    "M": ("second opinion about labels", {"second"}),
     "A": ("examples of another dataset", {"examples"}),
     "C": ("columns", {"columns", "dismiss"}),
     "D": ("device that is listened to", {"source"}),
