@@ -33,8 +33,7 @@ from core.training.evaluation.crossval import (
     train_all_epochs,
 )
 from core.training.evaluation.significance import interval_of_groups
-from core.training.loop.calibration import calibrate, calibration_error, calibration_noise, fit_temperature
-from core.training.loop.evaluation import Evaluation
+from core.training.loop.evaluation import Evaluation, calibrate, calibration_error, calibration_noise, fit_temperature
 from core.training.loop.loader import BatchLoader
 from core.training.loop.train_state import weights_of
 from core.training.presets import preset

@@ -39,7 +39,7 @@ rest is translated to ASCII. Where the translation is poor (charts, heat maps) a
 while there is room, in the order of definition. Help lists all bindings (``tooltip`` is the longer text) under the
 title of their ``group`` or panel. A class with such bindings is listed in ``all_bindings``. Taken everywhere: 1 to 5
 (modes), ?, q, ctrl+p, ctrl+z, ctrl+q, ctrl+c. Avoid ctrl+a, ctrl+b, ctrl+s, ctrl+j, ctrl+o: multiplexers use them.
-Keys take effect in the order in which they were pressed (``tui.shell.ordered_keys``).
+Keys take effect in the order in which they were pressed (``tui.shell.keymap``).
 
 **Settings.** ``app.settings`` (``tui.shell.settings.Settings``: add documented fields there). A user's changes to
 the view of one run are kept by ``tui.watch.view_state``.

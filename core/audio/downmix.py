@@ -1,4 +1,4 @@
-"""Several channels → one. Channels that cancel are not mixed: the loudest is used alone.
+"""Several channels → one. Channels that cancel are not mixed: the loudest is used alone. For files and for live sound.
 
 Shapes: C channels, N samples.
 """
@@ -83,3 +83,28 @@ class Downmix:
         names = {(2, 0): "the left one", (2, 1): "the right one"}
         used = names.get((self._channels, self.channel), f"channel {self.channel + 1}")
         return f"its channels cancel when mixed, so {used} was used alone"
+
+
+HALF_LIFE_SECONDS = 1.0
+
+
+class LiveDownmix(Downmix):
+    """Decides again with every block, by the powers of the last seconds: the rest of a live sound is unknown."""
+
+    def __init__(self, rate: int) -> None:
+        super().__init__()
+        self._half_life = HALF_LIFE_SECONDS * rate
+        self._power_C = np.zeros(0)
+        self._mix_power = 0.0
+
+    def _decide(self, block_CN: npt.NDArray[np.float32]) -> None:
+        if not block_CN.shape[1]:
+            return
+        if len(self._power_C) != len(block_CN):
+            self._power_C, self._mix_power = np.zeros(len(block_CN)), 0.0
+        kept = 0.5 ** (block_CN.shape[1] / self._half_life)
+        wide_CN = block_CN.astype(np.float64)
+        self._power_C = kept * self._power_C + (1 - kept) * wide_CN.var(axis=1)
+        self._mix_power = kept * self._mix_power + (1 - kept) * float(wide_CN.mean(axis=0).var())
+        if self._power_C.max() > SILENT_POWER:
+            self.channel = cancelled_channel(self._mix_power, self._power_C)

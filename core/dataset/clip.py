@@ -1,9 +1,14 @@
-"""A clip of a dataset, and a file that was left out of it."""
+"""A clip of a dataset, its excerpts, and a file that was left out. Imports no torch.
+
+Excerpts are the parts of a file that are used: one or more of the front end's length.
+"""
 
 import hashlib
+import math
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Literal
 
 from core.util.errors import UserError
 
@@ -33,7 +38,7 @@ class Clip:
     silent_s: tuple[float, float] = (0.0, 0.0)
     """Seconds of silence at its beginning and at its end."""
     start_s: float = 0.0
-    """Where its excerpt begins; see `core.dataset.excerpts`."""
+    """Where its excerpt begins; see `excerpts_of`."""
 
     @property
     def key(self) -> str:
@@ -59,3 +64,32 @@ class Excluded:
 
 class DatasetError(UserError):
     """A dataset that cannot be trained on, in one sentence that says what to do."""
+
+
+ExcerptRule = Literal["first", "middle"] | int
+"""``first`` takes the beginning of every file, ``middle`` its middle, and a number as many excerpts at most, spread
+evenly over the file. Of short files all three take the beginning."""
+MOST_EXCERPTS = 100
+LONG = 1.5
+"""A file is long enough to choose from if it lasts this many times an excerpt."""
+
+
+def searched_seconds(seconds: float, rule: ExcerptRule) -> float:
+    """How much of a file's beginning must not be silent: of ``first`` the excerpt, otherwise any part will do."""
+    return seconds if rule == "first" else math.inf
+
+
+def excerpts_of(clip: Clip, seconds: float, rule: ExcerptRule) -> list[Clip]:
+    """The clip once for each of its excerpts of ``seconds``, in order, with ``start_s`` set.
+
+    They do not overlap and keep clear of the silence at both ends. Starts are whole tenths of a second, so that the
+    feature store finds them again.
+    """
+    if rule == "first" or clip.duration_s <= LONG * seconds:
+        return [clip]
+    begin, end = clip.silent_s[0], clip.duration_s - clip.silent_s[1]
+    most = 1 if rule == "middle" else rule
+    count = max(1, min(most, math.floor((end - begin) / seconds)))
+    share = (end - begin) / count
+    starts = (begin + share * (k + 0.5) - seconds / 2 for k in range(count))
+    return [replace(clip, start_s=round(min(max(0.0, start), clip.duration_s - seconds), 1)) for start in starts]

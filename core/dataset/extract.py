@@ -21,8 +21,7 @@ from core.audio.files.decode import AudioReader, decode_pcm16
 from core.audio.files.open_file import open_file
 from core.audio.files.truncation import missing
 from core.audio.resample import resample
-from core.dataset.clip import Clip, Excluded, OnNote
-from core.dataset.excerpts import ExcerptRule, excerpts_of
+from core.dataset.clip import Clip, ExcerptRule, Excluded, OnNote, excerpts_of
 from core.dataset.feature_set import FeatureSet, free_memory
 from core.dataset.inspect_file import SILENCE
 from core.dataset.store.feature_store import FeatureStore, async_writer

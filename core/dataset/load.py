@@ -8,8 +8,7 @@ from pathlib import Path
 
 import torch
 
-from core.dataset.clip import Clip, DatasetError, Excluded, OnNote
-from core.dataset.excerpts import ExcerptRule, searched_seconds
+from core.dataset.clip import Clip, DatasetError, ExcerptRule, Excluded, OnNote, searched_seconds
 from core.dataset.extract import OnFeatures, compute_features
 from core.dataset.feature_set import FeatureSet
 from core.dataset.labels.settings import LabelSettings

@@ -18,6 +18,7 @@ from typing import Any
 import msgspec
 
 from core.dataset.clip import DatasetError
+from core.util.atomic import write_atomic
 from core.util.text import counted, printable
 
 INDEX_NAME = "index.csv"
@@ -250,3 +251,23 @@ def column_of(path_and_column: str) -> tuple[Path | None, str]:
 def _known(columns: Sequence[str], names: Sequence[str]) -> list[str]:
     by_name = {column.casefold(): column for column in reversed(columns)}
     return [by_name[name] for name in names if name in by_name]
+
+
+def write_with_name(table: Path, earlier: Path | None, name: str, counts_as: str) -> None:
+    """Write a table in which ``name`` counts as ``counts_as``; empty leaves its files out.
+
+    Args:
+        table: the new table; its folder is made.
+        earlier: one whose rows are kept; those that led to ``name`` lead to ``counts_as`` now. It is not changed.
+
+    Raises:
+        DatasetError: the earlier table cannot be read.
+        OSError: the new one cannot be written.
+    """
+    rows = dict(read_table_of_two(earlier)) if earlier is not None else {}
+    rows = {source: counts_as if genre == name else genre for source, genre in rows.items()}
+    rows[name] = counts_as
+    text = io.StringIO()
+    csv.writer(text, lineterminator="\n").writerows(rows.items())
+    table.parent.mkdir(parents=True, exist_ok=True)
+    write_atomic(table, text.getvalue().encode())

@@ -22,8 +22,7 @@ from core.dataset.labels.source import LabelSource, read_labels
 from core.dataset.labels.tree import GenreTree
 from core.dataset.matching import RowCounts, match
 from core.dataset.metadata import read_table
-from core.dataset.pack_labels import packed_labels
-from core.dataset.pack_manifest import is_pack
+from core.dataset.pack_manifest import is_pack, packed_labels
 from core.features.settings import FrontEndSettings
 from core.util.archive.path import SUFFIXES as ARCHIVES
 from core.util.archive.path import ArchivePath, as_path

@@ -1,4 +1,7 @@
-"""Splitting clips into train, validation and test, each recording and group in one part only. Imports no torch."""
+"""Splitting clips into train, validation and test, each recording and group in one part only.
+
+Imports no torch.
+"""
 
 import csv
 import io
@@ -7,13 +10,16 @@ from collections.abc import Hashable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import msgspec
 import numpy as np
 import numpy.typing as npt
 
 from core.dataset.clip import Clip, DatasetError
 from core.dataset.matching import match_clips
 from core.dataset.metadata import column_of, read_table
-from core.dataset.split_settings import AUTO, AUTO_COLUMNS, SplitSettings
+from core.dataset.pack_manifest import is_pack
+from core.dataset.scan import Scan
+from core.dataset.split_settings import AUTO, AUTO_COLUMNS, SplitSettings, own_split
 from core.util.text import printable
 
 
@@ -250,3 +256,31 @@ def _assign(counts_UG: Counts, targets_KG: Counts, rng: np.random.Generator) -> 
         part_U[unit] = part = int(np.argmin(change_K))
         missing_KG[part] -= counts_G
     return part_U
+
+
+def default_split(found: Scan, settings: SplitSettings) -> tuple[SplitSettings, str]:
+    """What divides the clips of a scan, and one sentence about it; ``settings`` and "" where nothing else suits them.
+
+    A collection's own split counts first. Where the source names artists or albums, each stays in one part, as long
+    as every genre is trained on then and every part has clips. Artists in a table beside a folder per genre, and those
+    of a feature pack, are for `SplitSettings.groups` only: their random splits are compared with published ones.
+    """
+    if found.has_split:
+        return own_split(settings), "the split is the collection's own; --set split.protocol=random makes another"
+    column = auto_column(found.clips)
+    if settings != SplitSettings(seed=settings.seed) or column is None or not _names_artists(found):
+        return settings, ""
+    grouped = msgspec.structs.replace(settings, protocol="grouped", groups=AUTO)
+    try:
+        parts = split(found.clips, grouped).parts()
+    except DatasetError:
+        return settings, ""
+    if not all(parts.values()) or {found.clips[i].genre for i in parts["train"]} != set(found.genres):
+        return settings, ""
+    return grouped, f"clips of one {column} stay in one part of the split; --set split.protocol=random ignores them"
+
+
+def _names_artists(found: Scan) -> bool:
+    if found.labels.source in ("folders", "flat"):
+        return any(len(clip.path.relative_to(found.root).parts) > 3 for clip in found.clips)
+    return not is_pack(found.root)

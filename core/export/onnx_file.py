@@ -16,7 +16,7 @@ from core.features.settings import FrontEndSettings
 from core.inference.onnx_backend import INPUT, LOGITS, OOD_SCORE, PROBABILITIES
 from core.inference.onnx_metadata import METADATA_KEY, NO_DIGEST, ModelCard, digest_of
 from core.inference.torch_backend import TorchBackend
-from core.models.encoders.joined import join
+from core.models.encoders.encoder import join
 from core.util.atomic import replacing
 from core.util.errors import UserError
 

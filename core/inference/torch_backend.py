@@ -11,11 +11,11 @@ from core.features.settings import FrontEndSettings
 from core.inference.backend import Values, Waveform
 from core.inference.calibration import Calibration
 from core.inference.window_cutter import followed_by_silence, repeated
-from core.models.encoders.joined import join
+from core.models.encoders.encoder import join
 from core.models.encoders.load import load_encoder
 from core.models.layers.batch_norm import fuse_batch_norm
 from core.models.networks.residual_cnn import convolve_in_bfloat16
-from core.models.ood.thresholds import WINDOW_SECONDS
+from core.models.ood.detector import WINDOW_SECONDS
 from core.models.registry import is_fixed_length
 from core.training.checkpoint import load_model
 from core.training.loop.precision import has_bfloat16

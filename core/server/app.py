@@ -16,8 +16,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from core.server import live, routes
 from core.server.auth import Auth, Refused
-from core.server.problems import Problem
-from core.server.schemas import ABOUT
+from core.server.schemas import ABOUT, Problem
 from core.server.service import Metrics, Service
 
 PAGE = Path(__file__).parent / "page"

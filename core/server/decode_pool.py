@@ -16,7 +16,7 @@ import numpy.typing as npt
 from core.audio.errors import AudioError
 from core.server.decode_worker import BLOCK, END, HEADER, TOO_LONG, Job
 from core.server.limits import Limits
-from core.server.problems import Problem
+from core.server.schemas import Problem
 from core.util.jsonl_process import PACKAGES, start_worker
 
 Waveform = npt.NDArray[np.float32]

@@ -9,7 +9,7 @@ from starlette.datastructures import QueryParams
 
 from core.inference.classifier import Stream
 from core.inference.types import Segment
-from core.server.problems import Problem
+from core.server.schemas import Problem
 from core.server.service import Service, TokenBucket
 from core.util.errors import UserError
 

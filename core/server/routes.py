@@ -21,7 +21,7 @@ from core.runs.folder import RunFolder
 from core.runs.journal.events import AnyEvent
 from core.runs.journal.journal import JournalReader
 from core.server import schemas
-from core.server.problems import Problem
+from core.server.schemas import Problem
 from core.server.service import Service
 from core.server.uploads import receive_uploads
 

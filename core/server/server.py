@@ -18,7 +18,7 @@ from uvicorn.server import ServerState
 from core.server.app import create_app
 from core.server.auth import Auth
 from core.server.limits import Limits
-from core.server.problems import MEDIA_TYPE, Problem
+from core.server.schemas import MEDIA_TYPE, Problem
 from core.server.service import Service
 
 HEADER_BYTES = 32 * 1024

@@ -26,7 +26,7 @@ from core.runs.summary import RunList
 from core.server.batching import BatchedBackend
 from core.server.decode_pool import DecodePool
 from core.server.limits import Limits
-from core.server.problems import Problem
+from core.server.schemas import Problem
 from core.server.uploads import Spool, Upload
 from core.util.errors import UserError
 from core.util.parallel import cores

@@ -19,7 +19,7 @@ from python_multipart.multipart import MultipartParser, parse_options_header
 from starlette.requests import ClientDisconnect, Request
 
 from core.server.limits import Limits
-from core.server.problems import Problem
+from core.server.schemas import Problem
 
 CHUNK = 256 * 1024
 

@@ -1,5 +1,6 @@
-"""Planning, writing and undoing the genre of a file."""
+"""Planning, writing and undoing the genre of a file, and undoing a whole journal."""
 
+from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
 
@@ -8,7 +9,7 @@ import msgspec
 from core.audio.errors import AudioError
 from core.tags.difference import difference, digest, restore
 from core.tags.formats import read_genres, same_genres, set_genres
-from core.tags.journal import Change, TagJournal
+from core.tags.journal import Change, TagJournal, mark_undone, newest_journal, read_journal
 from core.tags.rewrite import rewriting
 from core.util.archive.path import is_archive
 
@@ -121,3 +122,37 @@ def _digest(path: Path) -> str:
         return digest(path)
     except OSError as error:
         raise AudioError(path, f"cannot be read ({(error.strerror or str(error)).lower()})") from error
+
+
+@dataclass
+class UndoReport:
+    journal: Path
+    changes: list[tuple[Change, Undone]] = field(default_factory=list)
+    """Those that were undone."""
+    failed: list[str] = field(default_factory=list)
+    """A sentence for each file that was left alone."""
+
+    @property
+    def inexact(self) -> int:
+        """Files of which only the genre is what it was."""
+        return sum(done is Undone.GENRE_ONLY for _, done in self.changes)
+
+
+def undo_journal(journal: Path | None = None) -> UndoReport:
+    """Undo a journal, by default the newest, the last change first; one without failures is marked as undone.
+
+    Raises:
+        UserError: there is none, or it cannot be read.
+    """
+    report = UndoReport(journal or newest_journal())
+    for change in reversed(read_journal(report.journal)):
+        try:
+            done = undo(change)
+        except AudioError as error:
+            report.failed.append(str(error))
+            continue
+        if done is not Undone.NOTHING:
+            report.changes.append((change, done))
+    if not report.failed:
+        mark_undone(report.journal)
+    return report

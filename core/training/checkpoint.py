@@ -35,8 +35,8 @@ class ModelCheckpoint(msgspec.Struct, kw_only=True):
     recipe: Recipe
     genres: Annotated[list[Annotated[str, Meta(min_length=1)]], Meta(min_length=2)]
     calibration: dict[str, Any] | None
-    """``temperature``, which logits are divided by before the softmax (see `core.training.loop.calibration`), and the
-    out-of-distribution thresholds that the final report adds (see `core.models.ood.thresholds`)."""
+    """``temperature``, which logits are divided by before the softmax (see `core.training.loop.evaluation`), and the
+    out-of-distribution thresholds that the final report adds (see `core.models.ood.detector`)."""
     epoch: Count
     """The epoch these weights are from; 0 for a run that was stopped in its first."""
     val_accuracy: float

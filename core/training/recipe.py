@@ -8,7 +8,7 @@ from typing import Literal
 
 import msgspec
 
-from core.dataset.excerpts import MOST_EXCERPTS, ExcerptRule
+from core.dataset.clip import MOST_EXCERPTS, ExcerptRule
 from core.dataset.labels.settings import LabelSettings
 from core.dataset.split_settings import SplitSettings as SplitSettings
 from core.features.settings import AugmentationSettings, EncoderSettings, FrontEndSettings, effects_of

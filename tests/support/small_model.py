@@ -14,11 +14,10 @@ from core.dataset.synthetic import make_demo
 from core.features.log_mel import FrontEnd
 from core.features.settings import FrontEndSettings
 from core.models.layers.standardise import fit_standardisation
-from core.models.ood.thresholds import WINDOW_SECONDS, cut, fit_thresholds
+from core.models.ood.detector import WINDOW_SECONDS, cut, fit_thresholds
 from core.models.registry import build_model
 from core.training.checkpoint import ModelCheckpoint, write_model
-from core.training.loop.calibration import calibrate
-from core.training.loop.evaluation import Evaluation
+from core.training.loop.evaluation import Evaluation, calibrate
 from core.training.recipe import Recipe
 from core.training.training_set import TrainingSet
 

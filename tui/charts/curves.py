@@ -1,4 +1,4 @@
-"""Two charts at a time under one view: cursor, zoom, smoothing."""
+"""Two charts at a time under one view: cursor, zoom, smoothing. `RunCurves` are those of one run."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -9,9 +9,10 @@ from textual.app import ComposeResult
 from textual.containers import Container
 from textual.message import Message
 
+from core.runs.journal.state import RunState
 from tui.charts.chart import Chart
 from tui.charts.data import ChartData
-from tui.charts.run_charts import CHARTS, RunChart
+from tui.charts.run_charts import CHARTS, HistoryColumns, RunChart, newest_points, run_chart
 from tui.charts.view import View, go_back, move_cursor, put_cursor, select, zoom_at, zoom_in
 
 SMOOTHING = (0.0, 0.5, 0.8, 0.95)
@@ -166,3 +167,27 @@ class Curves(Container):
         self.steps = not self.steps
         self._set_view(replace(self.view, zoom=None, cursor=None, anchor=None))
         self.post_message(self.ViewChanged())
+
+
+class RunCurves(Curves):
+    def __init__(self, *, id: str | None = None, classes: str | None = None) -> None:
+        super().__init__(id=id, classes=classes)
+        self._state = RunState.empty()
+        self._columns = HistoryColumns()
+
+    def show(self, state: RunState) -> None:
+        self._state = state
+        self._columns.update(state.history)
+        self.refresh_curves()
+
+    def chart_data(self, chart: RunChart) -> ChartData:
+        return run_chart(chart, self._state, self._columns, steps=self.steps)
+
+    def abscissas(self) -> Sequence[float]:
+        if self.steps:
+            return [point.step for point in self._state.series["loss"].points]
+        return self._columns.epochs
+
+    def version(self) -> object:
+        state = self._state
+        return state.history[-1:], len(state.history), state.best, newest_points(self.charts, state, steps=self.steps)

@@ -19,7 +19,7 @@ from core.inference.find_model import caveats_of, find_model
 from core.inference.types import Unreadable
 from core.inference.workers.file_worker import Answer, Classified, Classify, Load, Loaded, Play, Playing, Request
 from core.runs.folder import RunFolder
-from core.tags.undo import undo_journal
+from core.tags.write import undo_journal
 from core.util.errors import UserError
 from core.util.jsonl_process import Refused, path_to_json
 from tui.classify.detail import SoundDetail
@@ -30,10 +30,10 @@ from tui.classify.results import NAMES, ORDERS, STALE, ResultHeader, ResultList
 from tui.classify.totals import Totals, total_lines
 from tui.dialogs.model_picker import pick_model
 from tui.dialogs.questions import ConfirmScreen
+from tui.shell.panels import frame, key_of
 from tui.text.formatting import count
 from tui.widgets.file_tree import AudioTree
 from tui.widgets.pane_tabs import PaneScreen, PaneTabs
-from tui.widgets.panel import frame, key_of
 from tui.widgets.row_list import LinesView, RowList
 from tui.widgets.text_input import FilterInput
 from tui.widgets.text_lines import TextLines

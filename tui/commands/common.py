@@ -10,7 +10,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from core.dataset.excerpts import MOST_EXCERPTS, ExcerptRule
+from core.dataset.clip import MOST_EXCERPTS, ExcerptRule
 from core.runs.directory import find
 from core.runs.folder import RunFolder
 from core.util.errors import UserError

@@ -113,9 +113,8 @@ def _check(args: argparse.Namespace) -> int:
 
 
 def _split(args: argparse.Namespace) -> int:
-    from core.dataset.default_split import default_split
     from core.dataset.scan import scan
-    from core.dataset.split import split, split_table
+    from core.dataset.split import default_split, split, split_table
     from core.dataset.split_settings import SplitSettings
     from core.util.atomic import write_output
 

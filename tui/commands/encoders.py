@@ -25,7 +25,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _get(args: argparse.Namespace) -> int:
-    from core.models.encoders.hub import get_from_hub
+    from core.models.encoders.load import get_from_hub
     from core.models.encoders.musicnn_wheel import get_musicnn, install
 
     musicnn = args.name == "musicnn"

@@ -22,9 +22,8 @@ from tui.compare.scatter import Scatter
 from tui.compare.tables import difference_lines, result_lines
 from tui.shell.base import BaseApp
 from tui.shell.mode_screen import KeyBar
-from tui.shell.panels import PanelKeys
+from tui.shell.panels import PanelKeys, frame, key_of
 from tui.widgets.pane_tabs import PaneTabs
-from tui.widgets.panel import frame, key_of
 from tui.widgets.row_list import LinesView
 from tui.widgets.text_lines import TextLines
 

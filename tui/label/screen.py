@@ -25,8 +25,8 @@ from tui.label.lines import head, legend
 from tui.label.session import Session
 from tui.label.state import EXCLUDED
 from tui.label.table import ClipTable, Neighbours
+from tui.shell.panels import frame, key_of
 from tui.widgets.pane_tabs import PaneScreen, PaneTabs
-from tui.widgets.panel import frame, key_of
 from tui.widgets.row_list import LinesView, RowList
 from tui.widgets.spectrogram_view import Image
 from tui.widgets.text_lines import TextLines

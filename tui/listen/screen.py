@@ -39,8 +39,8 @@ from tui.listen.source_picker import SourcePicker
 from tui.listen.spectrogram import MOST_ROWS, ScrollView, strip_chart, times_below
 from tui.listen.state import HistoryEntry, ListenState
 from tui.shell.mode_screen import ModeScreen
+from tui.shell.panels import frame, key_of
 from tui.text.formatting import clock
-from tui.widgets.panel import frame, key_of
 from tui.widgets.probability_bars import probability_bars
 from tui.widgets.row_list import LinesView, RowList
 from tui.widgets.spectrogram_view import hz_labels

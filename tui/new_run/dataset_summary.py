@@ -59,11 +59,10 @@ def summarise(
         DatasetError: it cannot be trained on.
     """
     # These import numpy and the decoders.
-    from core.dataset.default_split import default_split
     from core.dataset.metadata import read_table
     from core.dataset.report import report_on
     from core.dataset.scan import scan
-    from core.dataset.split import split
+    from core.dataset.split import default_split, split
 
     found = scan(folder, labels=labels, on_progress=on_progress)
     suited, _ = default_split(found, SplitSettings())

@@ -32,7 +32,7 @@ from tui.new_run.form import COMMON, FieldError, RecipeForm, about_encoder, devi
 from tui.new_run.notifications import FIELDS, Notifications
 from tui.new_run.rows import FieldGroup, FieldRow, FoldTitle, editor_for
 from tui.shell.mode_screen import ModeScreen
-from tui.widgets.panel import frame, key_of
+from tui.shell.panels import frame, key_of
 from tui.widgets.text_input import TextInput
 
 TYPING_SECONDS = 0.4

@@ -10,8 +10,8 @@ from textual.content import Content
 from textual.screen import ModalScreen
 
 from tui.runs.columns import COLUMNS
+from tui.shell.panels import frame
 from tui.text.cells import padded, widest
-from tui.widgets.panel import frame
 from tui.widgets.row_list import RowList
 
 

@@ -20,10 +20,10 @@ from core.training.recipe import to_dict
 from tui.charts.genres import genre_bars
 from tui.runs.baseline import significance
 from tui.shell.base import BaseApp
+from tui.shell.panels import frame, key_of
 from tui.text.cells import shown
 from tui.text.formatting import DASH
 from tui.text.status_symbols import state_label
-from tui.widgets.panel import frame, key_of
 from tui.widgets.row_list import LinesView
 from tui.widgets.run_header import run_header
 from tui.widgets.text_lines import TextLines
@@ -222,7 +222,7 @@ class RunDetail(Vertical):
     @work(exclusive=True, group="curves")
     async def _draw(self, state: RunState) -> None:
         """Draw the curves; their code is loaded after the list is on the screen."""
-        from tui.charts.run_curves import RunCurves
+        from tui.charts.curves import RunCurves
 
         place = self.query_one("#detail-curves")
         if not place.is_attached:  # the app is leaving

@@ -15,9 +15,9 @@ from core.util.errors import UserError
 from tui.dialogs.questions import ConfirmScreen, PromptScreen, stop_question
 from tui.runs.columns import STATES
 from tui.shell.mode_screen import ModeScreen
+from tui.shell.panels import key_of
 from tui.text.cells import shown
 from tui.text.formatting import count
-from tui.widgets.panel import key_of
 
 POSSIBLE = {
     "stop": {"queued", "running", "paused"},

@@ -18,12 +18,11 @@ from tui.runs.baseline import baseline_of
 from tui.runs.columns import COLUMNS, USUAL, is_alive, ordered
 from tui.runs.detail import RunDetail
 from tui.runs.filter import FilterError, Test, parse_filter
-from tui.runs.groups import Group, grouped
 from tui.runs.run_commands import RunCommands
-from tui.runs.table import RunTable, RunTableHeader
+from tui.runs.table import Group, RunTable, RunTableHeader, grouped
 from tui.runs.view_state import RunsView, load, save
+from tui.shell.panels import frame, key_of
 from tui.text.cells import shown
-from tui.widgets.panel import frame, key_of
 from tui.widgets.text_input import FilterInput
 
 POLL_SECONDS = 1.0

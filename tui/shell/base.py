@@ -10,8 +10,7 @@ from textual.binding import Binding
 from textual.notifications import SeverityLevel
 from textual.screen import Screen
 
-from tui.shell.keymap import own_bindings
-from tui.shell.ordered_keys import OrderedKeysApp
+from tui.shell.keymap import OrderedKeysApp, own_bindings
 from tui.shell.settings import Settings
 from tui.shell.themes import Palette, palette_for
 

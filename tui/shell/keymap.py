@@ -1,4 +1,4 @@
-"""The key map: every binding by its id, and the changes that the settings make.
+"""The key map (every binding by its id, and the changes that the settings make), and keys in their order.
 
 Ids are ``SCREEN.ACTION``. Those of ``app`` and ``mode`` work on every screen, those of ``list`` in every list.
 
@@ -7,10 +7,16 @@ sound), r repeats (resumes, classifies again), s stops, n is new, e extends or e
 files, c compares, d deletes, x excludes, u undoes, y copies, o opens the options of charts.
 """
 
+import time
+from collections import deque
 from collections.abc import Iterable, Iterator, Mapping
+from typing import TypeVar
 
+from textual import events
+from textual.app import App
 from textual.binding import Binding
 from textual.dom import DOMNode
+from textual.message_pump import MessagePump
 
 EVERYWHERE = {"app", "mode", "list", "panel"}
 RENAMED = {
@@ -71,3 +77,60 @@ def usable_keys(keys: Mapping[str, str], known: Mapping[str, tuple[str, str]]) -
 def _share_a_screen(name: str, other: str) -> bool:
     screens = {name.partition(".")[0], other.partition(".")[0]}
     return len(screens) == 1 or bool(screens & EVERYWHERE)
+
+
+Result = TypeVar("Result")
+Typed = events.Key | events.Paste
+
+TIMEOUT = 1.0
+"""Seconds after which a key no longer waits, so that a busy widget cannot block the keyboard."""
+
+
+class OrderedKeysApp(App[Result]):
+    """Keys take effect in the order in which they were pressed, however many arrive at once.
+
+    Textual sends a key to the focused widget and checks the bindings once the key has bubbled up; meanwhile the next
+    key may have been sent to a widget that is about to lose the focus. On a slow link, where keys arrive in bursts,
+    ``/rock`` could resume a run (r) instead of filtering. Here a key waits until the previous one has been handled.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._waiting: deque[Typed] = deque()
+        self._busy = False
+        self._since = 0.0
+
+    async def on_event(self, event: events.Event) -> None:
+        if not isinstance(event, Typed) or event.is_forwarded:
+            await super().on_event(event)
+        elif self._busy and time.monotonic() < self._since + TIMEOUT:
+            self._waiting.append(event)
+        else:
+            await self._press(event)
+
+    async def _press(self, event: Typed) -> None:
+        self._busy, self._since = True, time.monotonic()
+        await super().on_event(event)
+        if event.is_forwarded:
+            self._follow(self.focused or self.screen, event)
+        else:
+            self._handled()
+
+    def _follow(self, node: MessagePump | None, event: Typed) -> None:
+        """Wait behind the event in the node's queue, and then in its parent's, until it is handled."""
+
+        def passed() -> None:
+            if event._stop_propagation:
+                self._handled()
+            else:
+                self._follow(node._parent if node is not None else None, event)
+
+        if node is None or node is self or not node.call_later(passed):
+            self._handled()
+
+    def _handled(self) -> None:
+        """The event has been handled, or is in the app's own queue ahead of the one sent now."""
+        if self._waiting:
+            self.call_later(self._press, self._waiting.popleft())
+        else:
+            self._busy = False

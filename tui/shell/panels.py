@@ -1,16 +1,23 @@
-"""Keys for the panels of a screen: maximise the focused one, jump to any, focus one by number."""
+"""Framed panels, and their keys: maximise the focused one, jump to any, focus one by number.
 
-from collections.abc import Sequence
-from typing import ClassVar
+A panel is any widget with the class ``panel``: its title is in the upper border, its own keys are at the right of the
+lower one, and the frame of the one with the focus is bright. Where panels share a space, `PaneTabs` with
+``framed=True`` stands in for the upper border, and the panel has the class ``-below-tabs``.
+"""
+
+from collections.abc import Iterable, Sequence
+from typing import Any, ClassVar
 
 from textual import events
 from textual.app import ComposeResult
 from textual.binding import Binding
+from textual.content import Content
 from textual.geometry import Offset
-from textual.screen import ModalScreen
+from textual.screen import ModalScreen, Screen
 from textual.widget import Widget
 from textual.widgets import Static
 
+from tui.shell.base import BaseApp
 from tui.shell.live_screen import LiveScreen
 
 PANELS = Binding.Group("Panels")
@@ -18,7 +25,7 @@ LABELS = "123456789abcdefghijklmnopqrstuvwxyz"
 
 
 class PanelKeys(LiveScreen):
-    """A screen whose panels have the class ``panel`` (see ``tui.widgets.panel``)."""
+    """A screen whose panels have the class ``panel``."""
 
     ALLOW_IN_MAXIMIZED_VIEW = "ModeBar, KeyBar"
     BINDINGS: ClassVar = [
@@ -116,3 +123,24 @@ class JumpScreen(ModalScreen[Widget | None]):
 
     def on_click(self) -> None:
         self.dismiss(None)
+
+
+def key_of(screen: Screen[Any], binding_id: str) -> str:
+    """The key of one of a screen's bindings, as remapped; empty for an unknown id."""
+    assert isinstance(screen.app, BaseApp)
+    bindings = (binding for keys in screen._bindings.key_to_bindings.values() for binding in keys)
+    return next((screen.app.get_key_display(binding) for binding in bindings if binding.id == binding_id), "")
+
+
+def frame(panel: Widget, title: str, keys: Iterable[tuple[str, str]] = (), *, note: str = "") -> None:
+    """Set a panel's title and its lower border.
+
+    Args:
+        keys: keys and what they do.
+        note: what the panel shows, before the keys.
+    """
+    hints = [Content.assemble((key, "bold $footer-key-foreground"), f" {what}") for key, what in keys if key]
+    lower = Content("  ").join([*([Content(note)] if note else []), *hints])
+    for name, text in (("border_title", Content(title)), ("border_subtitle", lower)):
+        if getattr(panel, f"_{name}") != text:  # setting it draws the panel anew
+            setattr(panel, name, text)

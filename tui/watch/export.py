@@ -3,8 +3,7 @@
 from pathlib import Path
 
 from core.reports.plots import plot_lines
-from core.runs.journal.history import history_csv, history_json
-from core.runs.journal.state import RunState
+from core.runs.journal.state import RunState, history_csv, history_json
 from core.util.atomic import write_atomic
 from core.util.text import printable
 from tui.charts.data import ChartData

@@ -12,13 +12,13 @@ from textual.widget import Widget
 
 from core.runs.journal.state import RunState, Validation
 from tui.charts.confusion import ConfusionView
+from tui.charts.curves import RunCurves
 from tui.charts.genres import genre_bars, report_lines
-from tui.charts.run_curves import RunCurves
 from tui.shell.base import BaseApp
+from tui.shell.panels import frame, key_of
 from tui.watch.row_panes import EpochHead, EpochRows, LogPane, Mistakes
 from tui.watch.setup import progress_line, setup_lines
 from tui.widgets.pane_tabs import PaneTabs
-from tui.widgets.panel import frame, key_of
 from tui.widgets.row_list import LinesView, RowList
 from tui.widgets.text_lines import TextLines
 

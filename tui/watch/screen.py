@@ -24,6 +24,7 @@ from tui.charts.curves import Curves
 from tui.charts.view import View
 from tui.dialogs.questions import ConfirmScreen, PromptScreen, stop_question
 from tui.shell.mode_screen import ModeScreen
+from tui.shell.panels import key_of
 from tui.text.cells import shown
 from tui.text.formatting import count
 from tui.watch import view_state
@@ -31,7 +32,6 @@ from tui.watch.panes import Panes
 from tui.watch.requests import CONSEQUENCES, PendingRequest
 from tui.watch.row_panes import EpochRows, Mistakes
 from tui.watch.view_state import WatchView
-from tui.widgets.panel import key_of
 from tui.widgets.row_list import RowList
 from tui.widgets.run_header import run_header
 from tui.widgets.text_lines import TextLines

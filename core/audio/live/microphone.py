@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from core.audio.live.downmix import LiveDownmix
+from core.audio.downmix import LiveDownmix
 from core.audio.live.ring_buffer import RingBuffer
 from core.audio.live.source import KEPT_SECONDS, Chunk, Condition, State
 from core.util.errors import UserError

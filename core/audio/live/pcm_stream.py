@@ -6,8 +6,8 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from core.audio.downmix import LiveDownmix
 from core.audio.files.chunks import FLOAT, PCM, WaveFormat
-from core.audio.live.downmix import LiveDownmix
 from core.audio.resample import HIGHEST_RATE, LOWEST_RATE
 from core.util.errors import UserError
 

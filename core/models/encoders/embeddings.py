@@ -16,8 +16,7 @@ from torch import Tensor
 
 from core.audio.errors import AudioError
 from core.audio.resample import resample
-from core.dataset.clip import Clip, DatasetError, OnNote
-from core.dataset.excerpts import ExcerptRule, excerpts_of
+from core.dataset.clip import Clip, DatasetError, ExcerptRule, OnNote, excerpts_of
 from core.dataset.extract import Computed, OnFeatures, fill_store, waveform
 from core.dataset.feature_set import FeatureSet
 from core.dataset.pack_manifest import is_pack

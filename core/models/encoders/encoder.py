@@ -1,6 +1,13 @@
-"""The interface of a pretrained encoder. Suffixes: B windows, N samples, D numbers of an embedding."""
+"""The interface of a pretrained encoder, and the input of a network that has one.
 
-from torch import Tensor, nn
+That input is a window's log-mel spectrogram, followed by columns that hold its embedding: one tensor, so that loader,
+training step and evaluation are those of every other network.
+
+Suffixes: B windows, N samples, M mel bands, T frames, K columns, D numbers of an embedding.
+"""
+
+import torch.nn.functional as F
+from torch import Tensor, cat, nn
 
 
 class Encoder(nn.Module):
@@ -24,3 +31,23 @@ class Encoder(nn.Module):
         Whatever the encoder does to sound before its first layer is part of it.
         """
         raise NotImplementedError
+
+
+def columns_of(dim: int, n_mels: int) -> int:
+    """Columns of ``n_mels`` numbers that hold an embedding."""
+    return -(-dim // n_mels)
+
+
+def join(mel_BMT: Tensor, embedding_BD: Tensor) -> Tensor:
+    """[B, M, T] and [B, D] → [B, M, T + K]; the last column is filled up with zeros."""
+    windows, n_mels, _ = mel_BMT.shape
+    columns = columns_of(embedding_BD.shape[1], n_mels)
+    filled_BN = F.pad(embedding_BD, (0, columns * n_mels - embedding_BD.shape[1]))
+    return cat([mel_BMT, filled_BN.view(windows, columns, n_mels).transpose(1, 2)], dim=2)
+
+
+def split(joined_BMT: Tensor, dim: int) -> tuple[Tensor, Tensor]:
+    """The two parts of what `join` gave."""
+    columns = columns_of(dim, joined_BMT.shape[1])
+    mel_BMT, columns_BMK = joined_BMT[:, :, :-columns], joined_BMT[:, :, -columns:]
+    return mel_BMT, columns_BMK.transpose(1, 2).flatten(1)[:, :dim]

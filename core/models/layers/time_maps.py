@@ -1,16 +1,34 @@
-"""What window statistics take of time: blocks of frames, and waves, as products with matrices that are made once.
+"""What window statistics take of time: blocks of frames, and waves, as products with matrices made once per length.
 
 Suffixes: T frames, B windows, R rows, S scales, N frequencies.
 """
 
 import math
+from collections.abc import Callable
+from functools import lru_cache, wraps
 from itertools import accumulate, pairwise
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 import torch
 from torch import Tensor
 
-from core.models.layers.made_once import made_once
+Made = TypeVar("Made")
+Function = Callable[[int, torch.device], Made]
+
+
+def made_once(function: Function[Made]) -> Function[Made]:
+    """Keeps what ``function`` makes of a size and a device.
+
+    Not while a network is exported or compiled: its tensors are then symbolic.
+    """
+    kept = lru_cache(maxsize=16)(function)
+
+    @wraps(function)
+    def made(size: int, device: torch.device) -> Made:
+        return function(size, device) if torch.compiler.is_compiling() else kept(size, device)
+
+    return made
+
 
 GROUP_SCALES, HARMONIC_SCALES = 5, 3
 """Number of block lengths, each twice the previous one, at which changes along time and along bands are measured."""

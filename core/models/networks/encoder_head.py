@@ -15,7 +15,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from core.models.encoders.joined import split
+from core.models.encoders.encoder import split
 from core.models.networks.expert_choice import pooled
 from core.models.networks.expert_ensemble import ExpertEnsemble
 from core.models.networks.lda_expert import ClipWindows

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from core.features.settings import FrontEndSettings
-from core.models.layers.made_once import made_once
+from core.models.layers.time_maps import made_once
 
 BANDS = 8
 STEP_SECONDS = 0.1

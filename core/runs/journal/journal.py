@@ -20,8 +20,7 @@ from core.runs.journal.events import (
     decode,
     encode,
 )
-from core.util.disk import AppendFile
-from core.util.files import open_regular
+from core.util.files import AppendFile, open_regular
 
 BLOCK = 64 * 1024
 PIECE = 4 * 1024 * 1024

@@ -7,6 +7,8 @@ What is not in the journal (the run's name, whether its trainer lives, when the 
 filled in by `core.runs.folder.RunReader`.
 """
 
+import csv
+import io
 import math
 from dataclasses import dataclass, field
 from typing import Any, Literal
@@ -266,3 +268,19 @@ def _content(event: ev.Event) -> dict[str, Any]:
     """An event's own fields."""
     fields: dict[str, Any] = _plain(event)
     return {name: value for name, value in fields.items() if name not in ("kind", "schema", "seq")}
+
+
+def history_csv(state: RunState) -> str:
+    """One row per epoch, with a heading; a missing value is an empty cell."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(EpochRow.__struct_fields__)
+    for row in state.history:
+        values = msgspec.structs.astuple(row)
+        writer.writerow("" if isinstance(value, float) and math.isnan(value) else value for value in values)
+    return text.getvalue()
+
+
+def history_json(state: RunState) -> bytes:
+    """A list of objects, one per epoch; a missing value is null."""
+    return msgspec.json.format(msgspec.json.encode(state.history), indent=2) + b"\n"

@@ -16,8 +16,7 @@ import msgspec
 import torch
 from torch import Tensor
 
-from core.dataset.clip import Clip, Excluded, OnNote
-from core.dataset.excerpts import searched_seconds
+from core.dataset.clip import Clip, Excluded, OnNote, searched_seconds
 from core.dataset.extract import OnFeatures
 from core.dataset.feature_set import FeatureSet
 from core.dataset.load import load_features

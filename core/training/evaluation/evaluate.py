@@ -10,8 +10,7 @@ import msgspec
 import torch
 from torch import Tensor
 
-from core.dataset.clip import Clip, Excluded, OnNote
-from core.dataset.excerpts import ExcerptRule, searched_seconds
+from core.dataset.clip import Clip, ExcerptRule, Excluded, OnNote, searched_seconds
 from core.dataset.extract import OnFeatures
 from core.dataset.feature_set import FeatureSet
 from core.dataset.labels.settings import LabelSettings
@@ -26,8 +25,7 @@ from core.training.checkpoint import TrainedModel, load_model
 from core.training.evaluation.baseline import baseline
 from core.training.evaluation.clip_selection import select_clips
 from core.training.evaluation.significance import interval_of_share, mcnemar
-from core.training.loop.calibration import calibration_error, calibration_noise
-from core.training.loop.evaluation import Evaluation
+from core.training.loop.evaluation import Evaluation, calibration_error, calibration_noise
 from core.training.loop.loader import BatchLoader
 from core.training.loop.precision import choose_precision
 from core.training.loop.train import evaluate_model

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from core.dataset.feature_set import FeatureSet
-from core.models.encoders.joined import join
+from core.models.encoders.encoder import join
 from core.training.distributed.group import SINGLE, ProcessGroup
 from core.training.loop.sampler import Windows, batch_bounds
 

@@ -9,8 +9,7 @@ from torch import Tensor, nn
 from core.models.networks.ensemble_cnn import EnsembleCNN
 from core.training.checkpoint import BestEpoch, EpochMetrics
 from core.training.distributed.group import SINGLE, ProcessGroup
-from core.training.loop.calibration import calibrate
-from core.training.loop.evaluation import Evaluation
+from core.training.loop.evaluation import Evaluation, calibrate
 from core.training.loop.loader import Batch, BatchLoader
 from core.training.loop.precision import Precision
 from core.training.loop.sampler import batch_bounds, random_windows, spaced_windows

@@ -21,8 +21,7 @@ from core.training.checkpoint import (
     write_training,
 )
 from core.training.errors import Diverged, EndedAtOnce
-from core.training.loop.calibration import calibrate
-from core.training.loop.evaluation import Evaluation
+from core.training.loop.evaluation import Evaluation, calibrate
 from core.training.loop.train_state import TrainState, copy_of, weights_of
 from core.training.run.host_copy import HostCopies
 from core.training.run.phases import PhaseTimer

@@ -20,7 +20,7 @@ from core.runs.journal.log_lines import log_text
 from core.runs.journal.timing import read_timing
 from core.training.errors import EndedAtOnce
 from core.training.recipe import Recipe
-from core.util.disk import AppendFile, free_space
+from core.util.files import AppendFile, free_space
 
 EventT = TypeVar("EventT", bound=Event)
 OnEvent = Callable[[Event], None]

@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 from core.runs.folder import RunFolder
 from core.runs.journal.events import Event, Warned
-from core.util.disk import free_space
+from core.util.files import free_space
 
 PATIENCE_SECONDS = 60.0
 """Time that a training may spend waiting for room on the disk, in all, where it needs a file to be written."""

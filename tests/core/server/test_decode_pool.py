@@ -12,7 +12,7 @@ from core.audio.errors import AudioError
 from core.audio.files.decode import decode
 from core.server.decode_pool import DecodePool
 from core.server.limits import MIB, Limits
-from core.server.problems import Problem
+from core.server.schemas import Problem
 from tests.support.served import RATE, chord, encoded
 
 MakePool = Callable[..., DecodePool]

@@ -4,7 +4,7 @@ from contextlib import AsyncExitStack
 
 import pytest
 
-from core.server.problems import Problem
+from core.server.schemas import Problem
 from core.server.service import ConcurrencyLimiter, TokenBucket
 
 

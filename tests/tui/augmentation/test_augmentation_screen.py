@@ -20,7 +20,7 @@ from tests.support.paths import ROOT
 from tests.support.pilot import text, until, until_gone, until_shown
 from tui.app import GenreApp
 from tui.augmentation import screen as augmentation
-from tui.augmentation.effect_view import EffectPicture
+from tui.augmentation.screen import EffectPicture
 from tui.augmentation.worker import Answer, Picture, Playing, Request, Show, Shown
 from tui.shell.settings import NewRunSettings, Settings
 

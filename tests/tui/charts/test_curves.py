@@ -7,7 +7,7 @@ from core.runs.journal.state import RunState
 from tests.support import example_run
 from tests.support.pilot import until_gone, until_shown
 from tui.app import GenreApp
-from tui.charts.run_curves import RunCurves
+from tui.charts.curves import RunCurves
 
 
 async def test_curves_take_data_before_they_are_mounted_and_after_they_are_removed(tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ from msgspec.structs import replace
 from core.runs.recipe_fields import Scalar
 from tests.support.summaries import summary
 from tui.runs.columns import COLUMNS, USUAL, header, layout, line, ordered, widest_texts
-from tui.runs.groups import Group, grouped, heading
+from tui.runs.table import Group, grouped, heading
 
 ROW = summary(
     "2026-11-22_12-00-00_gtzan_residual-cnn",

@@ -23,7 +23,7 @@ def facts_of(outcomes: list["FoldResult"], features: "FeatureSet", protocol: str
     """The whole result as plain values, for ``--json``."""
     from core.reports.metrics import classification_report
     from core.training.evaluation.significance import interval_of_share
-    from core.training.loop.calibration import calibrate, calibration_noise
+    from core.training.loop.evaluation import calibrate, calibration_noise
 
     accuracies = [outcome.evaluation.accuracy for outcome in outcomes]
     predicted: dict[int, list[int]] = {}

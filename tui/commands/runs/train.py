@@ -161,10 +161,9 @@ def _checked(args: argparse.Namespace, data: Path, recipe: Recipe) -> Recipe:
         UserError: the dataset cannot be trained on, or there is no such device.
     """
     # Imported here because they load numpy and the decoders, which --help does not need.
-    from core.dataset.default_split import default_split
-    from core.dataset.excerpts import searched_seconds
+    from core.dataset.clip import searched_seconds
     from core.dataset.scan import scan
-    from core.dataset.split import split
+    from core.dataset.split import default_split, split
 
     seconds = searched_seconds(recipe.front_end.seconds, recipe.excerpts)
     found = scan(data, labels=recipe.labels, seconds=seconds, on_progress=Progress("files scanned"))

@@ -16,7 +16,7 @@ from core.dataset.pack import open_pack, pack
 from core.dataset.scan import scan
 from core.features.settings import EncoderSettings, FrontEndSettings
 from core.models.encoders.embeddings import cut_windows, windows_in, with_embeddings
-from core.models.encoders.joined import columns_of, join, split
+from core.models.encoders.encoder import columns_of, join, split
 from core.models.encoders.load import encoder_settings, load_encoder
 from core.models.encoders.registry import WEIGHTS, encoder_folder
 from core.training.loop.loader import BatchLoader

@@ -18,8 +18,7 @@ from torch import Tensor
 # Without it transformers cannot import torchaudio beside a CPU build of PyTorch.
 from core.features.torchaudio_import import torchaudio  # noqa: F401
 from core.models.encoders.checkpoint_folder import settings_of
-from core.models.encoders.hub import get_from_hub
-from core.models.encoders.load import encoder_settings, load_encoder
+from core.models.encoders.load import encoder_settings, get_from_hub, load_encoder
 from core.models.encoders.registry import encoder_folder
 from core.util.errors import UserError
 

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from core.models.encoders.joined import join
+from core.models.encoders.encoder import join
 from core.models.networks.encoder_head import EncoderHead
 from core.models.registry import FRAME_SECONDS, build_model
 from core.util.errors import UserError

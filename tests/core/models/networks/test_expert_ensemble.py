@@ -12,7 +12,7 @@ from core.models.networks.expert_choice import EXPERTS
 from core.models.networks.expert_ensemble import ExpertEnsemble
 from core.models.networks.lda_expert import standardised
 from core.models.registry import FRAME_SECONDS, build_model
-from core.training.loop.inner_folds import INNER_FOLDS, inner_folds
+from core.training.loop.init import INNER_FOLDS, inner_folds
 
 
 def two_kinds(clips: int, windows: int = 2, frames: int = 60) -> tuple[Tensor, Tensor]:

@@ -5,8 +5,7 @@ import math
 import pytest
 import torch
 
-from core.training.loop.calibration import calibrate, calibration_error, calibration_noise, fit_temperature
-from core.training.loop.evaluation import Evaluation
+from core.training.loop.evaluation import Evaluation, calibrate, calibration_error, calibration_noise, fit_temperature
 
 
 def sure(factor: float, clips: int = 4000) -> tuple[torch.Tensor, torch.Tensor]:

@@ -10,8 +10,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from core.dataset.clip import Clip
-from core.dataset.excerpts import excerpts_of
+from core.dataset.clip import Clip, excerpts_of
 from core.dataset.extract import compute_features, in_batches
 from core.dataset.inspect_file import inspect_file
 from core.dataset.load import load_dataset
