@@ -42,7 +42,7 @@ title of their ``group`` or panel. A class with such bindings is listed in ``all
 Keys take effect in the order in which they were pressed (``tui.shell.keymap``).
 
 **Settings.** ``app.settings`` (``tui.shell.settings.Settings``: add documented fields there). A user's changes to
-the view of one run are kept by ``tui.watch.view_state``.
+the view of one run are kept by ``tui.shell.view_state``.
 
 **Errors.** Show a ``core.util.errors.UserError`` with ``app.notify(str(error), severity="error")``, which takes plain
 text, or in place as ``Content(str(error))``: a plain string given to a ``Static`` is markup, and paths may contain

@@ -61,10 +61,6 @@ class Player:
         self._thread = threading.Thread(target=run, daemon=True)
         self._thread.start()
 
-    @property
-    def is_playing(self) -> bool:
-        return self._thread is not None and self._thread.is_alive()
-
     def stop(self) -> None:
         """Stop within one block."""
         self._stop.set()

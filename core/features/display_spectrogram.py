@@ -27,13 +27,15 @@ FLOOR_DB = 80.0
 class Spectrum:
     """Levels of bands that are equally wide to the ear (mel scale), by the loudest frequency in each."""
 
-    def __init__(self, rate: int, bands: int = LIVE_BANDS) -> None:
-        self.rate, self.bands = rate, bands
+    def __init__(self, rate: int) -> None:
+        self.rate, self.bands = rate, LIVE_BANDS
         self.samples = 1 << round(np.log2(WINDOW * rate / 44_100))
         """Samples that a column looks at."""
         self._window = np.hanning(self.samples).astype(np.float32)
         lowest, highest = hz_to_mel(torch.tensor([LOWEST_HZ, min(HIGHEST_HZ, rate / 2)], dtype=torch.float64), "htk")
-        edges = mel_to_hz(torch.linspace(float(lowest), float(highest), bands + 1, dtype=torch.float64), "htk").numpy()
+        edges = mel_to_hz(
+            torch.linspace(float(lowest), float(highest), LIVE_BANDS + 1, dtype=torch.float64), "htk"
+        ).numpy()
         first = np.floor(edges[:-1] * self.samples / rate).astype(int)
         last = np.maximum(first + 1, np.ceil(edges[1:] * self.samples / rate).astype(int))
         self.hz = [round(hz) for hz in edges[:-1].tolist()]

@@ -59,21 +59,12 @@ def groups_of(clips: Sequence[Clip], column: str | None) -> list[int]:
     return same_group(same_recording(clips), column_values(clips, column) if column else [""] * len(clips))
 
 
-def find_doubts(embeddings_NWF: Floats, labels_N: Labels, groups_N: Sequence[int], genres: int) -> Doubt:
-    """The doubt about each label, by the closed-form expert.
+def out_of_fold(embeddings_NWF: Floats, labels_N: Labels, groups_N: Sequence[int], genres: int) -> Probabilities:
+    """Calibrated probabilities (N, C) of each clip, by closed-form experts that saw no clip of its group.
 
     Args:
         labels_N: the given genres, from 0.
         groups_N: a number for each clip; clips of one group are held out together.
-
-    Raises:
-        UserError: there are fewer than two genres or groups.
-    """
-    return doubt_of(out_of_fold(embeddings_NWF, labels_N, groups_N, genres), labels_N, groups_N)
-
-
-def out_of_fold(embeddings_NWF: Floats, labels_N: Labels, groups_N: Sequence[int], genres: int) -> Probabilities:
-    """Calibrated probabilities (N, C) of each clip, by experts that saw no clip of its group.
 
     Raises:
         UserError: there are fewer than two genres or groups.

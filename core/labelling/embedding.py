@@ -131,8 +131,8 @@ def embed_file(path: Path, settings: FrontEndSettings) -> tuple[Clip, Floats]:
     return clip, embed(features)[0]
 
 
-def embed(features: FeatureSet, *, store: Path | None = None, on_progress: OnProgress | None = None) -> Floats:
-    """The embeddings of all clips, (N, W, F) float32. Those that were computed before come from ``store``.
+def embed(features: FeatureSet, *, on_progress: OnProgress | None = None) -> Floats:
+    """The embeddings of all clips, (N, W, F) float32. Those that were computed before come from the cache.
 
     A clip shorter than a window is one window, W times.
 
@@ -142,7 +142,7 @@ def embed(features: FeatureSet, *, store: Path | None = None, on_progress: OnPro
     kind = _kind(features.settings)
     statistics = WindowStatistics(features.settings.n_mels)
     embeddings = np.empty((len(features), WINDOWS, statistics.count), dtype=np.float32)
-    with _Store(store or cache_folder() / "embeddings.sqlite", kind) as known:
+    with _Store(cache_folder() / "embeddings.sqlite", kind) as known:
         missing = [i for i, clip in enumerate(features.clips) if not known.read(clip.content, embeddings[i])]
         done = len(features) - len(missing)
         with single_threaded_torch():

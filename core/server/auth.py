@@ -19,7 +19,6 @@ from core.util.errors import UserError
 
 COOKIE = "genre_tui_token"
 TOKEN_VARIABLE = "GENRE_TUI_TOKEN"
-PROXY_HINT = "; behind a proxy, start it with --public-url"
 
 
 class Refused(Exception):

@@ -32,8 +32,11 @@ class _Job:
     answer: Future[Measured] = field(default_factory=Future)
 
 
+WAIT_SECONDS = 0.004
+
+
 class Batcher:
-    """Collects windows for at most ``wait_seconds``, or until there are ``most``, then runs them as one batch."""
+    """Collects windows for at most `WAIT_SECONDS`, or until there are ``most``, then runs them as one batch."""
 
     def __init__(
         self,
@@ -41,7 +44,6 @@ class Batcher:
         *,
         threads: int = 1,
         most: int = 32,
-        wait_seconds: float = 0.004,
         on_batch: Callable[[int, int, float], None] = lambda windows, jobs, seconds: None,
     ) -> None:
         """Args:
@@ -49,7 +51,7 @@ class Batcher:
         threads: batches in parallel: one on an accelerator, one per core on a CPU.
         on_batch: called after every batch with its number of windows, number of callers, and seconds.
         """
-        self._measure, self._most, self._wait, self._on_batch = measure, most, wait_seconds, on_batch
+        self._measure, self._most, self._on_batch = measure, most, on_batch
         self._jobs: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
         self._threads = [threading.Thread(target=self._run, name=f"batch-{n}", daemon=True) for n in range(threads)]
         for thread in self._threads:
@@ -86,7 +88,7 @@ class Batcher:
     def _gather(self, first: _Job) -> tuple[list[_Job], _Job | None, bool]:
         """Returns a batch, the job that did not fit into it, and whether the batcher should stop."""
         batch, windows = [first], len(first.wave_BN)
-        deadline = time.monotonic() + self._wait
+        deadline = time.monotonic() + WAIT_SECONDS
         while windows < self._most:
             try:
                 job = self._jobs.get(timeout=max(0.0, deadline - time.monotonic()))

@@ -14,18 +14,18 @@ SMALL_FILE_BYTES = 16 * 1024 * 1024
 BLOCK = 64 * 1024
 
 
-def open_regular(path: Path, flags: int = os.O_RDONLY, mode: int = 0o666) -> int:
+def open_regular(path: Path, flags: int = os.O_RDONLY) -> int:
     """A descriptor of the regular file at ``path``, opened without waiting for anybody.
 
     Args:
-        flags: as `os.open` takes them; with ``O_CREAT`` the file may be new and gets ``mode``, less the umask.
+        flags: as `os.open` takes them; with ``O_CREAT`` the file may be new.
 
     Raises:
         OSError: it cannot be opened, or is a folder, FIFO, socket or device.
     """
     try:
         # Opening a FIFO waits for its other end, unless it is told not to.
-        descriptor = os.open(path, flags | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC, mode)
+        descriptor = os.open(path, flags | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC, 0o666)
     except OSError as error:
         if error.errno == errno.ENXIO:  # a FIFO without a reader, a socket, or a device that is not there
             raise _not_regular(path) from None

@@ -27,15 +27,15 @@ class Confusion:
     total: int
 
 
-def worst_pairs(confusion: Sequence[Sequence[int]], genres: Sequence[str], at_most: int = PAIRS) -> list[Confusion]:
-    """The most frequent confusions by share of the genre's clips; rows are the true genres."""
+def worst_pairs(confusion: Sequence[Sequence[int]], genres: Sequence[str]) -> list[Confusion]:
+    """The most frequent confusions by share of the genre's clips, at most `PAIRS`; rows are the true genres."""
     pairs = [
         Confusion(genre, genres[j], wrong, sum(row))
         for i, (genre, row) in enumerate(zip(genres, confusion, strict=True))
         for j, wrong in enumerate(row)
         if i != j and wrong
     ]
-    return sorted(pairs, key=lambda pair: (-pair.count / pair.total, -pair.count))[:at_most]
+    return sorted(pairs, key=lambda pair: (-pair.count / pair.total, -pair.count))[:PAIRS]
 
 
 def genre_bars(state: RunState, width: int, *, pairs: bool = True) -> list[Content]:

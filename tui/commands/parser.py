@@ -191,7 +191,7 @@ COMMANDS = {
         "serve",
         ("serve", "serve --host 0.0.0.0 --token-file token.txt"),
     ),
-    "web": Command("serve this app to browsers", "web", ("web", "web --port 9000")),
+    "web": Command("serve this app to browsers", "serve", ("web", "web --port 9000"), "add_web_arguments", "web"),
     "export": Command(
         "export a model for other programs (ONNX) or machines (archive of weights), or a run's curves (TensorBoard)",
         "export",

@@ -1,4 +1,4 @@
-"""``serve``: the classifier over HTTP, with a page for browsers."""
+"""``serve``: the classifier over HTTP, with a page for browsers; ``web``: the app in a browser."""
 
 import argparse
 from pathlib import Path
@@ -69,3 +69,23 @@ def address_of(args: argparse.Namespace, port: int, token: str | None) -> str:
     name = f"[{args.host}]" if ":" in args.host else args.host
     address = args.public_url.rstrip("/") or f"http://{name}:{port}"
     return f"{address}/" + (f"?token={token}" if token else "")
+
+
+def add_web_arguments(parser: argparse.ArgumentParser) -> None:
+    add_address_options(parser, 8081)
+    add_runs_option(parser)
+
+
+def web(args: argparse.Namespace) -> int:
+    from tui.shell.browser import WebServer
+
+    # The app can read folders and start processes, and every user of a shared machine can reach a loopback address:
+    # a token is needed there too.
+    token = choose_token(args.host, args.token_file, insecure=args.insecure, always=True)
+    app = ["--runs", str(runs_dir(args).absolute())]
+    with bind(args.host, args.port) as listener:
+        address = address_of(args, listener.getsockname()[1], token)
+        WebServer(listener, token, app, args.public_url).run(
+            lambda: print_note(f"the app is on {address} until ctrl-c")
+        )
+    return DONE

@@ -20,8 +20,8 @@ from tui.runs.detail import RunDetail
 from tui.runs.filter import FilterError, Test, parse_filter
 from tui.runs.run_commands import RunCommands
 from tui.runs.table import Group, RunTable, RunTableHeader, grouped
-from tui.runs.view_state import RunsView, load, save
 from tui.shell.panels import frame, key_of
+from tui.shell.view_state import RunsView, load_view, runs_view_file, save_view
 from tui.text.cells import shown
 from tui.widgets.text_input import FilterInput
 
@@ -159,7 +159,10 @@ class RunsScreen(RunCommands):
         self.runs = RunList(self.app.runs_dir, "live")
         self.rows: list[Summary] = []
         settings = self.app.settings
-        self.view = load(RunsView(sort=settings.sort, descending=settings.descending, columns=USUAL))
+        view = load_view(runs_view_file(), RunsView(sort=settings.sort, descending=settings.descending))
+        columns = tuple(key for key in COLUMNS if key in view.columns)
+        sort = next(key for key in (view.sort, settings.sort, "started") if key in COLUMNS)
+        self.view = msgspec.structs.replace(view, columns=columns or USUAL, sort=sort)
         self.sort_key = self.view.sort
         self.descending = self.view.descending
         self.matches: Test = parse_filter("")
@@ -314,7 +317,7 @@ class RunsScreen(RunCommands):
 
     def _keep(self, **changes: object) -> None:
         self.view = msgspec.structs.replace(self.view, **changes)
-        save(self.view)
+        save_view(runs_view_file(), self.view)
 
     def _sort(self, key: str, descending: bool) -> None:
         self.sort_key, self.descending = key, descending

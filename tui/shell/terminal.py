@@ -10,7 +10,7 @@ import signal
 import sys
 import termios
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import FrameType
@@ -32,7 +32,7 @@ class TerminalError(UserError):
     """The app cannot run on this terminal."""
 
 
-def check_terminal(environment: Mapping[str, str] = os.environ) -> None:
+def check_terminal() -> None:
     """Refuse a terminal that cannot show the app.
 
     Raises:
@@ -48,9 +48,9 @@ def check_terminal(environment: Mapping[str, str] = os.environ) -> None:
             "The app needs a terminal, and standard output is not one; "
             "for plain text use `genre-tui runs` or `genre-tui show RUN --once`."
         )
-    if environment.get("TERM", "") in {"", "dumb", "unknown"}:
+    if os.environ.get("TERM", "") in {"", "dumb", "unknown"}:
         raise TerminalError(
-            f"The terminal cannot position text (TERM={environment.get('TERM') or 'unset'}); "
+            f"The terminal cannot position text (TERM={os.environ.get('TERM') or 'unset'}); "
             "set TERM, or use `genre-tui runs` and `genre-tui show RUN --once`."
         )
 

@@ -25,13 +25,12 @@ from tui.charts.view import View
 from tui.dialogs.questions import ConfirmScreen, PromptScreen, stop_question
 from tui.shell.mode_screen import ModeScreen
 from tui.shell.panels import key_of
+from tui.shell.view_state import WatchView, load_view, run_view_file, save_view
 from tui.text.cells import shown
 from tui.text.formatting import count
-from tui.watch import view_state
 from tui.watch.panes import Panes
 from tui.watch.requests import CONSEQUENCES, PendingRequest
 from tui.watch.row_panes import EpochRows, Mistakes
-from tui.watch.view_state import WatchView
 from tui.widgets.row_list import RowList
 from tui.widgets.run_header import run_header
 from tui.widgets.text_lines import TextLines
@@ -137,7 +136,7 @@ class WatchScreen(ModeScreen, CurveKeys):
         self._request = PendingRequest(folder)
         self._state = RunState.empty()
         self.query_one("#header", TextLines).show([Content(f"Reading the journal of {folder.name} …")])
-        kept, settings = view_state.load(run), self.app.settings
+        kept, settings = load_view(run_view_file(run), WatchView()), self.app.settings
         view = View(
             smoothing=settings.smoothing if kept.smoothing is None else kept.smoothing,
             logarithmic=settings.log_loss if kept.log_loss is None else kept.log_loss,
@@ -304,7 +303,7 @@ class WatchScreen(ModeScreen, CurveKeys):
         panes, curves = self.query_one(Panes), self.query_one(Curves)
         view = curves.view
         kept = WatchView(smoothing=view.smoothing, log_loss=view.logarithmic, steps=curves.steps, pane=panes.chosen)
-        view_state.save(self._tail.run.path, kept)
+        save_view(run_view_file(self._tail.run.path), kept)
 
     @on(Curves.Moved)
     def follow_cursor(self) -> None:

@@ -46,9 +46,9 @@ KEPT_SECONDS = 60.0
 CLIPPED = 0.999
 
 
-def overlap_for(window_seconds: float, refresh_seconds: float = REFRESH_SECONDS) -> float:
-    """The overlap with which a window begins every ``refresh_seconds``."""
-    return min(max(0.0, 1 - refresh_seconds / window_seconds), LARGEST_OVERLAP)
+def overlap_for(window_seconds: float) -> float:
+    """The overlap with which a window begins every `REFRESH_SECONDS`."""
+    return min(max(0.0, 1 - REFRESH_SECONDS / window_seconds), LARGEST_OVERLAP)
 
 
 class LiveClassifier:

@@ -7,7 +7,8 @@ import pytest
 from sklearn.metrics import roc_auc_score
 
 from core.dataset.clip import Clip
-from core.labelling.doubt import doubt_of, find_doubts, groups_of, out_of_fold
+from core.labelling.doubt import Doubt, doubt_of, groups_of, out_of_fold
+from core.labelling.embedding import Floats
 from core.labelling.expert import Labels
 from core.labelling.similar import nearest
 from core.util.errors import UserError
@@ -22,11 +23,15 @@ def with_wrong(labels_N: Labels, share: float = 0.1) -> Labels:
     return noisy_N
 
 
+def doubts(embeddings_NWF: Floats, labels_N: Labels, groups_N: list[int], genres: int) -> Doubt:
+    return doubt_of(out_of_fold(embeddings_NWF, labels_N, groups_N, genres), labels_N, groups_N)
+
+
 def test_wrong_labels_come_first_with_the_right_suggestion() -> None:
     embeddings_NWF, truth_N, artists = collection()
     labels_N = with_wrong(truth_N)
     wrong_N = labels_N != truth_N
-    doubt = find_doubts(embeddings_NWF, labels_N, artists, GENRES)
+    doubt = doubts(embeddings_NWF, labels_N, artists, GENRES)
     assert roc_auc_score(wrong_N, doubt.doubt_N) > 0.97
     first = doubt.order[: wrong_N.sum()]
     assert wrong_N[first].mean() > 0.8
@@ -49,7 +54,7 @@ def test_a_wrong_label_does_not_speak_for_itself() -> None:
     """An artist whose clips are all labelled wrongly is held out as a whole, and found."""
     embeddings_NWF, labels_N, artists = collection()
     labels_N[: 2 * CLIPS] = 1
-    doubt = find_doubts(embeddings_NWF, labels_N, artists, GENRES)
+    doubt = doubts(embeddings_NWF, labels_N, artists, GENRES)
     assert out_of_fold(embeddings_NWF, labels_N, artists, GENRES)[: 2 * CLIPS, 0].mean() > 0.7
     assert doubt.doubt_N[: 2 * CLIPS].mean() > 0.15
     assert doubt.doubt_N[2 * CLIPS :].mean() < 0.1
@@ -58,15 +63,15 @@ def test_a_wrong_label_does_not_speak_for_itself() -> None:
 def test_too_few_groups_or_genres_are_refused() -> None:
     embeddings_NWF, labels_N, artists = collection()
     with pytest.raises(UserError, match="two groups"):
-        find_doubts(embeddings_NWF, labels_N, [0] * len(artists), GENRES)
+        doubts(embeddings_NWF, labels_N, [0] * len(artists), GENRES)
     with pytest.raises(UserError, match="two genres"):
-        find_doubts(embeddings_NWF, np.zeros_like(labels_N), artists, GENRES)
+        doubts(embeddings_NWF, np.zeros_like(labels_N), artists, GENRES)
 
 
 def test_a_genre_of_a_single_artist_is_not_fatal() -> None:
     embeddings_NWF, labels_N, artists = collection()
     labels_N[:CLIPS] = GENRES
-    doubt = find_doubts(embeddings_NWF, labels_N, artists, GENRES + 1)
+    doubt = doubts(embeddings_NWF, labels_N, artists, GENRES + 1)
     assert np.isfinite(doubt.doubt_N).all()
 
 

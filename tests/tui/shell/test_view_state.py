@@ -5,13 +5,21 @@ from pathlib import Path
 
 import pytest
 
-from tui.watch.view_state import WatchView, load, save
+from tui.shell.view_state import WatchView, load_view, run_view_file, save_view
 
 
 @pytest.fixture(autouse=True)
 def state_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
     return tmp_path / "state"
+
+
+def save(run: Path, view: WatchView) -> None:
+    save_view(run_view_file(run), view)
+
+
+def load(run: Path) -> WatchView:
+    return load_view(run_view_file(run), WatchView())
 
 
 def kept(folder: Path) -> Path:
