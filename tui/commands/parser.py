@@ -9,7 +9,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any, NamedTuple, NoReturn
 
-from tui.shell.printing import print_note
+from tui.shell.printing import print_lines, print_note
 
 PROGRAM = "genre-tui"
 MAY_BE_EMPTY = {"text"}
@@ -275,6 +275,10 @@ class Parser(argparse.ArgumentParser):
             choices = f": choose from {', '.join(names)}"
             self.error(f"there is no {action.dest} {str(value)!r}{suggestion or choices}")
         raise argparse.ArgumentError(action, f"there is no {value!r}{suggestion} (choose from {', '.join(names)})")
+
+    def print_help(self, file: object = None) -> None:
+        """Help is data: argparse would write it to standard error where standard output is closed."""
+        print_lines(self.format_help())
 
     def error(self, message: str) -> NoReturn:
         print_note(f"{self.prog}: {message} (see {self.prog} --help)")

@@ -1,5 +1,8 @@
 r"""What commands print: data on standard output, notes on standard error. No other module calls ``print``.
 
+Data that cannot be written ends the command with an `OutputError` (exit status 1); notes that cannot be written change
+nothing. A reader that closes its pipe, such as ``head``, has enough (exit status 0).
+
 Whatever is printed for people passes `printable`: names, tags, journals and errors cannot send the terminal a control
 character. What is printed for programs is unchanged, except on a terminal. A stream that is not UTF-8 shows what it
 lacks as similar ASCII characters, and in JSON as ``\uXXXX``.
@@ -10,6 +13,7 @@ import contextlib
 import os
 import re
 import sys
+from collections.abc import Iterator
 from typing import TextIO
 
 from core.util.errors import UserError
@@ -92,13 +96,14 @@ def prepare_streams() -> None:
 
 
 def flush_output() -> None:
-    """Writes what is still buffered, such as argparse's help.
+    """Writes what is still buffered; where nothing is, a full or closed standard output does not matter.
 
     Raises:
         OutputError: standard output is full or closed.
     """
     if sys.stdout is not None:
-        _write("")
+        with _reporting_output():
+            sys.stdout.flush()
 
 
 def discard_output() -> None:
@@ -116,9 +121,15 @@ def _write(text: str) -> None:
     out: TextIO | None = sys.stdout
     if out is None:
         raise OutputError("standard output is closed: nothing can be printed")
-    try:
+    with _reporting_output():
         out.write(text)
         out.flush()
+
+
+@contextlib.contextmanager
+def _reporting_output() -> Iterator[None]:
+    try:
+        yield
     except BrokenPipeError:
         raise
     except OSError as error:

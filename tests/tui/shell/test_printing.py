@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from core.util.text import UNSAFE
 from tests.support.paths import ROOT
-from tui.commands.exit_codes import DONE, FAILED
+from tui.commands.exit_codes import DONE, FAILED, USAGE
 from tui.shell import printing
 
 HOSTILE = "a\x1b[31m\x9b2J\n\u202egpj\udcff\ud800"
@@ -77,7 +77,7 @@ def genre_tui(redirection: str, *arguments: str) -> "subprocess.CompletedProcess
 
 
 @pytest.mark.parametrize("redirection", [">/dev/full", ">&-"])
-@pytest.mark.parametrize("command", ["runs --json", "--version", "completion bash"])
+@pytest.mark.parametrize("command", ["runs --json", "--version", "--help", "completion bash"])
 def test_a_full_or_closed_standard_output_is_one_sentence(redirection: str, command: str, tmp_path: Path) -> None:
     (tmp_path / "run").mkdir()
     (tmp_path / "run" / "recipe.json").write_text("{}")
@@ -85,6 +85,13 @@ def test_a_full_or_closed_standard_output_is_one_sentence(redirection: str, comm
     assert done.returncode == FAILED
     assert len(done.stderr.splitlines()) == 1
     assert done.stderr.startswith("genre-tui: standard output ")
+
+
+@pytest.mark.parametrize("redirection", [">/dev/full", ">&-"])
+def test_without_data_a_full_or_closed_standard_output_does_not_matter(redirection: str, tmp_path: Path) -> None:
+    for command, status in (("runs", DONE), ("nonsense", USAGE), ("show nothing", FAILED)):
+        done = genre_tui(redirection, "--runs", str(tmp_path), *command.split())
+        assert (done.returncode, len(done.stderr.splitlines())) == (status, 1)
 
 
 @pytest.mark.parametrize("redirection", ["2>/dev/full", "2>&-"])
