@@ -14,6 +14,7 @@ import time
 from contextlib import ExitStack
 from importlib import import_module
 from pathlib import Path
+from typing import Any
 
 from core.util.process import tune_process
 
@@ -23,6 +24,7 @@ from benchmarks.bench import Bench  # noqa: E402
 from benchmarks.clock import load  # noqa: E402
 from benchmarks.machine import machine  # noqa: E402
 from benchmarks.table import Figure, as_markdown  # noqa: E402
+from core.util.atomic import write_atomic  # noqa: E402
 
 BENCHMARKS = {
     "decode": "decode.measure",
@@ -55,7 +57,7 @@ def main() -> int:
         "--only", nargs="+", choices=[*BENCHMARKS, *LONG], metavar="NAME", help=", ".join(BENCHMARKS | LONG)
     )
     parser.add_argument("--scratch", type=Path, help="where clips are made (a temporary folder)")
-    parser.add_argument("--no-history", action="store_true", help=f"add no line to {HISTORY.name}")
+    parser.add_argument("--no-history", action="store_true", help=f"add nothing to {HISTORY.name}")
     args = parser.parse_args()
     figures: list[Figure] = []
     loads: dict[str, float] = {}
@@ -78,12 +80,24 @@ def main() -> int:
     print(as_markdown(figures))
     print(*failed, sep="\n", file=sys.stderr)
     if not args.no_history and not failed:
-        with HISTORY.open("a") as history:
-            history.write(json.dumps(_record(figures, loads, quick=args.quick), ensure_ascii=False) + "\n")
+        _keep(_record(figures, loads, quick=args.quick))
     return bool(failed)
 
 
-def _record(figures: list[Figure], loads: dict[str, float], *, quick: bool) -> dict[str, object]:
+def _keep(record: dict[str, Any]) -> None:
+    """Adds a line to the history, or to the line that this machine has for this commit."""
+    records = [json.loads(line) for line in HISTORY.read_text().splitlines()]
+    for known in records:
+        if all(known.get(key) == record[key] for key in ("commit", "machine", "quick")):
+            measured = {figure["what"]: figure for figure in [*known["figures"], *record["figures"]]}
+            record |= {"load": known["load"] | record["load"], "figures": list(measured.values())}
+            records.remove(known)
+            break
+    lines = [json.dumps(one, ensure_ascii=False) + "\n" for one in [*records, record]]
+    write_atomic(HISTORY, "".join(lines).encode())
+
+
+def _record(figures: list[Figure], loads: dict[str, float], *, quick: bool) -> dict[str, Any]:
     commit = subprocess.run(["git", "describe", "--always", "--dirty"], capture_output=True, text=True, check=False)
     return {
         "date": time.strftime("%Y-%m-%d"),
