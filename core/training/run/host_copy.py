@@ -22,6 +22,7 @@ class HostCopies:
         self._pinned: list[Tensor] = []
         self._taken = 0
         """Tensors on the GPU that the present copy has by now."""
+        self._gpu: torch.device | None = None
 
     def fits(self, state: TrainCheckpoint) -> bool:
         """Whether there is enough main memory for a copy, or a former copy's memory."""
@@ -31,8 +32,8 @@ class HostCopies:
         """A copy that nothing changes until the next one is taken. Waits for the device."""
         self._taken = 0
         copy = self._copied(state)
-        if self._pinned:
-            torch.cuda.synchronize()
+        if self._gpu is not None:
+            torch.cuda.synchronize(self._gpu)
         return copy
 
     def _copied(self, value: ValueT) -> ValueT:
@@ -49,7 +50,7 @@ class HostCopies:
 
     def _pinned_copy(self, tensor: Tensor) -> Tensor:
         """Copied without waiting; the tensors of a state come in the same order every time."""
-        place, self._taken = self._taken, self._taken + 1
+        place, self._taken, self._gpu = self._taken, self._taken + 1, tensor.device
         if place == len(self._pinned) or not _alike(self._pinned[place], tensor):
             del self._pinned[place:]
             self._pinned.append(torch.empty_like(tensor, device="cpu", pin_memory=True))

@@ -1,5 +1,6 @@
 """What is different on a CUDA GPU; skipped where there is none. Everything else is tested on the CPU."""
 
+import copy
 import os
 from pathlib import Path
 from typing import Any
@@ -29,6 +30,7 @@ from core.training.loop.step import Step, build_step
 from core.training.loop.train import Callbacks, train_epoch
 from core.training.loop.train_state import TrainState
 from core.training.recipe import Recipe
+from core.training.run.host_copy import HostCopies
 from tests.support import trainer_runs as lives
 from tests.support.folders import mixed_folder
 from tests.support.sounds import sweep, write
@@ -199,6 +201,23 @@ def test_the_fast_path_trains_as_the_plain_one_does(collection: Path, tmp_path: 
     assert fast[-1] < 0.3 * fast[0]
     assert rounded[:2] == pytest.approx(plain[:2], rel=0.08)
     assert rounded[-1] < 0.3 * rounded[0]
+
+
+def test_a_copy_for_the_checkpoint_outlives_further_steps(collection: Path, features: FeatureSet) -> None:
+    recipe = lives.recipe(collection, device="cuda", **lives.EVERYTHING)
+    train_state, loader = learner_of(recipe, features.to(CUDA))
+    step, copies = build_step(train_state), HostCopies()
+    epoch(step, loader, 1, Losses())
+    expected = copy.deepcopy(to_plain(train_state.checkpoint()))
+    taken = copies.take(train_state.checkpoint())
+    epoch(step, loader, 2, Losses())
+    for (name, own), whole in zip(taken.weights.items(), expected["weights"].values(), strict=True):
+        assert own.is_pinned() and torch.equal(own, whole.cpu()), name
+    assert taken.progress.step == expected["place"]["step"] < train_state.progress.step
+    places = [weights.data_ptr() for weights in taken.weights.values()]
+    again = copies.take(train_state.checkpoint())
+    assert [weights.data_ptr() for weights in again.weights.values()] == places  # no memory is pinned twice
+    lives.assert_same(again.weights, {name: own.cpu() for name, own in train_state.model.state_dict().items()})
 
 
 @pytest.mark.usefixtures("slow_look")
