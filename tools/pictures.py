@@ -1,7 +1,8 @@
 """The pictures in the README, made from real runs: ``python -m tools.pictures DATA [--out docs] [--epochs 20]``.
 
-Two runs are trained on DATA (a folder of genres); the app looks at the second while it works and when it is done, at
-both beside each other, at the list of runs, and at a clip that its model got. Needs ``rsvg-convert`` (librsvg).
+Two runs are trained on DATA (a folder of genres); the app shows the second while it trains and when it has finished,
+both compared, the list of runs, one clip of each genre classified by its model, and doubtful labels. The home folder is
+a temporary one, so that no path of this machine is in a picture. Needs ``rsvg-convert`` (librsvg).
 """
 
 import argparse
@@ -41,11 +42,13 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=Path("docs"))
     parser.add_argument("--epochs", type=int, default=20)
     args = parser.parse_args()
-    data, out = args.data.absolute(), args.out.absolute()
+    given, out = args.data.absolute(), args.out.absolute()
     out.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as home:
-        os.environ["XDG_STATE_HOME"] = os.environ["XDG_CONFIG_HOME"] = home  # pictures of the defaults
+        os.environ |= {"HOME": home, "XDG_STATE_HOME": f"{home}/.state", "XDG_CONFIG_HOME": f"{home}/.config"}
         os.chdir(home)
+        Path(given.parent.name).symlink_to(given.parent)
+        data = Path(home, given.parent.name, given.name)
         first = train(data, args.epochs, seed=1)
         wait(first, lambda state: state.end is not None)
         second = train(data, args.epochs, seed=0)
@@ -53,11 +56,11 @@ def main() -> None:
         asyncio.run(picture(out / "watch", watch=second))
         wait(second, lambda state: state.end is not None)
         asyncio.run(picture(out / "report", watch=second))
-        asyncio.run(picture(out / "confusion", watch=second, keys="tab tab"))
+        asyncio.run(picture(out / "confusion", watch=second, keys="tab tab tab"))
         asyncio.run(picture(out / "runs"))
         asyncio.run(picture(out / "compare", compare=[first, second]))
-        clip = sorted(data.glob("*/*"))[0]
-        asyncio.run(picture(out / "classify", classify=clip, model=second / "best_model.pth"))
+        clips = [sorted(genre.iterdir())[0] for genre in sorted(data.iterdir())]
+        asyncio.run(picture(out / "classify", classify=clips, model=second / "best_model.pth"))
         asyncio.run(picture(out / "label", label=data, keys="down down"))
 
 
@@ -80,7 +83,7 @@ async def picture(
     *,
     watch: Path | None = None,
     compare: list[Path] | None = None,
-    classify: Path | None = None,
+    classify: list[Path] | None = None,
     model: Path | None = None,
     label: Path | None = None,
     keys: str = "",
@@ -91,7 +94,7 @@ async def picture(
         if compare:
             await app.compare_runs(compare)
         if classify:
-            await app.classify_paths([classify], model)
+            await app.classify_paths(classify, model)
         if label:
             screen = await app.show_mode("label")
             assert isinstance(screen, LabelScreen)

@@ -76,7 +76,9 @@ def windows_at(prediction: Prediction, cursor: int | None, by: int) -> int | Non
 
 
 LEAST_SPECTROGRAM = 4
-"""Rows below which there is no picture, but room for the bars."""
+"""Rows below which there is no spectrogram."""
+WITH_AXES = 6
+"""Rows that it has, before bars get more than a few."""
 MOST_BARS = 12
 NAME_LINES = 2
 
@@ -148,7 +150,7 @@ class SoundDetail(LinesView):
         ]
         room = rows - len(lines)
         below = 2 if prediction.segments else 0  # the timeline
-        bars = min(len(seen.probabilities), MOST_BARS, max(3, room - below - LEAST_SPECTROGRAM - 2))
+        bars = min(len(seen.probabilities), MOST_BARS, max(3, room - below - WITH_AXES - 2))
         picture = room - bars - below - 2
         drawn: list[Content] = []
         left = 0

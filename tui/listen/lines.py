@@ -81,7 +81,7 @@ def history_lines(history: Iterable[HistoryEntry]) -> Iterator[Content]:
 def advice_lines(state: ListenState, width: int) -> list[Content]:
     """What to do for want of sound."""
     why = state.devices.error if state.devices is not None else ""
-    text = f"{why[:1].upper()}{why[1:]}." if why else "Sound can also come from the machine before you, over SSH:"
+    text = f"{why[:1].upper()}{why[1:]}." if why else "Sound can also come from your local machine, over SSH:"
     return [*(Content(line) for line in textwrap.wrap(text, width)), Content("")]
 
 

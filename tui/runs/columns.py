@@ -163,7 +163,7 @@ _COLUMNS = (
         "fraction",
         lambda run: run.curve[-1] if run.curve else None,
         _curve,
-        10,
+        8,
         40,
         weight=8,
         about="validation accuracy so far",

@@ -51,7 +51,8 @@ def widest(names: Iterable[str]) -> int:
 def shown(path: Path, width: int | None = None) -> str:
     """A path with ``~`` for the home folder; one that is too long keeps its end, which says more than its beginning."""
     home = Path.home()
-    text = f"~/{path.relative_to(home)}" if path.is_relative_to(home) else str(path)
+    inside = path.is_relative_to(home)
+    text = "~" if path == home else f"~/{path.relative_to(home)}" if inside else str(path)
     return text if width is None or len(text) <= width else "…" + text[len(text) - max(0, width - 1) :]
 
 
