@@ -45,6 +45,9 @@ class RealFrontEnd(FrontEnd):
         self.register_buffer("bases", bases_F2N.flatten(0, 1)[:, None].float())
         del self.spectrogram
 
+    def energies(self, wave_BN: Tensor) -> Tensor:
+        return self._energies_at_once(wave_BN)
+
     def spectrum(self, wave_BN: Tensor) -> Tensor:
         parts_BTK = F.conv1d(wave_BN[:, None], self.bases, stride=self.settings.hop_length).transpose(1, 2)
         return parts_BTK.reshape(parts_BTK.shape[0], parts_BTK.shape[1], -1, 2)

@@ -65,23 +65,40 @@ class FrontEnd(nn.Module):
 
     def energies(self, wave_BN: Tensor) -> Tensor:
         """(B, N) float32 at any level → (B, M, N // hop_length + 1) mel energies."""
-        half, hop = self.settings.n_fft // 2, self.settings.hop_length
-        samples, frames = wave_BN.shape[1], self.frames_of(wave_BN.shape[1])
         if wave_BN.device.type != "cpu" or self.settings.power != 2.0 or torch.compiler.is_compiling():
-            parts_BTF2 = self.spectrum(nn.functional.pad(wave_BN, (half, half)))
-            power_BTF = parts_BTF2.square().sum(3).pow(self.settings.power / 2)
-            mel_BMT: Tensor = (power_BTF @ self.mel_filters).transpose(1, 2).contiguous()
-            return mel_BMT
-        pieces = []
+            return self._energies_at_once(wave_BN)
+        frames, pieces = self.frames_of(wave_BN.shape[1]), []
         for part_BN in torch.split(wave_BN, max(1, FRAMES_AT_ONCE // frames)):
             for begin in range(0, frames, FRAMES_AT_ONCE):
-                end = min(begin + FRAMES_AT_ONCE, frames)
-                # Of the samples that these frames reach, those beyond the ends are zeros.
-                first, last = begin * hop - half, (end - 1) * hop + half
-                inside_BN = part_BN[:, max(0, first) : last]
-                padded_BN = nn.functional.pad(inside_BN, (max(0, -first), max(0, last - samples)))
-                pieces.append(self._weigh(self.spectrum(padded_BN)))
+                frames_BTN = self._windowed(part_BN, begin, min(begin + FRAMES_AT_ONCE, frames))
+                pieces.append(self._weigh(torch.view_as_real(torch.fft.rfft(frames_BTN))))
         return torch.cat(pieces, dim=1).view(-1, len(wave_BN), frames).transpose(0, 1).contiguous()
+
+    def _energies_at_once(self, wave_BN: Tensor) -> Tensor:
+        half = self.settings.n_fft // 2
+        parts_BTF2 = self.spectrum(nn.functional.pad(wave_BN, (half, half)))
+        power_BTF = parts_BTF2.square().sum(3).pow(self.settings.power / 2)
+        mel_BMT: Tensor = (power_BTF @ self.mel_filters).transpose(1, 2).contiguous()
+        return mel_BMT
+
+    def _windowed(self, wave_BN: Tensor, begin: int, end: int) -> Tensor:
+        """Frames ``begin`` to ``end`` times the window, (B, T, n_fft), read where they are instead of from a copy."""
+        length, hop, window_N = self.settings.n_fft, self.settings.hop_length, self.spectrogram.window
+        half, samples = length // 2, wave_BN.shape[1]
+        frames_BTN = wave_BN.new_empty(len(wave_BN), end - begin, length)
+        # Frames that lie wholly inside; the others reach beyond the ends, where there are zeros.
+        first = min(max(begin, -(-half // hop)), end)
+        last = max(first, min(end, (samples - length + half) // hop + 1))
+        if first < last:
+            inside_BTN = wave_BN[:, first * hop - half : (last - 1) * hop - half + length].unfold(1, length, hop)
+            torch.mul(inside_BTN, window_N, out=frames_BTN[:, first - begin : last - begin])
+        for frame in (*range(begin, first), *range(last, end)):
+            low = frame * hop - half
+            high = low + length
+            sound_BN = wave_BN[:, max(0, low) : min(samples, high)]
+            padded_BN = nn.functional.pad(sound_BN, (max(0, -low), max(0, high - samples)))
+            torch.mul(padded_BN, window_N, out=frames_BTN[:, frame - begin])
+        return frames_BTN
 
     def _weigh(self, parts_BTF2: Tensor) -> Tensor:
         """Parts (B, T, F, 2) → energies (M, B · T): the product with the filterbank, without its zeros."""

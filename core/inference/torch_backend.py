@@ -14,6 +14,7 @@ from core.inference.window_cutter import followed_by_silence, repeated
 from core.models.encoders.encoder import join
 from core.models.encoders.load import load_encoder
 from core.models.layers.batch_norm import fuse_batch_norm
+from core.models.networks.expert_ensemble import leave_out_empty_places
 from core.models.networks.residual_cnn import convolve_in_bfloat16
 from core.models.ood.detector import WINDOW_SECONDS
 from core.models.registry import is_fixed_length
@@ -39,6 +40,7 @@ class TorchBackend:
         """
         trained = load_model(path, choose_device(device))
         fuse_batch_norm(trained.model)
+        leave_out_empty_places(trained.model)
         self.settings: FrontEndSettings = trained.front_end
         self.genres = trained.genres
         self.name = trained.recipe.model

@@ -32,6 +32,7 @@ from core.models.networks.lda_expert import (
     FLATTEST,
     FORGOTTEN,
     ClipWindows,
+    StatisticsExpert,
     compare_with,
     full_float32,
     standardised,
@@ -235,3 +236,16 @@ class ExpertEnsemble(nn.Module):
                 features.append(self.measured(mel_IWMT.flatten(0, 1)).view(*mel_IWMT.shape[:2], -1).double())
             labels.append(labels_I)
         return torch.cat(features), torch.cat(labels)
+
+
+def leave_out_empty_places(model: nn.Module) -> None:
+    """Shrinks the memory of every fitted expert in ``model`` to the genre with the most stored clips, in place.
+
+    For evaluation: the logits stay the same, and are found sooner.
+    """
+    for module in model.modules():
+        if isinstance(module, ExpertEnsemble | StatisticsExpert):
+            most = max(1, int((module.clip_bias > FORGOTTEN).sum(1).max()))
+            for name in ("clips", "clip_weight", "clip_bias", "coefficients"):
+                if hasattr(module, name):
+                    setattr(module, name, getattr(module, name)[:, :most].contiguous())

@@ -57,6 +57,26 @@ def test_extreme_levels_beside_ordinary_ones_change_neither() -> None:
     torch.testing.assert_close(front_end(clips() * level_B1), front_end(clips()), atol=1e-2, rtol=0)
 
 
+@pytest.mark.parametrize(
+    ("n_fft", "hop_length", "samples"),
+    [
+        (2048, 512, 200_000),
+        (2048, 1709, 66_150),
+        (2048, 3000, 9_000),
+        (512, 160, 1_000),
+        (1023, 100, 5_000),
+        (512, 9, 1),
+    ],
+)
+def test_frames_read_in_place_are_those_of_the_padded_sound(n_fft: int, hop_length: int, samples: int) -> None:
+    front_end = FrontEnd(FrontEndSettings(n_fft=n_fft, hop_length=hop_length, n_mels=40))
+    wave = torch.randn(3, samples, generator=torch.Generator().manual_seed(0))
+    padded = torch.nn.functional.pad(wave, (n_fft // 2, n_fft // 2 + 1))
+    parts = front_end.spectrum(padded)[:, : front_end.frames_of(samples)]
+    expected = (parts.square().sum(3) @ front_end.mel_filters).transpose(1, 2)
+    torch.testing.assert_close(front_end.energies(wave), expected, atol=1e-6 * float(expected.max()), rtol=0)
+
+
 def test_zeros_at_the_end_change_none_of_its_frames() -> None:
     front_end = FrontEnd(SETTINGS)
     wave = clips()

@@ -9,8 +9,8 @@ from torch import Tensor
 from core.dataset.clip import Clip
 from core.models.networks import expert_choice
 from core.models.networks.expert_choice import EXPERTS
-from core.models.networks.expert_ensemble import ExpertEnsemble
-from core.models.networks.lda_expert import standardised
+from core.models.networks.expert_ensemble import ExpertEnsemble, leave_out_empty_places
+from core.models.networks.lda_expert import StatisticsExpert, standardised
 from core.models.registry import FRAME_SECONDS, build_model
 from core.training.loop.init import INNER_FOLDS, inner_folds
 
@@ -54,6 +54,20 @@ def test_the_choice_is_described_and_travels_with_the_weights() -> None:
     assert copy.describe() == choice
     mel = two_kinds(6)[0][:, 0]
     torch.testing.assert_close(copy(mel), experts(mel))
+
+
+@pytest.mark.parametrize("kind", ["ensemble", "statistics"])
+def test_empty_places_of_the_memory_make_no_difference(kind: str) -> None:
+    if kind == "ensemble":
+        experts: ExpertEnsemble | StatisticsExpert = fitted(memory=60)
+    else:
+        experts = StatisticsExpert(16, 2, shrinkage=0.3, bandwidth=3.0)
+        experts.fit([two_kinds(30)])
+    mel = two_kinds(6)[0][:, 0]
+    before, places = experts(mel), experts.clip_bias.shape[1]
+    leave_out_empty_places(experts)
+    assert experts.clip_bias.shape[1] == 15 < places
+    torch.testing.assert_close(experts(mel), before, atol=1e-4, rtol=1e-4)
 
 
 def test_settings_are_chosen_together(monkeypatch: pytest.MonkeyPatch) -> None:
