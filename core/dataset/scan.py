@@ -26,7 +26,7 @@ from core.dataset.pack_manifest import is_pack, packed_labels
 from core.features.settings import FrontEndSettings
 from core.util.archive.path import SUFFIXES as ARCHIVES
 from core.util.archive.path import ArchivePath, as_path
-from core.util.text import printable
+from core.util.text import counted, printable
 
 OnProgress = Callable[[int, int], None]
 """Called with the number of files read so far and the total; from the start again where tags are read first."""
@@ -219,7 +219,12 @@ def _decided(
     clips.sort(key=lambda clip: os.fsencode(clip.genre))
     contents = {clip.content for clip in [*clips, *found.clips]}
     strangers = sum(content not in contents for _, content in decisions)
-    notes = [f"Decisions about {strangers:,} other files are passed over."] if strangers else []
+    if decisions and strangers == len(decisions):
+        raise DatasetError(
+            f"No decision in {printable(labels.source)} ({strangers:,} in all) is about a file of "
+            f"{printable(found.root)}: it belongs to another dataset; name that one's folder, or leave the file out."
+        )
+    notes = [f"Decisions about {counted(strangers, 'other file')} are passed over."] if strangers else []
     description = f"{found.label_source}; {printable(labels.source)} changes {changed:,} of {len(kept):,}"
     genres = sorted({clip.genre for clip in clips})
     settings = msgspec.structs.replace(labels, digest=_digest(clips, found.root))

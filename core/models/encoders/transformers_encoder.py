@@ -168,6 +168,8 @@ def load_checkpoint(folder: Path, settings: EncoderSettings) -> Encoder:
     if missing or report["mismatched_keys"]:
         example = missing[0] if missing else report["mismatched_keys"][0]
         raise UserError(f"The weights in {printable(folder)} are not complete: {printable(str(example))} is missing.")
+    if broken := next((name for name, value in network.state_dict().items() if not value.isfinite().all()), None):
+        raise UserError(f"The weights in {printable(folder)} are damaged: {printable(broken)} is NaN or infinite.")
     kind = config["model_type"]
     output = "audio_embeds" if kind in CLAP else "pooler_output" if CLASSES[kind] == "ASTModel" else "last_hidden_state"
     return TransformersEncoder(prepare, network, settings, output).eval().requires_grad_(False)

@@ -197,7 +197,11 @@ def recipe_from(args: argparse.Namespace, data: Path) -> Recipe:
             raise UsageError("--encoder trains a head of its own and takes no --model: leave one of them out")
         if is_pack(data):
             raise UsageError("--encoder needs sound, which a feature pack does not have: give the folder of audio")
-        base = with_encoder(base, encoder_settings(args.encoder))
+        encoder = encoder_settings(args.encoder)
+        try:
+            base = with_encoder(base, encoder)
+        except ValueError as error:
+            raise UserError(f"the encoder {args.encoder} does not fit the front end: {error}") from error
     plain: dict[str, Any] = to_dict(base)
     for option, field in FLAGS.items():
         if (value := getattr(args, option)) is not None:

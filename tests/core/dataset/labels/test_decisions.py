@@ -66,3 +66,11 @@ def test_damaged_rows_cost_only_themselves_and_a_file_without_decisions_says_so(
     empty = decide(tmp_path / "none.csv", music, {"jazz.00000.au": EXCLUDED})
     with pytest.raises(DatasetError, match="has a label in"):
         survey(music, labels=empty)
+
+
+def test_decisions_about_another_dataset_are_refused(tmp_path: Path) -> None:
+    genre_folder(tmp_path / "music", {"jazz": 2, "metal": 2})
+    labels = tmp_path / "labels.csv"
+    labels.write_text("path,content,label,previous,time,who\npolka/1.au,0123,waltz,polka,2026-11-28T09:00:00,key\n")
+    with pytest.raises(DatasetError, match=r"No decision in .* \(1 in all\) is about a file of .* another dataset"):
+        scan(tmp_path / "music", labels=LabelSettings(source=str(labels)))

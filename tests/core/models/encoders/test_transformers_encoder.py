@@ -228,3 +228,11 @@ def test_a_download_that_fails_is_one_sentence(monkeypatch: pytest.MonkeyPatch) 
         get_from_hub("ast")
     with pytest.raises(UserError, match=r"no encoder called '\.\./x/y'"):
         get_from_hub("../x/y")
+
+
+def test_weights_that_are_not_numbers_are_refused(tmp_path: Path) -> None:
+    _, network = make_ast(tmp_path)
+    next(iter(network.parameters())).data.fill_(float("nan"))
+    network.save_pretrained(tmp_path)
+    with pytest.raises(UserError, match=r"are damaged: .* is NaN or infinite"):
+        load_encoder(encoder_settings(str(tmp_path)))
