@@ -1,4 +1,4 @@
-"""A model from labels in about a second: the experts of ``ensemble_cnn`` in closed form, without its network.
+"""A model from labels in seconds: the experts of ``ensemble_cnn`` in closed form, without its network.
 
 The embeddings of the clips are the statistics that the experts are fitted to, so no audio is read again. The model is
 kept as a run, which Classify, Listen and the commands find like any other.
