@@ -10,6 +10,7 @@ from core.features.log_mel import FrontEnd
 from core.features.settings import FrontEndSettings
 from core.inference.backend import Values, Waveform
 from core.inference.calibration import Calibration
+from core.inference.nearest import RememberedClips
 from core.inference.window_cutter import followed_by_silence, repeated
 from core.models.encoders.encoder import join
 from core.models.encoders.load import load_encoder
@@ -45,6 +46,7 @@ class TorchBackend:
         self.genres = trained.genres
         self.name = trained.recipe.model
         self.learnt = trained.dataset.learnt
+        self.remembered = RememberedClips.of(trained.model, trained.dataset, trained.genres)
         self.device = next(trained.model.parameters()).device
         if self.device.type == "cpu" and has_bfloat16(self.device) and not full_precision:
             convolve_in_bfloat16(trained.model)

@@ -9,6 +9,7 @@ Shapes: I clips, W windows of each, F statistics, C genres.
 import time
 from collections import Counter
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
@@ -74,6 +75,7 @@ def make_model(found: EmbeddedSet, labels: Mapping[int, str], runs_dir: Path) ->
     if held_IC is not None:
         temperature = fit_temperature(held_IC, labels_I)
         accuracy = float((held_IC.argmax(1) == labels_I).double().mean())
+    labelled = [replace(clip, genre=labels[place]) for place, clip in zip(places, clips, strict=True)]
     everything = Split(train=list(range(len(clips))), valid=[], test=[])
     model = ModelCheckpoint(
         weights=network.state_dict(),
@@ -82,7 +84,7 @@ def make_model(found: EmbeddedSet, labels: Mapping[int, str], runs_dir: Path) ->
         calibration={"temperature": temperature},
         epoch=0,
         val_accuracy=accuracy or 0.0,
-        dataset=training_set(dataset_name(found.root), str(found.root), clips, everything),
+        dataset=training_set(dataset_name(found.root), str(found.root), labelled, everything),
     )
     run = create(runs_dir, to_dict(recipe), dataset_name(found.root), KIND)
     try:

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from itertools import cycle
 from typing import ClassVar
 
+from rich.cells import cell_len
 from textual.binding import Binding
 from textual.content import Content
 
@@ -11,6 +12,7 @@ from core.inference.types import MergedSegment, Prediction
 from core.util.text import printable
 from tui.classify.results import Sound
 from tui.shell.base import BaseApp
+from tui.text.cells import fitted
 from tui.text.formatting import clock, percent
 from tui.widgets.probability_bars import probability_bars
 from tui.widgets.row_list import LinesView
@@ -80,6 +82,9 @@ LEAST_SPECTROGRAM = 4
 WITH_AXES = 6
 """Rows that it has, before bars get more than a few."""
 MOST_BARS = 12
+LEAST_FOR_NEAREST = 26
+"""Rows below which the nearest training clips would leave the spectrogram no room."""
+GENRE_CELLS = 20
 NAME_LINES = 2
 
 
@@ -148,7 +153,8 @@ class SoundDetail(LinesView):
             _headline(prediction, self._model, width),
             *([Content.styled(prediction.warning, "$warn")] if prediction.warning else []),
         ]
-        room = rows - len(lines)
+        near = _nearest_lines(sound) if rows >= LEAST_FOR_NEAREST else []
+        room = rows - len(lines) - len(near)
         below = 2 if prediction.segments else 0  # the timeline
         bars = min(len(seen.probabilities), MOST_BARS, max(3, room - below - WITH_AXES - 2))
         picture = room - bars - below - 2
@@ -163,7 +169,15 @@ class SoundDetail(LinesView):
             timeline = [" " * left + line for line in timeline]
         gap = [Content("")] if room > bars + len(drawn) + len(timeline) else []
         bar_lines = probability_bars(seen.probabilities, width, bars, sure=not seen.uncertain)
-        return [*lines, *gap, *bar_lines, *gap, *drawn, *timeline]
+        return [*lines, *gap, *bar_lines, *near, *gap, *drawn, *timeline]
+
+
+def _nearest_lines(sound: Sound) -> list[Content]:
+    if not sound.nearest:
+        return []
+    width = min(GENRE_CELLS, max(cell_len(genre) for genre, _ in sound.nearest))
+    title = Content.styled("nearest training clips", "$text-muted")
+    return [Content(""), title, *(Content(f"  {fitted(genre, width)} {name}") for genre, name in sound.nearest)]
 
 
 def _headline(prediction: Prediction, model: str, width: int) -> Content:

@@ -5,6 +5,7 @@ protocol.
 """
 
 import sys
+from contextlib import nullcontext
 from typing import Any
 
 import msgspec
@@ -14,6 +15,9 @@ from core.inference.types import Prediction
 from core.util.errors import UserError
 from core.util.jsonl_process import WorkerChannel, path_from_json
 from core.util.process import tune_process, without_collecting
+
+NEAREST = 5
+"""Training clips that explain a verdict."""
 
 
 class Load(msgspec.Struct, frozen=True, tag_field="kind", tag="load"):
@@ -55,6 +59,8 @@ class Classified(msgspec.Struct, frozen=True, tag_field="kind", tag="classified"
     bands: int
     image: bytes
     hz: list[float] = []
+    nearest: list[tuple[str, str]] = []
+    """Genres and names of the training clips that sound most like it, where the model remembers some."""
 
 
 class Playing(msgspec.Struct, frozen=True, tag_field="kind", tag="playing"):
@@ -104,14 +110,16 @@ class FileWorker:
             picture = picture or Picture(rate)
             picture.push(block)
 
+        remembered = getattr(self._classifier.network, "remembered", None)  # an ONNX file has none
         try:
-            with open_file(path) as file:
+            with open_file(path) as file, remembered.watching() if remembered else nullcontext():
                 prediction = self._classifier.classify_open(path, file, on_block=draw)
         except AudioError as error:
             raise UserError(error.reason) from error
         assert picture is not None
         image = picture.image()
-        return Classified(prediction, len(image), bytes(image), picture.hz)
+        near = [(clip.genre, clip.name) for clip in remembered.nearest(NEAREST)] if remembered else []
+        return Classified(prediction, len(image), bytes(image), picture.hz, near)
 
     def _play(self, request: Play) -> Playing:
         from core.audio.playback import Player

@@ -27,8 +27,15 @@ FARTHEST = 3.0
 """Standard deviations at which outliers are clipped (softly) before the covariance is estimated."""
 REMEMBERED = 100
 """Maximum of stored clips per genre, chosen evenly: 4 MB for ten genres."""
+EXPERT_CLIPS = 3_000
+"""Most training clips an expert is fitted to, evenly chosen: more would only take memory."""
 FORGOTTEN = -1e9
 """The logit of a clip that is not there."""
+
+
+def fitted_clips(count: int) -> Tensor:
+    """The places of those training clips, of ``count``, that experts are fitted to."""
+    return torch.linspace(0, count - 1, min(count, EXPERT_CLIPS)).round().long()
 
 
 @contextmanager

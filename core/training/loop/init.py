@@ -14,7 +14,7 @@ from core.models.layers.batch_norm import init_batch_norm_stats
 from core.models.layers.standardise import fit_standardisation
 from core.models.networks.encoder_head import EncoderHead
 from core.models.networks.expert_ensemble import ExpertEnsemble
-from core.models.networks.lda_expert import ClipWindows, StatisticsExpert
+from core.models.networks.lda_expert import ClipWindows, StatisticsExpert, fitted_clips
 from core.training.checkpoint import build_network
 from core.training.distributed.group import SINGLE, ProcessGroup
 from core.training.loop.loader import BatchLoader
@@ -32,8 +32,6 @@ EXPERT_WINDOWS = 8
 """Windows of each training clip that an expert is fitted to."""
 JUDGING_WINDOWS = 4
 """Windows of each training clip, at most, that experts fitted to other clips are judged by."""
-EXPERT_CLIPS = 3_000
-"""Most training clips an expert is fitted to, evenly chosen: more would only take memory."""
 EXPERT_BATCH = 64
 PRESETS_BALANCE = {"artist"}
 """Columns that presets of earlier versions balance by where they exist; a dataset need not have them."""
@@ -94,7 +92,9 @@ def fit_experts(
             folds_N = inner_folds([loader.features.clips[i] for i in train.tolist()])
             judged_I = _expert_clips(train)
             judged_by = judging_windows(recipe, loader, train, device)
-            logits_IC = module.fit(expert_windows(recipe, loader, train, device), judged_by, folds_N[_evenly(train)])
+            logits_IC = module.fit(
+                expert_windows(recipe, loader, train, device), judged_by, folds_N[fitted_clips(len(train))]
+            )
             if logits_IC is not None:
                 epochs = round(recipe.weigh_after * recipe.epochs)
                 held = hold_out(epochs, folds_N, train, judged_I, logits_IC.cpu())
@@ -112,12 +112,7 @@ def judging_windows(recipe: Recipe, loader: BatchLoader, train: Tensor, device: 
 
 def _expert_clips(train: Tensor) -> Tensor:
     """The training clips that experts are fitted to."""
-    return train[_evenly(train)]
-
-
-def _evenly(train: Tensor) -> Tensor:
-    """Their places among the training clips."""
-    return torch.linspace(0, len(train) - 1, min(len(train), EXPERT_CLIPS)).round().long()
+    return train[fitted_clips(len(train))]
 
 
 def expert_windows(recipe: Recipe, loader: BatchLoader, train: Tensor, device: torch.device) -> Iterator[ClipWindows]:

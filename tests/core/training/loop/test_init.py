@@ -12,9 +12,9 @@ from core.dataset.extract import compute_features
 from core.dataset.feature_set import ExcerptRows
 from core.dataset.scan import scan
 from core.features.settings import AugmentationSettings
+from core.models.networks import lda_expert
 from core.models.networks.lda_expert import FORGOTTEN, REMEMBERED, StatisticsExpert
 from core.models.registry import build_model
-from core.training.loop import init
 from core.training.loop.init import EXPERT_BATCH, EXPERT_WINDOWS, augmentation, expert_windows, sampling_weights
 from core.training.loop.loader import BatchLoader
 from core.training.loop.sampler import random_windows
@@ -188,7 +188,7 @@ def test_experts_hear_each_window_as_it_is_and_as_it_could_have_sounded(
     assert next(expert_windows(at_least_a_crop, loader, train, loader.device))[0].shape[3] == 40
     whole = structs.replace(alike, fit_seconds=1000.0)
     assert next(expert_windows(whole, loader, train, loader.device))[0].shape[3] == lives.FRONT_END.frames
-    monkeypatch.setattr(init, "EXPERT_CLIPS", 3)
+    monkeypatch.setattr(lda_expert, "EXPERT_CLIPS", 3)
     few = torch.cat([labels for _, labels in expert_windows(alike, loader, train, loader.device)])
     assert few.tolist() == features.labels[[0, (len(train) - 1) // 2, len(train) - 1]].tolist()
 

@@ -1,0 +1,84 @@
+"""The training clips that a model remembers, and which of them sound most like a file: a verdict explains itself.
+
+Networks with experts store training clips (see `core.models.networks.expert_ensemble`). Their names follow from the
+list of training clips in the model file, which the experts took them from by a fixed rule; where the numbers of clips
+disagree, nothing is said. Clips are compared by their cosine after whitening within genres, as the experts do.
+
+Suffixes: B windows, F statistics, K remembered clips.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import msgspec
+import torch
+from torch import Tensor, nn
+
+from core.models.networks.encoder_head import EncoderHead
+from core.models.networks.expert_ensemble import ExpertEnsemble
+from core.models.networks.lda_expert import FORGOTTEN, StatisticsExpert, fitted_clips, standardised
+from core.training.training_set import TrainingSet
+
+
+class TrainingClip(msgspec.Struct, frozen=True):
+    genre: str
+    name: str
+
+
+class RememberedClips:
+    """The stored clips of one network. Not for use from several threads at once."""
+
+    def __init__(self, expert: StatisticsExpert | ExpertEnsemble, clips: list[TrainingClip], kept_CM: Tensor) -> None:
+        """
+        Args:
+            clips: of the genres in order.
+            kept_CM: which of the expert's places hold them.
+        """
+        self._expert, self._clips = expert, clips
+        temperature = expert.settings[2].square() if isinstance(expert, ExpertEnsemble) else expert.temperature
+        counts_C1 = kept_CM.sum(1, keepdim=True).double()
+        squared_CM = -2 * (expert.clip_bias.double() + temperature * counts_C1.log())
+        self._weight_KF = expert.clip_weight[kept_CM].double()
+        self._length_K = squared_CM[kept_CM].clamp_min(1e-9).sqrt()
+        self._statistics: list[Tensor] = []
+
+    @classmethod
+    def of(cls, network: nn.Module, dataset: TrainingSet, genres: list[str]) -> "RememberedClips | None":
+        """None for a network that stores no clips, or whose clips' names are not known."""
+        whole = network.by_embeddings if isinstance(network, EncoderHead) else network
+        experts = [one for one in whole.modules() if isinstance(one, StatisticsExpert | ExpertEnsemble)]
+        if not experts or "train" not in dataset.parts:
+            return None
+        names = dataset.parts["train"].name
+        fitted = [names[i] for i in fitted_clips(len(names)).tolist()] if names else []
+        kept_CM = experts[0].clip_bias > FORGOTTEN / 2
+        clips: list[TrainingClip] = []
+        for genre, kept_M in zip(genres, kept_CM, strict=True):
+            own = [name.removeprefix(f"{genre}/") for name in fitted if name.startswith(f"{genre}/")]
+            count = min(len(own), len(kept_M))
+            if count != int(kept_M.sum()) or not count:
+                return None
+            even = torch.linspace(0, len(own) - 1, count).round().long().tolist()
+            clips += [TrainingClip(genre, own[i]) for i in even]
+        return cls(experts[0], clips, kept_CM)
+
+    @contextmanager
+    def watching(self) -> Iterator[None]:
+        """Notes the statistics of every window that goes through the network meanwhile; then ask `nearest`."""
+        self._statistics = []
+        hook = self._expert.statistics.register_forward_hook(  # type: ignore[union-attr]
+            lambda _module, _inputs, statistics_BF: self._statistics.append(statistics_BF)
+        )
+        try:
+            yield
+        finally:
+            hook.remove()
+
+    def nearest(self, count: int) -> list[TrainingClip]:
+        """The remembered clips that sound most like the windows that were watched, nearest first."""
+        if not self._statistics:
+            return []
+        features_BF = standardised(torch.cat(self._statistics), self._expert.mean, self._expert.std)
+        near_K = self._weight_KF @ features_BF.double().mean(0) / self._length_K
+        best = near_K.topk(min(count, len(self._clips))).indices.tolist()
+        return [self._clips[i] for i in best]
