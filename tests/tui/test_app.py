@@ -78,6 +78,22 @@ async def test_help_lists_the_keys_of_the_screen(runs: Path) -> None:
         await until_gone(pilot, "Everywhere")
 
 
+async def test_help_is_filtered_as_one_types(runs: Path) -> None:
+    async with GenreApp(runs).run_test(notifications=True, size=(120, 40)) as pilot:
+        await until_shown(pilot, "first")
+        await pilot.press("question_mark")
+        await until_shown(pilot, "All runs, read from their journals", "/ filter")
+        await pilot.press("slash", *"trash")
+        await until_shown(pilot, "Move the run to the trash folder")
+        await until_gone(pilot, "Filter as you type")
+        await pilot.press(*"xyz")
+        await until_shown(pilot, "No key matches.")
+        await pilot.press("escape")
+        await until_shown(pilot, "All runs, read from their journals")
+        await pilot.press("escape")
+        await until_gone(pilot, "All runs, read from their journals")
+
+
 async def test_the_key_map_changes_keys_bars_and_help(runs: Path) -> None:
     settings = Settings(keys={"runs.new": "f8", "mode.watch": "f7"})
     app = GenreApp(runs, settings=settings)

@@ -3,6 +3,7 @@
 import textwrap
 from typing import ClassVar
 
+from textual import on
 from textual.app import ComposeResult
 from textual.binding import Binding
 from textual.containers import VerticalScroll
@@ -12,6 +13,7 @@ from textual.screen import ModalScreen, Screen
 from textual.widgets import Static
 
 from tui.shell.base import BaseApp
+from tui.widgets.text_input import FilterInput
 
 TEXTUALS_OWN = {"app.focus_next", "app.focus_previous", "screen.copy_text", "quit"}
 """Textual's own actions, which every screen has."""
@@ -71,6 +73,7 @@ class HelpScreen(ModalScreen[None]):
 
     BINDINGS: ClassVar = [
         Binding("escape,q,question_mark", "dismiss", "close"),
+        Binding("slash", "filter", "filter"),
         Binding("j", "scroll(2)", "down", show=False),
         Binding("k", "scroll(-2)", "up", show=False),
     ]
@@ -82,17 +85,49 @@ class HelpScreen(ModalScreen[None]):
     def compose(self) -> ComposeResult:
         with VerticalScroll(id="help") as box:
             box.border_title = "Help"
-            box.border_subtitle = "esc closes"
+            box.border_subtitle = "/ filter  esc closes"
+            yield FilterInput(compact=True, placeholder="part of a key or of what it does")
             yield Static(self._text())
+
+    def on_mount(self) -> None:
+        self._show_filter(False)
+
+    def _show_filter(self, shown: bool) -> None:
+        field = self.query_one(FilterInput)
+        field.display = field.can_focus = shown
+        self.query_one("#help" if not shown else FilterInput).focus()
+
+    def action_filter(self) -> None:
+        self._show_filter(True)
+
+    def action_back(self) -> None:
+        """Show all keys again."""
+        self.query_one(FilterInput).value = ""
+        self._show_filter(False)
+
+    @on(FilterInput.Changed)
+    def filter_as_typed(self, event: FilterInput.Changed) -> None:
+        self.query_one(Static).update(self._text(event.value.casefold()))
+
+    @on(FilterInput.Submitted)
+    def leave_filter(self) -> None:
+        self.query_one("#help").focus()
 
     def action_scroll(self, by: int) -> None:
         self.query_one("#help").scroll_relative(y=by, animate=False)
 
-    def _text(self) -> Content:
-        groups = key_groups(self.about)
+    def _text(self, wanted: str = "") -> Content:
+        """The keys whose names or descriptions contain ``wanted``; all of them, after the purpose, without it."""
+        groups = {
+            title: found
+            for title, entries in key_groups(self.about).items()
+            if (found := [entry for entry in entries if wanted in f"{entry[0]} {entry[1]}".casefold()])
+        }
+        if not groups:
+            return Content.styled("No key matches.", "$text-muted")
         width = max((len(keys) for entries in groups.values() for keys, _, _ in entries), default=0)
         parts: list[Content | tuple[str, str]] = []
-        if purpose := getattr(self.about, "HELP", ""):
+        if (purpose := getattr(self.about, "HELP", "")) and not wanted:
             parts.append(Content(f"{purpose}\n"))
         for title, entries in groups.items():
             parts.append((f"\n{title}\n", "bold"))
