@@ -123,6 +123,7 @@ class GenreApp(BaseApp):
             "app.suspend_process",
             "suspend",
             show=False,
+            priority=True,  # in dialogs, too
             id="app.suspend",
             tooltip="Suspend to the shell; fg resumes",
         ),

@@ -13,7 +13,7 @@ from core.util.errors import UserError
 from tui.app import GenreApp
 from tui.shell.printing import print_line, print_note
 from tui.shell.settings import Settings, SettingsError, default_runs_dir, read_settings, settings_file
-from tui.shell.terminal import check_terminal, drawing_on_a_duplicate, leave_with_the_terminal, log_path
+from tui.shell.terminal import check_terminal, drawing_on_a_duplicate, leave_with_the_terminal, log_path, wants_ascii
 
 
 def run_app(runs_dir: Path, attach: str | None = None, *, ascii: bool = False, theme: str | None = None) -> int:
@@ -44,7 +44,9 @@ def run_app(runs_dir: Path, attach: str | None = None, *, ascii: bool = False, t
         settings = msgspec.structs.replace(settings, theme=theme)
     log = log_path()
     with drawing_on_a_duplicate(log) as screen, os.fdopen(os.dup(2), "w") as errors:
-        app = GenreApp(runs_dir, settings=settings, watch=watch, ascii=ascii, warning="\n".join(mistakes))
+        app = GenreApp(
+            runs_dir, settings=settings, watch=watch, ascii=ascii or wants_ascii(), warning="\n".join(mistakes)
+        )
         app.error_console = Console(file=errors, width=120)
         if not in_browser:
             leave_with_the_terminal(screen, app.leave_soon)

@@ -10,7 +10,7 @@ import signal
 import sys
 import termios
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import FrameType
@@ -22,6 +22,8 @@ LOG_LIMIT = 1_000_000
 """Size in bytes above which the log is truncated."""
 GRACE = 2.0
 """Seconds for an orderly exit after SIGTERM before the process is ended."""
+READ_MS = 100
+"""Milliseconds in which a terminal that is read takes what is in its buffer."""
 RESTORE = (
     b"\x1b[?1049l\x1b[?25h\x1b[?1000l\x1b[?1003l\x1b[?1006l\x1b[?1015l\x1b[?2004l\x1b[?1004l\x1b[<u\x1b[?7h\x1b[0m"
 )
@@ -53,6 +55,18 @@ def check_terminal() -> None:
             f"The terminal cannot position text (TERM={os.environ.get('TERM') or 'unset'}); "
             "set TERM, or use `genre-tui runs` and `genre-tui show RUN --once`."
         )
+
+
+def wants_ascii(environment: Mapping[str, str] = os.environ) -> bool:
+    """Whether the locale names an encoding other than UTF-8, as ``LANG=C`` does; tmux shows no other characters then.
+
+    Without any locale, as in most containers, UTF-8 is assumed.
+    """
+    language, ctype = environment.get("LANG", ""), environment.get("LC_CTYPE", "")
+    if language and ctype == "C.UTF-8":
+        ctype = ""  # Python sets this in place of C (PEP 538)
+    locale = environment.get("LC_ALL") or ctype or language
+    return bool(locale) and "utf8" not in locale.lower().replace("-", "")
 
 
 def log_path() -> Path:
@@ -104,9 +118,9 @@ def _open_log(log: Path) -> int:
 def leave_with_the_terminal(screen: int, leave: Callable[[int], object]) -> None:
     """End this process when its terminal hangs up, and in good order on SIGTERM and SIGINT.
 
-    SIGHUP (even if it was ignored by nohup or a shell) and a hang-up without a signal end the process at once: there is
-    nothing to restore. SIGTERM and SIGINT call ``leave``; if that stalls because the terminal is not read, the process
-    ends after ``GRACE`` seconds.
+    SIGHUP (even if it was ignored by nohup or a shell) and a hang-up without a signal end the process at once; where
+    the terminal is still there, it is restored. SIGTERM and SIGINT call ``leave``; if that stalls because the terminal
+    is not read, the process ends after ``GRACE`` seconds.
 
     Args:
         screen: descriptor of the terminal.
@@ -119,12 +133,12 @@ def leave_with_the_terminal(screen: int, leave: Callable[[int], object]) -> None
             termios.tcsetattr(0, termios.TCSANOW, attributes)
             writable = select.poll()
             writable.register(screen, select.POLLOUT)
-            if writable.poll(0):
+            if writable.poll(READ_MS):
                 os.write(screen, RESTORE)
         os._exit(128 + signum)
 
     def hung_up(signum: int, frame: FrameType | None) -> None:
-        os._exit(128 + signum)
+        at_once(signum)
 
     def asked(signum: int, frame: FrameType | None) -> None:
         last_resort = threading.Timer(GRACE, at_once, (signum,))

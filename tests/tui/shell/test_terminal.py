@@ -14,7 +14,7 @@ import pytest
 from tests.support import example_run as made_up_run
 from tests.support.paths import ROOT
 from tests.support.pseudo_terminal import PseudoTerminal, wait_until
-from tui.shell.terminal import GRACE
+from tui.shell.terminal import GRACE, wants_ascii
 
 
 @pytest.fixture
@@ -90,9 +90,40 @@ def test_sigterm_ends_it_even_where_nobody_reads(busy: Path, tmp_path: Path) -> 
         assert terminal.status == 128 + signal.SIGTERM
 
 
-def test_suspended_and_continued_it_draws_anew(runs: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("environment", "ascii"),
+    [
+        ({}, False),
+        ({"LC_CTYPE": "C.UTF-8"}, False),
+        ({"LANG": "C"}, True),
+        ({"LANG": "C", "LC_CTYPE": "C.UTF-8"}, True),
+        ({"LANG": "C", "LC_CTYPE": "UTF-8"}, False),
+        ({"LANG": "C", "LC_ALL": "en_GB.utf8"}, False),
+        ({"LANG": "C.UTF-8", "LC_ALL": "POSIX"}, True),
+        ({"LANG": "de_DE.ISO-8859-1"}, True),
+        ({"LANG": "ja_JP.UTF-8"}, False),
+    ],
+)
+def test_a_locale_of_another_encoding_gets_ascii(environment: dict[str, str], ascii: bool) -> None:
+    assert wants_ascii(environment) is ascii
+
+
+def test_sighup_leaves_a_terminal_that_is_still_there_as_it_was(runs: Path, tmp_path: Path) -> None:
     with PseudoTerminal(["--runs", str(runs)], tmp_path) as terminal:
         terminal.read_until("second")
+        terminal.read_for(1.0)
+        os.kill(terminal.pid, signal.SIGHUP)
+        assert terminal.wait() == 128 + signal.SIGHUP
+        assert terminal.output.rstrip().rfind(b"\x1b[?1049l") > terminal.output.rfind(b"\x1b[?1049h")
+
+
+@pytest.mark.parametrize(("keys", "shows"), [("", "second"), ("?", "Mark the run")])
+def test_suspended_and_continued_it_draws_anew(keys: str, shows: str, runs: Path, tmp_path: Path) -> None:
+    with PseudoTerminal(["--runs", str(runs)], tmp_path) as terminal:
+        terminal.read_until("second")
+        terminal.type(keys)
+        if keys:
+            terminal.read_until(shows)
         terminal.type("\x1a")  # ctrl+z
 
         def stopped() -> bool:
@@ -102,8 +133,8 @@ def test_suspended_and_continued_it_draws_anew(runs: Path, tmp_path: Path) -> No
         wait_until(stopped, "the viewer to stop")
         terminal.read_for(0.5)
         os.kill(terminal.pid, signal.SIGCONT)
-        terminal.read_until("second")
-        terminal.type("q")
+        terminal.read_until(shows)
+        terminal.type("qq" if keys else "q")
         assert terminal.wait() == 0
 
 
