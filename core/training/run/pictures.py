@@ -140,13 +140,13 @@ class Pictures:
         return True
 
     def _draw_confusion(self, title: str, part: str, assessment: Assessment) -> None:
-        from core.reports.plots import plot_confusion
-
         share = f"{percent(assessment.accuracy)} of {assessment.clips:,} {part} clips"
         genres = [readable(genre) for genre in assessment.genres]
         name = "confusion_matrix.png"
 
         def draw() -> int:
+            from core.reports.plots import plot_confusion
+
             path = self._run.plots_path / name
             plot_confusion(path, f"{title}: {share} recognised", assessment.confusion, genres)
             return 1
@@ -155,8 +155,6 @@ class Pictures:
 
     def _draw_curves(self, title: str, progress: TrainProgress) -> None:
         """Plots/loss_curves.png and accuracy_curves.png; nothing for a run without a whole epoch."""
-        from core.reports.plots import plot_curves
-
         rows = progress.history
         if not rows:
             return
@@ -171,6 +169,8 @@ class Pictures:
             name = f"{what.lower()}_curves.png"
 
             def draw(name: str = name, what: str = what, axis: str = axis, curves: Curves = (train, valid)) -> int:
+                from core.reports.plots import plot_curves
+
                 plot_curves(self._run.plots_path / name, f"{what}: {title}", axis, epochs, *curves, best)
                 return 1
 
@@ -178,8 +178,6 @@ class Pictures:
 
     def _draw_spectrograms(self, between: Check, *, patiently: bool) -> None:
         """Spectrograms/<genre>/<clip>.png of every clip; ``between`` is called before each."""
-        from core.reports.spectrograms import write_spectrograms
-
         features = self._features
         most = max(1, MOST_SPECTROGRAMS // len(features.genres))
         by_genre = [(features.labels.cpu() == label).nonzero()[:, 0].tolist() for label in range(len(features.genres))]
@@ -191,6 +189,8 @@ class Pictures:
                 yield features.clips[i].genre, features.clips[i].name, features.spectrogram(i).numpy()
 
         def draw() -> int:
+            from core.reports.spectrograms import write_spectrograms
+
             return write_spectrograms(self._run.spectrograms_path, pictures())
 
         name = self._run.spectrograms_path.name
