@@ -82,8 +82,8 @@ LEAST_SPECTROGRAM = 4
 WITH_AXES = 6
 """Rows that it has, before bars get more than a few."""
 MOST_BARS = 12
-LEAST_FOR_NEAREST = 26
-"""Rows below which the nearest training clips would leave the spectrogram no room."""
+NEAREST_IN_ROWS = ((26, 5), (19, 3))
+"""Rows, and how many of the nearest training clips have room in them beside the spectrogram."""
 GENRE_CELLS = 20
 NAME_LINES = 2
 
@@ -153,7 +153,7 @@ class SoundDetail(LinesView):
             _headline(prediction, self._model, width),
             *([Content.styled(prediction.warning, "$warn")] if prediction.warning else []),
         ]
-        near = _nearest_lines(sound) if rows >= LEAST_FOR_NEAREST else []
+        near = _nearest_lines(sound, next((count for least, count in NEAREST_IN_ROWS if rows >= least), 0))
         room = rows - len(lines) - len(near)
         below = 2 if prediction.segments else 0  # the timeline
         bars = min(len(seen.probabilities), MOST_BARS, max(3, room - below - WITH_AXES - 2))
@@ -172,12 +172,13 @@ class SoundDetail(LinesView):
         return [*lines, *gap, *bar_lines, *near, *gap, *drawn, *timeline]
 
 
-def _nearest_lines(sound: Sound) -> list[Content]:
-    if not sound.nearest:
+def _nearest_lines(sound: Sound, count: int) -> list[Content]:
+    clips = sound.nearest[:count]
+    if not clips:
         return []
-    width = min(GENRE_CELLS, max(cell_len(genre) for genre, _ in sound.nearest))
+    width = min(GENRE_CELLS, max(cell_len(genre) for genre, _ in clips))
     title = Content.styled("nearest training clips", "$text-muted")
-    return [Content(""), title, *(Content(f"  {fitted(genre, width)} {name}") for genre, name in sound.nearest)]
+    return [title, *(Content(f"  {fitted(genre, width)} {name}") for genre, name in clips)]
 
 
 def _headline(prediction: Prediction, model: str, width: int) -> Content:
