@@ -12,6 +12,8 @@ from textual.containers import Container, Horizontal, Vertical
 from textual.content import Content
 from textual.widgets import Input, Static
 
+from core.runs.directory import elsewhere
+from core.runs.registry import registered
 from core.runs.summary import RunList, Summary
 from core.util.errors import UserError
 from tui.runs.baseline import baseline_of
@@ -23,6 +25,7 @@ from tui.runs.table import Group, RunTable, RunTableHeader, grouped
 from tui.shell.panels import frame, key_of
 from tui.shell.view_state import RunsView, load_view, runs_view_file, save_view
 from tui.text.cells import shown
+from tui.text.formatting import count
 from tui.widgets.text_input import FilterInput
 
 POLL_SECONDS = 1.0
@@ -225,13 +228,17 @@ class RunsScreen(RunCommands):
             return
         finally:
             self._reading = False
-        self.call_later(self._take, rows)
+        others = len(elsewhere(registered(), self.app.runs_dir)) if not rows and not self._read_once else 0
+        self.call_later(self._take, rows, others=others)
 
-    def _take(self, rows: list[Summary], trouble: str = "") -> None:
+    def _take(self, rows: list[Summary], trouble: str = "", others: int = 0) -> None:
         """
         Args:
             trouble: why there are no rows.
+            others: how many runs other folders have, where there are no rows.
         """
+        if others:
+            self.query_one("#welcome", Static).update(self._welcome(others))
         if trouble != self._trouble:
             self._trouble = trouble
             welcome = Content.styled(f"! {trouble}", "$warn") if trouble else self._welcome()
@@ -429,12 +436,15 @@ class RunsScreen(RunCommands):
 
             self.app.push_screen(NewRunScreen(folder))
 
-    def _welcome(self) -> Content:
+    def _welcome(self, others: int = 0) -> Content:
         key = "bold $footer-key-foreground"
+        offer = Content.assemble(("  f  ", key), f"Show the {count(others, 'run')} of other folders.\n")
+        all_folders = offer if others else Content("")
         return Content.assemble(
             ("No runs yet", "bold"),
             (f" in {shown(self.app.runs_dir.absolute())}\n\n", "$text-muted"),
             "What to do next:\n\n",
+            all_folders,
             (f"  {self.app.key_for('mode.classify')}  ", key),
             "Classify your music now: a model is included.\n",
             ("  n  ", key),

@@ -104,6 +104,14 @@ async def test_without_runs_the_first_steps_have_their_keys_after_a_look_elsewhe
         await until_shown(pilot, "Create a demo dataset")
 
 
+async def test_without_runs_here_those_of_other_folders_are_offered(runs: Path, tmp_path: Path) -> None:
+    register(RunFolder(runs / "alpha"))
+    async with GenreApp(tmp_path / "none").run_test(notifications=True, size=SIZE) as pilot:
+        await until_shown(pilot, "f  Show the 1 run of other folders.")
+        await pilot.press("f")
+        await until_shown(pilot, "alpha")
+
+
 async def test_the_last_run_goes_and_another_comes(tmp_path: Path) -> None:
     made_up_run.write_run(tmp_path / "runs" / "only", made_up_run.whole(2))
     async with GenreApp(tmp_path / "runs").run_test(notifications=True, size=SIZE) as pilot:
