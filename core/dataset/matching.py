@@ -72,7 +72,7 @@ class Matching:
     def row_notes(self) -> list[str]:
         """What a user should know about the rows, in one sentence each; none when every row found its file."""
         name = printable(self.table.path.name)
-        told = (
+        findings = (
             (self.unmatched, "match no clip", "matches no clip"),
             (self.ambiguous, "fit several clips and are not used", "fits several clips and is not used"),
             (self.competing, "share their name with other rows and are not used", ""),
@@ -85,7 +85,7 @@ class Matching:
         )
         notes = [
             f"{counted(len(refs), 'row')} of {name} {several if len(refs) > 1 else one}: {_examples(refs)}."
-            for refs, several, one in told
+            for refs, several, one in findings
             if refs
         ]
         if self.table.doubled:

@@ -154,7 +154,7 @@ def check(
         on_features: called with the spectrograms that are done, all of them, and those that were there already.
 
     Raises:
-        DatasetError: there is no such folder, or no usable audio in it.
+        DatasetError: the folder does not exist, or has no usable audio.
     """
     hours = MOST_DECODED if decode is None else math.inf if decode else 0.0
     found = survey(folder, labels=labels, on_progress=on_progress, decoding=Decoding(hours, on_decoded))

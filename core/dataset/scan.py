@@ -90,7 +90,7 @@ def scan(
         seconds: length of the part that is used, from the beginning; a clip that is silent there is excluded.
 
     Raises:
-        DatasetError: there is no such folder, it holds no usable audio, fewer than two genres of it, or the labels
+        DatasetError: the folder does not exist, has no usable audio, audio of fewer than two genres, or the labels
             cannot be read.
     """
     found = survey(folder, labels=labels, index=index, seconds=seconds, on_progress=on_progress)
@@ -162,7 +162,7 @@ def survey_unlabelled(
     """All usable audio below ``folder``, as clips whose genre is empty.
 
     Raises:
-        DatasetError: there is no such folder, or it holds no usable audio.
+        DatasetError: the folder does not exist, or has no usable audio.
     """
     excluded: list[Excluded] = []
     root = _existing(Path(folder))

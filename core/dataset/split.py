@@ -136,7 +136,7 @@ def column_values(clips: Sequence[Clip], column: str) -> list[str]:
     ``auto`` is the column that `auto_column` finds, if any.
 
     Raises:
-        DatasetError: there is no such column.
+        DatasetError: the column does not exist.
     """
     if column == AUTO:
         name = auto_column(clips) or ""

@@ -58,7 +58,7 @@ def find_model(name: str | None, runs_dir: Path) -> Path:
     """The model that ``name`` means (a model file, a run, or ``default``), or without a name the one in use.
 
     Raises:
-        UserError: there is no such model, or no model at all.
+        UserError: the model does not exist, or there is no model at all.
     """
     if not name:
         return model_in_use(runs_dir).path
@@ -76,7 +76,7 @@ def resolve_model(name: str | None, runs_dir: Path) -> ModelInUse:
     """As `find_model`, with the reason and with what is wrong with the model, for people to read.
 
     Raises:
-        UserError: there is no such model, or no model at all.
+        UserError: the model does not exist, or there is no model at all.
     """
     if not name:
         return model_in_use(runs_dir)
@@ -108,7 +108,7 @@ def choose_model(name: str, runs_dir: Path) -> ModelInUse:
     """Makes ``name`` (a run, a model file, or ``default``) answer for ``runs_dir`` from now on.
 
     Raises:
-        UserError: there is no such model, or the choice cannot be stored.
+        UserError: the model does not exist, or the choice cannot be stored.
     """
     path = find_model(name, runs_dir).absolute()
     is_run = path.parent.parent.resolve() == runs_dir.resolve() and path.name == "best_model.pth"

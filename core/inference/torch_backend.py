@@ -37,7 +37,7 @@ class TorchBackend:
         full_precision: convolve in float32 also where a CPU is faster in bfloat16.
 
         Raises:
-            UserError: the file is missing, damaged or not a model, its encoder is not here, or there is no such device.
+            UserError: the file is missing, damaged or not a model, or its encoder or the device is missing.
         """
         trained = load_model(path, choose_device(device))
         fuse_batch_norm(trained.model)

@@ -52,7 +52,7 @@ def groups_of(clips: Sequence[Clip], column: str | None) -> list[int]:
     Without a column, `ARTIST` where the dataset has it.
 
     Raises:
-        DatasetError: there is no such column.
+        DatasetError: the column does not exist.
     """
     if column is None and any(clip.columns.get(ARTIST) for clip in clips):
         column = ARTIST

@@ -113,7 +113,7 @@ def needs_encoder(name: str) -> bool:
 def network_class(name: str) -> "type[nn.Module]":
     """
     Raises:
-        UserError: there is no such network.
+        UserError: the network does not exist.
     """
     if name not in ARCHITECTURES:
         raise UserError(f"There is no model called {name!r}; choose one of {', '.join(MODEL_NAMES)}.")
@@ -149,7 +149,7 @@ def build_model(
         options: keyword arguments of the network's constructor.
 
     Raises:
-        UserError: there is no such network, it has no such option, the option cannot have that value, or windows are
+        UserError: the network does not exist, it has no such option, the option cannot have that value, or windows are
             too short.
     """
     network = network_class(name)

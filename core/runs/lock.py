@@ -71,7 +71,7 @@ class RunLock:
         """Takes the lock, or takes it over from the launcher of this process. False when another process has it.
 
         Raises:
-            OSError: there is no such folder, or it cannot be written to.
+            OSError: the folder does not exist, or it cannot be written to.
         """
         self._descriptor = _adopt(self.path, self._variable)
         if self._descriptor is None and _torchrun_holds(self.path):

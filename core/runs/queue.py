@@ -143,7 +143,7 @@ def move(run: RunFolder, place: int) -> Place:
     """Moves a queued run to another place among those that wait for its devices, and returns that.
 
     Raises:
-        UserError: the run is not queued here, or there is no such place.
+        UserError: the run is not queued here, or the place does not exist.
     """
     signed = lock.holder(run.lock_path)
     with _mutex():

@@ -252,5 +252,5 @@ def report_lost_runs_forever() -> None:
 
 
 def _lost_claim(run: RunFolder, launched: float) -> Path:
-    """Whoever makes this file reports the trainer that was launched then."""
+    """The process that creates this file posts the notice that the trainer launched then is lost."""
     return run.path / f".lost-{round(launched)}"

@@ -209,7 +209,7 @@ def build_network(recipe: Recipe, genres: int) -> nn.Module:
     """The recipe's network, freshly initialised.
 
     Raises:
-        UserError: there is no such network, or it has no such options.
+        UserError: the network does not exist, or it has no such options.
     """
     return build_model(
         recipe.model,

@@ -19,7 +19,7 @@ def preset(name: str, data: str) -> Recipe:
     """The recipe called ``name`` for the dataset at ``data``.
 
     Raises:
-        KeyError: there is no such preset.
+        KeyError: the preset does not exist.
     """
     return PRESETS[name](data)
 

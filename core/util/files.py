@@ -24,7 +24,7 @@ def open_regular(path: Path, flags: int = os.O_RDONLY) -> int:
         OSError: it cannot be opened, or is a folder, FIFO, socket or device.
     """
     try:
-        # Opening a FIFO waits for its other end, unless it is told not to.
+        # Opening a FIFO waits for its other end, unless it is opened without blocking.
         descriptor = os.open(path, flags | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC, 0o666)
     except OSError as error:
         if error.errno == errno.ENXIO:  # a FIFO without a reader, a socket, or a device that is not there

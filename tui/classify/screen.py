@@ -127,7 +127,7 @@ class ClassifyScreen(PaneScreen):
                     yield Static("/")
                     yield FilterInput(compact=True, placeholder="part of a name")
                 yield AudioTree(Path.cwd(), id="files")
-            with Vertical(id="heard"):
+            with Vertical(id="predictions"):
                 with Vertical(id="results-pane", classes="panel"):
                     yield ResultHeader(id="results-head")
                     yield ResultList(id="results")

@@ -79,7 +79,7 @@ def run_folder(args: argparse.Namespace) -> RunFolder:
     """The run that the arguments name.
 
     Raises:
-        UserError: there is no such run, or there are several.
+        UserError: the run does not exist, or there are several.
     """
     return find(runs_dir(args), args.run)
 

@@ -18,11 +18,11 @@ def head(session: Session, listed: int) -> list[Content]:
     """
     if session.data is None:
         return [Content("no dataset")]
-    lines = [Content(f"{shown(session.data, NAME_CELLS)} · {session.status or _told(session, listed)}")]
+    lines = [Content(f"{shown(session.data, NAME_CELLS)} · {session.status or _status(session, listed)}")]
     return [*lines, _taught(session)] if session.clips.teaches else lines
 
 
-def _told(session: Session, listed: int) -> str:
+def _status(session: Session, listed: int) -> str:
     clips = session.clips
     parts = [count(len(clips.by_place), "clip")]
     if clips.filter:

@@ -47,7 +47,7 @@ from tui.widgets.spectrogram_view import hz_labels
 from tui.widgets.text_lines import TextLines
 
 FRAMES = {
-    "heard": ("sound", {"pause": "listen or pause", "start": "stop", "save": "save"}),
+    "live": ("sound", {"pause": "listen or pause", "start": "stop", "save": "save"}),
     "routes": ("sound from another machine", {"copy": "copy command"}),
     "now": ("prediction", {"model": "model"}),
     "history": ("history", {"clear": "clear"}),
@@ -111,7 +111,7 @@ class ListenScreen(ModeScreen):
         yield TextLines(id="header")
         with Vertical(id="body"):
             with Vertical(id="sound"):
-                with Vertical(id="heard", classes="panel"):
+                with Vertical(id="live", classes="panel"):
                     with Horizontal(id="spectrum-row"):
                         yield TextLines(id="hz")
                         yield ScrollView(id="spectrum")
@@ -252,7 +252,7 @@ class ListenScreen(ModeScreen):
             self._open()
         lines = [source_line(state, self._wanted(), listening=self._listening, paused=self._paused)]
         self.query_one("#header", TextLines).show([*lines, figures_line(state, self._caveats)])
-        self._draw_verdict()
+        self._draw_prediction()
         self._show_routes()
         if not self.is_drawn and now - self._drawn_at >= SPECTRUM_SECONDS:
             self._drawn, self._drawn_at = self._drawing(), now
@@ -278,7 +278,7 @@ class ListenScreen(ModeScreen):
             width = place.size.width
             place.show([level_line(level.level_db, self.state.peak_db, self.state.clipping, width)])
 
-    def _draw_verdict(self) -> None:
+    def _draw_prediction(self) -> None:
         prediction = self.state.prediction
         self.query_one("#prediction", TextLines).show([prediction_line(self.state), Content("")])
         place, width = self.query_one("#bars", TextLines), self.query_one("#now").size.width - 1
@@ -315,7 +315,7 @@ class ListenScreen(ModeScreen):
             self.app.notify(f"Saved {clock(news.seconds)} to {news.path}")  # type: ignore[attr-defined]
 
     def action_save(self) -> None:
-        self._process.ask(Save(str(Path.cwd() / time.strftime("heard_%Y-%m-%d_%H-%M-%S.wav"))))
+        self._process.ask(Save(str(Path.cwd() / time.strftime("recording_%Y-%m-%d_%H-%M-%S.wav"))))
 
     def action_clear(self) -> None:
         self.state.history.clear()

@@ -266,7 +266,7 @@ def _existing(name: str, text: str) -> str:
     """A path as a recipe keeps it: absolute.
 
     Raises:
-        FieldError: there is no such file.
+        FieldError: the file does not exist.
     """
     if not text:
         raise FieldError(name, f"{recipe_fields()[name].label}: enter the path of a table.")

@@ -124,7 +124,7 @@ def rules_from(options: list[str], rules: NotifyRules) -> NotifyRules:
     """The rules with what ``--notify RULE=VALUE`` says.
 
     Raises:
-        ValueError: there is no such rule, or the value does not fit it; the message says so.
+        ValueError: the rule does not exist, or the value does not fit it; the message says which.
     """
     changes: dict[str, object] = {}
     for option in options:

@@ -111,11 +111,11 @@ def default_runs_dir() -> Path:
     try:
         return Path(chosen or "runs").expanduser()
     except RuntimeError as error:
-        raise UserError(f"the runs folder {chosen} cannot be found: there is no such home") from error
+        raise UserError(f"the runs folder {chosen} cannot be found: that user has no home folder") from error
 
 
 def read_settings(path: Path) -> tuple[Settings, list[str]]:
-    """Read the settings and what is wrong with them; the defaults if there is no such file.
+    """Read the settings and what is wrong with them; the defaults if the file does not exist.
 
     An unknown setting is ignored and one with a wrong value keeps its default; each is one sentence of the second
     result, and all others hold.

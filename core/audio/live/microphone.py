@@ -94,7 +94,7 @@ def choose_device(wanted: int | str | None, number: int | None = None) -> Device
         number: of several devices with the same name, the one to take.
 
     Raises:
-        DeviceError: there is no such device, or several.
+        DeviceError: no device matches, or several do.
     """
     devices = input_devices()
     if wanted is None:
@@ -124,7 +124,7 @@ class MicrophoneSource:
         wanted, number: as for `choose_device`.
 
         Raises:
-            DeviceError: there is no such device, or it cannot be opened.
+            DeviceError: the device does not exist, or it cannot be opened.
             UserError: PortAudio is not installed.
         """
         self._overflows = self._earlier_overruns = 0

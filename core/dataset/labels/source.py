@@ -105,7 +105,7 @@ def _named(folder: Path, path: Path, settings: LabelSettings) -> Labels:
     """Labels from a table that the user named.
 
     Raises:
-        DatasetError: there is no such file, or it is not a table.
+        DatasetError: the file does not exist, or it is not a table.
     """
     path = as_path(path)
     if not path.exists():

@@ -30,7 +30,7 @@ def encoder_settings(name: str) -> EncoderSettings:
     """What a recipe says of the encoder called ``name``: one of the registry, a folder, or a repository of the hub.
 
     Raises:
-        UserError: there is no such encoder, it is not installed, or cannot be used.
+        UserError: the encoder does not exist, it is not installed, or cannot be used.
     """
     folder = _folder(name)
     if not _is_converted(name):
@@ -108,7 +108,7 @@ def get_from_hub(name: str) -> Path:
     """Downloads an encoder of the registry, or the repository ``owner/name``; returns the folder it is in.
 
     Raises:
-        UserError: there is no such encoder, it cannot be had, or is of a kind that is not supported.
+        UserError: the encoder does not exist, cannot be downloaded, or is of a kind that is not supported.
     """
     repository = ENCODERS[name].repository if name in ENCODERS else name
     if not REPOSITORY.fullmatch(repository):

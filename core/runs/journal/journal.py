@@ -117,7 +117,7 @@ class JournalReader:
         return self._offset - self._unfinished_bytes
 
     def continue_from(self, position: int, bad_lines: int, unknown_kinds: int) -> None:
-        """Goes on where another reader of the same journal was."""
+        """Continues where another reader of the same journal stopped."""
         self._offset, self.bad_lines, self.unknown_kinds = position, bad_lines, unknown_kinds
 
     def read(self, max_bytes: int | None = None) -> list[AnyEvent]:

@@ -1,8 +1,8 @@
 """How events make a state: ``reduce(RunState.empty(), events)`` is a pure function of the events read so far.
 
 A journal may be damaged. Lines that are not events never get here (`JournalReader.bad_lines`); of the events that do,
-those that contradict what is known are passed over and counted in `RunState.damaged`. Whoever shows a state can rely
-on it: lists that belong together have one length, and numbers are in range.
+those that contradict what is known are skipped and counted in `RunState.damaged`. Viewers can rely on a
+state: lists that belong together have one length, and numbers are in range.
 """
 
 import math

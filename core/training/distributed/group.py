@@ -117,7 +117,7 @@ def init_process_group(device_name: str) -> tuple[ProcessGroup, torch.device]:
     """The group that torchrun started this process in, and this process's device.
 
     Raises:
-        UserError: there is no such device, or too few.
+        UserError: the device does not exist, or there are too few.
     """
     info = dist_info()
     if info.is_single:

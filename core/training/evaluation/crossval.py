@@ -69,7 +69,7 @@ def grouped_folds(clips: Sequence[Clip], folds: int, groups: str | None, seed: i
         groups: a column of the clips, or ``INDEX.csv:COLUMN``.
 
     Raises:
-        UserError: there is no such column, there are too few groups, or a fold leaves one genre to train on.
+        UserError: the column does not exist, there are too few groups, or a fold leaves one genre to train on.
     """
     settings = SplitSettings(protocol="grouped", groups=groups, folds=folds, seed=seed, fractions=(1.0, 0.0, 0.0))
     result = []
@@ -103,7 +103,7 @@ def column_folds(clips: Sequence[Clip], column: str, part: str, seeds: int, trai
     """The split that a column gives, trained on one of its parts and evaluated on another, once per seed.
 
     Raises:
-        UserError: there is no such column or part, both parts are the same, or all training clips have one genre.
+        UserError: the column or part does not exist, both parts are the same, or all training clips have one genre.
     """
     if part == train:
         raise UserError(

@@ -45,7 +45,7 @@ def init_train_state(recipe: Recipe, loader: BatchLoader, train: Tensor, group: 
         group: the processes that share every batch; all begin with the same weights.
 
     Raises:
-        UserError: there is no such network, it has no such options, it cannot train on batches of one, or a batch is
+        UserError: the network does not exist, it has no such options, it cannot train on batches of one, or a batch is
             too small to be shared.
     """
     make_deterministic(recipe, loader.device)

@@ -30,7 +30,7 @@ class Run:
     """A run from its beginning or from its last.pth, to its end or to a stop. All ranks do the same.
 
     Raises:
-        UserError: there is no such device, or last.pth cannot be read.
+        UserError: the device does not exist, or last.pth cannot be read.
     """
 
     def __init__(

@@ -52,7 +52,7 @@ def run_trainer(folder: Path | str, on_event: OnEvent | None = None, *, queued: 
         The last event: `RunFinished`, `RunStopped`, or `RunFailed` for whatever went wrong.
 
     Raises:
-        UserError: another process is training the run, or there is no such run; nothing has been written then.
+        UserError: another process is training the run, or the run does not exist; nothing has been written then.
     """
     run = RunFolder(Path(folder))
     if not run.exists():

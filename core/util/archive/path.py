@@ -70,7 +70,7 @@ def open_in_archive(path: str | os.PathLike[str]) -> BinaryIO | None:
     """A copy of a file in an archive, unbuffered, without a name; None where the path does not lead into one.
 
     Raises:
-        OSError: there is no such file, or it is damaged.
+        OSError: the file does not exist, or it is damaged.
     """
     member = _member(path)
     if member is None or not member.name:

@@ -125,11 +125,11 @@ async def test_what_is_fed_is_heard(tmp_path: Path, sound: bytes, own_socket: Pa
         second = Feeder(b"")
         assert "another sender is connected" in second.end()
         await pilot.press("w")
-        await until(pilot, lambda: list(tmp_path.glob("heard_*.wav")) != [], "the saved minute")
+        await until(pilot, lambda: list(tmp_path.glob("recording_*.wav")) != [], "the saved minute")
         sender.kill()
         await until_shown(pilot, "◌ ")
         assert "saw-wall" in text(pilot), "the history stays"
-    [saved] = tmp_path.glob("heard_*.wav")
+    [saved] = tmp_path.glob("recording_*.wav")
     assert soundfile.info(saved).duration > 2
     assert not listeners(), "the listening process outlived the app"
     assert not own_socket.exists()
@@ -207,7 +207,7 @@ async def test_small_terminals(tmp_path: Path, size: tuple[int, int]) -> None:
 
 
 @needs_microphone
-def test_a_real_device_is_heard_in_a_terminal(tmp_path: Path, wav: Path) -> None:
+def test_a_real_device_is_shown_in_a_terminal(tmp_path: Path, wav: Path) -> None:
     an_app(tmp_path)
     code = (
         f"import os, sys; os.execv({str(VIRTUAL_MIC)!r}, [{str(VIRTUAL_MIC)!r}, {str(wav)!r}, sys.executable, '-m', "

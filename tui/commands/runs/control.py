@@ -53,7 +53,7 @@ def queue(args: argparse.Namespace) -> int:
     """Lists the queued runs, or moves one.
 
     Raises:
-        UserError: the run is not queued, or there is no such place.
+        UserError: the run is not queued, or the place does not exist.
     """
     from core.runs.queue import move
     from core.runs.summary import RunList

@@ -25,7 +25,7 @@ def remove(args: argparse.Namespace) -> int:
     """All are found before the first is moved.
 
     Raises:
-        UserError: there is no such run, or it is running.
+        UserError: the run does not exist, or it is running.
     """
     for run in [find(runs_dir(args), name) for name in args.names]:
         print_note(f"{run.name}: moved to {run.trash()}")
@@ -40,7 +40,7 @@ def add_restore_arguments(parser: argparse.ArgumentParser) -> None:
 def restore(args: argparse.Namespace) -> int:
     """
     Raises:
-        UserError: there is no such run in the trash, or another has its name.
+        UserError: the run does not exist in the trash, or another has its name.
     """
     folder = runs_dir(args)
     if args.name is not None:
@@ -125,7 +125,7 @@ def compare(args: argparse.Namespace) -> int:
     """The results side by side and, where two runs were tested on the same clips, McNemar's p of their difference.
 
     Raises:
-        UserError: there is no such run.
+        UserError: the run does not exist.
     """
     if len(args.names) < 2:
         raise UsageError("compare takes two runs or more")

@@ -158,7 +158,7 @@ def _checked(args: argparse.Namespace, data: Path, recipe: Recipe) -> Recipe:
     suits the dataset.
 
     Raises:
-        UserError: the dataset cannot be trained on, or there is no such device.
+        UserError: the dataset cannot be trained on, or the device does not exist.
     """
     # Imported here because they load numpy and the decoders, which --help does not need.
     from core.dataset.clip import searched_seconds

@@ -45,7 +45,7 @@ def piped(data: bytes) -> Iterator[PipeSource]:
         sender.join()
 
 
-def heard(source: PipeSource) -> tuple[np.ndarray, int]:
+def read_all(source: PipeSource) -> tuple[np.ndarray, int]:
     parts: list[np.ndarray] = []
     rate = 0
     try:
@@ -86,7 +86,7 @@ def sound(path: Path, fmt: str, subtype: str = "PCM_16") -> bytes:
 def test_every_container_is_decoded(fmt: str, subtype: str, name: str, tmp_path: Path) -> None:
     data = sound(tmp_path / "x", fmt, subtype)
     with piped(data) as source:
-        y, rate = heard(source)
+        y, rate = read_all(source)
         assert source.condition.state is State.RECEIVING
         assert name in source.condition.text
     assert rate == RATE
@@ -100,7 +100,7 @@ def test_what_ffmpeg_writes_is_decoded(suffix: str, tmp_path: Path) -> None:
     rate = 48_000 if suffix == ".opus" else RATE
     data = write_sound(tmp_path / f"sound{suffix}", tone(SECONDS, rate), rate).read_bytes()
     with piped(data) as source:
-        y, found = heard(source)
+        y, found = read_all(source)
     assert found == rate
     assert abs(frequency(y, rate) - 440) < 2
 
@@ -110,7 +110,7 @@ def test_an_mp3_without_a_tag_is_known_by_its_frames(tmp_path: Path) -> None:
     bare = data[10 + sum(byte << shift for byte, shift in zip(data[6:10], (21, 14, 7, 0), strict=True)) :]
     assert bare[0] == 0xFF
     with piped(bare) as source:
-        y, rate = heard(source)
+        y, rate = read_all(source)
         assert "MP3" in source.condition.text
     assert abs(frequency(y, rate) - 440) < 2
 
@@ -119,8 +119,8 @@ def test_samples_that_begin_like_an_mpeg_frame_are_samples(tmp_path: Path) -> No
     y = (tone(SECONDS, 8000) * 32767).astype("<i2")
     y[:4] = np.frombuffer(b"\xff\xfb\x90\x00\0\0\0\0", dtype="<i2")
     with piped(y.tobytes()) as source:
-        heard_y, rate = heard(source)
-    assert (len(heard_y), rate) == (len(y), 8000)
+        y_read, rate = read_all(source)
+    assert (len(y_read), rate) == (len(y), 8000)
 
 
 @pytest.mark.parametrize(
@@ -136,7 +136,7 @@ def test_samples_that_begin_like_an_mpeg_frame_are_samples(tmp_path: Path) -> No
 )
 def test_what_cannot_be_decoded_is_refused_by_its_name(data: bytes, said: str) -> None:
     with piped(data) as source, pytest.raises(StreamError, match=said):
-        heard(source)
+        read_all(source)
 
 
 @pytest.mark.parametrize("suffix", [".m4a", ".caf"])
@@ -144,7 +144,7 @@ def test_what_needs_a_way_back_is_decoded_or_refused_by_its_name(suffix: str, tm
     path = write_sound(tmp_path / f"sound{suffix}", tone(SECONDS, RATE), RATE)
     with piped(path.read_bytes()) as source:
         try:
-            y, rate = heard(source)
+            y, rate = read_all(source)
         except StreamError as error:
             assert re.match("this (MP4|CAF) stream cannot be decoded from a pipe", str(error))
         else:
@@ -155,9 +155,9 @@ def test_channels_that_cancel_are_not_mixed(tmp_path: Path) -> None:
     y = tone(SECONDS, RATE)
     soundfile.write(tmp_path / "sound.wav", np.stack([y, -y], axis=1), RATE)
     with piped((tmp_path / "sound.wav").read_bytes()) as source:
-        heard_y, _ = heard(source)
+        y_read, _ = read_all(source)
         assert "channels cancel" in source.condition.text
-    assert np.abs(heard_y).max() == pytest.approx(0.5, abs=0.05)
+    assert np.abs(y_read).max() == pytest.approx(0.5, abs=0.05)
 
 
 def test_a_listener_that_stops_in_the_middle_leaves_no_thread(tmp_path: Path) -> None:
