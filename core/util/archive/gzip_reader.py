@@ -14,6 +14,8 @@ CHUNK = 1 << 14
 EVERY = 8 << 20
 """Bytes between two places from which reading can resume, about 40 kB of memory each."""
 LARGEST_READ = 16 << 20
+MOST_IDLE = 4
+"""Readers that are kept where they stopped, for the files that follow."""
 MOST_EXPANSION, EXPANSION_FROM = 200, 1 << 30
 """Bytes per compressed byte that sound never reaches, and the size from which it counts."""
 GZIP = 31
@@ -33,7 +35,25 @@ class Checkpoints:
 
     def __init__(self) -> None:
         self._points = [_Resume(0, 0, zlib.decompressobj(GZIP))]
+        self._idle: list[GzipReader] = []
         self._lock = threading.Lock()
+
+    def reader(self, file: BinaryIO, at: int) -> "GzipReader":
+        """A reader at ``at``: one that was given back a little before it, where there is one."""
+        with self._lock:
+            near = [reader for reader in self._idle if reader.begin <= at]
+            best = max(near, key=lambda reader: reader.begin, default=None)
+            if best is not None:
+                self._idle.remove(best)
+        if best is None or best.begin < self.before(at).at:
+            return GzipReader(file, self)
+        best.continue_in(file)
+        return best
+
+    def give_back(self, reader: "GzipReader") -> None:
+        """Keeps a reader for the file that follows."""
+        with self._lock:
+            self._idle = [*self._idle, reader][-MOST_IDLE:]
 
     def before(self, at: int) -> _Resume:
         with self._lock:
@@ -55,6 +75,15 @@ class GzipReader(io.RawIOBase):
         self.is_cut_off = False
         """Whether the compressed data ended too early."""
 
+    @property
+    def begin(self) -> int:
+        """The first byte that it can give without going back."""
+        return self._end - len(self._held)
+
+    def continue_in(self, file: BinaryIO) -> None:
+        """Reads on in the same file, opened again."""
+        self._file = file
+
     def readable(self) -> bool:
         return True
 
@@ -71,19 +100,25 @@ class GzipReader(io.RawIOBase):
         return self._at
 
     def readinto(self, buffer: Any, /) -> int:
-        """
+        """Fills the buffer except at the end: tarfile takes a header that is short for a damaged one.
+
         Raises:
             ArchiveError: the data are damaged, or expand as no sound does.
         """
-        view = memoryview(buffer).cast("B")[:LARGEST_READ]
-        begin = self._end - len(self._held)
+        view, done = memoryview(buffer).cast("B")[:LARGEST_READ], 0
+        while done < len(view) and (count := self._read_held(view[done:])):
+            done += count
+        return done
+
+    def _read_held(self, view: memoryview) -> int:
+        """Reads from one chunk of the file."""
         near = self._checkpoints.before(self._at)
-        if self._at < begin or near.at > self._end:
+        if self._at < self.begin or near.at > self._end:
             self._resume(near)
         while self._at >= self._end:
             if not self._fill():
                 return 0
-        skipped = self._at - (self._end - len(self._held))
+        skipped = self._at - self.begin
         part = self._held[skipped : skipped + len(view)]
         view[: len(part)] = part
         self._at += len(part)

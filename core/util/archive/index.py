@@ -193,7 +193,7 @@ class TarArchive(Archive):
             self._add(info.name, Member(info.size, info.offset_data))
 
     def _content(self, member: Member) -> Iterator[bytes]:
-        with self._reader() as file:
+        with self._reader(member.place) as file:
             file.seek(member.place)
             left = member.size
             while left and (part := file.read(min(CHUNK, left))):
@@ -201,9 +201,14 @@ class TarArchive(Archive):
                 left -= len(part)
 
     @contextlib.contextmanager
-    def _reader(self) -> Iterator["GzipReader | _Capped"]:
+    def _reader(self, at: int = 0) -> Iterator["GzipReader | _Capped"]:
         with open(self.path, "rb", buffering=0) as file:  # noqa: PTH123
-            yield GzipReader(file, self._checkpoints) if self._checkpoints else _Capped(file)
+            if self._checkpoints is None:
+                yield _Capped(file)
+                return
+            reader = self._checkpoints.reader(file, at)
+            yield reader
+            self._checkpoints.give_back(reader)  # not after an error
 
 
 class _Capped:

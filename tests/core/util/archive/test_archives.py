@@ -363,3 +363,31 @@ def test_an_archive_of_another_kind_or_of_features_is_refused(tmp_path: Path) ->
     (tmp_path / "pack" / "pack.json").write_text("{}")
     with pytest.raises(DatasetError, match="holds a feature pack: unpack it"):
         survey(packed(tmp_path / "pack", tmp_path / "pack.zip"))
+
+
+def test_files_of_any_size_in_a_compressed_tar_are_listed_and_read_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Headers lie across the chunks in which the archive is decompressed."""
+    rng, path = np.random.default_rng(0), tmp_path / "x.tar.gz"
+    contents = {f"a/{number}.wav": rng.bytes(4000 + 37 * number) for number in range(300)}
+    with tarfile.open(path, "w:gz", compresslevel=1) as tar:
+        for name, content in contents.items():
+            info = tarfile.TarInfo(name)
+            info.size = len(content)
+            tar.addfile(info, io.BytesIO(content))
+    assert archive_faults(as_path(path)) == []
+    assert len(list(as_path(path / "a").iterdir())) == 300
+    count, pread = 0, os.pread
+
+    def counted(fd: int, length: int, offset: int) -> bytes:
+        nonlocal count
+        data = pread(fd, length, offset)
+        count += len(data)
+        return data
+
+    monkeypatch.setattr(os, "pread", counted)
+    for name, content in contents.items():
+        with as_path(path / name).open("rb") as file:
+            assert file.read() == content
+    assert count < 1.1 * path.stat().st_size
