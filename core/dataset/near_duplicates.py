@@ -10,7 +10,7 @@ Shapes: N clips, M mel bands, b bands of several of them, T frames, P positions,
 
 import contextlib
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
@@ -52,22 +52,44 @@ def alike(clips: Sequence[Clip], on_features: OnFeatures | None = None, packed: 
     shorter clips than 5 s match no other.
     """
     compared = [clip for clip in clips if clip.duration_s >= SHORTEST_COMPARED]
-    digest = hashlib.blake2b("".join(sorted(clip.content for clip in compared)).encode(), digest_size=16).hexdigest()
+
+    def features() -> FeatureSet:
+        if packed is not None:
+            return open_clips(packed, compared)
+        return compute_features(compared, FrontEndSettings(), on_progress=on_features)[0]
+
+    contents = [clip.content for clip in compared]
+    groups = _remembered_groups(contents, "", features) if len(compared) > 1 else []
+    return [[clip for clip in compared if clip.content in group] for group in map(set, groups)]
+
+
+def with_recordings(features: FeatureSet) -> FeatureSet:
+    """The same set with a column ``recording`` for every clip: equal for clips that sound like one recording.
+
+    Remembered until a clip changes.
+    """
+    contents = [clip.content for clip in features.clips]
+    groups = _remembered_groups(contents, repr(features.settings), lambda: features)
+    first_of = {content: group[0] for group in groups for content in group}
+    numbers = {content: number for number, content in enumerate(dict.fromkeys(contents))}
+    clips = [
+        replace(clip, columns=clip.columns | {COLUMN: str(numbers[first_of.get(clip.content, clip.content)])})
+        for clip in features.clips
+    ]
+    return replace(features, clips=clips)
+
+
+def _remembered_groups(contents: list[str], front_end: str, features: Callable[[], FeatureSet]) -> list[list[str]]:
+    """The contents of each recording that has several, from the cache, or found in the ``features``."""
+    digest = hashlib.blake2b("".join([*sorted(contents), front_end]).encode(), digest_size=16).hexdigest()
     path = cache_folder() / "alike" / f"{digest}.msgpack"
-    groups: list[list[str]] = []
-    try:
-        groups = msgspec.msgpack.decode(path.read_bytes(), type=list[list[str]])
-    except (OSError, msgspec.DecodeError):
-        if len(compared) > 1:
-            if packed is None:
-                features = compute_features(compared, FrontEndSettings(), on_progress=on_features)[0]
-            else:
-                features = open_clips(packed, compared)
-            groups = _groups(features)
-            with contextlib.suppress(OSError):
-                path.parent.mkdir(parents=True, exist_ok=True)
-                write_atomic(path, msgspec.msgpack.encode(groups))
-    return [[clip for clip in compared if clip.content in contents] for contents in map(set, groups)]
+    with contextlib.suppress(OSError, msgspec.DecodeError):
+        return msgspec.msgpack.decode(path.read_bytes(), type=list[list[str]])
+    groups = _groups(features())
+    with contextlib.suppress(OSError):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_atomic(path, msgspec.msgpack.encode(groups))
+    return groups
 
 
 def _groups(features: FeatureSet) -> list[list[str]]:
@@ -76,16 +98,6 @@ def _groups(features: FeatureSet) -> list[list[str]]:
     for clip, number in zip(features.clips, recordings(features), strict=True):
         by_number.setdefault(number, {})[clip.content] = None
     return [list(contents) for contents in by_number.values() if len(contents) > 1]
-
-
-def with_recordings(features: FeatureSet) -> FeatureSet:
-    """The same set with a column ``recording`` for every clip: equal for clips that sound like one recording."""
-    numbers = recordings(features)
-    clips = [
-        replace(clip, columns=clip.columns | {COLUMN: str(number)})
-        for clip, number in zip(features.clips, numbers, strict=True)
-    ]
-    return replace(features, clips=clips)
 
 
 def recordings(features: FeatureSet) -> list[int]:

@@ -16,14 +16,14 @@ import numpy as np
 import numpy.typing as npt
 
 from core.dataset.clip import Clip
-from core.dataset.split import column_values, same_group, same_recording
+from core.dataset.split import auto_column, column_values, same_group, same_recording
 from core.labelling.embedding import Floats
 from core.labelling.expert import Labels, Scaling, Space, votes
 from core.util.errors import UserError
 
 FOLDS = 5
 ARTIST = "artist"
-"""The column that groups clips where none is named."""
+"""The column with the name that is shown beside a clip."""
 FITS = 2
 """Of the expert; the later ones believe each label as far as the one before."""
 LEAST_CONCENTRATION = 1.0
@@ -49,13 +49,12 @@ class Doubt:
 def groups_of(clips: Sequence[Clip], column: str | None) -> list[int]:
     """A number for each clip, (N,), equal for clips of one group: the column's value, and copies of one recording.
 
-    Without a column, `ARTIST` where the dataset has it.
+    Without a column, artist, else album, else clips that sound like one recording, where the dataset knows them.
 
     Raises:
         DatasetError: the column does not exist.
     """
-    if column is None and any(clip.columns.get(ARTIST) for clip in clips):
-        column = ARTIST
+    column = column or auto_column(clips)
     return same_group(same_recording(clips), column_values(clips, column) if column else [""] * len(clips))
 
 

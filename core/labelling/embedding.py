@@ -22,9 +22,12 @@ from core.dataset.feature_set import FeatureSet
 from core.dataset.inspect_file import inspect_file
 from core.dataset.labels.settings import LabelSettings
 from core.dataset.load import load_features
+from core.dataset.near_duplicates import with_recordings
 from core.dataset.pack import ARCHIVE_FRONT_END
 from core.dataset.pack_manifest import is_pack
 from core.dataset.scan import OnProgress, survey, survey_unlabelled
+from core.dataset.split import auto_column
+from core.dataset.split_settings import MOST_COMPARED
 from core.features.settings import FrontEndSettings
 from core.models.networks.window_statistics import WindowStatistics
 from core.util.dirs import cache_folder
@@ -89,6 +92,7 @@ def embed_dataset(
     features, failed = load_features(found, ARCHIVE_FRONT_END, device=device, on_features=on_features, on_note=on_note)
     if not features.clips:
         raise UserError(f"No clip of {printable(found.root)} can be used: {failed[0].path} {failed[0].reason}.")
+    features = _with_groups(features)
     embeddings = embed(features, on_progress=on_embedded)
     return EmbeddedSet(found.root, features.clips, embeddings, features.settings, found.excluded + failed)
 
@@ -109,8 +113,16 @@ def embed_unlabelled(
     features, failed = load_features(found, ARCHIVE_FRONT_END, device="cpu", on_features=on_features)
     if not features.clips:
         raise UserError(f"No file of {printable(found.root)} can be used: {failed[0].path} {failed[0].reason}.")
+    features = _with_groups(features)
     embeddings = embed(features, on_progress=on_embedded)
     return EmbeddedSet(found.root, features.clips, embeddings, features.settings, found.excluded + failed)
+
+
+def _with_groups(features: FeatureSet) -> FeatureSet:
+    """The same set; where no artist or album is known, with a column for clips that sound like one recording."""
+    if auto_column(features.clips) is None and len(features) <= MOST_COMPARED:
+        return with_recordings(features)
+    return features
 
 
 def embed_file(path: Path, settings: FrontEndSettings) -> tuple[Clip, Floats]:

@@ -4,15 +4,19 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import soundfile
 from sklearn.metrics import roc_auc_score
 
 from core.dataset.clip import Clip
+from core.dataset.synthetic import STYLES, _clip
 from core.labelling.doubt import Doubt, doubt_of, groups_of, out_of_fold
-from core.labelling.embedding import Floats
+from core.labelling.embedding import Floats, embed_dataset
 from core.labelling.expert import Labels
 from core.labelling.similar import nearest
 from core.util.errors import UserError
 from tests.support.embeddings import CLIPS, GENRES, collection
+
+STYLES_USED = ("plucks-quick", "arpeggio-bells")
 
 
 def with_wrong(labels_N: Labels, share: float = 0.1) -> Labels:
@@ -101,3 +105,19 @@ def test_groups_are_artists_where_there_are_any_and_copies_always() -> None:
     assert numbers[0] == numbers[1] == numbers[2] != numbers[3]
     with pytest.raises(UserError, match="no column 'album'"):
         groups_of(known, "album")
+
+
+def test_without_artists_cuts_of_one_recording_are_a_group(tmp_path: Path) -> None:
+    """Each recording gives two cuts of 25 s that begin 3.3 s apart, the second much quieter."""
+    for genre in STYLES_USED:
+        (tmp_path / genre).mkdir()
+        for number in range(2):
+            y = _clip(STYLES[genre], 30, np.random.default_rng(number))
+            soundfile.write(tmp_path / genre / f"{number}a.wav", y[:551_250], 22_050)
+            soundfile.write(tmp_path / genre / f"{number}b.wav", 0.05 * y[72_765:624_015], 22_050)
+    clips = embed_dataset(tmp_path).clips
+    group_of = {str(clip.path.relative_to(tmp_path)): n for clip, n in zip(clips, groups_of(clips, None), strict=True)}
+    assert len(set(group_of.values())) == 4
+    assert all(
+        group_of[f"{genre}/{n}a.wav"] == group_of[f"{genre}/{n}b.wav"] for genre in STYLES_USED for n in range(2)
+    )
