@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+from textual.screen import Screen
+
 from core.runs.journal.reducer import reduce
 from core.runs.journal.state import RunState
 from tests.support import example_run
@@ -15,8 +17,8 @@ async def test_curves_take_data_before_they_are_mounted_and_after_they_are_remov
     async with GenreApp(tmp_path).run_test(size=(120, 40)) as pilot:
         curves = RunCurves()
         curves.show(state)
+        await pilot.app.push_screen(Screen())
         await pilot.app.screen.mount(curves)
-        curves.styles.height = 20
         await until_shown(pilot, "train 0.8643")
         await curves.remove()
         curves.show(reduce(RunState.empty(), example_run.whole(3)))
