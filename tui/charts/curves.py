@@ -74,8 +74,6 @@ class Curves(Container):
 
     def refresh_curves(self) -> None:
         """Draw if data or view have changed."""
-        if not self.query(Chart):  # the app is leaving
-            return
         drawn = (self.version(), self.view, self.steps, self._page)
         if drawn == self._drawn:
             return
