@@ -143,9 +143,9 @@ def pooled(logits: list[Tensor], labels_I: Tensor) -> tuple[list[float], float]:
 
 
 def within_genres(features_IWF: Tensor, labels_I: Tensor, genres: int) -> tuple[Tensor, Tensor, float]:
-    """The genres' means [C, F] and the covariance around them [F, F], every genre weighing the same, and the share of
+    """The genres' means [C, F], the covariance around them [F, F], and the least share of its diagonal.
 
-    the diagonal that it needs at least, because with fewer windows than statistics it is singular.
+    Every genre weighs the same. With fewer windows than statistics the covariance is singular without that share.
     """
     features_NF, labels_N = features_IWF.flatten(0, 1), labels_I.repeat_interleave(features_IWF.shape[1])
     one_hot_NC = F.one_hot(labels_N, genres).to(features_IWF.dtype)
