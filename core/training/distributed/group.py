@@ -88,8 +88,6 @@ class ProcessGroup:
         """``model`` (changed in place) as a module to call in training, with gradients averaged over all processes."""
         if self.info.is_single:
             return model
-        from core.training.distributed.group import convert_sync_batch_norm
-
         convert_sync_batch_norm(model)
         with warnings.catch_warnings(action="ignore", category=FutureWarning):  # torch 2.13 has another name for it
             # Buffers need no broadcast: every process computes the same.
