@@ -1,6 +1,7 @@
 """Everything that training changes, and so everything that an exact resume needs."""
 
 import copy
+import gc
 import math
 from typing import Any
 
@@ -133,6 +134,14 @@ class TrainState:
         self.progress.step += 1
         self.progress.batch += 1
         self.progress.clips += global_batch_size
+
+    def leave_group(self) -> None:
+        """Ends the work with other processes; the network can still be evaluated."""
+        # The wrapper goes first: the last reference to gloo's group, dropped with it, waits for gloo's threads while it
+        # holds the interpreter's lock, and they may need that lock.
+        self.parallel_model = self.model
+        gc.collect()
+        self.group.destroy()
 
     def train_metrics(self) -> tuple[float, float]:
         """Mean loss and accuracy of the current epoch so far; waits for the device.

@@ -98,7 +98,7 @@ class Run:
                 ) as pictures,
             ):
                 stopped = self._train(train_state, loader, data, checkpoints, pictures)
-                self.group.destroy()
+                train_state.leave_group()
                 if self.group.info.is_leader:
                     self.control.finishing = True
                     self.phases.begin("report")
