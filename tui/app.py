@@ -182,7 +182,7 @@ class GenreApp(BaseApp):
         wanted = choose_theme(self.settings.theme, os.environ, color_system)
         if wanted in self.available_themes:
             return wanted
-        self._warning = f"There is no theme {wanted!r}; the command palette (ctrl+p) lists the themes."
+        self._warning = f"Unknown theme {wanted!r}; the command palette (ctrl+p) lists the themes."
         return choose_theme("auto", os.environ, color_system)
 
     async def on_mount(self) -> None:

@@ -156,7 +156,7 @@ async def test_every_theme_draws(runs: Path, theme: str) -> None:
 
 async def test_an_unknown_theme_is_one_sentence(runs: Path) -> None:
     async with GenreApp(runs, settings=Settings(theme="mauve")).run_test(notifications=True, size=SIZE) as pilot:
-        await until_shown(pilot, "There is no theme 'mauve'")
+        await until_shown(pilot, "Unknown theme 'mauve'")
 
 
 @pytest.mark.parametrize(

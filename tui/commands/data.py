@@ -213,7 +213,7 @@ def _add_preview(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--effect", action="append", metavar="NAME", help="only this one; may be repeated")
     parser.add_argument("--start", type=float, default=0.0, metavar="S", help="where in the clip to begin (0)")
     parser.add_argument("--seconds", type=float, default=8.0, metavar="S", help="how much of it to take (8)")
-    parser.add_argument("--seed", type=int, default=0, metavar="N", help="another number, other amounts (0)")
+    parser.add_argument("--seed", type=int, default=0, metavar="N", help="seed of the random amounts (0)")
 
 
 def _preview(args: argparse.Namespace) -> int:
@@ -230,7 +230,7 @@ def _preview(args: argparse.Namespace) -> int:
         raise UsageError(f"--seed must be a number from 0 to {HIGHEST_SEED}")
     recipe = _augmented_recipe(args)
     if strange := set(args.effect or ()) - set(EFFECTS):
-        raise UsageError(f"there is no effect {', '.join(sorted(strange))}: take {', '.join(EFFECTS)}")
+        raise UsageError(f"unknown effect {', '.join(sorted(strange))}: choose from {', '.join(EFFECTS)}")
     effects = args.effect or effects_of(recipe.augmentation)
     wave_N, rate = decode(args.file, start=args.start, duration=args.seconds)
     wave_N = resample(wave_N, rate, recipe.front_end.sample_rate)

@@ -339,7 +339,7 @@ class LabelScreen(PaneScreen):
             image = Image(looked.bands, looked.image, looked.hz, looked.seconds) if looked.image else None
             detail.show_sound(Sound(Path(clip.name), "classified", looked.prediction, image=image))
         else:
-            warning = looked.prediction.warning or "Nothing is known before the first label."
+            warning = looked.prediction.warning or "There is no prediction before the first label."
             detail.show_sound(None, f"{clip.name}\n{warning}")
         self.query_one(Neighbours).show([self.session.clips.by_place[place] for place in looked.neighbours])
 

@@ -119,7 +119,7 @@ class Session:
         self._process.ask(Seek(by_s), first=True)
 
     def ask_model(self, model: Path | None) -> None:
-        self.status = "asking the model …" if model else "ordering by the closed form alone …"
+        self.status = "asking the model …" if model else "ordering without a second opinion …"
         self._process.ask(Ask(path_to_json(model) if model else None))
 
     def add_examples(self, data: Path) -> None:

@@ -212,7 +212,7 @@ class ListenScreen(ModeScreen):
     @work
     async def action_source(self) -> None:
         found = self.state.devices
-        devices, note = (found.devices, found.error) if found else ([], "The devices are being looked for.")
+        devices, note = (found.devices, found.error) if found else ([], "Looking for devices …")
         chosen = await self.app.push_screen_wait(SourcePicker(devices, self._device, note))
         if chosen is not None:
             (self._device,) = chosen

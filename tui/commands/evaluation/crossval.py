@@ -33,8 +33,8 @@ OF_PROTOCOLS: dict[str, tuple[tuple[str, ...], Any]] = {
 }
 """Option → the protocols that it belongs to, and its default there."""
 IDLE = {
-    "data": "it is DATA",
-    "preset": "it is --preset",
+    "data": "DATA names it",
+    "preset": "--preset names it",
     "patience": "every training runs all of its epochs",
     "processes": "training uses one process",
     "seed": "trainings of random and split have the seeds 0, 1, 2, ..., those of grouped 0",

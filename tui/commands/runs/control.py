@@ -62,7 +62,7 @@ def queue(args: argparse.Namespace) -> int:
     folder = runs_dir(args)
     if args.run is not None:
         if args.place is None:
-            raise UsageError("say which place the run should have, such as: genre-tui queue RUN 1")
+            raise UsageError("name the place that the run moves to, such as: genre-tui queue RUN 1")
         run = run_folder(args)
         print_note(f"{run.name}: place {move(run, args.place).number}")
         return DONE

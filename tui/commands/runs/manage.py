@@ -33,7 +33,7 @@ def remove(args: argparse.Namespace) -> int:
 
 
 def add_restore_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("name", metavar="NAME", nargs="?", help="a run in the trash (without: list them)")
+    parser.add_argument("name", metavar="NAME", nargs="?", help="a run in the trash (default: list them)")
     add_runs_option(parser)
 
 
@@ -44,7 +44,7 @@ def restore(args: argparse.Namespace) -> int:
     """
     folder = runs_dir(args)
     if args.name is not None:
-        print_note(f"{actions.restore(folder, args.name).path} is back")
+        print_note(f"restored {actions.restore(folder, args.name).path}")
         return DONE
     if names := actions.trashed(folder):
         print_lines("\n".join(names))
@@ -60,13 +60,13 @@ def add_rename_arguments(parser: argparse.ArgumentParser) -> None:
 
 def rename(args: argparse.Namespace) -> int:
     run = run_folder(args)
-    print_note(f"{run.name} is called {actions.rename(run, args.name).name} now")
+    print_note(f"renamed {run.name} to {actions.rename(run, args.name).name}")
     return DONE
 
 
 def add_note_arguments(parser: argparse.ArgumentParser) -> None:
     add_run_arguments(parser)
-    parser.add_argument("text", metavar="TEXT", nargs="?", help='the new note; "" removes it (without: print it)')
+    parser.add_argument("text", metavar="TEXT", nargs="?", help='the new note; "" removes it (default: print it)')
 
 
 def note(args: argparse.Namespace) -> int:
@@ -80,7 +80,7 @@ def note(args: argparse.Namespace) -> int:
 
 def add_tag_arguments(parser: argparse.ArgumentParser) -> None:
     add_run_arguments(parser)
-    parser.add_argument("tags", metavar="TAG", nargs="*", help="tags to add (without: print the tags)")
+    parser.add_argument("tags", metavar="TAG", nargs="*", help="tags to add (default: print the tags)")
     parser.add_argument("--remove", metavar="TAG", action="append", default=[], help="a tag to remove; repeatable")
 
 
