@@ -28,7 +28,7 @@ def add_suspects_arguments(parser: argparse.ArgumentParser) -> None:
         help="decisions that replace the dataset's own labels; --labels takes such a file for one, too",
     )
     parser.add_argument(
-        "--model", metavar="MODEL", help="a run or model file whose predictions of other clips count too"
+        "--model", metavar="MODEL", help="a run or model file: a second opinion on clips it was not trained on"
     )
     parser.add_argument("--top", type=_count, metavar="N", help=f"number of files ({TOP_SUSPECTS}; 0 for all)")
     out = parser.add_mutually_exclusive_group()
