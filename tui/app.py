@@ -78,9 +78,9 @@ from tui.shell.settings import Settings
 from tui.shell.themes import THEMES, choose_theme
 
 FIRST_LOOK = 0.5
-"""Seconds until the first look at the live runs, which must not delay the first screen."""
+"""Seconds until the live runs are first read; this must not delay the first screen."""
 LIVE_SECONDS = 2.0
-"""Between two looks at the live runs for notifications, progress and title."""
+"""Seconds between two reads of the live runs for notifications, progress and title."""
 
 
 def all_bindings() -> dict[str, tuple[str, str]]:
@@ -130,7 +130,7 @@ class GenreApp(BaseApp):
     ]
 
     class LiveRunsRead(Message):
-        """What the live runs have to tell, and the one that the terminal shows."""
+        """Notices of the live runs, and the run whose progress the terminal shows."""
 
         def __init__(self, notices: Sequence[RunNotice], state: RunState | None) -> None:
             super().__init__()

@@ -42,7 +42,7 @@ LIGHT = (
 """Commands that do not load PyTorch into their own process."""
 LEAST_MEMORY_GB = 1.2
 REFUSED = (errno.EACCES, errno.EPERM, errno.ENAMETOOLONG, errno.ELOOP, errno.EROFS)
-"""What a system says of a path that it does not open."""
+"""Error numbers of a path that cannot be opened."""
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -59,7 +59,7 @@ def main(argv: list[str] | None = None) -> int:
         print_note("genre-tui: interrupted")
         return INTERRUPTED
     except BrokenPipeError:
-        discard_output()  # the reader, such as head, has enough
+        discard_output()  # the reader, such as head, has closed the pipe
         return DONE
     except Exception as error:
         if isinstance(error, OutputError):

@@ -20,7 +20,7 @@ def run_app(runs_dir: Path, attach: str | None = None, *, ascii: bool = False, t
     """Shows the app until it is left, then prints which runs are still training.
 
     Args:
-        runs_dir: where the runs live.
+        runs_dir: folder of the runs.
         attach: a run to watch (folder, name, unique beginning; ``""`` is the newest), or None for the Runs screen.
         ascii: draw with ASCII only.
         theme: instead of the settings' theme.

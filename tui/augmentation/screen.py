@@ -160,7 +160,7 @@ class AugmentationScreen(ModeScreen):
     def on_unmount(self) -> None:
         self._process.close()
 
-    # What the process says
+    # Messages from the process
 
     def _ask_for_clip(self, meanwhile: str) -> None:
         self._say(Content.styled(meanwhile, "$text-muted"))

@@ -61,7 +61,7 @@ class Chart(Widget):
         self._rendered: RenderedChart | None = None
         self._rows: list[list[Cell]] = []
         self._pressed: float | None = None
-        """Where the mouse button was pressed, while it is."""
+        """Where the mouse button went down; None while it is up."""
         self._dragging = False
 
     def show(self, data: ChartData, view: View, unit: str) -> None:

@@ -40,7 +40,7 @@ def abbreviations(names: Sequence[str], width: int) -> list[str]:
 
 
 def _distinctive(name: str, names: Sequence[str], width: int) -> list[str]:
-    """Its beginning, unless others begin so too; then its beginning with what is after the common part."""
+    """The beginning of the name or, where others begin alike, its beginning and what follows the common part."""
     others = [other for other in names if other != name and other[: width - 1] == name[: width - 1]]
     if not others:
         return [name[:width]] if cell_len(name[:width]) <= width else []
@@ -99,7 +99,7 @@ class ConfusionView(Widget, can_focus=True):
     def show(self, matrix: Sequence[Sequence[int]], genres: Sequence[str], empty: str = "") -> None:
         """
         Args:
-            empty: said where there is no matrix.
+            empty: text shown instead of a missing matrix.
         """
         size = min(len(matrix), len(genres))  # they differ in a damaged journal
         self.matrix = [[*row[:size], *[0] * (size - len(row))] for row in matrix[:size]]

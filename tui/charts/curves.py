@@ -20,7 +20,7 @@ SMOOTHING = (0.0, 0.5, 0.8, 0.95)
 
 
 WHEEL = 1.4
-"""What the range in view grows by with each step of the wheel down."""
+"""Factor by which the range in view grows with each downward step of the wheel."""
 
 
 class Option(NamedTuple):

@@ -117,7 +117,7 @@ def run_chart(chart: RunChart, state: RunState, columns: HistoryColumns, *, step
 
 
 def newest_points(charts: Sequence[RunChart], state: RunState, *, steps: bool) -> list[object]:
-    """The last point of every series that the charts draw: they change when it does."""
+    """The last point of every series that the charts draw: they change whenever the chart does."""
     drawn = (quantity for chart in charts for quantity in chart.quantities if steps or not quantity.epoch)
     return [state.series[quantity.step].points[-1:] for quantity in drawn if quantity.step]
 

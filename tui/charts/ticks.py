@@ -51,7 +51,7 @@ def value_axis(values: Sequence[float], bounds: Bounds, rows: int, dots: int) ->
             if (first + rows - 1 + above) * step / spacing >= high * (1 - 1e-12 * (high > 0)):
                 break
             step = _round_step(step * 1.01, 2)
-        # A little room is given away for ticks that are neither many nor few.
+        # Some room is traded for a reasonable number of ticks.
         found.append((step / spacing * (1 + 0.05 * abs(spacing - wanted)), step / spacing, spacing))
     _, per_row, spacing = min(found)
     first = _first_row(low, high, per_row, bounds, rows, below)
@@ -62,7 +62,7 @@ def value_axis(values: Sequence[float], bounds: Bounds, rows: int, dots: int) ->
 
 
 def _first_row(low: float, high: float, per_row: float, bounds: Bounds, rows: int, below: float) -> int:
-    """The lowest row in multiples of ``per_row``: at or under ``low``, and no higher than the upper bound asks for."""
+    """The lowest row in multiples of ``per_row``: at or below ``low``, and no higher than the upper bound requires."""
     first = floor(low / per_row + below + 1e-9)
     if isfinite(bounds.high):
         first = min(first, floor(bounds.high / per_row + 1e-9) - (rows - 1))
@@ -89,7 +89,7 @@ def log_axis(values: Sequence[float], rows: int, dots: int) -> Axis:
         return (at - low) / per_row - below
 
     ticks = [tick for tick in log_ticks(low, high, max(2, rows // 2)) if abs(row_of(tick[0]) % 1 - 0.5) >= 0.25]
-    if len(ticks) < 2:  # too narrow a range for round values: every few rows, what stands there
+    if len(ticks) < 2:  # too narrow a range for round values: label every few rows with the value there
         rows_of_ticks = range(0, rows, max(2, rows // 4))
         ticks = [(at := low + (row + below) * per_row, f"{10**at:.3g}") for row in rows_of_ticks]
     return Axis(low, high, ticks)

@@ -80,7 +80,7 @@ def windows_at(prediction: Prediction, cursor: int | None, by: int) -> int | Non
 LEAST_SPECTROGRAM = 4
 """Rows below which there is no spectrogram."""
 WITH_AXES = 6
-"""Rows that it has, before bars get more than a few."""
+"""Rows of the spectrogram with axes; further rows go to the bars."""
 MOST_BARS = 12
 NEAREST_IN_ROWS = ((26, 5), (19, 3))
 """Rows, and how many of the nearest training clips have room in them beside the spectrogram."""
@@ -130,7 +130,7 @@ class SoundDetail(LinesView):
 
     @property
     def window_start_s(self) -> float:
-        """Where the window under the cursor begins; 0 for the whole file."""
+        """Start of the window under the cursor in seconds; 0 for the whole file."""
         if self._window is None or self._sound is None or self._sound.prediction is None:
             return 0.0
         return self._sound.prediction.segments[self._window].start_s
@@ -182,7 +182,7 @@ def _nearest_lines(sound: Sound, count: int) -> list[Content]:
 
 
 def _headline(prediction: Prediction, model: str, width: int) -> Content:
-    """``jazz 81% · 00:30``, or what it may be and why that is not sure, with what else fits into ``width``."""
+    """``jazz 81% · 00:30``, or the likeliest genre and why it is uncertain, with what fits into ``width``."""
     tail = f" · {clock(prediction.duration_s)}"
     if prediction.model != model:
         tail += f" · by {prediction.model}"

@@ -82,7 +82,7 @@ class ExportScreen(ModalScreen[str | None]):
 
     @on(OptionSpinner.Changed)
     def kind_changed(self) -> None:
-        if self.kind == self._shown:  # quick key presses: the first message has found the last choice
+        if self.kind == self._shown:  # with quick key presses, the first message may already find the last choice
             return
         self._shown = self.kind
         path = self.query_one(PathInput)

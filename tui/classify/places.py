@@ -49,7 +49,7 @@ class Places(msgspec.Struct, kw_only=True):
         self._save()
 
     def _save(self) -> None:
-        """One that cannot be kept is no reason to stop."""
+        """A list that cannot be saved is not an error."""
         try:
             _file().parent.mkdir(parents=True, exist_ok=True)
             write_atomic(_file(), msgspec.json.encode(self))

@@ -25,7 +25,7 @@ def classifier_process(
 
 
 class Sounds:
-    """In the order in which they were given; those that wait are requests of the process."""
+    """The sounds in the order in which they were given; each waiting one is a request to the process."""
 
     def __init__(self, process: JsonlProcess[Request, Answer]) -> None:
         self._process = process
@@ -45,11 +45,11 @@ class Sounds:
 
     @property
     def stale(self) -> list[Sound]:
-        """Those whose prediction is by another model than the one in use."""
+        """The sounds that another model than the one in use has classified."""
         return [sound for sound in self if sound.is_stale]
 
     def use(self, model: Load) -> None:
-        """Classify with this model from now on, what waits included; earlier predictions become stale."""
+        """Classify with this model from now on, including waiting sounds; earlier predictions become stale."""
         self._model = model
         self._withdraw(lambda request: False)
         for sound in self:
@@ -94,7 +94,7 @@ class Sounds:
         self._withdraw(lambda request: path_from_json(request.path) != path)
 
     def clear(self) -> None:
-        """Takes back what waits; with nothing waiting, drops everything."""
+        """Cancels the waiting sounds; without any, removes all sounds."""
         if self.waiting:
             self._withdraw(lambda request: False)
             self._sounds = {path: sound for path, sound in self._sounds.items() if sound.state != "waiting"}

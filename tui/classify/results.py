@@ -25,7 +25,7 @@ STALE = "~"
 
 @dataclass(eq=False)
 class Sound:
-    """A file, and as much as is known about it."""
+    """A file and what is known about it so far."""
 
     path: Path
     state: State = "waiting"
@@ -102,7 +102,7 @@ class ResultList(RowList):
         """Another file is under the cursor, or what is known about it has changed."""
 
     class Resized(Message):
-        """The columns lie elsewhere now, and so must their titles."""
+        """The columns have moved, so their titles must be drawn again."""
 
     class Dropped(Message):
         def __init__(self, sound: Sound) -> None:

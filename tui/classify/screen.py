@@ -55,7 +55,7 @@ BEGINNING = (
 )
 
 TEST_DIFFERS = "The test averaged training crops; Classify averages windows, so probabilities can differ."
-"""Said where misclassified clips of a run's test are opened."""
+"""Shown when misclassified clips of a run's test are opened."""
 
 
 class ClassifyScreen(PaneScreen):
@@ -226,7 +226,7 @@ class ClassifyScreen(PaneScreen):
         self._give(paths)
 
     def action_again(self) -> None:
-        """What is stale, or else the file under the cursor."""
+        """Classify the stale predictions again or, without any, the file under the cursor."""
         current = self.query_one(ResultList).current
         again = self._sounds.stale or ([current] if current is not None else [])
         self._sounds.give([sound.path for sound in again])
@@ -324,7 +324,7 @@ class ClassifyScreen(PaneScreen):
         self._sounds.clear()
         self._show()
 
-    # What is shown
+    # Display
 
     def _show(self) -> None:
         if self._soon is not None:

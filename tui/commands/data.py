@@ -79,7 +79,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     archive.add_argument("archive", metavar="NPZ", help="holds X [clips, mels, frames] of bytes, name and genre")
     archive.add_argument("out", metavar="OUT", help="a new folder")
     archive.add_argument("--index", metavar="CSV", help="metadata table with more columns for the clips")
-    # An archive's clips are as long as they are.
+    # The length of an archive's clips is given.
     _add_front_end(archive, [name for name in FRONT_END if name != "seconds"])
 
 
@@ -190,7 +190,7 @@ def _front_end(args: argparse.Namespace, base: FrontEndSettings) -> FrontEndSett
     """``base`` with what the options change.
 
     Raises:
-        UsageError: a value makes no sense.
+        UsageError: a value is invalid.
     """
     offered = (*FRONT_END, "mel_scale")
     named = {name: value for name in offered if (value := getattr(args, name, None)) is not None}

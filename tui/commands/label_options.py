@@ -20,7 +20,7 @@ def add_label_options(
 ) -> None:
     """
     Args:
-        map_option: what merges genres, where another option is called ``--map``.
+        map_option: name of the option that merges genres, where the command has another ``--map``.
     """
     group = parser.add_argument_group(title, description)
     group.add_argument(
@@ -48,10 +48,10 @@ def add_label_options(
 
 
 def label_settings(args: argparse.Namespace) -> LabelSettings:
-    """What the options say; every path absolute.
+    """The settings that the options make, with absolute paths.
 
     Raises:
-        UsageError: a value makes no sense.
+        UsageError: a value is invalid.
     """
     given = {
         "path_column": args.path_column,

@@ -13,7 +13,7 @@ from tui.shell.printing import print_lines, print_note
 
 PROGRAM = "genre-tui"
 MAY_BE_EMPTY = {"text"}
-"""Arguments for which an empty text says something: the note that is removed."""
+"""Arguments for which empty text is meaningful: an empty note removes the note."""
 EPILOG = "Without a command the app opens on its Runs screen. genre-tui COMMAND --help explains a command."
 
 
@@ -247,7 +247,7 @@ class Parser(argparse.ArgumentParser):
         return parsed
 
     def _get_values(self, action: argparse.Action, arg_strings: list[str]) -> Any:
-        """The value of an argument. An empty text is none, unless the argument is for a text of the user's own."""
+        """The value of an argument. Empty text is refused unless the argument is free text."""
         if not isinstance(action, argparse._SubParsersAction):
             for text in arg_strings:
                 if not text and action.dest not in MAY_BE_EMPTY:

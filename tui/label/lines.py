@@ -1,4 +1,4 @@
-"""The lines above the Label screen's table: what is there, how well it is learnt, and the keys of the genres."""
+"""The lines above the Label screen's table: the dataset, the accuracy so far, and the keys of the genres."""
 
 from textual.content import Content
 
@@ -45,7 +45,7 @@ def _status(session: Session, listed: int) -> str:
 
 
 def _taught(session: Session) -> Content:
-    """How well the labels are learnt so far; before that can be said, the reason why there is no doubt."""
+    """The accuracy out of fold or, before it is known, the reason why there is none."""
     assessed = session.assessed
     if assessed is None or assessed.accuracy is None:
         return Content.styled(f"teaching: {session.reason}; accuracy from 10 labels of two genres on", "$text-muted")

@@ -34,7 +34,7 @@ from tui.widgets.text_lines import TextLines
 LABELS = Path("labels.csv")
 LONGEST_GENRE = 100
 LOOK_SECONDS = 0.15
-"""The cursor rests for so long before a clip is looked at."""
+"""Seconds that the cursor rests on a clip before its sound is read."""
 SEEK_SECONDS = 5.0
 FRAMES = {
     "clips": ("clips", {"exclude": "exclude", "mark": "mark", "undo": "undo"}),

@@ -40,7 +40,7 @@ class Change(NamedTuple):
     go_to: int | None = None
     """The place of the clip that gets the cursor."""
     sound: bool = False
-    """What was asked about a clip is there."""
+    """The answer about a clip has arrived."""
     note: str = ""
     is_error: bool = False
 

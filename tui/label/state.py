@@ -56,7 +56,7 @@ class Clips:
             self.rank(opened.ranked)
 
     def rank(self, ranked: Ranked) -> None:
-        """Take over what teaching says; clips with a decision come last."""
+        """Use the order of teaching; clips with a decision come last."""
         for place, clip in self.by_place.items():
             clip.suggested, clip.score = ranked.suggested[place], ranked.confidence[place]
         self._order = [*ranked.order, *sorted(self.by_place.keys() - set(ranked.order))]

@@ -31,7 +31,7 @@ class ClipTable(RowList):
         """Another clip is under the cursor."""
 
     class Resized(Message):
-        """The columns lie elsewhere now, and so must their titles."""
+        """The columns have moved, so their titles must be drawn again."""
 
     def __init__(self, *, id: str | None = None) -> None:
         super().__init__(id=id)

@@ -20,7 +20,7 @@ MARKS = {
 
 
 def source_line(state: ListenState, wanted: str, *, listening: bool, paused: bool) -> Content:
-    """Where sound comes from and how that goes. ``wanted`` is what would be listened to."""
+    """The source and its state. ``wanted`` is the source that is chosen."""
     if state.trouble:
         return Content.assemble(("✗ ", "$bad"), state.trouble)
     if not listening:
@@ -79,14 +79,14 @@ def history_lines(history: Iterable[HistoryEntry]) -> Iterator[Content]:
 
 
 def advice_lines(state: ListenState, width: int) -> list[Content]:
-    """What to do for want of sound."""
+    """What to do when there is no sound."""
     why = state.devices.error if state.devices is not None else ""
     text = f"{why[:1].upper()}{why[1:]}." if why else "Sound can also come from your local machine, over SSH:"
     return [*(Content(line) for line in textwrap.wrap(text, width)), Content("")]
 
 
 def route_lines(route: Route, width: int) -> list[Content]:
-    """Where to type what."""
+    """The commands of a route and the machine to type them on."""
     keys = Content.assemble(("  y", "bold $footer-key-foreground"), (" copies it", "$text-muted"))
     return [Content.styled(f"{route.where}:", "$text-muted") + keys, *command_lines(route.command, width)]
 
@@ -106,7 +106,7 @@ def command_lines(command: str, width: int) -> list[Content]:
 
 LOWEST_DB = -60.0
 WARM_DB = -6.0
-"""From here on it is loud; 0 is full scale."""
+"""Level from which sound is shown as loud; 0 is full scale."""
 
 
 def level_line(level_db: float, peak_db: float, clipping: bool, width: int) -> Content:

@@ -140,7 +140,7 @@ class ListenScreen(ModeScreen):
         self._process.close(GRACE_SECONDS)
 
     def _forward(self, message: Answer | Refused, request: Request | None) -> None:
-        """A request that is refused ends the listening, unless it is one beside it. In the thread that reads."""
+        """A refused request ends listening, unless it is independent of it. Called in the reading thread."""
         if isinstance(message, Refused) and not isinstance(request, Save | ChangeModel):
             message = Failed(message.error)
         self.post_message(self.Answered(message))
@@ -243,7 +243,7 @@ class ListenScreen(ModeScreen):
     # What arrives
 
     def _look(self) -> None:
-        """Draws what has changed since the last poll."""
+        """Draws the changes since the last poll."""
         state, now = self.state, time.monotonic()
         while state.news:
             self._tell(state.news.popleft())
@@ -261,11 +261,11 @@ class ListenScreen(ModeScreen):
 
     @property
     def is_drawn(self) -> bool:
-        """Whether level and spectrum stand on the screen as they are."""
+        """Whether level and spectrum are up to date on the screen."""
         return self._drawn == self._drawing()
 
     def _drawing(self) -> tuple[object, ...]:
-        """What the drawing of level and spectrum depends on."""
+        """The values that the drawing of level and spectrum depends on."""
         place = self.query_one(ScrollView)
         sizes = place.columns, place.size.height, self.query_one("#level").size.width
         return self.state.columns_seen, *sizes, self.app.theme

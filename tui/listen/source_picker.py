@@ -16,7 +16,7 @@ from tui.dialogs.questions import key_hints
 from tui.widgets.row_list import RowList
 
 FEED = None
-"""What stands for the feed among the devices."""
+"""Id of the feed among the devices."""
 
 
 class SourceList(RowList):

@@ -65,7 +65,7 @@ TICK_CELLS = 25
 
 
 def strip_chart(columns: Sequence[bytes], seen: int, width: int) -> list[bytes]:
-    """What ``width`` cells show: a column of levels each, shorter while the rest is still to come.
+    """The columns of levels for at most ``width`` cells, one per cell.
 
     Args:
         columns: the latest ones.
@@ -81,7 +81,7 @@ def strip_chart(columns: Sequence[bytes], seen: int, width: int) -> list[bytes]:
 
 
 def first_cell(seen: int, width: int) -> int:
-    """Which cell of the sound stands at the left edge: the view moves by half its width."""
+    """Index of the cell at the left edge; the view moves by half its width."""
     cells, step = seen // COLUMNS_PER_CELL, max(1, width // 2)
     return 0 if cells <= width else -(-(cells - width) // step) * step
 

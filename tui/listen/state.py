@@ -10,9 +10,9 @@ from core.inference.workers.live_worker import Answer, DevicesFound, Failed, Ope
 from core.util.jsonl_process import Refused
 
 CLIP_SECONDS = 2.0
-"""How long clipping is pointed out."""
+"""Seconds for which clipping is shown."""
 PEAK_SECONDS = 1.5
-"""How long the highest peak is held."""
+"""Seconds for which the highest peak is held."""
 COLUMNS_KEPT = 2000
 HISTORY = 500
 
@@ -45,7 +45,7 @@ class ListenState:
         self.silence()
 
     def silence(self) -> None:
-        """Starts another sound of the same source."""
+        """Resets what belongs to the sound heard so far; the source stays."""
         self.level: Level | None = None
         self.prediction: LivePrediction | None = None
         self.peak_db = -120.0

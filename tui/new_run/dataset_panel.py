@@ -78,7 +78,7 @@ class DatasetPanel(VerticalScroll, can_focus=False):
         self.summary: DatasetSummary | None = None
         self.error = ""
         self.message = ""
-        """What stands there while there is no summary."""
+        """Text shown while there is no summary."""
         self._rows = rows
         self._map: Path | None = None
         self._process: JsonlProcess[Scan, Answer] | None = None
@@ -136,7 +136,7 @@ class DatasetPanel(VerticalScroll, can_focus=False):
                 self.summary = summary
         self._show()
 
-    # What is shown
+    # Display
 
     def head(self) -> list[Content]:
         """The first lines: what was found, or why nothing was."""

@@ -159,7 +159,7 @@ class CompletingInput(TextInput):
     BINDINGS: ClassVar = [Binding("tab", "complete", "complete", show=False)]
 
     class Candidates(Message):
-        """What the text may become; empty if it is complete."""
+        """The possible completions; empty if the text is complete."""
 
         def __init__(self, field: "CompletingInput", names: Sequence[str]) -> None:
             super().__init__()

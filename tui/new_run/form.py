@@ -46,7 +46,7 @@ class RecipeForm:
     encoder: str = NONE
     """The pretrained encoder that a head is trained on, by name."""
     notifications: Notifications = dataclasses.field(default_factory=Notifications)
-    """Who is told about the run, and of what."""
+    """The run's webhook and notification rules."""
     dataset_split: SplitSettings | None = None
     """The split that suits the dataset, which is used unless another is asked for."""
 
@@ -79,7 +79,7 @@ class RecipeForm:
 
     @cached_property
     def base(self) -> dict[str, Any]:
-        """What the recipe is without anything typed, in plain values."""
+        """The recipe without the typed texts, as plain values."""
         recipe = self._start()
         return to_dict(suited(recipe, self.dataset_split))
 
@@ -256,7 +256,7 @@ class RecipeForm:
 
 
 def about_encoder(name: str) -> str:
-    """What an encoder of this name is, in a line; empty for a folder and for a repository of the hub."""
+    """One line about the encoder of this name; empty for a folder or a repository of the hub."""
     if name == NONE:
         return "the network learns from the spectrogram alone"
     return ENCODERS[name].summary if name in ENCODERS else ""

@@ -32,7 +32,7 @@ class FieldRow(Horizontal):
         """
         Args:
             name: the field's; `widget_id` of it is the editor's id.
-            about: gives what is said about the field while it has the focus.
+            about: returns the help line shown while the field has the focus.
         """
         super().__init__(classes="row")
         self.field = name
@@ -46,7 +46,7 @@ class FieldRow(Horizontal):
         yield Static("", classes="note")
 
     def mark(self, *, changed: bool, note: str = "", error: str = "") -> None:
-        """Show whether the field is changed, and what there is to say beside it."""
+        """Show whether the field is changed, and the note beside it."""
         self.query_one(".label", Label).update(
             Content.assemble((f"{CHANGED if changed else ' '} ", "$warn"), self.label)
         )

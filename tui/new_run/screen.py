@@ -262,7 +262,7 @@ class NewRunScreen(ModeScreen):
         return sum(self.form.is_changed(field.name) for field in self._more() if not field.group)
 
     def _show_recipe_mistake(self) -> None:
-        """What the recipe itself says about a field, beside it."""
+        """Show the recipe's own error about a field beside it."""
         try:
             self.form.recipe(data="/")
         except FieldError as mistake:

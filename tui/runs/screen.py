@@ -353,7 +353,7 @@ class RunsScreen(RunCommands):
             self.show_rows()
 
     def _say(self, text: str) -> None:
-        """What is wrong with the filter, below it."""
+        """Show the error of the filter below it."""
         said = self.query_one("#found", Static)
         said.update(Content.styled(text, "$warn"))
         said.display = bool(text)

@@ -1,4 +1,4 @@
-"""What screens and widgets may ask of the app: settings, colours, size, key display, navigation.
+"""What screens and widgets need from the app: settings, colours, size, key display, navigation.
 
 `tui.app.GenreApp` implements it. Widgets import this module and never ``tui.app``, so imports run downwards.
 """

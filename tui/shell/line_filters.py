@@ -1,4 +1,4 @@
-"""Every line's last stop before the terminal: unsafe characters are dropped, and ``--ascii`` translates the rest.
+"""Filters that every line passes before the terminal: unsafe characters are dropped; ``--ascii`` translates the rest.
 
 Widgets draw whatever names, tags and journals contain. With ``--ascii`` they may still draw Unicode; widgets that look
 poor in translation (charts) ask ``app.ascii`` and draw differently. No filter changes the width of a row: a glyph

@@ -1,4 +1,4 @@
-"""What a run tells the terminal itself: desktop notifications, progress in the tab, the window title.
+"""Control sequences about a run for the terminal: desktop notifications, progress in the tab, the window title.
 
 OSC 9 (iTerm2, kitty, WezTerm, Ghostty, Windows Terminal) and OSC 777 (urxvt, foot, VTE) show a notification, OSC 9;4
 progress, OSC 2 the title. A terminal skips the sequences that it does not know, and they reach the person's own

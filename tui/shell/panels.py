@@ -75,7 +75,7 @@ class PanelKeys(LiveScreen):
             self.maximized = panel
 
     def jump_targets(self) -> list[Widget]:
-        """What can have the focus, in the order of the screen."""
+        """The widgets that can have the focus, in the order of the screen."""
         chain = [widget for widget in self.focus_chain if widget.size]
         return sorted(chain, key=lambda widget: (widget.region.y, widget.region.x))
 

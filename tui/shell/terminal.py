@@ -70,7 +70,7 @@ def wants_ascii(environment: Mapping[str, str] = os.environ) -> bool:
 
 
 def log_path() -> Path:
-    """Where the viewer's log lies: what native libraries print, and tracebacks."""
+    """The viewer's log, with tracebacks and the output of native libraries."""
     return state_folder() / "viewer.log"
 
 

@@ -1,4 +1,4 @@
-"""How a user last looked at the list of runs and at each run, kept between visits.
+"""The view of the list of runs and of each run, kept between visits.
 
 It is kept in the user's own folder and not in the runs', which have one writer: the trainer. A damaged file, or one of
 another version, yields what is readable and defaults for the rest.

@@ -1,4 +1,4 @@
-"""What the Watch screen shows of a request: waiting, answered, or the signal that may follow if there is no answer."""
+"""The line about a request on the Watch screen: waiting, answered, or the signal offered when there is no answer."""
 
 import signal
 import time
@@ -28,7 +28,7 @@ class PendingRequest(actions.RequestTracker):
 
     @property
     def is_open(self) -> bool:
-        """Whether `notice` has, or just had, something to show."""
+        """Whether `notice` has a line to show, or just had one."""
         return self.open is not None or self._shown is not None
 
     def say(self, text: Content) -> None:

@@ -14,7 +14,7 @@ ASCII_SHADES = " .:-=+*#%@"
 HZ_CELLS = 4
 """Of the frequencies on the left: ``11k ``."""
 LEAST_CELLS, LEAST_ROWS = 24, 5
-"""Without as many there are no axes."""
+"""Smallest size with axes."""
 TICK_ROWS, TICK_CELLS = 2, 12
 """At least, between two ticks."""
 ROUND_HZ = (16_000, 8_000, 4_000, 2_000, 1_000, 500, 250, 125)

@@ -132,7 +132,7 @@ def run(args: argparse.Namespace) -> int:
 
 @dataclass(frozen=True)
 class _Source:
-    """Files and their results, however these are come by."""
+    """Files and their results, wherever they come from."""
 
     found: "Sequence[Found]"
     results: "Iterable[Result]"
@@ -182,7 +182,7 @@ def _classified(args: argparse.Namespace, stack: contextlib.ExitStack) -> _Sourc
 
 
 def _joined(args: argparse.Namespace) -> _Source:
-    """What other processes have classified, on other machines say."""
+    """The results of other processes, for example on other machines."""
     from core.inference.batch.known_labels import KnownLabels
     from core.inference.types import Prediction
     from tui.commands.classify.join import Joined

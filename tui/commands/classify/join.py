@@ -14,7 +14,7 @@ from tui.shell.printing import print_note
 
 
 class _Line(msgspec.Struct):
-    """What tells a prediction from an error, and what is known of the file."""
+    """The fields that distinguish a prediction from an error, and the known genre."""
 
     path: str
     error: str | None = None

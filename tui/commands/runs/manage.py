@@ -1,4 +1,4 @@
-"""``rm``, ``restore``, ``rename``, ``note``, ``tag``, ``pin`` and ``compare``: keeping order among runs."""
+"""``rm``, ``restore``, ``rename``, ``note``, ``tag``, ``pin`` and ``compare``: managing runs."""
 
 import argparse
 
@@ -22,7 +22,7 @@ def add_remove_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def remove(args: argparse.Namespace) -> int:
-    """All are found before the first is moved.
+    """Moves runs to the trash; all are found before the first is moved.
 
     Raises:
         UserError: the run does not exist, or it is running.

@@ -109,7 +109,7 @@ def run_table(runs: list[Summary], folder: Path, bases: dict[str, Summary] | Non
 
 
 def table(rows: list[tuple[str, ...]]) -> str:
-    """Columns as wide as they need to be; what a cell holds is made safe to show."""
+    """Columns as wide as their cells, which are made safe to print."""
     safe = [[printable(cell) for cell in row] for row in rows]
     widths = [max(map(cell_len, column)) for column in zip(*safe, strict=True)]
     lines = ("  ".join(padded(cell, width) for cell, width in zip(row, widths, strict=True)) for row in safe)
