@@ -20,6 +20,7 @@ from core.audio.resample import Resampler
 from core.inference.backend import Backend
 from core.inference.decision import DecisionRule, Window, merge_segments, relative_entropy
 from core.inference.find_model import DEFAULT, default_model
+from core.inference.nearest import RememberedClips
 from core.inference.onnx_backend import SUFFIX, OnnxBackend
 from core.inference.torch_backend import TorchBackend
 from core.inference.types import Prediction, Segment
@@ -61,10 +62,17 @@ class Classifier:
         model: the name that predictions carry.
         window_seconds: length of a window; ``sample_rate`` is the one that the front end works at.
         learnt: ``genre/name`` of the clips that it was trained on or selected by; an ONNX file does not say.
+        remembered: the training clips that files can be compared with, of models that store some.
     """
 
-    def __init__(self, network: Backend, model: str, learnt: frozenset[str] = frozenset()) -> None:
-        self.network, self.learnt = network, learnt
+    def __init__(
+        self,
+        network: Backend,
+        model: str,
+        learnt: frozenset[str] = frozenset(),
+        remembered: RememberedClips | None = None,
+    ) -> None:
+        self.network, self.learnt, self.remembered = network, learnt, remembered
         self._rule = DecisionRule(network.genres, network.calibration.temperature, network.calibration.entropy_limit)
         self.model = model
         self.genres = list(network.genres)
@@ -85,20 +93,22 @@ class Classifier:
         path = Path(path)
         network = OnnxBackend(path, device) if path.suffix == SUFFIX else TorchBackend(path, device)
         _check(network, path)
-        learnt = network.learnt if isinstance(network, TorchBackend) else frozenset[str]()
-        return cls(network, _model_name(path), learnt)
+        if isinstance(network, TorchBackend):
+            return cls(network, _model_name(path), network.learnt, network.remembered)
+        return cls(network, _model_name(path))
 
-    def classify_file(self, path: str | os.PathLike[str], *, overlap: float = 0.0) -> Prediction:
+    def classify_file(self, path: str | os.PathLike[str], *, overlap: float = 0.0, nearest: int = 0) -> Prediction:
         """The genre of an audio file of any format, and of each of its windows.
 
         Args:
             overlap: fraction of a window that the next one repeats, from 0 to 0.99.
+            nearest: how many of the training clips that sound most like it to list; none of a model without any.
 
         Raises:
             AudioError: the file cannot be read, is not audio, or is too short.
         """
         with open_file(path) as file:
-            return self.classify_open(path, file, overlap=overlap)
+            return self.classify_open(path, file, overlap=overlap, nearest=nearest)
 
     def classify_open(
         self,
@@ -106,16 +116,21 @@ class Classifier:
         file: BinaryIO,
         *,
         overlap: float = 0.0,
+        nearest: int = 0,
         on_block: Callable[[Waveform, int], object] | None = None,
     ) -> Prediction:
         """As `classify_file`, for an open file."""
-        batch = WindowBatch(self.network)
+        batch = self.batch(nearest)
         pending = self.measure_file(path, file, batch, overlap=overlap, on_block=on_block)
         batch.measure()
         try:
-            return self.predict(pending)
+            return self.predict(pending, nearest)
         except UserError as error:
             raise AudioError(path, str(error)) from error
+
+    def batch(self, nearest: int = 0) -> WindowBatch:
+        """An empty batch, for sounds of which so many of the nearest training clips are wanted."""
+        return WindowBatch(self.network, self.remembered if nearest else None)
 
     def measure_file(
         self,
@@ -157,7 +172,7 @@ class Classifier:
         Raises:
             UserError: the sound is too short.
         """
-        batch = WindowBatch(self.network)
+        batch = self.batch()
         pending = self.measure_sound(sound, name, batch, overlap=overlap, on_block=on_block)
         batch.measure()
         return self.predict(pending)
@@ -224,8 +239,8 @@ class Classifier:
     def segments(self, windows: Iterable[Window]) -> list[Segment]:
         return self._rule.segments(list(windows))
 
-    def predict(self, pending: "PendingSound") -> Prediction:
-        """The prediction for a sound whose windows are measured.
+    def predict(self, pending: "PendingSound", nearest: int = 0) -> Prediction:
+        """The prediction for a sound whose windows are measured, with so many of its nearest training clips.
 
         Raises:
             UserError: there are no windows, the sound being too short.
@@ -235,6 +250,7 @@ class Classifier:
             raise UserError(f"holds {pending.seconds:.2f} s of sound, too short to classify")
         decision = self._rule.whole(windows)
         segments = self.segments(windows)
+        statistics = [window.statistics for window in windows if window.statistics is not None]
         best = int(decision.probabilities.argmax())
         return Prediction(
             path=pending.name,
@@ -248,11 +264,12 @@ class Classifier:
             stretches=merge_segments(segments),
             model=self.model,
             warning=pending.warning,
+            nearest=self.remembered.nearest(statistics, nearest) if self.remembered and nearest else [],
         )
 
     def classify_blocks(self, blocks: Iterable[Block], *, overlap: float = 0.0) -> Prediction:
         """As `classify_array`, for consecutive mono blocks of one sound, each (samples,) with its rate."""
-        batch, pending = WindowBatch(self.network), PendingSound("")
+        batch, pending = self.batch(), PendingSound("")
         for block, rate in blocks:
             # A copy: the caller may fill the same array again while windows of this block still wait.
             self._add_block(block.copy(), rate, pending, batch, overlap)

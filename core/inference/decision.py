@@ -27,6 +27,8 @@ class Window:
     logits: Logits
     level_db: float
     ood_score: float
+    statistics: npt.NDArray[np.float32] | None = None
+    """What the network compares with the training clips that it remembers, (F,), where it was asked for."""
 
     @property
     def rejection(self) -> Reason | None:

@@ -7,26 +7,26 @@ disagree, nothing is said. Clips are compared by their cosine after whitening wi
 Suffixes: B windows, F statistics, K remembered clips.
 """
 
-from collections.abc import Iterator
+import threading
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
-import msgspec
+import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
+from core.inference.types import TrainingClip
 from core.models.networks.encoder_head import EncoderHead
 from core.models.networks.expert_ensemble import ExpertEnsemble
 from core.models.networks.lda_expert import FORGOTTEN, StatisticsExpert, fitted_clips, standardised
 from core.training.training_set import TrainingSet
 
-
-class TrainingClip(msgspec.Struct, frozen=True):
-    genre: str
-    name: str
+Statistics = npt.NDArray[np.float32]
 
 
 class RememberedClips:
-    """The stored clips of one network. Not for use from several threads at once."""
+    """The stored clips of one network. Safe to use from several threads at once."""
 
     def __init__(self, expert: StatisticsExpert | ExpertEnsemble, clips: list[TrainingClip], kept_CM: Tensor) -> None:
         """
@@ -40,7 +40,8 @@ class RememberedClips:
         squared_CM = -2 * (expert.clip_bias.double() + temperature * counts_C1.log())
         self._weight_KF = expert.clip_weight[kept_CM].double()
         self._length_K = squared_CM[kept_CM].clamp_min(1e-9).sqrt()
-        self._statistics: list[Tensor] = []
+        self._watched = threading.local()
+        expert.statistics.register_forward_hook(self._note)  # type: ignore[union-attr]
 
     @classmethod
     def of(cls, network: nn.Module, dataset: TrainingSet, genres: list[str]) -> "RememberedClips | None":
@@ -63,22 +64,25 @@ class RememberedClips:
         return cls(experts[0], clips, kept_CM)
 
     @contextmanager
-    def watching(self) -> Iterator[None]:
-        """Notes the statistics of every window that goes through the network meanwhile; then ask `nearest`."""
-        self._statistics = []
-        hook = self._expert.statistics.register_forward_hook(  # type: ignore[union-attr]
-            lambda _module, _inputs, statistics_BF: self._statistics.append(statistics_BF)
-        )
+    def watching(self) -> Iterator[list[Statistics]]:
+        """Lists the statistics of the windows that go through the network in this thread meanwhile, (B, F) each."""
+        batches: list[Statistics] = []
+        self._watched.batches = batches
         try:
-            yield
+            yield batches
         finally:
-            hook.remove()
+            del self._watched.batches
 
-    def nearest(self, count: int) -> list[TrainingClip]:
-        """The remembered clips that sound most like the windows that were watched, nearest first."""
-        if not self._statistics:
+    def _note(self, _module: nn.Module, _inputs: object, statistics_BF: Tensor) -> None:
+        if hasattr(self._watched, "batches"):
+            self._watched.batches.append(statistics_BF.float().cpu().numpy())
+
+    def nearest(self, statistics: Sequence[Statistics], count: int) -> list[TrainingClip]:
+        """The clips that sound most like a file whose windows have these statistics, (F,) each; nearest first."""
+        if not statistics:
             return []
-        features_BF = standardised(torch.cat(self._statistics), self._expert.mean, self._expert.std)
+        whole_BF = torch.from_numpy(np.stack(statistics)).to(self._weight_KF.device)
+        features_BF = standardised(whole_BF, self._expert.mean, self._expert.std)
         near_K = self._weight_KF @ features_BF.double().mean(0) / self._length_K
         best = near_K.topk(min(count, len(self._clips))).indices.tolist()
         return [self._clips[i] for i in best]

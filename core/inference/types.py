@@ -36,6 +36,13 @@ class MergedSegment(msgspec.Struct, frozen=True, kw_only=True):
     reason: Reason | None = None
 
 
+class TrainingClip(msgspec.Struct, frozen=True):
+    """A clip that a model was trained on."""
+
+    genre: str
+    name: str
+
+
 class Prediction(msgspec.Struct, frozen=True, kw_only=True):
     """The prediction for a file, or for other sound (``path`` is then empty).
 
@@ -54,6 +61,8 @@ class Prediction(msgspec.Struct, frozen=True, kw_only=True):
     model: str = ""
     warning: str | None = None
     """What is wrong with the file, though it could be classified."""
+    nearest: list[TrainingClip] = []
+    """The training clips that sound most like it, nearest first; empty where they were not asked for."""
 
     def top(self, count: int) -> list[tuple[str, float]]:
         """The ``count`` likeliest genres with their probabilities, best first."""

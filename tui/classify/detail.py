@@ -153,7 +153,7 @@ class SoundDetail(LinesView):
             _headline(prediction, self._model, width),
             *([Content.styled(prediction.warning, "$warn")] if prediction.warning else []),
         ]
-        near = _nearest_lines(sound, next((count for least, count in NEAREST_IN_ROWS if rows >= least), 0))
+        near = _nearest_lines(prediction, next((count for least, count in NEAREST_IN_ROWS if rows >= least), 0))
         room = rows - len(lines) - len(near)
         below = 2 if prediction.segments else 0  # the timeline
         bars = min(len(seen.probabilities), MOST_BARS, max(3, room - below - WITH_AXES - 2))
@@ -172,13 +172,13 @@ class SoundDetail(LinesView):
         return [*lines, *gap, *bar_lines, *near, *gap, *drawn, *timeline]
 
 
-def _nearest_lines(sound: Sound, count: int) -> list[Content]:
-    clips = sound.nearest[:count]
+def _nearest_lines(prediction: Prediction, count: int) -> list[Content]:
+    clips = prediction.nearest[:count]
     if not clips:
         return []
-    width = min(GENRE_CELLS, max(cell_len(genre) for genre, _ in clips))
+    width = min(GENRE_CELLS, max(cell_len(clip.genre) for clip in clips))
     title = Content.styled("nearest training clips", "$text-muted")
-    return [title, *(Content(f"  {fitted(genre, width)} {name}") for genre, name in clips)]
+    return [title, *(Content(f"  {fitted(clip.genre, width)} {clip.name}") for clip in clips)]
 
 
 def _headline(prediction: Prediction, model: str, width: int) -> Content:

@@ -82,7 +82,6 @@ class Sounds:
         sound.state, sound.prediction = "classified", answer.prediction
         sound.model = request.model.model
         sound.is_stale = self._model is not None and sound.model != self._model.model
-        sound.nearest = answer.nearest
         sound.image = Image(answer.bands, answer.image, answer.hz, answer.prediction.duration_s)
         self._pictured[sound.path] = sound
         while len(self._pictured) > PICTURES:

@@ -32,8 +32,6 @@ class Sound:
     prediction: Prediction | None = None
     unreadable: Unreadable | None = None
     image: Image | None = None
-    nearest: Sequence[tuple[str, str]] = ()
-    """Genres and names of the training clips that sound most like it."""
     model: str = ""
     """The file of the model that the prediction is by."""
     is_stale: bool = False

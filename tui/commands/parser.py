@@ -148,6 +148,7 @@ COMMANDS = {
         "classify.classify",
         (
             "classify song.mp3",
+            "classify song.mp3 --json --nearest 5",
             "classify ~/Music --csv genres.csv --skip-existing",
             "classify ~/Music --write-tags",
             "classify gtzan/genres --labels folders",

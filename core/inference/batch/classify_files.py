@@ -35,6 +35,7 @@ def classify_files(
     jobs: int,
     processes: int = 1,
     overlap: float = 0.0,
+    nearest: int = 0,
     index: PredictionCache | None = None,
     skip_existing: bool = False,
     on_defect: Callable[[str], object] = lambda story: None,
@@ -47,13 +48,22 @@ def classify_files(
     Args:
         jobs: threads.
         processes: that classify on this machine at the same time.
+        nearest: training clips that sound most like a file, for each.
         index: the prediction cache.
         skip_existing: take the prediction from the cache where the content is known.
         on_defect: called with the traceback of an internal error.
+
+    Raises:
+        UserError: nearest clips are wanted of a model that remembers none.
     """
+    if nearest and classifier.remembered is None:
+        raise UserError(
+            f"The model {classifier.model} does not remember training clips: choose one of the networks ensemble_cnn "
+            "or hybrid_cnn, or a head on an encoder."
+        )
     # Parallel files beat parallel arithmetic: a clip's matrices are small.
     torch.set_num_threads(max(1, cores() // (jobs * processes)))
-    group = _Group(classifier, overlap, index, skip_existing, on_defect)
+    group = _Group(classifier, overlap, nearest, index, skip_existing, on_defect)
     try:
         for results in ordered_map(group.classify, _groups(found, jobs, classifier.device), jobs):
             yield from results
@@ -102,13 +112,14 @@ class _Group:
 
     classifier: Classifier
     overlap: float
+    nearest: int
     index: PredictionCache | None
     skip_existing: bool
     on_defect: Callable[[str], object]
     stopped: bool = False
 
     def classify(self, items: list[Found]) -> list[Result]:
-        batch = WindowBatch(self.classifier.network)
+        batch = self.classifier.batch(self.nearest)
         begun: list[Result | _Waiting] = []
         for item in items:
             if self.stopped:
@@ -127,20 +138,23 @@ class _Group:
             content = None
             if self.index is not None:
                 content, known = self.index.known(path, file)
-                if known is not None and self.skip_existing:
-                    return msgspec.structs.replace(known, path=printable(path), model=self.classifier.model)
+                if known is not None and self.skip_existing and len(known.nearest) >= self.nearest:
+                    near = known.nearest[: self.nearest]
+                    return msgspec.structs.replace(
+                        known, path=printable(path), model=self.classifier.model, nearest=near
+                    )
             return _Waiting(self.classifier.measure_file(path, file, batch, overlap=self.overlap), content)
 
     def _end(self, one: Result | _Waiting, _: Path) -> Result:
         if not isinstance(one, _Waiting):
             return one
-        prediction = self.classifier.predict(one.pending)
+        prediction = self.classifier.predict(one.pending, self.nearest)
         if self.index is not None and one.content is not None:
             self.index.remember(one.content, prediction)
         return prediction
 
     def _alone(self, path: Path) -> Result:
-        batch = WindowBatch(self.classifier.network)
+        batch = self.classifier.batch(self.nearest)
         begun = self._begin(batch, path)
         batch.measure()
         return self._end(begun, path)

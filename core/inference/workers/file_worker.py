@@ -5,7 +5,6 @@ protocol.
 """
 
 import sys
-from contextlib import nullcontext
 from typing import Any
 
 import msgspec
@@ -59,8 +58,6 @@ class Classified(msgspec.Struct, frozen=True, tag_field="kind", tag="classified"
     bands: int
     image: bytes
     hz: list[float] = []
-    nearest: list[tuple[str, str]] = []
-    """Genres and names of the training clips that sound most like it, where the model remembers some."""
 
 
 class Playing(msgspec.Struct, frozen=True, tag_field="kind", tag="playing"):
@@ -110,16 +107,14 @@ class FileWorker:
             picture = picture or Picture(rate)
             picture.push(block)
 
-        remembered = getattr(self._classifier.network, "remembered", None)  # an ONNX file has none
         try:
-            with open_file(path) as file, remembered.watching() if remembered else nullcontext():
-                prediction = self._classifier.classify_open(path, file, on_block=draw)
+            with open_file(path) as file:
+                prediction = self._classifier.classify_open(path, file, nearest=NEAREST, on_block=draw)
         except AudioError as error:
             raise UserError(error.reason) from error
         assert picture is not None
         image = picture.image()
-        near = [(clip.genre, clip.name) for clip in remembered.nearest(NEAREST)] if remembered else []
-        return Classified(prediction, len(image), bytes(image), picture.hz, near)
+        return Classified(prediction, len(image), bytes(image), picture.hz)
 
     def _play(self, request: Play) -> Playing:
         from core.audio.playback import Player

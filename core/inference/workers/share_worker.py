@@ -22,6 +22,7 @@ class Share(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", tag="sh
     processes: int
     """On this machine."""
     overlap: float
+    nearest: int
     index: str | None
     """The prediction cache."""
     skip_existing: bool
@@ -76,6 +77,7 @@ def classify(share: Share, channel: WorkerChannel) -> Finished:
         jobs=share.jobs,
         processes=share.processes,
         overlap=share.overlap,
+        nearest=share.nearest,
         index=index,
         skip_existing=share.skip_existing,
         on_defect=lambda story: channel.send(Defect(story)),

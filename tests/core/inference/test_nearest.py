@@ -5,12 +5,17 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from core.inference.batch.cache import PredictionCache, model_key
+from core.inference.batch.classify_files import classify_files
 from core.inference.classifier import Classifier
+from core.inference.find_model import default_model
 from core.inference.torch_backend import TorchBackend
+from core.inference.types import Prediction, as_plain
 from core.labelling.embedding import embed_dataset
 from core.labelling.make_model import make_model
 from core.training.checkpoint import read_model, write_model
 from core.training.training_set import TrainingSet
+from core.util.errors import UserError
 from tests.support.sounds import write
 
 RATE = 22_050
@@ -31,23 +36,54 @@ def model(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return make_model(found, {i: clip.genre for i, clip in enumerate(found.clips)}, tmp_path).run.best_model_path
 
 
+def sounds(folder: Path) -> list[Path]:
+    return sorted((folder / "music").rglob("*.wav"))
+
+
 def test_a_training_clip_is_among_the_nearest_to_itself(tmp_path: Path, model: Path) -> None:
     classifier = Classifier.load(model, "cpu")
-    assert isinstance(classifier.network, TorchBackend)
-    remembered = classifier.network.remembered
-    assert remembered is not None
-    for path in sorted((tmp_path / "music").rglob("*.wav")):
-        with remembered.watching():
-            classifier.classify_file(path)
-        near = remembered.nearest(4)
+    for path in sounds(tmp_path):
+        near = classifier.classify_file(path, nearest=4).nearest
         assert {clip.genre for clip in near} == {path.parent.name}
         assert path.stem in [clip.name for clip in near[:2]], "windows of 3 s are compared with stretches of 15 s"
 
 
-def test_a_model_that_does_not_list_what_it_remembers_says_nothing(model: Path) -> None:
+def test_files_that_share_batches_and_threads_get_their_own(tmp_path: Path, model: Path) -> None:
+    classifier = Classifier.load(model, "cpu")
+    alone = [classifier.classify_file(path, nearest=3) for path in sounds(tmp_path)]
+    together = list(classify_files(classifier, sounds(tmp_path), jobs=2, nearest=3))
+    assert [one.nearest for one in together if isinstance(one, Prediction)] == [one.nearest for one in alone]
+
+
+def test_predictions_without_enough_of_them_are_not_reused(tmp_path: Path, model: Path) -> None:
+    classifier = Classifier.load(model, "cpu")
+    cache = PredictionCache(tmp_path / "cache.sqlite", model_key(model, 0))
+
+    def counts(nearest: int) -> set[int]:
+        results = classify_files(classifier, sounds(tmp_path), jobs=1, nearest=nearest, index=cache, skip_existing=True)
+        return {len(one.nearest) for one in results if isinstance(one, Prediction)}
+
+    assert [counts(nearest) for nearest in (0, 4, 2, 0, 8)] == [{0}, {4}, {2}, {0}, {8}]
+    cache.close()
+
+
+def test_the_bundled_model_names_clips_that_it_was_trained_on(tmp_path: Path, model: Path) -> None:
+    bundled = default_model()
+    assert bundled is not None
+    classifier = Classifier.load(bundled, "cpu")
+    near = classifier.classify_file(sounds(tmp_path)[0], nearest=2)
+    genres = {f"{clip.genre}/{clip.name}" for clip in near.nearest}
+    assert len(genres) == 2 and genres <= classifier.learnt
+    assert [*as_plain(near, [])["nearest"][0]] == ["genre", "name"]
+    assert as_plain(classifier.classify_file(sounds(tmp_path)[0]), [])["nearest"] == []
+
+
+def test_a_model_that_does_not_list_what_it_remembers_says_nothing(tmp_path: Path, model: Path) -> None:
     content = read_model(model)
     content.dataset = TrainingSet(name="other", parts={})
     write_model(model, content)
     assert TorchBackend(model, "cpu").remembered is None
     classifier = Classifier.load(model, "cpu")
-    assert classifier.genres == ["jazz", "metal"]
+    assert classifier.classify_file(sounds(tmp_path)[0], nearest=2).nearest == []
+    with pytest.raises(UserError, match="does not remember training clips"):
+        list(classify_files(classifier, sounds(tmp_path), jobs=1, nearest=2))

@@ -71,6 +71,19 @@ async def test_a_file_of_the_tree_is_judged_in_full(tmp_path: Path, music: Path)
     assert not children(os.getpid()), "the classifier's process outlived the app"
 
 
+async def test_the_nearest_training_clips_stand_under_the_probabilities(tmp_path: Path, music: Path) -> None:
+    app = GenreApp(tmp_path / "runs")  # with the bundled model, which remembers clips
+    async with app.run_test(size=SIZE) as pilot:
+        await pilot.press("3")
+        await until_shown(pilot, "known/", "broken.mp3", "model default")
+        await pilot.press("down", "enter", "down", "enter")
+        await until_shown(pilot, "1 of 1 file classified", "nearest training clips")
+        sound = app.screen.query_one(ResultList).current
+        assert sound is not None and sound.prediction is not None
+        shown = [clip.name in text(pilot) for clip in sound.prediction.nearest]
+        assert len(shown) == 5 and sum(shown) in (3, 5)
+
+
 async def test_what_is_marked_is_judged_and_what_cannot_be_read_is_named(tmp_path: Path, music: Path) -> None:
     app = an_app(tmp_path)
     async with app.run_test(size=SIZE) as pilot:

@@ -169,6 +169,7 @@ def test_a_file_that_is_not_a_model_is_not_chosen(tmp_path: Path) -> None:
         ["x.wav", "--top", "0"],
         ["x.wav", "--overlap", "1"],
         ["x.wav", "--threshold", "1.5"],
+        ["x.wav", "--nearest", "-1"],
         ["x.wav", "--yes"],
         ["x.wav", "--json", "--csv", "-"],
     ],
@@ -187,6 +188,7 @@ def test_wrong_usage_is_status_2_and_one_line(arguments: list[str]) -> None:
         (["--device", "tpu"], "no device 'tpu'"),
         (["--csv", "/nowhere/out.csv"], "cannot be written"),
         (["--map", "/nowhere/map.toml"], "cannot be read"),
+        (["--nearest", "2"], "does not remember training clips"),
     ],
 )
 def test_mistakes_are_one_line_and_status_1(arguments: list[str], said: str) -> None:

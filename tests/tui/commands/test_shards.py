@@ -43,6 +43,19 @@ def test_two_processes_answer_as_one_does(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
+def test_processes_and_joined_parts_name_the_nearest_training_clips(tmp_path: Path) -> None:
+    sounds = sorted(shared_sounds().rglob("*.au"))[:4]
+    done = call("classify", "--model", "default", "--json", "--nearest", "2", "--nproc", "2", *sounds)
+    nearest = [json.loads(line)["nearest"] for line in done.stdout.splitlines()]
+    assert done.returncode == DONE and [len(near) for near in nearest] == [2] * 4
+    (tmp_path / "part.jsonl").write_text(done.stdout)
+    joined = call("classify", "--join", tmp_path / "part.jsonl", "--json")
+    assert joined.stdout == done.stdout
+    table = call("classify", "--join", tmp_path / "part.jsonl").stdout
+    assert f"sounds like {nearest[0][0]['genre']}/{nearest[0][0]['name']}, " in table
+
+
+@pytest.mark.slow
 def test_several_processes_write_tags_and_playlists_and_read_archives(tmp_path: Path) -> None:
     music = tmp_path / "music"
     music.mkdir()

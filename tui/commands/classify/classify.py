@@ -41,6 +41,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     out.add_argument("--json", action="store_true", help="one JSON object per line and file on standard output")
     out.add_argument("--csv", type=Path, metavar="FILE", help="write CSV to FILE (- for standard output)")
     out.add_argument("--top", type=int, metavar="K", help="only the K most probable genres (table: 3, else all)")
+    out.add_argument(
+        "--nearest", type=int, default=0, metavar="K", help="the K training clips that sound most like each file"
+    )
     out.add_argument("--playlists", type=Path, metavar="DIR", help="write a playlist per genre, DIR/GENRE.m3u8")
     labels = parser.add_argument_group("names")
     labels.add_argument("--map", type=Path, metavar="FILE", help="TOML file with your names for genres, and thresholds")
@@ -171,6 +174,7 @@ def _classified(args: argparse.Namespace, stack: contextlib.ExitStack) -> _Sourc
             found,
             jobs=max(1, min(args.jobs or cores(), len(found))),
             overlap=args.overlap,
+            nearest=args.nearest,
             index=index,
             skip_existing=args.skip_existing,
             on_defect=print_notes,
@@ -213,6 +217,8 @@ def _check(args: argparse.Namespace) -> None:
         raise UsageError("--join classifies nothing, so it takes neither --nproc nor --shard")
     if args.top is not None and args.top < 1:
         raise UsageError(f"--top must be at least 1, not {args.top}")
+    if args.nearest < 0:
+        raise UsageError(f"--nearest must be at least 0, not {args.nearest}")
     if not 0 <= args.overlap <= 0.99:
         raise UsageError(f"--overlap must be from 0 to 0.99, not {args.overlap:g}")
     if args.threshold is not None and not 0 <= args.threshold <= 1:

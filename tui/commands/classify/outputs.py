@@ -185,6 +185,8 @@ class TableOutput(contextlib.AbstractContextManager["TableOutput"]):
             notes.append(f"[{', '.join(one.labels)}]")
         if one.known_genre not in (None, prediction.genre):
             notes.append(f"labelled {one.known_genre}")
+        if prediction.nearest:
+            notes.append("sounds like " + ", ".join(f"{clip.genre}/{clip.name}" for clip in prediction.nearest))
         if one.tag is not None:
             notes.append(_tag_note(one.tag, one.written))
         path = _shortened(prediction.path, self._path_cells)

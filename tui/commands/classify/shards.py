@@ -98,6 +98,7 @@ class Processes:
                     jobs=args.jobs or max(1, cores() // args.nproc),
                     processes=args.nproc,
                     overlap=args.overlap,
+                    nearest=args.nearest,
                     index=None if index is None else path_to_json(index),
                     skip_existing=args.skip_existing,
                 )

@@ -1,8 +1,10 @@
 """A run with an encoder, from sound to a model that classifies like any other."""
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 
+import msgspec
 import numpy as np
 import pytest
 import soundfile
@@ -14,6 +16,7 @@ from core.dataset.scan import scan
 from core.export.onnx_file import export_onnx
 from core.features.settings import EncoderSettings
 from core.inference.classifier import Classifier
+from core.inference.workers.file_worker import Classified, Classify, FileWorker, Load
 from core.runs.directory import create
 from core.runs.folder import RunFolder
 from core.runs.journal.events import RunFailed, RunFinished
@@ -22,10 +25,11 @@ from core.training.evaluation.evaluate import embedded, evaluate, logits_of
 from core.training.presets import preset, with_encoder
 from core.training.recipe import Recipe, from_dict, to_dict
 from core.util.errors import UserError
+from core.util.jsonl_process import path_to_json
 from tests.support.encoders import install_random_musicnn
 from tests.support.trainer_runs import train
 from tui import cli
-from tui.commands.exit_codes import FAILED, USAGE
+from tui.commands.exit_codes import DONE, FAILED, USAGE
 
 RATE, SECONDS = 16_000, 6.0
 
@@ -119,6 +123,24 @@ def test_evaluate_and_a_short_sound_work(run: RunFolder, places: Path) -> None:
     y, rate = soundfile.read(places / "sounds" / "high" / "high.0.wav", dtype="float32")
     assert classifier.window_seconds == pytest.approx(3.008)
     assert len(classifier.classify_array(y[:rate], rate).segments) == 1
+
+
+def test_a_file_is_compared_with_the_training_clips_by_their_embeddings(
+    run: RunFolder, places: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    trained = load_model(run.best_model_path, torch.device("cpu"))
+    names = trained.dataset.parts["train"].name
+    files = [str(places / "sounds" / f"{name}.wav") for name in names]
+    assert cli.main(["classify", *files, "--model", str(run.path), "--json", "--nearest", "3"]) == DONE
+    answers = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    nearest = [[f"{clip['genre']}/{clip['name']}" for clip in answer["nearest"]] for answer in answers]
+    assert [near[0] for near in nearest] == names
+    loaded = Load(path_to_json(run.best_model_path), "cpu")
+    shown = FileWorker().answer(Classify(path_to_json(Path(files[0])), loaded))  # by the Classify screen
+    assert isinstance(shown, Classified)
+    assert [msgspec.structs.asdict(clip) for clip in shown.prediction.nearest[:3]] == answers[0]["nearest"]
+    genres = [[clip["genre"] for clip in answer["nearest"]] for answer in answers]
+    assert genres == [3 * [name.split("/")[0]] for name in names]
 
 
 @pytest.mark.slow
