@@ -16,7 +16,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from core.util.process import tune_process
+from core.util.parallel import tune_process
 
 tune_process()  # as the trainer does, before torch is there: the baselines gain by it too
 

@@ -21,7 +21,7 @@ from benchmarks.table import Figure
 from core.audio.files.decode import stream
 from core.inference.batch.classify_files import classify_files
 from core.inference.classifier import Classifier
-from core.models.ood.detector import WINDOW_SECONDS
+from core.models.ood import WINDOW_SECONDS
 from core.training.checkpoint import TrainedModel, load_model
 from core.util.parallel import cores, ordered_map
 

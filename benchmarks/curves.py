@@ -10,7 +10,7 @@ from pathlib import Path
 
 import msgspec
 
-from core.util.process import tune_process
+from core.util.parallel import tune_process
 
 tune_process()
 

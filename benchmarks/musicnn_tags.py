@@ -14,10 +14,10 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from core.audio.conversion import resample
 from core.audio.files.decode import decode
-from core.audio.resample import resample
 from core.models.encoders.musicnn import FRAMES, MEL, Musicnn, from_tensorflow
-from core.models.encoders.tensor_bundle import read_bundle
+from core.models.encoders.musicnn_wheel import read_bundle
 
 NETWORKS = {"MTT_musicnn": "MTT_LABELS", "MSD_musicnn": "MSD_LABELS"}
 """Network → the list of its tags in the package."""

@@ -16,17 +16,16 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from core.audio.conversion import resample
 from core.audio.errors import AudioError
 from core.audio.files.decode import AudioReader, decode_pcm16
 from core.audio.files.open_file import open_file
 from core.audio.files.truncation import missing
-from core.audio.resample import resample
 from core.dataset.clip import Clip, ExcerptRule, Excluded, OnNote, excerpts_of
 from core.dataset.feature_set import FeatureSet, free_memory
 from core.dataset.inspect_file import SILENCE
 from core.dataset.store.feature_store import FeatureStore, async_writer
-from core.features.log_mel import FrontEnd
-from core.features.quantise import quantise
+from core.features.log_mel import FrontEnd, quantise
 from core.features.resample import at_one_rate, can_resample_on_device
 from core.features.settings import FrontEndSettings
 from core.util.parallel import cores, ordered_map, single_threaded_torch

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from core.dataset.clip import Clip
 from core.dataset.store.disk_array import DiskArray
-from core.features.quantise import dequantise
+from core.features.log_mel import dequantise
 from core.features.settings import FrontEndSettings
 
 ROWS_A_COPY = 256

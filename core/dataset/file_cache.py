@@ -11,8 +11,8 @@ from typing import Generic, Self, TypeVar
 import msgspec
 
 from core.util.atomic import write_atomic
-from core.util.dirs import cache_folder
 from core.util.parallel import cores, ordered_map
+from core.util.paths import cache_folder
 
 Stamp = tuple[int, int, int]
 """Size, and times of the last change to the content and to the inode, in ns. The inode's time shows when the other was

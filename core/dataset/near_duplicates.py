@@ -29,7 +29,7 @@ from core.dataset.split import union_find
 from core.dataset.split_settings import SHORTEST_COMPARED
 from core.features.settings import FrontEndSettings
 from core.util.atomic import write_atomic
-from core.util.dirs import cache_folder
+from core.util.paths import cache_folder
 
 COLUMN = "recording"
 """The column that ``with_recordings`` adds."""

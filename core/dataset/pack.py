@@ -29,7 +29,7 @@ from core.dataset.pack_manifest import FEATURES, is_pack, read_pack_index, write
 from core.dataset.scan import OnProgress, scan
 from core.dataset.store.disk_array import DiskArray
 from core.features.settings import FrontEndSettings
-from core.util.file_names import name_fault
+from core.util.paths import name_fault
 from core.util.text import printable
 
 ARCHIVE_FRONT_END = FrontEndSettings(hop_length=1709, top_db=80.0, mel_scale="slaney", mel_norm="slaney")

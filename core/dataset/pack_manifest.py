@@ -18,7 +18,7 @@ from core.dataset.labels.settings import KINDS, LabelSettings
 from core.dataset.matching import Matching, match_clips
 from core.dataset.metadata import no_column, read_table
 from core.features.settings import FrontEndSettings
-from core.util.file_names import name_fault
+from core.util.paths import name_fault
 from core.util.text import printable
 
 VERSION, WITH_EXCERPTS = 1, 2

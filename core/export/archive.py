@@ -15,14 +15,14 @@ from safetensors import SafetensorError
 from safetensors import torch as safetensors
 from torch import Tensor
 
-from core.inference.calibration import Calibration
+from core.inference.backend import Calibration
 from core.inference.onnx_metadata import FORMAT, VERSION, check_header
 from core.training.checkpoint import ModelCheckpoint, all_finite, build_network, load_model, write_model
 from core.training.recipe import Recipe
 from core.training.training_set import TrainingSet
 from core.util.atomic import replacing
 from core.util.errors import UserError
-from core.util.file_names import name_fault
+from core.util.paths import name_fault
 
 SUFFIX = ".zip"
 MANIFEST, WEIGHTS = "manifest.json", "weights.safetensors"

@@ -12,7 +12,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from core.features.mel_scale import mel_frequencies, position_of
+from core.features.log_mel import mel_frequencies, position_of
 from core.features.settings import AugmentationSettings, FrontEndSettings
 
 EQUALISER_KNOTS = 5

@@ -4,7 +4,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from core.features.mel_scale import hz_to_mel, mel_filterbank, mel_to_hz
+from core.features.log_mel import hz_to_mel, mel_filterbank, mel_to_hz
 
 Waveform = npt.NDArray[np.float32]
 Columns = npt.NDArray[np.uint8]

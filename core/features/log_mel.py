@@ -1,14 +1,73 @@
-"""The front end: waveforms → log-mel spectrograms, on any device.
+"""The front end: waveforms → log-mel spectrograms, on any device; the mel scale; and decibels as bytes, for storage.
 
 Shapes: B batch, N samples, F frequencies, M mel bands, T frames.
-"""
+
+The mel scale and its filterbank are O'Shaughnessy's (HTK) or Slaney's. A byte holds 255 steps over the front end's
+range. Measured on every fourth clip of gtzan-mini with the default front end (100 dB): a byte is wrong by 0.11 dB (root
+mean square) and at most 0.20 dB, float16 by 0.009 and at most 0.03 dB, where one frame differs from the next by 4.3 dB.
+Of the 512 windows of 3 s of all its clips the bundled model changes its prediction for none with either; its
+probabilities move by 0.7 points at most with a byte and by 0.1 with float16. A byte halves the disk, the memory and the
+transfer of float16, and is therefore used."""
+
+import math
+from typing import Literal
 
 import torch
 from torch import Tensor, nn
 
-from core.features.mel_scale import mel_filterbank
 from core.features.settings import FrontEndSettings
 from core.features.torchaudio_import import torchaudio
+
+MelScale = Literal["htk", "slaney"]
+MelNorm = Literal["slaney"] | None
+SLANEY_LINEAR_HZ = 1000.0
+"""Slaney's scale is linear up to here, with 3 mel per 200 Hz, and logarithmic above, with 27 mel per factor of 6.4."""
+
+
+def mel_filterbank(
+    n_fft: int,
+    n_mels: int,
+    sample_rate: int,
+    *,
+    scale: MelScale,
+    norm: MelNorm,
+    lowest_hz: float = 0.0,
+) -> Tensor:
+    """Triangular filters [F, M] from ``lowest_hz`` to half the sample rate, for F = n_fft // 2 + 1 frequencies."""
+    filters_FM: Tensor = torchaudio.functional.melscale_fbanks(
+        n_fft // 2 + 1, lowest_hz, sample_rate / 2, n_mels, sample_rate, norm=norm, mel_scale=scale
+    )
+    return filters_FM
+
+
+def mel_frequencies(settings: FrontEndSettings) -> Tensor:
+    """Centre frequency of every mel band of a front end, in Hz, low to high: [M]."""
+    highest = hz_to_mel(torch.tensor(settings.sample_rate / 2, dtype=torch.float64), settings.mel_scale)
+    mels_M = torch.arange(1, settings.n_mels + 1, dtype=torch.float64) * highest / (settings.n_mels + 1)
+    return mel_to_hz(mels_M, settings.mel_scale).float()
+
+
+def position_of(hz: Tensor, settings: FrontEndSettings) -> Tensor:
+    """The fractional band in whose centre a frequency lies: below 0 or above n_mels - 1 outside of the front end."""
+    # Made there: a copy would wait for the device.
+    nyquist = torch.full((), settings.sample_rate / 2, dtype=hz.dtype, device=hz.device)
+    highest = hz_to_mel(nyquist, settings.mel_scale)
+    return hz_to_mel(hz, settings.mel_scale) / highest * (settings.n_mels + 1) - 1
+
+
+def hz_to_mel(hz: Tensor, scale: MelScale) -> Tensor:
+    if scale == "htk":
+        return 2595 * torch.log10(1 + hz / 700)
+    above = 15 + torch.log(hz.clamp_min(SLANEY_LINEAR_HZ) / SLANEY_LINEAR_HZ) * (27 / math.log(6.4))
+    return torch.where(hz < SLANEY_LINEAR_HZ, hz * (3 / 200), above)
+
+
+def mel_to_hz(mel: Tensor, scale: MelScale) -> Tensor:
+    if scale == "htk":
+        return 700 * (torch.pow(10.0, mel / 2595) - 1)
+    above = SLANEY_LINEAR_HZ * torch.exp((mel - 15).clamp_min(0) * (math.log(6.4) / 27))
+    return torch.where(mel < 15, mel * (200 / 3), above)
+
 
 QUIETEST = 1e-30
 """Lower bound of a divisor, so that digital silence stays silence instead of becoming NaN."""
@@ -132,3 +191,16 @@ def _reached(weights_FM: Tensor) -> tuple[int, int, Tensor]:
     reached = weights_FM.any(dim=1).nonzero()[:, 0]
     low, high = (int(reached[0]), int(reached[-1]) + 1) if len(reached) else (0, 1)
     return 2 * low, 2 * high, weights_FM[low:high].repeat_interleave(2, dim=0).T.contiguous()
+
+
+STEPS = 255
+
+
+def quantise(decibels: Tensor, top_db: float) -> Tensor:
+    """Values in [-top_db, 0] → uint8: 0 is the floor, 255 the clip's maximum."""
+    return (decibels * (STEPS / top_db) + STEPS).round_().clamp_(0, STEPS).to(torch.uint8)
+
+
+def dequantise(codes: Tensor, top_db: float) -> Tensor:
+    """uint8 → float32 in [-top_db, 0], on the device of the codes."""
+    return codes.float().mul_(top_db / STEPS).sub_(top_db)

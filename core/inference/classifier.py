@@ -13,10 +13,10 @@ from typing import BinaryIO, Protocol
 import numpy as np
 import numpy.typing as npt
 
+from core.audio.conversion import Resampler
 from core.audio.errors import AudioError
 from core.audio.files.decode import AudioReader
 from core.audio.files.open_file import open_file
-from core.audio.resample import Resampler
 from core.inference.backend import Backend
 from core.inference.decision import DecisionRule, Window, merge_segments, relative_entropy
 from core.inference.find_model import DEFAULT, default_model
@@ -24,8 +24,7 @@ from core.inference.nearest import RememberedClips
 from core.inference.onnx_backend import SUFFIX, OnnxBackend
 from core.inference.torch_backend import TorchBackend
 from core.inference.types import Prediction, Segment
-from core.inference.window_batch import WindowBatch
-from core.inference.window_cutter import SHORTEST_REST, WindowCutter
+from core.inference.windows import SHORTEST_REST, WindowBatch, WindowCutter
 from core.util.errors import UserError
 from core.util.text import printable
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from core.inference.backend import Values, Waveform
 from core.inference.onnx_metadata import METADATA_KEY, digest_of, read_card
-from core.inference.window_cutter import followed_by_silence, repeated
+from core.inference.windows import followed_by_silence, repeated
 from core.models.registry import is_fixed_length
 from core.util.errors import UserError
 

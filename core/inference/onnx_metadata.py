@@ -5,7 +5,7 @@ import hashlib
 import msgspec
 
 from core.features.settings import FrontEndSettings
-from core.inference.calibration import Calibration
+from core.inference.backend import Calibration
 from core.util.errors import UserError
 
 FORMAT = "genre-tui model"

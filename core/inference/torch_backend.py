@@ -8,16 +8,15 @@ import torch
 
 from core.features.log_mel import FrontEnd
 from core.features.settings import FrontEndSettings
-from core.inference.backend import Values, Waveform
-from core.inference.calibration import Calibration
+from core.inference.backend import Calibration, Values, Waveform
 from core.inference.nearest import RememberedClips
-from core.inference.window_cutter import followed_by_silence, repeated
+from core.inference.windows import followed_by_silence, repeated
 from core.models.encoders.encoder import join
 from core.models.encoders.load import load_encoder
-from core.models.layers.batch_norm import fuse_batch_norm
+from core.models.layers.normalisation import fuse_batch_norm
 from core.models.networks.expert_ensemble import leave_out_empty_places
 from core.models.networks.residual_cnn import convolve_in_bfloat16
-from core.models.ood.detector import WINDOW_SECONDS
+from core.models.ood import WINDOW_SECONDS
 from core.models.registry import is_fixed_length
 from core.training.checkpoint import load_model
 from core.training.loop.precision import has_bfloat16

@@ -30,9 +30,9 @@ from core.dataset.split import auto_column
 from core.dataset.split_settings import MOST_COMPARED
 from core.features.settings import FrontEndSettings
 from core.models.networks.window_statistics import WindowStatistics
-from core.util.dirs import cache_folder
 from core.util.errors import UserError
 from core.util.parallel import cores, ordered_map, single_threaded_torch
+from core.util.paths import cache_folder
 from core.util.text import printable
 
 Floats = npt.NDArray[np.float32]

@@ -12,7 +12,7 @@ import msgspec
 from core.inference.types import Prediction
 from core.util.errors import UserError
 from core.util.jsonl_process import WorkerChannel, path_from_json
-from core.util.process import tune_process
+from core.util.parallel import tune_process
 
 if TYPE_CHECKING:
     from core.labelling.session import LabelSession, Ranking

@@ -12,9 +12,9 @@ from matplotlib import colormaps
 from PIL import Image
 
 from core.features.augment_preview import AugmentPreview
-from core.features.quantise import quantise
+from core.features.log_mel import quantise
 from core.util.atomic import open_output, output_path
-from core.util.file_names import FileNames, inside
+from core.util.paths import FileNames, inside
 
 _PALETTE = (colormaps["magma"](np.arange(256))[:, :3] * 255).round().astype(np.uint8).tobytes()
 

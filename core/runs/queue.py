@@ -20,9 +20,9 @@ from core.runs import lock
 from core.runs.folder import RunFolder
 from core.runs.lock import RunLock
 from core.util.atomic import write_atomic
-from core.util.dirs import state_folder
 from core.util.errors import UserError
 from core.util.files import open_regular, read_small
+from core.util.paths import state_folder
 
 INHERITED = "GENRE_TUI_TICKET_FD"
 """Environment variable in which a launcher names the ticket and the descriptor that holds its lock."""

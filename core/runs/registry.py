@@ -14,8 +14,8 @@ import msgspec
 
 from core.runs.folder import RunFolder
 from core.util.atomic import write_atomic
-from core.util.dirs import state_folder
 from core.util.files import read_small
+from core.util.paths import state_folder
 
 
 def registry_folder() -> Path:

@@ -22,7 +22,7 @@ from core.audio.files.decode import AudioReader
 from core.audio.files.formats import BY_NAME
 from core.audio.files.open_file import open_file
 from core.util.jsonl_process import claim_stdout
-from core.util.process import die_with_parent
+from core.util.parallel import die_with_parent
 
 HEADER = struct.Struct("<4sII")
 BLOCK, END, UNREADABLE, TOO_LONG = b"blok", b"end.", b"bad.", b"long"

@@ -9,8 +9,8 @@ from typing import Self
 import msgspec
 
 from core.tags.difference import Piece
-from core.util.dirs import state_folder
 from core.util.errors import UserError
+from core.util.paths import state_folder
 from core.util.text import printable
 
 UNDONE = ".undone"

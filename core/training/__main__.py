@@ -10,7 +10,7 @@ from core.runs.webhook import WebhookNotifier, report_lost_runs_forever
 from core.training.distributed.dist_info import dist_info, under_torchrun
 from core.training.run.trainer import has_ended, run_ddp_worker, run_trainer
 from core.util.errors import UserError
-from core.util.process import die_with_parent, tune_process
+from core.util.parallel import die_with_parent, tune_process
 
 
 def main() -> int:

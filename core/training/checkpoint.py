@@ -36,7 +36,7 @@ class ModelCheckpoint(msgspec.Struct, kw_only=True):
     genres: Annotated[list[Annotated[str, Meta(min_length=1)]], Meta(min_length=2)]
     calibration: dict[str, Any] | None
     """``temperature``, which logits are divided by before the softmax (see `core.training.loop.evaluation`), and the
-    out-of-distribution thresholds that the final report adds (see `core.models.ood.detector`)."""
+    out-of-distribution thresholds that the final report adds (see `core.models.ood`)."""
     epoch: Count
     """The epoch these weights are from; 0 for a run that was stopped in its first."""
     val_accuracy: float

@@ -13,7 +13,7 @@ from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_typ
 import msgspec
 
 from core.training.recipe import Recipe
-from core.util.field_docs import field_docs
+from core.util.text import field_docs
 
 NOT_TYPED = ("labels.digest", "encoder")
 """Fields that are recorded, or made from a name: see `core.models.encoders`."""

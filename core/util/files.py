@@ -11,6 +11,8 @@ from core.util.errors import UserError
 
 SMALL_FILE_BYTES = 16 * 1024 * 1024
 """More than any recipe, request or settings file."""
+DEEPEST = 100
+"""Folders inside each other that are searched, on disk or in an archive."""
 BLOCK = 64 * 1024
 
 

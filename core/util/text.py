@@ -1,7 +1,12 @@
-"""Foreign text made safe to show: names of files, genres and models, tags, journals and errors."""
+"""Foreign text made safe to show (names of files, genres and models, tags, journals, errors), and field docs."""
 
+import ast
+import inspect
 import os
 import re
+from functools import cache
+
+import msgspec
 
 UNSAFE = re.compile(
     "[\x00-\x1f\x7f-\x9f"  # C0 controls with ESC, newline and tab; DEL; C1 controls, of which U+009B opens a sequence
@@ -35,3 +40,20 @@ def _escape(match: re.Match[str]) -> str:
     if 0xDC80 <= code <= 0xDCFF:  # Python's stand-in for a byte that is not UTF-8
         return f"\\x{code - 0xDC00:02x}"
     return match[0].encode("unicode_escape").decode("ascii")
+
+
+@cache
+def field_docs(kind: type[msgspec.Struct]) -> dict[str, str]:
+    """Field → the string below it, from the source of the class; fields without one are left out."""
+    docs = {}
+    (source,) = ast.parse(inspect.getsource(kind)).body
+    assert isinstance(source, ast.ClassDef)
+    for field, text in zip(source.body, source.body[1:], strict=False):
+        if (
+            isinstance(field, ast.AnnAssign)
+            and isinstance(field.target, ast.Name)
+            and isinstance(text, ast.Expr)
+            and isinstance(text.value, ast.Constant)
+        ):
+            docs[field.target.id] = str(text.value.value)
+    return docs

@@ -11,8 +11,7 @@ from torch import Tensor, nn
 
 from core.models.layers import triton_kernels as kernels
 from core.models.layers.conv import ConvBlock
-from core.models.layers.triton_norm_pool import norm_pool_relu
-from core.models.layers.triton_one_channel import convolve_one_channel
+from core.models.layers.triton_ops import convolve_one_channel, norm_pool_relu
 
 
 def check_norm_pool(

@@ -8,13 +8,13 @@ from pathlib import Path
 
 import torch
 
+from core.audio.conversion import resample
 from core.audio.files.decode import decode
-from core.audio.resample import resample
 from core.dataset.synthetic import make_demo
 from core.features.log_mel import FrontEnd
 from core.features.settings import FrontEndSettings
-from core.models.layers.standardise import fit_standardisation
-from core.models.ood.detector import WINDOW_SECONDS, cut, fit_thresholds
+from core.models.layers.normalisation import fit_standardisation
+from core.models.ood import WINDOW_SECONDS, cut, fit_thresholds
 from core.models.registry import build_model
 from core.training.checkpoint import ModelCheckpoint, write_model
 from core.training.loop.evaluation import Evaluation, calibrate

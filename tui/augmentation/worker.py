@@ -16,7 +16,7 @@ from core.features.settings import AugmentationSettings, effects_of
 from core.training.presets import preset
 from core.util.errors import UserError
 from core.util.jsonl_process import WorkerChannel, path_from_json
-from core.util.process import tune_process
+from core.util.parallel import tune_process
 
 if TYPE_CHECKING:
     from core.dataset.clip import Clip
@@ -116,8 +116,7 @@ class AugmentationWorker:
                 return self._write()
 
     def _show(self, request: Show) -> Shown:
-        from core.features.mel_scale import mel_frequencies
-        from core.features.quantise import quantise
+        from core.features.log_mel import mel_frequencies, quantise
 
         if not self.clips:
             self._scan()
@@ -154,8 +153,8 @@ class AugmentationWorker:
             features = open_pack(self.pack)
             mel_MT = features.as_decibels(features.batch([index])[0])[:, : features.settings.frames_in(seconds)]
             return augment_preview_of_mel(mel_MT, features.settings, recipe.augmentation, effects, seed)
+        from core.audio.conversion import resample
         from core.audio.files.decode import decode
-        from core.audio.resample import resample
 
         wave_N, rate = decode(clip.path, duration=seconds)
         wave_N = resample(wave_N, rate, recipe.front_end.sample_rate)

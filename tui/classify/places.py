@@ -14,8 +14,8 @@ from textual.screen import ModalScreen
 from textual.widgets import Input, Static
 
 from core.util.atomic import write_atomic
-from core.util.dirs import state_folder
 from core.util.files import read_small, typed_path
+from core.util.paths import state_folder
 from core.util.text import printable
 from tui.dialogs.questions import key_hints
 from tui.new_run.fields import CompletingInput, PathInput

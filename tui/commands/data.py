@@ -217,8 +217,8 @@ def _add_preview(parser: argparse.ArgumentParser) -> None:
 
 
 def _preview(args: argparse.Namespace) -> int:
+    from core.audio.conversion import resample
     from core.audio.files.decode import decode
-    from core.audio.resample import resample
     from core.features.augment_preview import augment_preview
     from core.reports.spectrograms import write_picture, write_sound
 

@@ -168,7 +168,7 @@ def _terminal() -> Iterator[Finding]:
 
 
 def _disk() -> Iterator[Finding]:
-    from core.util.dirs import cache_folder
+    from core.util.paths import cache_folder
 
     for what, folder in (("runs", default_runs_dir()), ("cache", cache_folder())):
         there = next(path for path in (folder.absolute(), *folder.absolute().parents) if path.exists())

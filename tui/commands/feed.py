@@ -24,8 +24,7 @@ def add_socket_options(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    from core.audio.live.socket_client import feed
-    from core.audio.live.socket_path import default_socket
+    from core.audio.live.unix_socket import default_socket, feed
 
     if sys.stdin.isatty():
         raise UsageError("feed takes sound from standard input; try: arecord -q -f S16_LE -t wav | genre-tui feed")
@@ -41,8 +40,8 @@ def stated_rate(args: argparse.Namespace) -> int:
     Raises:
         UsageError: it is out of range.
     """
-    from core.audio.live.socket_path import DEFAULT_RATE
-    from core.audio.resample import HIGHEST_RATE, LOWEST_RATE
+    from core.audio.conversion import HIGHEST_RATE, LOWEST_RATE
+    from core.audio.live.unix_socket import DEFAULT_RATE
 
     rate: int = DEFAULT_RATE if args.rate is None else args.rate
     if not LOWEST_RATE <= rate <= HIGHEST_RATE:

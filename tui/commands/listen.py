@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from core.util.errors import UserError
-from core.util.process import tune_process
+from core.util.parallel import tune_process
 from tui.commands.classify.classify import add_model_options
 from tui.commands.common import add_runs_option, runs_dir
 from tui.commands.exit_codes import DONE, UsageError
@@ -17,7 +17,7 @@ from tui.text.formatting import clock
 
 if TYPE_CHECKING:
     from core.audio.live.source import Source
-    from core.inference.live.events import LivePrediction, SourceChanged
+    from core.inference.types import LivePrediction, SourceChanged
 
 SIGN_OF_LIFE_SECONDS = 5.0
 """Without --json, seconds after which an unchanged prediction is repeated."""
@@ -74,8 +74,8 @@ def _listen(args: argparse.Namespace, source: "Source") -> int:
     model, reason = resolve_model(args.model, runs_dir(args))
 
     from core.inference.classifier import Classifier
-    from core.inference.live.events import LivePrediction, SourceChanged
-    from core.inference.live.live_classifier import LiveClassifier, overlap_for
+    from core.inference.live_classifier import LiveClassifier, overlap_for
+    from core.inference.types import LivePrediction, SourceChanged
 
     classifier = Classifier.load(model, args.device)
     print_note(

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
 
-from core.audio.live.socket_path import DEFAULT_RATE, default_socket
+from core.audio.live.unix_socket import DEFAULT_RATE, default_socket
 
 RECORD = f"arecord -q -f S16_LE -c 1 -r {DEFAULT_RATE} -t wav"
 """On the machine with the microphone. The WAV header says the rate, so nothing else has to."""

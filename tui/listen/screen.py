@@ -15,7 +15,7 @@ from textual.content import Content
 from textual.message import Message
 
 from core.audio.live.microphone import Device
-from core.audio.live.socket_path import default_socket
+from core.audio.live.unix_socket import default_socket
 from core.inference.find_model import caveats_of, find_model
 from core.inference.workers.live_worker import (
     Answer,

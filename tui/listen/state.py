@@ -4,8 +4,7 @@ from collections import deque
 from typing import NamedTuple
 
 from core.audio.live.source import State
-from core.inference.live.events import Level, LivePrediction, SourceChanged
-from core.inference.types import Reason
+from core.inference.types import Level, LivePrediction, Reason, SourceChanged
 from core.inference.workers.live_worker import Answer, DevicesFound, Failed, Opened, Saved
 from core.util.jsonl_process import Refused
 

@@ -17,8 +17,8 @@ from core.dataset.clip import DatasetError
 from core.dataset.labels.settings import LabelSettings
 from core.dataset.metadata import write_with_name
 from core.dataset.split_settings import SplitSettings
-from core.util.dirs import state_folder
 from core.util.jsonl_process import JsonlProcess, Refused, path_to_json
+from core.util.paths import state_folder
 from tui.dialogs.questions import PromptScreen
 from tui.new_run.dataset_process import Found, Progress, Scan
 from tui.new_run.dataset_process import Message as Answer

@@ -10,7 +10,7 @@ from core.runs.notices import NotifyRules
 from core.runs.webhook import FORMATS, Format, Webhook, check_webhook
 from core.training.fields import Field, decode_value, encode_value, fields_of
 from core.util.errors import UserError
-from core.util.field_docs import field_docs
+from core.util.text import field_docs
 from tui.shell.settings import Settings
 
 _ABOUT = field_docs(Settings)

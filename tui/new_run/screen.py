@@ -23,8 +23,8 @@ from core.training.fields import NONE, Field, recipe_fields
 from core.training.presets import PRESETS
 from core.training.recipe import Recipe, to_dict
 from core.util.errors import UserError
-from core.util.field_docs import field_docs
 from core.util.files import typed_path
+from core.util.text import field_docs
 from tui.dialogs.questions import ConfirmScreen
 from tui.new_run.dataset_panel import DatasetPanel, GenreList
 from tui.new_run.fields import CompletingInput, OptionSpinner, PathInput, complete_encoder, complete_name

@@ -17,10 +17,10 @@ import msgspec
 from core.runs.notices import NotifyRules
 from core.runs.webhook import Format, Webhook, check_webhook
 from core.training.presets import DEFAULT_PRESET, PRESETS
-from core.util.dirs import config_folder
 from core.util.errors import UserError
-from core.util.field_docs import field_docs
 from core.util.files import read_small
+from core.util.paths import config_folder
+from core.util.text import field_docs
 
 LARGEST = 1024 * 1024
 """Bytes of a settings file."""

@@ -15,8 +15,8 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import FrameType
 
-from core.util.dirs import state_folder
 from core.util.errors import UserError
+from core.util.paths import state_folder
 
 LOG_LIMIT = 1_000_000
 """Size in bytes above which the log is truncated."""

@@ -13,8 +13,8 @@ from typing import TypeVar
 import msgspec
 
 from core.util.atomic import write_atomic
-from core.util.dirs import state_folder
 from core.util.files import read_small
+from core.util.paths import state_folder
 from tui.shell.settings import convert_leniently
 
 RUNS_FILE = "runs-view.json"

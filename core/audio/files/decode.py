@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, BinaryIO
 import numpy as np
 import numpy.typing as npt
 
-from core.audio.downmix import Downmix, Waveform
+from core.audio.conversion import Downmix, Resampler, Waveform
 from core.audio.errors import AudioError
 from core.audio.files.formats import BY_NAME, sniff
 from core.audio.files.ogg import OggPages, read_pages
@@ -20,7 +20,6 @@ from core.audio.files.open_file import FileView, open_file, size_of
 from core.audio.files.pcm import PcmHeader, read_header, read_pcm16
 from core.audio.files.probe import AudioInfo, probe_open
 from core.audio.files.truncation import container_promise, ends_within_frame, lost, missing, tag_bytes
-from core.audio.resample import Resampler
 
 if TYPE_CHECKING:  # loading FFmpeg takes a tenth of a second, and plain samples do not need it
     from core.audio.files.ffmpeg import Losses

@@ -8,8 +8,8 @@ from contextlib import contextmanager
 from typing import Any, BinaryIO
 
 from core.audio.errors import AudioError
-from core.util.archive.errors import ArchiveError
 from core.util.archive.path import open_in_archive
+from core.util.errors import ArchiveError
 
 FARTHEST = 1 << 62
 """Offsets from damaged headers may be beyond what the system takes."""

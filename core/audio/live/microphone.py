@@ -9,9 +9,8 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from core.audio.downmix import LiveDownmix
-from core.audio.live.ring_buffer import RingBuffer
-from core.audio.live.source import KEPT_SECONDS, Chunk, Condition, State
+from core.audio.conversion import LiveDownmix
+from core.audio.live.source import KEPT_SECONDS, Chunk, Condition, RingBuffer, State
 from core.util.errors import UserError
 
 ADVICE = "On Debian and Ubuntu: sudo apt install libportaudio2; on Fedora: sudo dnf install portaudio."

@@ -6,9 +6,8 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from core.audio.downmix import LiveDownmix
+from core.audio.conversion import HIGHEST_RATE, LOWEST_RATE, LiveDownmix
 from core.audio.files.chunks import FLOAT, PCM, WaveFormat
-from core.audio.resample import HIGHEST_RATE, LOWEST_RATE
 from core.util.errors import UserError
 
 Waveform = npt.NDArray[np.float32]

@@ -12,11 +12,10 @@ import av
 import numpy as np
 import numpy.typing as npt
 
-from core.audio.downmix import LiveDownmix
+from core.audio.conversion import HIGHEST_RATE, LOWEST_RATE, LiveDownmix
 from core.audio.files.ffmpeg import DEMUXERS
 from core.audio.live.pcm_stream import ContainerError, PcmDecoder, StreamError, sounds_random
 from core.audio.live.source import Chunk, Condition, EndOfSound, State
-from core.audio.resample import HIGHEST_RATE, LOWEST_RATE
 
 PIECE = 1 << 16
 STALL_SECONDS = 2.0

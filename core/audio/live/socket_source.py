@@ -13,11 +13,10 @@ from pathlib import Path
 
 import msgspec
 
+from core.audio.conversion import HIGHEST_RATE, LOWEST_RATE
 from core.audio.live.pcm_stream import PcmDecoder, StreamError, sounds_random
-from core.audio.live.ring_buffer import RingBuffer
-from core.audio.live.socket_path import DEFAULT_RATE, listen_on
-from core.audio.live.source import KEPT_SECONDS, Chunk, Condition, State
-from core.audio.resample import HIGHEST_RATE, LOWEST_RATE
+from core.audio.live.source import KEPT_SECONDS, Chunk, Condition, RingBuffer, State
+from core.audio.live.unix_socket import DEFAULT_RATE, listen_on
 
 SHOWN_SECONDS = 4.0
 """How long a client's end or mistake is shown before the source is waiting again."""

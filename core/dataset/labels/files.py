@@ -12,8 +12,8 @@ from core.audio.files.formats import is_audio
 from core.dataset.clip import Excluded
 from core.dataset.labels.tree import GenreTree
 from core.dataset.matching import RowCounts
-from core.util.archive.errors import DEEPEST
 from core.util.archive.path import Entry, archive_faults, list_folder
+from core.util.files import DEEPEST
 from core.util.text import printable
 
 SPLIT_NAMES = {

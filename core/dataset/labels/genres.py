@@ -14,7 +14,7 @@ from core.dataset.labels.files import LabelledFile, Labels
 from core.dataset.labels.settings import LabelSettings
 from core.dataset.labels.tree import GenreTree, read_tree
 from core.dataset.metadata import read_table_of_two
-from core.util.file_names import name_fault
+from core.util.paths import name_fault
 from core.util.text import printable
 
 SEPARATORS = re.compile(r"\s*[;|\0]\s*")

@@ -1,7 +1,7 @@
 """The feature store: every spectrogram is computed once and shared by all runs and processes.
 
 One folder for each front end holds two append-only files. ``rows.bin`` has a row of M × T bytes for each spectrogram
-(``core.features.quantise`` says why bytes); ``index.bin`` has a record for each row in the same order. A row is found
+(``core.features.log_mel`` says why bytes); ``index.bin`` has a record for each row in the same order. A row is found
 by the hash of its audio file, so that a renamed file is known and a changed one is not. Writers take turns under a
 lock and sync rows before they append records; a process killed in between leaves a row without a record, which the
 next writer overwrites. Every row has a checksum: ``drop_damaged`` drops rows that do not match theirs, and the next
@@ -26,8 +26,8 @@ import numpy.typing as npt
 from torch import Tensor
 
 from core.dataset.store.disk_array import DiskArray
-from core.util.dirs import cache_folder
 from core.util.errors import UserError
+from core.util.paths import cache_folder
 
 VERSION = 2
 RECORD = struct.Struct("<16sIII")

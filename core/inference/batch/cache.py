@@ -17,8 +17,8 @@ import msgspec
 from core.audio.files.open_file import open_file
 from core.dataset.inspect_file import content_hash
 from core.inference.types import Prediction
-from core.util.dirs import cache_folder
 from core.util.errors import UserError
+from core.util.paths import cache_folder
 
 VERSION = 2
 """Raised when the same model would classify a file differently."""

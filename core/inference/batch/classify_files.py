@@ -16,7 +16,7 @@ from core.inference.batch.cache import PredictionCache
 from core.inference.batch.find_files import Found
 from core.inference.classifier import Classifier, PendingSound
 from core.inference.types import Result, Unreadable
-from core.inference.window_batch import WindowBatch
+from core.inference.windows import WindowBatch
 from core.util.errors import UserError
 from core.util.parallel import cores, ordered_map
 from core.util.text import printable

@@ -7,8 +7,8 @@ from pathlib import Path
 
 from core.audio.files.formats import is_audio
 from core.inference.types import Unreadable
-from core.util.archive.errors import DEEPEST
 from core.util.archive.path import ArchivePath, Entry, archive_faults, as_path, is_archive, list_folder
+from core.util.files import DEEPEST
 from core.util.text import printable
 
 Found = Path | Unreadable

@@ -19,8 +19,8 @@ from core.dataset.labels.source import read_labels
 from core.inference.types import Prediction, Result
 from core.reports.metrics import confusion_lines, macro_f1
 from core.runs.journal.log_lines import percent
-from core.util.archive.errors import ArchiveError
 from core.util.archive.path import ArchivePath, as_path
+from core.util.errors import ArchiveError
 from core.util.text import printable
 
 KNOWN_SHARE = 0.5

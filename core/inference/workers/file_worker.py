@@ -13,7 +13,7 @@ from core.audio.errors import AudioError
 from core.inference.types import Prediction
 from core.util.errors import UserError
 from core.util.jsonl_process import WorkerChannel, path_from_json
-from core.util.process import tune_process, without_collecting
+from core.util.parallel import tune_process, without_collecting
 
 NEAREST = 5
 """Training clips that explain a verdict."""

@@ -1,7 +1,7 @@
 """``python -m core.inference.workers.live_worker``: captures and classifies live sound for the Listen screen.
 
 Capturing never waits for the app, and loading torch never blocks it. See `core.util.jsonl_process` for the protocol;
-`Opened`, `Failed` and the events of `core.inference.live.events` are sent between answers.
+`Opened`, `Failed` and the events of `core.inference.types` are sent between answers.
 """
 
 import os
@@ -16,10 +16,10 @@ import msgspec
 
 from core.audio.live.microphone import Device, input_devices, rescan
 from core.audio.live.source import Source
-from core.inference.live.events import Level, LivePrediction, SourceChanged
+from core.inference.types import Level, LivePrediction, SourceChanged
 from core.util.errors import UserError
 from core.util.jsonl_process import WorkerChannel
-from core.util.process import tune_process, without_collecting
+from core.util.parallel import tune_process, without_collecting
 
 
 class FindDevices(msgspec.Struct, tag_field="kind", tag="find_devices"):
@@ -157,7 +157,7 @@ class LiveWorker:
             # The source captures while the model is loading.
             with self._loading:
                 classifier = self._load(request.model, request.compute)
-                from core.inference.live.live_classifier import LiveClassifier, overlap_for
+                from core.inference.live_classifier import LiveClassifier, overlap_for
 
                 self._listening = LiveClassifier(
                     source, classifier, overlap=overlap_for(classifier.window_seconds), keep_up=True
@@ -178,7 +178,7 @@ class LiveWorker:
         with self._loading:
             if self._thread is None:
                 return None
-            from core.inference.live.live_classifier import overlap_for
+            from core.inference.live_classifier import overlap_for
 
             classifier = self._load(request.model, request.compute)
             if self._listening is not None:

@@ -9,7 +9,7 @@ import msgspec
 
 from core.inference.types import Prediction, Unreadable
 from core.util.jsonl_process import WorkerChannel, path_from_json
-from core.util.process import tune_process, without_collecting
+from core.util.parallel import tune_process, without_collecting
 
 
 class Share(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", tag="share"):

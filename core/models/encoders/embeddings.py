@@ -14,8 +14,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from core.audio.conversion import resample
 from core.audio.errors import AudioError
-from core.audio.resample import resample
 from core.dataset.clip import Clip, DatasetError, ExcerptRule, OnNote, excerpts_of
 from core.dataset.extract import Computed, OnFeatures, fill_store, waveform
 from core.dataset.feature_set import FeatureSet

@@ -6,7 +6,7 @@ An encoder's weights live in the cache folder, in ``encoders/<name>``, beside th
 from pathlib import Path
 from typing import NamedTuple
 
-from core.util.dirs import cache_folder
+from core.util.paths import cache_folder
 
 WEIGHTS = "model.safetensors"
 LICENCE = "LICENCE.txt"

@@ -35,8 +35,7 @@ class ConvBlock(nn.Sequential):
                 x = layer(x)
             return x
         # Triton is not available everywhere.
-        from core.models.layers.triton_norm_pool import norm_pool_relu
-        from core.models.layers.triton_one_channel import convolve_one_channel
+        from core.models.layers.triton_ops import convolve_one_channel, norm_pool_relu
 
         # The normalisation cancels a bias, so its gradient would be rounding error only.
         if x.shape[1] == 1:

@@ -1,4 +1,4 @@
-"""The kernels of `core.models.layers.triton_norm_pool` and `core.models.layers.triton_one_channel`, in Triton.
+"""The kernels of `core.models.layers.triton_ops` and `core.models.layers.triton_ops`, in Triton.
 
 A tensor in channels_last format is seen as rows, one per pixel, of C channels. A tile is a block of rows, or of 2×2
 pooling windows.

@@ -12,7 +12,7 @@ import math
 import torch
 from torch import Tensor, nn
 
-from core.models.layers.standardise import TwoViews
+from core.models.layers.normalisation import TwoViews
 from core.models.networks.residual_cnn import ResidualStack
 
 

@@ -9,7 +9,7 @@ Notable:
 import torch
 from torch import Tensor, nn
 
-from core.models.layers.standardise import TwoViews
+from core.models.layers.normalisation import TwoViews
 from core.models.networks.residual_cnn import ResidualStack
 
 

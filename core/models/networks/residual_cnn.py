@@ -11,7 +11,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from core.models.layers.standardise import TwoViews
+from core.models.layers.normalisation import TwoViews
 
 
 class ResidualBlock(nn.Module):

@@ -11,7 +11,7 @@ Notable:
 from torch import Tensor, nn
 
 from core.models.layers.conv import ConvBlock, DenseHead
-from core.models.layers.standardise import Standardise
+from core.models.layers.normalisation import Standardise
 
 
 class SeedCNN(nn.Module):

@@ -10,7 +10,7 @@ Notable:
 from torch import Tensor, nn
 
 from core.models.layers.conv import ConvBlock, DenseHead, mean_max_pool
-from core.models.layers.standardise import Standardise
+from core.models.layers.normalisation import Standardise
 
 MOMENTUM = 0.2
 """Twice torch's own: a small collection has few steps, and its weights move fast, ahead of the running statistics."""

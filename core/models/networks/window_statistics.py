@@ -17,7 +17,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from core.models.layers.standardise import FLATTEST_DB, centred_with_std
+from core.models.layers.normalisation import FLATTEST_DB, centred_with_std
 from core.models.layers.time_maps import GROUP_SCALES, HARMONIC_SCALES, TimeMaps, halves, time_maps
 from core.util.errors import UserError
 

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from core.dataset.feature_set import FeatureSet
-from core.models.layers.standardise import own_scale
+from core.models.layers.normalisation import own_scale
 from core.runs.journal.log_lines import percent
 
 MOST_CLIPS = 2_000

@@ -10,8 +10,7 @@ from core.dataset.clip import Clip
 from core.dataset.split import union_find
 from core.features.augment import Augment
 from core.features.settings import AugmentationSettings, effects_of
-from core.models.layers.batch_norm import init_batch_norm_stats
-from core.models.layers.standardise import fit_standardisation
+from core.models.layers.normalisation import fit_standardisation, init_batch_norm_stats
 from core.models.networks.encoder_head import EncoderHead
 from core.models.networks.expert_ensemble import ExpertEnsemble
 from core.models.networks.lda_expert import ClipWindows, StatisticsExpert, fitted_clips

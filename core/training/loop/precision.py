@@ -60,7 +60,7 @@ def triton_works(device: torch.device) -> bool:
     if device.type != "cuda" or torch.version.hip is not None or torch.cuda.get_device_capability(device) < (8, 0):
         return False
     try:
-        from core.models.layers.triton_norm_pool import norm_pool_relu
+        from core.models.layers.triton_ops import norm_pool_relu
 
         x_BCHW = torch.ones(1, 16, 2, 2, device=device).contiguous(memory_format=torch.channels_last)
         norm_pool_relu(x_BCHW, nn.BatchNorm2d(16).to(device))

@@ -11,7 +11,7 @@ from core.dataset.split import sharing_artist
 from core.models.networks.encoder_head import EncoderHead
 from core.models.networks.ensemble_cnn import EnsembleCNN
 from core.models.networks.expert_ensemble import ExpertEnsemble
-from core.models.ood.detector import WINDOW_SECONDS, cut, fit_thresholds
+from core.models.ood import WINDOW_SECONDS, cut, fit_thresholds
 from core.reports.metrics import Assessment, as_text
 from core.runs.folder import RunFolder
 from core.runs.journal.events import ArtefactSaved, Event, TestFinished, Warned
@@ -186,7 +186,7 @@ def _chosen(experts: dict[str, Any]) -> str:
 def ood_thresholds(
     validation: Evaluation, temperature: float, features: FeatureSet, train: Tensor, valid: Tensor
 ) -> dict[str, Any]:
-    """See `core.models.ood.detector.fit_thresholds`; ``train`` and ``valid`` are clip indices [N]."""
+    """See `core.models.ood.fit_thresholds`; ``train`` and ``valid`` are clip indices [N]."""
     return fit_thresholds(
         validation.probabilities(temperature),
         validation.labels,

@@ -7,7 +7,7 @@ import zlib
 from bisect import bisect_right
 from typing import Any, BinaryIO, NamedTuple
 
-from core.util.archive.errors import ArchiveError
+from core.util.errors import ArchiveError
 
 CHUNK = 1 << 14
 """Compressed bytes at a time, which give at most 16 MB."""

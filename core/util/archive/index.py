@@ -16,8 +16,9 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from typing import IO, Any, BinaryIO, NamedTuple, cast
 
-from core.util.archive.errors import DEEPEST, ArchiveError
 from core.util.archive.gzip_reader import LARGEST_READ, MOST_EXPANSION, Checkpoints, GzipReader
+from core.util.errors import ArchiveError
+from core.util.files import DEEPEST
 
 LARGEST_FILE = 8 << 30
 """Bytes of the largest file that is copied out of an archive."""

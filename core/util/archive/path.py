@@ -14,8 +14,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, Any, BinaryIO, NamedTuple
 
-from core.util.archive.errors import ArchiveError
 from core.util.archive.index import KINDS, Archive
+from core.util.errors import ArchiveError
 
 SUFFIXES = tuple(KINDS)
 _IN_ARCHIVE = re.compile("(" + "|".join(map(re.escape, sorted(SUFFIXES, key=len, reverse=True))) + ")(?=/|$)", re.I)

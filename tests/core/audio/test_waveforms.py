@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from core.audio.resample import resample
+from core.audio.conversion import resample
 from core.features.resample import can_resample_on_device, resample_on_device
 from tests.support.sounds import sweep
 

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 import torch
 
+from core.audio.conversion import resample
 from core.audio.files.decode import decode
-from core.audio.resample import resample
 from core.dataset import extract as features_module
 from core.dataset.extract import compute_features, in_batches
 from core.dataset.feature_set import FeatureSet

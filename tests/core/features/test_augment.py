@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from core.features.augment import Augment, _beta, _RandomNumbers
-from core.features.mel_scale import mel_frequencies, position_of
+from core.features.log_mel import mel_frequencies, position_of
 from core.features.settings import AUGMENTATION_LIMITS, AugmentationSettings, FrontEndSettings
 
 FRONT_END = FrontEndSettings(n_mels=96, mel_scale="slaney", mel_norm="slaney", top_db=80.0)

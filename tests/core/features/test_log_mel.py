@@ -4,8 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from core.features.log_mel import FrontEnd
-from core.features.quantise import dequantise, quantise
+from core.features.log_mel import FrontEnd, dequantise, quantise
 from core.features.settings import FrontEndSettings
 from core.features.torchaudio_import import torchaudio
 from tests.support.sounds import sweep

@@ -7,8 +7,7 @@ import pytest
 import torch
 
 from core.audio.files.decode import decode
-from core.features.log_mel import FrontEnd
-from core.features.quantise import dequantise
+from core.features.log_mel import FrontEnd, dequantise
 from core.inference.classifier import Classifier
 from core.inference.find_model import default_model
 from core.inference.torch_backend import TorchBackend

@@ -14,8 +14,7 @@ from core.dataset.extract import compute_features, in_batches
 from core.dataset.feature_set import FeatureSet
 from core.dataset.scan import scan
 from core.dataset.store.feature_store import FeatureStore
-from core.features.log_mel import FrontEnd
-from core.features.quantise import quantise
+from core.features.log_mel import FrontEnd, quantise
 from core.features.settings import AugmentationSettings, FrontEndSettings
 from core.inference.classifier import Classifier
 from core.inference.find_model import default_model

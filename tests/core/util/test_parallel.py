@@ -73,7 +73,7 @@ from pathlib import Path
 from core.util import parallel
 parallel.OWN_CGROUP, parallel.CGROUPS = Path({str(tmp_path / "own")!r}), Path({str(tmp_path)!r})
 parallel.os.sched_getaffinity = lambda pid: range(8)
-from core.util.process import tune_process
+from core.util.parallel import tune_process
 tune_process()
 print(os.environ["OMP_NUM_THREADS"])
 """

@@ -1,8 +1,7 @@
 """What the Listen screen knows, without a screen."""
 
 from core.audio.live.source import State
-from core.inference.live.events import Level, SourceChanged
-from core.inference.types import Reason
+from core.inference.types import Level, Reason, SourceChanged
 from core.inference.workers.live_worker import Failed, Saved
 from core.util.jsonl_process import Refused
 from tests.support import example_sound as made_up

@@ -93,7 +93,7 @@ def run(args: argparse.Namespace) -> int:
     _check(args)
     from core.inference.batch.playlists import Playlists
     from core.inference.types import Prediction
-    from core.util.process import tune_process
+    from core.util.parallel import tune_process
     from tui.commands.classify.outputs import Tally
 
     tune_process()
@@ -151,8 +151,7 @@ def _classified(args: argparse.Namespace, stack: contextlib.ExitStack) -> _Sourc
     from core.inference.batch.cache import default_cache
     from core.inference.batch.find_files import find_files
     from core.inference.find_model import resolve_model
-    from core.util.parallel import cores
-    from core.util.process import without_collecting
+    from core.util.parallel import cores, without_collecting
 
     model, reason = resolve_model(args.model, runs_dir(args))
     found = share(list(find_files(args.paths)), args.shard)

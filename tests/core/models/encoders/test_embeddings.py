@@ -21,8 +21,8 @@ from core.models.encoders.load import encoder_settings, load_encoder
 from core.models.encoders.registry import WEIGHTS, encoder_folder
 from core.training.loop.loader import BatchLoader
 from core.training.loop.sampler import spaced_windows
-from core.util.dirs import cache_folder
 from core.util.errors import UserError
+from core.util.paths import cache_folder
 from tests.support.encoders import install_random_musicnn
 
 RATE = 16_000

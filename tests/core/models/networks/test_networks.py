@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from core.models.layers.standardise import TwoViews, fit_standardisation
+from core.models.layers.normalisation import TwoViews, fit_standardisation
 from core.models.registry import build_model
 
 NAMES = ["ensemble_cnn", "hybrid_cnn", "residual_cnn", "crnn", "cnn_attention"]

@@ -6,9 +6,8 @@ import sys
 import pytest
 import torch
 
-from core.models.layers.batch_norm import init_batch_norm_stats
 from core.models.layers.conv import FullyConnected
-from core.models.layers.standardise import Standardise, fit_standardisation
+from core.models.layers.normalisation import Standardise, fit_standardisation, init_batch_norm_stats
 from core.models.registry import (
     ARCHITECTURES,
     FEWEST_FRAMES,

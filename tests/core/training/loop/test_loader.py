@@ -7,7 +7,7 @@ import torch
 
 from core.dataset.extract import compute_features
 from core.dataset.scan import scan
-from core.features.quantise import dequantise
+from core.features.log_mel import dequantise
 from core.runs.folder import RunFolder
 from core.runs.journal import events as ev
 from core.training.loop.loader import BatchLoader

@@ -6,7 +6,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from core.audio.live.ring_buffer import RingBuffer
+from core.audio.live.source import RingBuffer
 
 
 @given(sizes=st.lists(st.tuples(st.integers(0, 25), st.booleans()), max_size=40), capacity=st.integers(1, 20))

@@ -1,10 +1,32 @@
-"""File names made of text from outside: genres, labels and clip names of archives, packs, tables and models."""
+"""The user's folders of settings, state and cache, and file names made of text from outside."""
 
+import os
 import unicodedata
 from pathlib import Path
 
+import platformdirs
+
 from core.util.errors import UserError
 from core.util.text import UNSAFE
+
+_APP = "genre-tui"
+
+
+def config_folder() -> Path:
+    """``$XDG_CONFIG_HOME/genre-tui``, or ``~/.config/genre-tui``."""
+    return platformdirs.user_config_path(_APP)
+
+
+def state_folder() -> Path:
+    """``$XDG_STATE_HOME/genre-tui``, or ``~/.local/state/genre-tui``: logs, views, the undo journals of tags."""
+    return platformdirs.user_state_path(_APP)
+
+
+def cache_folder() -> Path:
+    """``$GENRE_TUI_CACHE``, ``$XDG_CACHE_HOME/genre-tui``, or ``~/.cache/genre-tui``: all of it may be deleted."""
+    chosen = os.environ.get("GENRE_TUI_CACHE")
+    return Path(chosen).expanduser() if chosen else platformdirs.user_cache_path(_APP)
+
 
 LONGEST_NAME = 200
 """Bytes, leaving room for a suffix."""

@@ -8,12 +8,10 @@ from pathlib import Path
 import numpy as np
 import soundfile
 
-from core.audio.live.ring_buffer import RingBuffer
-from core.audio.live.source import Chunk, EndOfSound, Source, State
+from core.audio.live.source import Chunk, EndOfSound, RingBuffer, Source, State
 from core.features.display_spectrogram import LiveSpectrum
 from core.inference.classifier import LARGEST_OVERLAP, Classifier, Stream
-from core.inference.live.events import Level, LiveEvent, LivePrediction, SourceChanged
-from core.inference.types import Reason, Segment, rounded
+from core.inference.types import Level, LiveEvent, LivePrediction, Reason, Segment, SourceChanged, rounded
 from core.util.atomic import replacing
 from core.util.errors import UserError
 

@@ -12,9 +12,8 @@ import soundfile
 from core.audio.files.decode import decode
 from core.audio.live.source import Chunk, Condition, EndOfSound, State
 from core.inference import Classifier
-from core.inference.live.events import Level, LiveEvent, LivePrediction, SourceChanged
-from core.inference.live.live_classifier import EMA, LiveClassifier, overlap_for
-from core.inference.types import Reason
+from core.inference.live_classifier import EMA, LiveClassifier, overlap_for
+from core.inference.types import Level, LiveEvent, LivePrediction, Reason, SourceChanged
 from core.util.errors import UserError
 from tests.support.small_model import a_sound, shared_model
 

@@ -7,7 +7,31 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from core.util.errors import UserError
-from core.util.file_names import LONGEST_NAME, FileNames, file_name, inside, name_fault
+from core.util.paths import (
+    LONGEST_NAME,
+    FileNames,
+    cache_folder,
+    config_folder,
+    file_name,
+    inside,
+    name_fault,
+    state_folder,
+)
+
+
+def test_folders_follow_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("GENRE_TUI_CACHE", raising=False)
+    folders = {"CONFIG": config_folder, "STATE": state_folder, "CACHE": cache_folder}
+    for variable, folder in folders.items():
+        monkeypatch.setenv(f"XDG_{variable}_HOME", "/elsewhere")
+        assert folder() == Path("/elsewhere/genre-tui")
+        monkeypatch.delenv(f"XDG_{variable}_HOME")
+    monkeypatch.setenv("HOME", "/home/somebody")
+    assert config_folder() == Path("/home/somebody/.config/genre-tui")
+    assert state_folder() == Path("/home/somebody/.local/state/genre-tui")
+    assert cache_folder() == Path("/home/somebody/.cache/genre-tui")
+    monkeypatch.setenv("GENRE_TUI_CACHE", "~/fast")
+    assert cache_folder() == Path("/home/somebody/fast")
 
 
 @given(st.text(max_size=300))

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from core.inference.window_cutter import WindowCutter
+from core.inference.windows import WindowCutter
 
 
 def cut(sound: np.ndarray, pieces: list[int], window: int, hop: int, rest: int) -> list[tuple[int, list[float]]]:

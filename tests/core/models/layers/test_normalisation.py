@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import nn
 
-from core.models.layers.batch_norm import fuse_batch_norm
+from core.models.layers.normalisation import fuse_batch_norm
 from core.models.registry import MODEL_NAMES, build_model
 
 

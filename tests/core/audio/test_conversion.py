@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from core.audio.downmix import Downmix
+from core.audio.conversion import Downmix
 from core.audio.files.decode import AudioReader, decode
 from core.audio.files.open_file import open_file
 from tests.support.sounds import sweep, write

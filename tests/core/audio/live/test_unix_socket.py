@@ -12,9 +12,9 @@ import numpy as np
 import pytest
 
 from core.audio.live.pcm_stream import PcmDecoder
-from core.audio.live.socket_path import SocketError, default_socket, listen_on
 from core.audio.live.socket_source import SocketSource
 from core.audio.live.source import State
+from core.audio.live.unix_socket import SocketError, default_socket, listen_on
 from tests.support.paths import ROOT
 from tests.support.waiting import wait_until
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from core.models.encoders.tensor_bundle import read_bundle
+from core.models.encoders.musicnn_wheel import read_bundle
 from tests.support.tensor_bundle import bundle, field, table
 
 TENSORS: dict[str, npt.NDArray[np.generic]] = {

@@ -1,1 +1,0 @@
-"""Live sound to a smoothed stream of predictions."""

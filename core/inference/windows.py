@@ -1,0 +1,144 @@
+"""Windows of sound: cut from pieces by the same rule for files and live sources, and collected for the network."""
+
+from collections.abc import Sequence
+from contextlib import nullcontext
+
+import numpy as np
+import numpy.typing as npt
+from numpy.lib.stride_tricks import sliding_window_view
+
+from core.inference.backend import Backend, Waveform
+from core.inference.decision import Window
+from core.inference.nearest import RememberedClips, Statistics
+
+SHORTEST_REST = 0.5
+"""Seconds of sound after the last whole window that call for another window."""
+
+
+class WindowCutter:
+    """Cuts windows of ``window`` samples every ``hop`` samples, whatever the sizes of the pieces.
+
+    The last window ends with the last sample, so only the window of a very short sound is padded. The sizes of the
+    pieces never affect the result.
+    """
+
+    def __init__(self, window: int, hop: int, rest: int) -> None:
+        """Args:
+        rest: fewest samples after the last whole window that call for another one.
+        """
+        if not 0 < hop <= window:
+            raise ValueError(f"the hop must be above 0 and at most the window of {window} samples, not {hop}")
+        self.window, self.hop, self.rest = window, hop, rest
+        self.received = 0
+        self._held: Waveform = np.zeros(0, dtype=np.float32)
+        self._next = 0
+
+    def push(self, piece: Waveform) -> tuple[npt.NDArray[np.float32], list[int]]:
+        """The windows that ``piece`` completes, [W, window], and the sample at which each begins.
+
+        The windows are a view, of ``piece`` if it holds all of them.
+        """
+        # PyTorch warns of arrays that it cannot write to, though nothing writes to these.
+        held = np.concatenate([self._held, piece]) if len(self._held) else np.require(piece, np.float32, ["C", "W"])
+        self.received += len(piece)
+        first = self.received - len(held)  # the first sample of the buffer
+        starts = list(range(self._next, self.received - self.window + 1, self.hop))
+        windows_WN = np.zeros((0, self.window), dtype=np.float32)
+        if starts:
+            windows_WN = sliding_window_view(held, self.window, writeable=True)[starts[0] - first :: self.hop]
+        self._next += self.hop * len(starts)
+        # One whole window is kept for the last one.
+        keep = min(self._next, max(0, self.received - self.window))
+        self._held = held[keep - first :].copy()  # do not keep a view of the caller's array
+        return windows_WN, starts
+
+    def finish(self) -> tuple[Waveform, int] | None:
+        """Returns the window that ends with the last sample, and its start; shorter if the whole sound is.
+
+        None where the whole windows reach the end, or nearly.
+        """
+        covered = self._next - self.hop + self.window if self._next else 0
+        if self.received == 0 or (covered and self.received - covered < self.rest):
+            return None
+        start = max(0, self.received - self.window)
+        return self._held[-min(self.window, self.received) :], start
+
+
+def repeated(wave_BN: Waveform, samples: int) -> Waveform:
+    """Repeats sounds (B, N) until they fill a window, so that the network sees more sound instead of silence."""
+    if wave_BN.shape[1] >= samples:
+        return wave_BN  # np.pad would copy it
+    return np.pad(wave_BN, ((0, 0), (0, samples - wave_BN.shape[1])), mode="wrap")
+
+
+def followed_by_silence(wave_BN: Waveform, samples: int) -> Waveform:
+    """Pads sounds (B, N) with zeros to a window, as a network of fixed length saw short clips in training."""
+    return np.pad(wave_BN, ((0, 0), (0, max(0, samples - wave_BN.shape[1]))))
+
+
+MOST = 96
+"""Windows that are collected: about eight clips of 30 s, 25 MB. More take no less time each."""
+
+
+class WindowBatch:
+    """Collects windows until there are `MOST`, or until they are asked for.
+
+    Fewer and larger batches cost a CPU less per window, and a GPU far less.
+    """
+
+    def __init__(self, network: Backend, remembered: RememberedClips | None = None) -> None:
+        """
+        Args:
+            remembered: the network's training clips, if the windows are to be compared with them.
+        """
+        self._network, self._remembered = network, remembered
+        self._waiting: list[tuple[Waveform, list[int], list[Window]]] = []
+        self._failure: Exception | None = None
+
+    def add(self, wave_BN: Waveform, starts: list[int], into: list[Window]) -> None:
+        """Takes windows (B, N) and the samples at which they begin; once measured, they are appended to ``into``."""
+        if not starts:
+            return
+        if self._waiting and self._waiting[0][0].shape[1] != wave_BN.shape[1]:
+            self.measure()  # a sound shorter than a window
+        self._waiting.append((wave_BN, starts, into))
+        if sum(len(wave_BN) for wave_BN, _, _ in self._waiting) >= MOST:
+            self.measure()
+
+    def measure(self) -> None:
+        """Measures what has been collected. What the network raises once, every later call raises: windows are lost."""
+        if self._failure is not None:
+            raise self._failure
+        waiting, self._waiting = self._waiting, []
+        if not waiting:
+            return
+        waves = [wave_BN for wave_BN, _, _ in waiting]
+        try:
+            with self._remembered.watching() if self._remembered else nullcontext(()) as watched:
+                logits_BC, ood_score_B = self._network.forward(*waves)
+        except Exception as error:
+            self._failure = error
+            raise
+        row = 0
+        statistics = list(np.concatenate(watched)) if watched else [None] * len(logits_BC)
+        for wave_BN, starts, into in waiting:
+            rows = slice(row, row + len(starts))
+            into += self._windows(wave_BN, starts, logits_BC[rows], ood_score_B[rows], statistics[rows])
+            row += len(starts)
+
+    def _windows(
+        self,
+        wave_BN: Waveform,
+        starts: list[int],
+        logits_BC: np.ndarray,
+        ood_score_B: np.ndarray,
+        statistics: Sequence[Statistics | None],
+    ) -> list[Window]:
+        rate, length = self._network.settings.sample_rate, wave_BN.shape[1]
+        power_B = [float(wave_N @ wave_N) / length for wave_N in wave_BN]
+        level_B = 10 * np.log10(np.maximum(power_B, 1e-20))
+        measured = zip(starts, logits_BC, level_B, ood_score_B, statistics, strict=True)
+        return [
+            Window(start / rate, (start + length) / rate, logits, float(level), float(ood_score), own_F)
+            for start, logits, level, ood_score, own_F in measured
+        ]
