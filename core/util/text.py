@@ -1,12 +1,8 @@
 """Foreign text made safe to show (names of files, genres and models, tags, journals, errors), and field docs."""
 
-import ast
-import inspect
 import os
 import re
 from functools import cache
-
-import msgspec
 
 UNSAFE = re.compile(
     "[\x00-\x1f\x7f-\x9f"  # C0 controls with ESC, newline and tab; DEL; C1 controls, of which U+009B opens a sequence
@@ -43,8 +39,11 @@ def _escape(match: re.Match[str]) -> str:
 
 
 @cache
-def field_docs(kind: type[msgspec.Struct]) -> dict[str, str]:
+def field_docs(kind: type[object]) -> dict[str, str]:
     """Field → the string below it, from the source of the class; fields without one are left out."""
+    import ast  # neither is needed for --help
+    import inspect
+
     docs = {}
     (source,) = ast.parse(inspect.getsource(kind)).body
     assert isinstance(source, ast.ClassDef)
