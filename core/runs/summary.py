@@ -4,7 +4,7 @@ import contextlib
 import math
 import os
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from itertools import pairwise
 from pathlib import Path
 from typing import Any, Literal
@@ -161,7 +161,7 @@ def _compared(run: Summary, base: Summary | None) -> Summary:
     return msgspec.structs.replace(run, difference=run.test_accuracy - base.test_accuracy)
 
 
-def curve(values: list[float]) -> list[float]:
+def curve(values: Sequence[float]) -> list[float]:
     """Means of at most `POINTS` bins, without those that have no finite value."""
     bins = min(POINTS, len(values)) or 1
     edges = [round(i * len(values) / bins) for i in range(bins + 1)]
@@ -186,7 +186,7 @@ def summarise(state: RunState, path: Path, now: float) -> Summary:
         place=state.place,
         recipe=flat(state.recipe),
         device_name=state.device_name,
-        curve=curve([row.val_accuracy for row in state.history]),
+        curve=curve(state.history.column("val_accuracy")),
     )
 
 

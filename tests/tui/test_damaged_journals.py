@@ -18,7 +18,7 @@ from tui.app import GenreApp
 from tui.charts.data import ChartData
 from tui.charts.genres import genre_bars, report_lines
 from tui.charts.render import render_chart
-from tui.charts.run_charts import CHARTS, HistoryColumns, run_chart
+from tui.charts.run_charts import CHARTS, run_chart
 from tui.charts.view import View
 from tui.compare.curves import compared_chart
 from tui.compare.tables import difference_lines, result_lines
@@ -74,14 +74,11 @@ def show_everywhere(state: RunState, sound: RunState) -> None:
 
 
 def charts_of(state: RunState, sound: RunState) -> Sequence[ChartData]:
-    columns = [HistoryColumns(), HistoryColumns()]
-    for each, of in zip(columns, (state, sound), strict=True):
-        each.update(of.history)
     charts = []
     for steps in (False, True):
         for chart in CHARTS:
-            charts.append(run_chart(chart, state, columns[0], steps=steps))
-            charts.append(compared_chart(chart, (state, sound), columns, train=True, steps=steps))
+            charts.append(run_chart(chart, state, steps=steps))
+            charts.append(compared_chart(chart, (state, sound), train=True, steps=steps))
     return charts
 
 

@@ -12,7 +12,7 @@ from textual.message import Message
 from core.runs.journal.state import RunState
 from tui.charts.chart import Chart
 from tui.charts.data import ChartData
-from tui.charts.run_charts import CHARTS, HistoryColumns, RunChart, newest_points, run_chart
+from tui.charts.run_charts import CHARTS, RunChart, newest_points, run_chart
 from tui.charts.view import View, go_back, move_cursor, put_cursor, select, zoom_at, zoom_in
 
 SMOOTHING = (0.0, 0.5, 0.8, 0.95)
@@ -171,20 +171,18 @@ class RunCurves(Curves):
     def __init__(self, *, id: str | None = None, classes: str | None = None) -> None:
         super().__init__(id=id, classes=classes)
         self._state = RunState.empty()
-        self._columns = HistoryColumns()
 
     def show(self, state: RunState) -> None:
         self._state = state
-        self._columns.update(state.history)
         self.refresh_curves()
 
     def chart_data(self, chart: RunChart) -> ChartData:
-        return run_chart(chart, self._state, self._columns, steps=self.steps)
+        return run_chart(chart, self._state, steps=self.steps)
 
     def abscissas(self) -> Sequence[float]:
         if self.steps:
             return [point.step for point in self._state.series["loss"].points]
-        return self._columns.epochs
+        return self._state.history.column("epoch")
 
     def version(self) -> object:
         state = self._state

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
-from core.runs.journal.state import EpochRow, RunState
+from core.runs.journal.state import RunState
 from tui.charts.data import ChartData, Line, Marker
 from tui.charts.ticks import Bounds
 from tui.text import formatting
@@ -81,36 +81,9 @@ CHARTS = (
 """Shown two at a time."""
 
 
-class HistoryColumns:
-    """A run's history as columns for charts, scaled as they want it and extended as the run grows."""
-
-    def __init__(self) -> None:
-        self.last: EpochRow | None = None
-        self.epochs: list[float] = []
-        self.steps: list[float] = []
-        self.values: dict[str, list[float]] = {
-            quantity.epoch: [] for chart in CHARTS for quantity in chart.quantities if quantity.epoch
-        }
-        """Field of `EpochRow` → its values."""
-
-    def update(self, history: Sequence[EpochRow]) -> None:
-        """Take over ``history``, which is usually, but not always, a longer version of the previous one."""
-        known = len(self.epochs)
-        if known > len(history) or (known and history[known - 1] != self.last):
-            self.__init__()  # type: ignore[misc]
-            known = 0
-        new = history[known:]
-        self.epochs += [row.epoch for row in new]
-        self.steps += [row.step for row in new]
-        for chart in CHARTS:
-            for name in (quantity.epoch for quantity in chart.quantities if quantity.epoch):
-                self.values[name] += [getattr(row, name) * chart.scale for row in new]
-        self.last = history[-1] if history else None
-
-
-def run_chart(chart: RunChart, state: RunState, columns: HistoryColumns, *, steps: bool) -> ChartData:
+def run_chart(chart: RunChart, state: RunState, *, steps: bool) -> ChartData:
     """A chart of one run over epochs or steps; the best epoch has a star in the accuracy's."""
-    lines = [quantity_line(chart, quantity, state, columns, steps=steps) for quantity in chart.quantities]
+    lines = [quantity_line(chart, quantity, state, steps=steps) for quantity in chart.quantities]
     best = state.best if chart is ACCURACY else None
     markers = () if best is None else (Marker(best.step if steps else best.epoch, best.val_accuracy * 100, VAL),)
     return chart_data(chart, chart.title, lines, markers)
@@ -126,19 +99,20 @@ def chart_data(chart: RunChart, title: str, lines: Sequence[Line], markers: Sequ
     return ChartData(title, lines, chart.bounds, markers, chart.format, chart.logarithmic, chart.empty)
 
 
-def quantity_line(
-    chart: RunChart, quantity: Quantity, state: RunState, columns: HistoryColumns, *, steps: bool
-) -> Line:
+def quantity_line(chart: RunChart, quantity: Quantity, state: RunState, *, steps: bool) -> Line:
     """One quantity of one run. Over steps, what is only known per epoch stands at the epochs' ends."""
     xs: Sequence[float]
     ys: Sequence[float]
     spread = None
     if quantity.epoch and not (steps and quantity.step):
-        xs, ys = columns.steps if steps else columns.epochs, columns.values[quantity.epoch]
+        xs, ys = state.history.column("step" if steps else "epoch"), state.history.column(quantity.epoch)
+        if chart.scale != 1:
+            ys = [y * chart.scale for y in ys]
     else:
         points = state.series[quantity.step].points
         # Of what is only known per step, over epochs: the part of the run that a step is.
-        per_step = 1.0 if steps else columns.epochs[-1] / columns.steps[-1] if any(columns.steps[-1:]) else 0.0
+        last = state.history[-1] if state.history else None
+        per_step = 1.0 if steps else last.epoch / last.step if last is not None and last.step else 0.0
         points = points if per_step else []
         xs, ys = [point.step * per_step for point in points], [point.mean * chart.scale for point in points]
         if any(point.low != point.high for point in points):

@@ -4,18 +4,17 @@ from collections.abc import Sequence
 from dataclasses import replace
 from statistics import mean, stdev
 
+from core.runs.journal.history import History
 from core.runs.journal.state import RunState
 from core.runs.recipe_fields import but_for_the_seed, flat
 from tui.charts.curves import Curves, Option
 from tui.charts.data import ChartData, Line
-from tui.charts.run_charts import LETTERS, HistoryColumns, RunChart, chart_data, newest_points, quantity_line
+from tui.charts.run_charts import LETTERS, RunChart, chart_data, newest_points, quantity_line
 
 _PART = {True: "Training", False: "Validation"}
 
 
-def compared_chart(
-    chart: RunChart, states: Sequence[RunState], columns: Sequence[HistoryColumns], *, train: bool, steps: bool
-) -> ChartData:
+def compared_chart(chart: RunChart, states: Sequence[RunState], *, train: bool, steps: bool) -> ChartData:
     """A chart of each run; of loss and accuracy either training's or validation's."""
     parted = len(chart.quantities) == 2
     quantity = chart.quantities[1 if parted and not train else 0]
@@ -24,7 +23,7 @@ def compared_chart(
     title = f"{_PART[train]} {chart.title.lower()}" if parted else chart.title
     lines = [
         replace(
-            quantity_line(chart, quantity, state, run, steps=steps),
+            quantity_line(chart, quantity, state, steps=steps),
             name=letter,
             tag=tag,
             ascii_marker=letter,
@@ -32,7 +31,7 @@ def compared_chart(
             dashed=False,
             spread=None,
         )
-        for tag, (letter, state, run) in enumerate(zip(LETTERS, states, columns, strict=False), start=1)
+        for tag, (letter, state) in enumerate(zip(LETTERS, states, strict=False), start=1)
     ]
     return chart_data(chart, title, lines)
 
@@ -72,13 +71,9 @@ class ComparedCurves(Curves):
         self.bands = False
         """Whether the runs of one recipe are one line with a band."""
         self._states: Sequence[RunState] = ()
-        self._runs: list[HistoryColumns] = []
 
     def show(self, states: Sequence[RunState]) -> None:
         self._states = states
-        self._runs = self._runs or [HistoryColumns() for _ in states]
-        for columns, state in zip(self._runs, states, strict=True):
-            columns.update(state.history)
         self.refresh_curves()
 
     def options(self) -> list[Option]:
@@ -97,13 +92,14 @@ class ComparedCurves(Curves):
         self.refresh_curves()
 
     def chart_data(self, chart: RunChart) -> ChartData:
-        data = compared_chart(chart, self._states, self._runs, train=self.train, steps=self.steps)
+        data = compared_chart(chart, self._states, train=self.train, steps=self.steps)
         return replace(data, lines=with_bands(data.lines, of_one_recipe(self._states))) if self.bands else data
 
     def abscissas(self) -> Sequence[float]:
         """Those of the longest run."""
-        return max((run.steps if self.steps else run.epochs for run in self._runs), key=len, default=[])
+        longest = max((state.history for state in self._states), key=len, default=History())
+        return longest.column("step" if self.steps else "epoch")
 
     def version(self) -> object:
         newest = [newest_points(self.charts, state, steps=self.steps) for state in self._states]
-        return self.train, self.bands, newest, [(len(run.epochs), run.last) for run in self._runs]
+        return self.train, self.bands, newest, [(len(state.history), state.history[-1:]) for state in self._states]

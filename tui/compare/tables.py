@@ -106,10 +106,9 @@ def _at_cursor(unit: str, x: float, *, train: bool) -> list[Column]:
     """Columns with the values at the charts' cursor; dashes for a run that has not come that far."""
 
     def figure(run: RunState, what: str) -> float:
-        places = [row.step if unit == "step" else row.epoch for row in run.history]
-        if not places or x > places[-1]:
+        if not run.history or x > getattr(run.history[-1], unit):
             return nan
-        row = run.history[min(range(len(places)), key=lambda i: abs(places[i] - x))]
+        row = run.history[run.history.nearest(unit, x)]
         return float(getattr(row, f"{'train' if train else 'val'}_{what}"))
 
     return [

@@ -3,12 +3,13 @@
 from pathlib import Path
 
 from core.reports.plots import plot_lines
-from core.runs.journal.state import RunState, history_csv, history_json
+from core.runs.journal.history import history_csv, history_json
+from core.runs.journal.state import RunState
 from core.util.atomic import write_atomic
 from core.util.text import printable
 from tui.charts.data import ChartData
 from tui.charts.render import curve_points, x_range
-from tui.charts.run_charts import ACCURACY, LOSS, HistoryColumns, run_chart
+from tui.charts.run_charts import ACCURACY, LOSS, run_chart
 from tui.charts.view import View
 
 POINTS = 2000
@@ -23,13 +24,11 @@ def export(state: RunState, view: View, *, steps: bool, folder: Path) -> list[Pa
     Raises:
         OSError: the folder is not writable.
     """
-    columns = HistoryColumns()
-    columns.update(state.history)
     folder.mkdir(parents=True, exist_ok=True)
     paths = [folder / name for name in ("history.csv", "history.json", "loss.svg", "accuracy.svg")]
-    write_atomic(paths[0], history_csv(state).encode())
-    write_atomic(paths[1], history_json(state))
-    loss, accuracy = (run_chart(chart, state, columns, steps=steps) for chart in (LOSS, ACCURACY))
+    write_atomic(paths[0], history_csv(state.history).encode())
+    write_atomic(paths[1], history_json(state.history))
+    loss, accuracy = (run_chart(chart, state, steps=steps) for chart in (LOSS, ACCURACY))
     _write_chart(paths[2], state.name, loss, "Loss", view, steps, view.logarithmic)
     _write_chart(paths[3], state.name, accuracy, "Accuracy (%)", view, steps, False)
     return paths

@@ -11,8 +11,9 @@ from textual.geometry import Region
 from textual.widget import Widget
 
 from core.runs.journal.events import Misclassified
+from core.runs.journal.history import EpochRow, History
 from core.runs.journal.log_lines import LogLine
-from core.runs.journal.state import EpochRow, RunState
+from core.runs.journal.state import RunState
 from tui.text import formatting
 from tui.text.cells import fitted, padded
 from tui.text.formatting import DASH, local_time, percent
@@ -57,7 +58,7 @@ class EpochRows(RowList):
 
     def __init__(self, *, id: str | None = None) -> None:
         super().__init__(id=id)
-        self.history: list[EpochRow] = []
+        self.history = History()
         self._best: EpochRow | None = None
 
     def show(self, state: RunState) -> None:

@@ -17,7 +17,7 @@ from core.runs import actions
 from core.runs.actions import total_epochs
 from core.runs.control import Kind
 from core.runs.folder import RunFolder, RunReader
-from core.runs.journal.state import EpochRow, RunState, Validation
+from core.runs.journal.state import RunState, Validation
 from core.util.errors import UserError
 from tui.charts.curve_keys import CurveKeys, curve_bindings
 from tui.charts.curves import Curves
@@ -308,20 +308,18 @@ class WatchScreen(ModeScreen, CurveKeys):
     @on(Curves.Moved)
     def follow_cursor(self) -> None:
         """The epochs, the genres and the confusion matrix show what the charts' cursor is on."""
-        row, rows = self._row_at_cursor, self.query_one(EpochRows)
-        rows.move_to(len(rows.history) - 1 if row is None else rows.history.index(row))
-        if row is None:
+        index, rows = self._index_at_cursor, self.query_one(EpochRows)
+        rows.move_to(len(rows.history) - 1 if index is None else index)
+        if index is None:
             self.query_one(Panes).show_epoch(None, None)
         elif self._tail is not None:
-            self._read_epoch(self._tail, row.epoch, self._state.genres)
+            self._read_epoch(self._tail, rows.history[index].epoch, self._state.genres)
 
     @property
-    def _row_at_cursor(self) -> EpochRow | None:
+    def _index_at_cursor(self) -> int | None:
         curves = self.query_one(Curves)
         x, history = curves.view.cursor, self.query_one(EpochRows).history
-        if x is None or not history:
-            return None
-        return min(history, key=lambda row: abs((row.step if curves.steps else row.epoch) - x))
+        return None if x is None or not history else history.nearest("step" if curves.steps else "epoch", x)
 
     @work(thread=True, exclusive=True, group="epoch")
     def _read_epoch(self, tail: RunReader, epoch: int, genres: list[str]) -> None:
@@ -329,8 +327,8 @@ class WatchScreen(ModeScreen, CurveKeys):
 
     @on(EpochRead)
     def show_epoch(self, message: EpochRead) -> None:
-        row = self._row_at_cursor
-        if message.tail is self._tail and row is not None and row.epoch == message.epoch:
+        index, history = self._index_at_cursor, self.query_one(EpochRows).history
+        if message.tail is self._tail and index is not None and history[index].epoch == message.epoch:
             self.query_one(Panes).show_epoch(message.epoch, message.validation)
 
     @on(RowList.Chosen, "#epoch-rows")

@@ -11,8 +11,9 @@ from dataclasses import replace
 from typing import Any
 
 from core.runs.journal import events as ev
+from core.runs.journal.history import EpochRow
 from core.runs.journal.log_lines import log_lines
-from core.runs.journal.state import ANSWERS, LOG_LINES, PER_BATCH, PER_SAMPLE, End, EpochRow, RunState, Validation
+from core.runs.journal.state import ANSWERS, LOG_LINES, PER_BATCH, PER_SAMPLE, End, RunState, Validation
 
 RECIPE_GROUPS = ("front_end", "split", "optimiser", "augmentation", "model_options")
 """Fields of a recipe that hold fields of their own."""
@@ -25,7 +26,6 @@ def reduce(state: RunState, events: Iterable[ev.Event]) -> RunState:
     """
     new = replace(
         state,
-        history=list(state.history),
         series={name: series.copy() for name, series in state.series.items()},
         artefacts=dict(state.artefacts),
         checkpoints=dict(state.checkpoints),
@@ -150,7 +150,7 @@ def _start(state: RunState, event: ev.RunStarted) -> None:
     state.end, state.end_message, state.failure, state.test = None, "", None, None
     state.batch = state.batches = 0
     state.epoch = event.resumed_from or 0
-    state.history = [row for row in state.history if row.epoch <= state.epoch]
+    state.history = state.history.up_to(state.epoch)
     state.step = state.history[-1].step if state.history else 0
     if state.best is not None and state.best.epoch > state.epoch:
         state.best = max(state.history, key=_accuracy, default=None)
@@ -201,9 +201,7 @@ def _epoch(state: RunState, event: ev.EpochFinished) -> None:
         state.step,
         _finite(event.gradient_norm),
     )
-    while state.history and state.history[-1].epoch >= row.epoch:
-        state.history.pop()
-    state.history.append(row)
+    state.history = state.history.with_row(row)
     if event.is_best or state.best is None:
         state.best = row
     _validation(state, event)

@@ -9,9 +9,11 @@ import zlib
 from functools import cache
 from hashlib import blake2b
 from pathlib import Path
+from typing import Any
 
 import msgspec
 
+from core.runs.journal.history import EpochRow, History
 from core.runs.journal.state import RunState
 from core.util.atomic import write_atomic
 from core.util.files import open_regular
@@ -36,7 +38,17 @@ class Snapshot(msgspec.Struct, frozen=True):
     state: RunState
 
 
-_decoder = msgspec.msgpack.Decoder(Snapshot)
+def _rows(history: Any) -> list[EpochRow]:
+    """What a snapshot stores of a state's history."""
+    return list(history)
+
+
+def _history(kind: type, rows: Any) -> History:
+    return History(msgspec.convert(rows, list[EpochRow]))
+
+
+_encoder = msgspec.msgpack.Encoder(enc_hook=_rows)
+_decoder = msgspec.msgpack.Decoder(Snapshot, dec_hook=_history)
 
 
 def load_snapshot(journal: Path) -> Snapshot | None:
@@ -57,7 +69,7 @@ def save_snapshot(journal: Path, position: int, bad_lines: int, unknown_kinds: i
     if crc is None:
         return
     try:
-        content = msgspec.msgpack.encode(Snapshot(_code(), position, crc, bad_lines, unknown_kinds, state))
+        content = _encoder.encode(Snapshot(_code(), position, crc, bad_lines, unknown_kinds, state))
         write_atomic(journal.with_name(NAME), content, sync=False)
     except (OSError, OverflowError):
         pass  # a folder that only others may write to, a full disk, or a number in a recipe that no format holds
@@ -80,6 +92,6 @@ def checksum(journal: Path, size: int) -> int | None:
 def _code() -> str:
     """A hash of the modules that make a state, any change of which makes snapshots worthless."""
     digest = blake2b(digest_size=16)
-    for name in ("events", "journal", "log_lines", "reducer", "series", "state", "timing"):
+    for name in ("events", "history", "journal", "log_lines", "reducer", "series", "state", "timing"):
         digest.update(Path(__file__).with_name(f"{name}.py").read_bytes())
     return digest.hexdigest()

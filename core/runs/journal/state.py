@@ -7,15 +7,13 @@ What is not in the journal (the run's name, whether its trainer lives, when the 
 filled in by `core.runs.folder.RunReader`.
 """
 
-import csv
-import io
-import math
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
 import msgspec
 
 from core.runs.journal import events as ev
+from core.runs.journal.history import EpochRow, History
 from core.runs.journal.log_lines import LogLine
 from core.runs.journal.series import Series
 from core.runs.journal.timing import Timing
@@ -30,24 +28,6 @@ ANSWERS = 64
 Status = Literal["created", "queued", "running", "paused", "finished", "stopped", "failed", "lost"]
 Phase = Literal["starting", "queued", "scanning", "features", "training", "validating", "testing", "reporting", "ended"]
 End = Literal["finished", "stopped", "failed"]
-
-
-class EpochRow(msgspec.Struct, frozen=True, gc=False):
-    """One row of the epoch table. Losses and accuracies that are missing or not finite are NaN, which charts skip."""
-
-    epoch: int
-    train_loss: float
-    train_accuracy: float
-    val_loss: float
-    val_accuracy: float
-    learning_rate: float
-    seconds: float
-    train_seconds: float
-    val_seconds: float
-    clips_per_second: float
-    step: int
-    """Training batches since the start of the run, at the end of this epoch; 0 when no batch was reported."""
-    gradient_norm: float = math.nan
 
 
 class Validation(msgspec.Struct, frozen=True):
@@ -118,8 +98,8 @@ class RunState:
     """Training batches since the start of the run."""
     learning_rate: float | None = None
     clips_per_second: float = 0.0
-    history: list[EpochRow] = field(default_factory=list)
-    """Ascending by epoch, without repetition: an epoch that was trained again replaces its former row."""
+    history: History = field(default_factory=History)
+    """An epoch that was trained again replaces its former row."""
     best: EpochRow | None = None
     """The row whose weights are best_model.pth; mark it where ``row.epoch == state.best.epoch``."""
     validation: Validation | None = None
@@ -268,19 +248,3 @@ def _content(event: ev.Event) -> dict[str, Any]:
     """An event's own fields."""
     fields: dict[str, Any] = _plain(event)
     return {name: value for name, value in fields.items() if name not in ("kind", "schema", "seq")}
-
-
-def history_csv(state: RunState) -> str:
-    """One row per epoch, with a heading; a missing value is an empty cell."""
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(EpochRow.__struct_fields__)
-    for row in state.history:
-        values = msgspec.structs.astuple(row)
-        writer.writerow("" if isinstance(value, float) and math.isnan(value) else value for value in values)
-    return text.getvalue()
-
-
-def history_json(state: RunState) -> bytes:
-    """A list of objects, one per epoch; a missing value is null."""
-    return msgspec.json.format(msgspec.json.encode(state.history), indent=2) + b"\n"

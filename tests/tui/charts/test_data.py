@@ -1,9 +1,9 @@
 import pytest
 
 from core.runs.journal.reducer import reduce
-from core.runs.journal.state import EpochRow, RunState
+from core.runs.journal.state import RunState
 from tests.support import example_run as made_up_run
-from tui.charts.run_charts import ACCURACY, CHARTS, LOSS, HistoryColumns, run_chart
+from tui.charts.run_charts import ACCURACY, CHARTS, LOSS, run_chart
 from tui.compare.curves import compared_chart
 
 
@@ -11,44 +11,16 @@ def folded(done: int = 5) -> RunState:
     return reduce(RunState.empty(), list(made_up_run.midway(done)))
 
 
-def columns_of(state: RunState) -> HistoryColumns:
-    columns = HistoryColumns()
-    columns.update(state.history)
-    return columns
-
-
-def row(epoch: int, loss: float) -> EpochRow:
-    return EpochRow(epoch, loss, 0.5, loss, 0.5, 1e-3, 1.0, 0.9, 0.1, 10.0, epoch * 10)
-
-
-def test_columns_grow_with_the_history() -> None:
-    columns = HistoryColumns()
-    columns.update([row(1, 1.0)])
-    columns.update([row(1, 1.0), row(2, 0.5)])
-    assert (columns.epochs, columns.values["train_loss"], columns.steps) == ([1, 2], [1.0, 0.5], [10, 20])
-
-
-@pytest.mark.parametrize(
-    "history",
-    [[row(1, 1.0)], [], [row(1, 1.0), row(2, 0.9), row(3, 0.8)], [row(1, 1.0), row(2, 0.9)]],
-)
-def test_columns_of_a_history_that_was_rewound_are_made_anew(history: list[EpochRow]) -> None:
-    columns = HistoryColumns()
-    columns.update([row(1, 1.0), row(2, 0.5)])
-    columns.update(history)
-    assert columns.values["train_loss"] == [each.train_loss for each in history]
-
-
 def test_over_epochs_both_lines_have_a_value_an_epoch() -> None:
     state = folded()
-    train, val = run_chart(LOSS, state, columns_of(state), steps=False).lines
+    train, val = run_chart(LOSS, state, steps=False).lines
     assert list(train.xs) == list(val.xs) == [1, 2, 3, 4, 5]
     assert train.ys[-1] == state.history[-1].train_loss
 
 
 def test_over_steps_training_is_every_report_and_validation_stands_at_its_epochs_end() -> None:
     state = folded()
-    train, val = run_chart(LOSS, state, columns_of(state), steps=True).lines
+    train, val = run_chart(LOSS, state, steps=True).lines
     assert len(train.xs) == len(state.series["loss"].points) > len(val.xs)
     assert list(val.xs) == [50, 100, 150, 200, 250]
 
@@ -57,7 +29,7 @@ def test_merged_steps_bring_their_spread() -> None:
     state = folded()
     for step in range(1000, 3000):
         state.series["loss"].add(step, step % 2)
-    train, _ = run_chart(LOSS, state, columns_of(state), steps=True).lines
+    train, _ = run_chart(LOSS, state, steps=True).lines
     assert train.spread is not None
     assert min(train.spread[0]) == 0 and max(train.spread[1]) >= 1
 
@@ -65,18 +37,17 @@ def test_merged_steps_bring_their_spread() -> None:
 def test_accuracies_are_percent_and_the_best_has_a_star() -> None:
     state = folded()
     assert state.best is not None
-    data = run_chart(ACCURACY, state, columns_of(state), steps=False)
+    data = run_chart(ACCURACY, state, steps=False)
     assert data.lines[1].ys[-1] == pytest.approx(state.history[-1].val_accuracy * 100)
     assert [(marker.x, marker.y) for marker in data.markers] == [(state.best.epoch, state.best.val_accuracy * 100)]
 
 
 def test_a_comparison_has_a_letter_a_run() -> None:
     states = [folded(3), folded(6)]
-    runs = [columns_of(state) for state in states]
-    data = compared_chart(LOSS, states, runs, train=False, steps=False)
+    data = compared_chart(LOSS, states, train=False, steps=False)
     assert [(line.name, line.sign, len(line.xs)) for line in data.lines] == [("A", "A", 3), ("B", "B", 6)]
-    accuracy = compared_chart(ACCURACY, states, runs, train=True, steps=False)
-    assert accuracy.lines[1].ys == runs[1].values["train_accuracy"]
+    accuracy = compared_chart(ACCURACY, states, train=True, steps=False)
+    assert accuracy.lines[1].ys == [100 * row.train_accuracy for row in states[1].history]
 
 
 @pytest.mark.parametrize("steps", [False, True])
@@ -84,8 +55,8 @@ def test_every_chart_has_values_for_one_run_and_for_several(steps: bool) -> None
     state = folded()
     for chart in CHARTS:
         for data in (
-            run_chart(chart, state, columns_of(state), steps=steps),
-            compared_chart(chart, [state] * 2, [columns_of(state)] * 2, train=False, steps=steps),
+            run_chart(chart, state, steps=steps),
+            compared_chart(chart, [state] * 2, train=False, steps=steps),
         ):
             for line in data.lines:
                 assert len(line.xs) == len(line.ys) > 0, chart.title

@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from core.runs.journal.history import EpochRow, History
 from core.runs.journal.reducer import reduce
-from core.runs.journal.state import EpochRow, RunState
+from core.runs.journal.state import RunState
 from tests.support import example_run
 from tui.charts.view import View
 from tui.watch.export import export
@@ -19,8 +20,8 @@ from tui.watch.export import export
 def state() -> RunState:
     folded = replace(reduce(RunState.empty(), example_run.midway(6)), name="a & b $x$", alive=True)
     nan = float("nan")
-    folded.history[2] = EpochRow(3, nan, nan, nan, nan, nan, nan, nan, nan, nan, 150)
-    return folded
+    without = EpochRow(3, nan, nan, nan, nan, nan, nan, nan, nan, nan, 150)
+    return replace(folded, history=History([without if row.epoch == 3 else row for row in folded.history]))
 
 
 @pytest.mark.parametrize("steps", [False, True])

@@ -11,7 +11,8 @@ from rich.cells import cell_len, set_cell_size
 
 from core.runs.folder import RunFolder, RunReader
 from core.runs.journal.log_lines import duration, percent
-from core.runs.journal.state import EpochRow, RunState, history_csv
+from core.runs.journal.history import EpochRow, history_csv
+from core.runs.journal.state import RunState
 from core.runs.summary import LIVING, RunList, Summary, baselines
 from core.runs.webhook import report_lost_runs
 from core.util.text import printable, printable_lines
@@ -145,7 +146,7 @@ def run(args: argparse.Namespace) -> int:
     if args.json:
         print_json(tail.state.as_dict(time.monotonic()))
     elif args.csv:
-        print_data(history_csv(tail.state), end="")
+        print_data(history_csv(tail.state.history), end="")
     elif args.once or not sys.stdout.isatty():
         print_lines(frame(tail.state, time.monotonic()))
     else:

@@ -17,7 +17,8 @@ from core.runs.journal import events as ev
 from core.runs.journal import journal as journal_module
 from core.runs.journal.journal import JournalReader
 from core.runs.journal.reducer import reduce
-from core.runs.journal.state import RunState, history_csv, history_json
+from core.runs.journal.history import history_csv, history_json
+from core.runs.journal.state import RunState
 from core.runs.notices import Notice
 from core.runs.summary import QUIET, summarise
 from core.runs.webhook import Webhook, post_for
@@ -76,8 +77,8 @@ def mutated(seed: int) -> bytes:
 def check(state: RunState) -> None:
     """What everybody who shows a state relies on."""
     json.dumps(state.as_dict(), allow_nan=False)
-    assert history_csv(state).count("\n") == len(state.history) + 1
-    json.loads(history_json(state))
+    assert history_csv(state.history).count("\n") == len(state.history) + 1
+    json.loads(history_json(state.history))
     json.dumps(post_for(Webhook("http://example.org"), Notice("finished", "finished"), state).body)
     summary = summarise(state, Path("/runs/a"), 0.0)
     assert math.isfinite(summary.seconds)

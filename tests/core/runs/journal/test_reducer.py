@@ -31,7 +31,7 @@ def folded(events: list[ev.Event]) -> RunState:
 def test_nothing_is_known_before_the_first_event() -> None:
     state = RunState.empty()
     assert state.status == "created"
-    assert state.history == []
+    assert not state.history
     assert state.eta_seconds(START) is None
     assert state.seconds(START) == 0
 
@@ -43,7 +43,7 @@ def test_a_whole_run() -> None:
     assert state.excluded[0].reason == "no audio in it"
     assert [row.epoch for row in state.history] == [1, 2, 3]
     assert state.history[0].val_loss == 2.5
-    assert state.best is state.history[2]
+    assert state.best is not None and state.best.epoch == 3
     assert state.validation is not None
     assert state.validation.genre_accuracy == [0.5, 1.0, None]
     assert state.test is not None
