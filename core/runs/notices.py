@@ -1,6 +1,7 @@
 """Notices about a run: the user's rules, and the notices that its events give rise to."""
 
 import math
+from dataclasses import replace
 from typing import Annotated, Literal, NamedTuple
 
 import msgspec
@@ -45,7 +46,8 @@ class RunNotices:
     """Follows a run's events and returns the notices that they give rise to.
 
     Attributes:
-        state: the run as of the last event taken, without batch progress; its name is the caller's business.
+        state: the run as of the last event taken, without batch progress. Its history has the epochs that improved the
+            model and the last one; its name is the caller's business.
     """
 
     def __init__(self, rules: NotifyRules) -> None:
@@ -56,8 +58,11 @@ class RunNotices:
         """The notices for the next event."""
         if isinstance(event, QUIET):
             return []
-        before, self.state = self.state, reduce(self.state, [event])
-        rules = self.rules
+        before, rules = self.state, self.rules
+        if isinstance(event, ev.EpochFinished) and before.best is not None:
+            # After a resume the best epoch matters; all others of a long run would only take memory.
+            before = replace(before, history=before.history.up_to(before.best.epoch))
+        self.state = reduce(before, [event])
         match event:
             case ev.EpochFinished():
                 return self._epoch(before, event)

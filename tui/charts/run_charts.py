@@ -1,5 +1,6 @@
 """The charts of a run, each declared once: what it shows over epochs and over steps, and how its values are written."""
 
+from array import array
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
@@ -107,7 +108,7 @@ def quantity_line(chart: RunChart, quantity: Quantity, state: RunState, *, steps
     if quantity.epoch and not (steps and quantity.step):
         xs, ys = state.history.column("step" if steps else "epoch"), state.history.column(quantity.epoch)
         if chart.scale != 1:
-            ys = [y * chart.scale for y in ys]
+            ys = array("d", (y * chart.scale for y in ys))
     else:
         points = state.series[quantity.step].points
         # Of what is only known per step, over epochs: the part of the run that a step is.

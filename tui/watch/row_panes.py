@@ -145,8 +145,8 @@ LEVEL_SYMBOLS = {"info": " ", "good": "✓", "warning": "!", "error": "✗"}
 LEVEL_STYLES = {"info": "", "good": "$good", "warning": "$warn", "error": "$bad"}
 INDENT = 11
 """Cells before the text of a line: the time and the symbol."""
-LIMIT = 4000
-"""Laid-out lines kept."""
+LIMIT = 1500
+"""Laid-out lines kept; twice as many before they are cut back."""
 
 
 class LogPane(RowList):

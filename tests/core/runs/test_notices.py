@@ -4,7 +4,7 @@ import pytest
 
 from core.runs.journal import events as ev
 from core.runs.notices import NotifyRules, RunNotices
-from tests.support.event_sequences import beginning, epoch, numbered, whole_run
+from tests.support.event_sequences import beginning, epoch, numbered, run_started, whole_run
 
 
 def told(events: list[ev.Event], **rules: float) -> list[tuple[str, str]]:
@@ -41,3 +41,13 @@ def test_a_best_that_passes_the_limit_is_told_once() -> None:
         ("best", "validation accuracy 60.0% in epoch 2, above 55.0%")
     ]
     assert told([*beginning(), *epoch(1)], best_above=0.9) == []
+
+
+def test_a_long_run_without_improvement_keeps_few_epochs_and_its_best_across_a_resume() -> None:
+    notices = RunNotices(NotifyRules(best_above=0.55))
+    flat = [event for number in range(3, 200) for event in epoch(number, is_best=False)]
+    resumed = run_started(200, resumed_from=150)
+    events = [*beginning(200), *epoch(1), *epoch(2), *flat, resumed, *epoch(151, is_best=False)]
+    assert [notice.kind for event in numbered(events) for notice in notices.take(event)] == ["best"]
+    assert notices.state.best is not None and notices.state.best.epoch == 2
+    assert [row.epoch for row in notices.state.history] == [1, 2, 151]

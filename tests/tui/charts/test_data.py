@@ -47,7 +47,7 @@ def test_a_comparison_has_a_letter_a_run() -> None:
     data = compared_chart(LOSS, states, train=False, steps=False)
     assert [(line.name, line.sign, len(line.xs)) for line in data.lines] == [("A", "A", 3), ("B", "B", 6)]
     accuracy = compared_chart(ACCURACY, states, train=True, steps=False)
-    assert accuracy.lines[1].ys == [100 * row.train_accuracy for row in states[1].history]
+    assert list(accuracy.lines[1].ys) == [100 * row.train_accuracy for row in states[1].history]
 
 
 @pytest.mark.parametrize("steps", [False, True])
