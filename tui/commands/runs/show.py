@@ -10,8 +10,8 @@ from pathlib import Path
 from rich.cells import cell_len, set_cell_size
 
 from core.runs.folder import RunFolder, RunReader
-from core.runs.journal.log_lines import duration, percent
 from core.runs.journal.history import EpochRow, history_csv
+from core.runs.journal.log_lines import duration, percent
 from core.runs.journal.state import RunState
 from core.runs.summary import LIVING, RunList, Summary, baselines
 from core.runs.webhook import report_lost_runs

@@ -15,9 +15,9 @@ from hypothesis import strategies as st
 from core.runs.folder import RunFolder, RunReader
 from core.runs.journal import events as ev
 from core.runs.journal import journal as journal_module
+from core.runs.journal.history import history_csv, history_json
 from core.runs.journal.journal import JournalReader
 from core.runs.journal.reducer import reduce
-from core.runs.journal.history import history_csv, history_json
 from core.runs.journal.state import RunState
 from core.runs.notices import Notice
 from core.runs.summary import QUIET, summarise
