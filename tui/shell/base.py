@@ -77,6 +77,10 @@ class BaseApp(OrderedKeysApp[None]):
         key = self.settings.keys.get(binding_id, default.key).split(",")[0]
         return self.get_key_display(default.with_key(key))
 
+    def action_press(self, key: str) -> None:
+        """Press a key, as a click on it does; sent by the app, for it would not bubble to what sends it."""
+        self.call_later(self.simulate_key, key)
+
     def notify(
         self,
         message: str,

@@ -1,8 +1,8 @@
 """Framed panels, and their keys: maximise the focused one, jump to any, focus one by number.
 
-A panel is any widget with the class ``panel``: its title is in the upper border, its own keys are at the right of the
-lower one, and the frame of the one with the focus is bright. Where panels share a space, `PaneTabs` with
-``framed=True`` stands in for the upper border, and the panel has the class ``-below-tabs``.
+A panel is any widget with the class ``panel``: its number and title are in the upper border, its own keys, which can be
+clicked, at the right of the lower one, and the frame of the one with the focus is bright. Where panels share a space,
+an `UpperBorder` stands in for the upper border, and the panel has the class ``-below-tabs``.
 """
 
 from collections.abc import Iterable, Sequence
@@ -13,7 +13,10 @@ from textual.app import ComposeResult
 from textual.binding import Binding
 from textual.content import Content
 from textual.geometry import Offset
+from textual.keys import _character_to_key
+from textual.reactive import reactive
 from textual.screen import ModalScreen, Screen
+from textual.style import Style
 from textual.widget import Widget
 from textual.widgets import Static
 
@@ -22,6 +25,17 @@ from tui.shell.live_screen import LiveScreen
 
 PANELS = Binding.Group("Panels")
 LABELS = "123456789abcdefghijklmnopqrstuvwxyz"
+NUMBERS = "¹²³⁴⁵⁶⁷⁸⁹"
+"""As they stand before the titles."""
+KEY_NAMES = {"enter": "enter", "space": "space", "esc": "escape", "←": "left", "→": "right", "↑": "up", "↓": "down"}
+"""Displayed key → its name, where that is not the character itself."""
+
+
+class UpperBorder(Widget):
+    """Stands in for the upper border of the panel below it."""
+
+    number = reactive("")
+    """The panel's, as in `NUMBERS`."""
 
 
 class PanelKeys(LiveScreen):
@@ -61,6 +75,33 @@ class PanelKeys(LiveScreen):
         *(Binding(f"alt+{number}", f"panel({number})", show=False) for number in range(2, 10)),
     ]
 
+    def __init__(self) -> None:
+        super().__init__()
+        self.numbers: dict[Widget, str] = {}
+        """Panel → its number, where there are several."""
+
+    def on_mount(self) -> None:
+        self.screen_layout_refresh_signal.subscribe(self, lambda _: self._number_panels())
+
+    def _number_panels(self) -> None:
+        """Number the panels in the order of the screen, as alt and a number focus them."""
+        if self.maximized is not None:
+            return
+        panels = [panel for panel in self.query(".panel") if panel.size and _focusable_in(panel) is not None]
+        panels.sort(key=lambda panel: (panel.region.y, panel.region.x))
+        before = self.numbers
+        self.numbers = dict(zip(panels, NUMBERS, strict=False)) if len(panels) > 1 else {}
+        for panel in {*before, *self.numbers}:
+            old, new = before.get(panel, ""), self.numbers.get(panel, "")
+            if not panel.is_attached:
+                continue
+            if panel.has_class("-below-tabs"):
+                for border in panel.siblings:
+                    if isinstance(border, UpperBorder) and border.display:
+                        border.number = new
+            if old != new and isinstance(title := panel._border_title, Content):
+                panel.border_title = Content(new) + title[len(old) :]
+
     def action_maximise(self) -> None:
         if self.maximized is not None:
             self.minimize()
@@ -83,9 +124,11 @@ class PanelKeys(LiveScreen):
         self.app.push_screen(JumpScreen(self.jump_targets()), self._focus)
 
     def action_panel(self, number: int) -> None:
-        targets = self.jump_targets()
-        if number <= len(targets):
-            self._focus(targets[number - 1])
+        panel = next((panel for panel, shown in self.numbers.items() if shown == NUMBERS[number - 1]), None)
+        if panel is not None and panel.is_attached:
+            if self.maximized is not None:
+                self.minimize()
+            self._focus(_focusable_in(panel))
 
     def _focus(self, target: Widget | None) -> None:
         if target is not None:
@@ -136,11 +179,32 @@ def frame(panel: Widget, title: str, keys: Iterable[tuple[str, str]] = (), *, no
     """Set a panel's title and its lower border.
 
     Args:
-        keys: keys and what they do.
+        keys: keys and what they do. A click on one presses it.
         note: what the panel shows, before the keys.
     """
-    hints = [Content.assemble((key, "bold $footer-key-foreground"), f" {what}") for key, what in keys if key]
-    lower = Content("  ").join([*([Content(note)] if note else []), *hints])
-    for name, text in (("border_title", Content(title)), ("border_subtitle", lower)):
+    screen = panel.screen if panel.is_attached else None
+    number = screen.numbers.get(panel, "") if isinstance(screen, PanelKeys) else ""
+    lower = Content("  ").join([*([Content(note)] if note else []), *(_hint(key, what) for key, what in keys if key)])
+    for name, text in (("border_title", Content(number + title)), ("border_subtitle", lower)):
         if getattr(panel, f"_{name}") != text:  # setting it draws the panel anew
             setattr(panel, name, text)
+
+
+def _hint(keys: str, what: str) -> Content:
+    """``enter watch``; several keys for one thing, as in ``[ ] charts``, are clicked one by one."""
+    shown = [(key, _pressing(key) + Style.parse("bold $footer-key-foreground")) for key in keys.split()]
+    if len(shown) > 1:
+        return Content(" ").join([Content.assemble(key) for key in shown]) + f" {what}"
+    return Content.assemble(*shown, (f" {what}", _pressing(keys)))
+
+
+def _pressing(key: str) -> Style:
+    """What a click does: it presses the displayed ``key``."""
+    name = KEY_NAMES.get(key) or (f"ctrl+{key[1:]}" if len(key) == 2 and key[0] == "^" else None)
+    name = name or (_character_to_key(key) if len(key) == 1 else key)
+    return Style.from_meta({"@click": f"app.press({name!r})"})
+
+
+def _focusable_in(panel: Widget) -> Widget | None:
+    """The panel, or the first widget in it, that can have the focus."""
+    return next((widget for widget in (panel, *panel.query("*")) if widget.focusable and widget.size), None)

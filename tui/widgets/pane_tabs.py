@@ -6,12 +6,12 @@ from typing import ClassVar
 from textual import events, on
 from textual.content import Content
 from textual.message import Message
-from textual.widget import Widget
 
 from tui.shell.mode_screen import ModeScreen
+from tui.shell.panels import UpperBorder
 
 
-class PaneTabs(Widget):
+class PaneTabs(UpperBorder):
     """A click chooses a tab. The line can be the upper border of the panes' frame."""
 
     can_focus = False
@@ -41,7 +41,7 @@ class PaneTabs(Widget):
 
     def render(self) -> Content:
         """Brackets, not colour alone, mark the active tab; tabs that do not fit scroll out on the left."""
-        width = self.size.width - 4 * self._framed
+        width = self.size.width - 4 * self._framed - len(self.number)
         tabs = [self._label(pane) for pane in self._panes[self._first :]]
         active = "$foreground bold" if self._framed else "bold"
         line = Content("").join(
@@ -50,12 +50,12 @@ class PaneTabs(Widget):
         if not self._framed:
             return line
         line = line.truncate(max(0, width))
-        return Content.assemble("╭─", line, "─" * (width - line.cell_length), "─╮")
+        return Content.assemble("╭─", self.number, line, "─" * (width - line.cell_length), "─╮")
 
     @property
     def _first(self) -> int:
         """Index of the first tab in view: the others are scrolled out on its left."""
-        first, width = 0, self.size.width - 4 * self._framed
+        first, width = 0, self.size.width - 4 * self._framed - len(self.number)
         while first < len(self._panes) - 1 and self._panes[first] != self._active:
             if sum(len(self._label(pane)) for pane in self._panes[first:]) <= width:
                 break
@@ -66,7 +66,7 @@ class PaneTabs(Widget):
         return f"[{pane}]" if pane == self._active else f" {pane} "
 
     def on_click(self, event: events.Click) -> None:
-        end = 2 * self._framed
+        end = 2 * self._framed + len(self.number)
         for pane in self._panes[self._first :]:
             end += len(pane) + 2
             if event.x < end:

@@ -1,0 +1,70 @@
+"""Panels are numbered in their titles, and the keys in their borders can be clicked."""
+
+from pathlib import Path
+
+import pytest
+from textual.pilot import Pilot
+
+from tests.support import example_run
+from tests.support.pilot import text, until, until_shown
+from tui.app import GenreApp
+from tui.runs.column_picker import ColumnPicker
+from tui.shell.panels import PanelKeys
+
+
+@pytest.fixture
+def app(tmp_path: Path) -> GenreApp:
+    example_run.write_run(tmp_path / "runs" / "first", example_run.whole(20))
+    return GenreApp(tmp_path / "runs")
+
+
+def place_of(pilot: Pilot[None], what: str) -> tuple[int, int]:
+    """Where ``what`` stands on the screen: column and row."""
+    return next((line.index(what), y) for y, line in enumerate(text(pilot).split("\n")) if what in line)
+
+
+async def titles_of(pilot: Pilot[None], *numbered: str) -> None:
+    for title in numbered:
+        await until_shown(pilot, f"─ {title} ")
+
+
+async def test_numbers_are_in_the_titles_and_focus_their_panels(app: GenreApp) -> None:
+    async with app.run_test(size=(120, 40)) as pilot:
+        await titles_of(pilot, "¹runs", "²first")
+        await pilot.press("alt+2")
+        assert isinstance(app.screen, PanelKeys) and app.focused is not None
+        assert app.screen.numbers[app.screen.query_one("#detail")] == "²"
+        assert app.screen.query_one("#detail").has_focus_within
+        await pilot.press("alt+1")
+        assert app.screen.query_one("#list").has_focus_within
+
+
+async def test_a_single_panel_has_no_number(app: GenreApp) -> None:
+    async with app.run_test(size=(80, 24)) as pilot:
+        await titles_of(pilot, "runs")
+        await pilot.resize_terminal(120, 40)
+        await titles_of(pilot, "¹runs")
+        await pilot.resize_terminal(80, 24)
+        await titles_of(pilot, "runs")
+
+
+async def test_panels_behind_tabs_have_their_number_before_the_tabs(app: GenreApp) -> None:
+    async with app.run_test(size=(120, 40)) as pilot:
+        await until_shown(pilot, "¹runs")
+        await pilot.press("enter")
+        await titles_of(pilot, "¹curves", "²epochs", "⁴log")
+        await until_shown(pilot, "─³ genres")
+        await pilot.click(offset=place_of(pilot, "mistakes"))
+        await until_shown(pilot, "─³ genres  confusion [mistakes]")
+
+
+async def test_a_click_on_a_key_in_a_border_presses_it(app: GenreApp) -> None:
+    async with app.run_test(size=(120, 40)) as pilot:
+        await until_shown(pilot, "C columns")
+        await pilot.click(offset=place_of(pilot, "C columns"))
+        await until(pilot, lambda: isinstance(app.screen, ColumnPicker))
+        await pilot.click(offset=place_of(pilot, "esc close"))
+        await until(pilot, lambda: not isinstance(app.screen, ColumnPicker))
+        await pilot.click(offset=place_of(pilot, "enter watch"))
+        await until_shown(pilot, "[2 Watch]")
+        await until_shown(pilot, "z zoom")
