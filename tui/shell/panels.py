@@ -192,10 +192,10 @@ def frame(panel: Widget, title: str, keys: Iterable[tuple[str, str]] = (), *, no
 
 def _hint(keys: str, what: str) -> Content:
     """``enter watch``; several keys for one thing, as in ``[ ] charts``, are clicked one by one."""
-    shown = [(key, _pressing(key) + Style.parse("bold $footer-key-foreground")) for key in keys.split()]
+    shown = [Content.styled(key, "bold $footer-key-foreground").stylize(_pressing(key)) for key in keys.split()]
     if len(shown) > 1:
-        return Content(" ").join([Content.assemble(key) for key in shown]) + f" {what}"
-    return Content.assemble(*shown, (f" {what}", _pressing(keys)))
+        return Content(" ").join(shown) + f" {what}"
+    return shown[0] + Content(f" {what}").stylize(_pressing(keys))
 
 
 def _pressing(key: str) -> Style:
