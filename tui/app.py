@@ -16,7 +16,7 @@ where it is used. Other screens (New run, Compare, dialogs) are pushed on top wi
 - ``await app.show_mode("runs" | "watch" | "classify" | "listen" | "label")``.
 
 **Polling.** ``self.poll(seconds, callback)`` of LiveScreen calls back only while the screen is in view. An idle app
-sends nothing to the terminal: no clocks, no spinners, no blinking cursor (use ``tui.widgets.text_input.TextInput``),
+sends nothing to the terminal: no clocks, no spinners, no blinking cursor (use ``tui.widgets.text.TextInput``),
 and ``update`` only for what has changed. Work that takes more than 20 ms goes to ``self.run_worker(..., thread=True)``
 or to a process; a thread answers with ``self.call_later(callback, ...)``, which is dropped if the widget has gone by
 then (``call_from_thread`` is not).
@@ -42,7 +42,7 @@ title of their ``group`` or panel. A class with such bindings is listed in ``all
 Keys take effect in the order in which they were pressed (``tui.shell.keymap``).
 
 **Settings.** ``app.settings`` (``tui.shell.settings.Settings``: add documented fields there). A user's changes to
-the view of one run are kept by ``tui.shell.view_state``.
+the view of one run are kept by ``tui.shell.settings``.
 
 **Errors.** Show a ``core.util.errors.UserError`` with ``app.notify(str(error), severity="error")``, which takes plain
 text, or in place as ``Content(str(error))``: a plain string given to a ``Static`` is markup, and paths may contain
@@ -71,9 +71,8 @@ from core.runs.journal.state import RunState
 from tui.shell.base import BaseApp
 from tui.shell.keymap import bindings_of, usable_keys
 from tui.shell.line_filters import AsciiFilter, SafeFilter
-from tui.shell.live_runs import LiveRuns, RunNotice
 from tui.shell.mode_screen import TITLES, ModeScreen
-from tui.shell.notifications import TerminalStatus
+from tui.shell.notifications import LiveRuns, RunNotice, TerminalStatus
 from tui.shell.settings import Settings
 from tui.shell.themes import THEMES, choose_theme
 
@@ -88,7 +87,7 @@ def all_bindings() -> dict[str, tuple[str, str]]:
     from tui.augmentation.screen import AugmentationScreen
     from tui.charts.confusion import ConfusionView
     from tui.classify.screen import ClassifyScreen
-    from tui.compare.scatter import Scatter
+    from tui.compare.charts import Scatter
     from tui.compare.screen import CompareScreen
     from tui.label.screen import LabelScreen
     from tui.label.table import ClipTable

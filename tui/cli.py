@@ -9,10 +9,14 @@ from pathlib import Path
 
 from core.util.errors import UserError
 from core.util.text import printable
-from tui.commands.exit_codes import DONE, FAILED, INTERRUPTED, USAGE, UsageError
 from tui.commands.parser import COMMANDS, build_parser
 from tui.shell.printing import (
+    DONE,
+    FAILED,
+    INTERRUPTED,
+    USAGE,
     OutputError,
+    UsageError,
     discard_output,
     flush_output,
     prepare_streams,

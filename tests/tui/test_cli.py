@@ -16,8 +16,8 @@ from tests.support.commands import call
 from tests.support.event_sequences import beginning, epoch, whole_run, write_journal
 from tests.support.paths import ROOT
 from tui import cli
-from tui.commands.exit_codes import DONE, FAILED, INTERRUPTED, USAGE
 from tui.commands.parser import COMMANDS
+from tui.shell.printing import DONE, FAILED, INTERRUPTED, USAGE
 
 HEAVY = {"textual", "torch", "torchaudio", "numpy", "sklearn", "matplotlib", "msgspec", "soundfile", "av"}
 

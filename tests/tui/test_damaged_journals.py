@@ -20,7 +20,7 @@ from tui.charts.genres import genre_bars, report_lines
 from tui.charts.render import render_chart
 from tui.charts.run_charts import CHARTS, run_chart
 from tui.charts.view import View
-from tui.compare.curves import compared_chart
+from tui.compare.charts import compared_chart
 from tui.compare.tables import difference_lines, result_lines
 from tui.runs.columns import COLUMNS, layout, line, ordered
 from tui.runs.detail import detail_lines
@@ -29,7 +29,7 @@ from tui.watch.row_panes import COLUMNS as EPOCH_COLUMNS
 from tui.watch.row_panes import laid_out
 from tui.watch.setup import progress_line, setup_lines
 from tui.widgets.run_header import run_header
-from tui.widgets.text_lines import cells
+from tui.widgets.text import cells
 
 NOW = 1_000.0
 WIDTHS = (20, 78, 118, 198)

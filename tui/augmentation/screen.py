@@ -18,7 +18,7 @@ from tui.shell.base import BaseApp
 from tui.shell.mode_screen import ModeScreen
 from tui.text.cells import shown
 from tui.widgets.spectrogram_view import Image, shading_of, spectrogram_with_axes
-from tui.widgets.text_lines import TextLines
+from tui.widgets.text import TextLines
 
 NARROWEST, LOWEST = 36, 5
 """Minimum cells and rows of a spectrogram with its caption."""

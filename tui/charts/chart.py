@@ -15,7 +15,7 @@ from tui.charts.render import CURSOR, FAINT, SELECTION, RenderedChart, render_ch
 from tui.charts.view import View
 from tui.shell.base import BaseApp
 from tui.text.formatting import DASH, count
-from tui.widgets.text_lines import Cell, cells, difference, strip
+from tui.widgets.text import Cell, cells, difference, strip
 
 SMALLEST = (16, 5)
 """Columns and rows below which only the title is shown."""

@@ -16,7 +16,7 @@ from tui.charts.genres import Shading, matrix_cell, worst_pair_lines
 from tui.shell.base import BaseApp
 from tui.text.cells import fitted, widest
 from tui.widgets.row_list import LIST_KEYS
-from tui.widgets.text_lines import Cell, cells, difference, strip
+from tui.widgets.text import Cell, cells, difference, strip
 
 Item = TypeVar("Item")
 LONGEST_NAME = 18

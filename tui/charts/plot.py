@@ -13,7 +13,7 @@ from math import floor, isfinite
 
 from textual_plotext.plot import Plot
 
-from tui.charts.decimation import Points
+from tui.charts.data import Points
 from tui.charts.ticks import Axis
 
 _RUN = re.compile(r"(?:\x1b\[38;5;(\d+)m)?([^\x1b]*)\x1b\[0m")

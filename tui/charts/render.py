@@ -6,8 +6,7 @@ from dataclasses import dataclass, replace
 from itertools import pairwise
 from math import inf, isfinite, log10, nan
 
-from tui.charts.data import ChartData, Line
-from tui.charts.decimation import Points, decimate, smooth
+from tui.charts.data import ChartData, Line, Points, decimate, smooth
 from tui.charts.plot import Canvas, Curve, Grid, axis_width, draw
 from tui.charts.ticks import Axis, Tick, integer_ticks, log_axis, value_axis
 from tui.charts.view import View

@@ -14,9 +14,9 @@ from tui.classify.results import Sound
 from tui.shell.base import BaseApp
 from tui.text.cells import fitted
 from tui.text.formatting import clock, percent
-from tui.widgets.probability_bars import probability_bars
 from tui.widgets.row_list import LinesView
 from tui.widgets.spectrogram_view import cells_left_of, shading_of, spectrogram_with_axes
+from tui.widgets.text import probability_bars
 
 UNCERTAIN = "?"
 

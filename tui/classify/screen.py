@@ -35,8 +35,7 @@ from tui.text.formatting import count
 from tui.widgets.file_tree import AudioTree
 from tui.widgets.pane_tabs import PaneScreen, PaneTabs
 from tui.widgets.row_list import LinesView, RowList
-from tui.widgets.text_input import FilterInput
-from tui.widgets.text_lines import TextLines
+from tui.widgets.text import FilterInput, TextLines
 
 MANY = 10_000
 """Files that are not classified without a question."""

@@ -13,9 +13,8 @@ from core.runs.directory import list_runs
 from core.util.errors import UserError
 from core.util.files import typed_path
 from core.util.text import UNSAFE
-from tui.commands.exit_codes import DONE
 from tui.commands.parser import build_parser
-from tui.shell.printing import print_data
+from tui.shell.printing import DONE, print_data
 from tui.shell.settings import default_runs_dir
 
 SCRIPTS = {

@@ -2,8 +2,7 @@
 
 import argparse
 
-from tui.commands.exit_codes import DONE
-from tui.shell.printing import print_data, print_note
+from tui.shell.printing import DONE, print_data, print_note
 from tui.shell.settings import read_settings, settings_file, template
 
 

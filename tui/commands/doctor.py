@@ -12,8 +12,7 @@ from typing import Literal, NamedTuple
 
 from core.runs.lock import supports_locks
 from core.util.text import printable
-from tui.commands.exit_codes import DONE, FAILED
-from tui.shell.printing import print_json, print_lines
+from tui.shell.printing import DONE, FAILED, print_json, print_lines
 from tui.shell.settings import default_runs_dir
 
 Status = Literal["ok", "note", "missing"]

@@ -5,8 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from core.models.encoders.registry import ENCODERS, encoder_folder, is_installed
-from tui.commands.exit_codes import DONE, UsageError
-from tui.shell.printing import print_data, print_json, print_line, print_note
+from tui.shell.printing import DONE, UsageError, print_data, print_json, print_line, print_note
 from tui.text.cells import fitted
 
 

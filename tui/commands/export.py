@@ -10,8 +10,7 @@ from core.runs.folder import RunFolder
 from core.runs.summary import LIVING
 from core.util.atomic import output_path
 from tui.commands.common import add_runs_option, runs_dir, writing
-from tui.commands.exit_codes import DONE, UsageError
-from tui.shell.printing import print_note
+from tui.shell.printing import DONE, UsageError, print_note
 
 FOLLOW_SECONDS = 2.0
 

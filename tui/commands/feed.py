@@ -4,8 +4,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from tui.commands.exit_codes import DONE, UsageError
-from tui.shell.printing import print_note
+from tui.shell.printing import DONE, UsageError, print_note
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

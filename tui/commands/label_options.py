@@ -4,7 +4,7 @@ import argparse
 
 from core.dataset.labels.settings import KINDS, LabelSettings
 from core.util.files import typed_path
-from tui.commands.exit_codes import UsageError
+from tui.shell.printing import UsageError
 
 DATA_HELP = (
     "music in a folder per genre, with a table or with tags; a public collection; an archive of these; or a feature "

@@ -8,9 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tui.commands.common import Progress, add_device_option, add_runs_option, runs_dir, writing
-from tui.commands.exit_codes import DONE, UsageError
 from tui.commands.label_options import DATA_HELP, add_label_options, label_settings
-from tui.shell.printing import print_data, print_json, print_line, print_note
+from tui.shell.printing import DONE, UsageError, print_data, print_json, print_line, print_note
 
 if TYPE_CHECKING:
     from core.labelling.embedding import EmbeddedSet

@@ -10,8 +10,7 @@ from core.server.auth import TOKEN_VARIABLE, bind, choose_token, is_loopback
 from core.server.limits import MIB, Limits
 from tui.commands.classify.classify import add_model_options
 from tui.commands.common import add_runs_option, runs_dir
-from tui.commands.exit_codes import DONE
-from tui.shell.printing import print_note
+from tui.shell.printing import DONE, print_note
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

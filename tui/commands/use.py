@@ -6,8 +6,7 @@ import msgspec
 
 from core.inference.find_model import choose_model, find_model, list_models, model_in_use
 from tui.commands.common import add_runs_option, runs_dir
-from tui.commands.exit_codes import DONE
-from tui.shell.printing import print_json, print_line, print_note
+from tui.shell.printing import DONE, print_json, print_line, print_note
 from tui.text.model_table import model_table
 
 

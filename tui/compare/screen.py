@@ -17,15 +17,14 @@ from core.runs.journal.state import RunState
 from tui.charts.curve_keys import CurveKeys, curve_bindings
 from tui.charts.curves import Curves
 from tui.charts.view import View
-from tui.compare.curves import ComparedCurves
-from tui.compare.scatter import Scatter
+from tui.compare.charts import ComparedCurves, Scatter
 from tui.compare.tables import difference_lines, result_lines
 from tui.shell.base import BaseApp
 from tui.shell.mode_screen import KeyBar
 from tui.shell.panels import PanelKeys, frame, key_of
 from tui.widgets.pane_tabs import PaneTabs
 from tui.widgets.row_list import LinesView
-from tui.widgets.text_lines import TextLines
+from tui.widgets.text import TextLines
 
 POLL_SECONDS = 1.0
 """Seconds between two reads of the journals."""

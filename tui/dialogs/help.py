@@ -13,7 +13,7 @@ from textual.screen import ModalScreen, Screen
 from textual.widgets import Static
 
 from tui.shell.base import BaseApp
-from tui.widgets.text_input import FilterInput
+from tui.widgets.text import FilterInput
 
 TEXTUALS_OWN = {"app.focus_next", "app.focus_previous", "screen.copy_text", "quit"}
 """Textual's own actions, which every screen has."""

@@ -12,7 +12,7 @@ from textual.screen import ModalScreen
 from textual.widgets import Input, Static
 
 from core.util.errors import UserError
-from tui.widgets.text_input import TextInput
+from tui.widgets.text import TextInput
 
 
 def key_hints(keys: Mapping[str, str]) -> Static:

@@ -20,8 +20,7 @@ from core.util.jsonl_process import Refused
 from core.util.text import printable
 from tui.classify.detail import SoundDetail
 from tui.classify.results import Sound
-from tui.label.clips_pane import ClipsPane
-from tui.label.lines import head, legend
+from tui.label.panels import ClipsPane, head, legend
 from tui.label.session import Session
 from tui.label.state import EXCLUDED
 from tui.label.table import ClipTable, Neighbours
@@ -29,7 +28,7 @@ from tui.shell.panels import frame, key_of
 from tui.widgets.pane_tabs import PaneScreen, PaneTabs
 from tui.widgets.row_list import LinesView, RowList
 from tui.widgets.spectrogram_view import Image
-from tui.widgets.text_lines import TextLines
+from tui.widgets.text import TextLines
 
 LABELS = Path("labels.csv")
 LONGEST_GENRE = 100

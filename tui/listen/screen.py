@@ -34,17 +34,15 @@ from core.util.jsonl_process import JsonlProcess, Refused
 from tui.dialogs.model_picker import pick_model
 from tui.listen.audio_forwarding import routes
 from tui.listen.lines import figures_line, history_lines, level_line, prediction_line, source_line
-from tui.listen.routes_panel import RoutesPanel
-from tui.listen.source_picker import SourcePicker
+from tui.listen.sources import RoutesPanel, SourcePicker
 from tui.listen.spectrogram import MOST_ROWS, ScrollView, strip_chart, times_below
 from tui.listen.state import HistoryEntry, ListenState
 from tui.shell.mode_screen import ModeScreen
 from tui.shell.panels import frame, key_of
 from tui.text.formatting import clock
-from tui.widgets.probability_bars import probability_bars
 from tui.widgets.row_list import LinesView, RowList
 from tui.widgets.spectrogram_view import hz_labels
-from tui.widgets.text_lines import TextLines
+from tui.widgets.text import TextLines, probability_bars
 
 FRAMES = {
     "live": ("sound", {"pause": "listen or pause", "start": "stop", "save": "save"}),

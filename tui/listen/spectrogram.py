@@ -11,7 +11,7 @@ from textual.containers import Horizontal
 from tui.shell.base import BaseApp
 from tui.text.formatting import clock
 from tui.widgets.spectrogram_view import Image, shading_of, spectrogram_lines
-from tui.widgets.text_lines import TextLines
+from tui.widgets.text import TextLines
 
 TILE = 4
 """Cells; a last column narrower than that stays empty."""

@@ -20,9 +20,8 @@ from core.dataset.split_settings import SplitSettings
 from core.util.jsonl_process import JsonlProcess, Refused, path_to_json
 from core.util.paths import state_folder
 from tui.dialogs.questions import PromptScreen
-from tui.new_run.dataset_process import Found, Progress, Scan
+from tui.new_run.dataset_process import DatasetSummary, Found, Progress, Scan, finding_lines, genre_line, head_lines
 from tui.new_run.dataset_process import Message as Answer
-from tui.new_run.dataset_summary import DatasetSummary, finding_lines, genre_line, head_lines
 from tui.new_run.rows import FieldRow
 from tui.shell.base import BaseApp
 from tui.widgets.row_list import RowList

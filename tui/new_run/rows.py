@@ -13,7 +13,7 @@ from textual.widgets import Label, Static
 
 from core.training.fields import Field
 from tui.new_run.fields import CompletingInput, Completion, OptionSpinner, PathInput
-from tui.widgets.text_input import TextInput
+from tui.widgets.text import TextInput
 
 CHANGED = "•"
 """Before the name of a field that is not the preset's."""

@@ -33,7 +33,7 @@ from tui.new_run.notifications import FIELDS, Notifications
 from tui.new_run.rows import FieldGroup, FieldRow, FoldTitle, editor_for
 from tui.shell.mode_screen import ModeScreen
 from tui.shell.panels import frame, key_of
-from tui.widgets.text_input import TextInput
+from tui.widgets.text import TextInput
 
 TYPING_SECONDS = 0.4
 """Seconds after the last key before a typed path is scanned."""

@@ -26,7 +26,7 @@ from tui.text.formatting import DASH
 from tui.text.status_symbols import state_label
 from tui.widgets.row_list import LinesView
 from tui.widgets.run_header import run_header
-from tui.widgets.text_lines import TextLines
+from tui.widgets.text import TextLines
 
 DELAY = 0.1
 """Seconds that the cursor rests on a run before its journal is read."""

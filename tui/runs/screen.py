@@ -23,10 +23,10 @@ from tui.runs.filter import FilterError, Test, parse_filter
 from tui.runs.run_commands import RunCommands
 from tui.runs.table import Group, RunTable, RunTableHeader, grouped
 from tui.shell.panels import frame, key_of
-from tui.shell.view_state import RunsView, load_view, runs_view_file, save_view
+from tui.shell.settings import RunsView, load_view, runs_view_file, save_view
 from tui.text.cells import shown
 from tui.text.formatting import count
-from tui.widgets.text_input import FilterInput
+from tui.widgets.text import FilterInput
 
 POLL_SECONDS = 1.0
 """Seconds between two reads of the journals."""
@@ -306,7 +306,7 @@ class RunsScreen(RunCommands):
         self._sort(self.sort_key, not self.descending)
 
     def action_columns(self) -> None:
-        from tui.runs.column_picker import ColumnPicker
+        from tui.runs.table import ColumnPicker
 
         self.app.push_screen(ColumnPicker(self.view.columns, self._choose_columns, self._columns_in_view))
 

@@ -1,16 +1,24 @@
-"""Control sequences about a run for the terminal: desktop notifications, progress in the tab, the window title.
+"""Notices of a folder's live runs, and control sequences: desktop notifications, progress in the tab, the title.
 
 OSC 9 (iTerm2, kitty, WezTerm, Ghostty, Windows Terminal) and OSC 777 (urxvt, foot, VTE) show a notification, OSC 9;4
 progress, OSC 2 the title. A terminal skips the sequences that it does not know, and they reach the person's own
-terminal over SSH. tmux passes them on in an envelope of its own where ``allow-passthrough`` is set.
-"""
+terminal over SSH. tmux passes them on in an envelope of its own where ``allow-passthrough`` is set."""
 
 import os
 import re
+import time
 from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import NamedTuple
 
+from core.runs.directory import scan_runs
+from core.runs.folder import RunFolder, RunReader
+from core.runs.journal import events as ev
 from core.runs.journal.state import RunState
-from core.runs.notices import Notice
+from core.runs.notices import Notice, NotifyRules, RunNotices
+from core.runs.summary import QUIET
+from core.runs.webhook import report_lost
+from core.util.errors import UserError
 from core.util.text import printable
 
 ESC, BEL, ST = "\x1b", "\x07", "\x1b\\"
@@ -125,3 +133,76 @@ def progress_of(state: RunState) -> str:
     part = state.batch / state.batches if state.batches and state.phase == "training" else 0.0
     share = round(100 * min(1.0, (whole + part) / state.epochs))
     return f"{ESC}]9;4;{4 if state.paused else 1};{share}{ST}"
+
+
+SEARCH_SECONDS = 5.0
+"""Between two searches for runs that have started."""
+SKIPPED = QUIET - {"batch_progress", "epoch_started", "features_progress"}
+
+
+class RunNotice(NamedTuple):
+    """A notice and the run that it is about."""
+
+    name: str
+    notice: Notice
+
+
+class LiveRuns:
+    """Follows each live run from when it is first seen. `poll` reads files: call it in a thread, now and then."""
+
+    def __init__(self, runs_dir: Path, rules: NotifyRules) -> None:
+        self._runs_dir = runs_dir
+        self._rules = rules
+        self._followed: dict[Path, _Followed] = {}
+        self._searched_at = -SEARCH_SECONDS
+
+    def poll(self) -> list[RunNotice]:
+        """The notices since the last call; events from before a run was first seen give rise to none."""
+        if time.monotonic() - self._searched_at >= SEARCH_SECONDS:
+            self._searched_at = time.monotonic()
+            self._search()
+        notices = []
+        for path, followed in list(self._followed.items()):
+            notices += [RunNotice(path.name, notice) for notice in followed.poll()]
+            if not followed.reader.state.alive:
+                del self._followed[path]
+        return notices
+
+    def state_of(self, preferred: Path | None) -> RunState | None:
+        """The preferred run if it is live, else the live run that started last."""
+        if preferred in self._followed:
+            return self._followed[preferred].reader.state
+        states = [followed.reader.state for followed in self._followed.values()]
+        return max(states, key=lambda state: state.started or 0.0, default=None)
+
+    def _search(self) -> None:
+        try:
+            runs = scan_runs(self._runs_dir)
+        except UserError:
+            return
+        for run in runs:
+            if run.path not in self._followed and run.is_alive():
+                self._followed[run.path] = _Followed(run, self._rules)
+
+
+class _Followed:
+    def __init__(self, run: RunFolder, rules: NotifyRules) -> None:
+        self._run = run
+        self._notices = RunNotices(rules)
+        self._new: list[Notice] = []
+        self.reader = RunReader(run, skip=SKIPPED, on_event=self._take)
+        self.poll()  # earlier events give rise to no notice
+
+    def poll(self) -> list[Notice]:
+        self._new = []
+        try:
+            self.reader.poll()
+        except OSError:  # its folder is gone, or on a disk that does not answer; the screens say so
+            return []
+        if self.reader.state.status == "lost":
+            self._new += self._notices.lost()
+            report_lost(self._run, self.reader.state)
+        return self._new
+
+    def _take(self, event: ev.Event) -> None:
+        self._new += self._notices.take(event)

@@ -1,4 +1,6 @@
-r"""What commands print: data on standard output, notes on standard error. No other module calls ``print``.
+r"""What commands print (data on standard output, notes on standard error), and their exit statuses.
+
+No other module calls ``print``.
 
 Data that cannot be written ends the command with an `OutputError` (exit status 1); notes that cannot be written change
 nothing. A reader that closes its pipe, such as ``head``, has enough (exit status 0).
@@ -164,3 +166,10 @@ def _similar_ascii(error: UnicodeError) -> tuple[bytes, int]:
         char.encode("utf-8", "surrogateescape") if "\udc80" <= char <= "\udcff" else to_ascii(char).encode("ascii")
         for char in text
     ), error.end
+
+
+DONE, FAILED, USAGE, INTERRUPTED = 0, 1, 2, 130
+
+
+class UsageError(UserError):
+    """The command line is wrong: exit status 2, like argparse's own errors."""

@@ -20,7 +20,7 @@ from tui.watch.row_panes import EpochHead, EpochRows, LogPane, Mistakes
 from tui.watch.setup import progress_line, setup_lines
 from tui.widgets.pane_tabs import PaneTabs
 from tui.widgets.row_list import LinesView, RowList
-from tui.widgets.text_lines import TextLines
+from tui.widgets.text import TextLines
 
 SIDE = ("genres", "confusion", "mistakes", "report", "setup")
 """Panes that share the space beside the epochs."""

@@ -25,7 +25,7 @@ from tui.charts.view import View
 from tui.dialogs.questions import ConfirmScreen, PromptScreen, stop_question
 from tui.shell.mode_screen import ModeScreen
 from tui.shell.panels import key_of
-from tui.shell.view_state import WatchView, load_view, run_view_file, save_view
+from tui.shell.settings import WatchView, load_view, run_view_file, save_view
 from tui.text.cells import shown
 from tui.text.formatting import count
 from tui.watch.panes import Panes
@@ -33,7 +33,7 @@ from tui.watch.requests import CONSEQUENCES, PendingRequest
 from tui.watch.row_panes import EpochRows, Mistakes
 from tui.widgets.row_list import RowList
 from tui.widgets.run_header import run_header
-from tui.widgets.text_lines import TextLines
+from tui.widgets.text import TextLines
 
 POLL_SECONDS = 0.5
 """Seconds between two reads of the journal; nothing is drawn more often, except after a key."""

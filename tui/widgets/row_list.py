@@ -14,7 +14,7 @@ from textual.message import Message
 from textual.strip import Strip
 from textual.widget import Widget
 
-from tui.widgets.text_lines import Cell, cells, difference, strip
+from tui.widgets.text import Cell, cells, difference, strip
 
 THUMB = "▐"
 LIST_KEYS = (

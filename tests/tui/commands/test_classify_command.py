@@ -25,7 +25,7 @@ from tests.support.recordings import tone, write_sound
 from tests.support.small_model import GENRES, a_sound, shared_model, shared_sounds
 from tui.cli import main
 from tui.commands import common
-from tui.commands.exit_codes import DONE, FAILED, INTERRUPTED, USAGE
+from tui.shell.printing import DONE, FAILED, INTERRUPTED, USAGE
 
 
 @pytest.fixture(autouse=True)

@@ -17,7 +17,7 @@ from core.runs.lock import holder
 from tests.support.commands import call, start
 from tests.support.paths import ROOT
 from tests.support.waiting import wait_until
-from tui.commands.exit_codes import DONE, FAILED, INTERRUPTED
+from tui.shell.printing import DONE, FAILED, INTERRUPTED
 
 pytestmark = pytest.mark.slow
 

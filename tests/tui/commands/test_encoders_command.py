@@ -7,7 +7,7 @@ import pytest
 
 from core.models.encoders.registry import ENCODERS, WEIGHTS, encoder_folder
 from tui import cli
-from tui.commands.exit_codes import DONE, FAILED
+from tui.shell.printing import DONE, FAILED
 
 
 @pytest.fixture(autouse=True)

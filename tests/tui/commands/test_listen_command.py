@@ -19,8 +19,8 @@ from tests.support.microphone import VIRTUAL_MIC, needs_microphone
 from tests.support.paths import ROOT
 from tests.support.recordings import write_sound
 from tests.support.small_model import a_sound, shared_model
-from tui.commands.exit_codes import DONE, FAILED, INTERRUPTED, USAGE
 from tui.commands.listen import add_arguments, run
+from tui.shell.printing import DONE, FAILED, INTERRUPTED, USAGE
 
 
 @pytest.fixture(autouse=True)

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from tui.cli import main
-from tui.commands.exit_codes import USAGE
 from tui.commands.parser import COMMANDS, Parser, build_parser
+from tui.shell.printing import USAGE
 
 EVERYTHING = build_parser(list(COMMANDS))
 

@@ -11,7 +11,7 @@ from tests.support.commands import call
 from tests.support.paths import ROOT
 from tests.support.small_model import shared_model, shared_sounds
 from tui.commands.classify.shards import share
-from tui.commands.exit_codes import DONE, FAILED, USAGE, UsageError
+from tui.shell.printing import DONE, FAILED, USAGE, UsageError
 
 
 @pytest.fixture(autouse=True)

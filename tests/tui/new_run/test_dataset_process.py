@@ -8,8 +8,7 @@ import pytest
 
 from core.dataset.synthetic import make_demo
 from core.util.jsonl_process import JsonlProcess, Refused, path_to_json
-from tui.new_run.dataset_process import Found, Message, Progress, Scan
-from tui.new_run.dataset_summary import summarise
+from tui.new_run.dataset_process import Found, Message, Progress, Scan, summarise
 
 PATIENCE = 60.0
 Begin = Callable[[Path], tuple[JsonlProcess[Scan, Message], Iterator[Message | Refused]]]

@@ -7,7 +7,7 @@ from tests.support import example_run as made_up_run
 from tests.support.pilot import until_shown
 from tests.support.pseudo_terminal import PseudoTerminal
 from tui.app import GenreApp
-from tui.shell.live_screen import LiveScreen
+from tui.shell.panels import LiveScreen
 
 WHOLE_SCREEN = 40_000
 """Bytes that a full repaint at 120×40 takes."""

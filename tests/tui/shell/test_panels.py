@@ -8,7 +8,7 @@ from textual.pilot import Pilot
 from tests.support import example_run
 from tests.support.pilot import text, until, until_shown
 from tui.app import GenreApp
-from tui.runs.column_picker import ColumnPicker
+from tui.runs.table import ColumnPicker
 from tui.shell.panels import PanelKeys
 
 

@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 
 from core.util.text import UNSAFE
 from tests.support.paths import ROOT
-from tui.commands.exit_codes import DONE, FAILED, USAGE
 from tui.shell import printing
+from tui.shell.printing import DONE, FAILED, USAGE
 
 HOSTILE = "a\x1b[31m\x9b2J\n\u202egpj\udcff\ud800"
 

@@ -14,9 +14,8 @@ from core.util.archive.path import as_path
 from core.util.errors import UserError
 from tui.commands.classify.shards import Processes, add_shard_options, share
 from tui.commands.common import Progress, add_device_option, add_runs_option, runs_dir
-from tui.commands.exit_codes import DONE, FAILED, UsageError
 from tui.commands.label_options import add_label_options, named_labels
-from tui.shell.printing import print_json, print_line, print_note, print_notes
+from tui.shell.printing import DONE, FAILED, UsageError, print_json, print_line, print_note, print_notes
 from tui.text.formatting import count
 
 if TYPE_CHECKING:
@@ -188,7 +187,7 @@ def _joined(args: argparse.Namespace) -> _Source:
     """The results of other processes, for example on other machines."""
     from core.inference.batch.known_labels import KnownLabels
     from core.inference.types import Prediction
-    from tui.commands.classify.join import Joined
+    from tui.commands.classify.outputs import Joined
 
     joined = Joined(args.paths)
     found = [as_path(one.path) if isinstance(one, Prediction) else one for one in joined.results]

@@ -19,8 +19,7 @@ from core.util.errors import UserError
 from core.util.jsonl_process import JsonlProcess, Refused, path_to_json
 from core.util.parallel import cores
 from core.util.text import printable
-from tui.commands.exit_codes import UsageError
-from tui.shell.printing import print_note, print_notes
+from tui.shell.printing import UsageError, print_note, print_notes
 
 Item = TypeVar("Item")
 SLURM = "slurm"

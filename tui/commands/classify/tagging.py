@@ -7,8 +7,7 @@ from typing import Self
 from core.tags.journal import TagJournal
 from core.tags.rewrite import recover
 from core.tags.write import Action, TagPlan, Undone, plan, undo_journal, write_genres
-from tui.commands.exit_codes import DONE, FAILED
-from tui.shell.printing import print_line, print_note
+from tui.shell.printing import DONE, FAILED, print_line, print_note
 from tui.text.formatting import count
 
 

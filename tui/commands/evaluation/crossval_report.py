@@ -11,7 +11,7 @@ import msgspec
 from core.runs.journal.log_lines import percent
 from core.training.evaluation.significance import mcnemar
 from core.util.errors import UserError
-from tui.commands.exit_codes import UsageError
+from tui.shell.printing import UsageError
 
 if TYPE_CHECKING:
     from core.dataset.clip import Clip

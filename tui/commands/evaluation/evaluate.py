@@ -8,9 +8,8 @@ import msgspec
 
 from core.runs.journal.log_lines import percent
 from tui.commands.common import Progress, add_device_option, add_runs_option, runs_dir
-from tui.commands.exit_codes import DONE
 from tui.commands.label_options import DATA_HELP, add_label_options, label_settings
-from tui.shell.printing import print_json, print_lines, print_note
+from tui.shell.printing import DONE, print_json, print_lines, print_note
 
 if TYPE_CHECKING:
     from core.dataset.clip import Excluded

@@ -6,8 +6,7 @@ import shlex
 from core.runs.folder import RunFolder
 from core.runs.journal.events import RequestAnswered
 from tui.commands.common import add_run_arguments, add_runs_option, run_folder, runs_dir
-from tui.commands.exit_codes import DONE, FAILED, UsageError
-from tui.shell.printing import print_data, print_lines, print_note
+from tui.shell.printing import DONE, FAILED, UsageError, print_data, print_lines, print_note
 
 
 def add_attach_arguments(parser: argparse.ArgumentParser) -> None:

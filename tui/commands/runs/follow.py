@@ -17,9 +17,17 @@ from core.runs.notices import RunNotices
 from core.runs.webhook import report_lost
 from core.util.errors import UserError
 from tui.commands.common import user_settings
-from tui.commands.exit_codes import DONE, FAILED, INTERRUPTED
 from tui.shell.notifications import TerminalStatus
-from tui.shell.printing import print_line, print_lines, print_note, write_controls, write_notes
+from tui.shell.printing import (
+    DONE,
+    FAILED,
+    INTERRUPTED,
+    print_line,
+    print_lines,
+    print_note,
+    write_controls,
+    write_notes,
+)
 from tui.shell.settings import Settings
 
 POLL_SECONDS = 0.1

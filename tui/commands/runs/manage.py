@@ -10,10 +10,9 @@ from core.runs.journal.state import RunState
 from core.runs.summary import RunList, baselines
 from core.util.text import printable_lines
 from tui.commands.common import add_run_arguments, add_runs_option, run_folder, runs_dir
-from tui.commands.exit_codes import DONE, UsageError
 from tui.commands.runs.show import table
 from tui.runs.baseline import difference, other_datasets, significance, test_clips
-from tui.shell.printing import print_data, print_lines, print_note
+from tui.shell.printing import DONE, UsageError, print_data, print_lines, print_note
 
 
 def add_remove_arguments(parser: argparse.ArgumentParser) -> None:

@@ -27,12 +27,11 @@ from tui.commands.common import (
     runs_dir,
     user_settings,
 )
-from tui.commands.exit_codes import DONE, UsageError
 from tui.commands.label_options import DATA_HELP, add_label_options, label_settings
 from tui.commands.parser import did_you_mean
 from tui.new_run.command import FLAGS
 from tui.new_run.notifications import rules_from
-from tui.shell.printing import print_data, print_note
+from tui.shell.printing import DONE, UsageError, print_data, print_note
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -18,7 +18,7 @@ from core.util.errors import UserError
 from tests.support.tones import make_collection
 from tui.cli import main
 from tui.commands.evaluation.crossval_report import same_protocol
-from tui.commands.exit_codes import FAILED, USAGE
+from tui.shell.printing import FAILED, USAGE
 
 GENRES = ("drums", "flute")
 SMALL = ["--set", "crop_seconds=2", "--set", 'model_options={"width": 4}', "--set", "batch_size=8"]

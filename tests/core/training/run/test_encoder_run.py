@@ -29,7 +29,7 @@ from core.util.jsonl_process import path_to_json
 from tests.support.encoders import install_random_musicnn
 from tests.support.trainer_runs import train
 from tui import cli
-from tui.commands.exit_codes import DONE, FAILED, USAGE
+from tui.shell.printing import DONE, FAILED, USAGE
 
 RATE, SECONDS = 16_000, 6.0
 

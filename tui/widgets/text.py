@@ -1,18 +1,23 @@
-"""Lines of text that are compared cell by cell: on a slow link only the cells that differ are sent.
+"""Lines of text that are compared cell by cell, text fields, and bars of probabilities.
 
-`TextLines` shows a few lines; lists and charts use the functions above it.
-"""
+On a slow link only the cells that differ are sent. `TextLines` shows a few lines; lists and charts use the functions
+above it. The cursor of a text field does not blink: an idle app sends nothing to the terminal."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import groupby
+from typing import ClassVar
 
 from rich.cells import cell_len
 from rich.segment import Segment
+from textual.binding import Binding
 from textual.content import Content
 from textual.geometry import Region
 from textual.strip import Strip
 from textual.style import Style
 from textual.widget import Widget
+from textual.widgets import Input
+
+from tui.text.cells import bar, fitted, widest
 
 Cell = tuple[str, Style]
 """A character and its style."""
@@ -76,3 +81,42 @@ class TextLines(Widget):
 
     def _cells(self, y: int) -> list[Cell]:
         return cells(self._lines[y].truncate(self.size.width, ellipsis=True)) if y < len(self._lines) else []
+
+
+class TextInput(Input):
+    def on_mount(self) -> None:
+        self.cursor_blink = False
+
+
+class FilterInput(TextInput):
+    """Enter and down move to the list, escape clears the filter; the screen handles both."""
+
+    BINDINGS: ClassVar = [
+        Binding("enter,down", "submit", "to the list"),
+        Binding("escape", "screen.back", "clear filter"),
+    ]
+
+
+TEXT_CELLS = 9
+"""Cells beside the name and the bar: the percentage and the spaces around it."""
+
+
+def probability_bars(probabilities: Mapping[str, float], width: int, rows: int, *, sure: bool = True) -> list[Content]:
+    """At most ``rows`` lines of ``width`` cells; the first has the accent colour if the decision is confident.
+
+    Names have a column of fixed width, so that bars stay comparable from one sound to the next.
+    """
+    ranked = sorted(probabilities.items(), key=lambda item: -item[1])[:rows]
+    names = min(widest(probabilities), max(6, width // 3))
+    bar_width = max(4, width - names - TEXT_CELLS)
+    lines = []
+    for place, (genre, probability) in enumerate(ranked):
+        strong = place == 0 and sure
+        lines.append(
+            Content.assemble(
+                (f"{fitted(genre, names)} ", "bold" if strong else ""),
+                (f"{bar(probability, bar_width):<{bar_width}}", "$accent" if strong else "$faint"),
+                (f" {probability * 100:5.1f}%", "bold" if strong else ""),
+            )
+        )
+    return lines

@@ -9,8 +9,7 @@ from core.runs.journal.reducer import reduce
 from core.runs.journal.state import RunState
 from tests.support import example_run
 from tui.charts.data import Line
-from tui.compare.curves import of_one_recipe, with_bands
-from tui.compare.scatter import differing_fields, scatter
+from tui.compare.charts import differing_fields, of_one_recipe, scatter, with_bands
 from tui.compare.tables import RESULTS, _winners
 
 
