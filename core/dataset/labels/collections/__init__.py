@@ -1,13 +1,32 @@
-"""Public collections as they are distributed; one module per collection."""
+"""Public collections as they are distributed; their tables are in `tables`."""
 
 from pathlib import Path
 
-from core.dataset.labels.collections import ballroom, fma, gtzan, ismir04, jamendo, million_song
-from core.dataset.labels.collections.collection import Collection
+from core.dataset.labels.collections.collection import Collection, GenreFolders
+from core.dataset.labels.collections.tables import Fma, Ismir04, Jamendo, MillionSong
 
-TABLES: tuple[Collection, ...] = (fma.FMA, jamendo.JAMENDO, ismir04.ISMIR04, million_song.MILLION_SONG)
+GTZAN = GenreFolders(
+    "GTZAN",
+    {"blues", "classical", "country", "disco", "hiphop", "jazz", "metal", "pop", "reggae", "rock"},
+    fewest=10,
+    labels="GTZAN, a folder per genre",
+)
+"""``genres/<genre>/<genre>.00000.au``, and the layout on Kaggle, ``Data/genres_original/<genre>/*.wav``.
+
+On Kaggle jazz.00054.wav is damaged, and the CSV files beside the audio hold features, which are not labels. Lists such
+as ``train_filtered.txt`` (the fault-filtered split) give the column ``split``.
+"""
+BALLROOM = GenreFolders(
+    "Ballroom",
+    {"ChaChaCha", "Jive", "Quickstep", "Rumba", "Samba", "Tango", "VienneseWaltz", "Waltz"},
+    fewest=6,
+    labels="Ballroom, a folder per dance",
+)
+"""``BallroomData/<dance>/*.wav`` with the list ``allBallroomFiles``."""
+
+TABLES: tuple[Collection, ...] = (Fma(), Jamendo(), Ismir04(), MillionSong())
 """Collections whose labels are in a file."""
-LAYOUTS: tuple[Collection, ...] = (gtzan.GTZAN, ballroom.BALLROOM)
+LAYOUTS: tuple[Collection, ...] = (GTZAN, BALLROOM)
 """Collections whose folders are their labels."""
 COLLECTIONS = (*TABLES, *LAYOUTS)
 

@@ -4,7 +4,8 @@ from abc import ABC, abstractmethod
 from pathlib import Path
 
 from core.dataset.clip import DatasetError
-from core.dataset.labels.files import Labels
+from core.dataset.labels.files import Labels, entries
+from core.dataset.labels.folders import folder_labels, genre_root
 from core.dataset.labels.settings import LabelSettings
 from core.util.archive.path import as_path, folder_above
 
@@ -37,6 +38,25 @@ class Collection(ABC):
         if found is None:
             raise DatasetError(f"{folder} does not hold the labels of {self.name}: name the file with --labels.")
         return found
+
+
+class GenreFolders(Collection):
+    """A collection with one folder per genre, known by the folders' names; what follows a hyphen is a variant."""
+
+    def __init__(self, name: str, genres: set[str], *, fewest: int, labels: str) -> None:
+        """Args:
+        fewest: genres that must be there.
+        labels: what the labels are called.
+        """
+        self.name, self._genres, self._fewest, self._labels = name, genres, fewest, labels
+
+    def find(self, folder: Path) -> Path | None:
+        root = genre_root(folder)
+        there = self._genres & {path.name.partition("-")[0] for path in entries(root)}
+        return root if len(there) >= self._fewest else None
+
+    def labels(self, folder: Path, path: Path | None, settings: LabelSettings) -> Labels:
+        return folder_labels(folder, name=self._labels)
 
 
 def head(path: Path) -> str:

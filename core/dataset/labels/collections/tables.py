@@ -1,0 +1,212 @@
+"""Collections whose labels are in a table: where it is, and how it is recognised and read.
+
+- FMA (Defferrard et al., 2017): ``fma_small/000/000002.mp3`` and ``fma_metadata/tracks.csv`` with genres.csv, or the
+  same as zip archives. tracks.csv has three header rows: groups (track, album, artist, set), names, and the name of the
+  index. Its ids have no leading zeros. Some MP3 files are shorter than 30 s or cannot be decoded; the scan reports the
+  latter.
+- MTG-Jamendo (Bogdanov et al., 2019): ``autotagging_genre.tsv`` and ``00/7400.mp3``, or ``00/7400.low.mp3``. A row ends
+  with as many tags as the track has, each in a field of its own: ``genre---rock``, ``genre---pop``.
+- ISMIR04 genre contest: ``audio/{training,development,evaluation}`` and ``metadata/<part>/tracklist.csv``. A tracklist
+  has no header: class, artist, album, track, track number, path; the contest called its parts training, development
+  (here validation) and evaluation (here test).
+- Lists of Million Song ids and genres (tagtraum's, the MASD's and the Top-MAGD's): ``TRAAAAW128F429D538<tab>Rock``. A
+  list has no header and may begin with comments; a second genre may follow. Audio is named by id, in any folders."""
+
+import csv
+import re
+from pathlib import Path
+
+from core.dataset.clip import DatasetError
+from core.dataset.labels.collections.collection import Collection, beside, head
+from core.dataset.labels.files import SPLIT_NAMES, Labels, entries, find_audio
+from core.dataset.labels.settings import LabelSettings
+from core.dataset.labels.table import table_labels
+from core.dataset.labels.tree import GenreTree, read_tree
+from core.dataset.metadata import Table, decoded
+from core.util.archive.path import folder_above
+from core.util.text import printable
+
+FMA_COLUMNS = {
+    ("track", "genre_top"): "genre_top",
+    ("track", "genres"): "genres",
+    ("set", "split"): "split",
+    ("set", "subset"): "subset",
+    ("artist", "id"): "artist",
+    ("artist", "name"): "artist_name",
+    ("album", "id"): "album",
+    ("track", "title"): "title",
+}
+"""What is kept of tracks.csv; artist and album are ids, because names are not unique."""
+
+
+class Fma(Collection):
+    name = "FMA"
+
+    def find(self, folder: Path) -> Path | None:
+        path = beside(folder, "fma_metadata/tracks.csv", "tracks.csv", "fma_metadata.zip/fma_metadata/tracks.csv")
+        return path if path is not None and self.is_labels(path) else None
+
+    def is_labels(self, path: Path) -> bool:
+        lines = head(path).splitlines()
+        return len(lines) >= 2 and "genre_top" in lines[1].split(",") and lines[0].startswith(",")
+
+    def labels(self, folder: Path, path: Path | None, settings: LabelSettings) -> Labels:
+        path = self.required(folder, path)
+        tree = read_tree(path.with_name("genres.csv")) if path.with_name("genres.csv").is_file() else None
+        column = settings.label_column or ("genres" if settings.level == "leaf" else "genre_top")
+        labels = table_labels(folder, _read_fma(path, tree), label_column=column, tree=tree)
+        return labels.with_own_split()
+
+
+def _read_fma(path: Path, tree: GenreTree | None) -> Table:
+    """
+    Raises:
+        DatasetError: the file is damaged.
+    """
+    rows: list[dict[str, str]] = []
+    try:
+        with path.open(newline="", encoding="utf-8") as file:
+            lines = csv.reader(file)
+            groups, names, _ = next(lines), next(lines), next(lines)
+            places = {
+                FMA_COLUMNS[key]: at for at, key in enumerate(zip(groups, names, strict=True)) if key in FMA_COLUMNS
+            }
+            for fields in lines:
+                if len(fields) != len(names):
+                    raise ValueError(f"line {lines.line_num} has {len(fields)} fields, and the header has {len(names)}")
+                rows.append({"track_id": fields[0]} | {name: fields[at] for name, at in places.items()})
+    except (OSError, ValueError, StopIteration, csv.Error) as error:
+        raise DatasetError(f"{printable(path)} cannot be read as FMA's tracks: {error}.") from error
+    return Table(path, ["track_id", *places], rows)
+
+
+JAMENDO_COLUMNS = ["TRACK_ID", "ARTIST_ID", "ALBUM_ID", "PATH", "DURATION", "TAGS"]
+JAMENDO_FILES = ("autotagging_genre.tsv", "data/autotagging_genre.tsv", "autotagging.tsv", "data/autotagging.tsv")
+
+
+class Jamendo(Collection):
+    name = "MTG-Jamendo"
+
+    def find(self, folder: Path) -> Path | None:
+        path = beside(folder, *JAMENDO_FILES)
+        return path if path is not None and self.is_labels(path) else None
+
+    def is_labels(self, path: Path) -> bool:
+        return head(path).split("\n", 1)[0].rstrip("\r").split("\t")[: len(JAMENDO_COLUMNS)] == JAMENDO_COLUMNS
+
+    def labels(self, folder: Path, path: Path | None, settings: LabelSettings) -> Labels:
+        table = _read_jamendo(self.required(folder, path), _is_low(folder))
+        return table_labels(folder, table, path_column="path", label_column=settings.label_column or "genre")
+
+
+def _is_low(folder: Path) -> bool:
+    return any(name.endswith(".low.mp3") for _, name in find_audio(folder, []))
+
+
+def _read_jamendo(path: Path, low: bool) -> Table:
+    """The rows with one column per kind of tag.
+
+    Args:
+        low: whether the files are those of the low-bandwidth copy, ``7400.low.mp3``.
+
+    Raises:
+        DatasetError: a row is too short.
+    """
+    rows: list[dict[str, str]] = []
+    kinds: dict[str, None] = {"genre": None}
+    for number, line in enumerate(path.read_text("utf-8", errors="replace").splitlines()[1:], start=2):
+        fields = line.split("\t")
+        if len(fields) < len(JAMENDO_COLUMNS) - 1:
+            raise DatasetError(
+                f"Line {number} of {printable(path)} has {len(fields)} fields, and needs {len(JAMENDO_COLUMNS)}."
+            )
+        track, artist, album, file, _, *tags = fields
+        named: dict[str, list[str]] = {}
+        for tag in tags:
+            kind, _, name = tag.partition("---")
+            named.setdefault(kind, []).append(name)
+        kinds |= dict.fromkeys(named)
+        audio = file.removesuffix(".mp3") + ".low.mp3" if low and file.endswith(".mp3") else file
+        row = {"path": audio, "track_id": track, "artist": artist, "album": album}
+        rows.append(row | {kind: "; ".join(names) for kind, names in named.items()})
+    columns = ["path", "track_id", "artist", "album", *kinds]
+    return Table(path, columns, [{column: row.get(column, "") for column in columns} for row in rows])
+
+
+ISMIR_PARTS = ("training", "development", "evaluation")
+ISMIR_COLUMNS = ["genre", "artist", "album", "title", "number", "path"]
+
+
+class Ismir04(Collection):
+    name = "ISMIR04"
+
+    def find(self, folder: Path) -> Path | None:
+        for place in (folder / "metadata", folder, folder_above(folder) / "metadata"):
+            if (path := place / "training" / "tracklist.csv").is_file() and self.is_labels(path):
+                return path
+        return None
+
+    def is_labels(self, path: Path) -> bool:
+        first = next(csv.reader(head(path).splitlines()[:1]), [])
+        return path.name == "tracklist.csv" and len(first) >= len(ISMIR_COLUMNS) and "." in first[5]
+
+    def labels(self, folder: Path, path: Path | None, settings: LabelSettings) -> Labels:
+        path = self.required(folder, path)
+        lists = {part: path.parent.parent / part / path.name for part in ISMIR_PARTS}
+        rows = [row for part, one in lists.items() for row in _read_ismir04(one, part)]
+        table = Table(path, [*ISMIR_COLUMNS, "split"], rows)
+        name = "tracklist.csv of " + ", ".join(part for part, one in lists.items() if one.is_file())
+        labels = table_labels(folder, table, path_column="path", label_column=settings.label_column, name=name)
+        return labels.with_own_split()
+
+
+def _read_ismir04(path: Path, part: str) -> list[dict[str, str]]:
+    """
+    Raises:
+        DatasetError: the file cannot be read or a row is too short.
+    """
+    if not path.is_file():
+        return []
+    rows = []
+    try:
+        lines = csv.reader(decoded(path.read_bytes()).splitlines(), quotechar="'" if head(path)[:1] == "'" else '"')
+        for fields in lines:
+            if not fields:
+                continue
+            if len(fields) < len(ISMIR_COLUMNS):
+                raise ValueError(f"line {lines.line_num} has {len(fields)} fields, and needs {len(ISMIR_COLUMNS)}")
+            row = dict(zip(ISMIR_COLUMNS, map(str.strip, fields), strict=False))
+            inside = row["path"].replace("\\", "/").removeprefix("./")
+            rows.append(row | {"path": f"{part}/{inside.removeprefix(f'{part}/')}", "split": SPLIT_NAMES[part]})
+    except (OSError, ValueError, csv.Error) as error:
+        raise DatasetError(f"{printable(path)} cannot be read as a tracklist of ISMIR04: {error}.") from error
+    return rows
+
+
+MSD_ROW = re.compile(r"(TR[A-Z]{5}[0-9A-F]{11})[\t,; ]\s*(\S.*)")
+MSD_SUFFIXES = (".cls", ".txt", ".tsv", ".csv")
+
+
+class MillionSong(Collection):
+    name = "Million Song ids"
+
+    def find(self, folder: Path) -> Path | None:
+        for place in (folder, folder_above(folder)):
+            for path in entries(place):
+                if path.suffix.lower() in MSD_SUFFIXES and path.is_file() and self.is_labels(path):
+                    return path
+        return None
+
+    def is_labels(self, path: Path) -> bool:
+        lines = [line for line in head(path).splitlines() if line.strip() and not line.startswith(("#", "%"))]
+        return bool(lines) and MSD_ROW.fullmatch(lines[0].strip()) is not None
+
+    def labels(self, folder: Path, path: Path | None, settings: LabelSettings) -> Labels:
+        path = self.required(folder, path)
+        rows = [
+            {"track_id": found[1], "genre": found[2].replace("\t", "; ")}
+            for line in decoded(path.read_bytes()).splitlines()
+            if (found := MSD_ROW.fullmatch(line.strip()))
+        ]
+        table = Table(path, ["track_id", "genre"], rows)
+        return table_labels(folder, table, label_column=settings.label_column)
