@@ -13,9 +13,9 @@ from torch import Tensor
 
 from benchmarks.bench import Bench
 from benchmarks.table import Figure
-from core.dataset.extract import compute_features
-from core.dataset.feature_set import FeatureSet
 from core.dataset.scan import scan
+from core.dataset.store.extract import compute_features
+from core.dataset.store.feature_set import FeatureSet
 from core.models.layers.conv import ConvBlock
 from core.training.loop.init import augmentation, init_train_state
 from core.training.loop.loader import BatchLoader

@@ -10,8 +10,8 @@ from benchmarks import reference
 from benchmarks.bench import Bench
 from benchmarks.clock import processor_seconds, seconds
 from benchmarks.table import Figure
-from core.dataset.extract import compute_features
 from core.dataset.scan import scan
+from core.dataset.store.extract import compute_features
 from core.dataset.store.feature_store import FeatureStore
 from core.training.checkpoint import build_network
 from core.training.loop.init import init_train_state

@@ -9,8 +9,8 @@ import torch
 from benchmarks.bench import Bench
 from benchmarks.clock import processor_seconds, seconds
 from benchmarks.table import Figure
-from core.dataset.extract import compute_features
 from core.dataset.scan import scan
+from core.dataset.store.extract import compute_features
 from core.dataset.store.feature_store import FeatureStore
 from core.features.settings import FrontEndSettings
 from core.util.device import choose_device

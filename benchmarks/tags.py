@@ -10,8 +10,7 @@ from collections import Counter
 from pathlib import Path
 
 from core.audio.errors import AudioError
-from core.tags.difference import digest
-from core.tags.journal import TagJournal, read_journal
+from core.tags.journal import TagJournal, digest, read_journal
 from core.tags.write import undo, write_genres
 from tests.support.tagged_files import SUFFIXES, tagged_files
 

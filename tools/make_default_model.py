@@ -20,8 +20,8 @@ import torch
 from torch import Tensor
 
 from core.dataset.clip import Clip
-from core.dataset.feature_set import FeatureSet
 from core.dataset.split import Split, column_values
+from core.dataset.store.feature_set import FeatureSet
 from core.reports.metrics import classification_report
 from core.training.checkpoint import ModelCheckpoint, write_model
 from core.training.evaluation.crossval import (

@@ -1,6 +1,6 @@
 """Channels to mono, and one sample rate to another, on the CPU. For files and for live sound.
 
-Channels that cancel are not mixed: the loudest is used alone. ``core.features.resample`` resamples on a device.
+Channels that cancel are not mixed: the loudest is used alone. ``core.dataset.store.extract`` resamples on a device.
 Shapes: C channels, N samples.
 """
 

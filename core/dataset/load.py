@@ -9,16 +9,14 @@ from pathlib import Path
 import torch
 
 from core.dataset.clip import Clip, DatasetError, ExcerptRule, Excluded, OnNote, searched_seconds
-from core.dataset.extract import OnFeatures, compute_features
-from core.dataset.feature_set import FeatureSet
-from core.dataset.labels.settings import LabelSettings
 from core.dataset.near_duplicates import with_recordings
 from core.dataset.pack import open_clips
 from core.dataset.pack_manifest import is_pack
 from core.dataset.scan import OnProgress, Scan, check_genres, scan
+from core.dataset.settings import AUTO, MOST_COMPARED, LabelSettings, SplitSettings
 from core.dataset.split import Split, auto_column, split
-from core.dataset.split_settings import AUTO, MOST_COMPARED, SplitSettings
-from core.dataset.store.disk_array import DiskArray
+from core.dataset.store.extract import OnFeatures, compute_features
+from core.dataset.store.feature_set import DiskArray, FeatureSet
 from core.dataset.store.feature_store import FeatureStore
 from core.features.settings import FrontEndSettings
 from core.util.text import printable

@@ -20,14 +20,13 @@ import psutil
 import torch
 
 from core.dataset.clip import Clip, DatasetError, ExcerptRule, Excluded, OnNote, searched_seconds
-from core.dataset.extract import OnFeatures, compute_features
-from core.dataset.feature_set import FeatureSet
-from core.dataset.labels.settings import LabelSettings
 from core.dataset.matching import match
 from core.dataset.metadata import read_table
 from core.dataset.pack_manifest import FEATURES, is_pack, read_pack_index, write_pack_index
 from core.dataset.scan import OnProgress, scan
-from core.dataset.store.disk_array import DiskArray
+from core.dataset.settings import LabelSettings
+from core.dataset.store.extract import OnFeatures, compute_features
+from core.dataset.store.feature_set import DiskArray, FeatureSet
 from core.features.settings import FrontEndSettings
 from core.util.paths import name_fault
 from core.util.text import printable

@@ -14,9 +14,9 @@ import msgspec
 from core.dataset.clip import Clip, DatasetError
 from core.dataset.labels.files import LabelledFile, Labels
 from core.dataset.labels.genres import Resolved, genres_in, resolve
-from core.dataset.labels.settings import KINDS, LabelSettings
 from core.dataset.matching import Matching, match_clips
 from core.dataset.metadata import no_column, read_table
+from core.dataset.settings import KINDS, LabelSettings
 from core.features.settings import FrontEndSettings
 from core.util.paths import name_fault
 from core.util.text import printable

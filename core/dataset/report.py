@@ -9,12 +9,11 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from core.dataset.clip import Clip, DatasetError, Excluded
-from core.dataset.labels.settings import LabelSettings
 from core.dataset.matching import RowCounts
 from core.dataset.pack_manifest import is_pack
 from core.dataset.scan import Decoding, OnProgress, Scan, check_genres, reasons, survey
+from core.dataset.settings import MOST_COMPARED, SHORTEST_COMPARED, LabelSettings, SplitSettings
 from core.dataset.split import Split, auto_column, default_split, sharing_artist, split
-from core.dataset.split_settings import MOST_COMPARED, SHORTEST_COMPARED, SplitSettings
 from core.util.text import printable
 
 DURATIONS = {

@@ -17,12 +17,12 @@ from core.dataset.inspect_file import FileInspection, inspect_file, inspect_whol
 from core.dataset.labels.decisions import current, is_overlay, labels_with, path_in, read_overlay
 from core.dataset.labels.files import LabelledFile, find_audio
 from core.dataset.labels.folders import genre_root, no_audio, unwrapped
-from core.dataset.labels.settings import KINDS, LabelSettings
 from core.dataset.labels.source import LabelSource, read_labels
 from core.dataset.labels.tree import GenreTree
 from core.dataset.matching import RowCounts, match
 from core.dataset.metadata import read_table
 from core.dataset.pack_manifest import is_pack, packed_labels
+from core.dataset.settings import KINDS, LabelSettings
 from core.features.settings import FrontEndSettings
 from core.util.archive.path import SUFFIXES as ARCHIVES
 from core.util.archive.path import ArchivePath, as_path

@@ -19,7 +19,7 @@ from core.dataset.matching import match_clips
 from core.dataset.metadata import column_of, read_table
 from core.dataset.pack_manifest import is_pack
 from core.dataset.scan import Scan
-from core.dataset.split_settings import AUTO, AUTO_COLUMNS, SplitSettings, own_split
+from core.dataset.settings import AUTO, AUTO_COLUMNS, SplitSettings, own_split
 from core.util.text import printable
 
 

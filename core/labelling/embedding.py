@@ -17,17 +17,16 @@ import torch
 
 from core.audio.errors import AudioError
 from core.dataset.clip import Clip, Excluded, OnNote
-from core.dataset.extract import OnFeatures, compute_features
-from core.dataset.feature_set import FeatureSet
 from core.dataset.inspect_file import inspect_file
-from core.dataset.labels.settings import LabelSettings
 from core.dataset.load import load_features
 from core.dataset.near_duplicates import with_recordings
 from core.dataset.pack import ARCHIVE_FRONT_END
 from core.dataset.pack_manifest import is_pack
 from core.dataset.scan import OnProgress, survey, survey_unlabelled
+from core.dataset.settings import MOST_COMPARED, LabelSettings
 from core.dataset.split import auto_column
-from core.dataset.split_settings import MOST_COMPARED
+from core.dataset.store.extract import OnFeatures, compute_features
+from core.dataset.store.feature_set import FeatureSet
 from core.features.settings import FrontEndSettings
 from core.models.networks.window_statistics import WindowStatistics
 from core.util.errors import UserError

@@ -11,8 +11,8 @@ from typing import NamedTuple
 import numpy as np
 
 from core.dataset.clip import Clip
-from core.dataset.extract import OnFeatures
 from core.dataset.labels.decisions import EXCLUDED, Decision, decided, path_in
+from core.dataset.store.extract import OnFeatures
 from core.inference.types import MergedSegment, Prediction, Segment, rounded
 from core.labelling.doubt import ARTIST, groups_of
 from core.labelling.embedding import WINDOW_SECONDS, WINDOWS, EmbeddedSet

@@ -7,10 +7,10 @@ import numpy as np
 import torch
 
 from core.dataset.clip import Clip, OnNote
-from core.dataset.extract import OnFeatures
 from core.dataset.labels.decisions import current, labels_with, read_overlay
 from core.dataset.load import load_features
 from core.dataset.scan import Scan
+from core.dataset.store.extract import OnFeatures
 from core.labelling.doubt import Probabilities, doubt_of, groups_of, out_of_fold
 from core.labelling.embedding import EmbeddedSet
 from core.training.checkpoint import load_model

@@ -22,8 +22,16 @@ from mutagen.trueaudio import TrueAudio
 from mutagen.wave import WAVE
 
 from core.audio.errors import AudioError
-from core.tags.ape import ID3V1_BYTES, empty_ape_tag, find_ape_tag
-from core.tags.id3 import HEADER_BYTES, TagError, new_tag, tag_size, with_genres
+from core.tags.id3 import (
+    HEADER_BYTES,
+    ID3V1_BYTES,
+    TagError,
+    empty_ape_tag,
+    find_ape_tag,
+    new_tag,
+    tag_size,
+    with_genres,
+)
 
 _ID3_NAMES = (b"ID3 ", b"id3 ")
 _CHUNK_HEAD = 8

@@ -7,9 +7,8 @@ from pathlib import Path
 import msgspec
 
 from core.audio.errors import AudioError
-from core.tags.difference import difference, digest, restore
 from core.tags.formats import read_genres, same_genres, set_genres
-from core.tags.journal import Change, TagJournal, mark_undone, newest_journal, read_journal
+from core.tags.journal import Change, TagJournal, difference, digest, mark_undone, newest_journal, read_journal, restore
 from core.tags.rewrite import rewriting
 from core.util.archive.path import is_archive
 

@@ -9,8 +9,8 @@ from typing import Literal
 import msgspec
 
 from core.dataset.clip import MOST_EXCERPTS, ExcerptRule
-from core.dataset.labels.settings import LabelSettings
-from core.dataset.split_settings import SplitSettings as SplitSettings
+from core.dataset.settings import LabelSettings
+from core.dataset.settings import SplitSettings as SplitSettings
 from core.features.settings import AugmentationSettings, EncoderSettings, FrontEndSettings, effects_of
 from core.models.registry import FEWEST_FRAMES, needs_encoder
 from core.runs.folder import MOST_EPOCHS

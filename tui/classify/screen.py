@@ -26,8 +26,7 @@ from tui.classify.detail import SoundDetail
 from tui.classify.export import ExportScreen
 from tui.classify.places import GoToScreen, read_places
 from tui.classify.queue import Sounds, classifier_process
-from tui.classify.results import NAMES, ORDERS, STALE, ResultHeader, ResultList
-from tui.classify.totals import Totals, total_lines
+from tui.classify.results import NAMES, ORDERS, STALE, ResultHeader, ResultList, Totals, total_lines
 from tui.dialogs.model_picker import pick_model
 from tui.dialogs.questions import ConfirmScreen
 from tui.shell.panels import frame, key_of

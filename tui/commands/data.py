@@ -116,8 +116,8 @@ def _check(args: argparse.Namespace) -> int:
 
 def _split(args: argparse.Namespace) -> int:
     from core.dataset.scan import scan
+    from core.dataset.settings import SplitSettings
     from core.dataset.split import default_split, split, split_table
-    from core.dataset.split_settings import SplitSettings
     from core.util.atomic import write_output
 
     found = scan(args.folder, labels=label_settings(args), on_progress=Progress("files scanned"))

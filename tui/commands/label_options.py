@@ -2,7 +2,7 @@
 
 import argparse
 
-from core.dataset.labels.settings import KINDS, LabelSettings
+from core.dataset.settings import KINDS, LabelSettings
 from core.util.files import typed_path
 from tui.shell.printing import UsageError
 

@@ -2,7 +2,7 @@
 
 import msgspec
 
-from core.dataset.split_settings import SplitSettings
+from core.dataset.settings import SplitSettings
 from core.training.fields import encode_value, recipe_fields, value_of
 from core.training.recipe import Recipe, to_dict
 

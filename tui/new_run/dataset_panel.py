@@ -14,9 +14,8 @@ from textual.message import Message
 from textual.widgets import Static
 
 from core.dataset.clip import DatasetError
-from core.dataset.labels.settings import LabelSettings
 from core.dataset.metadata import write_with_name
-from core.dataset.split_settings import SplitSettings
+from core.dataset.settings import LabelSettings, SplitSettings
 from core.util.jsonl_process import JsonlProcess, Refused, path_to_json
 from core.util.paths import state_folder
 from tui.dialogs.questions import PromptScreen

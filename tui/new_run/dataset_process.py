@@ -14,9 +14,8 @@ import msgspec
 from textual.content import Content
 
 from core.dataset.clip import DatasetError
-from core.dataset.labels.settings import KINDS, LabelSettings
 from core.dataset.report import DataReport, GenreReport
-from core.dataset.split_settings import SplitSettings
+from core.dataset.settings import KINDS, LabelSettings, SplitSettings
 from core.util.jsonl_process import WorkerChannel, path_from_json
 from core.util.text import printable
 from tui.text.cells import bar, fitted, widest

@@ -10,8 +10,7 @@ from typing import Any, Self, TypeVar
 
 import msgspec
 
-from core.dataset.labels.settings import KINDS, LabelSettings
-from core.dataset.split_settings import SplitSettings
+from core.dataset.settings import KINDS, LabelSettings, SplitSettings
 from core.models.encoders.load import encoder_settings
 from core.models.encoders.registry import ENCODERS
 from core.models.registry import MODEL_NAMES

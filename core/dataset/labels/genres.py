@@ -11,9 +11,9 @@ import msgspec
 
 from core.dataset.clip import DatasetError, Excluded
 from core.dataset.labels.files import LabelledFile, Labels
-from core.dataset.labels.settings import LabelSettings
 from core.dataset.labels.tree import GenreTree, read_tree
 from core.dataset.metadata import read_table_of_two
+from core.dataset.settings import LabelSettings
 from core.util.paths import name_fault
 from core.util.text import printable
 

@@ -1,1 +1,1 @@
-"""Features on disk: the store, and the feature sets that training reads."""
+"""Features on disk: extraction, the store, and the feature sets that training reads."""

@@ -25,7 +25,7 @@ import numpy as np
 import numpy.typing as npt
 from torch import Tensor
 
-from core.dataset.store.disk_array import DiskArray
+from core.dataset.store.feature_set import DiskArray
 from core.util.errors import UserError
 from core.util.paths import cache_folder
 

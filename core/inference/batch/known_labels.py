@@ -14,8 +14,8 @@ import msgspec
 
 from core.dataset.clip import DatasetError
 from core.dataset.labels.folders import unwrapped
-from core.dataset.labels.settings import LabelSettings
 from core.dataset.labels.source import read_labels
+from core.dataset.settings import LabelSettings
 from core.inference.types import Prediction, Result
 from core.reports.metrics import confusion_lines, macro_f1
 from core.runs.journal.log_lines import percent

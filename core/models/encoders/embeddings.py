@@ -17,9 +17,9 @@ from torch import Tensor
 from core.audio.conversion import resample
 from core.audio.errors import AudioError
 from core.dataset.clip import Clip, DatasetError, ExcerptRule, OnNote, excerpts_of
-from core.dataset.extract import Computed, OnFeatures, fill_store, waveform
-from core.dataset.feature_set import FeatureSet
 from core.dataset.pack_manifest import is_pack
+from core.dataset.store.extract import Computed, OnFeatures, fill_store, waveform
+from core.dataset.store.feature_set import FeatureSet
 from core.dataset.store.feature_store import FeatureStore
 from core.features.settings import EncoderSettings
 from core.models.encoders.encoder import Encoder
@@ -78,7 +78,7 @@ def with_embeddings(
     Args:
         data: the dataset that the features are of.
         excerpts: the rule by which the features were made.
-        on_progress, on_note: see `core.dataset.extract.compute_features`.
+        on_progress, on_note: see `core.dataset.store.extract.compute_features`.
 
     Raises:
         DatasetError: ``data`` is a feature pack, which has no sound, or a file has changed.

@@ -13,9 +13,8 @@ from typing import Any, Literal
 import msgspec
 
 from core.runs.journal import events as ev
-from core.runs.journal.history import EpochRow, History
+from core.runs.journal.history import EpochRow, History, Series
 from core.runs.journal.log_lines import LogLine
-from core.runs.journal.series import Series
 from core.runs.journal.timing import Timing
 
 PER_BATCH = ("loss", "accuracy", "learning_rate", "gradient_norm", "clips_per_second")

@@ -6,7 +6,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from core.dataset.feature_set import FeatureSet
+from core.dataset.store.feature_set import FeatureSet
 from core.models.layers.normalisation import own_scale
 from core.runs.journal.log_lines import percent
 

@@ -17,12 +17,12 @@ import torch
 from torch import Tensor
 
 from core.dataset.clip import Clip, Excluded, OnNote, searched_seconds
-from core.dataset.extract import OnFeatures
-from core.dataset.feature_set import FeatureSet
 from core.dataset.load import load_features
 from core.dataset.scan import OnProgress, scan
+from core.dataset.settings import SplitSettings
 from core.dataset.split import column_values, split, union_find
-from core.dataset.split_settings import SplitSettings
+from core.dataset.store.extract import OnFeatures
+from core.dataset.store.feature_set import FeatureSet
 from core.models.encoders.embeddings import with_embeddings
 from core.training.checkpoint import EpochMetrics
 from core.training.evaluation.baseline import Baseline, baseline

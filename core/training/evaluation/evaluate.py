@@ -11,12 +11,12 @@ import torch
 from torch import Tensor
 
 from core.dataset.clip import Clip, ExcerptRule, Excluded, OnNote, searched_seconds
-from core.dataset.extract import OnFeatures
-from core.dataset.feature_set import FeatureSet
-from core.dataset.labels.settings import LabelSettings
 from core.dataset.labels.tree import GenreTree
 from core.dataset.load import load_features
 from core.dataset.scan import OnProgress, Scan, survey
+from core.dataset.settings import LabelSettings
+from core.dataset.store.extract import OnFeatures
+from core.dataset.store.feature_set import FeatureSet
 from core.features.settings import FrontEndSettings
 from core.models.encoders.embeddings import with_embeddings
 from core.reports.metrics import Assessment, assess, macro_f1

@@ -6,7 +6,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from core.dataset.feature_set import FeatureSet
+from core.dataset.store.feature_set import FeatureSet
 from core.models.encoders.encoder import join
 from core.training.distributed.group import SINGLE, ProcessGroup
 from core.training.loop.sampler import Windows, batch_bounds

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from core.dataset.feature_set import ExcerptRows
+from core.dataset.store.feature_set import ExcerptRows
 
 
 @dataclass(frozen=True, slots=True)

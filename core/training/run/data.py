@@ -10,10 +10,10 @@ import torch
 from torch import Tensor
 
 from core.dataset.clip import Clip
-from core.dataset.feature_set import FeatureSet
 from core.dataset.load import load_dataset
 from core.dataset.scan import Scan
 from core.dataset.split import PARTS, Split
+from core.dataset.store.feature_set import FeatureSet
 from core.models.encoders.embeddings import with_embeddings
 from core.runs.folder import RunFolder, dataset_name
 from core.runs.journal.events import DatasetScanned, ExcludedClip, FeaturesProgress, Warned

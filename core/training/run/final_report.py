@@ -6,8 +6,8 @@ from typing import Any
 import msgspec
 from torch import Tensor, nn
 
-from core.dataset.feature_set import FeatureSet
 from core.dataset.split import sharing_artist
+from core.dataset.store.feature_set import FeatureSet
 from core.models.networks.encoder_head import EncoderHead
 from core.models.networks.ensemble_cnn import EnsembleCNN
 from core.models.networks.expert_ensemble import ExpertEnsemble

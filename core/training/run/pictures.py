@@ -11,7 +11,7 @@ from types import TracebackType
 import numpy as np
 import numpy.typing as npt
 
-from core.dataset.feature_set import FeatureSet
+from core.dataset.store.feature_set import FeatureSet
 from core.reports.metrics import Assessment
 from core.runs.folder import RunFolder
 from core.runs.journal.events import ArtefactSaved, Event, Warned

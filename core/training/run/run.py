@@ -14,9 +14,8 @@ from core.training.recipe import Recipe
 from core.training.run.callbacks import TrainerCallbacks
 from core.training.run.checkpointing import CheckpointManager
 from core.training.run.control import ControlHandler
-from core.training.run.cuda_warmup import WarmUp
 from core.training.run.data import TrainData, prepare_data
-from core.training.run.device_monitor import DeviceMonitor
+from core.training.run.device import DeviceMonitor, WarmUp
 from core.training.run.event_logger import Logger, run_started
 from core.training.run.final_report import final_report
 from core.training.run.phases import PhaseTimer

@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from core.audio.conversion import resample
-from core.features.resample import can_resample_on_device, resample_on_device
+from core.dataset.store.extract import can_resample_on_device, resample_on_device
 from tests.support.sounds import sweep
 
 

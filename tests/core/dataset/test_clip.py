@@ -11,10 +11,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from core.dataset.clip import Clip, excerpts_of
-from core.dataset.extract import compute_features, in_batches
 from core.dataset.inspect_file import inspect_file
 from core.dataset.load import load_dataset
 from core.dataset.scan import scan
+from core.dataset.store.extract import compute_features, in_batches
 from core.features.log_mel import FrontEnd
 from core.features.settings import FrontEndSettings
 from core.training.loop.loader import BatchLoader

@@ -5,10 +5,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from core.dataset.extract import compute_features
 from core.dataset.inspect_file import inspect_file, inspect_whole
 from core.dataset.report import check
 from core.dataset.scan import scan
+from core.dataset.store.extract import compute_features
 from core.features.settings import FrontEndSettings
 from tests.support.audio_corpus import VARIANTS, sound_for
 from tests.support.sounds import encode

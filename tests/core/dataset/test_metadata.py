@@ -13,7 +13,7 @@ from core.dataset.matching import Matching, match
 from core.dataset.metadata import read_table
 from core.dataset.report import check
 from core.dataset.scan import scan
-from core.dataset.split_settings import SplitSettings
+from core.dataset.settings import SplitSettings
 from core.features.settings import FrontEndSettings
 from tests.support.folders import genre_folder
 

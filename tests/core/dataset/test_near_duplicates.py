@@ -6,15 +6,14 @@ import numpy as np
 import pytest
 import soundfile
 
-from core.dataset.extract import compute_features
-from core.dataset.fingerprints import candidates, codes_of
 from core.dataset.load import load_dataset
-from core.dataset.near_duplicates import recordings, with_recordings
+from core.dataset.near_duplicates import candidates, codes_of, recordings, with_recordings
 from core.dataset.pack import import_archive
 from core.dataset.report import check
 from core.dataset.scan import scan
+from core.dataset.settings import SplitSettings
 from core.dataset.split import split
-from core.dataset.split_settings import SplitSettings
+from core.dataset.store.extract import compute_features
 from core.dataset.synthetic import STYLES, _clip
 from core.features.settings import FrontEndSettings
 from tests.support.paths import GTZAN_LOGMEL

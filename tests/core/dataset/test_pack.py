@@ -13,12 +13,12 @@ import soundfile
 import torch
 
 from core.dataset.clip import DatasetError
-from core.dataset.extract import compute_features
 from core.dataset.load import load_dataset
 from core.dataset.pack import ARCHIVE_FRONT_END, import_archive, open_pack, pack
 from core.dataset.report import check
 from core.dataset.scan import scan
-from core.dataset.split_settings import SplitSettings
+from core.dataset.settings import SplitSettings
+from core.dataset.store.extract import compute_features
 from core.features.settings import FrontEndSettings
 from tests.support.folders import genre_folder
 from tests.support.paths import GTZAN_LOGMEL

@@ -8,11 +8,10 @@ import pytest
 import torch
 
 from core.dataset.clip import DatasetError
-from core.dataset.labels.settings import LabelSettings
 from core.dataset.load import load_dataset
 from core.dataset.pack import pack
 from core.dataset.scan import scan
-from core.dataset.split_settings import SplitSettings
+from core.dataset.settings import LabelSettings, SplitSettings
 from core.features.settings import FrontEndSettings
 from tests.support.music import table
 from tests.support.sounds import write

@@ -11,12 +11,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from core.dataset.clip import Clip, DatasetError
-from core.dataset.labels.settings import LabelSettings
 from core.dataset.metadata import read_table
 from core.dataset.report import check
 from core.dataset.scan import Scan, scan
+from core.dataset.settings import LabelSettings, SplitSettings
 from core.dataset.split import Split, default_split, sharing_artist, split
-from core.dataset.split_settings import SplitSettings
 from tests.support.music import sound, table
 from tests.support.paths import GTZAN_LOGMEL
 

@@ -10,9 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from mutagen.id3 import ID3
 
-from core.tags.ape import find_ape_tag
 from core.tags.formats import read_genres, set_genres
-from core.tags.id3 import TagError, tag_size, with_genres
+from core.tags.id3 import TagError, find_ape_tag, tag_size, with_genres
 from tests.support.recordings import tone, write_sound
 from tests.support.tagged_files import GENRES, MP3_TAGS, id3, mp3, synchsafe, with_chunk
 

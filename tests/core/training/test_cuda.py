@@ -10,9 +10,9 @@ import torch
 from torch import Tensor
 
 from core.audio.files.decode import decode
-from core.dataset.extract import compute_features, in_batches
-from core.dataset.feature_set import FeatureSet
 from core.dataset.scan import scan
+from core.dataset.store.extract import compute_features, in_batches
+from core.dataset.store.feature_set import FeatureSet
 from core.dataset.store.feature_store import FeatureStore
 from core.features.log_mel import FrontEnd, quantise
 from core.features.settings import AugmentationSettings, FrontEndSettings
@@ -29,7 +29,7 @@ from core.training.loop.step import Step, build_step
 from core.training.loop.train import Callbacks, train_epoch
 from core.training.loop.train_state import TrainState
 from core.training.recipe import Recipe
-from core.training.run.host_copy import HostCopies
+from core.training.run.checkpointing import HostCopies
 from tests.support import trainer_runs as lives
 from tests.support.folders import mixed_folder
 from tests.support.sounds import sweep, write
@@ -248,7 +248,7 @@ def test_a_run_moves_between_devices(collection: Path, tmp_path: Path) -> None:
 
 
 def test_the_gpu_is_told_about(collection: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("core.training.run.device_monitor.INTERVAL", 0.02)
+    monkeypatch.setattr("core.training.run.device.INTERVAL", 0.02)
     run = lives.new_run(tmp_path, collection, device="auto")
     assert isinstance(lives.train(run), ev.RunFinished)
     samples = lives.of_kind(run, ev.DeviceSample)

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from core.dataset.split_settings import SplitSettings, own_split
+from core.dataset.settings import SplitSettings, own_split
 from core.runs.notices import NotifyRules
 from core.runs.webhook import Webhook
 from core.training.fields import Field, decode_value, encode_value, recipe_fields, value_of

@@ -19,7 +19,7 @@ from tui.new_run.command import FLAGS
 from tui.shell.printing import DONE, UsageError, print_json, print_lines, print_note
 
 if TYPE_CHECKING:
-    from core.dataset.feature_set import FeatureSet
+    from core.dataset.store.feature_set import FeatureSet
     from core.training.evaluation.crossval import Fold
 
 OF_PROTOCOLS: dict[str, tuple[tuple[str, ...], Any]] = {

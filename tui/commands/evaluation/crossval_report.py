@@ -15,7 +15,7 @@ from tui.shell.printing import UsageError
 
 if TYPE_CHECKING:
     from core.dataset.clip import Clip
-    from core.dataset.feature_set import FeatureSet
+    from core.dataset.store.feature_set import FeatureSet
     from core.training.evaluation.crossval import FoldResult
 
 

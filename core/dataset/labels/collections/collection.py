@@ -6,7 +6,7 @@ from pathlib import Path
 from core.dataset.clip import DatasetError
 from core.dataset.labels.files import Labels, entries
 from core.dataset.labels.folders import folder_labels, genre_root
-from core.dataset.labels.settings import LabelSettings
+from core.dataset.settings import LabelSettings
 from core.util.archive.path import as_path, folder_above
 
 HEAD = 4096

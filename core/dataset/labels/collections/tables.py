@@ -19,10 +19,10 @@ from pathlib import Path
 from core.dataset.clip import DatasetError
 from core.dataset.labels.collections.collection import Collection, beside, head
 from core.dataset.labels.files import SPLIT_NAMES, Labels, entries, find_audio
-from core.dataset.labels.settings import LabelSettings
 from core.dataset.labels.table import table_labels
 from core.dataset.labels.tree import GenreTree, read_tree
 from core.dataset.metadata import Table, decoded
+from core.dataset.settings import LabelSettings
 from core.util.archive.path import folder_above
 from core.util.text import printable
 

@@ -6,8 +6,8 @@ import pytest
 
 from core.dataset.clip import DatasetError
 from core.dataset.labels.decisions import EXCLUDED, read_overlay
-from core.dataset.labels.settings import LabelSettings
 from core.dataset.scan import scan, survey, survey_unlabelled
+from core.dataset.settings import LabelSettings
 from core.labelling.overlay import Overlay
 from tests.support.folders import genre_folder
 

@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from core.dataset.clip import DatasetError
-from core.dataset.labels.settings import LabelSettings
 from core.dataset.labels.source import LabelSource, read_labels
 from core.dataset.scan import scan, survey
+from core.dataset.settings import LabelSettings
 from core.inference.batch.find_files import find_files
 from core.inference.types import Unreadable
 from tests.support.music import sound, table

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from core.dataset.scan import scan
-from core.dataset.split_settings import SplitSettings
+from core.dataset.settings import SplitSettings
 from core.features.settings import FrontEndSettings
 from core.runs.journal import events as ev
 from tests.support import trainer_runs

@@ -9,12 +9,11 @@ import pytest
 from core.audio.files.tags import read_tags
 from core.dataset.clip import DatasetError
 from core.dataset.labels.genres import genres_in
-from core.dataset.labels.settings import LabelSettings
 from core.dataset.labels.source import LabelSource, read_labels
 from core.dataset.labels.tree import read_tree
 from core.dataset.scan import survey
+from core.dataset.settings import LabelSettings, SplitSettings
 from core.dataset.split import split, split_table
-from core.dataset.split_settings import SplitSettings
 from tests.support.music import sound, table, tagged
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from core.dataset.store.disk_array import DiskArray
+from core.dataset.store.feature_set import DiskArray
 from core.dataset.store.feature_store import RECORD, FeatureStore
 from core.features.settings import FrontEndSettings
 from core.util.errors import UserError

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from core.dataset.clip import DatasetError
-from core.dataset.labels.settings import LabelSettings
+from core.dataset.settings import LabelSettings
 from core.inference.batch.known_labels import known_labels
 from core.inference.types import Prediction, Result, Unreadable
 from tests.support.music import sound, table

@@ -10,10 +10,10 @@ import torch
 from msgspec.structs import replace
 
 from core.dataset.clip import DatasetError
-from core.dataset.extract import compute_features
-from core.dataset.feature_set import FeatureSet
 from core.dataset.pack import open_pack, pack
 from core.dataset.scan import scan
+from core.dataset.store.extract import compute_features
+from core.dataset.store.feature_set import FeatureSet
 from core.features.settings import EncoderSettings, FrontEndSettings
 from core.models.encoders.embeddings import cut_windows, windows_in, with_embeddings
 from core.models.encoders.encoder import columns_of, join, split

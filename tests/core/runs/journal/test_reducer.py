@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from core.runs.journal import events as ev
+from core.runs.journal.history import CAPACITY
 from core.runs.journal.reducer import reduce
-from core.runs.journal.series import CAPACITY
 from core.runs.journal.state import LOG_LINES, RunState
 from tests.support.event_sequences import (
     BATCHES,

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from core.dataset.clip import Clip
-from core.dataset.feature_set import FeatureSet
+from core.dataset.store.feature_set import FeatureSet
 from core.features.settings import FrontEndSettings
 from core.training.evaluation.baseline import Baseline, baseline
 from core.training.evaluation.evaluate import evaluate

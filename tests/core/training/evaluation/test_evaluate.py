@@ -8,8 +8,8 @@ import pytest
 import torch
 from msgspec.structs import replace
 
-from core.dataset.labels.settings import LabelSettings
 from core.dataset.pack import pack
+from core.dataset.settings import LabelSettings
 from core.runs.folder import RunFolder
 from core.runs.journal import events as ev
 from core.runs.journal.log_lines import percent

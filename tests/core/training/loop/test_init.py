@@ -8,9 +8,9 @@ import torch
 from msgspec import structs
 
 from core.dataset.clip import Clip
-from core.dataset.extract import compute_features
-from core.dataset.feature_set import ExcerptRows
 from core.dataset.scan import scan
+from core.dataset.store.extract import compute_features
+from core.dataset.store.feature_set import ExcerptRows
 from core.features.settings import AugmentationSettings
 from core.models.networks import lda_expert
 from core.models.networks.lda_expert import FORGOTTEN, REMEMBERED, StatisticsExpert

@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from core.dataset.extract import compute_features
 from core.dataset.scan import scan
+from core.dataset.store.extract import compute_features
 from core.features.log_mel import dequantise
 from core.runs.folder import RunFolder
 from core.runs.journal import events as ev

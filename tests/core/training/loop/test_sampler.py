@@ -5,7 +5,7 @@ from itertools import pairwise
 import pytest
 import torch
 
-from core.dataset.feature_set import ExcerptRows
+from core.dataset.store.feature_set import ExcerptRows
 from core.training.loop.sampler import batch_bounds, random_windows, spaced_windows
 
 FRAMES = torch.tensor([100, 30, 64, 10, 500])

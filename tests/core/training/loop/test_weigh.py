@@ -6,8 +6,8 @@ import pytest
 import torch
 from msgspec import structs
 
-from core.dataset.extract import compute_features
 from core.dataset.scan import scan
+from core.dataset.store.extract import compute_features
 from core.models.networks.ensemble_cnn import EnsembleCNN
 from core.training.evaluation.crossval import train_all_epochs
 from core.training.loop import weigh

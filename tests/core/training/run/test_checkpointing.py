@@ -12,7 +12,7 @@ from core.training.checkpoint import TrainCheckpoint, write_training
 from core.training.errors import EndedAtOnce
 from core.training.recipe import OptimiserSettings
 from core.training.run import checkpointing as checkpoints
-from core.training.run.device_monitor import DeviceMonitor
+from core.training.run.device import DeviceMonitor
 from core.training.run.event_logger import EventLogger
 from tests.support import trainer_runs as lives
 from tests.support.waiting import wait_until
@@ -109,7 +109,7 @@ def test_without_memory_for_a_copy_training_waits(
 ) -> None:
     whole = lives.new_run(tmp_path, collection)
     lives.train(whole)
-    monkeypatch.setattr("core.training.run.host_copy.LARGEST_SHARE", 0.0)
+    monkeypatch.setattr("core.training.run.checkpointing.LARGEST_SHARE", 0.0)
     monkeypatch.setattr(checkpoints, "OVERHEAD", 1e9)
     run = lives.new_run(tmp_path, collection)
     lives.train(run)
@@ -156,7 +156,7 @@ def test_events_from_several_threads_keep_their_order(collection: Path, tmp_path
 
 
 def test_the_monitor_samples_unless_the_run_waits(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("core.training.run.device_monitor.INTERVAL", 0.01)
+    monkeypatch.setattr("core.training.run.device.INTERVAL", 0.01)
     samples: list[ev.Event] = []
     waiting = False
     with DeviceMonitor(torch.device("cpu"), samples.append, lambda: waiting):

@@ -171,7 +171,7 @@ def test_a_single_genre_that_is_left_is_refused(tmp_path: Path) -> None:
         f"{genre}.{i:05d},{'train' if genre == 'hum' else 'valid'}" for genre in ("hum", "tone") for i in range(4)
     ]
     (data / "index.csv").write_text("\n".join(lines) + "\n")
-    from core.dataset.split_settings import SplitSettings
+    from core.dataset.settings import SplitSettings
 
     run = lives.new_run(tmp_path / "runs", data, split=SplitSettings(protocol="column", parts=("train", "valid", "")))
     ending = lives.train(run)

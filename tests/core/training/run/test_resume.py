@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from core.dataset.split_settings import SplitSettings
+from core.dataset.settings import SplitSettings
 from core.runs.control import request
 from core.runs.journal import events as ev
 from tests.support import trainer_runs as lives

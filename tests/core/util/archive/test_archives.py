@@ -18,10 +18,9 @@ from core.audio.errors import AudioError
 from core.audio.files.decode import decode
 from core.audio.files.open_file import open_file
 from core.dataset.clip import DatasetError
-from core.dataset.labels.settings import LabelSettings
 from core.dataset.load import load_dataset
 from core.dataset.scan import Scan, scan, survey
-from core.dataset.split_settings import SplitSettings
+from core.dataset.settings import LabelSettings, SplitSettings
 from core.features.settings import FrontEndSettings
 from core.inference.batch.find_files import find_files
 from core.util.archive.gzip_reader import Checkpoints, GzipReader

@@ -10,15 +10,14 @@ import torch
 
 from core.audio.conversion import resample
 from core.audio.files.decode import decode
-from core.dataset import extract as features_module
-from core.dataset.extract import compute_features, in_batches
-from core.dataset.feature_set import FeatureSet
 from core.dataset.load import load_dataset
 from core.dataset.report import check
 from core.dataset.scan import Scan, scan
+from core.dataset.settings import SplitSettings
 from core.dataset.split import Split
-from core.dataset.split_settings import SplitSettings
-from core.dataset.store.disk_array import DiskArray
+from core.dataset.store import extract as features_module
+from core.dataset.store.extract import compute_features, in_batches
+from core.dataset.store.feature_set import DiskArray, FeatureSet
 from core.dataset.store.feature_store import FeatureStore, async_writer
 from core.features.log_mel import FrontEnd
 from core.features.settings import FrontEndSettings
