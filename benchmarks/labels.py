@@ -8,6 +8,7 @@ import argparse
 import os
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -18,9 +19,11 @@ from benchmarks.bench import Bench
 from benchmarks.table import Figure
 from core.labelling.doubt import doubt_of, groups_of, out_of_fold
 from core.labelling.embedding import Floats, embed_dataset
+from core.labelling.encoded import encode
 from core.labelling.expert import Labels
 from core.labelling.similar import nearest
 from core.labelling.teach import Teacher
+from core.models.encoders.load import encoder_settings
 
 SHARES = (0.05, 0.1, 0.2)
 CLIPS_PER_GENRE = 8
@@ -31,9 +34,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("data", type=Path)
     parser.add_argument("--groups", default="artist", metavar="COLUMN")
+    parser.add_argument("--index", type=Path, metavar="CSV", help="metadata of a folder of genres")
+    parser.add_argument("--encoder", metavar="NAME|PATH", help="compare by its embeddings instead of window statistics")
     parser.add_argument("--seeds", type=int, default=3)
     args = parser.parse_args()
-    found = embed_dataset(args.data)
+    found = embed_dataset(args.data, index=args.index)
+    if args.encoder:
+        found = replace(found, embeddings_NWF=encode(found, encoder_settings(args.encoder)))
     groups_N = groups_of(found.clips, args.groups)
     genres, truth_N = np.unique([clip.genre for clip in found.clips], return_inverse=True)
     print(f"{args.data}: {len(found.clips)} clips, {len(genres)} genres, {len(set(groups_N))} groups")

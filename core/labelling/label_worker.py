@@ -28,9 +28,10 @@ class Open(msgspec.Struct, frozen=True, tag_field="kind", tag="open"):
 
 
 class Ask(msgspec.Struct, frozen=True, tag_field="kind", tag="ask"):
-    """Judge the labels by a model too (a path as `path_to_json` gives it), or without it again."""
+    """Judge the labels by a model too (a path as `path_to_json` gives it) or an encoder, or by neither again."""
 
-    model: str | None
+    model: str | None = None
+    encoder: str | None = None
 
 
 class Examples(msgspec.Struct, frozen=True, tag_field="kind", tag="examples"):
@@ -193,10 +194,9 @@ class LabelWorker:
         match request:
             case Open():
                 return self._open(path_from_json(request.data), path_from_json(request.labels))
-            case Ask(model):
-                if self._session.teaches:
-                    raise UserError("A second opinion is about labels: this dataset has none to doubt.")
-                self._session.ask(path_from_json(model) if model else None, self._progress()["on_features"])
+            case Ask(model, encoder):
+                on_features = self._progress("embeddings" if encoder else "spectrograms")["on_features"]
+                self._session.ask(path_from_json(model) if model else None, encoder, on_features)
                 return self._opened()
             case Examples(data):
                 return self._examples(path_from_json(data))
@@ -256,13 +256,13 @@ class LabelWorker:
         reason, note = session.reason if session.teaches else "", " ".join(session.notes)
         return Opened(session.genres, rows, ranked, reason, not found.is_pack, note)
 
-    def _progress(self) -> dict[str, Any]:
+    def _progress(self, features: str = "spectrograms") -> dict[str, Any]:
         def report(what: str) -> Any:
             return lambda done, total, *_: self._channel.send(Progress(what, done, total)) if done % 20 == 0 else None
 
         return {
             "on_scanning": report("files scanned"),
-            "on_features": report("spectrograms"),
+            "on_features": report(features),
             "on_embedded": report("embeddings"),
         }
 

@@ -13,13 +13,16 @@ import numpy as np
 from core.dataset.clip import Clip
 from core.dataset.labels.decisions import EXCLUDED, Decision, decided, path_in
 from core.dataset.store.extract import OnFeatures
+from core.features.settings import EncoderSettings
 from core.inference.types import MergedSegment, Prediction, Segment, rounded
 from core.labelling.doubt import ARTIST, groups_of
 from core.labelling.embedding import WINDOW_SECONDS, WINDOWS, EmbeddedSet
+from core.labelling.encoded import encode
 from core.labelling.overlay import Overlay
 from core.labelling.similar import nearest
 from core.labelling.suspects import Suspect, find_suspects
 from core.labelling.teach import Accuracy, Teacher
+from core.models.encoders.load import encoder_settings
 from core.util.errors import UserError
 
 
@@ -61,16 +64,31 @@ class LabelSession:
         self.notes: list[str] = []
         """What should be known about the last `ask`."""
         self._examples: EmbeddedSet | None = None
+        self._encoder: EncoderSettings | None = None
+        self._embeddings_NWF = found.embeddings_NWF
+        """What clips are compared by: their statistics, or what an encoder makes of them."""
         self.teacher = Teacher(found.embeddings_NWF)
 
-    def ask(self, model: Path | None, on_features: OnFeatures | None = None) -> None:
-        """Has a trained model judge the labels too, or with None the closed-form expert alone.
+    def ask(self, model: Path | None = None, encoder: str | None = None, on_features: OnFeatures | None = None) -> None:
+        """Has a trained model or an encoder judge the labels too, or with neither the closed-form expert alone.
+
+        By an encoder's embeddings clips are compared as well, and taught.
 
         Raises:
-            UserError: the model cannot be used on this dataset; the doubts are as they were.
+            UserError: the model or encoder cannot be used on this dataset; everything is as it was.
         """
-        self.notes = []
-        self.suspects = find_suspects(self.found, model=model, on_features=on_features, on_note=self.notes.append)
+        if model is not None and self.teaches:
+            raise UserError("A model is asked about labels, and these files have none: choose an encoder to learn by.")
+        notes: list[str] = []
+        settings = encoder_settings(encoder) if encoder is not None else None
+        encoded_NWD = None if settings is None else encode(self.found, settings, on_features=on_features)
+        if not self.teaches:
+            self.suspects = find_suspects(
+                self.found, model=model, encoded_NWD=encoded_NWD, on_features=on_features, on_note=notes.append
+            )
+        self.notes, self._encoder = notes, settings
+        self._embeddings_NWF = self.found.embeddings_NWF if encoded_NWD is None else encoded_NWD
+        self.teacher = self._new_teacher(self._examples)
 
     @property
     def teaches(self) -> bool:
@@ -133,9 +151,14 @@ class LabelSession:
         """
         if examples.embeddings_NWF.shape[1:] != self.found.embeddings_NWF.shape[1:]:
             raise UserError(f"{examples.root} has spectrograms of another size: choose a dataset with audio.")
+        self.teacher = self._new_teacher(examples)
         self._examples = examples
-        genres = [clip.genre for clip in examples.clips]
-        self.teacher = Teacher(self.found.embeddings_NWF, examples.embeddings_NWF, genres)
+
+    def _new_teacher(self, examples: EmbeddedSet | None) -> Teacher:
+        if examples is None:
+            return Teacher(self._embeddings_NWF)
+        examples_NWF = examples.embeddings_NWF if self._encoder is None else encode(examples, self._encoder)
+        return Teacher(self._embeddings_NWF, examples_NWF, [clip.genre for clip in examples.clips])
 
     def rank(self, towards: str | None = None) -> Ranking:
         """Refits to the present labels; with ``towards`` clips that are most likely of that genre come first."""
@@ -156,7 +179,7 @@ class LabelSession:
 
     def neighbours(self, place: int, top: int) -> list[int]:
         """The clips that sound most like one, other artists first; copies of it are left out."""
-        clips, embeddings_NWF = self.found.clips, self.found.embeddings_NWF
+        clips, embeddings_NWF = self.found.clips, self._embeddings_NWF
         present = self.labels()
         labels_N = np.unique([present.get(i, "") for i in range(len(clips))], return_inverse=True)[1]
         near = nearest(

@@ -10,9 +10,13 @@ from typing import NamedTuple
 
 import msgspec
 import numpy as np
+import torch
 
+from core.dataset.store.extract import OnFeatures
+from core.features.settings import EncoderSettings
 from core.labelling.doubt import ARTIST, groups_of
 from core.labelling.embedding import EmbeddedSet, Floats, embed_file
+from core.labelling.encoded import encode, encode_clip
 from core.labelling.expert import Labels, Space
 from core.util.archive.path import as_path
 from core.util.errors import UserError
@@ -58,29 +62,43 @@ class SimilarClip(msgspec.Struct, frozen=True, kw_only=True):
     duration_s: float
 
 
-def find_similar(query: str, found: EmbeddedSet, *, groups: str | None = None, top: int = 10) -> list[SimilarClip]:
+def find_similar(
+    query: str,
+    found: EmbeddedSet,
+    *,
+    groups: str | None = None,
+    top: int = 10,
+    encoder: EncoderSettings | None = None,
+    device: torch.device | str = "cpu",
+    on_features: OnFeatures | None = None,
+) -> list[SimilarClip]:
     """The clips of a dataset that sound most like ``query``: an audio file, or the name of a clip in it.
 
-    A clip of the dataset is not its own neighbour, nor are copies of it.
+    A clip of the dataset is not its own neighbour, nor are copies of it. With an ``encoder``, which runs on ``device``,
+    clips are compared by its embeddings; see `core.labelling.encoded.encode`.
 
     Raises:
-        UserError: ``query`` is neither, or cannot be read.
+        UserError: ``query`` is neither, or cannot be read, or the encoder cannot be used.
     """
-    clips = found.clips
+    clips, embeddings_NWF = found.clips, found.embeddings_NWF
+    if encoder is not None:
+        embeddings_NWF = encode(found, encoder, device=device, on_features=on_features)
     groups_N = groups_of(clips, groups)
     if as_path(query).is_file():
         clip, embedding_WF = embed_file(Path(query), found.settings)
+        if encoder is not None:
+            embedding_WF = encode_clip(clip, found.settings, encoder, device)
         content = clip.content
         own = next((i for i, other in enumerate(clips) if other.content == content), None)
     else:
         own = next((i for i, other in enumerate(clips) if query in (other.name, f"{other.genre}/{other.name}")), None)
         if own is None:
             raise UserError(f"{query} is neither an audio file nor the name of a clip in {found.root}.")
-        content, embedding_WF = clips[own].content, found.embeddings_NWF[own]
+        content, embedding_WF = clips[own].content, embeddings_NWF[own]
     labels_N = np.unique([clip.genre for clip in clips], return_inverse=True)[1]
     neighbours = nearest(
         embedding_WF,
-        found.embeddings_NWF,
+        embeddings_NWF,
         labels_N,
         groups_N,
         group=None if own is None else groups_N[own],

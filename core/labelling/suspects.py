@@ -12,7 +12,7 @@ from core.dataset.load import load_features
 from core.dataset.scan import Scan
 from core.dataset.store.extract import OnFeatures
 from core.labelling.doubt import Probabilities, doubt_of, groups_of, out_of_fold
-from core.labelling.embedding import EmbeddedSet
+from core.labelling.embedding import EmbeddedSet, Floats
 from core.training.checkpoint import load_model
 from core.training.evaluation.evaluate import check_front_end, embedded, logits_of
 from core.util.device import choose_device
@@ -41,6 +41,7 @@ def find_suspects(
     groups: str | None = None,
     labels: Path | None = None,
     model: Path | None = None,
+    encoded_NWD: Floats | None = None,
     device: str = "auto",
     on_features: OnFeatures | None = None,
     on_note: OnNote | None = None,
@@ -52,6 +53,8 @@ def find_suspects(
         labels: an overlay whose decisions replace the dataset's labels; excluded clips are left out.
         model: a model file that is asked as well, about the clips that it was not trained on; ``device`` runs it, and
             ``on_features`` hears of the spectrograms that it needs.
+        encoded_NWD: what `core.labelling.encoded.encode` gave for ``found``: an expert on these embeddings is asked as
+            well.
 
     Raises:
         UserError: there are too few genres or groups, or a file cannot be used.
@@ -63,6 +66,9 @@ def find_suspects(
     labels_N = np.array([genres.index(decided[i] or "") for i in kept])
     groups_N = groups_of(clips, groups)
     probabilities_NC = out_of_fold(found.embeddings_NWF[kept], labels_N, groups_N, len(genres))
+    if encoded_NWD is not None:
+        by_encoder_NC = out_of_fold(encoded_NWD[kept], labels_N, groups_N, len(genres))
+        probabilities_NC = _geometric_mean(probabilities_NC, by_encoder_NC)
     if model is not None:
         probabilities_NC = _with_model(model, found, clips, genres, probabilities_NC, device, on_features, on_note)
     doubt = doubt_of(probabilities_NC, labels_N, groups_N)
@@ -122,7 +128,14 @@ def _with_model(
     logits_UK = logits_of(trained, features, used)[:, columns].double() / trained.temperature
     rows = np.array([place[id(features.clips[i])] for i in used])[:, None]
     own_UK = probabilities_NC[rows, known]
-    both_UK = np.sqrt(np.maximum(own_UK, 1e-12) * torch.softmax(logits_UK, dim=1).cpu().numpy())
     asked_NC = probabilities_NC.copy()
-    asked_NC[rows, known] = both_UK / both_UK.sum(1, keepdims=True) * own_UK.sum(1, keepdims=True)
+    both_UK = _geometric_mean(own_UK, torch.softmax(logits_UK, dim=1).cpu().numpy())
+    asked_NC[rows, known] = both_UK * own_UK.sum(1, keepdims=True)
     return asked_NC
+
+
+def _geometric_mean(first_NC: Probabilities, second_NC: Probabilities) -> Probabilities:
+    """Of two judges' probabilities; the rows sum to 1."""
+    both_NC: Probabilities = np.sqrt(np.maximum(first_NC, 1e-12) * second_NC)
+    both_NC /= both_NC.sum(1, keepdims=True)
+    return both_NC

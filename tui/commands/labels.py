@@ -26,8 +26,12 @@ def add_suspects_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="CSV",
         help="decisions that replace the dataset's own labels; --labels takes such a file for one, too",
     )
-    parser.add_argument(
+    asked = parser.add_mutually_exclusive_group()
+    asked.add_argument(
         "--model", metavar="MODEL", help="a run or model file: a second opinion on clips it was not trained on"
+    )
+    asked.add_argument(
+        "--encoder", metavar="NAME|PATH", help="a second opinion by the embeddings of a pretrained encoder"
     )
     parser.add_argument("--top", type=_count, metavar="N", help=f"number of files ({TOP_SUSPECTS}; 0 for all)")
     out = parser.add_mutually_exclusive_group()
@@ -40,16 +44,29 @@ def add_suspects_arguments(parser: argparse.ArgumentParser) -> None:
 def suspects(args: argparse.Namespace) -> int:
     from core.dataset.labels.decisions import is_overlay
     from core.inference.find_model import find_model
+    from core.labelling.encoded import encode
     from core.labelling.suspects import find_suspects
+    from core.models.encoders.load import encoder_settings
+    from core.util.device import choose_device
 
     top = TOP_SUSPECTS if args.top is None else args.top
     model = find_model(args.model, runs_dir(args)) if args.model else None
     decisions = args.decisions
     if decisions is None and args.labels is not None and is_overlay(Path(args.labels)):
         decisions, args.labels = Path(args.labels), None
-    found = _embedded(args)
+    encoder = encoder_settings(args.encoder) if args.encoder else None
+    found, encoded_NWD = _embedded(args), None
+    if encoder is not None:
+        device = choose_device(args.device)
+        encoded_NWD = encode(found, encoder, device=device, on_features=Progress("embeddings"), on_note=print_note)
     listed = find_suspects(
-        found, groups=args.groups, labels=decisions, model=model, device=args.device, on_note=print_note
+        found,
+        groups=args.groups,
+        labels=decisions,
+        model=model,
+        encoded_NWD=encoded_NWD,
+        device=args.device,
+        on_note=print_note,
     )
     shown = listed[: top or None]
     if args.json:
@@ -77,6 +94,7 @@ def add_similar_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("file", metavar="FILE", help="an audio file, or the name of a clip in DATA")
     _add_data(parser)
     parser.add_argument("--top", type=_count, default=TOP_SIMILAR, metavar="K", help=f"number of files ({TOP_SIMILAR})")
+    parser.add_argument("--encoder", metavar="NAME|PATH", help="compare by the embeddings of a pretrained encoder")
     parser.add_argument("--playlist", type=Path, metavar="OUT.m3u8", help="write the files as a playlist too")
     parser.add_argument("--json", action="store_true", help="one JSON object per line")
     add_device_option(parser)
@@ -85,9 +103,19 @@ def add_similar_arguments(parser: argparse.ArgumentParser) -> None:
 def similar(args: argparse.Namespace) -> int:
     from core.inference.batch.playlists import write_playlist
     from core.labelling.similar import find_similar
+    from core.models.encoders.load import encoder_settings
+    from core.util.device import choose_device
 
-    found = _embedded(args)
-    listed = find_similar(args.file, found, groups=args.groups, top=args.top)
+    encoder = encoder_settings(args.encoder) if args.encoder else None
+    listed = find_similar(
+        args.file,
+        _embedded(args),
+        groups=args.groups,
+        top=args.top,
+        encoder=encoder,
+        device=choose_device(args.device),
+        on_features=Progress("embeddings"),
+    )
     if args.json:
         for one in listed:
             print_json(one)

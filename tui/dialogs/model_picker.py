@@ -75,21 +75,37 @@ class ModelPicker(ModalScreen[tuple[ModelChoice, bool] | None]):
         Binding("escape", "cancel", "cancel"),
     ]
 
-    def __init__(self, choices: Sequence[ModelChoice], current: Path | None) -> None:
+    def __init__(
+        self,
+        choices: Sequence[ModelChoice],
+        current: Path | None,
+        *,
+        title: str = "Choose a model",
+        for_now_only: bool = False,
+    ) -> None:
+        """
+        Args:
+            for_now_only: do not offer to use it from now on.
+        """
         super().__init__()
         self.choices, self.current = choices, current
+        self._title, self._for_now_only = title, for_now_only
 
     def compose(self) -> ComposeResult:
         with Vertical(classes="dialog"):
-            yield Static(Content.styled("Choose a model", "bold"))
+            yield Static(Content.styled(self._title, "bold"))
             yield Static("", id="headings")
             yield ModelList(self.choices, self.current)
             yield Static("", id="details", classes="detail")
-            yield key_hints({"enter": "use now", "U": "use from now on", "esc": "cancel"})
+            lasting = {} if self._for_now_only else {"U": "use from now on"}
+            yield key_hints({"enter": "use now", **lasting, "esc": "cancel"})
 
     @on(RowList.Chosen)
     def chosen(self, event: RowList.Chosen) -> None:
         self.dismiss((self.choices[event.index], False))
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool:
+        return action != "use" or not self._for_now_only
 
     def action_use(self) -> None:
         self.dismiss((self.choices[self.query_one(ModelList).cursor], True))

@@ -6,10 +6,11 @@ from textual.containers import Horizontal, Vertical
 from textual.content import Content
 from textual.widgets import Input, Static
 
+from core.util.text import printable
 from tui.label.session import Session
 from tui.label.state import Clip, Clips
 from tui.label.table import ClipTable
-from tui.text.cells import shown, sparkline
+from tui.text.cells import shortened, shown, sparkline
 from tui.text.formatting import count, percent
 from tui.widgets.text import FilterInput, TextLines
 
@@ -98,8 +99,9 @@ def _status(session: Session, listed: int) -> str:
     if not clips.teaches:
         differ = sum(clip.suggested != clip.label for clip in clips.by_place.values())
         parts.append(f"{differ:,} with another suggestion")
-        if (model := session.second_opinion) is not None:
-            parts.append(f"second opinion: {shown(model.parent, NAME_CELLS)}")
+    if (opinion := session.second_opinion) is not None:
+        name = shortened(printable(opinion.name), NAME_CELLS)
+        parts.append(f"learning by {name}" if clips.teaches else f"second opinion: {name}")
     parts.append(count(clips.decided, "decision"))
     if marked := len(clips.marked):
         parts.append(f"{marked:,} marked")

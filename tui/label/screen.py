@@ -21,6 +21,7 @@ from core.util.text import printable
 from tui.classify.detail import SoundDetail
 from tui.classify.results import Sound
 from tui.label.panels import ClipsPane, head, legend
+from tui.label.second_opinion import pick_opinion
 from tui.label.session import Session
 from tui.label.state import EXCLUDED
 from tui.label.table import ClipTable, Neighbours
@@ -77,7 +78,7 @@ class LabelScreen(PaneScreen):
             tooltip="Show the rows that contain these words",
         ),
         Binding("s", "likely", "most likely", id="label.likely", tooltip="Teaching: what is most likely of a genre"),
-        Binding("M", "second", "second opinion", id="label.second", tooltip="A run whose doubt counts too, or none"),
+        Binding("M", "second", "second opinion", id="label.second", tooltip="A model or encoder, or none"),
         Binding("A", "examples", "examples", id="label.examples", tooltip="Teaching: learn from another dataset too"),
         Binding("m", "model", "make model", id="label.model", tooltip="Make a model of the present labels"),
         Binding("t", "train", "train", id="label.train", tooltip="Train a run with the present labels"),
@@ -267,14 +268,15 @@ class LabelScreen(PaneScreen):
 
     @work
     async def action_second(self) -> None:
-        """The model in use, chosen again, is not asked any more."""
-        from tui.dialogs.model_picker import pick_model
-
+        """The one in use, chosen again, is not asked any more."""
         session = self.session
-        if session.is_empty or session.clips.teaches:
-            self.app.notify("A second opinion is about labels: open a dataset that has some.")
-        elif (model := await pick_model(self.app, session.second_opinion)) is not None and session is self.session:
-            session.ask_model(None if model == session.second_opinion else model)
+        if session.is_empty:
+            self.app.notify("Open a dataset first (O).")
+            return
+        teaches = session.clips.teaches
+        opinion = await pick_opinion(self.app, session.second_opinion, encoders_only=teaches)
+        if opinion is not None and session is self.session:
+            session.ask_opinion(None if opinion == session.second_opinion else opinion)
             self._show_head()
 
     def action_likely(self) -> None:

@@ -27,7 +27,8 @@ from core.labelling.label_worker import (
     Seek,
     Undo,
 )
-from core.util.jsonl_process import JsonlProcess, Refused, path_from_json, path_to_json
+from core.util.jsonl_process import JsonlProcess, Refused, path_to_json
+from tui.label.second_opinion import Opinion
 from tui.label.state import EXCLUDED, Clips, GenreKeys
 from tui.text.formatting import count, percent
 
@@ -68,7 +69,8 @@ class Session:
         self.accuracies: list[float] = []
         self.assessed: Assessed | None = None
         self.has_audio = True
-        self.second_opinion: Path | None = None
+        self.second_opinion: Opinion | None = None
+        self._asked: dict[Ask, Opinion | None] = {}
         """The model that judges the labels too."""
         self.status = self.error = self.reason = ""
         self._unconfirmed: list[dict[int, str]] = []
@@ -118,9 +120,16 @@ class Session:
     def seek(self, by_s: float) -> None:
         self._process.ask(Seek(by_s), first=True)
 
-    def ask_model(self, model: Path | None) -> None:
-        self.status = "asking the model …" if model else "ordering without a second opinion …"
-        self._process.ask(Ask(path_to_json(model) if model else None))
+    def ask_opinion(self, opinion: Opinion | None) -> None:
+        self.status = f"asking {opinion.name} …" if opinion else "ordering without a second opinion …"
+        if opinion is None:
+            request = Ask()
+        elif opinion.is_encoder:
+            request = Ask(encoder=opinion.name)
+        else:
+            request = Ask(path_to_json(opinion.source))
+        self._asked[request] = opinion
+        self._process.ask(request)
 
     def add_examples(self, data: Path) -> None:
         self.status = "reading the examples …"
@@ -138,7 +147,7 @@ class Session:
                 self.status = f"{done:,} of {total:,} {what}"
             case Opened():
                 if isinstance(request, Ask):
-                    self.second_opinion = path_from_json(request.model) if request.model else None
+                    self.second_opinion = self._asked[request]
                 return self._opened(answer)
             case Ranked():
                 self.status = ""

@@ -85,7 +85,7 @@ def with_embeddings(
         UserError: the encoder is not here, or the store cannot be written.
     """
     if is_pack(Path(data)):
-        raise DatasetError("A feature pack has no sound, which an encoder needs: train on the folder of audio.")
+        raise DatasetError("A feature pack has no sound, which an encoder needs: give the folder of audio.")
     seconds = features.settings.seconds
     stored = StoredEmbeddings(settings.sha256, settings.sample_rate, settings.window_samples, settings.dim, seconds)
     store = FeatureStore(stored)

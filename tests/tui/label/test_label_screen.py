@@ -96,7 +96,7 @@ async def test_marks_filter_and_neighbours(here: Path) -> None:
 async def test_a_run_gives_a_second_opinion_about_the_clips_that_it_does_not_know(here: Path) -> None:
     music = genre_folder(here / "music", {"jazz": 3, "metal": 3}, seconds=2.0)
     app = GenreApp(here / "runs")
-    async with app.run_test(size=(160, 40)) as pilot:
+    async with app.run_test(size=(160, 40), notifications=True) as pilot:
         screen, table = await opened(pilot, music)
         await until_shown(pilot, "6 clips")
         await pilot.press("m")
@@ -106,17 +106,22 @@ async def test_a_run_gives_a_second_opinion_about_the_clips_that_it_does_not_kno
         await until_shown(pilot, "7 clips")
         alone = {clip.name: clip.score for clip in table.clips}
         await pilot.press("M")
-        await until_shown(pilot, "Choose a model", "music-labels-1")
-        await pilot.press("end", "enter")
+        await until_shown(pilot, "Choose a second opinion", "music-labels-1", "musicnn")
+        await pilot.press("down", "enter")  # below the bundled model
         await until_shown(pilot, "6 of 7 clips are not asked of the model: it was trained on them")
         assert [clip.name for clip in table.clips if clip.score != alone[clip.name]] == ["new"]
         await pilot.press("x")
-        await until_shown(pilot, "second opinion: ~/runs/music-labels-1", "1 decision")
+        await until_shown(pilot, "second opinion: music-labels-1", "1 decision")
         await pilot.press("M")
-        await until_shown(pilot, "Choose a model")
-        await pilot.press("end", "enter")
+        await until_shown(pilot, "Choose a second opinion")
+        await pilot.press("enter")  # the cursor stands on the one in use
         await until(pilot, lambda: {clip.name: clip.score for clip in table.clips} == alone)
         assert sum(clip.decision == EXCLUDED for clip in table.clips) == 1
+        await pilot.press("M")
+        await until_shown(pilot, "musicnn")
+        await pilot.press("end", "up", "up", "enter")  # not in this cache
+        await until_shown(pilot, "encoders get musicnn")
+        assert {clip.name: clip.score for clip in table.clips} == alone
 
 
 async def test_a_folder_without_labels_is_taught(here: Path) -> None:
