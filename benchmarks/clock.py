@@ -1,6 +1,7 @@
 """Timing work and its baseline turn by turn, so that a busy machine slows both alike."""
 
 import os
+import resource
 import statistics
 import subprocess
 import time
@@ -26,8 +27,8 @@ def side_by_side(times: int, *works: Work) -> list[float]:
 
 def processor_seconds() -> float:
     """Processor time of this process, all of its threads, and of its children that have ended."""
-    times = os.times()
-    return times.user + times.system + times.children_user + times.children_system
+    children = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return time.process_time() + children.ru_utime + children.ru_stime
 
 
 def command_seconds(command: Sequence[str | Path], times: int) -> tuple[float, float]:

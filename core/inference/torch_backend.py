@@ -13,9 +13,10 @@ from core.inference.nearest import RememberedClips
 from core.inference.windows import followed_by_silence, repeated
 from core.models.encoders.encoder import join
 from core.models.encoders.load import load_encoder
+from core.models.layers.int8_conv import has_int8
 from core.models.layers.normalisation import fuse_batch_norm
 from core.models.networks.expert_ensemble import leave_out_empty_places
-from core.models.networks.residual_cnn import convolve_in_bfloat16
+from core.models.networks.residual_cnn import convolve_in_low_precision
 from core.models.ood import WINDOW_SECONDS
 from core.models.registry import is_fixed_length
 from core.training.checkpoint import load_model
@@ -33,12 +34,15 @@ class TorchBackend:
 
     def __init__(self, path: Path, device: str = "auto", *, full_precision: bool = False) -> None:
         """Args:
-        full_precision: convolve in float32 also where a CPU is faster in bfloat16.
+        full_precision: convolve in float32 also where a CPU is faster in bfloat16 or int8.
 
         Raises:
             UserError: the file is missing, damaged or not a model, or its encoder or the device is missing.
         """
         trained = load_model(path, choose_device(device))
+        self.device = next(trained.model.parameters()).device
+        if self.device.type == "cpu" and has_bfloat16(self.device) and not full_precision:
+            convolve_in_low_precision(trained.model, int8=has_int8())
         fuse_batch_norm(trained.model)
         leave_out_empty_places(trained.model)
         self.settings: FrontEndSettings = trained.front_end
@@ -46,9 +50,6 @@ class TorchBackend:
         self.name = trained.recipe.model
         self.learnt = trained.dataset.learnt
         self.remembered = RememberedClips.of(trained.model, trained.dataset, trained.genres)
-        self.device = next(trained.model.parameters()).device
-        if self.device.type == "cpu" and has_bfloat16(self.device) and not full_precision:
-            convolve_in_bfloat16(trained.model)
         # channels_last halves the time of convolution and pooling on a CPU, with the same results.
         in_memory = torch.preserve_format if self.device.type == "mps" else torch.channels_last
         self.model = trained.model.to(memory_format=in_memory)  # type: ignore[call-overload]

@@ -66,7 +66,7 @@ def test_audio_and_archive_give_the_same_predictions(path: Path) -> None:
 
 @pytest.mark.skipif(not AUDIO.exists(), reason="needs the shared data")
 @pytest.mark.skipif(not has_bfloat16(torch.device("cpu")), reason="this CPU has no bfloat16 arithmetic")
-def test_bfloat16_changes_no_verdict(path: Path) -> None:
+def test_low_precision_changes_no_verdict(path: Path) -> None:
     fast = Classifier(TorchBackend(path, "cpu"), "model")
     exact = Classifier(TorchBackend(path, "cpu", full_precision=True), "model")
     for file in sorted(AUDIO.rglob("*.au"))[::6]:
@@ -75,4 +75,4 @@ def test_bfloat16_changes_no_verdict(path: Path) -> None:
         assert one.probabilities == pytest.approx(other.probabilities, abs=2e-3)
         for short, long in zip(one.segments, other.segments, strict=True):
             assert (short.genre, short.reason) == (long.genre, long.reason)
-            assert short.probabilities == pytest.approx(long.probabilities, abs=5e-3)
+            assert short.probabilities == pytest.approx(long.probabilities, abs=1e-2)

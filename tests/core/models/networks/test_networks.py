@@ -3,7 +3,9 @@
 import pytest
 import torch
 
-from core.models.layers.normalisation import TwoViews, fit_standardisation
+from core.models.layers.int8_conv import has_int8
+from core.models.layers.normalisation import TwoViews, fit_standardisation, fuse_batch_norm, init_batch_norm_stats
+from core.models.networks.residual_cnn import convolve_in_low_precision
 from core.models.registry import build_model
 
 NAMES = ["ensemble_cnn", "hybrid_cnn", "residual_cnn", "crnn", "cnn_attention"]
@@ -84,3 +86,19 @@ def test_second_view_has_lost_the_average_spectrum() -> None:
     before, after = views(mel)[:, 1], views(mel + equaliser)[:, 1]
     correlation = torch.nn.functional.cosine_similarity(before.flatten(1), after.flatten(1), dim=1)
     assert (correlation > 0.999).all()
+
+
+@pytest.mark.parametrize(
+    "int8", [False, pytest.param(True, marks=pytest.mark.skipif(not has_int8(), reason="no int8"))]
+)
+@torch.no_grad()
+def test_low_precision_gives_nearly_the_same_logits(int8: bool) -> None:
+    exact, fast, mel = build("residual_cnn"), build("residual_cnn"), music(6, 39)
+    for model in (exact, fast):
+        init_batch_norm_stats(model, mel)
+        model.eval()
+    convolve_in_low_precision(fast, int8=int8)
+    fuse_batch_norm(fast)
+    expected = exact(mel)
+    assert (fast(mel) - expected).abs().max() < 0.15 * expected.std()
+    torch.testing.assert_close(fast(mel[1:2]), fast(mel)[1:2], atol=1e-5, rtol=1e-4)
