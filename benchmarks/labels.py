@@ -10,6 +10,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import numpy as np
 import numpy.typing as npt
@@ -21,6 +22,7 @@ from core.labelling.doubt import doubt_of, groups_of, out_of_fold
 from core.labelling.embedding import Floats, embed_dataset
 from core.labelling.encoded import encode
 from core.labelling.expert import Labels
+from core.labelling.make_model import make_model
 from core.labelling.similar import nearest
 from core.labelling.teach import Teacher
 from core.models.encoders.load import encoder_settings
@@ -39,6 +41,7 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=3)
     args = parser.parse_args()
     found = embed_dataset(args.data, index=args.index)
+    statistics_NWF = found.embeddings_NWF
     if args.encoder:
         found = replace(found, embeddings_NWF=encode(found, encoder_settings(args.encoder)))
     groups_N = groups_of(found.clips, args.groups)
@@ -83,6 +86,13 @@ def main() -> None:
         accuracy, seconds = np.mean(turns, axis=0)
         print(f"taught {CLIPS_PER_GENRE} clips per genre of train in active order: {accuracy:.1%} on valid")
         print(f"from a label to the next clip: {1000 * seconds:.0f} ms")
+    for every in (10, 3, 1):
+        labels = {place: found.clips[place].genre for place in range(0, len(found.clips), every)}
+        with TemporaryDirectory() as runs:
+            cpu = time.process_time()
+            made = make_model(replace(found, embeddings_NWF=statistics_NWF), labels, Path(runs))
+            cpu = time.process_time() - cpu
+        print(f"a model from {made.clips} labels: {made.seconds:.1f} s, {cpu:.1f} s of CPU time")
     for count in POOLS:
         print(
             f"from a key to the new order of {count:,} clips: {1000 * key_to_order(found.embeddings_NWF, count):.0f} ms"

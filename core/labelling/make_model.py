@@ -34,6 +34,8 @@ KIND = "labels"
 """What its run is called after the dataset."""
 OPTIONS = {"width": 1, "network_weight": 0.0}
 """Of the network, which has no say."""
+FOLDS = 5
+"""Inner folds that the settings are chosen by: half of those that training has."""
 
 
 class MadeModel(NamedTuple):
@@ -70,7 +72,7 @@ def make_model(found: EmbeddedSet, labels: Mapping[int, str], runs_dir: Path) ->
     assert isinstance(network, EnsembleCNN)
     labels_I = torch.tensor([genres.index(labels[place]) for place in places])
     features_IWF = torch.from_numpy(found.embeddings_NWF[places])
-    held_IC = network.experts.fit_measured(features_IWF, features_IWF, labels_I, inner_folds(clips))
+    held_IC = network.experts.fit_measured(features_IWF, None, labels_I, inner_folds(clips, FOLDS))
     temperature, accuracy = 1.0, None
     if held_IC is not None:
         temperature = fit_temperature(held_IC, labels_I)

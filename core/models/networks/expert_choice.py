@@ -23,6 +23,8 @@ BANDWIDTHS = (2.0, 3.0, 5.0, 10.0)
 RIDGES = (0.1, 0.3, 1.0)
 KERNEL_EXPONENTS = (0.5, 1.0)
 """Exponents of the kernel between two clips that are as far apart as two clips are on average."""
+AVERAGED = 500
+"""Clips, at most, whose average distance is measured."""
 ROUNDS = 3
 """Rounds, at most, of choosing each expert's settings beside those that the others have."""
 Candidate = tuple[float, ...]
@@ -47,16 +49,24 @@ class ExpertSettings(NamedTuple):
 
 
 def choose(
-    features_IWF: Tensor, judged_IJF: Tensor, labels_I: Tensor, folds_I: Tensor, genres: int, average: float
+    features_IWF: Tensor, judged_IJF: Tensor | None, labels_I: Tensor, folds_I: Tensor, genres: int, apart_II: Tensor
 ) -> tuple[ExpertSettings, list[float], Tensor]:
     """The settings with the lowest cross-entropy on held-out folds, the accuracies of `describe`, and their logits.
 
-    Single precision will do: every covariance here is shrunk. ``average``: the L1 distance between two clips.
+    Single precision will do: every covariance here is shrunk.
+
+    Args:
+        judged_IJF: None to judge by whole clips, the means of their windows, which takes less than half the time.
+        apart_II: the L1 distances between clips.
     """
+    clips_IF, average = features_IWF.mean(1), average_distance(apart_II)
+    apart_II = apart_II / average
+    if judged_IJF is None:
+        judged_IJF, apart_IJI = clips_IF[:, None], apart_II[:, None]
+    else:
+        apart_NI = distances(judged_IJF.flatten(0, 1), clips_IF) / average
+        apart_IJI = apart_NI.view(*judged_IJF.shape[:2], len(clips_IF))
     clips, windows = judged_IJF.shape[:2]
-    clips_IF = features_IWF.mean(1)
-    apart_II, apart_IJI = (distances(x_NF, clips_IF) / average for x_NF in (clips_IF, judged_IJF.flatten(0, 1)))
-    apart_IJI = apart_IJI.view(clips, windows, clips)
 
     def predicted(held_I: Tensor) -> dict[Candidate, Tensor]:
         """Candidate → logits of the held-out clips."""
@@ -130,10 +140,12 @@ def pooled(logits: list[Tensor], labels_I: Tensor) -> tuple[list[float], float]:
     scale_E = logits_EIC.std(dim=(1, 2)).clamp_min(1e-9)  # of the same order for the optimiser
     logits_EIC, labels_I = logits_EIC / scale_E[:, None, None], labels_I.cpu()
 
+    one_hot_IC = F.one_hot(labels_I, logits_EIC.shape[2])
+
     def loss(weights: list[float]) -> tuple[float, list[float]]:
         weights_E = torch.tensor(weights, dtype=torch.float64)
         sums_IC = torch.einsum("e,eic->ic", weights_E, logits_EIC)
-        error_IC = (sums_IC.softmax(1) - F.one_hot(labels_I, sums_IC.shape[1])) / len(labels_I)
+        error_IC = (sums_IC.softmax(1) - one_hot_IC) / len(labels_I)
         prior_E = weights_E / LIKELY_WEIGHT**2 / len(labels_I)
         gradient_E = torch.einsum("eic,ic->e", logits_EIC, error_IC) + prior_E
         return float(F.cross_entropy(sums_IC, labels_I) + weights_E @ prior_E / 2), gradient_E.tolist()
@@ -188,6 +200,12 @@ def distances(x_NF: Tensor, y_IF: Tensor) -> Tensor:
     if torch.compiler.is_exporting():  # ONNX has no operator for them
         return (x_NF[:, None] - y_IF).abs().sum(2)
     return torch.cdist(x_NF, y_IF, p=1.0)
+
+
+def average_distance(apart_II: Tensor) -> float:
+    """Of some of the clips."""
+    step = 1 + len(apart_II) // AVERAGED
+    return max(1e-6, float(apart_II[::step, ::step].mean()))
 
 
 def squared_distances(x_NF: Tensor, y_IF: Tensor) -> Tensor:

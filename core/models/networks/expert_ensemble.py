@@ -21,6 +21,7 @@ from torch import Tensor, nn
 from core.models.networks.expert_choice import (
     EXPERTS,
     ExpertSettings,
+    average_distance,
     choose,
     distances,
     factored,
@@ -39,9 +40,6 @@ from core.models.networks.lda_expert import (
 )
 from core.models.networks.window_statistics import WindowStatistics
 from core.models.registry import FRAME_SECONDS
-
-AVERAGED = 500
-"""Clips, at most, whose average distance is measured."""
 
 
 class Statistics(Protocol):
@@ -148,9 +146,12 @@ class ExpertEnsemble(nn.Module):
 
     @torch.no_grad()
     def fit_measured(
-        self, features_IWF: Tensor, judged_IJF: Tensor, labels_I: Tensor, folds_I: Tensor
+        self, features_IWF: Tensor, judged_IJF: Tensor | None, labels_I: Tensor, folds_I: Tensor
     ) -> Tensor | None:
         """As `fit`, for statistics that `measured` gave of the windows; labels [I].
+
+        Args:
+            judged_IJF: None to judge by whole clips, the means of the windows that are fitted to.
 
         Returns:
             The logits [I, C] float64 that experts fitted without a clip's fold give it; None for a single fold.
@@ -160,21 +161,20 @@ class ExpertEnsemble(nn.Module):
         std_F = std_F.clamp_min(FLATTEST)
         self.mean.copy_(mean_F)
         self.std.copy_(std_F)
-        alike = judged_IJF is features_IWF
         features_IWF = standardised(features_IWF, mean_F, std_F)
-        judged_IJF = features_IWF if alike else standardised(judged_IJF, mean_F, std_F)
+        judged_IJF = None if judged_IJF is None else standardised(judged_IJF, mean_F, std_F).float()
         folds_I = folds_I.to(labels_I.device)
-        some_IF = features_IWF.mean(1)[:: 1 + len(features_IWF) // AVERAGED]
-        average = max(1e-6, float(distances(some_IF, some_IF).mean()))
+        clips_IF = features_IWF.mean(1)
+        apart_II = distances(clips_IF, clips_IF)
         settings = ExpertSettings()
         if folds_I.min() < folds_I.max():
             settings, accuracies, held_out_IC = choose(
-                features_IWF.float(), judged_IJF.float(), labels_I, folds_I, len(self.bias), average
+                features_IWF.float(), judged_IJF, labels_I, folds_I, len(self.bias), apart_II.float()
             )
             self.accuracies.copy_(torch.tensor(accuracies))
-        exponent = settings.exponent / average
+        exponent = settings.exponent / average_distance(apart_II)
         self.settings.copy_(torch.tensor([*settings[:4], *settings.weights, 0.0, exponent]))
-        self._fit(features_IWF, labels_I, settings, exponent)
+        self._fit(features_IWF, labels_I, settings, torch.exp(-exponent * apart_II))
         return held_out_IC
 
     @torch.no_grad()
@@ -202,7 +202,7 @@ class ExpertEnsemble(nn.Module):
             state_dict[f"{prefix}settings"] = F.pad(settings, (0, 1))
         super()._load_from_state_dict(state_dict, prefix, *args)
 
-    def _fit(self, features_IWF: Tensor, labels_I: Tensor, settings: ExpertSettings, exponent: float) -> None:
+    def _fit(self, features_IWF: Tensor, labels_I: Tensor, settings: ExpertSettings, kernel_II: Tensor) -> None:
         genres, memory = self.clip_bias.shape
         means_CF, covariance_FF, unknown = within_genres(features_IWF, labels_I, genres)
         compare_with(means_CF, factored(covariance_FF, max(settings.shrinkage, unknown)), self.weight, self.bias)
@@ -223,8 +223,7 @@ class ExpertEnsemble(nn.Module):
             # No genre is likelier for its size.
             self.clip_bias[genre, :count] -= settings.bandwidth**2 * math.log(count)
         all_kept = torch.cat(kept)
-        kernel_NN = torch.exp(-exponent * distances(clips_IF[all_kept], clips_IF[all_kept]))
-        solution_NC = ridge_solution(kernel_NN, labels_I[all_kept], genres, settings.ridge)
+        solution_NC = ridge_solution(kernel_II[all_kept][:, all_kept], labels_I[all_kept], genres, settings.ridge)
         for genre, rows_KC in enumerate(torch.split(solution_NC, [len(part) for part in kept])):
             self.coefficients[genre, : len(rows_KC)] = rows_KC.float()
 

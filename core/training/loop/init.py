@@ -173,10 +173,10 @@ GROUP_COLUMNS = ("artist", "group", "album")
 """Columns whose clips sound alike beyond their genre, so that they must be in one fold; where the dataset has them."""
 
 
-def inner_folds(clips: Sequence[Clip]) -> Tensor:
+def inner_folds(clips: Sequence[Clip], count: int = INNER_FOLDS) -> Tensor:
     """The fold of each clip, int64 [N]: copies, and clips of one artist, group or album, are in the same.
 
-    Folds get about the same number of clips of each genre. They are fewer than `INNER_FOLDS` where there are fewer
+    Folds get about the same number of clips of each genre. They are fewer than ``count`` where there are fewer
     groups.
     """
     groups = union_find(
@@ -192,12 +192,12 @@ def inner_folds(clips: Sequence[Clip]) -> Tensor:
     members: dict[int, list[int]] = {}
     for i, group in enumerate(groups):
         members.setdefault(group, []).append(i)
-    filled = [Counter[str]() for _ in range(INNER_FOLDS)]
+    filled = [Counter[str]() for _ in range(count)]
     folds = torch.zeros(len(clips), dtype=torch.int64)
     for _, indices in sorted(members.items(), key=lambda item: (-len(item[1]), item[0])):
         genres = Counter(clips[i].genre for i in indices)
         main = genres.most_common(1)[0][0]
-        fold = min(range(INNER_FOLDS), key=lambda k: (filled[k][main], filled[k].total(), k))
+        fold = min(range(count), key=lambda k: (filled[k][main], filled[k].total(), k))
         filled[fold] += genres
         folds[indices] = fold
     return folds
