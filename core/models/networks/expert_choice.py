@@ -9,6 +9,7 @@ E experts.
 """
 
 import math
+from functools import cache, partial
 from typing import NamedTuple
 
 import torch
@@ -18,7 +19,9 @@ from torch import Tensor
 from core.util.parallel import cores, ordered_map, single_threaded_torch
 
 EXPERTS = ("discriminant", "memory", "kernel")
-SHRINKAGES = (0.1, 0.3, 0.6)
+SHRINKAGES = (0.03, 0.1, 0.3, 0.6)
+"""Of the discriminant."""
+MEMORY_SHRINKAGES = (0.1, 0.3, 0.6)
 BANDWIDTHS = (2.0, 3.0, 5.0, 10.0)
 RIDGES = (0.1, 0.3, 1.0)
 KERNEL_EXPONENTS = (0.5, 1.0)
@@ -29,6 +32,9 @@ ROUNDS = 3
 """Rounds, at most, of choosing each expert's settings beside those that the others have."""
 Candidate = tuple[float, ...]
 """An expert's place in `EXPERTS` and its settings."""
+CLIP_SPREAD = 12.0
+"""How often the discriminant adds the covariance within clips to that within genres. What differs between windows of
+one clip, as they are and augmented, says nothing of its genre (within-class covariance, Hatch et al. 2006)."""
 LIKELY_WEIGHT = 2.0
 """Of an expert in the sum, in units of the deviation of its logits: the deviation of a Gaussian prior around 0."""
 
@@ -74,20 +80,16 @@ def choose(
         known_IF, known_labels_I = clips_IF[~held_I], labels_I[~held_I]
         means_CF, covariance_FF, unknown = within_genres(features_IWF[~held_I], known_labels_I, genres)
         held_NF = judged_IJF[held_I].flatten(0, 1)
-        points_PF = torch.cat([means_CF, known_IF])
-        near: dict[float, Tensor] = {}  # of few windows every shrinkage makes the same covariance
+        spread_FF = covariance_FF + CLIP_SPREAD * within_clips(features_IWF[~held_I])
+        # Cached: of few windows every shrinkage makes the same covariance.
+        near = cache(partial(_nearness, held_NF, means_CF, spread_FF))
         for shrinkage in SHRINKAGES:
-            share = max(shrinkage, unknown)
-            if share not in near:
-                lower_FF = factored(covariance_FF, share)
-                points_FP = torch.linalg.solve_triangular(lower_FF, points_PF.T, upper=False)
-                held_FN = torch.linalg.solve_triangular(lower_FF, held_NF.T, upper=False)
-                near[share] = held_FN.T @ points_FP - 0.5 * points_FP.square().sum(0)
-            near_NP = near[share]
-            logits[0, shrinkage] = near_NP[:, :genres]
+            logits[0, shrinkage] = near(max(shrinkage, unknown))
+        near = cache(partial(_nearness, held_NF, known_IF, covariance_FF))
+        for shrinkage in MEMORY_SHRINKAGES:
             for bandwidth in BANDWIDTHS:
-                by_clips_NC = _by_genre(near_NP[:, genres:] / bandwidth**2, known_labels_I, genres)
-                logits[1, shrinkage, bandwidth] = bandwidth**2 * by_clips_NC
+                near_NI = near(max(shrinkage, unknown)) / bandwidth**2
+                logits[1, shrinkage, bandwidth] = bandwidth**2 * _by_genre(near_NI, known_labels_I, genres)
         for exponent in KERNEL_EXPONENTS:
             kernel_II = torch.exp(-exponent * apart_II[~held_I][:, ~held_I])
             kernel_NI = torch.exp(-exponent * apart_IJI[held_I][:, :, ~held_I].flatten(0, 1))
@@ -166,6 +168,20 @@ def within_genres(features_IWF: Tensor, labels_I: Tensor, genres: int) -> tuple[
     within_NF = (features_NF - means_CF[labels_N]) * shares_NC.sum(1, keepdim=True).sqrt()
     unknown = 1 - (len(features_NF) - genres) / features_NF.shape[1]
     return means_CF, within_NF.T @ within_NF / shares_NC.sum(), unknown
+
+
+def within_clips(features_IWF: Tensor) -> Tensor:
+    """The covariance of windows around the mean of their clip, [F, F]; 0 for a single window per clip."""
+    within_NF = (features_IWF - features_IWF.mean(1, keepdim=True)).flatten(0, 1)
+    return within_NF.T @ within_NF / len(within_NF)
+
+
+def _nearness(x_NF: Tensor, points_PF: Tensor, covariance_FF: Tensor, shrinkage: float) -> Tensor:
+    """-½ the squared Mahalanobis distance of x from each point, [N, P], but for a term of x alone."""
+    lower_FF = factored(covariance_FF, shrinkage)
+    points_FP, x_FN = (torch.linalg.solve_triangular(lower_FF, part.T, upper=False) for part in (points_PF, x_NF))
+    near_NP: Tensor = x_FN.T @ points_FP - 0.5 * points_FP.square().sum(0)
+    return near_NP
 
 
 def factored(covariance_FF: Tensor, shrinkage: float) -> Tensor:

@@ -1,7 +1,7 @@
 """Three experts over window statistics, fitted in closed form, whose settings are chosen on the training clips.
 
-- discriminant: every genre's mean, compared by the Mahalanobis distance within genres (Fisher 1936)
-- memory: every training clip, compared by the same distance, and summed per genre by a kernel (Parzen 1962)
+- discriminant: every genre's mean, compared by the Mahalanobis distance within genres and clips (Fisher 1936)
+- memory: every training clip, compared by that within genres, and summed per genre by a kernel (Parzen 1962)
 - kernel ridge regression on the genres (Saunders, Gammerman & Vovk 1998) with a Laplacian kernel of the L1 distance
 
 Which of them is best differs from one collection to another; `expert_choice` says how the settings are chosen.
@@ -19,6 +19,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from core.models.networks.expert_choice import (
+    CLIP_SPREAD,
     EXPERTS,
     ExpertSettings,
     average_distance,
@@ -27,6 +28,7 @@ from core.models.networks.expert_choice import (
     factored,
     ridge_solution,
     squared_distances,
+    within_clips,
     within_genres,
 )
 from core.models.networks.lda_expert import (
@@ -205,7 +207,8 @@ class ExpertEnsemble(nn.Module):
     def _fit(self, features_IWF: Tensor, labels_I: Tensor, settings: ExpertSettings, kernel_II: Tensor) -> None:
         genres, memory = self.clip_bias.shape
         means_CF, covariance_FF, unknown = within_genres(features_IWF, labels_I, genres)
-        compare_with(means_CF, factored(covariance_FF, max(settings.shrinkage, unknown)), self.weight, self.bias)
+        spread_FF = covariance_FF + CLIP_SPREAD * within_clips(features_IWF)
+        compare_with(means_CF, factored(spread_FF, max(settings.shrinkage, unknown)), self.weight, self.bias)
         lower_FF = factored(covariance_FF, max(settings.memory_shrinkage, unknown))
         clips_IF = features_IWF.mean(1)
         for buffer in (self.clips, self.clip_weight, self.coefficients):
