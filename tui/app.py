@@ -62,6 +62,8 @@ from textual import on, work
 from textual.app import SystemCommand
 from textual.binding import Binding
 from textual.dom import DOMNode
+from textual.driver import Driver
+from textual.drivers.linux_driver import LinuxDriver
 from textual.filter import Monochrome, NoColor
 from textual.message import Message
 from textual.screen import Screen
@@ -69,6 +71,8 @@ from textual.widgets import Input
 
 from core.runs.journal.state import RunState
 from tui.shell.base import BaseApp
+from tui.shell.driver import AskingDriver, TerminalNamed
+from tui.shell.graphics import draws_pixels, tmux_clients
 from tui.shell.keymap import bindings_of, usable_keys
 from tui.shell.line_filters import AsciiFilter, SafeFilter
 from tui.shell.mode_screen import TITLES, ModeScreen
@@ -158,11 +162,13 @@ class GenreApp(BaseApp):
         self._opened_from = ""
         """The mode from which files were opened in Classify."""
         self._polling = threading.Lock()
+        self._clients: tuple[tuple[str, ...], bool] = ((), False)
+        """See `tmux_clients`."""
         self._warning = warning
         settings = settings or Settings()
         self._live_runs = LiveRuns(runs_dir, settings.notify)
         on_terminal = "TEXTUAL_DRIVER" not in os.environ  # in a browser, no terminal reads the sequences
-        self.terminal_status = TerminalStatus(self._write_terminal, desktop=settings.desktop and on_terminal)
+        self.terminal_status = TerminalStatus(self.write_terminal, desktop=settings.desktop and on_terminal)
         super().__init__(runs_dir, settings=settings, ascii=ascii or settings.ascii)
         for mode in TITLES:
             self.add_mode(mode, partial(self.make_mode_screen, mode))
@@ -190,6 +196,8 @@ class GenreApp(BaseApp):
         self.set_interval(LIVE_SECONDS, self._poll_live_runs)
         self.set_timer(FIRST_LOOK, self._poll_live_runs)
         self.app_resume_signal.subscribe(self, lambda _: self.refresh(layout=True))
+        if self.settings.pixels and "TMUX_PANE" in os.environ and not self.is_headless:
+            self.set_interval(LIVE_SECONDS, self._look_at_tmux)
         if self.settings.keys:
             keys, mistakes = usable_keys(self.settings.keys, all_bindings())
             self.settings = msgspec.structs.replace(self.settings, keys=keys)
@@ -230,9 +238,38 @@ class GenreApp(BaseApp):
                 bad = notice.kind in ("failed", "lost", "nan")
                 self.notify(f"{name} {notice.text}", severity="error" if bad else "information", timeout=10)
 
-    def _write_terminal(self, text: str) -> None:
-        if self._driver is not None and not self._driver.is_headless:
-            self._driver.write(text)
+    # Pictures
+
+    def get_driver_class(self) -> type[Driver]:
+        found = super().get_driver_class()
+        return AskingDriver if found is LinuxDriver and self.settings.pixels else found
+
+    @on(TerminalNamed)
+    def take_name(self, message: TerminalNamed) -> None:
+        self._allow_pictures(draws_pixels(message.name), true_colour=True)
+
+    def on_unmount(self) -> None:
+        self.pictures.close()
+
+    def _allow_pictures(self, on: bool, true_colour: bool) -> None:
+        """Begin with pictures anew, or draw without them.
+
+        Args:
+            true_colour: whether 24-bit colours reach the terminal.
+        """
+        colours = self.console.color_system
+        on = on and colours in ("truecolor", "256")
+        if on or self.pictures.on:
+            self.pictures.allow(on, true_colour=true_colour and colours == "truecolor")
+            self.pictures_changed.publish(None)
+
+    @work(thread=True, group="tmux")
+    def _look_at_tmux(self) -> None:
+        """Whether the terminals that show the tmux session draw pictures; others may be attached at any time."""
+        clients = tmux_clients(os.environ["TMUX_PANE"])
+        if clients != self._clients:
+            self._clients = clients
+            self.call_later(self._allow_pictures, bool(clients[0]), clients[1])
 
     # Navigation
 

@@ -1,6 +1,7 @@
 """Details of one file: its prediction, a bar per genre, the spectrogram, and the timeline with its cursor."""
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from itertools import cycle
 from typing import ClassVar
 
@@ -15,7 +16,7 @@ from tui.shell.base import BaseApp
 from tui.text.cells import fitted
 from tui.text.formatting import clock, percent
 from tui.widgets.row_list import LinesView
-from tui.widgets.spectrogram_view import cells_left_of, shading_of, spectrogram_with_axes
+from tui.widgets.spectrogram_view import cells_left_of, picture_lines, shading_of, spectrogram_with_axes
 from tui.widgets.text import probability_bars
 
 UNCERTAIN = "?"
@@ -104,6 +105,9 @@ class SoundDetail(LinesView):
         self._window: int | None = None
         self._hint = self._model = ""
 
+    def on_mount(self) -> None:
+        self.app.pictures_changed.subscribe(self, lambda _: self.draw())
+
     def show_sound(self, sound: Sound | None, hint: str = "", model: str = "") -> None:
         """
         Args:
@@ -161,7 +165,9 @@ class SoundDetail(LinesView):
         drawn: list[Content] = []
         left = 0
         if sound.image is not None and picture >= LEAST_SPECTROGRAM:
-            drawn = spectrogram_with_axes(sound.image, width, picture, self.app.palette, shading_of(self.app))
+            shown = partial(picture_lines, self.app, type(self.screen).__name__, sound.image)
+            palette, shading = self.app.palette, shading_of(self.app)
+            drawn = spectrogram_with_axes(sound.image, width, picture, palette, shading, draw=shown)
             left = cells_left_of(sound.image, width, picture)
         timeline: list[Content] = []
         if prediction.segments:  # under the spectrogram, on the same time axis

@@ -9,7 +9,9 @@ from pathlib import Path
 from textual.binding import Binding
 from textual.notifications import SeverityLevel
 from textual.screen import Screen
+from textual.signal import Signal
 
+from tui.shell.graphics import Pictures
 from tui.shell.keymap import OrderedKeysApp, own_bindings
 from tui.shell.settings import Settings
 from tui.shell.themes import Palette, palette_for
@@ -21,6 +23,8 @@ class BaseApp(OrderedKeysApp[None]):
         runs_dir: folder of the runs; need not exist yet.
         settings: the user's settings.
         ascii: draw with ASCII only.
+        pictures: spectrograms as pixels, in terminals that can.
+        pictures_changed: published when pictures have to be drawn anew.
     """
 
     def __init__(self, runs_dir: Path, *, settings: Settings, ascii: bool) -> None:
@@ -28,6 +32,13 @@ class BaseApp(OrderedKeysApp[None]):
         self.settings = settings
         self.ascii = ascii
         super().__init__()
+        self.pictures = Pictures(self.write_terminal)
+        self.pictures_changed: Signal[None] = Signal(self, "pictures changed")
+
+    def write_terminal(self, text: str) -> None:
+        """Write sequences for the terminal itself, where there is one."""
+        if self._driver is not None and not self._driver.is_headless:
+            self._driver.write(text)
 
     # Navigation, implemented by GenreApp.
 

@@ -62,6 +62,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """
     ascii: bool = False
     """Draw with ASCII only, as --ascii does."""
+    pixels: bool = True
+    """Draw spectrograms in pixels in terminals that can: kitty and Ghostty, in tmux with allow-passthrough, too."""
     mouse: bool = True
     """Accept clicks and the wheel. When false, the terminal's own text selection works as usual."""
     bell: bool = False

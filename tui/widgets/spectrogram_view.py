@@ -1,11 +1,14 @@
-"""A spectrogram in the terminal: two bands per cell in colour, otherwise one shade character per cell."""
+"""A spectrogram in the terminal: pixels, two bands per cell in colour, or one shade character per cell."""
 
 from bisect import bisect_right
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import lru_cache
 
+from textual.color import Color
 from textual.content import Content
 
 from tui.shell.base import BaseApp
+from tui.shell.graphics import NUMBERS
 from tui.shell.themes import Palette
 from tui.text.formatting import clock
 
@@ -19,6 +22,10 @@ TICK_ROWS, TICK_CELLS = 2, 12
 """At least, between two ticks."""
 ROUND_HZ = (16_000, 8_000, 4_000, 2_000, 1_000, 500, 250, 125)
 ROUND_SECONDS = (1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200)
+PIXEL_COLUMNS, PIXEL_LEVELS = 4, 32
+"""Of a picture in pixels: columns in a cell, and colours. More would be more bytes, and hardly more to see."""
+MOST_CELLS = len(NUMBERS)
+"""Of a picture in pixels, in a row or column."""
 LEVELS = 16
 """Number of colours: fewer give longer runs of one colour and so fewer bytes on the link."""
 
@@ -92,10 +99,48 @@ def _coloured(fields: Sequence[Sequence[int]], ramp: Sequence[str]) -> list[Cont
     return lines
 
 
-def spectrogram_with_axes(image: Image, width: int, height: int, palette: Palette, shading: str) -> list[Content]:
-    """The same in ``width`` by ``height`` cells with Hz on the left and seconds below, as far as they are known."""
+def picture_lines(app: BaseApp, place: str, image: Image, width: int, height: int) -> list[Content]:
+    """As `spectrogram_lines`, in pixels where the terminal draws them.
+
+    Args:
+        place: names the place on the app's screens, which has one picture at a time.
+    """
+    shading, pictures = shading_of(app), app.pictures
+    if shading != "colour" or not pictures.on or not image.columns or max(width, height) > MOST_CELLS:
+        return spectrogram_lines(image, width, height, app.palette, shading)
+    fields = image.scaled(min(image.columns, PIXEL_COLUMNS * width), image.bands)
+    levels = [[level * PIXEL_LEVELS // 256 for level in row] for row in fields]
+    lines = pictures.draw(place, levels, _graded(app.palette.spectrogram[:LEVELS]), width, height)
+    style = "rgb({},{},{})".format(*pictures.colour(place))
+    return [Content.styled(line, style) for line in lines]
+
+
+@lru_cache(4)
+def _graded(ramp: tuple[str, ...]) -> tuple[str, ...]:
+    """`PIXEL_LEVELS` colours along a ramp."""
+    colours = [Color.parse(colour) for colour in ramp]
+    places = [number * (len(ramp) - 1) / (PIXEL_LEVELS - 1) for number in range(PIXEL_LEVELS)]
+    return tuple(
+        colours[int(at)].blend(colours[min(int(at) + 1, len(ramp) - 1)], at - int(at)).hex.lower() for at in places
+    )
+
+
+def spectrogram_with_axes(
+    image: Image,
+    width: int,
+    height: int,
+    palette: Palette,
+    shading: str,
+    draw: Callable[[int, int], list[Content]] | None = None,
+) -> list[Content]:
+    """The same in ``width`` by ``height`` cells with Hz on the left and seconds below, as far as they are known.
+
+    Args:
+        draw: makes the lines of a width and height, in place of `spectrogram_lines`.
+    """
     left, below = cells_left_of(image, width, height), int(_is_roomy(width, height) and image.seconds > 0)
-    lines = spectrogram_lines(image, width - left, height - below, palette, shading)
+    inner = width - left, height - below
+    lines = draw(*inner) if draw is not None else spectrogram_lines(image, *inner, palette, shading)
     if not lines:
         return []
     if left:
