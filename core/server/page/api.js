@@ -9,7 +9,7 @@ export class Refusal extends Error {
 
 export async function getJson(path, options) {
   const answer = await fetch(path, options);
-  const content = await answer.json().catch(() => ({ title: "The answer is no JSON", status: answer.status }));
+  const content = await answer.json().catch(() => ({ title: "The answer is not JSON", status: answer.status }));
   if (answer.ok) return content;
   if (answer.status === 401) document.getElementById("locked").hidden = false;
   throw new Refusal(content);
@@ -21,7 +21,7 @@ export function socketAddress(path) {
   return address;
 }
 
-export const percent = (share) => `${(100 * share).toFixed(share < 0.0995 ? 1 : 0)} %`;
+export const percent = (share) => `${(100 * share).toFixed(share < 0.0995 ? 1 : 0)}%`;
 
 export function clock(seconds) {
   const whole = Math.floor(seconds);

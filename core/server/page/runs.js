@@ -1,6 +1,7 @@
 // Runs: chosen from a list, followed through their events, drawn as they come.
 import { element, getJson, percent } from "./api.js";
 import { drawChart } from "./charts.js";
+import { onPalette } from "./palette.js";
 
 const REFRESH_MS = 5000;
 const ENDS = { run_finished: "finished", run_stopped: "stopped", run_failed: "failed" };
@@ -8,6 +9,7 @@ const ENDS = { run_finished: "finished", run_stopped: "stopped", run_failed: "fa
 export function startRuns() {
   const select = document.getElementById("run");
   let view = null;
+  onPalette(select, () => view?.drawSoon());
   select.addEventListener("change", () => {
     view?.close();
     view = new RunView(select.value);

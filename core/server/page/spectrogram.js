@@ -1,4 +1,5 @@
 // A spectrogram on a canvas: mel-spaced bands in decibels below the loudest, dark to light.
+import { isColourBlind, onPalette } from "./palette.js";
 
 const SIZE = 1024;
 const FLOOR_DB = 70;
@@ -47,9 +48,14 @@ const MAGMA = [  // as in the terminal
   0x000004, 0x0b0924, 0x20114b, 0x3b0f70, 0x57157e, 0x721f81, 0x8c2981, 0xa8327d,
   0xc43c75, 0xde4968, 0xf1605d, 0xfa7f5e, 0xfe9f6d, 0xfebf84, 0xfddea0, 0xfcfdbf,
 ];
+const VIRIDIS = [  // in the colour-blind palette
+  0x440154, 0x481a6c, 0x472f7d, 0x414487, 0x39568c, 0x31688e, 0x2a788e, 0x23888e,
+  0x1f988b, 0x22a884, 0x35b779, 0x54c568, 0x7ad151, 0xa5db36, 0xd2e21b, 0xfde725,
+];
 
 function colour(level) {  // from 0 to 1
-  const hex = MAGMA[Math.round(Math.min(1, Math.max(0, level)) * (MAGMA.length - 1))];
+  const ramp = isColourBlind() ? VIRIDIS : MAGMA;
+  const hex = ramp[Math.round(Math.min(1, Math.max(0, level)) * (ramp.length - 1))];
   return [hex >> 16, (hex >> 8) & 255, hex & 255];
 }
 
@@ -66,7 +72,9 @@ export function paintSound(canvas, samples, rate) {
   const step = Math.max(1, (samples.length - SIZE) / canvas.width);
   const columns = Array.from({ length: canvas.width }, (_, x) => column(samples, Math.floor(x * step), rate, canvas.height));
   const loudest = columns.reduce((most, one) => one.reduce((a, b) => Math.max(a, b), most), -100);
-  columns.forEach((decibels, x) => paint(context, x, decibels, loudest));
+  const draw = () => columns.forEach((decibels, x) => paint(context, x, decibels, loudest));
+  onPalette(canvas, draw);
+  draw();
 }
 
 // A picture that moves to the left by a column for every SIZE samples.

@@ -134,6 +134,28 @@ def test_a_run_is_drawn_while_it_goes_on(page: "Chrome", runs_dir: Path) -> None
     wait_until(lambda: "finished" in find(page, "#run-status").text, "the end of the run")
 
 
+def test_the_colour_blind_palette_recolours_everything_and_is_remembered(page: "Chrome", runs_dir: Path) -> None:
+    _, journal = a_run(runs_dir, "coloured")
+    journal.write(epoch(1))
+    journal.write(epoch(2))
+    page.refresh()
+    wait_until(lambda: "coloured" in find(page, "#run").text, "the run in the list")
+    find(page, "#run option[value=coloured]").click()
+    find(page, "#files").send_keys(str(a_sound("organ-hymn")))
+    wait_until(lambda: "1 of 1" in find(page, "#classify-status").text, "the prediction", 60)
+    wait_until(lambda: has_colour(page, "#loss", "--first"), "the curve")
+    picture = "return document.querySelector('article .spectrogram').toDataURL()"
+    before = find(page, ".swatch").value_of_css_property("background-color"), page.execute_script(picture)
+    find(page, "#colour-blind").click()
+    after = find(page, ".swatch").value_of_css_property("background-color"), page.execute_script(picture)
+    assert before[0] != after[0] and before[1] != after[1]
+    wait_until(lambda: has_colour(page, "#loss", "--first"), "the curve in its new colour")
+    page.refresh()
+    wait_until(lambda: page.find_elements("css selector", "body[data-ready]"), "the page")
+    assert find(page, "#colour-blind").is_selected()
+    find(page, "#colour-blind").click()
+
+
 def test_everything_can_be_reached_and_used_with_the_keyboard(page: "Chrome") -> None:
     from selenium.webdriver import ActionChains, Keys
 
