@@ -40,7 +40,7 @@ from tui.shell.graphics import (
     tmux_clients,
     transmission,
 )
-from tui.shell.live_screen import LiveScreen
+from tui.shell.panels import LiveScreen
 from tui.shell.themes import MAGMA
 from tui.widgets.spectrogram_view import Image
 
