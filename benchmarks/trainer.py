@@ -31,7 +31,7 @@ from core.training.checkpoint import build_network
 from core.training.presets import preset
 from core.training.recipe import Recipe, to_dict
 from core.util.device import choose_device
-from tui.text.formatting import count
+from core.util.text import counted
 
 EPOCHS = 20
 
@@ -130,7 +130,7 @@ def measure(bench: Bench) -> Iterator[Figure]:
     cold, warm = live(bench, recipe, cache=cache), live(bench, recipe, cache=cache)
     epochs = 1 if bench.quick else 3
     by_reference = _reference(bench, recipe, epochs) / epochs
-    note = f"the reference way, training only ({count(epochs, 'epoch')} measured)"
+    note = f"the reference way, training only ({counted(epochs, 'epoch')} measured)"
     name = f"{recipe.model} on {bench.music.parent.name}"
     whole = f"{EPOCHS} epochs, {name}, cold"
     yield Figure(f"{whole}, report included", cold.seconds, "s", by_reference * EPOCHS, note, "< 15 s", cold.processor)

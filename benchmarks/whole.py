@@ -16,7 +16,7 @@ from core.training.checkpoint import build_network
 from core.training.presets import preset
 from core.training.recipe import Recipe
 from core.util.device import choose_device
-from tui.text.formatting import count
+from core.util.text import counted
 
 CLIPS = 1_000
 REFERENCE_EPOCH = 16.6
@@ -34,7 +34,7 @@ def measure(bench: Bench) -> Iterator[Figure]:
         recipe = preset(name, str(bench.collection(clips)))
         if bench.quick or device.type == "cpu":
             recipe = msgspec.structs.replace(recipe, epochs=1)
-        what = f"{count(recipe.epochs, 'epoch')} of {recipe.model}, {clips:,} clips, on {device.type}"
+        what = f"{counted(recipe.epochs, 'epoch')} of {recipe.model}, {clips:,} clips, on {device.type}"
         life = live(bench, recipe, cache=bench.scratch / f"cache-whole-{name}")
         theirs, note = None, ""
         if name == "seed" and device.type == "cuda":

@@ -16,13 +16,13 @@ Waveform = npt.NDArray[np.float32]
 CANCELLED = 0.01
 """Power of the mix over that of the loudest channel, below which the channels cancel: 20 dB."""
 SPARSE = 0.25
-"""Of the power that unrelated channels would give: one loud channel among many is weak in the mix, not cancelled."""
+"""Share of the power that uncorrelated channels would have in the mix: one loud channel among many is not cancelled."""
 ALIKE = 0.98
-"""Of the loudest channel's power: as loud."""
+"""Share of the loudest channel's power from which another channel counts as equally loud."""
 SILENT_POWER = 1e-9
-"""-90 dB of full scale: says nothing about cancelling."""
+"""-90 dB of full scale; quieter sound does not show whether channels cancel."""
 MOST_SAMPLES = 1 << 16
-"""Samples that are measured of a block."""
+"""Samples of a block that are measured."""
 
 
 def mix(block_CN: npt.NDArray[np.float32]) -> Waveform:
@@ -38,8 +38,8 @@ def mix(block_CN: npt.NDArray[np.float32]) -> Waveform:
 
 
 def cancelled_channel(mix_power: float, power_C: npt.NDArray[np.float64]) -> int | None:
-    """The channel to use alone where the mix has lost the sound; None where the mix is fit."""
-    loudest = int((power_C >= ALIKE * power_C.max()).argmax())  # of channels that are as loud, the first
+    """The channel to use alone if the channels cancel each other; None if the mix is usable."""
+    loudest = int((power_C >= ALIKE * power_C.max()).argmax())  # the first of equally loud ones
     unrelated = float(power_C.sum()) / len(power_C) ** 2
     if mix_power < CANCELLED * power_C[loudest] and mix_power < SPARSE * unrelated:
         return loudest
@@ -47,11 +47,11 @@ def cancelled_channel(mix_power: float, power_C: npt.NDArray[np.float64]) -> int
 
 
 class Downmix:
-    """Mixes the blocks of one sound. Decides at the first block that is not silent, and keeps to it.
+    """Mixes the blocks of one sound. The first block that is not silent decides how.
 
     Attributes:
-        channel: the channel that is used alone; None for the mix of all.
-        decided: whether a block with sound has come.
+        channel: the channel that is used alone; None for the mix of all channels.
+        decided: whether a block that is not silent has been seen.
     """
 
     def __init__(self) -> None:
@@ -81,7 +81,7 @@ class Downmix:
 
     @property
     def note(self) -> str | None:
-        """What was done about channels that cancel, in words."""
+        """Which channel is used and why; None if all channels are mixed."""
         if self.channel is None:
             return None
         names = {(2, 0): "the left one", (2, 1): "the right one"}
@@ -93,7 +93,7 @@ HALF_LIFE_SECONDS = 1.0
 
 
 class LiveDownmix(Downmix):
-    """Decides again with every block, by the powers of the last seconds: the rest of a live sound is unknown."""
+    """Decides again for each block, from the power of the last seconds."""
 
     def __init__(self, rate: int) -> None:
         super().__init__()
@@ -115,7 +115,7 @@ class LiveDownmix(Downmix):
 
 
 def resample(y: npt.NDArray[np.float32], rate: int, target: int) -> npt.NDArray[np.float32]:
-    """(samples,) at ``rate`` → (about samples · target / rate,) at ``target`` Hz, at soxr's high quality."""
+    """(samples,) at ``rate`` Hz → (about samples · target / rate,) at ``target`` Hz, at soxr's high quality."""
     if rate == target:
         return y
     out: npt.NDArray[np.float32] = soxr.resample(y, rate, target, quality="HQ").astype(np.float32, copy=False)
@@ -126,7 +126,7 @@ LOWEST_RATE, HIGHEST_RATE = 2_000, 768_000
 
 
 class Resampler:
-    """Resamples a stream piece by piece; joined, the pieces equal what ``resample`` returns for the whole."""
+    """Resamples a stream piece by piece; the joined pieces equal what `resample` returns for the whole."""
 
     def __init__(self, rate: int, target: int) -> None:
         """
@@ -138,7 +138,7 @@ class Resampler:
         self._stream = None if rate == target else soxr.ResampleStream(rate, target, 1, dtype="float32", quality="HQ")
 
     def push(self, piece: npt.NDArray[np.float32], *, last: bool = False) -> npt.NDArray[np.float32]:
-        """(samples,) → (samples that are ready,); the filter delays some until ``last``."""
+        """(samples,) → (available samples,); the filter delays some until ``last``."""
         if self._stream is None:
             return piece
         out: npt.NDArray[np.float32] = self._stream.resample_chunk(np.ascontiguousarray(piece), last=last)

@@ -1,4 +1,4 @@
-"""What is wrong with an audio file, in words for its owner."""
+"""The error for a file that cannot be used as audio."""
 
 import os
 

@@ -1,4 +1,4 @@
-"""Plays a sound file on this machine's loudspeaker."""
+"""Playing a sound file on this machine's loudspeaker."""
 
 import threading
 from pathlib import Path
@@ -21,12 +21,12 @@ class Player:
         self._stop = threading.Event()
         self._thread: threading.Thread | None = None
         self.position_s = 0.0
-        """About where in the file."""
+        """Approximate position in the file."""
 
     def play(self, path: Path, start_s: float = 0.0) -> None:
         """Stop the current file and start ``path`` at ``start_s`` seconds; returns once playing has begun.
 
-        Beyond its end, its last block is played.
+        A start beyond the end plays the last block.
 
         Raises:
             UserError: there is no output device, or the file cannot be read.

@@ -1,4 +1,4 @@
-"""A clip of a dataset, its excerpts, and a file that was left out. Imports no torch.
+"""Clips of a dataset, their excerpts, and files that were left out. Imports no torch.
 
 Excerpts are the parts of a file that are used: one or more of the front end's length.
 """
@@ -13,16 +13,16 @@ from typing import Literal
 from core.util.errors import UserError
 
 OnNote = Callable[[str], None]
-"""Called with what a user should know about a dataset, one sentence at a time."""
+"""Called with a sentence that the user should know about a dataset."""
 
 
 @dataclass(frozen=True)
 class Clip:
-    """A usable recording and what is known about it.
+    """A usable recording and its metadata.
 
-    ``name`` is its file name without the suffix (``blues.00000``); ``content`` is a hash
-    of the file (of the spectrogram, in a feature pack), by which the feature store finds it. Texts are fit for people
-    and JSON: whatever cannot be printed in a file name is escaped in them, never in ``path``.
+    ``name`` is the file name without suffix (``blues.00000``). ``content`` is a hash of the file, or of the spectrogram
+    in a feature pack; the feature store uses it as a key. Unprintable characters of file names are escaped in all
+    texts, but not in ``path``.
     """
 
     path: Path
@@ -34,7 +34,7 @@ class Clip:
     format: str
     duration_s: float
     columns: dict[str, str] = field(default_factory=dict)
-    """What the dataset's index says of it."""
+    """Its row of the dataset's metadata."""
     silent_s: tuple[float, float] = (0.0, 0.0)
     """Seconds of silence at its beginning and at its end."""
     start_s: float = 0.0
@@ -42,20 +42,20 @@ class Clip:
 
     @property
     def key(self) -> str:
-        """By which the feature store finds its excerpt: 32 hexadecimal digits."""
+        """Key of its excerpt in the feature store: 32 hexadecimal digits."""
         if self.start_s == 0:
             return self.content
         return hashlib.blake2b(f"{self.content} {self.start_s:.1f}".encode(), digest_size=16).hexdigest()
 
     @property
     def group(self) -> str | None:
-        """The recording that this clip is one of several copies of, where the index names it."""
+        """The recording of which this clip is a copy, if the metadata names it."""
         return self.columns.get("exact_duplicate_group") or None
 
 
 @dataclass(frozen=True)
 class Excluded:
-    """A file that was left out, and why. ``path`` is text for people; ``genre`` is empty where it is not known."""
+    """A file that was left out, and why. ``path`` is printable text; ``genre`` is empty if it is unknown."""
 
     path: str
     reason: str
@@ -63,27 +63,27 @@ class Excluded:
 
 
 class DatasetError(UserError):
-    """A dataset that cannot be trained on, in one sentence that says what to do."""
+    """A dataset cannot be used; the message says what to do."""
 
 
 ExcerptRule = Literal["first", "middle"] | int
-"""``first`` takes the beginning of every file, ``middle`` its middle, and a number as many excerpts at most, spread
-evenly over the file. Of short files all three take the beginning."""
+"""``first`` is the beginning of every file, ``middle`` its middle, and a number at most so many excerpts, spread evenly
+over the file. For short files all three are the beginning."""
 MOST_EXCERPTS = 100
 LONG = 1.5
-"""A file is long enough to choose from if it lasts this many times an excerpt."""
+"""Files shorter than this many excerpts count as short."""
 
 
 def searched_seconds(seconds: float, rule: ExcerptRule) -> float:
-    """How much of a file's beginning must not be silent: of ``first`` the excerpt, otherwise any part will do."""
+    """The length at the beginning of a file that must not be silent: that of the excerpt for ``first``, else any."""
     return seconds if rule == "first" else math.inf
 
 
 def excerpts_of(clip: Clip, seconds: float, rule: ExcerptRule) -> list[Clip]:
-    """The clip once for each of its excerpts of ``seconds``, in order, with ``start_s`` set.
+    """The excerpts of a clip, in order: copies of it with ``start_s`` set.
 
-    They do not overlap and keep clear of the silence at both ends. Starts are whole tenths of a second, so that the
-    feature store finds them again.
+    They do not overlap, and silence at both ends is skipped. Starts are multiples of 0.1 s, so that the feature store
+    finds the excerpts again.
     """
     if rule == "first" or clip.duration_s <= LONG * seconds:
         return [clip]

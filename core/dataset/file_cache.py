@@ -1,4 +1,4 @@
-"""What was found out about the files of a folder, remembered until they change."""
+"""A cache of values per file of a folder, valid until the file changes."""
 
 import contextlib
 import hashlib
@@ -15,8 +15,7 @@ from core.util.parallel import cores, ordered_map
 from core.util.paths import cache_folder
 
 Stamp = tuple[int, int, int]
-"""Size, and times of the last change to the content and to the inode, in ns. The inode's time shows when the other was
-set back."""
+"""Size, and the modification times of content and inode in ns. The latter shows if the former was set back."""
 VERSION = 4
 Value = TypeVar("Value", bound=msgspec.Struct)
 
@@ -27,15 +26,15 @@ class _Saved(msgspec.Struct, Generic[Value]):
 
 
 class FileCache(Generic[Value]):
-    """A value per file of one folder, by the file's name below it, valid while the file's stamp is unchanged.
+    """Values by the name of a file below a folder, valid while the file's stamp is unchanged.
 
-    A cache that cannot be read is ignored, and one that cannot be written is not kept.
+    A cache that cannot be read or written is ignored.
     """
 
     def __init__(self, root: Path, kind: str, type: type[Value]) -> None:
         """
         Args:
-            kind: names the folder of the caches of this kind.
+            kind: the name of the folder for caches of this kind.
         """
         name = hashlib.blake2b(os.fsencode(root.resolve()), digest_size=16).hexdigest()
         self._path = cache_folder() / kind / f"{name}.msgpack"
@@ -46,10 +45,11 @@ class FileCache(Generic[Value]):
             self._old = saved.files if saved.version == VERSION else {}
 
     def all(self, files: Sequence[tuple[Path, str]], find: Callable[[Path], Value | str]) -> Iterator[Value | str]:
-        """The value of each file, path and name, in order, or why it has none; one file per thread.
+        """Yield the value of each file, or why it has none, in order; one file per thread.
 
         Args:
-            find: finds the value, or says why there is none; only values are remembered.
+            files: path and name of each file.
+            find: returns the value, or a reason why there is none; only values are cached.
         """
         stamps = [_stamp_of(path) for path, _ in files]
         known = [self._known(name, stamp) for (_, name), stamp in zip(files, stamps, strict=True)]
@@ -72,7 +72,7 @@ class FileCache(Generic[Value]):
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
-        """Keeps the values. Those of files that are gone are dropped, unless an interruption left some files unseen."""
+        """Save the values. Those of removed files are dropped, unless an exception left some files unseen."""
         if kind is not None:
             self._new = self._old | self._new
         if self._new == self._old:

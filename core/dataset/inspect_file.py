@@ -1,6 +1,6 @@
-"""What one file of a dataset holds: format, length, content hash, and whether it can be trained on.
+"""Inspecting a file of a dataset: format, length, content hash, and whether it can be trained on.
 
-`inspect_file` goes by the header and the sound at both ends, `inspect_whole` decodes all of it.
+`inspect_file` reads the header and the sound at both ends; `inspect_whole` decodes the whole file.
 """
 
 import hashlib
@@ -19,18 +19,18 @@ from core.audio.files.pcm import read_header, read_pcm16
 from core.audio.files.truncation import missing
 
 SILENCE = 1e-4
-"""Difference of the highest and the lowest sample below which sound counts as silence: about -86 dB of full scale."""
+"""Difference between the highest and lowest sample below which sound counts as silence: about -86 dB of full scale."""
 SHORTEST = 0.5
 """Seconds of the shortest usable clip."""
 SHORTEST_PROBED = 10.0
-"""Seconds of a file from which on decoding its ends alone takes less time."""
+"""Shortest file for which decoding both ends takes less time than decoding all of it."""
 PROBE_SECONDS = 1.0
-"""Seconds that are decoded at either end, and twice as many each time as long as they are silent."""
+"""Seconds decoded at either end; they are doubled as long as they are silent."""
 SAMPLES_AT_ONCE = 1 << 20
 
 
 class FileInspection(msgspec.Struct, frozen=True):
-    """What a file holds. ``reason`` says why no part of it can be used; None if it can."""
+    """The result of inspecting a file. ``reason`` says why no part of it can be used; None if it can be used."""
 
     content: str = ""
     format: str = ""
@@ -43,20 +43,20 @@ class FileInspection(msgspec.Struct, frozen=True):
     silent_end_s: float = 0.0
     """Seconds of silence that it ends with."""
     is_decoded: bool = True
-    """Whether all of it was decoded, so that damage in the middle is known."""
+    """Whether the whole file was decoded, which finds damage in the middle."""
 
     def rejection(self, seconds: float) -> str | None:
-        """Why its first ``seconds``, the part that is used, cannot be trained on; None if they can."""
+        """Why the first ``seconds``, the part that is used, cannot be trained on; None if they can."""
         if self.reason is None and self.silent_s >= seconds:
             return f"is silent in its first {seconds:g} s"
         return self.reason
 
 
 def inspect_whole(path: str | os.PathLike[str]) -> FileInspection:
-    """Hash and decode a whole file, a block at a time.
+    """Hash and decode a whole file, block by block.
 
     Raises:
-        AudioError: it cannot be opened or read; what is wrong with its content is in ``FileInspection.reason``.
+        AudioError: it cannot be opened or read. Errors in its content are in `FileInspection.reason`.
     """
     with open_file(path) as file:
         content = content_hash(file)
@@ -67,10 +67,10 @@ def inspect_whole(path: str | os.PathLike[str]) -> FileInspection:
 
 
 def inspect_file(path: str | os.PathLike[str]) -> FileInspection:
-    """The same without decoding more than the sound at both ends, where the container says how long the file is.
+    """Hash a file and decode only the sound at both ends, if the container states the length.
 
-    Damage in between is not seen. A file whose length is not known, that ends before it should, or that holds no sound
-    near its ends is decoded whole, and so are short ones and plain samples, which takes no longer.
+    Damage in between is not found. Files of unknown length, truncated files and files that are silent near their ends
+    are decoded completely, and so are short files and plain PCM, for which it takes no longer.
 
     Raises:
         AudioError: it cannot be opened or read.
@@ -84,7 +84,7 @@ def inspect_file(path: str | os.PathLike[str]) -> FileInspection:
 
 
 def _probe_open(path: str | os.PathLike[str], file: BinaryIO, content: str) -> FileInspection | None:
-    """None where all of it has to be decoded."""
+    """As `inspect_file`; None if the whole file has to be decoded."""
     reader = AudioReader(path, file)
     if reader.is_plain:
         return None
@@ -101,7 +101,7 @@ def _probe_open(path: str | os.PathLike[str], file: BinaryIO, content: str) -> F
 
 
 def _silence_at_start(path: str | os.PathLike[str], file: BinaryIO, seconds: float) -> float | None:
-    """Seconds of silence that it begins with; None where it is all silence."""
+    """Seconds of silence at the beginning; None if the file is silent."""
     silence, start, length = _LeadingSilence(), 0.0, PROBE_SECONDS
     while start < seconds:
         for block_N, rate in AudioReader(path, file).pieces(start, length):
@@ -113,7 +113,7 @@ def _silence_at_start(path: str | os.PathLike[str], file: BinaryIO, seconds: flo
 
 
 def _silence_at_end(path: str | os.PathLike[str], file: BinaryIO, seconds: float) -> float | None:
-    """Seconds of silence that it ends with; None where it is all silence, or ends before ``seconds``."""
+    """Seconds of silence at the end; None if the file is silent or ends before ``seconds``."""
     silence, end, length = _LeadingSilence(), seconds, PROBE_SECONDS
     while end > 0:
         start = max(0.0, end - length)
@@ -148,7 +148,7 @@ def _inspect_open(path: str | os.PathLike[str], file: BinaryIO, content: str) ->
 
 
 class _LeadingSilence:
-    """Counts the samples before a sound's range reaches `SILENCE`; of reversed blocks, those at the end."""
+    """Counts the samples before the range of the sound reaches `SILENCE`; with reversed blocks, those at the end."""
 
     def __init__(self) -> None:
         self.samples, self.is_over = 0, False
@@ -169,7 +169,7 @@ class _LeadingSilence:
 
 
 class _TrailingSilence:
-    """Counts the samples after which a sound's range no longer reaches `SILENCE`, block by block."""
+    """Counts the samples at the end whose range does not reach `SILENCE`, block by block."""
 
     def __init__(self) -> None:
         self._after = 0
@@ -199,7 +199,7 @@ def _range(block_N: npt.NDArray[Any]) -> float:
 
 
 def _blocks(reader: AudioReader) -> Iterator[tuple[npt.NDArray[Any], int, float]]:
-    """Blocks of samples, their rate, and the value of full scale; 16-bit samples are not converted."""
+    """Yield blocks of samples, their rate, and the value of full scale; 16-bit samples are not converted."""
     header = read_header(reader.file)
     if header is None or not header.is_plain:
         yield from ((block, rate, 1.0) for block, rate in reader.blocks())

@@ -1,4 +1,4 @@
-"""Loading a dataset for training: scanned, split, and its spectrograms computed."""
+"""Loading a dataset for training: scanning, splitting, and computing its spectrograms."""
 
 import os
 from collections.abc import Callable
@@ -23,13 +23,13 @@ from core.util.text import printable
 
 Divide = Callable[[list[Clip]], Split]
 OnScanned = Callable[[Scan, Split], None]
-"""Called before any spectrogram is computed, with the usable clips and how they were divided; and once more afterwards
-in the rare case that a clip could not be used after all."""
+"""Called with the usable clips and their split before spectrograms are computed, and again afterwards in the rare case
+that a clip turned out to be unusable."""
 
 
 @dataclass(frozen=True)
 class Dataset:
-    """``split`` holds indices into ``features``; ``excluded`` is everything that was left out, with reasons."""
+    """``split`` holds indices into ``features``; ``excluded`` holds what was left out, with reasons."""
 
     features: FeatureSet
     split: Split
@@ -52,19 +52,22 @@ def load_dataset(
     on_features: OnFeatures | None = None,
     on_note: OnNote | None = None,
 ) -> Dataset:
-    """The folder of music or the feature pack at ``data``.
+    """Load the folder of music or the feature pack at ``data``.
 
-    Its spectrograms are left on disk: ``dataset.features.to(device)`` loads them. A pack brings its own front end, and
-    ``front_end`` is not looked at: ``dataset.features.settings`` is the one that a model trained on it must have.
-    ``excerpts`` says which parts of a file are used; a pack has its own.
-    ``divide`` gives the split instead of ``split_settings``, for clips that were divided before.
-    ``device`` computes what the store lacks. ``labels`` says where the genres come from (see
-    ``scan``), and ``index`` is a table with more columns for the clips. Progress goes
-    to ``on_scanning(done, total)``, then ``on_scanned(scan, split)``, then ``on_features(done, total, cached)``; what a
-    user should know about the data besides goes to ``on_note``.
+    The spectrograms stay on disk; ``dataset.features.to(device)`` loads them. A feature pack has its own front end, in
+    ``dataset.features.settings``, and its own excerpts; ``front_end`` and ``excerpts`` are ignored then.
+
+    Args:
+        excerpts: which parts of a file are used.
+        divide: returns the split instead of ``split_settings``, for clips that were divided before.
+        labels: where the genres come from; see `core.dataset.scan.scan`.
+        index: a table with more columns for the clips.
+        device: computes the spectrograms that the store lacks.
+        on_scanning, on_scanned, on_features: called with progress, in this order.
+        on_note: called with what else a user should know about the data.
 
     Raises:
-        DatasetError: it cannot be trained on (see ``scan`` and ``split``).
+        DatasetError: it cannot be trained on; see `core.dataset.scan.scan` and `core.dataset.split.split`.
         UserError: the feature store cannot be written.
     """
     seconds = searched_seconds(front_end.seconds, excerpts)
@@ -98,7 +101,7 @@ def load_dataset(
 
 
 def _needs_recordings(clips: list[Clip], settings: SplitSettings | None) -> bool:
-    """Whether the groups of a split are recordings that sound alike, which their spectrograms show."""
+    """Whether the split is grouped by recordings that sound alike, which needs spectrograms."""
     automatic = settings is not None and settings.protocol == "grouped" and settings.groups == AUTO
     return automatic and auto_column(clips) is None and len(clips) <= MOST_COMPARED
 
@@ -113,9 +116,9 @@ def load_features(
     on_features: OnFeatures | None = None,
     on_note: OnNote | None = None,
 ) -> tuple[FeatureSet, list[Excluded]]:
-    """The spectrograms of a folder that was scanned, or those of a pack under the pack's own front end.
+    """The spectrograms of a scanned folder, or those of a feature pack with its own front end.
 
-    Also returns the clips that could not be used after all (see ``compute_features``); a pack has none.
+    Also returns the clips that turned out to be unusable (see `compute_features`); a pack has none.
 
     Raises:
         DatasetError: the pack is damaged.

@@ -1,4 +1,4 @@
-"""Which file of a dataset each row of a table describes: by its path, by the end of its path, or by a unique name.
+"""Matching the rows of a table with files: by path, by the end of the path, or by a unique file name.
 
 Imports no torch.
 """
@@ -16,48 +16,48 @@ from core.dataset.metadata import Table
 from core.util.text import counted, printable
 
 NUMBER = re.compile(r"(\d+)(?:\.0)?")
-"""A number as a table has it, also after a program took it for a fraction."""
+"""A number in a table, possibly converted to a float by a program."""
 BARE_RANK = 1000
-"""Rank of a row that gives no folder: any that does is more exact."""
+"""Rank of a row without a folder: any row with one is more exact."""
 FOLDERS = 5
-"""Components of a path by which a clip is found whose root is not known."""
+"""Components at the end of a path that are compared if the root is unknown."""
 EXAMPLES = 3
-"""Rows that a note names."""
+"""Rows that a note lists."""
 Row = dict[str, str]
 
 
 @dataclass(frozen=True)
 class RowCounts:
-    """How the rows of a table and the files of a dataset found each other: counts, and the first examples of each."""
+    """Counts of matched and unmatched rows and files, with the first examples of each."""
 
     table: str
     column: str
-    """The column that named the files."""
+    """The column with the names of the files."""
     rows: int
     matched_files: int
     matched_by_name_only: int
-    """Rows whose folder is not there, of the matched ones."""
+    """Matched rows whose folder does not exist."""
     unmatched_rows: int
     ambiguous_rows: int
     duplicate_rows: int
     unmatched_files: int
     examples: dict[str, list[str]]
-    """By the names of the counts above."""
+    """Names of files by the names of the counts above."""
 
 
 @dataclass(frozen=True)
 class Matching:
-    """What a table says about each of some files, and the rows that belong to none.
+    """The row of each file, and rows that are not used.
 
-    The lists hold the rows' own names of their files. ``duplicates`` repeat a file that an earlier or better row
-    describes already; ``ambiguous`` rows fit several files, and ``competing`` ones share a file's name while none has
-    its folder: neither is used. ``by_name`` rows are used although their folder is not there.
+    The lists hold the names of files from the rows. ``duplicates`` are further rows of a file; ``ambiguous`` rows match
+    several files; ``competing`` rows have the file's name but all of them another folder. None of these is used.
+    ``by_name`` rows are used although their folder does not exist.
     """
 
     table: Table
     files: Sequence[str]
     rows: list[Row]
-    """A row for each file, in the order of the files; empty for a file without one."""
+    """The row of each file; empty for a file without one."""
     column: str = ""
     """The column that named the files."""
     unmatched: list[str] = field(default_factory=list)
@@ -66,11 +66,11 @@ class Matching:
     duplicates: list[str] = field(default_factory=list)
     by_name: list[str] = field(default_factory=list)
     rivals: list[tuple[int, Row]] = field(default_factory=list)
-    """Other rows that name a file just as exactly as the one that counts, with the file's place."""
+    """Other rows that match a file as exactly as the one that is used, with the file's index."""
 
     @property
     def row_notes(self) -> list[str]:
-        """What a user should know about the rows, in one sentence each; none when every row found its file."""
+        """What a user should know about the rows, one sentence each; empty if every row matches one file."""
         name = printable(self.table.path.name)
         findings = (
             (self.unmatched, "match no clip", "matches no clip"),
@@ -97,7 +97,7 @@ class Matching:
 
     @property
     def notes(self) -> list[str]:
-        """`row_notes`, and how many files have no row."""
+        """`row_notes`, and the number of files without a row."""
         if not (bare := sum(not row for row in self.rows)):
             return self.row_notes
         name = printable(self.table.path.name)
@@ -123,17 +123,17 @@ class Matching:
 
 
 def match(table: Table, files: Sequence[str], column: str | None = None, *, also: Sequence[str] = ()) -> Matching:
-    """Finds the rows of ``files``, paths relative to the dataset's root such as ``blues/blues.00000.au``.
+    """Find the rows of ``files``, which are paths relative to the dataset's root such as ``blues/blues.00000.au``.
 
-    A row's path may be longer or shorter than the file's and may lack the suffix; its separators, Unicode form, spaces
-    around it and the case of its suffix do not matter. A bare name needs to be unique, or the row's genre has to name
-    the file's folder; a number may have lost its leading zeros. A row whose folder is not there is taken by the end of
-    its path only if that end is unique among the files and among such rows. Of several rows for a file the most exact
-    one counts.
+    The path in a row may be longer or shorter than the file's and may lack the suffix; separators, Unicode form,
+    surrounding spaces and the case of the suffix are ignored. A bare name must be unique, or the row's genre must be
+    the name of the file's folder; numbers may lack leading zeros. A row whose folder does not exist is matched by the
+    end of its path only if that is unique among the files and among such rows. Of several rows for a file the most
+    exact one is used.
 
     Args:
-        column: the column that names the files; by default the first of the table's that names one.
-        also: another path for each file.
+        column: the column that names the files; by default the first that matches any file.
+        also: an alternative path for each file.
 
     Raises:
         DatasetError: the table has several different columns of that name.
@@ -171,7 +171,7 @@ def match(table: Table, files: Sequence[str], column: str | None = None, *, also
     for place, rows in weak.items():
         references = [printable(row[column]) for _, row in rows]
         if chosen[place] is not None:
-            matching.unmatched.extend(references)  # another row is the file's own, so these name another file
+            matching.unmatched.extend(references)  # another row matches the file, so these are about other files
         elif len({tuple(_components(row[column])) for _, row in rows}) > 1:
             matching.competing.extend(references)
         else:
@@ -183,28 +183,28 @@ def match(table: Table, files: Sequence[str], column: str | None = None, *, also
 
 
 def match_clips(table: Table, clips: Sequence[Clip]) -> Matching:
-    """`match` for clips whose root is not known: by genre and file name, and by the last folders of their path."""
+    """As `match`, for clips whose root is unknown: by genre and file name, and by the last folders of the path."""
     names = [f"{clip.genre}/{printable(clip.path.name)}" for clip in clips]
     return match(table, names, also=["/".join(map(printable, clip.path.parts[-FOLDERS:])) for clip in clips])
 
 
 class _Found(NamedTuple):
     places: set[int]
-    """One file; none; or several when it is ambiguous."""
+    """Indices of the files: one, none, or several if it is ambiguous."""
     rank: int = 0
-    """How exact it is; 0 is best."""
+    """Exactness of the match; 0 is best."""
     is_weak: bool = False
     """Whether the row's folders differ from the file's."""
 
 
 class _FileIndex:
-    """Files by every tail of their path, from the whole path to the bare name, in several spellings."""
+    """Files by every suffix of their path, from the whole path to the bare name, in several spellings."""
 
     def __init__(self, *names: Iterable[str]) -> None:
         self._places: dict[tuple[str, ...], set[int]] = defaultdict(set)
         self._folders: set[str] = set()
         self._whole: dict[tuple[str, ...], set[int]] = defaultdict(set)
-        """Files by their whole path."""
+        """Files by their complete path."""
         for which, files in enumerate(names):
             for place, file in enumerate(files):
                 *folders, name = _components(file)
@@ -217,7 +217,7 @@ class _FileIndex:
                         self._places[key].add(place)
 
     def find(self, reference: str, labels: Iterable[str]) -> _Found:
-        """The files that a reference means."""
+        """The files that match a reference."""
         parts = _components(reference)
         if not parts:
             return _Found(set())
@@ -230,17 +230,17 @@ class _FileIndex:
             for key in _keys(folders[start:], name):
                 rank += 1
                 fitting |= self._places.get(key, set())
-                # Of two paths one has to be the end of the other; a name alone is no such end.
+                # One of the two paths has to end with the other; a bare file name does not count.
                 if whole := (self._places if start == 0 else self._whole).get(key):
                     return _Found(whole, rank)
             if fitting and folders[start - 1] in self._folders:
-                return _Found(set())  # the folder is there, and the file is not
+                return _Found(set())  # the folder exists, but the file does not
             if fitting:
                 return _Found(fitting, BARE_RANK + rank, is_weak=True)
         return _Found(set())
 
     def _find_bare(self, name: str, labels: Iterable[str]) -> _Found:
-        """By a name without folders; the row's genre may name the folder."""
+        """The files with a bare name; the row's genre may be the folder."""
         for rank, key in enumerate(_keys([], name), start=BARE_RANK):
             places = self._places.get(key, set())
             if len(places) > 1:
@@ -252,14 +252,14 @@ class _FileIndex:
 
 
 def _components(path: str) -> list[str]:
-    """A path's folders and name in one form: NFC, without spaces around them, ``.`` and empty components."""
+    """The components of a path, in NFC and stripped, without ``.`` and empty ones."""
     normal = unicodedata.normalize("NFC", path).replace("\\", "/")
     return [part for part in map(str.strip, normal.split("/")) if part not in ("", ".")]
 
 
 def _keys(folders: Sequence[str], name: str) -> Iterator[tuple[str, ...]]:
-    """A file below folders: its name with the suffix, without it, without the leading zeros of a number, and all of it
-    in lower case; the last two are marked as such."""
+    """Keys of a file: its name with and without suffix, without the leading zeros of a number, and in lower case. The
+    last two are marked as such."""
     stem, dot, suffix = name.rpartition(".")
     is_audio = bool(stem) and f".{suffix.lower()}" in AUDIO_SUFFIXES
     bare = stem.strip() if is_audio else name

@@ -23,27 +23,29 @@ from core.util.text import counted, printable
 
 INDEX_NAME = "index.csv"
 FILE_COLUMNS = ("path", "file", "file_name", "filename", "audio", "name", "track", "track_id", "id")
-"""Columns that may say which clip a row describes, in order of preference; case does not matter."""
+"""Names of columns that may name the file, in order of preference; case is ignored."""
 LABEL_COLUMNS = ("genre", "genre_top", "label", "class", "tag", "tags", "style")
-"""Columns that may hold a clip's genre, in order of preference."""
+"""Names of columns that may hold the genre, in order of preference."""
 LARGEST_TABLE = 1 << 30
 DELIMITERS = ",;\t"
+MOST_LISTED = 20
+"""Most columns that an error message lists."""
 
 
 @dataclass(frozen=True)
 class Table:
-    """Every row has all of ``columns``; a field that is missing is empty."""
+    """A table. Every row has all of ``columns``; missing fields are empty."""
 
     path: Path
     columns: list[str]
     rows: list[dict[str, str]]
     doubled: tuple[str, ...] = ()
-    """Names that several columns with different contents bear; the rows hold the first of them."""
+    """Names shared by several columns with different contents; the rows hold the first of them."""
 
     def check_single(self, column: str) -> None:
         """
         Raises:
-            DatasetError: several columns of that name say different things.
+            DatasetError: several columns with that name differ.
         """
         if column in self.doubled:
             raise DatasetError(
@@ -53,19 +55,19 @@ class Table:
 
     @property
     def file_columns(self) -> list[str]:
-        """Its columns that may name a file, the most telling first."""
+        """Columns that may name the file, the preferred one first."""
         return _known(self.columns, FILE_COLUMNS)
 
     @property
     def label_columns(self) -> list[str]:
-        """Its columns that may hold a genre, the most telling first."""
+        """Columns that may hold the genre, the preferred one first."""
         return _known(self.columns, LABEL_COLUMNS)
 
 
 def read_table(path: Path, path_column: str | None = None) -> Table:
     """
     Args:
-        path_column: the column that names the files; by default those called like one of `FILE_COLUMNS`.
+        path_column: the column that names the files; by default one of `FILE_COLUMNS`.
 
     Raises:
         DatasetError: the file cannot be read, is not a table, or has no column that names files.
@@ -73,26 +75,45 @@ def read_table(path: Path, path_column: str | None = None) -> Table:
     table = read_rows(path)
     if path_column is not None and path_column not in table.columns:
         raise no_column(table, path_column, "--path-column")
-    if path_column is None and not table.file_columns:
-        first = f"its first line has {', '.join(map(printable, table.columns))}: name one of these with --path-column, "
-        first = f"{first}or add a line of names" if table.columns else "it is empty"
-        raise DatasetError(
-            f"{printable(path)} needs a column that says which clip each row describes, called "
-            f"{', '.join(FILE_COLUMNS[:-1])} or {FILE_COLUMNS[-1]}; {first}."
-        )
+    if path_column is None:
+        check_file_columns(table)
     return table
 
 
-def no_column(table: Table, column: str, option: str) -> DatasetError:
-    """The error for a column that a table does not have."""
+def check_file_columns(table: Table) -> None:
+    """
+    Raises:
+        DatasetError: the table has none of `FILE_COLUMNS`.
+    """
+    if not table.file_columns:
+        first = f"its first line has {column_list(table.columns)}: name one of these with --path-column, "
+        first = f"{first}or add a line of names" if table.columns else "it is empty"
+        raise DatasetError(
+            f"{printable(table.path)} needs a column with the names of the files, called "
+            f"{', '.join(FILE_COLUMNS[:-1])} or {FILE_COLUMNS[-1]}; {first}."
+        )
+
+
+def no_column(table: Table, column: str, option: str = "") -> DatasetError:
+    """The error for a column that a table does not have.
+
+    Args:
+        option: the option that names the column, such as ``--label-column``.
+    """
+    usage = f" with {option}" if option else ""
     return DatasetError(
-        f"{printable(table.path)} has no column {column!r}: name one of {', '.join(map(printable, table.columns))} "
-        f"with {option}."
+        f"{printable(table.path)} has no column {printable(column)!r}: name one of {column_list(table.columns)}{usage}."
     )
 
 
+def column_list(columns: Sequence[str]) -> str:
+    """``file, genre, artist``; for many columns the first ones and the number of the rest."""
+    shown = ", ".join(map(printable, columns[:MOST_LISTED]))
+    return f"{shown} and {len(columns) - MOST_LISTED:,} more" if len(columns) > MOST_LISTED else shown
+
+
 def read_rows(path: Path) -> Table:
-    """A table, whatever its columns are called.
+    """Read a table with any columns.
 
     Raises:
         DatasetError: the file cannot be read or is not a table.
@@ -111,7 +132,7 @@ def read_rows(path: Path) -> Table:
 
 
 def read_table_of_two(path: Path) -> list[tuple[str, str]]:
-    """The rows of a table with two columns, its header among them: a name, and what it stands for.
+    """Read the rows of a table with two columns and no header: a name, and what it is mapped to.
 
     Raises:
         DatasetError: the file cannot be read, or a row does not have two fields.
@@ -143,7 +164,7 @@ def _parquet(path: Path) -> Table:
     try:
         with path.open("rb") as opened, parquet.ParquetFile(opened) as file:
             schema = file.schema_arrow
-            # Audio inside the table itself is not a label.
+            # Columns with embedded audio are skipped.
             texts = [c.name for c in schema if not (types.is_struct(c.type) or types.is_binary(c.type))]
             columns = list(dict.fromkeys(texts))
             doubled = tuple(name for name in columns if texts.count(name) > 1)
@@ -163,7 +184,7 @@ def decoded(data: bytes) -> str:
     try:
         if data.startswith((b"\xff\xfe", b"\xfe\xff")):
             text = data.decode("utf-16")
-        elif b"\0" in data[:4096]:  # UTF-16 without a mark: in Latin scripts every other byte is zero
+        elif b"\0" in data[:4096]:  # UTF-16 without a byte order mark: in Latin scripts every other byte is zero
             text = data.decode("utf-16-le" if data[1:4096:2].count(0) > data[:4096:2].count(0) else "utf-16-be")
         else:
             text = _first_that_decodes(data, ("utf-8-sig", "cp1252", "latin-1"))
@@ -184,10 +205,10 @@ def _first_that_decodes(data: bytes, encodings: Sequence[str]) -> str:
 
 
 def _delimited(path: Path, text: str) -> Table:
-    announced = re.match(r"sep=(.)\r?\n", text)  # as spreadsheets write it
+    announced = re.match(r"sep=(.)\r?\n", text)  # written by spreadsheets
     text = text[announced.end() :] if announced else text
     delimiter = announced[1] if announced else max(DELIMITERS, key=lambda mark: len(_header(text, mark)))
-    # Fields may be as long as the file: a limit of the csv module would make the message about itself.
+    # Without this the error for a very long field would be about a limit of the csv module.
     csv.field_size_limit(LARGEST_TABLE)
     lines = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, skipinitialspace=True)
     columns = [column.strip() for column in next(lines, [])]
@@ -198,7 +219,9 @@ def _delimited(path: Path, text: str) -> Table:
         if not any(fields):
             continue
         if any(fields[len(columns) :]):
-            raise ValueError(f"line {lines.line_num} has {len(fields)} fields, and the header has {len(columns)}")
+            raise ValueError(
+                f"line {lines.line_num} has {counted(len(fields), 'field')}, and the header has {len(columns)}"
+            )
         padded = [text.strip() for text in fields] + [""] * (len(columns) - len(fields))
         rows.append(dict(zip(reversed(columns), reversed(padded[: len(columns)]), strict=True)))
         doubled |= {columns[at]: None for at, first in again.items() if padded[at] != padded[first]}
@@ -229,11 +252,11 @@ def _json_lines(path: Path, text: str) -> Table:
 def _check_unique(number: int, pairs: list[tuple[str, Any]]) -> None:
     """
     Raises:
-        ValueError: a JSON object names something twice.
+        ValueError: a JSON object has duplicate keys.
     """
     names = [name for name, _ in pairs]
     if twice := next((name for at, name in enumerate(names) if name in names[:at]), None):
-        raise ValueError(f"line {number} names {printable(twice)!r} twice")
+        raise ValueError(f"line {number} has the key {printable(twice)!r} twice")
 
 
 def _text(value: object) -> str:
@@ -243,7 +266,7 @@ def _text(value: object) -> str:
 
 
 def column_of(path_and_column: str) -> tuple[Path | None, str]:
-    """``INDEX.csv:artist`` → the index and the column; ``artist`` → no index and the column."""
+    """Split ``TABLE.csv:artist`` into path and column; the path of ``artist`` is None."""
     index, separator, column = path_and_column.rpartition(":")
     return (Path(index) if separator else None), column
 
@@ -254,15 +277,16 @@ def _known(columns: Sequence[str], names: Sequence[str]) -> list[str]:
 
 
 def write_with_name(table: Path, earlier: Path | None, name: str, counts_as: str) -> None:
-    """Write a table in which ``name`` counts as ``counts_as``; empty leaves its files out.
+    """Write a map of genre names in which ``name`` counts as ``counts_as``; "" leaves its files out.
 
     Args:
-        table: the new table; its folder is made.
-        earlier: one whose rows are kept; those that led to ``name`` lead to ``counts_as`` now. It is not changed.
+        table: the new file; its folder is created.
+        earlier: an existing map whose rows are kept; those that map to ``name`` now map to ``counts_as``. It is not
+            changed.
 
     Raises:
-        DatasetError: the earlier table cannot be read.
-        OSError: the new one cannot be written.
+        DatasetError: ``earlier`` cannot be read.
+        OSError: ``table`` cannot be written.
     """
     rows = dict(read_table_of_two(earlier)) if earlier is not None else {}
     rows = {source: counts_as if genre == name else genre for source, genre in rows.items()}

@@ -1,4 +1,4 @@
-"""Clips cut from one recording, found by their sound: keeps a recording within one fold when the artists are unknown.
+"""Finding clips cut from one recording by their sound, to keep a recording in one fold if artists are unknown.
 
 Three excerpts of each clip are correlated with every position in every clip that a code of the sound makes a candidate,
 and the maximum counts. In the 709 clips of gtzan-logmel this finds 39 pairs, all of one title by one artist: the ten
@@ -37,9 +37,9 @@ from core.util.paths import cache_folder
 
 BITS, KEYS = 128, 4
 MOST_DIFFERENT = 12
-"""Signs of each word of a code in which excerpts that sound alike may differ: twice as many as expected at 0.95."""
+"""Most different signs in each word of the codes of similar excerpts: twice the number expected at 0.95."""
 AT_ONCE = 1 << 21
-"""Comparisons of codes at a time, about 100 MB."""
+"""Comparisons of codes at a time, which take about 100 MB."""
 Codes = npt.NDArray[np.uint64]
 """(N, 2): the signs in two words."""
 
@@ -51,11 +51,11 @@ def codes_of(vectors_ND: npt.NDArray[np.float32]) -> Codes:
 
 
 def candidates(positions: Sequence[Codes], excerpts: Sequence[Codes]) -> Iterator[tuple[int, int]]:
-    """Pairs of clips of which an excerpt of one is like a position of the other, by their codes; each pair once.
+    """Yield each pair of clips once of which an excerpt of one has a code similar to a position of the other.
 
     Args:
-        positions: for each clip the codes of all its positions.
-        excerpts: for each clip the codes of a few of them, which are looked up among the positions of all others.
+        positions: for each clip, the codes of all its positions.
+        excerpts: for each clip, the codes of a few positions, which are looked up among those of all other clips.
     """
     owner_N = np.repeat(np.arange(len(positions), dtype=np.int32), [len(codes) for codes in positions])
     owner_Q = np.repeat(np.arange(len(excerpts), dtype=np.int32), [len(codes) for codes in excerpts])
@@ -105,10 +105,10 @@ STRETCHES = (0.15, 0.5, 0.85)
 
 
 def alike(clips: Sequence[Clip], on_features: OnFeatures | None = None, packed: Path | None = None) -> list[list[Clip]]:
-    """Groups of clips that sound like one recording, whatever their files hold; remembered until a clip changes.
+    """Groups of clips that sound like one recording; they are cached until a clip changes.
 
-    Compares what the default front end gives of the first 30 s, or the spectrograms of the feature pack ``packed``;
-    shorter clips than 5 s match no other.
+    The first 30 s are compared with the default front end, or the spectrograms of the feature pack ``packed``. Clips
+    shorter than 5 s match no others.
     """
     compared = [clip for clip in clips if clip.duration_s >= SHORTEST_COMPARED]
 
@@ -123,9 +123,9 @@ def alike(clips: Sequence[Clip], on_features: OnFeatures | None = None, packed: 
 
 
 def with_recordings(features: FeatureSet) -> FeatureSet:
-    """The same set with a column ``recording`` for every clip: equal for clips that sound like one recording.
+    """Add the column ``recording``, which is equal for clips that sound like one recording.
 
-    Remembered until a clip changes.
+    It is cached until a clip changes.
     """
     contents = [clip.content for clip in features.clips]
     groups = _remembered_groups(contents, repr(features.settings), lambda: features)
@@ -139,7 +139,7 @@ def with_recordings(features: FeatureSet) -> FeatureSet:
 
 
 def _remembered_groups(contents: list[str], front_end: str, features: Callable[[], FeatureSet]) -> list[list[str]]:
-    """The contents of each recording that has several, from the cache, or found in the ``features``."""
+    """The content hashes of recordings with several clips, from the cache or else from ``features``."""
     digest = hashlib.blake2b("".join([*sorted(contents), front_end]).encode(), digest_size=16).hexdigest()
     path = cache_folder() / "alike" / f"{digest}.msgpack"
     with contextlib.suppress(OSError, msgspec.DecodeError):
@@ -152,7 +152,7 @@ def _remembered_groups(contents: list[str], front_end: str, features: Callable[[
 
 
 def _groups(features: FeatureSet) -> list[list[str]]:
-    """The content hashes of each recording that has several."""
+    """The content hashes of recordings with several clips."""
     by_number: dict[int, dict[str, None]] = {}
     for clip, number in zip(features.clips, recordings(features), strict=True):
         by_number.setdefault(number, {})[clip.content] = None
@@ -160,17 +160,17 @@ def _groups(features: FeatureSet) -> list[list[str]]:
 
 
 def recordings(features: FeatureSet) -> list[int]:
-    """A number for each clip, (N,); clips that sound like one recording share theirs.
+    """A recording number for each clip, (N,), which is equal for clips that sound like one recording.
 
-    Clips shorter than an excerpt (5 s) match no other.
+    Clips shorter than an excerpt (5 s) match no others.
     """
     step = max(1, round(STEP_SECONDS * features.settings.sample_rate / features.settings.hop_length))
 
     @lru_cache(MOST_KEPT)
     def clip(i: int) -> tuple[Tensor, Tensor]:
-        """Every position in a clip, (P, D), and its excerpts, (Q, D); empty for a short one."""
+        """All positions of a clip, (P, D), and its excerpts, (Q, D); both are empty for a short clip."""
         mel_MT = features.spectrogram(i).float()
-        # Two cuts have different frame offsets, by at most a quarter of a step when half a step is tried too.
+        # Frame offsets of two cuts differ by at most a quarter of a step, because half a step is tried as well.
         phases = [_places(mel_MT[:, shift:], step) for shift in (0, step // 2)]
         if not all(map(len, phases)):
             return torch.empty(0), torch.empty(0)
@@ -194,7 +194,7 @@ def recordings(features: FeatureSet) -> list[int]:
 
 
 def _places(mel_MT: Tensor, step: int) -> Tensor:
-    """Every excerpt of a clip as a unit vector, (P, D), in wide bands and coarse frames that overlap by half.
+    """All excerpts of a clip as unit vectors, (P, D), of wide bands and coarse frames that overlap by half.
 
     Each band has zero mean, which removes the timbre.
     """

@@ -1,4 +1,4 @@
-"""Feature packs: spectrograms that travel without their audio."""
+"""Feature packs: datasets of spectrograms without audio."""
 
 import hashlib
 import math
@@ -32,10 +32,10 @@ from core.util.paths import name_fault
 from core.util.text import printable
 
 ARCHIVE_FRONT_END = FrontEndSettings(hop_length=1709, top_db=80.0, mel_scale="slaney", mel_norm="slaney")
-"""The front end that sees audio as the gtzan-logmel archive shows it; ``seconds`` follows from the archive."""
+"""The front end of the gtzan-logmel archive; ``seconds`` follows from the archive."""
 ROWS_A_COPY = 256
 ARCHIVE_ERRORS = (OSError, EOFError, KeyError, ValueError, RuntimeError, struct.error, zipfile.BadZipFile, zlib.error)
-"""What zipfile and numpy raise for a damaged archive."""
+"""Exceptions that zipfile and NumPy raise for damaged archives."""
 
 
 def pack(
@@ -50,19 +50,19 @@ def pack(
     on_features: OnFeatures | None = None,
     on_note: OnNote | None = None,
 ) -> list[Excluded]:
-    """Packs the spectrograms of a dataset into the new folder ``out``; returns what was left out.
+    """Write the spectrograms of a dataset to the new folder ``out``; returns the files that were left out.
 
-    The pack keeps the genres and all columns of the label source ``labels``, which is reported to ``on_note``, and the
-    ``excerpts`` of each clip.
+    The pack includes the genres and all columns of the label source ``labels``, which is reported to ``on_note``, and
+    the ``excerpts`` of each clip.
 
     Raises:
         DatasetError: the folder cannot be trained on, is a pack already, or has no clip with a spectrogram; or ``out``
-            holds something already.
+            exists and is not empty.
         UserError: the disk is full.
     """
     if is_pack(Path(folder)):
         raise DatasetError(f"{printable(folder)} is a feature pack already: train on it as it is, or copy the folder.")
-    _check_free(Path(out))  # before the hours that features may take
+    _check_free(Path(out))  # first, because computing features may take hours
     seconds = searched_seconds(FrontEndSettings().seconds, excerpts)
     found = scan(folder, labels=labels, seconds=seconds, on_progress=on_scanning)
     for note in [found.label_source, *found.notes]:
@@ -99,17 +99,17 @@ def import_archive(
     *,
     on_note: OnNote | None = None,
 ) -> FeatureSet:
-    """Makes the pack ``out`` of an ``.npz`` with ``X`` (N, M, T) uint8, ``name`` and ``genre``, and opens it.
+    """Convert an ``.npz`` with ``X`` (N, M, T) uint8, ``name`` and ``genre`` to the pack ``out``, and open it.
 
-    ``settings`` is the front end that gives audio like it; its ``seconds`` is set to the archive's frames. The columns
-    of ``index`` are carried along. The bytes are taken as they are, 255 for a clip's maximum and 0 for ``top_db``
-    below it. That is right to half a step where the archive's floor was reached; a clip that is nowhere so quiet was
-    stretched to the full range by the archive's maker, by a factor that is lost, and stays stretched: train on it with
-    a standardisation that is invariant to scale and offset per window.
+    ``settings`` is the front end with which the archive was made; its ``seconds`` is set to match the frames. The
+    columns of ``index`` are included. Bytes are not changed: 255 is a clip's maximum, and 0 is ``top_db`` below it.
+    This is accurate to half a step for clips that reach the floor. Clips that never do were stretched to the full
+    range when the archive was made, by an unknown factor, so train with a standardisation that is invariant to scale
+    and offset per window.
 
     Raises:
-        DatasetError: the archive is not of that shape or holds no clips, the index names none of them, or ``out`` holds
-            something already.
+        DatasetError: the archive has another shape or no clips, the index names none of them, or ``out`` exists and is
+            not empty.
     """
     _check_free(Path(out))
     mel, names, genres = _read_archive(Path(archive))
@@ -131,7 +131,7 @@ def import_archive(
 
 
 def _columns(index: str | os.PathLike[str] | None, files: list[str], on_note: OnNote | None) -> list[dict[str, str]]:
-    """The row of ``index`` for each clip of an archive; empty where there is none.
+    """The row of ``index`` for each clip of an archive; empty if there is none.
 
     Raises:
         DatasetError: the index names none of them.
@@ -153,7 +153,7 @@ def _columns(index: str | os.PathLike[str] | None, files: list[str], on_note: On
 
 
 def open_pack(folder: str | os.PathLike[str]) -> FeatureSet:
-    """The spectrograms of a pack, left on disk.
+    """The spectrograms of a pack; they stay on disk.
 
     Raises:
         DatasetError: it is damaged.
@@ -175,10 +175,10 @@ def open_pack(folder: str | os.PathLike[str]) -> FeatureSet:
 
 
 def open_clips(folder: Path, clips: Sequence[Clip]) -> FeatureSet:
-    """The spectrograms of some clips of a pack, which may bear other genres and columns than there; left on disk.
+    """The spectrograms of some clips of a pack, whose genres and columns may differ from the pack's; they stay on disk.
 
     Args:
-        clips: some of the pack's, in its order.
+        clips: some of the pack's clips, in its order.
 
     Raises:
         DatasetError: the pack is damaged.
@@ -207,7 +207,7 @@ def _same(own: Clip, clip: Clip) -> bool:
 
 
 def _offset(folder: Path, expected: tuple[int, int, int]) -> int:
-    """The byte at which the rows begin, after making sure that they are what the index says."""
+    """The offset of the first row in bytes; the shape is checked against the index."""
     try:
         with (folder / FEATURES).open("rb") as file:
             np.lib.format.read_magic(file)
@@ -216,19 +216,19 @@ def _offset(folder: Path, expected: tuple[int, int, int]) -> int:
     except (OSError, ValueError) as error:
         raise DatasetError(f"The feature pack {printable(folder)} is damaged: {error}.") from error
     if shape != expected or fortran or dtype != np.uint8 or size < offset + math.prod(expected):
-        raise DatasetError(f"The feature pack {printable(folder)} is damaged: {FEATURES} is not what the index says.")
+        raise DatasetError(f"The feature pack {printable(folder)} is damaged: {FEATURES} does not match the index.")
     return offset
 
 
 def _read_archive(archive: Path) -> tuple[npt.NDArray[np.uint8], npt.NDArray[Any], npt.NDArray[Any]]:
-    """X, name and genre, each as it should be.
+    """Read and check X, name and genre.
 
     Raises:
-        DatasetError: they are not.
+        DatasetError: one of them is missing, damaged or of another type.
     """
     name = printable(archive)
     if not archive.is_file():
-        raise DatasetError(f"There is no file {name}.")
+        raise DatasetError(f"The file {name} does not exist.")
     if not zipfile.is_zipfile(archive):
         raise DatasetError(
             f"{name} is not an .npz archive: make one with numpy.savez(path, X=mel, name=names, genre=genres)."
@@ -237,7 +237,7 @@ def _read_archive(archive: Path) -> tuple[npt.NDArray[np.uint8], npt.NDArray[Any
         with zipfile.ZipFile(archive) as parts:
             for key in ("X", "name", "genre"):
                 _check_member(parts, f"{key}.npy")
-            if (damaged := parts.testzip()) is not None:  # numpy compares no checksums
+            if (damaged := parts.testzip()) is not None:  # NumPy does not check checksums
                 raise ValueError(f"{damaged} is damaged: its checksum is wrong")
         with np.load(archive, allow_pickle=False) as arrays:
             mel, names, genres = (np.asarray(arrays[key]) for key in ("X", "name", "genre"))
@@ -270,12 +270,12 @@ def _check_member(archive: zipfile.ZipFile, name: str) -> None:
         version = np.lib.format.read_magic(file)
         read_header = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
         shape, _, dtype = read_header(file)
-        # From Python's whole numbers, which do not overflow as numpy's do.
+        # Python's integers do not overflow, unlike NumPy's.
         held, expected = size - file.tell(), math.prod(map(int, shape)) * dtype.itemsize
     if min(shape, default=0) < 0 or (held != expected and not dtype.hasobject):
-        raise ValueError(f"{name} says it is {dtype} {shape} and has {held:,} bytes")
+        raise ValueError(f"{name} is declared as {dtype} {shape} but has {held:,} bytes")
     if size > psutil.virtual_memory().available:
-        raise ValueError(f"{name} takes {size / 1e9:,.1f} GB of memory, which are not free")
+        raise ValueError(f"{name} needs {size / 1e9:,.1f} GB of memory, more than is free")
 
 
 def _first_line(error: Exception) -> str:
@@ -283,10 +283,10 @@ def _first_line(error: Exception) -> str:
 
 
 def _lasting(settings: FrontEndSettings, frames: int) -> FrontEndSettings:
-    """The settings for clips of exactly so many frames.
+    """The settings for clips of exactly ``frames`` frames.
 
     Raises:
-        DatasetError: there are none, for a hop of a sample or two.
+        DatasetError: there are none, which can happen for hops of one or two samples.
     """
     seconds = round((frames - 0.5) * settings.hop_length / settings.sample_rate, 3)
     lasting = msgspec.structs.replace(settings, seconds=seconds) if seconds > 0 else settings
@@ -317,7 +317,7 @@ def _archived(
 def _check_free(out: Path) -> None:
     """
     Raises:
-        DatasetError: ``out`` holds something already, or cannot be replaced since it is the working folder.
+        DatasetError: ``out`` exists and is not empty, or is the working folder, which cannot be replaced.
     """
     if out.exists() and (not out.is_dir() or any(out.iterdir()) or out.samefile(Path.cwd())):
         raise DatasetError(f"{printable(out)} already exists: choose a new folder for the feature pack.")
@@ -325,7 +325,7 @@ def _check_free(out: Path) -> None:
 
 @contextmanager
 def _new_folder(out: Path) -> Iterator[Path]:
-    """A folder to write into that becomes ``out`` when everything is in it."""
+    """Create a temporary folder that becomes ``out`` when it is complete."""
     _check_free(out)
     making = out.with_name(f".{out.name}.{os.getpid()}")
     try:

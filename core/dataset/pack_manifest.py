@@ -1,8 +1,8 @@
 """The clips of a feature pack and their genres, without its spectrograms. Imports no torch.
 
-A pack is a folder with three files: ``features.npy``, (R, M, T) uint8; ``index.csv``, one row for each of the R in the
-same order; and ``pack.json``, which names the front end and is written last. Of a clip with several excerpts, the rows
-follow each other, and the column ``excerpt`` counts them from 0.
+A pack is a folder with three files: ``features.npy``, (R, M, T) uint8; ``index.csv`` with a row for each of the R
+spectrograms, in the same order; and ``pack.json`` with the front end, which is written last. The excerpts of a clip are
+consecutive rows, and the column ``excerpt`` counts them from 0.
 """
 
 import csv
@@ -15,26 +15,26 @@ from core.dataset.clip import Clip, DatasetError
 from core.dataset.labels.files import LabelledFile, Labels
 from core.dataset.labels.genres import Resolved, genres_in, resolve
 from core.dataset.matching import Matching, match_clips
-from core.dataset.metadata import no_column, read_table
+from core.dataset.metadata import column_list, no_column, read_table
 from core.dataset.settings import KINDS, LabelSettings
 from core.features.settings import FrontEndSettings
 from core.util.paths import name_fault
-from core.util.text import printable
+from core.util.text import counted, printable
 
 VERSION, WITH_EXCERPTS = 1, 2
-"""Packs with one excerpt per clip are of version 1, which earlier programs read."""
+"""Packs with one excerpt per clip are of version 1, which earlier versions of this program can read."""
 FEATURES, INDEX, MANIFEST = "features.npy", "index.csv", "pack.json"
 OWN_COLUMNS = ("name", "genre", "content", "frames", "rate", "channels", "format", "duration_s", "crc32", "excerpt")
 OF_CLIP = [column for column in OWN_COLUMNS if column not in ("frames", "crc32", "excerpt")]
 KEPT = "index:"
-"""Stands before a column of the dataset's index that is called like one of the pack's own."""
+"""Prefix of columns of the dataset's index whose names are the same as the pack's own."""
 
 
 class Manifest(msgspec.Struct):
     version: int
     front_end: FrontEndSettings
     source: str
-    """What it was made from, for people."""
+    """The name of the dataset, for information."""
 
 
 @dataclass(frozen=True)
@@ -42,11 +42,11 @@ class PackIndex:
     front_end: FrontEndSettings
     clips: list[Clip]
     counts: list[int]
-    """Excerpts of each clip."""
+    """Number of excerpts of each clip."""
     frames: list[int]
     """Valid frames of each excerpt."""
     checksums: list[int] | None
-    """CRC-32 of each spectrogram; None for a pack of an earlier version, which has none."""
+    """CRC-32 of each spectrogram; None for packs of earlier versions, which have none."""
 
 
 def is_pack(folder: Path) -> bool:
@@ -95,8 +95,8 @@ def write_pack_index(
     checksums: list[int],
     source: str,
 ) -> None:
-    """Index and manifest of a pack whose spectrograms are written already; see `PackIndex`."""
-    # The column "name" of the dataset's index says the same as the pack's own.
+    """Write index and manifest of a pack whose spectrograms are written already; see `PackIndex`."""
+    # The column "name" of the dataset's index is the same as the pack's own.
     extra = list(dict.fromkeys(column for clip in clips for column in clip.columns if column != "name"))
     several = max(counts) > 1
     with (folder / INDEX).open("w", newline="", encoding="utf-8") as file:
@@ -115,17 +115,17 @@ def write_pack_index(
 
 
 def _written(column: str) -> str:
-    """What a column of the dataset's index is called in the pack's."""
+    """The name in the pack's index for a column of the dataset's index."""
     return KEPT + column if column in OWN_COLUMNS or column.startswith(KEPT) else column
 
 
 def _clip(folder: Path, row: dict[str, str]) -> Clip:
     """
     Raises:
-        ValueError: the row has more or fewer fields than the header, or a name that is not fit for a file.
+        ValueError: the row has more or fewer fields than the header, or a name that cannot be a file name.
     """
     if None in row or None in row.values():
-        raise ValueError(f"the row of {row['name']} in {INDEX} is not as long as the header")
+        raise ValueError(f"the row of {row['name']} in {INDEX} has another number of fields than the header")
     for column in ("name", "genre"):
         if fault := name_fault(row[column]):
             raise ValueError(f"the {column} {printable(row[column])!r} in {INDEX} {fault}")
@@ -139,14 +139,14 @@ def _clip(folder: Path, row: dict[str, str]) -> Clip:
         channels=int(row["channels"]),
         format=row["format"],
         duration_s=float(row["duration_s"]),
-        columns={"genre": row["genre"]} | columns,  # for the packs that have not kept the index's own
+        columns={"genre": row["genre"]} | columns,  # for packs that do not have the index's own column
     )
 
 
 def _frames(row: dict[str, str], front_end: FrontEndSettings) -> int:
     """
     Raises:
-        ValueError: no clip of this front end has so many.
+        ValueError: clips of this front end cannot have that number.
     """
     frames = int(row["frames"])
     if not 1 <= frames <= front_end.frames:
@@ -155,7 +155,7 @@ def _frames(row: dict[str, str], front_end: FrontEndSettings) -> int:
 
 
 def packed_labels(root: Path, settings: LabelSettings, index: Path | None = None) -> tuple[list[Clip], Resolved]:
-    """The clips that have a genre, in the order of the pack, and what else was found out.
+    """The clips that have a genre, in the order of the pack, and the resolved labels.
 
     Args:
         index: a table with more columns for the clips.
@@ -181,7 +181,7 @@ def packed_labels(root: Path, settings: LabelSettings, index: Path | None = None
     kind = "folders" if settings.label_column is None and settings.source in KINDS else "pack"
     labels = Labels(root, files, described, kind, notes=notes, total=len(files), matching=counts)
     resolved = resolve(labels, settings)
-    # The files that are left are some of these very objects.
+    # The remaining files are some of these objects.
     place = {id(file): clip for file, clip in zip(files, clips, strict=True)}
     kept = [
         replace(place[id(file)], genre=genre)
@@ -196,15 +196,20 @@ def _of_column(root: Path, clips: list[Clip], settings: LabelSettings) -> tuple[
     column = settings.label_column
     if column is None:
         genres = len({clip.genre for clip in clips})
-        return [[clip.genre] for clip in clips], f"the feature pack's; {len(clips):,} clips of {genres:,} genres"
+        return [
+            [clip.genre] for clip in clips
+        ], f"the feature pack's; {counted(len(clips), 'clip')} of {counted(genres, 'genre')}"
     if not any(column in clip.columns for clip in clips):
         known = sorted({name for clip in clips for name in clip.columns})
         raise DatasetError(
             f"The feature pack {printable(root)} has no column {printable(column)!r}: name one of "
-            f"{', '.join(map(printable, known))} with --label-column."
+            f"{column_list(known)} with --label-column."
         )
     cells = [genres_in(clip.columns.get(column, "")) for clip in clips]
-    return cells, f"the feature pack's column {printable(column)}; {sum(map(bool, cells)):,} of {len(clips):,} clips"
+    return (
+        cells,
+        f"the feature pack's column {printable(column)}; {sum(map(bool, cells)):,} of {counted(len(clips), 'clip')}",
+    )
 
 
 def _of_table(clips: list[Clip], settings: LabelSettings) -> tuple[list[list[str]], str, Matching]:
@@ -216,6 +221,6 @@ def _of_table(clips: list[Clip], settings: LabelSettings) -> tuple[list[list[str
     matching = match_clips(table, clips)
     matched = sum(map(bool, matching.rows))
     if not matched:
-        raise DatasetError(f"No row of {printable(table.path)} names any of the {len(clips):,} clips of the pack.")
+        raise DatasetError(f"No row of {printable(table.path)} names any of the pack's {counted(len(clips), 'clip')}.")
     described = f"{printable(table.path.name)}, column {printable(column)}; {matched:,} of {len(clips):,} clips matched"
     return [genres_in(row.get(column, "")) for row in matching.rows], described, matching

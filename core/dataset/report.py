@@ -1,4 +1,4 @@
-"""A report about a dataset, before anything is trained on it."""
+"""The report about a dataset of ``data check``."""
 
 import math
 import os
@@ -14,11 +14,11 @@ from core.dataset.pack_manifest import is_pack
 from core.dataset.scan import Decoding, OnProgress, Scan, check_genres, reasons, survey
 from core.dataset.settings import MOST_COMPARED, SHORTEST_COMPARED, LabelSettings, SplitSettings
 from core.dataset.split import Split, auto_column, default_split, sharing_artist, split
-from core.util.text import printable
+from core.util.text import counted, printable
 
 DURATIONS = {
     "up to 10 s": 10.0,
-    "up to 30 s": 30.5,  # clips cut to 30 s last a little more
+    "up to 30 s": 30.5,  # clips cut to 30 s are slightly longer
     "up to 45 s": 45.0,
     "up to 2 min": 120.0,
     "up to 5 min": 300.0,
@@ -26,16 +26,16 @@ DURATIONS = {
     "up to 1 h": 3600.0,
     "longer": math.inf,
 }
-"""Classes of the histogram of durations, with the longest of each in seconds."""
+"""Bins of the histogram of durations, with their upper limits in seconds."""
 MOST_DECODED = 100.0
-"""Hours of sound that a report decodes without being asked: minutes on two cores."""
+"""Hours of sound that are decoded by default, which takes minutes on two cores."""
 BAR = 30
-"""Cells of the longest bar."""
+"""Width of the longest bar in cells."""
 
 
 @dataclass(frozen=True)
 class GenreReport:
-    """``formats`` and ``rates`` count the clips of each; ``rates`` are in Hz."""
+    """Figures for a genre. ``formats`` and ``rates`` (in Hz) map to numbers of clips."""
 
     genre: str
     clips: int
@@ -49,34 +49,34 @@ class GenreReport:
 
 @dataclass(frozen=True)
 class DataReport:
-    """``duplicates`` are groups of files with equal content, ``near_duplicates`` of others that sound like one
-    recording; those in ``across_genres`` bear different labels."""
+    """``duplicates`` are groups of files with equal content, ``near_duplicates`` groups of clips that sound like one
+    recording; groups in ``across_genres`` have different labels."""
 
     root: str
     genres: list[GenreReport]
     excluded: list[Excluded]
     duplicates: list[list[str]]
     near_duplicates: list[list[str]] | None
-    """None where this was not checked."""
+    """None if this was not checked."""
     undecoded: int
-    """Clips of which only the header and both ends were looked at: damage in their middle is not known."""
+    """Clips of which only the header and both ends were read, so that damage in the middle is unknown."""
     across_genres: list[list[str]]
     refused: str | None
-    """Why training would refuse it; None if it would not."""
+    """Why training would refuse the dataset; None if it would not."""
     labels: str
     """Where the genres come from."""
     matching: RowCounts | None
-    """How the rows of a table and the files found each other; None where no table says anything about the files."""
+    """How the rows of a table match the files; None without a table."""
     notes: list[str]
-    """What else a user should know: genres without usable clips, rows of the metadata that match no clip."""
+    """What else a user should know, such as genres without usable clips and rows that match no clip."""
     durations: dict[str, int]
-    """How many clips are up to so long and longer than the one before: ``30 s``, ``5 min``."""
+    """Number of clips per bin of `DURATIONS`."""
     majority: float
     """The baseline: the share of the most frequent genre."""
     sharing_artist: int | None
-    """Clips of the test part of the default split whose artist is in training, too; None where no artist is known."""
+    """Test clips of the default split whose artist is also in training; None if no artist is known."""
     command: str
-    """What trains on this dataset."""
+    """The command that trains on this dataset."""
 
     @property
     def is_clean(self) -> bool:
@@ -91,14 +91,16 @@ class DataReport:
         }
 
     def as_text(self) -> str:
-        """A table of the genres, then whatever is wrong, one line each."""
+        """A table of the genres, followed by a line for each problem."""
         rows: list[tuple[str, ...]] = [("genre", "clips", "hours", "seconds", "formats", "rates", "left out")]
         rows += [_row(genre) for genre in self.genres]
         widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
         lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
         clips, hours = sum(g.clips for g in self.genres), sum(g.hours for g in self.genres)
         lines.insert(0, self.labels)
-        lines.append(f"{clips} clips in {sum(g.clips > 0 for g in self.genres)} genres, {hours:.2f} hours")
+        lines.append(
+            f"{counted(clips, 'clip')} in {counted(sum(g.clips > 0 for g in self.genres), 'genre')}, {hours:.2f} hours"
+        )
         lines += ["", *_bars("hours per genre", {g.genre: g.hours for g in self.genres}, "{:.2f}")]
         lines += ["", *_bars("clips by duration", self.durations, "{:,}"), ""]
         lines.append(f"baseline: always answering the most frequent genre has an accuracy of {self.majority:.1%}")
@@ -118,11 +120,11 @@ class DataReport:
             lines += _listed(title, [" = ".join(group) for group in within])
         if self.undecoded:
             lines.append(
-                f"{self.undecoded:,} files were not decoded, only their headers and both ends read: damage in the "
-                "middle and near duplicates were not looked for; --decode does"
+                f"not searched for damage in the middle and near duplicates: {counted(self.undecoded, 'file')}, of "
+                "which only the header and both ends were read; --decode reads everything"
             )
         elif self.near_duplicates is None and clips > MOST_COMPARED:
-            lines.append(f"near duplicates were not looked for: {MOST_COMPARED:,} clips are the most for that")
+            lines.append(f"near duplicates were not searched, because there are more than {MOST_COMPARED:,} clips")
         lines += self.notes
         if self.is_clean and not self.undecoded:
             lines.append("no unreadable, silent, truncated or duplicate files")
@@ -141,16 +143,16 @@ def check(
     on_decoded: OnProgress | None = None,
     on_features: Callable[[int, int, int], None] | None = None,
 ) -> DataReport:
-    """Reports on a dataset: what is there, what is unfit, what is there twice.
+    """Report on a dataset: its clips, unusable files and duplicates.
 
     Args:
         labels: see `core.dataset.scan.scan`.
-        by_sound: look for near duplicates, too, among up to `MOST_COMPARED` clips; this computes their spectrograms.
-            Only where all files are decoded.
-        decode: decode every file whole, which finds damage in its middle; by default where they last no longer than
-            `MOST_DECODED` hours in all.
-        on_decoded: called with the files that are decoded, and all that are to be.
-        on_features: called with the spectrograms that are done, all of them, and those that were there already.
+        by_sound: also find near duplicates among up to `MOST_COMPARED` clips, which computes their spectrograms; only
+            if all files are decoded.
+        decode: decode every file completely, which finds damage in the middle; by default if all of them are at most
+            `MOST_DECODED` hours long.
+        on_decoded: called with the numbers of files decoded and to be decoded.
+        on_features: see `core.dataset.load.load_dataset`.
 
     Raises:
         DatasetError: the folder does not exist, or has no usable audio.
@@ -171,8 +173,8 @@ def report_on(
     """The report on a scan.
 
     Args:
-        folder, labels: what was asked for, which the command repeats.
-        alike: near duplicates; None if they were not looked for.
+        folder, labels: the arguments, for the command.
+        alike: near duplicates; None if they were not searched.
     """
     by_genre: dict[str, list[Clip]] = defaultdict(list)
     by_content: dict[str, list[Clip]] = defaultdict(list)
@@ -207,18 +209,18 @@ def report_on(
 
 
 def _alike(found: Scan, on_features: Callable[[int, int, int], None] | None) -> list[list[Clip]] | None:
-    """Near duplicates; None among too many clips."""
+    """Near duplicates; None for too many clips."""
     if len(found.clips) > MOST_COMPARED:
         return None
     if sum(clip.duration_s >= SHORTEST_COMPARED for clip in found.clips) < 2:
         return []
-    from core.dataset.near_duplicates import alike  # loads torch, which the rest of a report does without
+    from core.dataset.near_duplicates import alike  # imports torch, which the rest of a report does not need
 
     return alike(found.clips, on_features, found.root if is_pack(found.root) else None)
 
 
 def _divided(found: Scan, settings: SplitSettings) -> tuple[Split | None, str | None]:
-    """The split that a run makes by default, or why it would refuse the dataset."""
+    """The default split of a run, or why it would refuse the dataset."""
     try:
         check_genres(found.genres, printable(found.root))
         return split(found.clips, settings), None
@@ -236,7 +238,7 @@ def _durations(seconds: list[float]) -> dict[str, int]:
 def _command(
     folder: str | os.PathLike[str], labels: LabelSettings | None, clips: list[Clip], default: SplitSettings
 ) -> str:
-    """``genre-tui train FOLDER``, with the options that name the labels and keep artists or albums together."""
+    """``genre-tui train FOLDER`` with options for the labels and for grouping by artist or album."""
     words = ["genre-tui", "train", str(folder), *(labels or LabelSettings()).options()]
     if auto_column(clips) and default.protocol == "random":
         words += ["--groups", "auto"]

@@ -1,4 +1,4 @@
-"""Scanning a dataset: its usable clips, and every other file with the reason why it was left out."""
+"""Scanning a dataset for usable clips; every other file is excluded with a reason."""
 
 import hashlib
 import os
@@ -29,15 +29,15 @@ from core.util.archive.path import ArchivePath, as_path
 from core.util.text import counted, printable
 
 OnProgress = Callable[[int, int], None]
-"""Called with the number of files read so far and the total; from the start again where tags are read first."""
+"""Called with the numbers of files read and of all files; if tags are read first, both passes are counted."""
 
 
 @dataclass(frozen=True)
 class Decoding:
-    """That files are decoded whole, which finds damage in their middle."""
+    """Options for decoding complete files, which finds damage in the middle."""
 
     most_hours: float
-    """Of sound that is decoded; where there is more, none is."""
+    """Most hours that are decoded; if there are more, nothing is."""
     on_progress: OnProgress | None = None
 
 
@@ -52,17 +52,17 @@ class Scan:
     notes: list[str] = field(default_factory=list)
     """What a user should know about it, one sentence each."""
     labels: LabelSettings = field(default_factory=LabelSettings)
-    """What finds the same labels again."""
+    """Settings that give the same labels again."""
     label_source: str = ""
     """Where the labels come from: ``labels: tracks.csv, column genre_top; 7,994 of 8,000 files matched``."""
     tree: GenreTree | None = None
-    """Of the genres, where the source brings one."""
+    """The tree of genres, if the source has one."""
     has_split: bool = False
-    """Whether the source brings a split of three parts, in the column ``split``."""
+    """Whether the source defines a split of three parts in the column ``split``."""
     matching: RowCounts | None = None
-    """Of the rows of a table and the files; None where the labels come from no table."""
+    """How the rows of a table match the files; None without a table."""
     undecoded: int = 0
-    """Clips of which only the header and both ends were looked at."""
+    """Clips of which only the header and both ends were read."""
 
     @property
     def hours(self) -> float:
@@ -77,21 +77,21 @@ def scan(
     seconds: float = FrontEndSettings().seconds,
     on_progress: OnProgress | None = None,
 ) -> Scan:
-    """Every usable clip below ``folder``, with its genre from a label source that is found there.
+    """Find every usable clip below ``folder`` and its genre.
 
-    Files without an audio suffix are passed over; unusable ones are excluded, each with its reason. Files are hashed,
-    and their headers and both ends read, once; a later scan inspects only those that changed. Damage in the middle of
-    a file shows when its features are computed. A feature pack is accepted too, and its clips keep their order.
+    Files without an audio suffix are skipped; unusable ones are excluded with a reason. Each file is hashed, and its
+    header and both ends are read; later scans inspect only files that changed. Damage in the middle of a file is found
+    when its features are computed. The clips of a feature pack keep their order.
 
     Args:
-        labels: where the genres come from; by default whatever is found: a public collection, a table, tags, or a
-            folder per genre (see `core.dataset.labels.source.read_labels`).
+        labels: where the genres come from; by default a public collection, a table, tags or a folder per genre is
+            detected (see `core.dataset.labels.source.read_labels`).
         index: a table with more columns for the clips.
-        seconds: length of the part that is used, from the beginning; a clip that is silent there is excluded.
+        seconds: length of the part at the beginning that is used; clips that are silent there are excluded.
 
     Raises:
-        DatasetError: the folder does not exist, has no usable audio, audio of fewer than two genres, or the labels
-            cannot be read.
+        DatasetError: the folder does not exist, it has usable audio of fewer than two genres, or the labels cannot be
+            read.
     """
     found = survey(folder, labels=labels, index=index, seconds=seconds, on_progress=on_progress)
     check_genres(found.genres, printable(found.root), found.label_source)
@@ -123,10 +123,10 @@ def survey(
     on_progress: OnProgress | None = None,
     decoding: Decoding | None = None,
 ) -> Scan:
-    """The same for a folder that is only looked at: one genre is enough.
+    """As `scan`, but accepts a single genre.
 
     Args:
-        decoding: also decode files whole, and exclude what is damaged anywhere.
+        decoding: decode complete files, and exclude those that are damaged anywhere.
     """
     if labels is not None and labels.source not in KINDS and is_overlay(Path(labels.source)):
         return _decided(Path(folder), labels, index, seconds, on_progress, decoding)
@@ -185,7 +185,7 @@ def _decided(
     on_progress: OnProgress | None,
     decoding: Decoding | None,
 ) -> Scan:
-    """The dataset with the decisions of an overlay file; files without a label of their own may have got one.
+    """Apply the decisions of an overlay file, which may label files that have no genre in the source.
 
     Raises:
         DatasetError: no file has a label.
@@ -224,7 +224,7 @@ def _decided(
             f"No decision in {printable(labels.source)} ({strangers:,} in all) is about a file of "
             f"{printable(found.root)}: it belongs to another dataset; name that one's folder, or leave the file out."
         )
-    notes = [f"Decisions about {counted(strangers, 'other file')} are passed over."] if strangers else []
+    notes = [f"Decisions about {counted(strangers, 'other file')} are ignored."] if strangers else []
     description = f"{found.label_source}; {printable(labels.source)} changes {changed:,} of {len(kept):,}"
     genres = sorted({clip.genre for clip in clips})
     settings = msgspec.structs.replace(labels, digest=_digest(clips, found.root))
@@ -247,7 +247,7 @@ def _digest(clips: Sequence[Clip], root: Path) -> str:
 def _inspect_all(
     source: LabelSource, seconds: float, on_progress: OnProgress | None, decoding: Decoding | None
 ) -> Scan:
-    """The clips of all labelled files that are usable."""
+    """The clips of all usable labelled files."""
     root, excluded = source.root, list(source.excluded)
     paths = [file.path for file in source.files]
     relative = [file.name for file in source.files]
@@ -286,7 +286,7 @@ def _inspect_all(
 def _inspections(
     root: Path, files: list[tuple[Path, str]], on_progress: OnProgress | None, decoding: Decoding | None
 ) -> list[FileInspection | str]:
-    """What each file holds, or why it cannot be read."""
+    """Inspect each file; yields the result, or why it cannot be read."""
     findings = _remembered("scans", root, files, _inspect, on_progress)
     left = [i for i, one in enumerate(findings) if not isinstance(one, str) and not one.is_decoded]
     hours = sum(one.duration_s for one in findings if not isinstance(one, str) and not one.is_decoded) / 3600
@@ -314,10 +314,10 @@ def _remembered(
 
 
 def _existing(folder: Path) -> Path:
-    """The dataset's folder, or where it begins in an archive.
+    """The dataset's folder, or the top folder of an archive.
 
     Raises:
-        DatasetError: there is none.
+        DatasetError: it does not exist.
     """
     folder = as_path(folder)
     if not folder.exists():
@@ -355,7 +355,7 @@ def _with_columns(root: Path, files: list[LabelledFile], index: Path) -> list[La
 
 
 def _inspect(path: Path) -> FileInspection | str:
-    """What a file holds by its header and its ends, or why it cannot be read."""
+    """Inspect a file by its header and ends; returns why it cannot be read if it cannot."""
     try:
         return inspect_file(path)
     except AudioError as error:
@@ -363,7 +363,7 @@ def _inspect(path: Path) -> FileInspection | str:
 
 
 def _inspect_whole(path: Path) -> FileInspection | str:
-    """What a file holds, all of it decoded, or why it cannot be read."""
+    """Inspect a file by decoding all of it; returns why it cannot be read if it cannot."""
     try:
         return inspect_whole(path)
     except AudioError as error:
@@ -386,7 +386,7 @@ def _clip(path: Path, genre: str, name: str, finding: FileInspection, columns: d
 
 
 def _packed(root: Path, labels: LabelSettings, index: Path | None) -> Scan:
-    """The clips of a feature pack, with the columns of ``index`` beside its own."""
+    """Scan a feature pack; ``index`` adds columns."""
     clips, found = packed_labels(root, labels, index)
     genres = sorted({clip.genre for clip in clips})
     notes = found.labels.notes + found.notes

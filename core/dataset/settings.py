@@ -10,38 +10,38 @@ KINDS = ("auto", "folders", "flat", "tags")
 
 
 class LabelSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """The source of the labels, and how several genres of one file become one."""
+    """The source of the labels, and how one of several genres is chosen."""
 
     source: FilePath = "auto"
-    """``auto`` looks; ``folders`` takes the first folder of each path, at any depth below; ``flat`` the same for files
-    directly inside, the rule of version 0.1; ``tags`` the files' own tags; anything else is the path of a table."""
+    """``auto`` detects the source; ``folders`` takes the first folder of each path, at any depth; ``flat`` does so for
+    files directly in it, as version 0.1 did; ``tags`` reads the files' tags; anything else is the path of a table."""
     path_column: str | None = None
-    """Column of the table that names the files; None recognises it by its name."""
+    """Column of the table that names the files; None detects it by its name."""
     label_column: str | None = None
-    """Column of the table that holds the genres; None recognises it by its name."""
+    """Column of the table that holds the genres; None detects it by its name."""
     multiple: Literal["first", "specific", "frequent", "drop"] = "first"
-    """Which of several genres counts: the first, the deepest in the tree (without one, the rarest), the most frequent
-    in the collection; ``drop`` leaves such files out."""
+    """Which of several genres counts: the first, the deepest in the tree (the rarest if there is no tree), or the most
+    frequent in the collection; ``drop`` leaves such files out."""
     tree: FilePath | None = None
     """A table of genres and their parents: ``child``, ``parent``, or FMA's genres.csv."""
     level: Literal["top", "leaf"] | None = None
-    """``top`` replaces each genre by its root in the tree; ``leaf`` takes the finest genres of a collection with two
-    levels of labels."""
+    """``top`` replaces each genre by its root in the tree; ``leaf`` takes the most specific genres of a collection with
+    two levels of labels."""
     map: FilePath | None = None
-    """A table with two columns: a name as it stands in the source, and the genre that it counts as."""
+    """A table with two columns: a name in the source, and the genre that it is mapped to."""
     min_clips: int = 1
     """Genres with fewer files are left out."""
     digest: str = ""
-    """Hash of all paths and genres at the time the run was made; for information."""
+    """Hash of all paths and genres when the run was created; for information."""
 
     def __post_init__(self) -> None:
         if not self.source:
-            raise ValueError("source must be auto, folders, flat, tags or the path of a table, and is empty")
+            raise ValueError("source must be auto, folders, flat, tags or the path of a table; it is empty")
         if self.min_clips < 1:
             raise ValueError(f"min_clips must be at least 1, not {self.min_clips}")
 
     def options(self) -> list[str]:
-        """The words on a command line that give these settings: ``--labels tags --min-clips 5``."""
+        """The command-line options for these settings: ``--labels tags --min-clips 5``."""
         words = []
         for name in self.__struct_fields__:
             if name != "digest" and (value := getattr(self, name)) != getattr(LabelSettings(), name):
@@ -51,9 +51,9 @@ class LabelSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
 
 AUTO = "auto"
 AUTO_COLUMNS = ("artist", "album", "recording")
-"""Columns that ``auto`` groups by, the first that any clip has; `core.dataset.near_duplicates` adds the last."""
+"""Columns by which ``auto`` groups: the first that any clip has; `core.dataset.near_duplicates` adds the last."""
 MOST_COMPARED = 20_000
-"""Clips that are compared with each other by their sound, in minutes."""
+"""Most clips that are compared by their sound, which takes minutes."""
 SHORTEST_COMPARED = 5.2
 """Seconds of the shortest clip that is compared."""
 
@@ -61,26 +61,26 @@ SHORTEST_COMPARED = 5.2
 class SplitSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """How clips are divided into train, validation and test.
 
-    ``random`` is stratified by genre; ``column`` takes the parts from a column of the dataset's index; ``grouped``
-    keeps every group (an artist, say) on one side. Clips of one recording stay together in all three.
+    ``random`` is stratified by genre; ``column`` takes the parts from a column of the dataset's metadata; ``grouped``
+    keeps every group, such as an artist, in one part. Clips of one recording stay together in all three.
     """
 
     protocol: Literal["random", "column", "grouped"] = "random"
     """``random`` keeps the shares of the genres, ``column`` reads the parts from a column, ``grouped`` keeps the clips
     of an artist or album together."""
     seed: int = 0
-    """Seed of the division."""
+    """Seed of the split."""
     fractions: tuple[float, float, float] = (0.8, 0.1, 0.1)
     """Shares of training, validation and test, for ``random``."""
     column: str = "split"
     """Metadata column with the parts, for ``column``; clips with other values are left out."""
     parts: tuple[str, str, str] = ("train", "valid", "test")
-    """What the column calls train, validation and test; an empty name means that there is none."""
+    """Values of the column for train, validation and test; an empty name means no such part."""
     groups: str | None = None
-    """For ``grouped``: a metadata column, ``TABLE.csv:COLUMN``, or ``auto``: artist, else album, else recordings that
-    sound alike."""
+    """For ``grouped``: a metadata column, ``TABLE.csv:COLUMN``, or ``auto`` (artist, else album, else recordings that
+    sound alike)."""
     folds: int = 5
-    """Parts of equal size, for ``grouped``: one is the test part, the next one the validation part."""
+    """For ``grouped``: the number of folds of equal size; one of them is the test part."""
     fold: int = 0
     """Which fold is the test part, counted from 0."""
 
@@ -99,5 +99,5 @@ class SplitSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
 
 
 def own_split(settings: SplitSettings) -> SplitSettings:
-    """The split that a collection brings itself, in the column ``split``."""
+    """The collection's own split, in the column ``split``."""
     return SplitSettings(protocol="column", seed=settings.seed)

@@ -1,4 +1,4 @@
-"""Splitting clips into train, validation and test, each recording and group in one part only.
+"""Splitting clips into train, validation and test; a recording or group is never in two parts.
 
 Imports no torch.
 """
@@ -16,15 +16,15 @@ import numpy.typing as npt
 
 from core.dataset.clip import Clip, DatasetError
 from core.dataset.matching import match_clips
-from core.dataset.metadata import column_of, read_table
+from core.dataset.metadata import column_list, column_of, no_column, read_table
 from core.dataset.pack_manifest import is_pack
 from core.dataset.scan import Scan
 from core.dataset.settings import AUTO, AUTO_COLUMNS, SplitSettings, own_split
-from core.util.text import printable
+from core.util.text import counted, printable
 
 
 def union_find(keys: Sequence[Sequence[Hashable | None]]) -> list[int]:
-    """The number of each item's connected component; items that share a key are connected."""
+    """Connected components of items that share a key; returns the component's number for each item."""
     parent = list(range(len(keys)))
 
     def find(i: int) -> int:
@@ -48,25 +48,25 @@ Counts = npt.NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Split:
-    """Indices into the clips that were divided, each part in ascending order."""
+    """Indices of the clips in each part, in ascending order."""
 
     train: list[int]
     valid: list[int]
     test: list[int]
     notes: list[str] = field(default_factory=list, compare=False)
-    """What a user should know about the column that it was made by, one sentence each."""
+    """What a user should know about the column that defines the split, one sentence each."""
 
     def parts(self) -> dict[str, list[int]]:
         return {"train": self.train, "valid": self.valid, "test": self.test}
 
 
 def split(clips: Sequence[Clip], settings: SplitSettings) -> Split:
-    """Divides clips as ``settings`` say; the same clips and settings always give the same split.
+    """Split clips. The same clips and settings always give the same split.
 
-    Copies of one recording (equal content, or one ``exact_duplicate_group`` in the index) stay on one side.
+    Copies of one recording (equal content, or an equal ``exact_duplicate_group`` in the index) stay in one part.
 
     Raises:
-        DatasetError: a genre has too few clips, a column or a part is not there, or the settings make no sense.
+        DatasetError: a genre has too few clips, a column or part does not exist, or the settings are invalid.
     """
     recordings = same_recording(clips)
     if settings.protocol == "column":
@@ -96,20 +96,20 @@ def split(clips: Sequence[Clip], settings: SplitSettings) -> Split:
 
 
 def same_recording(clips: Sequence[Clip]) -> list[int]:
-    """A number for each clip; copies of one recording share theirs."""
+    """A number for each clip, which is equal for copies of one recording."""
     return union_find([[("content", clip.content), ("group", clip.group) if clip.group else None] for clip in clips])
 
 
 def same_group(recordings: list[int], groups: list[str]) -> list[int]:
-    """A number for each clip; clips of one group, or copies of one recording, share theirs."""
+    """A number for each clip, which is equal for clips of one group and copies of one recording."""
     return union_find([[("r", r), ("g", name) if name else None] for r, name in zip(recordings, groups, strict=True)])
 
 
 def split_table(root: Path, clips: Sequence[Clip], divided: Split) -> bytes:
-    """A CSV table with the path, genre and part of every clip, and artist and album where they are known.
+    """A CSV table with the path, genre and part of every clip, and its artist and album if known.
 
     Args:
-        root: the folder that the paths are relative to.
+        root: the folder to which the paths are relative.
     """
     kept = [column for column in ("artist", "album") if any(column in clip.columns for clip in clips)]
     text = io.StringIO()
@@ -123,7 +123,7 @@ def split_table(root: Path, clips: Sequence[Clip], divided: Split) -> bytes:
 
 
 def _coverage(column: str, values: list[str], otherwise: str) -> list[str]:
-    """A note where a column has values for a part of the clips only."""
+    """A note if a column has values for only some of the clips."""
     known = sum(map(bool, values))
     if known == len(values):
         return []
@@ -131,9 +131,9 @@ def _coverage(column: str, values: list[str], otherwise: str) -> list[str]:
 
 
 def column_values(clips: Sequence[Clip], column: str) -> list[str]:
-    """A column's value for each clip: ``COLUMN`` of the dataset's own index, or ``INDEX.csv:COLUMN``; "" where unknown.
+    """The value of each clip in ``COLUMN`` of the dataset's metadata or in ``TABLE.csv:COLUMN``; "" if unknown.
 
-    ``auto`` is the column that `auto_column` finds, if any.
+    ``auto`` is the column from `auto_column`, if any.
 
     Raises:
         DatasetError: the column does not exist.
@@ -146,22 +146,28 @@ def column_values(clips: Sequence[Clip], column: str) -> list[str]:
         rows = [clip.columns for clip in clips]
     else:
         table = read_table(path)
+        if name not in table.columns:
+            raise no_column(table, name)
         table.check_single(name)
         rows = match_clips(table, clips).rows
+        if not any(rows):
+            raise DatasetError(f"No row of {printable(path)} names any of these {counted(len(clips), 'clip')}.")
     if not any(name in row for row in rows):
         known = sorted({key for row in rows for key in row})
-        has = f"has {', '.join(known)}" if known else "names none of these clips" if path else "is missing"
-        raise DatasetError(f"There is no column {name!r} for these clips: the index {has}.")
+        choice = f"name one of {column_list(known)}, or" if known else "name"
+        raise DatasetError(
+            f"The clips have no column {printable(name)!r}: {choice} a column of a table, as TABLE.csv:COLUMN."
+        )
     return [row.get(name, "") for row in rows]
 
 
 def auto_column(clips: Sequence[Clip]) -> str | None:
-    """The first of ``AUTO_COLUMNS`` that any clip has a value in."""
+    """The first of `AUTO_COLUMNS` for which any clip has a value."""
     return next((name for name in AUTO_COLUMNS if any(clip.columns.get(name) for clip in clips)), None)
 
 
 def sharing_artist(clips: Sequence[Clip], some: Sequence[int], others: Sequence[int]) -> int | None:
-    """How many clips of ``some`` are by an artist of ``others``; None where no artist is known."""
+    """The number of clips of ``some`` by an artist of ``others``; None if no artist is known."""
     artists = [clip.columns.get("artist") for clip in clips]
     if not any(artists):
         return None
@@ -170,7 +176,7 @@ def sharing_artist(clips: Sequence[Clip], some: Sequence[int], others: Sequence[
 
 
 def _by_column(clips: Sequence[Clip], recordings: list[int], settings: SplitSettings) -> Split:
-    """Parts as the column says. A copy of a recording that is tested on is not trained on."""
+    """Take the parts from a column. Copies of test recordings are removed from the other parts."""
     values = column_values(clips, settings.column)
     taken: set[int] = set()
     parts: dict[str, list[int]] = {}
@@ -188,9 +194,9 @@ def _by_column(clips: Sequence[Clip], recordings: list[int], settings: SplitSett
 
 
 def _check(settings: SplitSettings) -> None:
-    """Refuses settings that give no split. Folds use the fractions of training and validation."""
+    """Check the fractions and the seed. Folds use the fractions of training and validation."""
     fractions = settings.fractions
-    # NaN fails every comparison, so each asks for what is right.
+    # Comparisons with NaN are False, so the conditions are positive.
     if not (min(fractions) >= 0 and fractions[0] > 0 and abs(sum(fractions) - 1) <= 1e-6):
         raise DatasetError(
             "The fractions of train, validation and test must add up to 1, with none below 0 and some to train on, "
@@ -201,11 +207,11 @@ def _check(settings: SplitSettings) -> None:
 
 
 def _whole_targets(counts_UG: Counts, fractions: Sequence[float], genres: list[str]) -> Counts:
-    """Clips that each part should get of each genre, (3, G): at least one wherever its fraction is above 0."""
+    """Target number of clips of each genre in each part, (3, G): at least one if the fraction is above 0."""
     wanted = [PARTS[k] for k in range(3) if fractions[k] > 0]
     for genre, units in zip(genres, (counts_UG > 0).sum(0), strict=True):
         if units < len(wanted):
-            clips = f"{units} usable clip{'' if units == 1 else 's'}"
+            clips = counted(units, "usable clip")
             raise DatasetError(
                 f"The genre {genre} has {clips} (copies of one recording count once), and a split into "
                 f"{', '.join(wanted)} needs {len(wanted)} or more: add clips, or remove its folder."
@@ -213,7 +219,7 @@ def _whole_targets(counts_UG: Counts, fractions: Sequence[float], genres: list[s
     totals_G = counts_UG.sum(0)
     targets = np.array([np.maximum(np.round(totals_G * f), 1) if f > 0 else totals_G * 0 for f in fractions])
     targets[0] = totals_G - targets[1:].sum(0)
-    for k in (2, 1):  # very small genres: what rounding gave to the others goes back to train
+    for k in (2, 1):  # in very small genres rounding may leave too few clips for training
         short = (targets[0] < 1) & (targets[k] > 1)
         targets[k, short] -= 1
         targets[0, short] += 1
@@ -221,14 +227,14 @@ def _whole_targets(counts_UG: Counts, fractions: Sequence[float], genres: list[s
 
 
 def _fold(counts_UG: Counts, settings: SplitSettings, rng: np.random.Generator) -> npt.NDArray[np.int64]:
-    """Part of each unit, (U,): test is one of k folds, validation a share of the others."""
+    """The part of each unit, (U,): test is one of k folds, validation a share of the others."""
     if not (settings.folds >= 2 and 0 <= settings.fold < settings.folds):
         raise DatasetError(
             f"There is no fold {settings.fold} of {settings.folds}: there must be 2 or more, counted from 0."
         )
     if len(counts_UG) < settings.folds:
         raise DatasetError(f"{settings.folds} folds need as many groups, and there are {len(counts_UG)}.")
-    counts_UG = np.column_stack([counts_UG, counts_UG.sum(1)])  # the whole is balanced like one more genre
+    counts_UG = np.column_stack([counts_UG, counts_UG.sum(1)])  # the total is balanced like another genre
     totals_G = counts_UG.sum(0)
     fold_U = _assign(counts_UG, np.repeat(totals_G[None] / settings.folds, settings.folds, 0), rng)
     rest = np.flatnonzero(fold_U != settings.fold)
@@ -240,10 +246,10 @@ def _fold(counts_UG: Counts, settings: SplitSettings, rng: np.random.Generator) 
 
 
 def _assign(counts_UG: Counts, targets_KG: Counts, rng: np.random.Generator) -> npt.NDArray[np.int64]:
-    """The part of each unit, (U,), so that part k gets about ``targets_KG[k]`` clips of each genre.
+    """Assign units to parts, (U,), so that part k gets about ``targets_KG[k]`` clips of each genre.
 
-    Greedy: units in random order, large ones first; each goes where it lessens the chi-square distance between what
-    the parts have and what they should have the most.
+    Greedy: units in random order, large ones first; each goes to the part where it reduces the chi-square distance
+    between actual and target counts most.
     """
     order = rng.permutation(len(counts_UG))
     order = order[np.argsort(-counts_UG[order].sum(1), kind="stable")]
@@ -259,11 +265,12 @@ def _assign(counts_UG: Counts, targets_KG: Counts, rng: np.random.Generator) -> 
 
 
 def default_split(found: Scan, settings: SplitSettings) -> tuple[SplitSettings, str]:
-    """What divides the clips of a scan, and one sentence about it; ``settings`` and "" where nothing else suits them.
+    """The default split for a scan, and a sentence about it; ``settings`` and "" if nothing better is known.
 
-    A collection's own split counts first. Where the source names artists or albums, each stays in one part, as long
-    as every genre is trained on then and every part has clips. Artists in a table beside a folder per genre, and those
-    of a feature pack, are for `SplitSettings.groups` only: their random splits are compared with published ones.
+    A collection's own split comes first. If the source names artists or albums, each stays in one part, provided that
+    every genre is in training and every part has clips. Artists from a table beside a folder per genre and from
+    feature packs are only used by `SplitSettings.groups`, because random splits of these are compared with published
+    ones.
     """
     if found.has_split:
         return own_split(settings), "the split is the collection's own; --set split.protocol=random makes another"

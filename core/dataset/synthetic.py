@@ -1,7 +1,7 @@
-"""A small synthetic dataset, for trying everything out without music.
+"""Generating a small synthetic dataset, for trying the program without music.
 
-Its ten "genres" are chords, drums and timbres that a program made up. They are easy to tell apart, and a model's score
-on them shows that everything works and says nothing about music.
+Its ten "genres" are generated chords, drums and timbres. They are easy to distinguish: a model's accuracy on them shows
+that everything works and says nothing about music.
 """
 
 from dataclasses import dataclass
@@ -16,8 +16,8 @@ from core.dataset.clip import DatasetError
 RATE = 22_050
 README = """Synthetic sounds, made by `genre-tui data demo` (seed {seed}).
 
-This is not music: ten families of chords, drum patterns and timbres, computed with numpy, different
-from each other on purpose. Accuracy on them shows that everything works, and says nothing about real recordings.
+This is not music: ten families of generated chords, drum patterns and timbres that differ from each other on purpose.
+Accuracy on them shows that everything works, and says nothing about real recordings.
 """
 Sound = npt.NDArray[np.float32]
 MAJOR, MINOR, FIFTH, SEVENTH, FOURTHS = (0, 4, 7, 12), (0, 3, 7, 12), (0, 7, 12), (0, 4, 7, 10), (0, 5, 10)
@@ -29,15 +29,15 @@ class Style:
     """One "genre". Patterns are sixteen steps of a bar; a note sounds where there is an ``x``."""
 
     tempo: tuple[int, int]
-    """Beats a minute, from and to."""
+    """Lowest and highest tempo in beats per minute."""
     harmonics: tuple[float, ...]
-    """Strengths of a note's partials."""
+    """Amplitudes of a note's partials."""
     decay: float
-    """Seconds until a note has faded to a third."""
+    """Seconds in which a note decays to a third."""
     chord: tuple[int, ...]
     """Semitones above the root."""
     octave: float
-    """Of the root, relative to the A at 220 Hz."""
+    """Semitones of the root relative to A at 220 Hz."""
     notes: str
     kick: str = ""
     snare: str = ""
@@ -61,9 +61,9 @@ STYLES = {
 
 
 def make_demo(out: str | Path, *, clips_per_genre: int = 12, seconds: float = 10.0, seed: int = 0) -> Path:
-    """Writes ``out/genres/<genre>/<genre>.NNNNN.au`` and a README that says what it is; returns ``out/genres``.
+    """Write ``out/genres/<genre>/<genre>.NNNNN.au`` and a README; returns ``out/genres``.
 
-    The same arguments always give the same files. No two clips of a genre share key, tempo and noise.
+    The same arguments always give the same files. No two clips of a genre have the same key, tempo and noise.
 
     Raises:
         DatasetError: ``out/genres`` already exists, or nothing can be written.
@@ -78,7 +78,7 @@ def make_demo(out: str | Path, *, clips_per_genre: int = 12, seconds: float = 10
                 y = _clip(style, seconds, np.random.default_rng([seed, number, clip]))
                 soundfile.write(genres / genre / f"{genre}.{clip:05d}.au", y, RATE, subtype="PCM_16", format="AU")
     except FileExistsError as error:
-        raise DatasetError(f"{genres} already exists: choose a folder without one.") from error
+        raise DatasetError(f"{genres} already exists: choose another folder.") from error
     except OSError as error:
         raise DatasetError(f"The demonstration cannot be written to {out}: {error.strerror}.") from error
     return genres

@@ -1,9 +1,9 @@
-"""Augmentation of training batches, on log-mel spectrograms and on their device.
+"""Augmentation of training batches of log-mel spectrograms, on their device.
 
-Everything here is the mel-domain equivalent of what could be done to the sound: stretching resamples the time axis,
-a shift of pitch moves energy to the band of its new frequency, noise is added as mel power, gain, tilt and equaliser
-are curves in decibels. Masks are SpecAugment's (Park et al. 2019), the equaliser is FilterAugment's (Nam et al. 2022,
-linear type), mixup is Zhang et al.'s (2018), on decibels.
+All effects are mel-domain equivalents of operations on sound: time stretching resamples the time axis, pitch shifting
+moves energy to the band of its new frequency, noise is added as mel power, and gain, tilt and equaliser are curves in
+dB. Masks are those of SpecAugment (Park et al. 2019), the equaliser is the linear type of FilterAugment (Nam et al.
+2022), and mixup (Zhang et al. 2018) mixes decibels.
 
 Suffixes: B clips of the batch, M mel bands, T frames, C genres, K knots of an equaliser curve.
 """
@@ -19,10 +19,10 @@ EQUALISER_KNOTS = 5
 
 
 class Augment:
-    """Applies each effect to each clip independently, with its own probability, in the order in which sound meets them:
+    """Applies each effect to each clip independently with its own probability.
 
-    player and instrument (stretch, pitch), room and electronics (tilt, equaliser, noise, gain), then the training
-    tricks (roll, mixup, masks).
+    The order is that of a recording: performance (stretch, pitch), room and electronics (tilt, equaliser, noise, gain),
+    then the artificial effects (roll, mixup, masks).
     """
 
     def __init__(self, settings: AugmentationSettings, front_end: FrontEndSettings) -> None:
@@ -31,15 +31,15 @@ class Augment:
         self.frequencies_M = mel_frequencies(front_end)
 
     def __call__(self, mel_BMT: Tensor, labels_BC: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
-        """A batch as it could have sounded.
+        """Augment a batch.
 
         Args:
-            mel_BMT: log-mel in dB, in [-top_db, 0]; unchanged afterwards.
-            labels_BC: one row of genre probabilities a clip.
-            generator: on the batch's device; all that is random comes from it.
+            mel_BMT: log-mel in dB, in [-top_db, 0]; it is not modified.
+            labels_BC: one row of genre probabilities per clip.
+            generator: the source of all random numbers, on the batch's device.
 
         Returns:
-            mel [B, M, T], which gains may take beyond that range, and labels [B, C], mixed where the clips were.
+            mel [B, M, T], which gains may take out of that range, and labels [B, C], mixed for mixed clips.
         """
         s = self.settings
         draw = _RandomNumbers(len(mel_BMT), mel_BMT.device, generator)
@@ -64,12 +64,12 @@ class Augment:
         return mel_BMT, labels_BC
 
     def _warp(self, mel_BMT: Tensor, draw: "_RandomNumbers") -> Tensor:
-        """Time stretch and pitch shift in one interpolation; what a stretch lacks at the ends is reflected."""
+        """Time stretch and pitch shift in one interpolation; missing frames at the ends are reflected."""
         s, (_, bands, frames) = self.settings, mel_BMT.shape
         semitones_B = draw.around(s.pitch_shift, s.pitch_shift_range)
         tempo_B = 1 + draw.around(s.time_stretch, s.time_stretch_range)
-        # A band takes what sounded at its frequency before the shift.
-        self.frequencies_M = self.frequencies_M.to(mel_BMT.device)  # a copy for the first batch only
+        # A band gets the energy of the frequency that the shift moves to it.
+        self.frequencies_M = self.frequencies_M.to(mel_BMT.device)  # copied for the first batch only
         source_BM = self.frequencies_M / torch.exp2(semitones_B / 12)[:, None]
         y_BM = position_of(source_BM, self.front_end) / (bands - 1) * 2 - 1
         x_BT = torch.linspace(-1, 1, frames, device=mel_BMT.device) * tempo_B[:, None]
@@ -78,29 +78,29 @@ class Augment:
         return F.grid_sample(mel_BMT[:, None], grid_BMT2, padding_mode="reflection", align_corners=True)[:, 0]
 
     def _curve(self, knots_BK: Tensor) -> Tensor:
-        """Gains at evenly spaced bands → a broken line over all of them, [B, M, 1]."""
+        """Interpolate gains at evenly spaced bands linearly over all bands: [B, M, 1]."""
         return F.interpolate(knots_BK[:, None], size=self.front_end.n_mels, mode="linear", align_corners=True)[
             :, 0, :, None
         ]
 
 
 class _RandomNumbers:
-    """Random numbers for a batch, one row per clip."""
+    """Random numbers for a batch, with one row per clip."""
 
     def __init__(self, clips: int, device: torch.device, generator: torch.Generator) -> None:
         self.clips, self.device, self.generator = clips, device, generator
-        self.ramp = torch.linspace(-0.5, 0.5, 2, device=device)  # made there: a copy would wait for the device
+        self.ramp = torch.linspace(-0.5, 0.5, 2, device=device)  # created there, because a copy would synchronise
 
     def uniform(self, *shape: int) -> Tensor:
-        """In [0, 1): [B, *shape]."""
+        """Uniform in [0, 1): [B, *shape]."""
         return torch.rand(self.clips, *shape, generator=self.generator, device=self.device)
 
     def mask(self, probability: float) -> Tensor:
-        """Clips that an effect applies to: [B], bool."""
+        """The clips to which an effect is applied: [B], bool."""
         return self.uniform() < probability
 
     def around(self, probability: float, width: float, *shape: int) -> Tensor:
-        """In [-width, width] where the effect applies, 0 elsewhere: [B, *shape]."""
+        """Uniform in [-width, width] where the effect is applied, 0 elsewhere: [B, *shape]."""
         mask_B = self.mask(probability).view(-1, *[1] * len(shape))
         return (2 * self.uniform(*shape) - 1) * width * mask_B
 
@@ -109,7 +109,7 @@ class _RandomNumbers:
 
 
 def _add_noise(mel_BMT: Tensor, s: AugmentationSettings, draw: _RandomNumbers) -> Tensor:
-    """Noise of the same power in every band, flickering as the power of white noise does (exponentially)."""
+    """Add noise of equal mean power in every band, exponentially distributed like the power of white noise."""
     lowest, highest = s.noise_snr
     signal_B11 = _decibels(_power(mel_BMT).mean((1, 2), keepdim=True))
     level_B11 = signal_B11 - (lowest + (highest - lowest) * draw.uniform(1, 1))
@@ -126,7 +126,7 @@ def _roll(mel_BMT: Tensor, probability: float, draw: _RandomNumbers) -> Tensor:
 
 
 def _mixup(mel_BMT: Tensor, labels_BC: Tensor, s: AugmentationSettings, draw: _RandomNumbers) -> tuple[Tensor, Tensor]:
-    """Each struck clip with a share, at most a half, of another one of the batch."""
+    """Mix each chosen clip with another of the batch, whose weight is at most a half."""
     share_B = _beta(s.mixup_alpha, draw)
     share_B = torch.minimum(share_B, 1 - share_B) * draw.mask(s.mixup)
     other = torch.randperm(draw.clips, generator=draw.generator, device=draw.device)
@@ -135,10 +135,10 @@ def _mixup(mel_BMT: Tensor, labels_BC: Tensor, s: AugmentationSettings, draw: _R
 
 
 def _beta(alpha: float, draw: _RandomNumbers) -> Tensor:
-    """Beta(alpha, alpha) of a generator of one's own, which torch's distributions do not take: [B].
+    """Samples of Beta(alpha, alpha), [B], from a given generator, which torch.distributions does not support.
 
-    Jöhnk's method (1964): U^(1/alpha) and V^(1/alpha), kept when their sum is at most 1. Of sixteen tries all miss once
-    in 65,536 times at alpha 1, and practically never below; the first is taken then.
+    Jöhnk's rejection method (1964): U^(1/alpha) and V^(1/alpha) are accepted if their sum is at most 1. All of sixteen
+    tries are rejected once in 65,536 times at alpha 1, and practically never below; the first is used then.
     """
     tries_2BK = torch.stack([draw.uniform(16), draw.uniform(16)]).clamp_min(1e-12).log() / alpha
     total_BK = torch.logaddexp(tries_2BK[0], tries_2BK[1])
@@ -147,7 +147,7 @@ def _beta(alpha: float, draw: _RandomNumbers) -> Tensor:
 
 
 def _mask(mel_BMT: Tensor, axis: int, probability: float, widest: float, draw: _RandomNumbers) -> Tensor:
-    """Covers a stretch of bands (axis 1) or frames (axis 2) with the clip's mean."""
+    """Replace a range of bands (axis 1) or frames (axis 2) by the clip's mean."""
     size = mel_BMT.shape[axis]
     width_B = draw.uniform() * widest * draw.mask(probability)
     first_B = draw.uniform() * (size - width_B)

@@ -1,4 +1,4 @@
-"""What an augmentation does, made visible and audible: its spectrogram, and sound that has about that spectrogram."""
+"""Previews of augmentation: the augmented spectrogram, and sound reconstructed from it."""
 
 import math
 from collections.abc import Sequence
@@ -17,23 +17,23 @@ from core.features.torchaudio_import import torchaudio
 from core.util.errors import UserError
 
 ITERATIONS = 32
-"""Of the Griffin-Lim algorithm (1984), which finds phases for a spectrogram."""
+"""Iterations of the Griffin-Lim algorithm (1984), which estimates the phases of a spectrogram."""
 OVERLAP = 4
 
 
 @dataclass(frozen=True)
 class AugmentPreview:
-    """``mel_MT`` in dB, within top_db of its maximum, as ``front_end`` shows sound."""
+    """``mel_MT`` is in dB, within top_db of its maximum, as ``front_end`` computes it."""
 
     effect: str
     mel_MT: Tensor
     front_end: FrontEndSettings
 
     def sound(self) -> npt.NDArray[np.float32]:
-        """A waveform of about this spectrogram, near full scale at the front end's rate. It takes a while.
+        """A waveform with approximately this spectrogram, near full scale at the front end's rate. This is slow.
 
-        The sound comes back from the mel bands alone, so even what no effect has touched is somewhat blurred: compare
-        with the original that came back the same way.
+        It is reconstructed from mel bands and so is somewhat blurred even without any effect: compare it with the
+        original reconstructed in the same way.
         """
         return _sound(self.mel_MT, FrontEnd(self.front_end))
 
@@ -45,18 +45,16 @@ def augment_preview(
     effects: Sequence[str],
     seed: int = 0,
 ) -> list[AugmentPreview]:
-    """A sound as it is, then after each effect by itself, then after all of them; each strikes for certain.
+    """A sound without effects, with each effect on its own, and with all of them; each is applied with certainty.
 
-    Frames lie closer together here than a front end may have them, since phases need overlap.
+    The hop may be shorter than that of the front end, because estimating phases needs overlap.
 
     Raises:
-        UserError: the sound is shorter than the front end's window, which is too short to be made audible again.
+        UserError: the sound is shorter than the front end's window, and too short to be reconstructed.
     """
     if len(wave_N) < front_end.n_fft:
         had, least = len(wave_N) / front_end.sample_rate, front_end.n_fft / front_end.sample_rate
-        raise UserError(
-            f"There are only {had:.3f} s of sound to show: take at least {math.ceil(100 * least) / 100:g} s."
-        )
+        raise UserError(f"A preview needs at least {math.ceil(100 * least) / 100:g} s of sound, not {had:.3f} s.")
     dense = msgspec.structs.replace(front_end, hop_length=min(front_end.hop_length, front_end.n_fft // OVERLAP))
     return augment_preview_of_mel(FrontEnd(dense)(torch.from_numpy(wave_N)[None])[0], dense, settings, effects, seed)
 
@@ -64,7 +62,7 @@ def augment_preview(
 def augment_preview_of_mel(
     mel_MT: Tensor, front_end: FrontEndSettings, settings: AugmentationSettings, effects: Sequence[str], seed: int = 0
 ) -> list[AugmentPreview]:
-    """The same for a spectrogram that is there already, in dB; with frames far apart its sound is poor."""
+    """As `augment_preview`, for a spectrogram in dB; with a long hop its sound is poor."""
     silent = msgspec.structs.replace(settings, mixup=0.0, **dict.fromkeys(EFFECTS, 0.0))
     trials: list[tuple[str, Sequence[str]]] = [("original", []), *((effect, [effect]) for effect in effects)]
     if len(effects) > 1:
@@ -79,11 +77,11 @@ def augment_preview_of_mel(
 
 
 def _sound(mel_MT: Tensor, front_end: FrontEnd) -> npt.NDArray[np.float32]:
-    """A waveform whose mel spectrogram is about ``mel_MT``: least squares for the frequencies, then Griffin-Lim."""
+    """A waveform with approximately the given mel spectrogram: least squares for the frequencies, then Griffin-Lim."""
     settings = front_end.settings
     power_MT = torch.pow(10.0, mel_MT * settings.power / 20)
     filters_FM = front_end.mel_filters
-    # Bands that are narrower than a frequency bin are empty, and their row of the inverse with them.
+    # Bands narrower than a frequency bin are empty, and so are their rows of the inverse.
     power_FT = (torch.linalg.pinv(filters_FM.T) @ power_MT).clamp_min(0)
     wave_N = torchaudio.functional.griffinlim(
         power_FT,

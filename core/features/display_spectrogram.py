@@ -1,4 +1,4 @@
-"""Spectrograms for display: columns of live sound at a steady pace, and the picture of a whole file."""
+"""Spectrograms for display: columns of live sound at a constant rate, and the image of a whole file."""
 
 import numpy as np
 import numpy.typing as npt
@@ -11,26 +11,26 @@ Columns = npt.NDArray[np.uint8]
 LIVE_BANDS = 64
 LOWEST_HZ, HIGHEST_HZ = 30.0, 11_000.0
 RANGE_DB = 80.0
-"""Below full scale: what is drawn darkest."""
+"""Level below full scale that is drawn darkest."""
 WINDOW = 4096
-"""Samples in a transform, at 44.1 kHz; scaled with the rate, so that low bands are resolved."""
+"""Samples per transform at 44.1 kHz; scaled with the rate, so that low bands are resolved."""
 BANDS = 96
 COLUMNS = 400
-"""A picture has at most twice as many columns, and as few again as soon as it has more."""
+"""Fewest columns of the image of a long file; when it reaches twice this number, pairs are merged."""
 N_FFT = 2048
 HOP_SECONDS = 0.0232
-"""From one column to the next to begin with: 512 samples at 22,050 Hz."""
+"""Initial time between columns: 512 samples at 22,050 Hz."""
 FLOOR_DB = 80.0
-"""Below the loudest point of the whole picture."""
+"""Level below the maximum of the image that is drawn darkest."""
 
 
 class Spectrum:
-    """Levels of bands that are equally wide to the ear (mel scale), by the loudest frequency in each."""
+    """Levels of bands that are equally wide on the mel scale: the loudest frequency in each."""
 
     def __init__(self, rate: int) -> None:
         self.rate, self.bands = rate, LIVE_BANDS
         self.samples = 1 << round(np.log2(WINDOW * rate / 44_100))
-        """Samples that a column looks at."""
+        """Samples per column."""
         self._window = np.hanning(self.samples).astype(np.float32)
         lowest, highest = hz_to_mel(torch.tensor([LOWEST_HZ, min(HIGHEST_HZ, rate / 2)], dtype=torch.float64), "htk")
         edges = mel_to_hz(
@@ -51,7 +51,7 @@ class Spectrum:
 
 
 class LiveSpectrum:
-    """Columns at a steady pace from sound that arrives piece by piece."""
+    """Columns at a constant rate from sound that arrives in pieces."""
 
     def __init__(self, rate: int, columns_per_second: float) -> None:
         self._spectrum = Spectrum(rate)
@@ -65,7 +65,7 @@ class LiveSpectrum:
         return self._spectrum.hz
 
     def push(self, y: Waveform) -> Columns:
-        """(samples,) → the columns that are due, (C, bands): 0 is 80 dB below full scale, 255 is full scale."""
+        """(samples,) → the new columns, (C, bands): 0 is 80 dB below full scale, 255 is full scale."""
         held = np.concatenate([self._held, y])
         ends = np.arange(len(self._held) + self._due, len(held) + 1, self._hop)
         frames = np.stack([held[end - self._spectrum.samples : end] for end in ends]) if len(ends) else None
@@ -82,7 +82,7 @@ def _codes(decibels: npt.NDArray[np.float32]) -> Columns:
 
 
 class Picture:
-    """Mel energies of a sound that comes in blocks. Its columns grow further apart as the sound grows longer."""
+    """Mel energies of a sound that arrives in blocks. The time between columns grows with the length of the sound."""
 
     def __init__(self, rate: int) -> None:
         """``rate``: Hz."""
@@ -90,7 +90,7 @@ class Picture:
         self._window = np.hanning(N_FFT).astype(np.float32)
         self._hop = max(1, round(HOP_SECONDS * rate))
         self._next = 0
-        """Where the next column begins, from the first sample that is held."""
+        """Start of the next column, relative to the first buffered sample."""
         self._held: npt.NDArray[np.float32] = np.zeros(0, dtype=np.float32)
         self._columns: list[npt.NDArray[np.float32]] = []
         self._mel_FM = mel_filterbank(N_FFT, BANDS, rate, scale="slaney", norm="slaney", lowest_hz=LOWEST_HZ).numpy()
@@ -103,7 +103,7 @@ class Picture:
         return [round(hz, 1) for hz in mel_to_hz(edges[1:-1], "slaney").tolist()]
 
     def push(self, y: npt.NDArray[np.float32]) -> None:
-        """The next samples of the sound, mono."""
+        """Add the next samples, mono."""
         held = np.concatenate([self._held, y])
         while self._next + N_FFT <= len(held):
             spectrum_F = np.fft.rfft(held[self._next : self._next + N_FFT] * self._window)
@@ -112,12 +112,12 @@ class Picture:
             if len(self._columns) > 2 * COLUMNS:
                 del self._columns[1::2]
                 self._hop *= 2
-        # A hop may reach beyond what there is; the rest of it is waited for.
+        # A hop may extend beyond the buffered samples; the rest of it is skipped when it arrives.
         drop = min(self._next, len(held))
         self._held, self._next = held[drop:], self._next - drop
 
     def image(self) -> npt.NDArray[np.uint8]:
-        """[bands, columns], low bands first; 0 is `FLOOR_DB` or more below the loudest point, 255 is that point."""
+        """[bands, columns], low bands first; 255 is the maximum, and 0 is `FLOOR_DB` or more below it."""
         if not self._columns:
             return np.zeros((BANDS, 1), dtype=np.uint8)
         power_MT = np.stack(self._columns, axis=1)

@@ -48,8 +48,8 @@ def mel_frequencies(settings: FrontEndSettings) -> Tensor:
 
 
 def position_of(hz: Tensor, settings: FrontEndSettings) -> Tensor:
-    """The fractional band in whose centre a frequency lies: below 0 or above n_mels - 1 outside of the front end."""
-    # Made there: a copy would wait for the device.
+    """The fractional index of the band centred at a frequency; below 0 or above n_mels - 1 outside the front end."""
+    # Created there, because a copy would synchronise.
     nyquist = torch.full((), settings.sample_rate / 2, dtype=hz.dtype, device=hz.device)
     highest = hz_to_mel(nyquist, settings.mel_scale)
     return hz_to_mel(hz, settings.mel_scale) / highest * (settings.n_mels + 1) - 1
@@ -70,21 +70,21 @@ def mel_to_hz(mel: Tensor, scale: MelScale) -> Tensor:
 
 
 QUIETEST = 1e-30
-"""Lower bound of a divisor, so that digital silence stays silence instead of becoming NaN."""
+"""Lower bound of a divisor, so that digital silence does not become NaN."""
 FAINTEST, LOUDEST = 1e-10, 1e20
-"""Mel energies of a clip's loudest point between which its floor neither underflows nor its squares overflow."""
+"""Range of a clip's largest mel energy in which its floor does not underflow and squares do not overflow."""
 FRAMES_AT_ONCE = 256
-"""Frames that a CPU transforms together, so that they stay in its cache."""
+"""Frames that a CPU transforms at a time, so that they stay in its cache."""
 BANDS_AT_ONCE = 8
-"""Mel bands that a CPU weighs together, from the frequencies that they reach: most of the filterbank is zero."""
+"""Mel bands that a CPU computes at a time, from their range of frequencies: most of the filterbank is zero."""
 
 
 class FrontEnd(nn.Module):
     """Waveform → mel spectrogram in decibels below the clip's own maximum.
 
-    Peak, maximum and floor are each clip's own, so that it gives the same spectrogram alone and in a batch, and at any
-    level. Frames are centred at multiples of the hop, with zeros beyond
-    both ends; zeros appended to a waveform therefore change none of its ``frames_of`` frames.
+    Peak, maximum and floor are computed per clip, so the result does not depend on the batch or on the level. Frames
+    are centred at multiples of the hop, with zeros beyond both ends; zeros appended to a waveform therefore do not
+    change its ``frames_of`` frames.
 
     Attributes:
         mel_filters: [F, M].
@@ -95,7 +95,7 @@ class FrontEnd(nn.Module):
     def __init__(self, settings: FrontEndSettings) -> None:
         super().__init__()
         self.settings = settings
-        # The complex transform is squared here: torchaudio's own power takes a root first and is three times slower.
+        # The complex transform is squared here: torchaudio's power first takes a root and is three times slower.
         self.spectrogram = torchaudio.transforms.Spectrogram(
             n_fft=settings.n_fft, hop_length=settings.hop_length, power=None, center=False
         )
@@ -108,13 +108,13 @@ class FrontEnd(nn.Module):
     def forward(self, wave_BN: Tensor) -> Tensor:
         """(B, N) mono at ``settings.sample_rate``, N ≥ 1 → (B, M, N // hop_length + 1) float32 in [-top_db, 0].
 
-        Each clip's loudest point is 0; digital silence is -top_db everywhere.
+        Each clip's maximum is 0; digital silence is -top_db everywhere.
         """
         with torch.autocast(wave_BN.device.type, enabled=False):
             wave_BN = wave_BN.float()
             if wave_BN.device.type != "cpu" or torch.compiler.is_compiling():
                 return self._decibels(self.energies(_at_full_scale(wave_BN)))
-            # Waiting for the result costs a CPU nothing, and ordinary levels need no scaling.
+            # On a CPU checking the result does not synchronise, and ordinary levels need no scaling.
             mel_BMT = self.energies(wave_BN)
             loudest_B = mel_BMT.amax(dim=(1, 2))
             extreme_B = ~((loudest_B > FAINTEST) & (loudest_B < LOUDEST))
@@ -141,11 +141,11 @@ class FrontEnd(nn.Module):
         return mel_BMT
 
     def _windowed(self, wave_BN: Tensor, begin: int, end: int) -> Tensor:
-        """Frames ``begin`` to ``end`` times the window, (B, T, n_fft), read where they are instead of from a copy."""
+        """Frames ``begin`` to ``end`` times the window, (B, T, n_fft), without a padded copy of the waveform."""
         length, hop, window_N = self.settings.n_fft, self.settings.hop_length, self.spectrogram.window
         half, samples = length // 2, wave_BN.shape[1]
         frames_BTN = wave_BN.new_empty(len(wave_BN), end - begin, length)
-        # Frames that lie wholly inside; the others reach beyond the ends, where there are zeros.
+        # Frames that are completely inside; the others extend beyond the ends, where there are zeros.
         first = min(max(begin, -(-half // hop)), end)
         last = max(first, min(end, (samples - length + half) // hop + 1))
         if first < last:
@@ -160,13 +160,13 @@ class FrontEnd(nn.Module):
         return frames_BTN
 
     def _weigh(self, parts_BTF2: Tensor) -> Tensor:
-        """Parts (B, T, F, 2) → energies (M, B · T): the product with the filterbank, without its zeros."""
-        # Both parts of a frequency have the same weight, so that the product also adds them.
+        """Squared parts (B, T, F, 2) → energies (M, B · T): the product with the nonzero part of the filterbank."""
+        # Both parts of a frequency have the same weight, so the product also adds them.
         squares_KN = parts_BTF2.square_().reshape(-1, 2 * self.mel_filters.shape[0]).T
         return torch.cat([weights_MK @ squares_KN[low:high] for low, high, weights_MK in self._bands])
 
     def spectrum(self, wave_BN: Tensor) -> Tensor:
-        """(B, N) → real and imaginary parts (B, T, F, 2) of the windowed transform, frames that lie wholly inside."""
+        """(B, N) → real and imaginary parts (B, T, F, 2) of the transform, for frames completely inside."""
         return torch.view_as_real(self.spectrogram(wave_BN).transpose(1, 2))
 
     def _decibels(self, mel_BMT: Tensor) -> Tensor:
@@ -176,18 +176,18 @@ class FrontEnd(nn.Module):
         return below_BMT.mul_(20.0 / self.settings.power).clamp_min_(-self.settings.top_db)
 
     def frames_of(self, samples: int) -> int:
-        """Frames that a waveform of so many samples has."""
+        """Number of frames of a waveform of ``samples``."""
         return samples // self.settings.hop_length + 1
 
 
 def _at_full_scale(wave_BN: Tensor) -> Tensor:
-    """Each clip with its peak at 1, so that no level is too low or too high for the squares of its spectrum."""
+    """Scale each clip to a peak of 1, so that the squares of its spectrum neither underflow nor overflow."""
     peak_B1 = torch.maximum(wave_BN.amax(1, keepdim=True), -wave_BN.amin(1, keepdim=True))
     return wave_BN / peak_B1.clamp_min(QUIETEST)
 
 
 def _reached(weights_FM: Tensor) -> tuple[int, int, Tensor]:
-    """The range of K that some bands reach, and their weights there, twice for each frequency [M, K]."""
+    """The range of frequencies of some bands, and their weights there, twice for each frequency: [M, K]."""
     reached = weights_FM.any(dim=1).nonzero()[:, 0]
     low, high = (int(reached[0]), int(reached[-1]) + 1) if len(reached) else (0, 1)
     return 2 * low, 2 * high, weights_FM[low:high].repeat_interleave(2, dim=0).T.contiguous()

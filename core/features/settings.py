@@ -1,6 +1,6 @@
 """Settings of the log-mel front end and of augmentation. Imports no torch.
 
-To add an augmentation, give it fields, limits and a range in words here, and apply it in ``augment.py``.
+To add an augmentation, add its fields, limits and range in words here, and apply it in ``augment.py``.
 """
 
 from typing import Literal
@@ -16,18 +16,18 @@ FRONT_END_LIMITS: dict[str, tuple[float, float]] = {
     "top_db": (1.0, 1000.0),
     "seconds": (0.001, 86_400.0),
 }
-"""Field → its lowest and highest value; what lies outside is a typing error, or more than memory holds."""
+"""Field → lowest and highest value; values outside are typing errors or need too much memory."""
 ENCODER_LIMITS: dict[str, tuple[float, float]] = {
     "sample_rate": (100, 1_000_000),
     "window_samples": (16, 100_000_000),
     "dim": (1, 65_536),
 }
 MOST_DB = 200.0
-"""More than the range of hearing, and far from where float32 overflows."""
+"""More than the range of hearing, and far below the overflow of float32."""
 SHARE = (0.0, 1.0)
 AUGMENTATION_LIMITS: dict[str, tuple[float, float]] = {
     "time_stretch": SHARE,
-    "time_stretch_range": (0.0, 0.95),  # at 1 a clip could stand still
+    "time_stretch_range": (0.0, 0.95),  # at 1 the tempo could be 0
     "pitch_shift": SHARE,
     "pitch_shift_range": (0.0, 120.0),  # ten octaves, the range of hearing
     "noise": SHARE,
@@ -43,42 +43,42 @@ AUGMENTATION_LIMITS: dict[str, tuple[float, float]] = {
     "frequency_mask": SHARE,
     "frequency_mask_bands": (0, 100_000),
     "mixup": SHARE,
-    "mixup_alpha": (0.001, 100.0),  # nearer to 0 the draw's logarithms overflow
+    "mixup_alpha": (0.001, 100.0),  # closer to 0 logarithms overflow
 }
-"""Field → its lowest and highest value."""
+"""Field → lowest and highest value."""
 
 
 class FrontEndSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Waveform → log-mel, stored in every recipe and every model. The defaults are the reference project's.
+    """Settings of the log-mel front end, stored in every recipe and model. The defaults are the reference project's.
 
-    ``mel_scale`` and ``mel_norm``: torchaudio's defaults are HTK and none, librosa's Slaney and Slaney.
+    The defaults of ``mel_scale`` and ``mel_norm`` are ``htk`` and none in torchaudio, and ``slaney`` in librosa.
     """
 
     sample_rate: int = 22_050
     """Hz; audio at any other rate is resampled."""
     n_fft: int = 2048
-    """Samples in a window and in its transform (Hann)."""
+    """Samples of a Hann window and of its transform."""
     hop_length: int = 512
-    """Samples from one frame to the next."""
+    """Samples between frames."""
     n_mels: int = 128
     """Mel bands, from 0 Hz to half the sample rate."""
     power: float = 2.0
     """Exponent of the magnitude: 2 is power."""
     top_db: float = 100.0
-    """Floor, in decibels below each clip's own maximum."""
+    """Floor in dB below each clip's maximum."""
     mel_scale: Literal["htk", "slaney"] = "htk"
     """The mel scale: ``htk`` as in torchaudio, ``slaney`` as in librosa."""
     mel_norm: Literal["slaney"] | None = None
     """Whether each band is divided by its width (``slaney``, as in librosa)."""
     seconds: float = 30.0
-    """Length that every clip is padded or trimmed to."""
+    """Length in seconds to which every clip is padded or trimmed."""
 
     def __post_init__(self) -> None:
         _check(self, FRONT_END_LIMITS)
 
     @property
     def shape(self) -> tuple[int, int]:
-        """Of a clip's spectrogram: bands and frames."""
+        """Shape of a clip's spectrogram: bands, frames."""
         return self.n_mels, self.frames
 
     @property
@@ -93,7 +93,7 @@ class FrontEndSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown
 
     @property
     def frame_seconds(self) -> float:
-        """From one frame to the next."""
+        """Seconds between frames."""
         return self.hop_length / self.sample_rate
 
     def frames_in(self, seconds: float) -> int:
@@ -102,18 +102,18 @@ class FrontEndSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown
 
 
 class EncoderSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A pretrained encoder as recipes and models name it (see `core.models.encoders`)."""
+    """A pretrained encoder, as stored in recipes and models (see `core.models.encoders`)."""
 
     name: str
-    """Of `core.models.encoders.registry.ENCODERS`, a folder, or a repository of a model hub."""
+    """A name in `core.models.encoders.registry.ENCODERS`, a folder, or a repository of the model hub."""
     sha256: str
-    """Of its weights: a head fits the very encoder that it was trained on."""
+    """Digest of its weights: a head only fits the encoder that it was trained on."""
     sample_rate: int
-    """Hz; equal to the front end's."""
+    """Hz; equal to that of the front end."""
     window_samples: int
-    """Samples of the window that it turns into one embedding."""
+    """Samples of a window, which becomes one embedding."""
     dim: int
-    """Numbers of an embedding."""
+    """Size of an embedding."""
 
     def __post_init__(self) -> None:
         _check(self, ENCODER_LIMITS)
@@ -124,50 +124,50 @@ class EncoderSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
 
 
 class AugmentationSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Augmentations of a training batch of log-mel crops, each with its probability and its range.
+    """Augmentations of training batches of log-mel crops, each with a probability and a range.
 
-    All of them work on the mel spectrogram: stretching resamples the time axis, pitch moves the mel axis, noise is
-    added as mel power. A probability of 0 turns one off.
+    All of them work on the mel spectrogram: time stretching resamples the time axis, pitch shifting moves the mel axis,
+    and noise is added as mel power. A probability of 0 disables an effect.
     """
 
     time_stretch: float = 0.0
     """Probability of a time stretch."""
     time_stretch_range: float = 0.1
-    """Largest change of tempo, as a fraction."""
+    """Largest change of tempo as a fraction."""
     pitch_shift: float = 0.0
     """Probability of a pitch shift."""
     pitch_shift_range: float = 2.0
-    """Largest shift, in semitones."""
+    """Largest shift in semitones."""
     noise: float = 0.0
     """Probability of added noise."""
     noise_snr: tuple[float, float] = (10.0, 40.0)
-    """Lowest and highest signal-to-noise ratio, in dB."""
+    """Lowest and highest signal-to-noise ratio in dB."""
     gain: float = 0.0
     """Probability of a change of level."""
     gain_range: float = 6.0
-    """Largest gain or loss, in dB."""
+    """Largest gain or loss in dB."""
     tilt: float = 0.0
     """Probability of a tilt of the spectrum."""
     tilt_range: float = 6.0
-    """Largest tilt from the lowest to the highest band, in dB."""
+    """Largest tilt from the lowest to the highest band in dB."""
     equaliser: float = 0.0
     """Probability of a random curve over the bands: straight lines between five knots."""
     equaliser_range: float = 6.0
-    """Largest gain or loss at a knot, in dB."""
+    """Largest gain or loss at a knot in dB."""
     roll: float = 0.0
     """Probability of rolling a crop around in time."""
     time_mask: float = 0.0
     """Probability that a stretch of time is masked."""
     time_mask_fraction: float = 0.1
-    """Longest mask, as a fraction of the crop."""
+    """Longest mask as a fraction of the crop."""
     frequency_mask: float = 0.0
     """Probability that a range of bands is masked."""
     frequency_mask_bands: int = 16
-    """Widest mask, in mel bands."""
+    """Widest mask in mel bands."""
     mixup: float = 0.0
     """Probability that a clip is mixed with another one of its batch; drawn for each clip."""
     mixup_alpha: float = 0.2
-    """Both parameters of the beta distribution that the share of the other clip comes from."""
+    """Both parameters of the beta distribution of the other clip's weight."""
 
     def __post_init__(self) -> None:
         _check(self, AUGMENTATION_LIMITS)
@@ -180,7 +180,7 @@ class AugmentationSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unk
 
     @property
     def of_sound(self) -> "AugmentationSettings":
-        """Only what could happen to a recording: without roll, masks and mixup."""
+        """Only effects that could happen to a recording: without roll, masks and mixup."""
         return msgspec.structs.replace(self, roll=0.0, time_mask=0.0, frequency_mask=0.0, mixup=0.0)
 
 
@@ -195,7 +195,7 @@ EFFECTS = (
     "time_mask",
     "frequency_mask",
 )
-"""The augmentations of a single clip, by the field that holds their probability; mixup takes two clips."""
+"""The augmentations of a single clip, by the field of their probability; mixup needs two clips."""
 
 
 def effects_of(settings: AugmentationSettings) -> list[str]:
@@ -222,9 +222,9 @@ def range_of(effect: str, settings: AugmentationSettings) -> str:
 def _check(settings: msgspec.Struct, limits: dict[str, tuple[float, float]]) -> None:
     """
     Raises:
-        ValueError: names the field that is outside of its limits.
+        ValueError: a field is outside its limits; the message names it.
     """
     for name, (lowest, highest) in limits.items():
         value = getattr(settings, name)
-        if not lowest <= value <= highest:  # NaN is outside of everything
+        if not lowest <= value <= highest:  # also for NaN
             raise ValueError(f"{name} must be from {lowest:g} to {highest:.10g}, not {value}")

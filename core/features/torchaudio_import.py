@@ -1,7 +1,7 @@
-"""torchaudio, also beside a torch that its compiled extension was not built for.
+"""Importing torchaudio with any build of torch, even one for which its compiled extension was not built.
 
-torchaudio 2.11 links its extension to one CUDA version; with a CPU build of torch, or another CUDA, the import raises.
-What is used of it here is plain Python on top of torch, so a stand-in extension that says "not available" is enough.
+torchaudio 2.11 links its extension to one CUDA version; with a CPU build of torch or another CUDA version the import
+raises. Only functions in plain Python on top of torch are used here, so a stand-in for the extension is enough.
 Import it from here: ``from core.features.torchaudio_import import torchaudio``.
 """
 
@@ -10,7 +10,7 @@ import types
 
 
 def _stand_in() -> types.ModuleType:
-    """A ``torchaudio._extension`` that offers what torchaudio asks it for, and nothing compiled."""
+    """A ``torchaudio._extension`` without compiled functions."""
     module = types.ModuleType("torchaudio._extension")
     module.__dict__.update(
         _IS_TORCHAUDIO_EXT_AVAILABLE=False,
@@ -21,10 +21,10 @@ def _stand_in() -> types.ModuleType:
 
 
 def _unavailable(function: object) -> object:
-    """Decorates what needs the extension: calling it raises."""
+    """Decorator for functions that need the extension: calling them raises."""
 
     def missing(*_args: object, **_kwargs: object) -> None:
-        raise RuntimeError("torchaudio's compiled extension does not fit this build of torch")
+        raise RuntimeError("torchaudio's compiled extension does not match this build of torch")
 
     return missing
 

@@ -1,4 +1,4 @@
-"""Model and audio in, predictions out. The public entry point is ``from core.inference import Classifier``."""
+"""Inference: from a model and audio to predictions. The public entry point is `core.inference.Classifier`."""
 
 from typing import TYPE_CHECKING
 

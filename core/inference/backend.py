@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 class Calibration(msgspec.Struct, frozen=True, kw_only=True):
-    """The parts of a model file's ``calibration`` that decisions depend on; defaults where it has none."""
+    """The parts of a model file's ``calibration`` that decisions depend on, with defaults for missing ones."""
 
     temperature: float = 1.0
     entropy_limit: float = 0.85
@@ -47,7 +47,7 @@ class Calibration(msgspec.Struct, frozen=True, kw_only=True):
             raise UserError(f"the model's calibration is damaged: {error}") from error
 
     def ood_detector(self, settings: FrontEndSettings) -> "OodDetector | None":
-        """The out-of-distribution detector; None where the model file has no thresholds for one.
+        """The out-of-distribution detector; None if the model file has no thresholds for it.
 
         Raises:
             UserError: the model file is damaged.
@@ -69,7 +69,7 @@ Values = npt.NDArray[np.float64]
 
 
 class Backend(Protocol):
-    """Safe to use from several threads at once."""
+    """A network with its front end. Thread-safe."""
 
     @property
     def settings(self) -> FrontEndSettings: ...
@@ -79,7 +79,7 @@ class Backend(Protocol):
 
     @property
     def name(self) -> str:
-        """Name of the architecture."""
+        """The name of the architecture."""
 
     @property
     def calibration(self) -> Calibration: ...
@@ -91,7 +91,7 @@ class Backend(Protocol):
     def device(self) -> object: ...
 
     def forward(self, *waves_BN: Waveform) -> tuple[Values, Values]:
-        """Windows (B, N) of one length, at most ``window_samples``, in one or several arrays → logits and ood_score
+        """Windows (B, N) of one length, at most ``window_samples``, in one or more arrays → logits (B, C), scores (B,).
 
-        of all of them, (B, C) and (B,).
+        The scores are OOD scores.
         """

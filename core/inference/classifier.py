@@ -1,7 +1,7 @@
-"""One path from sound to prediction, for files, arrays and live sources alike.
+"""The classifier: one path from sound to prediction for files, arrays and live sources.
 
-Decode or capture → resample → windows → front end → network → calibrated probabilities → decision. A file goes
-through the same stream as live sound, so both give the same segments.
+Decode or capture → resample → windows → front end → network → calibrated probabilities → decision. Files go through the
+same stream as live sound, so both give the same segments.
 """
 
 import os
@@ -30,17 +30,17 @@ from core.util.text import printable
 
 Waveform = npt.NDArray[np.float32]
 BLOCK_SECONDS = 30.0
-"""Seconds of sound in memory at a time, however long the file."""
+"""Seconds of sound in memory at a time, for files of any length."""
 Block = tuple[Waveform, int]
 """Mono samples (samples,) with full scale at 1, and their rate in Hz."""
 Cut = tuple[Waveform, list[int]]
-"""Windows (B, samples) and the samples at which they begin."""
+"""Windows (B, samples) and the sample at which each begins."""
 SHORTEST_SECONDS = 0.25
 LARGEST_OVERLAP = 0.99
 
 
 class Sound(Protocol):
-    """What `core.audio.files.decode.AudioReader` gives; ``warning`` is known after the last block."""
+    """The interface of `core.audio.files.decode.AudioReader`; ``warning`` is valid after the last block."""
 
     @property
     def warning(self) -> str | None: ...
@@ -49,7 +49,7 @@ class Sound(Protocol):
 
 
 class Classifier:
-    """A trained model, ready for sound. Safe to use from several threads at once.
+    """A trained model that classifies sound. Thread-safe.
 
     >>> classifier = Classifier.load("runs/.../best_model.pth")   # doctest: +SKIP
     >>> classifier.classify_file("song.mp3").genre                # doctest: +SKIP
@@ -58,9 +58,9 @@ class Classifier:
     Attributes:
         network: the backend.
         genres: names of the classes, in the order of the network's outputs.
-        model: the name that predictions carry.
-        window_seconds: length of a window; ``sample_rate`` is the one that the front end works at.
-        learnt: ``genre/name`` of the clips that it was trained on or selected by; an ONNX file does not say.
+        model: the model's name in predictions.
+        window_seconds: length of a window; ``sample_rate`` is that of the front end.
+        learnt: ``genre/name`` of the clips that it was trained on or selected by; empty for ONNX files.
         remembered: the training clips that files can be compared with, of models that store some.
     """
 
@@ -81,13 +81,13 @@ class Classifier:
 
     @classmethod
     def load(cls, path: str | os.PathLike[str], device: str = "auto") -> "Classifier":
-        """The model in a ``best_model.pth``, or in an exported ``.onnx``. Loading executes no code from the file.
+        """Load a ``best_model.pth`` or an exported ``.onnx`` file, without executing code from it.
 
         Args:
             device: auto, cpu, cuda, cuda:N or mps.
 
         Raises:
-            UserError: the file is missing, damaged or not a model, or this machine has no such device.
+            UserError: the file is missing, damaged or not a model, or the device does not exist.
         """
         path = Path(path)
         network = OnnxBackend(path, device) if path.suffix == SUFFIX else TorchBackend(path, device)
@@ -97,10 +97,10 @@ class Classifier:
         return cls(network, _model_name(path))
 
     def classify_file(self, path: str | os.PathLike[str], *, overlap: float = 0.0, nearest: int = 0) -> Prediction:
-        """The genre of an audio file of any format, and of each of its windows.
+        """Classify an audio file of any format, as a whole and window by window.
 
         Args:
-            overlap: fraction of a window that the next one repeats, from 0 to 0.99.
+            overlap: fraction by which consecutive windows overlap, from 0 to 0.99.
             nearest: how many of the training clips that sound most like it to list; none of a model without any.
 
         Raises:
@@ -140,10 +140,10 @@ class Classifier:
         overlap: float = 0.0,
         on_block: Callable[[Waveform, int], object] | None = None,
     ) -> "PendingSound":
-        """Decodes an open file and leaves its windows to ``batch``, which may hold those of other files.
+        """Decode an open file and add its windows to ``batch``, which may be shared with other files.
 
         Raises:
-            AudioError: as `classify_file`; that a file is too short is found by `predict`.
+            AudioError: as for `classify_file`, except that `predict` raises it for a file that is too short.
         """
         try:
             return self.measure_sound(
@@ -162,11 +162,11 @@ class Classifier:
         overlap: float = 0.0,
         on_block: Callable[[Waveform, int], object] | None = None,
     ) -> Prediction:
-        """The prediction for decoded sound, with its warning.
+        """Classify decoded sound.
 
         Args:
             name: the prediction's ``path``.
-            on_block: called with each block and its rate before it is classified; for a spectrogram, say.
+            on_block: called with each block and its rate before it is classified, for example to draw a spectrogram.
 
         Raises:
             UserError: the sound is too short.
@@ -185,7 +185,7 @@ class Classifier:
         overlap: float = 0.0,
         on_block: Callable[[Waveform, int], object] | None = None,
     ) -> "PendingSound":
-        """Decodes a sound and leaves its windows to ``batch``: every path from a file to a prediction leads here."""
+        """Decode a sound and add its windows to ``batch``. Every path from a file to a prediction leads here."""
         pending = PendingSound(name)
         for block, rate in sound.blocks(BLOCK_SECONDS):
             if on_block is not None:
@@ -209,29 +209,29 @@ class Classifier:
         """As `classify_file`, for a mono waveform (samples,) with full scale at 1, at ``rate`` Hz.
 
         Raises:
-            UserError: it is too short, holds NaN or infinite values, or has an impossible rate.
+            UserError: it is too short, holds NaN or infinite values, or its rate is out of range.
         """
         y = np.asarray(y, dtype=np.float32)
         if y.ndim != 1:
-            raise UserError(f"one channel is needed, an array of shape (samples,), not {y.shape}")
+            raise UserError(f"a waveform must be mono, of shape (samples,), not {y.shape}")
         if not np.isfinite(y).all():
             raise UserError("the waveform holds NaN or infinite values")
         size = max(1, round(BLOCK_SECONDS * rate))
         return self.classify_blocks(((y[i : i + size], rate) for i in range(0, len(y), size)), overlap=overlap)
 
     def stream(self, rate: int, *, overlap: float = 0.0, latest_only: bool = False) -> "Stream":
-        """A stream for mono sound at ``rate`` Hz that arrives in pieces.
+        """Create a stream for mono sound at ``rate`` Hz that arrives in pieces.
 
         Args:
-            latest_only: classify only the last of several windows that one piece completes, to keep up with live sound.
+            latest_only: if a piece completes several windows, classify only the last, to keep up with live sound.
 
         Raises:
-            UserError: the rate is impossible.
+            UserError: the rate is out of range.
         """
         return Stream(self.network, self._rule, rate, overlap, latest_only)
 
     def likeliest(self, probabilities: dict[str, float]) -> str | None:
-        """The likeliest genre of ``probabilities``, an average over windows say; None where they are unclear."""
+        """The likeliest genre, for example of probabilities averaged over windows; None if they are unclear."""
         unclear = relative_entropy(np.array(list(probabilities.values()))) >= self._rule.entropy_limit
         return None if unclear else max(probabilities, key=lambda genre: probabilities[genre])
 
@@ -239,10 +239,10 @@ class Classifier:
         return self._rule.segments(list(windows))
 
     def predict(self, pending: "PendingSound", nearest: int = 0) -> Prediction:
-        """The prediction for a sound whose windows are measured, with so many of its nearest training clips.
+        """The prediction for a sound whose windows have been through the network, with its nearest training clips.
 
         Raises:
-            UserError: there are no windows, the sound being too short.
+            UserError: the sound is too short for a window.
         """
         windows = pending.windows
         if not windows:
@@ -270,7 +270,7 @@ class Classifier:
         """As `classify_array`, for consecutive mono blocks of one sound, each (samples,) with its rate."""
         batch, pending = self.batch(), PendingSound("")
         for block, rate in blocks:
-            # A copy: the caller may fill the same array again while windows of this block still wait.
+            # A copy, because the caller may reuse the array while windows of this block still wait.
             self._add_block(block.copy(), rate, pending, batch, overlap)
         self._end(pending, batch)
         batch.measure()
@@ -278,11 +278,11 @@ class Classifier:
 
 
 class Stream:
-    """Takes sound in pieces and returns a segment for each window as soon as it is complete. Buffers one window.
+    """Classifies sound that arrives in pieces; returns a segment for each window once it is complete.
 
     Attributes:
-        rate: of the sound, in Hz.
-        skipped: windows that were not classified, with ``latest_only``.
+        rate: the sound's rate in Hz.
+        skipped: number of windows that were skipped because of ``latest_only``.
     """
 
     def __init__(self, network: Backend, rule: DecisionRule, rate: int, overlap: float, latest_only: bool) -> None:
@@ -311,23 +311,23 @@ class Stream:
         return min(1.0, self._cutter.received / self._cutter.window)
 
     def push(self, y: Waveform) -> list[Segment]:
-        """Takes mono sound (samples,) with full scale at 1; returns the segments that it completes."""
+        """Add mono sound (samples,) with full scale at 1; returns the segments that it completes."""
         return self._rule.segments(self.windows(y))
 
     def finish(self) -> list[Segment]:
-        """Returns the segment that ends with the sound, if the last whole window does not. Call it last."""
+        """Call this last; returns the segment that ends with the sound if the last complete window does not."""
         return self._rule.segments(self.last_windows())
 
     def windows(self, y: Waveform) -> list[Window]:
-        """As ``push``, before the decision."""
+        """As `push`, before the decision."""
         return self._measured([self.cut(y)])
 
     def last_windows(self) -> list[Window]:
-        """As ``finish``, before the decision."""
+        """As `finish`, before the decision."""
         return self._measured(self.last_cuts())
 
     def cut(self, y: Waveform) -> Cut:
-        """As ``windows``, before the network."""
+        """As `windows`, before the network."""
         self._received += len(y)
         wave_BN, starts = self._cutter.push(self._resampler.push(y))
         if self._latest_only and len(starts) > 1:
@@ -336,7 +336,7 @@ class Stream:
         return wave_BN, starts
 
     def last_cuts(self) -> list[Cut]:
-        """As ``last_windows``, before the network."""
+        """As `last_windows`, before the network."""
         cuts = [self._cutter.push(self._resampler.push(np.zeros(0, dtype=np.float32), last=True))]
         rest = self._cutter.finish()
         if rest is not None and self.seconds >= SHORTEST_SECONDS:
@@ -355,7 +355,7 @@ class Stream:
 
 @dataclass
 class PendingSound:
-    """A sound of which every window has been cut; all are measured once their batch has been."""
+    """A sound that is cut into windows, which are complete once their batch has been through the network."""
 
     name: str
     windows: list[Window] = field(default_factory=list)
@@ -370,7 +370,7 @@ class PendingSound:
 def _check(network: Backend, path: Path) -> None:
     """
     Raises:
-        UserError: the genres are not names, or the network's output is NaN or infinite.
+        UserError: the genres are not valid names, or the network's output is NaN or infinite.
     """
     genres: Sequence[object] = network.genres
     if len(genres) < 2 or len(set(map(str, genres))) < len(genres):
@@ -379,7 +379,7 @@ def _check(network: Backend, path: Path) -> None:
         raise UserError(f"{path} is damaged: its genres are not printable names")
     noise = np.random.default_rng(0).uniform(-0.5, 0.5, (1, network.window_samples)).astype(np.float32)
     if not all(np.isfinite(values).all() for values in network.forward(noise)):
-        raise UserError(f"{path} is damaged: its weights give NaN or infinite values")
+        raise UserError(f"{path} is damaged: its output is NaN or infinite")
 
 
 def _model_name(path: Path) -> str:

@@ -10,9 +10,9 @@ import numpy.typing as npt
 from core.inference.types import MergedSegment, Reason, Segment, rounded
 
 SILENCE_DBFS = -60.0
-"""Root mean square in dB below which a window is silence: the noise floor of a quiet room or a bad tape."""
+"""RMS level below which a window is silence: the noise floor of a quiet room or a bad tape."""
 FLAT_ENTROPY = 0.9
-"""Relative entropy of a rejected window: with ten genres, a largest probability of 32%."""
+"""Relative entropy of a rejected window; with ten genres, the largest probability is then about 32%."""
 BISECTIONS = 40
 
 Logits = npt.NDArray[np.float64]
@@ -20,7 +20,7 @@ Logits = npt.NDArray[np.float64]
 
 @dataclass(frozen=True, slots=True)
 class Window:
-    """The network's output for one window. An ``ood_score`` above 1 is out of distribution."""
+    """The network's output for one window. Windows with an ``ood_score`` above 1 are out of distribution."""
 
     start_s: float
     end_s: float
@@ -32,7 +32,7 @@ class Window:
 
     @property
     def rejection(self) -> Reason | None:
-        """Why the window is rejected whatever its logits; None if it is not."""
+        """Why the window is rejected regardless of its logits; None if it is not."""
         if self.level_db < SILENCE_DBFS:
             return Reason.SILENCE
         return Reason.UNKNOWN if self.ood_score > 1 else None
@@ -45,17 +45,17 @@ class Decision:
 
 
 class DecisionRule:
-    """Turns logits into decisions. One per model; stateless."""
+    """Turns a model's logits into decisions. Stateless."""
 
     def __init__(self, genres: Sequence[str], temperature: float, entropy_limit: float) -> None:
         self.genres = list(genres)
         self.temperature, self.entropy_limit = temperature, entropy_limit
 
     def decide(self, logits: Logits, rejection: Reason | None) -> Decision:
-        """Calibrated probabilities, and the reason not to rely on them, if there is one.
+        """Calibrated probabilities, and the reason if they are uncertain.
 
-        For a rejected window the temperature is raised until the entropy is `FLAT_ENTROPY`, so that a caller that reads
-        only the probabilities is not misled either.
+        For a rejected window the temperature is raised until the entropy is `FLAT_ENTROPY`, so that callers that read
+        only the probabilities are not misled.
         """
         logits = logits / self.temperature
         if rejection is not None:
@@ -65,7 +65,7 @@ class DecisionRule:
         return Decision(probabilities, Reason.UNCLEAR if unclear else None)
 
     def segments(self, windows: Sequence[Window]) -> list[Segment]:
-        """The decision on each window by itself, all at once: numpy takes hardly longer for many than for one."""
+        """The decision on each window; NumPy takes about the same time for many windows as for one."""
         if not windows:
             return []
         logits_WC = np.stack([window.logits for window in windows]) / self.temperature
@@ -90,7 +90,7 @@ class DecisionRule:
         ]
 
     def whole(self, windows: Sequence[Window]) -> Decision:
-        """The decision on all windows: from the mean logits of those that are music, if these are at least half."""
+        """The decision on all windows: from the mean logits of those not rejected, if these are at least half."""
         music = [window for window in windows if window.rejection is None]
         if 2 * len(music) >= len(windows):
             return self.decide(np.mean([window.logits for window in music], axis=0), None)
@@ -104,7 +104,7 @@ class DecisionRule:
 
 
 def merge_segments(segments: Sequence[Segment]) -> list[MergedSegment]:
-    """Joins neighbouring segments with the same decision. Where windows overlap, the boundary is in the middle."""
+    """Merge consecutive segments with the same decision. The boundary of overlapping windows is in the middle."""
     groups: list[list[Segment]] = []
     for segment in segments:
         if groups and _label(groups[-1][-1]) == _label(segment):
@@ -131,17 +131,17 @@ def _label(segment: Segment) -> str:
 
 
 def softmax(logits: Logits) -> npt.NDArray[np.float64]:
-    """(..., C) → (..., C)."""
+    """Softmax over the last axis."""
     exponentials = np.exp(logits - logits.max(axis=-1, keepdims=True))
     probabilities: npt.NDArray[np.float64] = exponentials / exponentials.sum(axis=-1, keepdims=True)
     return probabilities
 
 
 def flattened(logits: Logits) -> npt.NDArray[np.float64]:
-    """The softmax at the lowest temperature, from 1 on, at which its entropy is at least `FLAT_ENTROPY`."""
+    """The softmax at the lowest temperature ≥ 1 at which its entropy is at least `FLAT_ENTROPY`."""
     if relative_entropy(softmax(logits)) >= FLAT_ENTROPY:
         return softmax(logits)
-    flat, sharp = 0.0, 1.0  # factors of the logits; the entropy falls from one to the other
+    flat, sharp = 0.0, 1.0  # factors of the logits; the entropy decreases from the first to the second
     for _ in range(BISECTIONS):
         middle = (flat + sharp) / 2
         if relative_entropy(softmax(middle * logits)) < FLAT_ENTROPY:
@@ -152,7 +152,7 @@ def flattened(logits: Logits) -> npt.NDArray[np.float64]:
 
 
 def relative_entropy(probabilities: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-    """Entropy of (..., C) divided by that of the uniform distribution: from 0 (certain) to 1 (uniform)."""
+    """Entropy of (..., C) divided by that of the uniform distribution: 0 is certain, 1 is uniform."""
     logarithms = np.log(np.where(probabilities > 0, probabilities, 1.0))
     entropy: npt.NDArray[np.float64] = -(probabilities * logarithms).sum(axis=-1) / np.log(probabilities.shape[-1])
     return entropy

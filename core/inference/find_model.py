@@ -1,7 +1,7 @@
-"""Which model answers: one that is named, the one chosen for a runs folder, or the bundled one. Imports no torch.
+"""Finding the model to use: one that is named, the one chosen for a runs folder, or the bundled one. Imports no torch.
 
-A run's model is never taken because it is new: the newest run may have failed, or may know nothing of music. It answers
-after `choose_model`, which the user's state folder remembers for each runs folder.
+The model of the newest run is not used automatically, because that run may have failed or been a test. `choose_model`
+stores the choice for each runs folder in the user's state folder.
 """
 
 from pathlib import Path
@@ -17,12 +17,12 @@ from core.util.errors import UserError
 from core.util.files import read_small
 
 DEFAULT = "default"
-"""What the bundled model is called."""
+"""The name of the bundled model."""
 BUNDLED = "bundled; genre-tui use RUN chooses another"
 
 
 class ModelChoice(msgspec.Struct, frozen=True, kw_only=True):
-    """A model that can be chosen, with what is known of it. Accuracies are fractions of the test clips."""
+    """A model that can be chosen, and facts about it. Accuracies are fractions of the test clips."""
 
     name: str
     path: Path
@@ -31,22 +31,22 @@ class ModelChoice(msgspec.Struct, frozen=True, kw_only=True):
     genres: int | None = None
     accuracy: float | None = None
     interval: tuple[float, float] | None = None
-    """The accuracy's 95% interval."""
+    """95% interval of the accuracy."""
     date: float | None = None
-    """When its run started, Unix seconds."""
+    """Start of its run in Unix seconds."""
     caveats: tuple[str, ...] = ()
-    """Reasons to distrust it: synthetic data, a failed run, a single epoch."""
+    """Reasons not to rely on it: synthetic data, a failed run, a single epoch."""
 
 
 class ModelInUse(NamedTuple):
-    """The model that answers, and why it is this one."""
+    """The model to use, and why."""
 
     path: Path
     reason: str
 
 
 class _Report(msgspec.Struct):
-    """What a run's report.json says of its model."""
+    """The parts of a run's report.json that describe its model."""
 
     genres: list[str] = []
     part: str = ""
@@ -55,7 +55,7 @@ class _Report(msgspec.Struct):
 
 
 def find_model(name: str | None, runs_dir: Path) -> Path:
-    """The model that ``name`` means (a model file, a run, or ``default``), or without a name the one in use.
+    """The model called ``name`` (a model file, a run, or ``default``); without a name, the one in use.
 
     Raises:
         UserError: the model does not exist, or there is no model at all.
@@ -73,7 +73,7 @@ def find_model(name: str | None, runs_dir: Path) -> Path:
 
 
 def resolve_model(name: str | None, runs_dir: Path) -> ModelInUse:
-    """As `find_model`, with the reason and with what is wrong with the model, for people to read.
+    """As `find_model`, with the reason and caveats as text.
 
     Raises:
         UserError: the model does not exist, or there is no model at all.
@@ -85,7 +85,7 @@ def resolve_model(name: str | None, runs_dir: Path) -> ModelInUse:
 
 
 def model_in_use(runs_dir: Path) -> ModelInUse:
-    """The model chosen for ``runs_dir``, else the bundled one.
+    """The model chosen for ``runs_dir``, or else the bundled one.
 
     Raises:
         UserError: there is neither.
@@ -95,7 +95,7 @@ def model_in_use(runs_dir: Path) -> ModelInUse:
         path = RunFolder(runs_dir / choice.run).best_model_path if choice.run else Path(choice.file)
         if path.is_file():
             return ModelInUse(path, "; ".join(("chosen with genre-tui use", *caveats_of(path))))
-        reason = f"bundled; the chosen model {choice.run or path} is gone"
+        reason = f"bundled; the chosen model {choice.run or path} no longer exists"
     if (bundled := default_model()) is not None:
         return ModelInUse(bundled, reason)
     raise UserError(
@@ -105,7 +105,7 @@ def model_in_use(runs_dir: Path) -> ModelInUse:
 
 
 def choose_model(name: str, runs_dir: Path) -> ModelInUse:
-    """Makes ``name`` (a run, a model file, or ``default``) answer for ``runs_dir`` from now on.
+    """Choose ``name`` (a run, a model file, or ``default``) as the model in use for ``runs_dir``.
 
     Raises:
         UserError: the model does not exist, or the choice cannot be stored.
@@ -121,7 +121,7 @@ def choose_model(name: str, runs_dir: Path) -> ModelInUse:
 
 
 def list_models(runs_dir: Path) -> list[ModelChoice]:
-    """The bundled model, then the best model of each run, the run that started last first."""
+    """The bundled model, then the best model of each run, the newest run first."""
     choices = [_of_run(run) for run in list_runs(runs_dir) if run.best_model_path.is_file()]
     choices.sort(key=lambda choice: (choice.date or 0.0, choice.name), reverse=True)
     bundled = default_model()
@@ -129,7 +129,7 @@ def list_models(runs_dir: Path) -> list[ModelChoice]:
 
 
 def caveats_of(model: Path) -> tuple[str, ...]:
-    """What is wrong with the model of a run; nothing is known of other model files."""
+    """Caveats about the model of a run; empty for other model files."""
     run = RunFolder(model.parent)
     return _of_run(run).caveats if model.name == "best_model.pth" and run.exists() else ()
 
@@ -141,12 +141,12 @@ def default_model() -> Path | None:
 
 def _model_of(run: RunFolder) -> Path:
     if not run.best_model_path.is_file():
-        raise UserError(f"the run {run.name} has no best model yet ({run.best_model_path} is not there)")
+        raise UserError(f"the run {run.name} has no best model yet ({run.best_model_path} does not exist)")
     return run.best_model_path
 
 
 def _bundled(path: Path) -> ModelChoice:
-    """The figures of model_card.md: cross-validation with folds grouped by artist."""
+    """The bundled model with the figures of model_card.md (cross-validation with folds grouped by artist)."""
     return ModelChoice(
         name=DEFAULT,
         path=path,
@@ -177,7 +177,7 @@ def _of_run(run: RunFolder) -> ModelChoice:
 
 
 def _caveats(summary: Summary, genres: list[str]) -> tuple[str, ...]:
-    from core.dataset.synthetic import STYLES  # loads numpy and a decoder
+    from core.dataset.synthetic import STYLES  # imports NumPy and a decoder
 
     found = []
     if genres and STYLES.keys() >= set(genres):
@@ -199,7 +199,7 @@ def _read_report(run: RunFolder) -> _Report:
 
 
 def _genres_of(run: RunFolder) -> list[str]:
-    """From the journal, for a run without a report."""
+    """The genres from the journal, for a run without a report."""
     reader = RunReader(run, skip=QUIET - {"dataset_scanned"})
     reader.poll()
     return reader.state.genres

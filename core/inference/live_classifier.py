@@ -1,4 +1,4 @@
-"""Classifies a live source: predictions, levels and spectrum as events."""
+"""Classifying a live source: predictions, levels and spectrum as events."""
 
 import threading
 import time
@@ -19,7 +19,7 @@ HALF_LIFE_SECONDS = 2.0
 
 
 class EMA:
-    """Exponential moving average of probabilities: after ``half_life`` seconds a prediction has half its weight."""
+    """Exponential moving average of probabilities with a half-life in seconds."""
 
     def __init__(self, half_life: float = HALF_LIFE_SECONDS) -> None:
         self._half_life = half_life
@@ -27,7 +27,7 @@ class EMA:
         self._at = 0.0
 
     def update(self, probabilities: dict[str, float], at: float) -> dict[str, float]:
-        """The average after a prediction at time ``at``, in seconds."""
+        """Add a prediction at time ``at`` in seconds; returns the average."""
         if not self._smoothed:
             self._smoothed = dict(probabilities)
         old = 0.5 ** (max(0.0, at - self._at) / self._half_life)
@@ -39,7 +39,7 @@ class EMA:
 TICK_SECONDS = 0.05
 COLUMNS_PER_SECOND = 20.0
 REFRESH_SECONDS = 0.4
-"""Seconds between windows; the bars should move at least twice per second."""
+"""Seconds between windows, so that the bars move at least twice per second."""
 KEPT_SECONDS = 60.0
 CLIPPED = 0.999
 
@@ -54,8 +54,8 @@ class LiveClassifier:
 
     def __init__(self, source: Source, classifier: Classifier, *, overlap: float, keep_up: bool) -> None:
         """Args:
-        overlap: of neighbouring windows.
-        keep_up: whether windows are skipped rather than lag behind a live sound.
+        overlap: fraction by which consecutive windows overlap.
+        keep_up: whether windows are skipped to keep up with live sound.
         """
         self._source, self._classifier = source, classifier
         self._overlap, self._keep_up = overlap, keep_up
@@ -66,9 +66,9 @@ class LiveClassifier:
         self._changing = threading.Lock()
 
     def change_model(self, classifier: Classifier, *, overlap: float) -> None:
-        """Switches to another classifier without interrupting the sound. No prediction of the old one follows.
+        """Switch to another classifier without interrupting the sound. No prediction of the old one follows.
 
-        The new one begins with the latest window.
+        The new classifier begins with the latest window.
         """
         with self._changing:
             self._classifier, self._overlap = classifier, overlap
@@ -83,7 +83,7 @@ class LiveClassifier:
         self._stopped.set()
 
     def pause(self, paused: bool) -> None:
-        """While paused, sound is read and discarded; afterwards a new sound begins."""
+        """Pause or continue. While paused, sound is discarded; afterwards a new sound begins."""
         if paused:
             self._interrupted.set()
             self._paused.set()
@@ -91,10 +91,10 @@ class LiveClassifier:
             self._paused.clear()
 
     def save(self, path: Path) -> float:
-        """Writes the last minute, or what there is of it, as a 16-bit WAV; returns its seconds.
+        """Write up to the last minute as 16-bit WAV; returns its length in seconds.
 
         Raises:
-            UserError: there is no sound yet, or the file cannot be written.
+            UserError: no sound has been received, or the file cannot be written.
         """
         if self._recent is None:
             raise UserError("nothing has been received yet, so there is nothing to save")
@@ -109,7 +109,7 @@ class LiveClassifier:
         return len(y) / rate
 
     def events(self) -> Iterator[LiveEvent]:
-        """Yields events until the source ends or `stop` is called.
+        """Yield events until the source ends or `stop` is called.
 
         Raises:
             UserError: the input is not audio.
@@ -129,7 +129,7 @@ class LiveClassifier:
                 known = now
                 yield now
             if self._keep_up:
-                time.sleep(TICK_SECONDS / 2)  # pieces of a few milliseconds do not deserve an event each
+                time.sleep(TICK_SECONDS / 2)  # so that there is not an event for every few milliseconds
 
     def _account(self) -> SourceChanged:
         condition = self._source.condition
@@ -164,18 +164,18 @@ class LiveClassifier:
 
 
 class _Sound:
-    """One uninterrupted sound: its windows, spectrum and smoothed prediction."""
+    """An uninterrupted sound: its windows, spectrum and smoothed prediction."""
 
     def __init__(self, classifier: Classifier, stream: Stream) -> None:
         self._classifier, self.stream = classifier, stream
         self._spectrum = LiveSpectrum(stream.rate, COLUMNS_PER_SECOND)
         self._hz = self._spectrum.hz
-        """Until the first event has told it."""
+        """Lower edges of the bands until they have been sent."""
         self._smoother = EMA()
         self._stream_start = 0.0
-        """Seconds from the start of the sound to the start of the stream."""
+        """Start of the stream relative to the start of the sound, in seconds."""
         self._recent: list[np.ndarray] = []
-        """Sound that goes into the stream before the next chunk."""
+        """Sound to add to the stream before the next chunk."""
 
     def change_model(self, classifier: Classifier, stream: Stream, recent: np.ndarray) -> None:
         recent = recent[-round(self.seconds * self.stream.rate) :] if self.seconds else recent[:0]
@@ -186,7 +186,7 @@ class _Sound:
 
     @property
     def seconds(self) -> float:
-        """How much has arrived."""
+        """Length of the sound so far."""
         return self._stream_start + self.stream.seconds + sum(map(len, self._recent)) / self.stream.rate
 
     def level(self, y: np.ndarray) -> Level:

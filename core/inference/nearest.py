@@ -1,8 +1,8 @@
-"""The training clips that a model remembers, and which of them sound most like a file: a verdict explains itself.
+"""The stored training clips of a model that are most similar to a file, which explain its prediction.
 
 Networks with experts store training clips (see `core.models.networks.expert_ensemble`). Their names follow from the
-list of training clips in the model file, which the experts took them from by a fixed rule; where the numbers of clips
-disagree, nothing is said. Clips are compared by their cosine after whitening within genres, as the experts do.
+list of training clips in the model file, from which they were chosen by a fixed rule; if the numbers do not match,
+there are no names. Clips are compared by the cosine after whitening within genres.
 
 Suffixes: B windows, F statistics, K remembered clips.
 """
@@ -26,13 +26,13 @@ Statistics = npt.NDArray[np.float32]
 
 
 class RememberedClips:
-    """The stored clips of one network. Safe to use from several threads at once."""
+    """The stored clips of a network. Thread-safe."""
 
     def __init__(self, expert: StatisticsExpert | ExpertEnsemble, clips: list[TrainingClip], kept_CM: Tensor) -> None:
         """
         Args:
-            clips: of the genres in order.
-            kept_CM: which of the expert's places hold them.
+            clips: the clips in the order of the genres.
+            kept_CM: which slots of the expert hold them.
         """
         self._expert, self._clips = expert, clips
         temperature = expert.settings[2].square() if isinstance(expert, ExpertEnsemble) else expert.temperature
@@ -45,7 +45,7 @@ class RememberedClips:
 
     @classmethod
     def of(cls, network: nn.Module, dataset: TrainingSet, genres: list[str]) -> "RememberedClips | None":
-        """None for a network that stores no clips, or whose clips' names are not known."""
+        """The stored clips of ``network``; None if it stores none, or if their names are unknown."""
         whole = network.by_embeddings if isinstance(network, EncoderHead) else network
         experts = [one for one in whole.modules() if isinstance(one, StatisticsExpert | ExpertEnsemble)]
         if not experts or "train" not in dataset.parts:
@@ -65,7 +65,7 @@ class RememberedClips:
 
     @contextmanager
     def watching(self) -> Iterator[list[Statistics]]:
-        """Lists the statistics of the windows that go through the network in this thread meanwhile, (B, F) each."""
+        """Collect the statistics, (B, F) each, of all windows that this thread sends through the network."""
         batches: list[Statistics] = []
         self._watched.batches = batches
         try:
@@ -78,7 +78,7 @@ class RememberedClips:
             self._watched.batches.append(statistics_BF.float().cpu().numpy())
 
     def nearest(self, statistics: Sequence[Statistics], count: int) -> list[TrainingClip]:
-        """The clips that sound most like a file whose windows have these statistics, (F,) each; nearest first."""
+        """The clips most similar to a file with these statistics of windows, (F,) each; nearest first."""
         if not statistics:
             return []
         whole_BF = torch.from_numpy(np.stack(statistics)).to(self._weight_KF.device)

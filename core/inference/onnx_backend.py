@@ -1,4 +1,4 @@
-"""An exported ONNX model on ONNX Runtime: windows in, logits and OOD scores out, as with PyTorch."""
+"""The backend for exported models on ONNX Runtime."""
 
 import os
 from importlib.util import find_spec
@@ -20,13 +20,13 @@ BATCH = 16
 
 
 class OnnxBackend:
-    """A `Backend` on ONNX Runtime, safe to use from several threads at once."""
+    """A thread-safe `Backend` on ONNX Runtime."""
 
     def __init__(self, path: str | os.PathLike[str], device: str = "auto") -> None:
         """
         Raises:
             UserError: the file is missing, damaged, or was not exported by this program; or ONNX Runtime is not
-                installed, or has no such device.
+                installed or does not support the device.
         """
         if find_spec("onnxruntime") is None:
             raise UserError("ONNX models need onnxruntime: pip install onnxruntime")
@@ -43,7 +43,7 @@ class OnnxBackend:
             PROBABILITIES: (None, len(self.genres)),
             OOD_SCORE: (None,),
         }:
-            raise UserError(f"{path} does not take and give what its description says")
+            raise UserError(f"the inputs and outputs of {path} do not match its metadata")
         if card.digest and digest_of(content, card.digest) != card.digest:
             raise UserError(f"{path} is damaged: its content does not match its checksum")
 
@@ -69,8 +69,8 @@ def _read(path: Path) -> bytes:
         content = path.read_bytes()
     except OSError as error:
         raise UserError(f"{path} cannot be read: {error.strerror or error}") from error
-    # The protobuf key that every reference to a file beside the model has. ONNX Runtime would look for such a file in
-    # the current folder, since the model is loaded from memory.
+    # The protobuf key of references to external files. ONNX Runtime would search them in the current folder, because
+    # the model is loaded from memory.
     if b"\x0a\x08location" in content or b"external_data" in content:
         raise UserError(f"{path} refers to other files for its weights; export it as a single file")
     return content
@@ -80,10 +80,10 @@ def _open(path: Path, content: bytes, provider: str) -> Any:
     import onnxruntime
 
     options = onnxruntime.SessionOptions()
-    options.log_severity_level = 4  # the exception has the reason
+    options.log_severity_level = 4  # the exception contains the reason
     try:
         return onnxruntime.InferenceSession(content, options, providers=[provider])
-    except Exception as error:  # ONNX Runtime raises a class of its own for every kind of damage
+    except Exception as error:  # ONNX Runtime raises many different classes for damaged models
         raise UserError(f"{path} is damaged, or is not an ONNX model ({str(error).splitlines()[0]})") from error
 
 

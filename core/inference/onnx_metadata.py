@@ -1,4 +1,4 @@
-"""The metadata of an exported model, by which it is recognised and used. Imports no torch."""
+"""The metadata of exported models. Imports no torch."""
 
 import hashlib
 
@@ -12,7 +12,7 @@ FORMAT = "genre-tui model"
 VERSION = 1
 METADATA_KEY = "genre_tui"
 LONGEST_WINDOW = 100_000_000
-"""Samples; a longer window would only use memory."""
+"""Most samples of a window; a longer one would only use memory."""
 
 
 class ModelCard(msgspec.Struct, frozen=True, kw_only=True):
@@ -38,7 +38,7 @@ NO_DIGEST = "0" * 64
 
 
 def digest_of(content: bytes, digest: str) -> str:
-    """BLAKE2b of a model file's bytes, with the ``digest`` in them replaced by `NO_DIGEST`."""
+    """BLAKE2b of a model file's bytes with ``digest`` replaced by `NO_DIGEST`."""
     return hashlib.blake2b(content.replace(digest.encode(), NO_DIGEST.encode()), digest_size=32).hexdigest()
 
 
@@ -48,10 +48,10 @@ class _Header(msgspec.Struct):
 
 
 def check_header(text: str | bytes, what: str) -> None:
-    """Checks the header of the metadata, whatever else it holds.
+    """Check the header of the metadata and ignore its other fields.
 
     Args:
-        what: the file, for messages.
+        what: the name of the file in messages.
 
     Raises:
         UserError: it belongs to another program or a later version.
@@ -75,4 +75,4 @@ def read_card(text: str, what: str) -> ModelCard:
     try:
         return msgspec.json.decode(text, type=ModelCard)
     except msgspec.ValidationError as error:
-        raise UserError(f"the description in {what} is damaged: {error}") from error
+        raise UserError(f"the metadata in {what} is damaged: {error}") from error

@@ -1,4 +1,4 @@
-"""A trained model on a PyTorch device: windows in, logits and OOD scores out."""
+"""The backend for trained models on a PyTorch device."""
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -24,17 +24,17 @@ from core.training.loop.precision import has_bfloat16
 from core.util.device import choose_device
 
 BATCH_SAMPLES = 96 * 66_150
-"""Samples per batch of the network, 96 windows of 3 s: more take a CPU no less time each, and memory."""
+"""Samples per batch, 96 windows of 3 s: larger batches are not faster on a CPU and take more memory."""
 
 
 class TorchBackend:
-    """Front end, encoder where there is one, network and OOD detector.
+    """Front end, encoder if the model has one, network and OOD detector.
 
-    A `Backend`, safe to use from several threads at once."""
+    A thread-safe `Backend`."""
 
     def __init__(self, path: Path, device: str = "auto", *, full_precision: bool = False) -> None:
         """Args:
-        full_precision: convolve in float32 also where a CPU is faster in bfloat16 or int8.
+        full_precision: convolve in float32 even if the CPU is faster in bfloat16 or int8.
 
         Raises:
             UserError: the file is missing, damaged or not a model, or its encoder or the device is missing.
@@ -50,7 +50,7 @@ class TorchBackend:
         self.name = trained.recipe.model
         self.learnt = trained.dataset.learnt
         self.remembered = RememberedClips.of(trained.model, trained.dataset, trained.genres)
-        # channels_last halves the time of convolution and pooling on a CPU, with the same results.
+        # channels_last halves the time of convolution and pooling on a CPU and gives the same results.
         in_memory = torch.preserve_format if self.device.type == "mps" else torch.channels_last
         self.model = trained.model.to(memory_format=in_memory)  # type: ignore[call-overload]
         self.front_end = FrontEnd(self.settings).to(self.device).eval()
@@ -60,7 +60,7 @@ class TorchBackend:
         if wanted is not None:
             self.window_samples = wanted.window_samples
         elif not self.fixed_length:
-            # Of long frames three seconds are too few.
+            # With a long hop, three seconds have too few frames.
             least = (trained.recipe.least_crop_frames - 1) * self.settings.hop_length
             self.window_samples = max(round(WINDOW_SECONDS * self.settings.sample_rate), least)
         elif trained.recipe.crop_seconds:
@@ -73,9 +73,9 @@ class TorchBackend:
 
     @torch.inference_mode()
     def forward(self, *waves_BN: Waveform) -> tuple[Values, Values]:
-        """Windows (B, N) of one length, at most ``window_samples``, in one or several arrays → logits (B, C), and
+        """Windows (B, N) of one length, at most ``window_samples``, in one or more arrays → logits (B, C), scores (B,).
 
-        ood_score (B,), the distance from the training windows in units of its threshold; 0 without a threshold.
+        The scores are distances from the training windows in units of the threshold; 0 without a threshold.
         """
         logits, ood_score = [], []
         for parts_BN in _batches(waves_BN, max(1, BATCH_SAMPLES // self.window_samples)):
@@ -93,7 +93,7 @@ class TorchBackend:
         return torch.cat([self.front_end(wave_BN) for wave_BN in self._moved(waves_BN)])
 
     def _moved(self, waves_BN: Sequence[Waveform]) -> list[torch.Tensor]:
-        """The windows on the device: together on an accelerator, and where they are on a CPU."""
+        """The windows on the device: in one tensor on an accelerator, without copying on a CPU."""
         if self.device.type == "cpu":
             return [torch.from_numpy(wave_BN) for wave_BN in waves_BN]
         return [torch.from_numpy(np.concatenate(waves_BN)).to(self.device)]
@@ -106,7 +106,7 @@ class TorchBackend:
 
 
 def _batches(waves_BN: Sequence[Waveform], most: int) -> Iterator[list[Waveform]]:
-    """The same windows in the same order, at most ``most`` at a time."""
+    """Split windows into batches of at most ``most``, in order."""
     batch: list[Waveform] = []
     room = most
     for wave_BN in waves_BN:

@@ -18,7 +18,7 @@ class Reason(StrEnum):
 
 
 class Segment(msgspec.Struct, frozen=True, kw_only=True):
-    """The prediction for one window. Probabilities are calibrated and sum to 1; times are seconds from the start."""
+    """The prediction for a window. Probabilities are calibrated and sum to 1; times are in seconds from the start."""
 
     start_s: float
     end_s: float
@@ -29,7 +29,7 @@ class Segment(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class MergedSegment(msgspec.Struct, frozen=True, kw_only=True):
-    """Neighbouring windows with the same prediction. ``genre`` is None where they are uncertain, for ``reason``."""
+    """Consecutive windows with the same prediction. ``genre`` is None if they are uncertain, for ``reason``."""
 
     start_s: float
     end_s: float
@@ -46,9 +46,9 @@ class TrainingClip(msgspec.Struct, frozen=True):
 
 
 class Prediction(msgspec.Struct, frozen=True, kw_only=True):
-    """The prediction for a file, or for other sound (``path`` is then empty).
+    """The prediction for a file, or for other sound, for which ``path`` is empty.
 
-    ``genre`` is the likeliest one even where ``uncertain`` is set: the probabilities are then nearly flat.
+    ``genre`` is the likeliest one even if ``uncertain`` is set; the probabilities are nearly flat then.
     """
 
     path: str = ""
@@ -62,7 +62,7 @@ class Prediction(msgspec.Struct, frozen=True, kw_only=True):
     stretches: list[MergedSegment] = []
     model: str = ""
     warning: str | None = None
-    """What is wrong with the file, though it could be classified."""
+    """A problem of the file that did not prevent classifying it."""
     nearest: list[TrainingClip] = []
     """The training clips that sound most like it, nearest first; empty where they were not asked for."""
 
@@ -72,7 +72,7 @@ class Prediction(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Unreadable(msgspec.Struct, frozen=True, kw_only=True):
-    """A file without a prediction. ``error`` says why without naming the file."""
+    """A file without a prediction. ``error`` says why, without naming the file."""
 
     path: str
     error: str
@@ -82,7 +82,7 @@ Result = Prediction | Unreadable
 
 
 def as_plain(result: Result, labels: Sequence[str], top: int | None = None) -> dict[str, Any]:
-    """A result as JSON of the command line and the server; ``top`` keeps only that many of the likeliest genres."""
+    """A result as JSON for the command line and the server; ``top`` keeps only the likeliest genres."""
     plain: dict[str, Any] = msgspec.to_builtins(result)
     if isinstance(result, Unreadable):
         return plain
@@ -93,12 +93,12 @@ def as_plain(result: Result, labels: Sequence[str], top: int | None = None) -> d
 
 
 def likeliest(probabilities: dict[str, float], count: int) -> list[tuple[str, float]]:
-    """The ``count`` largest of ``probabilities``, best first."""
+    """The ``count`` largest probabilities with their genres, best first."""
     return sorted(probabilities.items(), key=lambda item: -item[1])[:count]
 
 
 def rounded(probabilities: dict[str, float]) -> dict[str, float]:
-    """Rounds to six digits, which halves the JSON and changes no decision."""
+    """Round to six digits, which halves the size of the JSON."""
     return {genre: round(p, 6) for genre, p in probabilities.items()}
 
 
@@ -113,11 +113,11 @@ class LivePrediction(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind"
     uncertain: bool
     reason: Reason | None
     smoothed: dict[str, float]
-    """Probabilities averaged over windows, older ones with less weight: what the bars show."""
+    """Moving average of the probabilities, which the bars show."""
     smoothed_genre: str | None = msgspec.field(name="verdict")
-    """The likeliest genre of ``smoothed``; None where that is uncertain."""
+    """The likeliest genre of ``smoothed``; None if that is uncertain."""
     latency_s: float
-    """From the arrival of the window's last sample to now."""
+    """Time since the arrival of the window's last sample."""
 
 
 class Level(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", tag="level"):
@@ -127,15 +127,15 @@ class Level(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", tag="le
     """Length of the sound so far."""
     peak_db: float
     level_db: float
-    """Root mean square, in dB of full scale."""
+    """RMS level in dB relative to full scale."""
     clipped: int
     """Samples at full scale."""
     filling: float
     """Fraction of the first window that has arrived."""
     columns: list[bytes]
-    """New columns of the spectrogram: see ``core.features.display_spectrogram.LiveSpectrum``."""
+    """New columns of the spectrogram; see `core.features.display_spectrogram.LiveSpectrum`."""
     hz: list[int] = []
-    """Where each band of the columns begins, in Hz; only in the first event of a source."""
+    """Lower edge of each band in Hz; only in the first event of a source."""
 
 
 class SourceChanged(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", tag="source"):

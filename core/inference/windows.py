@@ -12,19 +12,19 @@ from core.inference.decision import Window
 from core.inference.nearest import RememberedClips, Statistics
 
 SHORTEST_REST = 0.5
-"""Seconds of sound after the last whole window that call for another window."""
+"""Seconds of sound after the last complete window for which there is another window."""
 
 
 class WindowCutter:
-    """Cuts windows of ``window`` samples every ``hop`` samples, whatever the sizes of the pieces.
+    """Cuts windows of ``window`` samples every ``hop`` samples.
 
-    The last window ends with the last sample, so only the window of a very short sound is padded. The sizes of the
-    pieces never affect the result.
+    The last window ends with the last sample, so only the window of a very short sound is padded. The result does not
+    depend on the sizes of the pieces.
     """
 
     def __init__(self, window: int, hop: int, rest: int) -> None:
         """Args:
-        rest: fewest samples after the last whole window that call for another one.
+        rest: fewest samples after the last complete window for which there is another one.
         """
         if not 0 < hop <= window:
             raise ValueError(f"the hop must be above 0 and at most the window of {window} samples, not {hop}")
@@ -34,11 +34,11 @@ class WindowCutter:
         self._next = 0
 
     def push(self, piece: Waveform) -> tuple[npt.NDArray[np.float32], list[int]]:
-        """The windows that ``piece`` completes, [W, window], and the sample at which each begins.
+        """Add a piece; returns the windows that it completes, [W, window], and the sample at which each begins.
 
-        The windows are a view, of ``piece`` if it holds all of them.
+        The windows may be a view of ``piece``.
         """
-        # PyTorch warns of arrays that it cannot write to, though nothing writes to these.
+        # PyTorch warns about read-only arrays, although nothing writes to these.
         held = np.concatenate([self._held, piece]) if len(self._held) else np.require(piece, np.float32, ["C", "W"])
         self.received += len(piece)
         first = self.received - len(held)  # the first sample of the buffer
@@ -47,15 +47,15 @@ class WindowCutter:
         if starts:
             windows_WN = sliding_window_view(held, self.window, writeable=True)[starts[0] - first :: self.hop]
         self._next += self.hop * len(starts)
-        # One whole window is kept for the last one.
+        # One complete window is kept for the last one.
         keep = min(self._next, max(0, self.received - self.window))
         self._held = held[keep - first :].copy()  # do not keep a view of the caller's array
         return windows_WN, starts
 
     def finish(self) -> tuple[Waveform, int] | None:
-        """Returns the window that ends with the last sample, and its start; shorter if the whole sound is.
+        """The window that ends with the last sample, and its start; it is shorter if the whole sound is.
 
-        None where the whole windows reach the end, or nearly.
+        None if the complete windows reach the end or nearly so.
         """
         covered = self._next - self.hop + self.window if self._next else 0
         if self.received == 0 or (covered and self.received - covered < self.rest):
@@ -65,25 +65,25 @@ class WindowCutter:
 
 
 def repeated(wave_BN: Waveform, samples: int) -> Waveform:
-    """Repeats sounds (B, N) until they fill a window, so that the network sees more sound instead of silence."""
+    """Repeat sounds (B, N) to fill a window, so that the network sees sound instead of silence."""
     if wave_BN.shape[1] >= samples:
         return wave_BN  # np.pad would copy it
     return np.pad(wave_BN, ((0, 0), (0, samples - wave_BN.shape[1])), mode="wrap")
 
 
 def followed_by_silence(wave_BN: Waveform, samples: int) -> Waveform:
-    """Pads sounds (B, N) with zeros to a window, as a network of fixed length saw short clips in training."""
+    """Pad sounds (B, N) with zeros to a window, as in the training of networks of fixed length."""
     return np.pad(wave_BN, ((0, 0), (0, max(0, samples - wave_BN.shape[1]))))
 
 
 MOST = 96
-"""Windows that are collected: about eight clips of 30 s, 25 MB. More take no less time each."""
+"""Windows per batch: about eight clips of 30 s, 25 MB. Larger batches are not faster per window."""
 
 
 class WindowBatch:
-    """Collects windows until there are `MOST`, or until they are asked for.
+    """Collects windows and sends them through the network once there are `MOST`, or on demand.
 
-    Fewer and larger batches cost a CPU less per window, and a GPU far less.
+    Larger batches take less time per window on a CPU, and much less on a GPU.
     """
 
     def __init__(self, network: Backend, remembered: RememberedClips | None = None) -> None:
@@ -96,7 +96,7 @@ class WindowBatch:
         self._failure: Exception | None = None
 
     def add(self, wave_BN: Waveform, starts: list[int], into: list[Window]) -> None:
-        """Takes windows (B, N) and the samples at which they begin; once measured, they are appended to ``into``."""
+        """Add windows (B, N) and the samples at which they begin; their results are appended to ``into``."""
         if not starts:
             return
         if self._waiting and self._waiting[0][0].shape[1] != wave_BN.shape[1]:
@@ -106,7 +106,7 @@ class WindowBatch:
             self.measure()
 
     def measure(self) -> None:
-        """Measures what has been collected. What the network raises once, every later call raises: windows are lost."""
+        """Run the network on the collected windows. If it raises, every later call raises too: windows were lost."""
         if self._failure is not None:
             raise self._failure
         waiting, self._waiting = self._waiting, []

@@ -1,1 +1,1 @@
-"""Labels: which are probably wrong, what to label next, what sounds alike, and the file that keeps the decisions."""
+"""Labels: finding wrong ones, choosing what to label next, similar clips, and the overlay that stores decisions."""

@@ -1,10 +1,10 @@
-"""Doubt: which labels of a dataset are probably wrong (confident learning: Northcutt, Jiang & Chuang 2021).
+"""Finding labels that are probably wrong (confident learning: Northcutt, Jiang & Chuang 2021).
 
-Each clip's probabilities come from an expert fitted without it and without its group (artist, or recording), so a wrong
-label cannot speak for itself. A second fit believes each label as far as the first one did. Where groups are known, a
-group's other labels are evidence as well, as far as the groups of this dataset keep to one genre. Doubt is one minus
-the probability of the given label; a genre is suggested where its probability stands out from its threshold, the mean
-among the clips that bear it.
+Each clip's probabilities come from an expert fitted without its group (artist, or recording), so that a wrong label
+cannot confirm itself. A second fit weights each label by its probability in the first. Where groups are known, the
+other labels of a group are evidence as well, weighted by how far the groups of this dataset keep to one genre. Doubt
+is one minus the probability of the given label. The suggested genre is the one whose probability exceeds its threshold
+most; the threshold is the mean probability among the clips with that label.
 
 Shapes: N clips, W windows of each, F statistics, C genres, G groups.
 """
@@ -23,23 +23,23 @@ from core.util.errors import UserError
 
 FOLDS = 5
 ARTIST = "artist"
-"""The column with the name that is shown beside a clip."""
+"""The column whose value is shown beside a clip."""
 FITS = 2
-"""Of the expert; the later ones believe each label as far as the one before."""
+"""Fits of the expert; later ones weight each label by its probability in the one before."""
 LEAST_CONCENTRATION = 1.0
-"""Of the labels within a group: an artist whose clips all bear one wrong label must stay doubtful."""
+"""Lowest concentration of the labels within a group: an artist whose clips all have one wrong label stays doubtful."""
 Probabilities = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True)
 class Doubt:
-    """What out-of-fold probabilities say about labels. ``order`` names the clips, most doubtful first."""
+    """Doubt about the labels of N clips, from out-of-fold probabilities."""
 
     probabilities_NC: Probabilities
-    """Calibrated, out of fold."""
+    """(N, C), calibrated and out of fold."""
     suggested_N: Labels
     doubt_N: npt.NDArray[np.float64]
-    """From 0 to 1."""
+    """(N,), from 0 to 1."""
 
     @property
     def order(self) -> list[int]:
@@ -47,9 +47,9 @@ class Doubt:
 
 
 def groups_of(clips: Sequence[Clip], column: str | None) -> list[int]:
-    """A number for each clip, (N,), equal for clips of one group: the column's value, and copies of one recording.
+    """A group number for each clip, (N,): clips with the same value in ``column``, and copies of one recording.
 
-    Without a column, artist, else album, else clips that sound like one recording, where the dataset knows them.
+    Without a column it is the artist, else the album, else clips that sound like one recording, if these are known.
 
     Raises:
         DatasetError: the column does not exist.
@@ -59,17 +59,17 @@ def groups_of(clips: Sequence[Clip], column: str | None) -> list[int]:
 
 
 def out_of_fold(embeddings_NWF: Floats, labels_N: Labels, groups_N: Sequence[int], genres: int) -> Probabilities:
-    """Calibrated probabilities (N, C) of each clip, by closed-form experts that saw no clip of its group.
+    """Calibrated probabilities (N, C) by closed-form experts that were not fitted to the clip's group.
 
     Args:
         labels_N: the given genres, from 0.
-        groups_N: a number for each clip; clips of one group are held out together.
+        groups_N: the group number of each clip; clips of one group are held out together.
 
     Raises:
         UserError: there are fewer than two genres or groups.
     """
     if len(np.unique(labels_N)) < 2:
-        raise UserError("Doubt about labels needs clips of at least two genres.")
+        raise UserError("Finding doubtful labels needs clips of at least two genres.")
     fold_N = _folds(groups_N)
     weights_N = np.ones(len(labels_N), dtype=np.float32)
     votes_NC = np.zeros((len(labels_N), genres), dtype=np.float32)
@@ -81,14 +81,14 @@ def out_of_fold(embeddings_NWF: Floats, labels_N: Labels, groups_N: Sequence[int
             known_KF = space(embeddings_NWF[rest])
             votes_NC[held] = votes(space(embeddings_NWF[held]), known_KF, labels_N[rest], genres, weights_N[rest])
         probabilities_NC = Scaling.fit(votes_NC, labels_N)(votes_NC)
-        # A label that is as likely as chance, or more, counts in full.
+        # A label that is at least as likely as chance counts in full.
         weights_N = np.minimum(1, probabilities_NC[np.arange(len(labels_N)), labels_N] * genres).astype(np.float32)
         weights_N = np.maximum(weights_N, 1e-3)
     return probabilities_NC
 
 
 def doubt_of(probabilities_NC: Probabilities, labels_N: Labels, groups_N: Sequence[int]) -> Doubt:
-    """The doubt for out-of-fold probabilities of whatever model, with the evidence of each clip's group."""
+    """Doubt from out-of-fold probabilities of any model and the evidence of each clip's group."""
     clips = np.arange(len(labels_N))
     probabilities_NC = probabilities_NC * _group_evidence(labels_N, np.array(groups_N), probabilities_NC.shape[1])
     probabilities_NC /= probabilities_NC.sum(1, keepdims=True)
@@ -100,7 +100,7 @@ def doubt_of(probabilities_NC: Probabilities, labels_N: Labels, groups_N: Sequen
 
 
 def _folds(groups_N: Sequence[int]) -> Labels:
-    """The fold of each clip: groups, large ones first, each into the fold with the fewest clips.
+    """The fold of each clip, (N,): groups in order of size, each into the fold with the fewest clips.
 
     Raises:
         UserError: there is only one group.
@@ -108,7 +108,7 @@ def _folds(groups_N: Sequence[int]) -> Labels:
     group_N = np.array(groups_N, dtype=np.int64)
     sizes_G = np.bincount(group_N)
     if np.count_nonzero(sizes_G) < 2:
-        raise UserError("Doubt about labels needs clips of at least two groups (artists or recordings).")
+        raise UserError("Finding doubtful labels needs clips of at least two groups (artists or recordings).")
     fold_G = np.zeros(len(sizes_G), dtype=np.int64)
     filled = np.zeros(min(FOLDS, int(np.count_nonzero(sizes_G))))
     for group in np.argsort(-sizes_G, kind="stable"):
@@ -120,7 +120,7 @@ def _folds(groups_N: Sequence[int]) -> Labels:
 
 
 def _group_evidence(labels_N: Labels, groups_N: Labels, genres: int) -> Probabilities:
-    """Ratio (N, C) of each genre's probability, given the labels of the group's other clips, to that without them.
+    """The ratio (N, C) of each genre's probability given the labels of the group's other clips to its prior.
 
     The labels of a group follow a Dirichlet-multinomial distribution around the dataset's; its concentration, which
     says how mixed groups are, is the one under which each label is best predicted by the others of its group.

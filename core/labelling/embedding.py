@@ -1,4 +1,4 @@
-"""Embeddings of clips: the window statistics of three overlapping stretches, computed once per content.
+"""Embeddings of clips: the statistics of three overlapping windows, computed once per content.
 
 Shapes: N clips, W = `WINDOWS` windows of each, M mel bands, T frames, F statistics.
 """
@@ -37,11 +37,11 @@ from core.util.text import printable
 Floats = npt.NDArray[np.float32]
 WINDOWS = 3
 WINDOW_SECONDS = 15.0
-"""Longer windows know a clip better; several per clip keep an average from hiding a change within it."""
+"""Longer windows describe a clip better; several per clip preserve changes within it that an average would hide."""
 VERSION = 1
-"""Increased when the same spectrogram would give other statistics."""
+"""Increased when the statistics of the same spectrogram change."""
 WAIT_SECONDS = 30.0
-"""Wait for another process that is writing."""
+"""How long to wait for another process that is writing."""
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS embeddings
     (content TEXT, kind TEXT, statistics BLOB NOT NULL, PRIMARY KEY (content, kind)) WITHOUT ROWID;
@@ -50,7 +50,7 @@ CREATE TABLE IF NOT EXISTS embeddings
 
 @dataclass(frozen=True)
 class EmbeddedSet:
-    """``embeddings_NWF`` belong to ``clips``, in order; ``excluded`` is everything that has none, with reasons."""
+    """Clips, their embeddings (N, W, F) in the same order, and excluded files with reasons."""
 
     root: Path
     clips: list[Clip]
@@ -60,7 +60,7 @@ class EmbeddedSet:
 
     @property
     def is_pack(self) -> bool:
-        """Whether the clips have no audio files."""
+        """Whether the dataset is a feature pack, which has no audio files."""
         return is_pack(self.root)
 
 
@@ -75,11 +75,14 @@ def embed_dataset(
     on_embedded: OnProgress | None = None,
     on_note: OnNote | None = None,
 ) -> EmbeddedSet:
-    """Scans and embeds the labelled dataset at ``data``: whatever `core.dataset.scan.survey` accepts.
+    """Scan and embed the labelled dataset at ``data``, of any kind that `core.dataset.scan.survey` accepts.
 
-    ``labels`` says where the genres come from (see `core.dataset.scan.scan`). Spectrograms come from and go to the
-    feature store. Progress goes to ``on_scanning``, ``on_features`` and
-    ``on_embedded``, in this order; what a user should know to ``on_note``.
+    Spectrograms are read from and added to the feature store.
+
+    Args:
+        labels: where the genres come from; see `core.dataset.scan.scan`.
+        on_scanning, on_features, on_embedded: called with progress, in this order.
+        on_note: called with what a user should know.
 
     Raises:
         UserError: the dataset cannot be used, or the feature store cannot be written.
@@ -103,7 +106,7 @@ def embed_unlabelled(
     on_features: OnFeatures | None = None,
     on_embedded: OnProgress | None = None,
 ) -> EmbeddedSet:
-    """The same for all audio below a folder, whose clips have no genres.
+    """As `embed_dataset`, for all audio below a folder, without genres.
 
     Raises:
         UserError: it holds no usable audio, or the feature store cannot be written.
@@ -118,14 +121,14 @@ def embed_unlabelled(
 
 
 def _with_groups(features: FeatureSet) -> FeatureSet:
-    """The same set; where no artist or album is known, with a column for clips that sound like one recording."""
+    """Add a column for clips that sound like one recording, if no artist or album is known."""
     if auto_column(features.clips) is None and len(features) <= MOST_COMPARED:
         return with_recordings(features)
     return features
 
 
 def embed_file(path: Path, settings: FrontEndSettings) -> tuple[Clip, Floats]:
-    """One audio file, as a clip without a genre, and its embedding (W, F) under the front end of a dataset.
+    """An audio file as a clip without a genre, and its embedding (W, F) with the front end of a dataset.
 
     Raises:
         AudioError: it cannot be read, or is silent or too short.
@@ -143,7 +146,7 @@ def embed_file(path: Path, settings: FrontEndSettings) -> tuple[Clip, Floats]:
 
 
 def embed(features: FeatureSet, *, on_progress: OnProgress | None = None) -> Floats:
-    """The embeddings of all clips, (N, W, F) float32. Those that were computed before come from the cache.
+    """The embeddings of all clips, (N, W, F) float32, from the cache where they were computed before.
 
     A clip shorter than a window is one window, W times.
 
@@ -159,7 +162,7 @@ def embed(features: FeatureSet, *, on_progress: OnProgress | None = None) -> Flo
         with single_threaded_torch():
             computed = ordered_map(lambda i: _statistics(features, statistics, i), missing, cores())
             for i, statistics_WF in zip(missing, computed, strict=True):
-                # As it will come from the store, so that a first and a second call agree.
+                # Rounded as in the store, so that the first and later calls agree.
                 embeddings[i] = known.write(features.clips[i].content, statistics_WF)
                 done += 1
                 if on_progress:
@@ -185,7 +188,7 @@ def _kind(settings: FrontEndSettings) -> str:
 
 
 class _Store:
-    """Embeddings of one kind by content, as float16. One that cannot be used is done without: it is only a cache."""
+    """A cache of embeddings of one kind by content, as float16. Errors of the database are ignored."""
 
     def __init__(self, path: Path, kind: str) -> None:
         self._kind = kind
@@ -197,7 +200,7 @@ class _Store:
             self._database = database
 
     def read(self, content: str, into_WF: Floats) -> bool:
-        """Whether the store has the content's embedding, which is then in ``into_WF``."""
+        """Copy the embedding of ``content`` to ``into_WF``; returns whether the store has it."""
         if self._database is None:
             return False
         row = None
@@ -211,7 +214,7 @@ class _Store:
         return True
 
     def write(self, content: str, statistics_WF: Floats) -> npt.NDArray[np.float16]:
-        """Keeps an embedding, and returns it as `read` will."""
+        """Store an embedding; returns it as `read` will."""
         kept = statistics_WF.astype(np.float16)
         if self._database is not None:
             with suppress(sqlite3.Error):

@@ -2,8 +2,8 @@
 
 Clips are compared by the cosine of their statistics, whitened by the covariance within genres as in linear
 discriminant analysis (Fisher 1936; shrunk as in Friedman 1989). The vote of a genre is the kernel density of its clips
-at that cosine; a temperature and an offset per genre (vector scaling: Guo et al. 2017) make votes probabilities. A fit
-takes milliseconds for hundreds of clips, and the same cosines tell which clips explain a verdict.
+at that cosine; a temperature and an offset per genre (vector scaling: Guo et al. 2017) turn votes into probabilities.
+A fit takes milliseconds for hundreds of clips, and the same cosines show which clips explain a prediction.
 
 Shapes: N clips, W windows of each, F statistics, C genres, K labelled clips.
 """
@@ -19,20 +19,20 @@ from scipy.optimize import minimize  # type: ignore[import-untyped]
 from core.labelling.embedding import Floats
 
 SHRINKAGE = 0.6
-"""Share of the diagonal in the covariance within genres."""
+"""Weight of the diagonal in the covariance within genres."""
 KERNEL_WIDTH = 0.1
 """Difference of cosines at which a clip's vote falls to 1/e."""
 FARTHEST = 3.0
 """Standard deviations at which outliers are clipped (softly) before the covariance is estimated."""
 FLATTEST = 1e-3
-"""A statistic whose deviation is smaller is only rounding errors."""
+"""Statistics with a smaller standard deviation vary only by rounding errors."""
 OFFSET_PENALTY = 1e-3
 Labels = npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True)
 class Space:
-    """Where clips are compared: unit vectors, whose products are cosines."""
+    """The space in which clips are compared: unit vectors, whose dot products are cosines."""
 
     mean_F: Floats
     std_F: Floats
@@ -43,11 +43,11 @@ class Space:
     def fit(
         cls, embeddings_NWF: Floats, labels_N: Labels, weights_N: Floats | None = None, *, stretch: float = 1.0
     ) -> "Space":
-        """The space in which clips of one genre vary alike in every direction. Every genre counts the same.
+        """Fit the space in which clips of one genre vary equally in every direction. All genres have equal weight.
 
         Args:
             labels_N: genres from 0; all equal for data without labels.
-            weights_N: how far each clip's label is believed, from 0 to 1; without them, all are.
+            weights_N: weight of each clip's label, from 0 to 1; 1 by default.
             stretch: factor along the directions in which the genres' means differ.
         """
         windows = embeddings_NWF.shape[1]
@@ -64,7 +64,9 @@ class Space:
         covariance_FF = within_BF.T @ within_BF / share_B.sum()
         diagonal_F = np.maximum(covariance_FF.diagonal(), 1e-6)
         genres_C = np.unique(labels_N)
-        shrinkage = SHRINKAGE if len(genres_C) > 1 else 1.0  # without genres, directions that vary much tell most
+        shrinkage = (
+            SHRINKAGE if len(genres_C) > 1 else 1.0
+        )  # without genres, directions of high variance are the most informative
         shrunk_FF = (1 - shrinkage) * covariance_FF + shrinkage * np.diag(diagonal_F)
         lower_FF = np.linalg.cholesky(shrunk_FF.astype(np.float64))
         whitening_FF = solve_triangular(lower_FF, np.eye(len(lower_FF)), lower=True).astype(np.float32)
@@ -84,9 +86,9 @@ class Space:
 
 
 def votes(units_NF: Floats, known_KF: Floats, labels_K: Labels, genres: int, weights_K: Floats | None = None) -> Floats:
-    """Log density (N, C) of each genre's clips around each clip, less the genres' mean.
+    """Log density (N, C) of each genre's clips around each clip, minus the mean over genres.
 
-    A genre without clips gets the mean of the others: nothing is known about it.
+    A genre without clips gets the mean of the others.
     """
     weights_K = np.ones(len(labels_K), dtype=np.float32) if weights_K is None else weights_K
     shares_KC = np.eye(genres, dtype=np.float32)[labels_K] * weights_K[:, None]
@@ -101,14 +103,14 @@ def votes(units_NF: Floats, known_KF: Floats, labels_K: Labels, genres: int, wei
 
 @dataclass(frozen=True)
 class Scaling:
-    """Votes → probabilities: a factor, and an offset per genre."""
+    """Vector scaling from votes to probabilities: a factor, and an offset per genre."""
 
     factor: float
     offset_C: npt.NDArray[np.float64]
 
     @classmethod
     def fit(cls, votes_NC: Floats, labels_N: Labels) -> "Scaling":
-        """The most likely one for votes of clips that did not vote for themselves."""
+        """Fit by maximum likelihood to out-of-fold votes."""
         one_hot_NC = np.eye(votes_NC.shape[1])[labels_N]
         clips = len(labels_N)
 

@@ -1,4 +1,4 @@
-"""``python -m core.labelling.label_worker``: a labelling session in a process of its own.
+"""``python -m core.labelling.label_worker``: the process of a labelling session.
 
 The Label screen starts it. The protocol is that of `core.util.jsonl_process`; `Progress` is an event.
 """
@@ -21,7 +21,7 @@ NEIGHBOURS = 12
 
 
 class Open(msgspec.Struct, frozen=True, tag_field="kind", tag="open"):
-    """Open a dataset and its overlay; paths as `path_to_json` gives them."""
+    """Open a dataset and its overlay; paths are encoded by `path_to_json`."""
 
     data: str
     labels: str
@@ -35,13 +35,13 @@ class Ask(msgspec.Struct, frozen=True, tag_field="kind", tag="ask"):
 
 
 class Examples(msgspec.Struct, frozen=True, tag_field="kind", tag="examples"):
-    """Teach the labels of another dataset too."""
+    """Add the labelled clips of another dataset as examples."""
 
     data: str
 
 
 class Decide(msgspec.Struct, frozen=True, tag_field="kind", tag="decide"):
-    """Give clips a label; ``who`` as in `core.dataset.labels.decisions`. In teaching, rank again ``towards``."""
+    """Give clips a label; ``who`` as in `core.dataset.labels.decisions`. In teaching, then rank ``towards`` a genre."""
 
     places: list[int]
     label: str
@@ -50,13 +50,13 @@ class Decide(msgspec.Struct, frozen=True, tag_field="kind", tag="decide"):
 
 
 class Undo(msgspec.Struct, frozen=True, tag_field="kind", tag="undo"):
-    """Take back the last step of this session."""
+    """Undo the last step of this session."""
 
     towards: str | None = None
 
 
 class Rank(msgspec.Struct, frozen=True, tag_field="kind", tag="rank"):
-    """Order the clips anew: what helps most, or with ``towards`` what is most likely of that genre."""
+    """Rank the clips again: the most helpful first, or with ``towards`` those that are most likely of that genre."""
 
     towards: str | None = None
 
@@ -100,7 +100,7 @@ class Progress(msgspec.Struct, frozen=True, tag_field="kind", tag="progress"):
 
 
 class Row(msgspec.Struct, frozen=True, array_like=True):
-    """A clip. Labels that it does not have are empty; ``decision`` is the label that the overlay gives it."""
+    """A clip. Missing labels are empty; ``decision`` is its label in the overlay."""
 
     place: int
     name: str
@@ -112,7 +112,7 @@ class Row(msgspec.Struct, frozen=True, array_like=True):
 
 
 class Ranked(msgspec.Struct, frozen=True, tag_field="kind", tag="ranked"):
-    """``order`` are places; the other two lists are of all clips, by place."""
+    """``order`` holds positions of clips; the other two lists have an entry for each clip."""
 
     order: list[int]
     suggested: list[str]
@@ -120,7 +120,7 @@ class Ranked(msgspec.Struct, frozen=True, tag_field="kind", tag="ranked"):
 
 
 class Opened(msgspec.Struct, frozen=True, tag_field="kind", tag="opened"):
-    """``rows`` are sorted by doubt, the most doubtful first; in teaching, by place, and ``ranked`` has the order."""
+    """``rows`` are sorted by doubt, the most doubtful first; in teaching they are not, and ``ranked`` has the order."""
 
     genres: list[str]
     rows: list[Row]
@@ -132,7 +132,7 @@ class Opened(msgspec.Struct, frozen=True, tag_field="kind", tag="opened"):
 
 
 class Decided(msgspec.Struct, frozen=True, tag_field="kind", tag="decided"):
-    """The clips of a step and their decisions, empty for none. Nothing was left to take back where there are none."""
+    """The clips of a step and their decisions, empty for none. Without clips there was nothing to undo."""
 
     decisions: dict[int, str]
     ranked: Ranked | None
@@ -140,7 +140,7 @@ class Decided(msgspec.Struct, frozen=True, tag_field="kind", tag="decided"):
 
 
 class Assessed(msgspec.Struct, frozen=True, tag_field="kind", tag="assessed"):
-    """None for too few labels."""
+    """The accuracy; None for too few labels."""
 
     accuracy: float | None
     low: float = 0.0
@@ -152,7 +152,7 @@ NOTHING: tuple[int, bytes, list[float], float] = (0, b"", [], 0.0)
 
 
 class Looked(msgspec.Struct, frozen=True, tag_field="kind", tag="looked"):
-    """``neighbours`` are places, nearest first, other artists before the own; ``image`` is [bands, columns] bytes."""
+    """``neighbours`` are positions, nearest first, the clip's own artist last; ``image`` is [bands, columns] bytes."""
 
     place: int
     prediction: Prediction
@@ -160,9 +160,9 @@ class Looked(msgspec.Struct, frozen=True, tag_field="kind", tag="looked"):
     bands: int
     image: bytes
     hz: list[float] = []
-    """The frequency of each band."""
+    """The frequency of each band in Hz."""
     seconds: float = 0.0
-    """The length of the image."""
+    """The length of the image in seconds."""
 
 
 class Playing(msgspec.Struct, frozen=True, tag_field="kind", tag="playing"):
@@ -182,7 +182,7 @@ Answer = Progress | Opened | Ranked | Decided | Assessed | Looked | Playing | Ma
 
 
 class LabelWorker:
-    """Loads a library when a request first needs it."""
+    """Answers requests; imports a library only when a request needs it."""
 
     def __init__(self, channel: WorkerChannel) -> None:
         self._channel = channel

@@ -1,7 +1,7 @@
-"""A model from labels in seconds: the experts of ``ensemble_cnn`` in closed form, without its network.
+"""Making a model from labels in seconds: the closed-form experts of ``ensemble_cnn`` without its network.
 
 The embeddings of the clips are the statistics that the experts are fitted to, so no audio is read again. The model is
-kept as a run, which Classify, Listen and the commands find like any other.
+saved as a run, which Classify, Listen and the commands find like any other.
 
 Shapes: I clips, W windows of each, F statistics, C genres.
 """
@@ -29,9 +29,10 @@ from core.training.recipe import Recipe, to_dict
 from core.training.run.event_logger import EventLogger, run_started
 from core.training.training_set import training_set
 from core.util.errors import UserError
+from core.util.text import counted
 
 KIND = "labels"
-"""What its run is called after the dataset."""
+"""What stands for a preset in the name of its run."""
 OPTIONS = {"width": 1, "network_weight": 0.0}
 """Of the network, which has no say."""
 FOLDS = 5
@@ -39,7 +40,7 @@ FOLDS = 5
 
 
 class MadeModel(NamedTuple):
-    """``accuracy`` is of the labelled clips, by experts fitted without their groups; None for too few to say."""
+    """``accuracy`` is out of fold, for the labelled clips; None for too few clips."""
 
     run: RunFolder
     accuracy: float | None
@@ -48,7 +49,7 @@ class MadeModel(NamedTuple):
 
 
 def make_model(found: EmbeddedSet, labels: Mapping[int, str], runs_dir: Path) -> MadeModel:
-    """A finished run in ``runs_dir`` whose model knows ``labels``, place in the dataset → genre.
+    """Make a finished run in ``runs_dir`` with a model fitted to ``labels``: position in the dataset → genre.
 
     Raises:
         UserError: there are fewer than two genres, or the run cannot be written.
@@ -99,7 +100,7 @@ def make_model(found: EmbeddedSet, labels: Mapping[int, str], runs_dir: Path) ->
 
 
 def _tell(run: RunFolder, model: ModelCheckpoint, labels: list[str], seconds_of_sound: float, seconds: float) -> None:
-    """The journal of a run that is over."""
+    """Write the journal of the finished run."""
     with EventLogger(run) as logger:
         started = run_started(model.recipe, "cpu", "closed form")
         logger.emit(msgspec.structs.replace(started, epochs=0))
@@ -114,5 +115,5 @@ def _tell(run: RunFolder, model: ModelCheckpoint, labels: list[str], seconds_of_
         )
         path, accuracy = run.best_model_path.name, model.val_accuracy
         logger.emit(CheckpointSaved(what="best", path=path, epoch=0, val_accuracy=accuracy))
-        message = f"Fitted to {len(labels):,} labels in closed form; the accuracy is out of fold."
+        message = f"Fitted to {counted(len(labels), 'label')} in closed form; the accuracy is out of fold."
         logger.emit(RunFinished(seconds=seconds, best_epoch=0, best_val_accuracy=accuracy, message=message))

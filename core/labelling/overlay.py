@@ -1,8 +1,8 @@
-"""The overlay ``labels.csv``: decisions about labels, appended one by one; no audio file and no tag changes.
+"""The overlay ``labels.csv``: decisions about labels, appended one by one. Audio files and tags do not change.
 
-A row says which file (by path and by a hash of its content), its new label, its label before, when and how it was
-decided. An empty label is none; ``(excluded)`` leaves the file out. The last row of a file counts. Each row is one
-synced write, so that a crash loses at most the decision in progress, and sessions that write at the same time add up.
+A row holds the file (its path and a hash of its content), its new label, its previous label, and when and how it was
+decided. An empty label means none; ``(excluded)`` leaves the file out. The last row of a file counts. Each row is one
+synced write: a crash loses at most the decision in progress, and several sessions may write at the same time.
 """
 
 import csv
@@ -37,7 +37,7 @@ class Overlay:
         """
         self.path = path
         self._mine: list[list[Decision]] = []
-        """Steps: the decisions of one key press each."""
+        """The decisions of each key press."""
         with explained(path):
             self._descriptor = open_regular(path, os.O_RDWR | os.O_CREAT | os.O_APPEND)
         try:
@@ -48,23 +48,23 @@ class Overlay:
             raise
 
     def current(self) -> dict[Key, Decision]:
-        """The last decision about each file, those of other sessions included."""
+        """The last decision about each file, including those of other sessions."""
         return current(read_overlay(self.path))
 
     def decide(self, clip: Clip, path: str, label: str, previous: str, who: str = "key") -> Decision:
-        """Appends and syncs a decision about ``clip``, whose label was ``previous``.
+        """Append and sync a decision about ``clip``, whose label was ``previous``.
 
         Raises:
-            UserError: it cannot be written; the file then holds what it held before.
+            UserError: it cannot be written; the file is unchanged then.
         """
         [decision] = self.decide_all([(clip, path, previous)], label, who)
         return decision
 
     def decide_all(self, clips: Sequence[tuple[Clip, str, str]], label: str, who: str = "key") -> list[Decision]:
-        """The same decision about several clips, each with its path and label before: one step of `undo`.
+        """The same decision about several clips, each with its path and previous label: one step for `undo`.
 
         Raises:
-            UserError: as `decide`, for all of them.
+            UserError: as for `decide`; no decision is written then.
         """
         at = now()
         step = [Decision(path, clip.content, label, previous, at, who) for clip, path, previous in clips]
@@ -73,10 +73,10 @@ class Overlay:
         return step
 
     def undo(self) -> list[Decision]:
-        """Takes back this session's last step that stands, by rows that restore the labels before it.
+        """Undo this session's last step by rows that restore the previous labels.
 
         Returns:
-            The rows; none where nothing is left to take back.
+            The rows; empty if there is nothing to undo.
 
         Raises:
             UserError: it cannot be written.
@@ -93,14 +93,14 @@ class Overlay:
         os.close(self._descriptor)
 
     def append(self, *decisions: Decision) -> None:
-        """Appends rows in one write and syncs them. Rows that cannot be written leave the file as it was."""
+        """Append rows in one write and sync them. The file is unchanged if they cannot be written."""
         with explained(self.path):
             fcntl.flock(self._descriptor, fcntl.LOCK_EX)
             try:
                 size = os.fstat(self._descriptor).st_size
                 data = b"" if size else _row(DECISION_COLUMNS)
                 if size and os.pread(self._descriptor, 1, size - 1) != b"\n":
-                    data = b"\n"  # a row that another session could not finish stays alone on its line
+                    data = b"\n"  # the unfinished row of another session gets a line of its own
                 data += b"".join(map(_row, decisions))
                 try:
                     written = os.write(self._descriptor, data)
@@ -116,13 +116,13 @@ class Overlay:
 
 
 def merged(*sessions: Sequence[Decision]) -> list[Decision]:
-    """Decisions of several overlay files in the order of their times, each once."""
+    """Merge the decisions of several overlay files, in order of time and without duplicates."""
     every = {decision: None for session in sessions for decision in session}
     return sorted(every, key=lambda decision: decision.time)
 
 
 def revert(path: Path) -> int:
-    """Appends rows that give every decided file its first label back; returns how many.
+    """Append rows that restore the original label of every file; returns how many.
 
     Raises:
         UserError: the file cannot be read or written.

@@ -1,7 +1,7 @@
-"""A labelling session: a dataset, the decisions about it, and what they make of the order of its clips.
+"""A labelling session: a dataset, the decisions about it, and the order of its clips that follows from them.
 
-A dataset with labels is shown by doubt. One without is taught: each label refits a `Teacher`, which says what to label
-next. Shapes: N clips, W windows of each, C genres.
+A labelled dataset is ordered by doubt. For one without labels, each label refits a `Teacher`, which chooses what to
+label next. Shapes: N clips, W windows of each, C genres.
 """
 
 from collections.abc import Sequence
@@ -27,7 +27,7 @@ from core.util.errors import UserError
 
 
 class Ranking(NamedTuple):
-    """Clips without a decision, the most helpful first; for every clip of the dataset the likeliest genre."""
+    """Clips without a decision, the most helpful first, and the likeliest genre of every clip of the dataset."""
 
     order: list[int]
     suggested: list[str]
@@ -35,7 +35,7 @@ class Ranking(NamedTuple):
 
 
 class LabelSession:
-    """One dataset and one overlay. Places are positions in ``found.clips``."""
+    """One dataset and one overlay. A ``place`` is an index into ``found.clips``."""
 
     def __init__(self, found: EmbeddedSet, overlay: Path) -> None:
         """
@@ -46,7 +46,7 @@ class LabelSession:
         self.groups = groups_of(found.clips, None)
         self._overlay = Overlay(overlay)
         self._steps: list[dict[int, str]] = []
-        """For each step its places and their decisions before; an empty one is none."""
+        """For each step its places and their previous decisions; an empty one means none."""
         self._place = {(path_in(found.root, clip), clip.content): i for i, clip in enumerate(found.clips)}
         self.decisions = {
             place: decision.label
@@ -62,7 +62,7 @@ class LabelSession:
             except UserError as error:
                 self.reason = str(error)
         self.notes: list[str] = []
-        """What should be known about the last `ask`."""
+        """What the user should know about the last `ask`."""
         self._examples: EmbeddedSet | None = None
         self._encoder: EncoderSettings | None = None
         self._embeddings_NWF = found.embeddings_NWF
@@ -96,13 +96,13 @@ class LabelSession:
 
     @property
     def genres(self) -> list[str]:
-        """Of the dataset, the examples and the decisions, in alphabetical order."""
+        """The genres of the dataset, the examples and the decisions, in alphabetical order."""
         examples = self._examples.clips if self._examples else []
         given = {clip.genre for clip in [*self.found.clips, *examples]}
         return sorted((given | set(self.decisions.values())) - {"", EXCLUDED})
 
     def labels(self) -> dict[int, str]:
-        """Place → present label; clips that are excluded or have none are not there."""
+        """Place → current label, for clips that have one and are not excluded."""
         present = {place: clip.genre for place, clip in enumerate(self.found.clips)} | self.decisions
         return {place: label for place, label in present.items() if label and label != EXCLUDED}
 
@@ -112,7 +112,7 @@ class LabelSession:
     # Deciding
 
     def decide(self, places: Sequence[int], label: str, who: str = "key") -> None:
-        """Gives clips a label, or excludes them, in one step.
+        """Give clips a label, or exclude them, in one step.
 
         Raises:
             UserError: it cannot be written.
@@ -125,7 +125,7 @@ class LabelSession:
         self.decisions |= dict.fromkeys(places, label)
 
     def undo(self) -> dict[int, str]:
-        """Takes back the last step of this session; returns its places and their decisions before.
+        """Undo the last step of this session; returns its places and their restored decisions.
 
         Raises:
             UserError: it cannot be written.
@@ -144,7 +144,7 @@ class LabelSession:
     # Teaching
 
     def add_examples(self, examples: EmbeddedSet) -> None:
-        """Teaches the labelled clips of another dataset too.
+        """Add the labelled clips of another dataset as examples.
 
         Raises:
             UserError: their spectrograms have another number of bands.
@@ -161,7 +161,7 @@ class LabelSession:
         return Teacher(self._embeddings_NWF, examples_NWF, [clip.genre for clip in examples.clips])
 
     def rank(self, towards: str | None = None) -> Ranking:
-        """Refits to the present labels; with ``towards`` clips that are most likely of that genre come first."""
+        """Refit to the current labels; with ``towards`` the clips that are most likely of that genre come first."""
         self.teacher.fit(self.labels())
         probabilities_NC = self.teacher.probabilities()
         order = [place for place in self.teacher.order(towards, probabilities_NC) if place not in self.decisions]
@@ -172,13 +172,13 @@ class LabelSession:
         return Ranking(order, names, probabilities_NC.max(1).round(3).tolist())
 
     def accuracy(self) -> Accuracy | None:
-        """Of the decided labels, out of fold."""
+        """The accuracy for the labels given so far, out of fold."""
         return self.teacher.accuracy(self.labels(), self.groups)
 
     # One clip
 
     def neighbours(self, place: int, top: int) -> list[int]:
-        """The clips that sound most like one, other artists first; copies of it are left out."""
+        """The ``top`` most similar clips, those of other artists first; copies of the clip are left out."""
         clips, embeddings_NWF = self.found.clips, self._embeddings_NWF
         present = self.labels()
         labels_N = np.unique([present.get(i, "") for i in range(len(clips))], return_inverse=True)[1]
@@ -189,7 +189,7 @@ class LabelSession:
         return others[:top]
 
     def prediction(self, place: int) -> Prediction:
-        """What the other clips' labels say about one: its probabilities and those of its windows."""
+        """The prediction for a clip from the labels of the others, with a segment for each of its windows."""
         clip = self.found.clips[place]
         suspect = next((one for one in self.suspects if one.place == place), None)
         teacher = self.teacher
@@ -236,7 +236,7 @@ def _segments(windows: list[list[float]], genres: list[str], seconds: float) -> 
 
 
 def _stretches(segments: list[Segment]) -> list[MergedSegment]:
-    """Segments of one genre in a row, each from the middle of its overlap with the one before."""
+    """Merge consecutive segments of one genre; each begins in the middle of its overlap with the one before."""
     merged: list[MergedSegment] = []
     for number, segment in enumerate(segments):
         start = segment.start_s if number == 0 else (segments[number - 1].end_s + segment.start_s) / 2

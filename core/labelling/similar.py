@@ -1,7 +1,7 @@
-"""What sounds alike: the nearest clips of a dataset, other artists first.
+"""Similar clips: the nearest clips of a dataset, other artists first.
 
-Clips are compared in the space of `core.labelling.expert`, with the directions in which genres differ stretched, so
-that a neighbour shares the genre more often; the space is fitted without the artist of the clip in question.
+Clips are compared in the space of `core.labelling.expert`. The directions in which genres differ are stretched, so
+that neighbours share the genre more often, and the space is fitted without the artist of the query.
 """
 
 from collections.abc import Sequence
@@ -22,11 +22,11 @@ from core.util.archive.path import as_path
 from core.util.errors import UserError
 
 STRETCH = 4.0
-"""Factor along the directions in which genres differ, chosen on two collections."""
+"""Factor along the directions in which genres differ; chosen on two collections."""
 
 
 class Neighbour(NamedTuple):
-    """A clip's place in the dataset, its cosine, and whether it may be of the same group as the query."""
+    """A clip's index in the dataset, its cosine, and whether it belongs to the query's group."""
 
     place: int
     similarity: float
@@ -36,11 +36,11 @@ class Neighbour(NamedTuple):
 def nearest(
     query_WF: Floats, embeddings_NWF: Floats, labels_N: Labels, groups_N: Sequence[int], *, group: int | None, top: int
 ) -> list[Neighbour]:
-    """The ``top`` nearest clips to a query, those of ``group`` behind all others.
+    """The ``top`` nearest clips to a query, those of ``group`` last.
 
     Args:
         labels_N: genres from 0; all equal for a dataset without labels.
-        group: the query's; None for a file that is not of the dataset.
+        group: the query's group; None for a file that is not in the dataset.
     """
     own_N = np.array(groups_N) == (-1 if group is None else group)
     fit_N = ~own_N if len(np.unique(labels_N[~own_N])) > 1 else np.ones(len(labels_N), dtype=bool)
@@ -51,7 +51,7 @@ def nearest(
 
 
 class SimilarClip(msgspec.Struct, frozen=True, kw_only=True):
-    """A neighbour, for people and JSON. ``path`` is None for a clip of a feature pack."""
+    """A neighbour, for display and JSON. ``path`` is None for a clip of a feature pack."""
 
     name: str
     path: str | None
@@ -72,9 +72,9 @@ def find_similar(
     device: torch.device | str = "cpu",
     on_features: OnFeatures | None = None,
 ) -> list[SimilarClip]:
-    """The clips of a dataset that sound most like ``query``: an audio file, or the name of a clip in it.
+    """Find the clips most similar to ``query``, an audio file or the name of a clip in the dataset.
 
-    A clip of the dataset is not its own neighbour, nor are copies of it. With an ``encoder``, which runs on ``device``,
+    The clip itself and copies of it are left out. With an ``encoder``, which runs on ``device``,
     clips are compared by its embeddings; see `core.labelling.encoded.encode`.
 
     Raises:

@@ -1,4 +1,4 @@
-"""The clips of a dataset, those with the most doubtful labels first."""
+"""The clips of a dataset in order of doubt about their labels."""
 
 from pathlib import Path
 
@@ -17,7 +17,7 @@ from core.training.checkpoint import load_model
 from core.training.evaluation.evaluate import check_front_end, embedded, logits_of
 from core.util.device import choose_device
 from core.util.errors import UserError
-from core.util.text import printable
+from core.util.text import counted, printable
 
 DIGITS = 6
 
@@ -26,7 +26,7 @@ class Suspect(msgspec.Struct, frozen=True, kw_only=True):
     """``path`` is None for a clip of a feature pack; ``probabilities`` are calibrated and out of fold."""
 
     place: int
-    """In the dataset."""
+    """Index in the dataset."""
     name: str
     path: str | None
     label: str
@@ -51,8 +51,8 @@ def find_suspects(
     Args:
         groups: see `core.labelling.doubt.groups_of`.
         labels: an overlay whose decisions replace the dataset's labels; excluded clips are left out.
-        model: a model file that is asked as well, about the clips that it was not trained on; ``device`` runs it, and
-            ``on_features`` hears of the spectrograms that it needs.
+        model: a model file that also classifies the clips that it was not trained on. It runs on ``device``, and
+            ``on_features`` is called with the progress of the spectrograms that it needs.
         encoded_NWD: what `core.labelling.encoded.encode` gave for ``found``: an expert on these embeddings is asked as
             well.
 
@@ -100,8 +100,8 @@ def _with_model(
 ) -> Probabilities:
     """The geometric mean of ``probabilities_NC`` and the model's, for the clips that the model was not trained on.
 
-    A clip that it was trained on keeps its probabilities, for the model knows its label by heart. So do genres that the
-    model does not know, as a whole.
+    A clip that it was trained on keeps its probabilities, because the model has learnt its label. The total
+    probability of genres that the model does not know stays the same.
 
     Raises:
         UserError: the model cannot be used on this dataset.
@@ -120,7 +120,8 @@ def _with_model(
     used = [i for i in asked if parts[place[id(features.clips[i])]] != "train"]
     if on_note and len(used) < len(clips):
         on_note(
-            f"{len(clips) - len(used):,} of {len(clips):,} clips are not asked of the model: it was trained on them"
+            f"{len(clips) - len(used):,} of {counted(len(clips), 'clip')} are not classified, because the model was "
+            "trained on them"
         )
     if not used:
         return probabilities_NC

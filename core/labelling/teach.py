@@ -1,7 +1,7 @@
-"""Teaching: an expert refitted after each label, and which clip to label next.
+"""Active learning: an expert that is refitted after each label, and the choice of the clip to label next.
 
 The expert is a linear discriminant over all windows of the labelled clips (Fisher 1936), whose shrunk covariance
-(Friedman 1989) holds from a few clips on. The next clip is one whose two likeliest genres are close (margin sampling:
+(Friedman 1989) works with a few clips. The next clip is one whose two likeliest genres are close (margin sampling:
 Scheffer, Decomain & Wrobel 2001), preferably of a genre with few labels so far, which keeps the labels diverse.
 
 Shapes: N clips of the pool, W windows of each, F statistics, C genres, K labelled clips.
@@ -19,14 +19,14 @@ from core.labelling.embedding import Floats
 from core.labelling.expert import FARTHEST, FLATTEST, SHRINKAGE, Labels, softmax
 from core.training.evaluation.significance import interval_of_share
 
-LEAST_JUDGED = 10
-"""Labelled clips from which on an accuracy says something."""
+LEAST_LABELLED = 10
+"""Fewest labelled clips for which an accuracy is computed."""
 GAIN = 3.0
-"""Standard deviations of logits → natural logarithms of probabilities; only order and display depend on it."""
+"""Factor from standardised logits to log-probabilities; only the order and the display depend on it."""
 
 
 class Discriminant(NamedTuple):
-    """Weights (F, C) and biases (C,) of a linear discriminant, and how many clips each genre was fitted to, (C,)."""
+    """Weights (F, C) and biases (C,) of a linear discriminant, and the number of clips of each genre, (C,)."""
 
     weight_FC: Floats
     bias_C: Floats
@@ -34,7 +34,7 @@ class Discriminant(NamedTuple):
 
     @classmethod
     def fit(cls, windows_KWF: Floats, labels_K: Labels, genres: int) -> "Discriminant":
-        """Fits to all windows; every genre counts the same. Each of the ``genres`` has at least one clip."""
+        """Fit to all windows, with equal weight for all genres. Each of the ``genres`` has at least one clip."""
         counts_C = np.bincount(labels_K, minlength=genres)
         means_CF = np.stack([windows_KWF[labels_K == genre].mean((0, 1)) for genre in range(genres)])
         within_KWF = (windows_KWF - means_CF[labels_K][:, None]) / np.sqrt(counts_C[labels_K])[:, None, None]
@@ -43,9 +43,9 @@ class Discriminant(NamedTuple):
         )
         diagonal_F = SHRINKAGE * np.maximum((within_BF**2).sum(0), 1e-3)
         share = 1 - SHRINKAGE
-        # Symmetric products, of which only the upper half is computed and read.
+        # Of symmetric products only the upper half is computed and read.
         if len(within_BF) < within_BF.shape[1]:
-            # Few windows: the inverse of the diagonal and a matrix of their rank (Woodbury 1950).
+            # For few windows, the inverse of a diagonal plus a matrix of low rank (Woodbury 1950).
             deviation_F = np.sqrt(diagonal_F)
             scaled_BF = within_BF / deviation_F
             inner_BB = ssyrk(1.0, scaled_BF.T, trans=1)
@@ -67,7 +67,7 @@ class Discriminant(NamedTuple):
 
 
 class Accuracy(NamedTuple):
-    """Of labelled clips, by discriminants that were fitted without them; its 95% interval."""
+    """The accuracy for the labelled clips, out of fold, and its 95% interval."""
 
     share: float
     low: float
@@ -76,13 +76,13 @@ class Accuracy(NamedTuple):
 
 
 class Teacher:
-    """A pool of clips, and what labels teach about it. All that does not depend on labels is computed once."""
+    """A pool of clips and a discriminant fitted to their labels. What does not depend on labels is computed once."""
 
     def __init__(self, embeddings_NWF: Floats, examples_NWF: Floats | None = None, taught: Sequence[str] = ()) -> None:
         """
         Args:
-            embeddings_NWF: of the pool.
-            examples_NWF: of clips of other datasets, whose genres are ``taught``.
+            embeddings_NWF: embeddings of the pool.
+            examples_NWF: embeddings of clips of other datasets, whose genres are ``taught``.
         """
         flat_BF = embeddings_NWF.reshape(-1, embeddings_NWF.shape[2])
         self._mean_F, std_F = flat_BF.mean(0), flat_BF.std(0)
@@ -96,7 +96,7 @@ class Teacher:
         self.genres: list[str] = []
 
     def fit(self, labels: Mapping[int, str]) -> None:
-        """Refits to ``labels``, place in the pool → genre, and the examples."""
+        """Refit to ``labels``, index in the pool → genre, and the examples."""
         self._seen = set(labels)
         self.genres = sorted({*labels.values(), *self._taught})
         self._fitted = self._discriminant(labels, self.genres) if self.genres else None
@@ -108,17 +108,17 @@ class Teacher:
         return Discriminant.fit(windows_KWF, labels_K, len(genres))
 
     def logits(self, embeddings_NWF: Floats | None = None) -> Floats:
-        """(N, C) for the pool, or for other clips; no genres before the first label."""
+        """Logits (N, C) for the pool, or for other clips; C is 0 before the first label."""
         clips_NF = self._clips_NF if embeddings_NWF is None else self._clipped(embeddings_NWF).mean(1)
         return np.zeros((len(clips_NF), 0), np.float32) if self._fitted is None else self._fitted.logits(clips_NF)
 
     def probabilities(self) -> Probabilities:
-        """(N, C) for the pool."""
+        """Probabilities (N, C) for the pool."""
         logits_NC = self.logits()
         return self._softmax(logits_NC, logits_NC) if logits_NC.size else logits_NC.astype(np.float64)
 
     def windows(self, place: int) -> Probabilities:
-        """(W, C) of the windows of one clip of the pool."""
+        """Probabilities (W, C) of the windows of a clip of the pool."""
         if self._fitted is None:
             return np.zeros((len(self._windows_NWF[place]), 0))
         return self._softmax(self._fitted.logits(self._windows_NWF[place]), self.logits())
@@ -129,10 +129,10 @@ class Teacher:
         return softmax(GAIN * (logits_NC - logits_NC.mean(1, keepdims=True)) / max(spread, 1e-9))
 
     def order(self, towards: str | None = None, probabilities_NC: Probabilities | None = None) -> list[int]:
-        """The unlabelled clips, the most helpful first; with ``towards`` those most likely of that genre.
+        """The unlabelled clips, the most helpful first, or with ``towards`` those most likely of that genre.
 
         Args:
-            probabilities_NC: as `probabilities` gave them, where they are known.
+            probabilities_NC: the result of `probabilities`, if it was computed already.
         """
         if self._fitted is None:
             return self._by_typicality()
@@ -142,7 +142,7 @@ class Teacher:
             rank_N = probabilities_NC[:, self.genres.index(towards)]
         elif len(self.genres) == 1:
             known_F = self._clips_NF[list(self._seen)].mean(0) if self._seen else self._examples_NWF.mean((0, 1))
-            rank_N = np.linalg.norm(self._clips_NF - known_F, axis=1)  # another genre is what is missing
+            rank_N = np.linalg.norm(self._clips_NF - known_F, axis=1)  # a second genre is needed
         else:
             best_N2 = np.sort(probabilities_NC, axis=1)[:, -2:]
             unsure_N = 1 - (best_N2[:, -1] - best_N2[:, 0])
@@ -150,17 +150,17 @@ class Teacher:
         return [i for i in np.argsort(-rank_N, kind="stable").tolist() if i not in self._seen]
 
     def accuracy(self, labels: Mapping[int, str], groups: Sequence[int]) -> Accuracy | None:
-        """How many of the labelled clips are recognised by a teacher that does not know their labels.
+        """The accuracy of discriminants that were fitted without the labels in question.
 
         Args:
-            groups: a number for each clip of the pool; clips of one group are held out together.
+            groups: the group number of each clip of the pool; clips of one group are held out together.
 
         Returns:
-            None with fewer than `LEAST_JUDGED` clips of two genres.
+            None with fewer than `LEAST_LABELLED` clips of two genres.
         """
-        if len(labels) < LEAST_JUDGED or len(set(labels.values())) < 2:
+        if len(labels) < LEAST_LABELLED or len(set(labels.values())) < 2:
             return None
-        by_genre = sorted(labels, key=lambda place: labels[place])  # dealt out, so that folds have alike genres
+        by_genre = sorted(labels, key=lambda place: labels[place])  # dealt out in turn, which stratifies the folds
         fold_of: dict[int, int] = {}
         for number, place in enumerate(by_genre):
             fold_of.setdefault(groups[place], number % FOLDS)
@@ -178,7 +178,7 @@ class Teacher:
         return Accuracy(share, interval.low, interval.high, len(labels))
 
     def _by_typicality(self) -> list[int]:
-        """Before any label: the clips nearest to the middle of all."""
+        """The order before any label: the clips nearest to the mean first."""
         distance_N = np.linalg.norm(self._clips_NF - self._clips_NF.mean(0), axis=1)
         return [i for i in np.argsort(distance_N).tolist() if i not in self._seen]
 

@@ -1,9 +1,9 @@
 """Out-of-distribution detection: whether a window resembles the training set, by statistics that ignore its genre.
 
-Music, speech, hum and noise differ in how their bands lie, how much each moves, and how fast: a few dozen numbers of
-the log-mel window say so without the network, which has only ever been asked "which genre?" and answers that for a
-vacuum cleaner too. The distance is Mahalanobis', as Lee et al. (2018), "A simple unified framework for detecting
-out-of-distribution samples and adversarial attacks", take it on a network's features; here on plain statistics.
+Music, speech, hum and noise differ in the levels of their bands and in how much and how fast these change. A network
+trained on genres cannot tell them apart, but a few dozen statistics of the log-mel window can. As in Lee et al. (2018),
+"A simple unified framework for detecting out-of-distribution samples and adversarial attacks", the distance is the
+Mahalanobis distance, here of these statistics instead of a network's features.
 
 Thresholds are fitted when training has ended and stored with the weights: the entropy above which a prediction is
 uncertain, and two for rejecting a window: the distance of its statistics from the training set's, and too little
@@ -22,17 +22,17 @@ from core.models.layers.time_maps import made_once
 
 BANDS = 8
 STEP_SECONDS = 0.1
-"""Slow statistics are taken of means over this long: sound that only flickers (noise) comes to rest there."""
+"""Slow statistics are computed from means over this time, in which the fluctuations of noise cancel."""
 SHRINKAGE = 0.1
-"""Share of the identity in the correlation matrix, so that few windows suffice."""
+"""Weight of the identity in the correlation matrix, so that few windows suffice."""
 MOVEMENT = -4
 """Index of the log deviation of the bands from their means over time, in the vector of `ood_features`."""
 LOG_FLOOR = 0.3
-"""Decibels added before a logarithm is taken."""
+"""Decibels that are added before taking a logarithm."""
 
 
 def ood_features(mel_BMT: Tensor, settings: FrontEndSettings) -> Tensor:
-    """Log-mel windows [B, M, T] in dB, whatever their reference → statistics [B, 63]."""
+    """Log-mel windows [B, M, T] in dB with any reference → statistics [B, 63]."""
     mel_BMT = _inside(mel_BMT, settings)
     means_KM, band_M = _bands(mel_BMT.shape[1], mel_BMT.device)
     fast_BKT = means_KM @ mel_BMT
@@ -74,10 +74,10 @@ def ood_features(mel_BMT: Tensor, settings: FrontEndSettings) -> Tensor:
 
 
 def movement(features_BF: Tensor) -> Tensor:
-    """How far the bands of each window stray from their means over time, in dB [B].
+    """Mean deviation of a window's bands from their means over time, [B] in dB.
 
-    Stationary noise of any colour gives one value, which only depends on the front end; hum and tones give less, music
-    gives more.
+    Stationary noise of any colour has the same value, which depends only on the front end; hum and tones have less,
+    music has more.
     """
     return features_BF[:, MOVEMENT].exp() - LOG_FLOOR
 
@@ -101,20 +101,20 @@ def distance(features_BF: Tensor, mean_F: Tensor, precision_FF: Tensor) -> Tenso
 
 
 def _inside(mel_BMT: Tensor, settings: FrontEndSettings) -> Tensor:
-    """Without the frames at both ends that reach over the window's edge: at inference they see zeros there."""
+    """Drop the frames at both ends that extend beyond the window, which see zeros at inference."""
     edge = math.ceil(settings.n_fft / 2 / settings.hop_length)
     return mel_BMT[:, :, edge:-edge] if mel_BMT.shape[2] > 4 * edge else mel_BMT
 
 
 def _ranked(values_BT: Tensor, *shares: float) -> list[Tensor]:
-    """Quantiles [B], each one of the values: what an interpolation would add is not worth an exotic operator."""
+    """Quantiles [B] without interpolation, which would need an operator that ONNX lacks."""
     sorted_BT = values_BT.sort(dim=1).values
     return [sorted_BT[:, round(share * (values_BT.shape[1] - 1))] for share in shares]
 
 
 @made_once
 def _bands(n_mels: int, device: torch.device) -> tuple[Tensor, Tensor]:
-    """Means over each of `BANDS` bands of neighbouring mel bands [K, M], and each mel band's band [M]."""
+    """Matrix [K, M] that averages mel bands into `BANDS` bands, and the band of each mel band [M]."""
     parts = torch.eye(n_mels).tensor_split(BANDS)
     band_M = torch.cat([torch.full((len(part),), k) for k, part in enumerate(parts)])
     return torch.stack([part.mean(0) for part in parts]).to(device), band_M.to(device)
@@ -133,24 +133,24 @@ def _std(x: Tensor, dim: int = -1) -> Tensor:
 
 
 def _change(x: Tensor) -> Tensor:
-    """Mean absolute change from one place to the next along the last axis; 0 where there is only one."""
+    """Mean absolute difference of neighbours along the last axis; 0 for a single value."""
     return x.diff().abs().mean(-1) if x.shape[-1] > 1 else torch.zeros_like(x[..., 0])
 
 
 def _log(decibels: Tensor) -> Tensor:
-    """A logarithm, so that very small values are as far from the mean as very large ones."""
+    """The logarithm of a positive statistic, so that very small and very large values are equally far from the mean."""
     return (decibels + LOG_FLOOR).log()
 
 
 WINDOW_SECONDS = 3.0
-"""Length of the windows at inference, for networks that take any length."""
+"""Length of windows at inference for networks without a fixed length."""
 ENTROPY_QUANTILE = 0.95
-"""Share of the correct validation predictions that stay below the entropy limit."""
+"""Share of correct validation predictions below the entropy limit."""
 ENTROPY_BOUNDS = (0.6, 0.95)
 TEXTURE_QUANTILE = 0.98
-"""Share of validation windows that stay below the limit of the distance."""
+"""Share of validation windows below the limit of the distance."""
 STILL_MARGIN, STILL_QUANTILE = 1.4, 0.01
-"""A window is still if it moves less than this many times as much as white noise, provided few training windows do."""
+"""The limit of movement: this multiple of white noise's, or the quantile of the training windows if that is lower."""
 
 
 def fit_thresholds(
@@ -160,11 +160,12 @@ def fit_thresholds(
     valid: Iterable[Tensor],
     settings: FrontEndSettings,
 ) -> dict[str, Any]:
-    """The limits as plain values, for the ``calibration`` of a model file.
+    """Fit the thresholds; returns them as plain values for the ``calibration`` of a model file.
 
     Args:
-        probabilities_NC: calibrated, of the validation clips; labels_N: their true classes.
-        train, valid: clip after clip, its windows [W, M, T] in dB, as ``cut`` makes them.
+        probabilities_NC: calibrated probabilities of the validation clips.
+        labels_N: their genres.
+        train, valid: for each clip its windows [W, M, T] in dB, from `cut`.
 
     Returns:
         ``entropy_limit``: as a fraction of the largest possible entropy; ``texture_mean`` [F], ``texture_precision``
@@ -192,9 +193,9 @@ def noise_movement(settings: FrontEndSettings) -> float:
 
 
 def cut(mel_MT: Tensor, frames: int) -> Tensor:
-    """A clip [M, T] → its windows [W, M, frames] side by side, each relative to its own maximum as at inference.
+    """Cut a clip [M, T] into adjacent windows [W, M, frames], each relative to its own maximum as at inference.
 
-    A remainder at the end is dropped; a clip shorter than one window is one window of its own length.
+    A remainder is dropped; a clip shorter than a window gives one window of its own length.
     """
     frames = min(frames, mel_MT.shape[1])
     count = mel_MT.shape[1] // frames
@@ -204,7 +205,7 @@ def cut(mel_MT: Tensor, frames: int) -> Tensor:
 
 
 def fit_entropy_limit(probabilities_NC: Tensor, labels_N: Tensor) -> float:
-    """The entropy below which nearly all correct predictions are, as a fraction of the largest possible."""
+    """The entropy limit as a fraction of the largest possible entropy."""
     right_N = probabilities_NC.argmax(1) == labels_N
     if not right_N.any():
         return ENTROPY_BOUNDS[0]
@@ -213,10 +214,10 @@ def fit_entropy_limit(probabilities_NC: Tensor, labels_N: Tensor) -> float:
 
 
 class OodDetector(nn.Module):
-    """Log-mel windows → their distance from the training set, in units of the thresholds fitted to it.
+    """Log-mel windows → OOD scores: their distance from the training set in units of the fitted threshold.
 
     Attributes:
-        mean: [F], precision: [F, F] of the training set's features.
+        mean, precision: [F] and [F, F], of the training set's features.
     """
 
     mean: Tensor
@@ -243,7 +244,7 @@ class OodDetector(nn.Module):
             raise ValueError("the precision matrix is not square")
 
     def forward(self, mel_BMT: Tensor) -> Tensor:
-        """[B, M, T] in dB → [B]: above 1 is unlike anything known. Of a long window, the mean over its parts."""
+        """[B, M, T] in dB → scores [B]; windows above 1 are rejected. Long windows get the mean over their parts."""
         frames = min(self.settings.frames_in(WINDOW_SECONDS), mel_BMT.shape[2])
         starts = range(0, mel_BMT.shape[2] - frames + 1, frames)
         parts = torch.cat([mel_BMT[:, :, start : start + frames] for start in starts])

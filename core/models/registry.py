@@ -15,9 +15,9 @@ if TYPE_CHECKING:
 
 Option = int | float | str | bool
 FEWEST_FRAMES = 16
-"""Frames of the shortest window that a network of any length takes."""
+"""Fewest frames of a window for networks without a fixed length."""
 FRAME_SECONDS = 1709 / 22_050
-"""From one frame to the next, in the preset `best` and beside an encoder."""
+"""The hop of the preset `best` and of encoder heads."""
 
 
 class Architecture(NamedTuple):
@@ -26,9 +26,9 @@ class Architecture(NamedTuple):
     network: str
     summary: str
     fixed_length: bool = False
-    """Whether it only takes windows of the length that it is built for."""
+    """Whether it only takes windows of the length that it was built for."""
     needs_encoder: bool = False
-    """Whether it is a head on a pretrained encoder, which the option --encoder names."""
+    """Whether it is a head on a pretrained encoder; see the option ``--encoder``."""
 
 
 ARCHITECTURES = {
@@ -61,9 +61,9 @@ ARCHITECTURES = {
         needs_encoder=True,
     ),
 }
-"""Name → declaration, in the order in which they are offered."""
+"""Name → declaration, in the order in which menus list them."""
 MODELS = {name: one.summary for name, one in ARCHITECTURES.items() if not one.needs_encoder}
-"""Name → summary, of the networks that are trained by themselves."""
+"""Name → summary of the networks that need no encoder."""
 MODEL_NAMES = tuple(MODELS)
 
 
@@ -75,7 +75,7 @@ class Limits(NamedTuple):
     def allow(self, value: Option) -> bool:
         if isinstance(value, bool) or not isinstance(value, int if self.whole else int | float):
             return False
-        return self.lowest <= value <= self.highest  # NaN is outside
+        return self.lowest <= value <= self.highest  # False for NaN
 
     def __str__(self) -> str:
         return f"a {'whole ' if self.whole else ''}number from {self.lowest:g} to {self.highest:g}"
@@ -93,20 +93,20 @@ OPTIONS = {
     "memory": Limits(1, 10_000, whole=True),
     "network_weight": Limits(0, 1000),
 }
-"""Option → its values; an option means the same in every network that has it."""
+"""Option → allowed values; an option means the same in every network that has it."""
 FORMER_OPTIONS = {"trust": "logit_scale"}
 """Names in recipes of earlier versions."""
 GIVEN = ("self", "n_mels", "genres", "frames", "frame_seconds", "embedding")
-"""Constructor arguments that follow from the front end and the dataset; a network has those of them that it needs."""
+"""Constructor arguments that follow from the front end and the dataset; a network has those that it needs."""
 
 
 def is_fixed_length(name: str) -> bool:
-    """Whether the network called ``name`` takes windows of one length only; no for an unknown one."""
+    """Whether the network called ``name`` takes windows of one length only; False for an unknown name."""
     return name in ARCHITECTURES and ARCHITECTURES[name].fixed_length
 
 
 def needs_encoder(name: str) -> bool:
-    """Whether the network called ``name`` is a head on an encoder; no for an unknown one."""
+    """Whether the network called ``name`` is a head on an encoder; False for an unknown name."""
     return name in ARCHITECTURES and ARCHITECTURES[name].needs_encoder
 
 
@@ -137,25 +137,24 @@ def build_model(
     embedding: Option = 0,
     **options: Option,
 ) -> "nn.Module":
-    """The network called ``name``, initialised from torch's global random state.
+    """Build the network called ``name``, initialised from PyTorch's global random state.
 
     Every network maps log-mel spectrograms [batch, n_mels, frames] in decibels, in [-top_db, 0], to logits
     [batch, genres], and standardises its own input. ``frames`` is the length that it is trained on; networks without a
     fixed length take any length from `FEWEST_FRAMES` on.
 
     Args:
-        frame_seconds: from one frame to the next, for networks that know lengths of time.
-        embedding: numbers of the encoder's embedding, for a head on one.
+        frame_seconds: the hop, for networks that depend on lengths of time.
+        embedding: size of the encoder's embedding, for a head on one.
         options: keyword arguments of the network's constructor.
 
     Raises:
-        UserError: the network does not exist, it has no such option, the option cannot have that value, or windows are
-            too short.
+        UserError: the network or one of its options does not exist, a value is out of range, or windows are too short.
     """
     network = network_class(name)
     if frames < FEWEST_FRAMES and not is_fixed_length(name):
         raise UserError(
-            f"The model {name} needs windows of {FEWEST_FRAMES} frames or more, not {frames}: take longer ones."
+            f"The model {name} needs windows of at least {FEWEST_FRAMES} frames, not {frames}: use longer ones."
         )
     options = {FORMER_OPTIONS.get(option, option): value for option, value in options.items()}
     known = options_of(network)

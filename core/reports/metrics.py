@@ -8,6 +8,7 @@ import msgspec
 
 from core.runs.journal.events import Misclassified
 from core.runs.journal.log_lines import number, percent
+from core.util.text import counted
 
 
 @dataclass(frozen=True)
@@ -133,7 +134,7 @@ def as_text(assessment: Assessment, heading: str, comparison: str = "") -> str:
     """The report as plain text, below ``heading``; a ``comparison`` with another model follows the metrics."""
     low, high = assessment.interval
     figures = (
-        f"{assessment.clips:,} clips: "
+        f"{counted(assessment.clips, 'clip')}: "
         + ", ".join(f"{metric.title} {metric.text(getattr(assessment, name))}" for name, metric in METRICS.items())
         + "\n"
         f"baseline: always answering the most frequent genre has an accuracy of {percent(assessment.majority)}\n"

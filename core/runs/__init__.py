@@ -1,1 +1,1 @@
-"""Run folders on disk: what is in them, what can be asked of them, and how a trainer is started."""
+"""Run folders: their files, actions on runs, and starting a trainer."""

@@ -1,6 +1,6 @@
-"""What can be done to a run: start, stop, pause, resume, extend, signal. Commands, screens and the server use these.
+"""Actions on runs, for commands and screens: start, stop, pause, resume, extend, signal.
 
-Each may wait for a trainer or a disk, so call it outside an event loop.
+They may wait for a trainer or a disk, so call them outside an event loop.
 """
 
 import contextlib
@@ -23,26 +23,26 @@ from core.runs.directory import create, scan_runs
 from core.runs.folder import MOST_EPOCHS, TRASH, RunFolder, checked_name
 from core.runs.journal.events import RequestAnswered
 from core.runs.journal.state import RunState
-from core.runs.launch import launch
+from core.runs.launch import check_resumable, launch
 from core.runs.webhook import Webhook, check_webhook, write_webhook
 from core.util.errors import UserError
-from core.util.text import printable
+from core.util.text import counted, printable
 
 LAST_EVENT_SECONDS = 5.0
 """How long a trainer may take to end at once before it is killed."""
 
 
 class InvalidEpochs(UserError):
-    """The number of epochs that a run should be extended to makes no sense for it."""
+    """A run cannot be extended to this number of epochs."""
 
 
 @dataclass(frozen=True)
 class Launched:
-    """A trainer was started for a run that had none.
+    """A trainer was started.
 
     Attributes:
         after: sequence number of the last event before the start.
-        message: what happens now, for people.
+        message: what happens now, as text.
     """
 
     after: int
@@ -59,13 +59,13 @@ def start(
     prepare_only: bool = False,
     queue: bool = False,
 ) -> RunFolder:
-    """Makes a run folder and starts its trainer, or leaves that to the caller (``prepare_only``).
+    """Create a run folder and start its trainer, unless ``prepare_only`` leaves that to the caller.
 
     Args:
         queue: the trainer waits until no other run uses its device.
 
     Raises:
-        UserError: the run cannot be made or started; no folder is left behind then.
+        UserError: the run cannot be created or started; no folder is left behind then.
     """
     if webhook:
         check_webhook(webhook)
@@ -73,7 +73,7 @@ def start(
         msgspec.json.encode(recipe)
     except UnicodeEncodeError as error:
         raise UserError(
-            f"{printable(error.object)} holds bytes that are not UTF-8, which the recipe of a run cannot: rename it."
+            f"{printable(error.object)} is not UTF-8 and cannot be stored in the recipe of a run: rename it."
         ) from error
     run = create(runs_dir, recipe, dataset, str(recipe.get("preset") or recipe["model"]), name=name)
     try:
@@ -84,13 +84,13 @@ def start(
     except (UserError, OSError) as error:
         shutil.rmtree(run.path, ignore_errors=True)
         if isinstance(error, OSError):
-            raise UserError(f"no run can be made in {runs_dir}: {error.strerror}") from error
+            raise UserError(f"no run can be created in {runs_dir}: {error.strerror}") from error
         raise
     return run
 
 
 def rename(run: RunFolder, name: str) -> RunFolder:
-    """Gives the run another name and returns it.
+    """Rename a run; returns it with its new path.
 
     Raises:
         UserError: the run is running, the name is taken or unusable, or the runs folder cannot be written to.
@@ -115,10 +115,10 @@ def trashed(runs_dir: Path) -> list[str]:
 
 
 def restore(runs_dir: Path, name: str) -> RunFolder:
-    """Brings a run back from the trash of ``runs_dir``.
+    """Restore a run from the trash of ``runs_dir``.
 
     Raises:
-        UserError: it is not there, another run has its name, or the runs folder cannot be written to.
+        UserError: it does not exist, another run has its name, or the runs folder cannot be written to.
     """
     run = RunFolder(runs_dir / TRASH / checked_name(name))
     if not run.exists():
@@ -136,7 +136,7 @@ def restore(runs_dir: Path, name: str) -> RunFolder:
 
 
 def ask(run: RunFolder, kind: Kind, *, epochs: int | None = None) -> RequestAnswered:
-    """Puts a request to the trainer of a live run and waits for the answer.
+    """Send a request to the trainer of a live run and wait for the answer.
 
     Raises:
         UserError: the run has no trainer, or it did not answer in time.
@@ -152,16 +152,16 @@ def ask(run: RunFolder, kind: Kind, *, epochs: int | None = None) -> RequestAnsw
         raise UserError(f"{run.name} ended ({now.status}) before it could answer")
     where = f" on {now.host}" if now.elsewhere else ""
     raise UserError(
-        f"{run.name} has not answered in {math.ceil(control.ANSWER_SECONDS)} s (phase: {now.phase}); the request "
-        f"stands and may still be answered. If the trainer hangs, kill {now.pid}{where} ends it at its next batch "
-        f"and kill -9 {now.pid} at once"
+        f"{run.name} has not answered for {math.ceil(control.ANSWER_SECONDS)} s (phase: {now.phase}), but may still "
+        f"do so. If the trainer hangs, `kill {now.pid}`{where} ends it at its next batch, and `kill -9 {now.pid}` "
+        "immediately"
     )
 
 
 def send_request(run: RunFolder, kind: Kind, state: RunState, *, epochs: int | None = None) -> str:
-    """Puts a request to the trainer without waiting for the answer, and returns the request's id.
+    """Send a request to the trainer without waiting for the answer; returns the request's id.
 
-    It replaces an unanswered one, except that nothing but another stop replaces a stop.
+    It replaces an unanswered request, except that only a stop replaces a stop.
 
     Raises:
         UserError: a stop has not been answered yet, or the run's folder cannot be written to.
@@ -176,10 +176,10 @@ def send_request(run: RunFolder, kind: Kind, state: RunState, *, epochs: int | N
 
 
 def resume(run: RunFolder, *, queue: bool = False) -> RequestAnswered | Launched:
-    """Resumes a paused run, or starts the trainer of one that stopped, failed or was lost, exactly where it stood.
+    """Resume a paused run, or start the trainer of one that stopped, failed or was lost from its last checkpoint.
 
     Args:
-        queue: a trainer that is started waits until no other run uses its device.
+        queue: a started trainer waits until no other run uses its device.
 
     Raises:
         UserError: the run is finished, cannot be started, or did not answer in time.
@@ -192,13 +192,15 @@ def resume(run: RunFolder, *, queue: bool = False) -> RequestAnswered | Launched
             raise UserError(f"{run.name} is running on {state.host} (process {state.pid})")
         return ask(run, "resume")
     if state.status == "finished":
-        raise UserError(f"{run.name} is finished: all {state.epochs} epochs are done; extend it to train further")
+        done = "its one epoch is" if state.epochs == 1 else f"all {counted(state.epochs, 'epoch')} are"
+        raise UserError(f"{run.name} is finished: {done} done; extend it to train further")
+    check_resumable(run)
     launch(run, queue=queue)
     return Launched(state.seq, f"resumes from epoch {state.epochs_done}")
 
 
 def extend(run: RunFolder, epochs: int) -> RequestAnswered | Launched:
-    """Trains until ``epochs`` are done, whether the run is running or has ended.
+    """Extend a run to ``epochs`` in total, whether it is running or has ended.
 
     Raises:
         InvalidEpochs: the run cannot be extended to that number.
@@ -209,8 +211,12 @@ def extend(run: RunFolder, epochs: int) -> RequestAnswered | Launched:
         raise InvalidEpochs(objection)
     if state.alive:
         return ask(run, "extend", epochs=epochs)
+    check_resumable(run)
     former = run.read_recipe()
-    run.write_recipe(former | {"epochs": epochs})
+    try:
+        run.write_recipe(former | {"epochs": epochs})
+    except OSError as error:
+        raise UserError(f"{run.recipe_path} cannot be written: {error.strerror}") from error
     try:
         launch(run)
     except UserError:
@@ -220,20 +226,20 @@ def extend(run: RunFolder, epochs: int) -> RequestAnswered | Launched:
 
 
 def objection_to(epochs: int, name: str, state: RunState) -> str | None:
-    """Why a run cannot be extended to ``epochs`` in all; None where it can."""
+    """Why a run cannot be extended to ``epochs`` in total; None if it can."""
     if epochs <= state.epochs_done:
-        return f"{name} has done {state.epochs_done} epochs already; ask for more than that"
+        return f"{name} has done {counted(state.epochs_done, 'epoch')} already; ask for more than that"
     if state.status == "finished" and epochs == state.epochs:
-        return f"{name} ended before its {epochs} epochs were over; ask for another number, and it resumes"
+        return f"{name} ended early, before epoch {epochs}; ask for more epochs, and it resumes"
     if epochs < state.epochs:
-        return f"{name} was to train {state.epochs} epochs; ask for at least as many, or stop it when it has enough"
+        return f"{name} is to train {counted(state.epochs, 'epoch')}; ask for at least as many, or stop it earlier"
     if epochs > MOST_EPOCHS:
         return f"a run has at most {MOST_EPOCHS:,} epochs"
     return None
 
 
 def total_epochs(text: str, current: int) -> int:
-    """The total that ``40`` or ``+20`` asks for, given the present total.
+    """Parse a total such as ``40`` or an increase such as ``+20``.
 
     Raises:
         InvalidEpochs: the text is neither.
@@ -245,7 +251,7 @@ def total_epochs(text: str, current: int) -> int:
 
 
 def send_signal(run: RunFolder, chosen: signal.Signals) -> None:
-    """Sends a signal to the trainer that holds the run's lock, and to no other process.
+    """Send a signal to the trainer that holds the run's lock, and to no other process.
 
     Raises:
         UserError: it runs on another host, has ended, or belongs to another user.
@@ -262,7 +268,7 @@ def send_signal(run: RunFolder, chosen: signal.Signals) -> None:
 
 
 def end_at_once(run: RunFolder) -> None:
-    """Ends the trainer without test and report: it ends at its second SIGTERM, and is killed if it does not.
+    """End the trainer without test and report, by a second SIGTERM and, if necessary, SIGKILL.
 
     Raises:
         UserError: it cannot be signalled, see `send_signal`.
@@ -281,19 +287,19 @@ class OpenRequest:
     kind: Kind
     id: str
     at: float
-    """When it was put, or the last signal was sent."""
+    """When it was sent, or when the last signal was sent."""
     signals: tuple[signal.Signals, ...] = ()
-    """Sent so far."""
+    """Signals sent so far."""
 
 
 class RequestTracker:
-    """The open request of a viewer: until the trainer answers, ends, or is sent a signal because it does neither.
+    """The open request of a viewer, until the trainer answers or ends, and the signals that may be sent if it does not.
 
-    Only where no answer comes in `control.ANSWER_SECONDS` may a signal be sent: first SIGTERM, which a trainer that
-    still listens takes as a request to stop, then SIGKILL.
+    A signal may be sent only if there is no answer for `control.ANSWER_SECONDS`: first SIGTERM, which is a request to
+    stop for a trainer that still responds, then SIGKILL.
 
     Attributes:
-        open: the request that has not been answered; a new one takes its place.
+        open: the unanswered request; a new one replaces it.
     """
 
     def __init__(self, run: RunFolder, clock: Callable[[], float] = time.monotonic) -> None:
@@ -302,21 +308,21 @@ class RequestTracker:
         self._clock = clock
 
     def ask(self, kind: Kind, state: RunState, *, epochs: int | None = None) -> None:
-        """Puts a request; see `send_request`.
+        """Send a request; see `send_request`.
 
         Raises:
-            UserError: it cannot be put now.
+            UserError: it cannot be sent now.
         """
         self.open = OpenRequest(kind, send_request(self._run, kind, state, epochs=epochs), self._clock())
 
     def next_signal(self) -> signal.Signals | None:
-        """The signal that may be sent now, or None while the trainer still has time to answer."""
+        """The signal that may be sent now; None while the trainer still has time to answer."""
         if self.open is None or self._clock() - self.open.at < control.ANSWER_SECONDS:
             return None
         return signal.SIGTERM if signal.SIGTERM not in self.open.signals else signal.SIGKILL
 
     def send(self, chosen: signal.Signals) -> None:
-        """Sends a signal to the trainer.
+        """Send a signal to the trainer.
 
         Raises:
             UserError: it cannot be signalled, see `send_signal`.
@@ -327,7 +333,7 @@ class RequestTracker:
             self.open.at = self._clock()
 
     def settle(self, state: RunState) -> tuple[OpenRequest, RequestAnswered | None] | None:
-        """The request that is no longer open, with its answer (None: the trainer ended without one), once."""
+        """Return the request once it is closed, with its answer, or None if the trainer ended without one."""
         asked = self.open
         if asked is None:
             return None

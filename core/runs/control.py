@@ -1,4 +1,4 @@
-"""The control file: what people ask of a live trainer. It answers each request with a `RequestAnswered` event."""
+"""The control file: requests to a live trainer, which answers each with a `RequestAnswered` event."""
 
 import time
 import uuid
@@ -14,13 +14,13 @@ from core.util.files import read_small
 
 CONTROL = "control.json"
 LONGEST = 64 * 1024
-"""Bytes of the file."""
+"""Most bytes of the file."""
 JOURNAL = "events.jsonl"
 
 Kind = Literal["pause", "resume", "stop", "extend"]
 
 ANSWER_SECONDS = 5.0
-"""A request that was not answered by then is reported as unanswered."""
+"""Time after which a request is reported as unanswered."""
 
 
 class Request(msgspec.Struct, frozen=True, kw_only=True):
@@ -32,9 +32,9 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def request(folder: Path, kind: Kind, *, epochs: int | None = None) -> str:
-    """Puts a request to the trainer of the run folder, in place of an earlier one, and returns its id.
+    """Send a request to the trainer of the run folder, replacing an earlier one; returns its id.
 
-    See `core.runs.actions.send_request` for one that respects an unanswered stop.
+    `core.runs.actions.send_request` does not replace an unanswered stop.
     """
     asked = Request(request=kind, id=uuid.uuid4().hex[:12], time=time.time(), epochs=epochs)
     write_atomic(Path(folder) / CONTROL, msgspec.json.encode(asked))
@@ -42,7 +42,7 @@ def request(folder: Path, kind: Kind, *, epochs: int | None = None) -> str:
 
 
 def read_request(folder: Path) -> Request | None:
-    """The last request, answered or not; None when there is none, or it cannot be read."""
+    """The last request, answered or not; None if there is none or it cannot be read."""
     try:
         return msgspec.json.decode(read_small(Path(folder) / CONTROL, LONGEST), type=Request)
     except (OSError, msgspec.DecodeError, UnicodeDecodeError, RecursionError):
@@ -50,7 +50,7 @@ def read_request(folder: Path) -> Request | None:
 
 
 class ControlReader:
-    """The trainer's end."""
+    """The trainer's end of the control file."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = Path(folder)
@@ -58,7 +58,7 @@ class ControlReader:
         self._stamp: tuple[int, int] | None = None
 
     def poll(self) -> Request | None:
-        """A request that was not returned before, or None. Costs one ``stat`` while nothing changes."""
+        """A new request, or None. Costs one ``stat`` while nothing changes."""
         try:
             status = (self.folder / CONTROL).stat()
         except OSError:
@@ -74,7 +74,7 @@ class ControlReader:
 
 
 def wait_for_answer(folder: Path, request_id: str, timeout: float = ANSWER_SECONDS) -> RequestAnswered | None:
-    """The trainer's answer, or None when none came within ``timeout`` seconds."""
+    """The trainer's answer, or None after ``timeout`` seconds."""
     reader = JournalReader(Path(folder) / JOURNAL)
     deadline = time.monotonic() + timeout
     while True:

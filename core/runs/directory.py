@@ -1,4 +1,4 @@
-"""A folder of runs: how runs in it are made, listed and found."""
+"""A folder of runs: creating, listing and finding runs."""
 
 import os
 import re
@@ -16,13 +16,13 @@ from core.util.errors import UserError
 from core.util.files import open_regular
 
 LONGEST_SLUG = 40
-"""Characters of a dataset's name that a run's name repeats."""
+"""Most characters of a dataset's name in a run's name."""
 JOURNAL_HEAD = 64 * 1024
-"""Bytes of a journal among which its first start is looked for."""
+"""Bytes at the beginning of a journal in which its first start is searched."""
 
 
 def create(runs_dir: Path, recipe: dict[str, Any], dataset: str, kind: str, *, name: str | None = None) -> RunFolder:
-    """A new run folder with its recipe.json, called ``dataset-kind-number`` unless ``name`` says otherwise.
+    """Create a run folder with its recipe.json, called ``name`` or by default ``dataset-kind-number``.
 
     Args:
         kind: what is trained: the recipe's preset or model.
@@ -33,7 +33,7 @@ def create(runs_dir: Path, recipe: dict[str, Any], dataset: str, kind: str, *, n
     stem = checked_name(name) if name else f"{slug(dataset)}-{slug(kind)}"
     try:
         runs_dir.mkdir(parents=True, exist_ok=True)
-        # The folder appears under its name with the recipe already in it.
+        # The folder gets its name when the recipe is already in it.
         making = RunFolder(Path(tempfile.mkdtemp(dir=runs_dir, prefix=".new-")))
     except OSError as error:
         raise UserError(f"no run can be made in {runs_dir}: {error.strerror}") from error
@@ -60,14 +60,14 @@ def create(runs_dir: Path, recipe: dict[str, Any], dataset: str, kind: str, *, n
 
 
 def _next_number(runs_dir: Path, stem: str) -> int:
-    """One more than the highest of the runs with this stem, those in the trash included."""
+    """One more than the highest number of the runs with this stem, including those in the trash."""
     numbered = re.compile(re.escape(stem) + r"-(\d{1,9})")
     names = [path.name for folder in (runs_dir, runs_dir / TRASH) if folder.is_dir() for path in folder.iterdir()]
     return 1 + max((int(match[1]) for name in names if (match := numbered.fullmatch(name))), default=0)
 
 
 def scan_runs(runs_dir: Path) -> list[RunFolder]:
-    """All runs of a folder, in no particular order. An absent folder has none.
+    """All runs of a folder, in no particular order; empty if the folder does not exist.
 
     Raises:
         UserError: the folder cannot be read.
@@ -83,7 +83,7 @@ def scan_runs(runs_dir: Path) -> list[RunFolder]:
 
 
 def list_runs(runs_dir: Path) -> list[RunFolder]:
-    """All runs of a folder, the newest first: the one that started last, see `started_at`.
+    """All runs of a folder, the newest first (see `started_at`).
 
     Raises:
         UserError: the folder cannot be read.
@@ -96,7 +96,7 @@ def newest_first(runs: Iterable[RunFolder]) -> list[RunFolder]:
 
 
 def elsewhere(runs: Iterable[RunFolder], runs_dir: Path) -> list[RunFolder]:
-    """Those of the registered ``runs`` that are not in ``runs_dir``."""
+    """The registered ``runs`` that are not in ``runs_dir``."""
     here = Path(runs_dir).resolve()
     return [run for run in runs if run.path.parent != here]
 
@@ -110,7 +110,7 @@ _head = msgspec.json.Decoder(_Head)
 
 
 def started_at(run: RunFolder) -> float:
-    """When the run first started training, Unix seconds; of one that has not, when it was made."""
+    """When the run first started, or if it has not, when it was created, in Unix seconds."""
     try:
         with os.fdopen(open_regular(run.journal_path), "rb") as journal:
             lines = journal.read(JOURNAL_HEAD).splitlines()
@@ -134,21 +134,21 @@ def made_at(run: RunFolder) -> float:
 
 
 def find(runs_dir: Path, key: str | Path | None = None) -> RunFolder:
-    """The run that ``key`` names: a folder, a name, or a unique beginning of one.
+    """Find a run by its folder, its name, or a unique prefix of its name.
 
-    Runs of ``runs_dir`` come first, then the registered ones of other folders; of several that are called the same, a
-    single live one is meant. Without a key it is the newest run of the folder and of all live ones; if there is none,
-    the newest registered run.
+    Runs of ``runs_dir`` take precedence over registered ones of other folders; of several with the same name, a single
+    live one is chosen. Without a key it is the newest of the folder's runs and all live ones, or else the newest
+    registered run.
 
     Raises:
-        UserError: there is none, or the key fits several.
+        UserError: no run or several runs match.
     """
     runs_dir = Path(runs_dir)
     if key is None:
         runs = newest_first([*scan_runs(runs_dir), *elsewhere(registry.live_runs(), runs_dir)])
         runs = runs or newest_first(registry.registered())
         if not runs:
-            raise UserError(f"there are no runs in {runs_dir.absolute()}; start one with: genre-tui train FOLDER")
+            raise UserError(f"{runs_dir.absolute()} holds no runs; start one with: genre-tui train FOLDER")
         return runs[0]
     text = str(key)
     for path in (Path(text), runs_dir / text):

@@ -1,4 +1,4 @@
-"""A run's folder: the files in it, the state of the run, and how it is renamed and moved to the trash."""
+"""A run's folder: its files, the state of the run, renaming, and moving it to the trash."""
 
 import contextlib
 import math
@@ -25,11 +25,11 @@ from core.util.files import read_small
 TRASH = ".trash"
 
 MOST_EPOCHS = 1_000_000
-"""More are a typing mistake."""
+"""Most epochs of a run; more are a typing error."""
 
 
 class RunFolder:
-    """One run on disk. Cheap to make: nothing is read until it is asked for."""
+    """A run on disk. Creating one is cheap, because nothing is read."""
 
     def __init__(self, path: Path) -> None:
         self.path = path.absolute()
@@ -127,25 +127,25 @@ class RunFolder:
         write_atomic(self.recipe_path, msgspec.json.format(msgspec.json.encode(recipe), indent=2) + b"\n")
 
     def state(self) -> RunState:
-        """The state as of now, read from the beginning. To watch a run, use a `RunReader`."""
+        """The current state, read from the beginning of the journal. To watch a run, use a `RunReader`."""
         reader = RunReader(self)
         reader.poll()
         return reader.state
 
     def validation(self, epoch: int, genres: Sequence[str]) -> Validation | None:
-        """The validation of an epoch, searched for in the journal; None where it has none that fits ``genres``.
+        """The validation of an epoch from the journal; None if there is none that matches ``genres``.
 
         Takes about as long as the first `RunReader.poll`: keep it off an event loop.
         """
         journal = JournalReader(self.journal_path, skip=KINDS - {"epoch_finished"})
         found: list[AnyEvent] = []
-        while events := journal.read(PIECE):  # an epoch that was trained again comes again
+        while events := journal.read(PIECE):  # an epoch may have been trained again
             same: list[AnyEvent] = [e for e in events if isinstance(e, EpochFinished) and e.epoch == epoch]
             found = same[-1:] or found
         return reduce(replace(RunState.empty(), genres=list(genres)), found).validation
 
     def rename(self, name: str) -> "RunFolder":
-        """Gives the run another name and returns it.
+        """Rename the run; returns it with its new path.
 
         Raises:
             UserError: the run is running, the name is taken or unusable, or the runs folder cannot be written to.
@@ -159,7 +159,7 @@ class RunFolder:
         return RunFolder(target)
 
     def trash(self) -> Path:
-        """Moves the run to the folder `TRASH` beside it and returns its new path.
+        """Move the run to the folder `TRASH` beside it; returns its new path.
 
         Raises:
             UserError: the run is running, or the runs folder cannot be written to.
@@ -180,9 +180,9 @@ class RunFolder:
 
 
 class RunReader:
-    """A run's state as of now, at the price of what was appended to its journal since the last look.
+    """Reads a run's state incrementally from its journal.
 
-    ``reader = RunReader(run)``; then ``if reader.poll(): draw(reader.state)``, as often as wanted.
+    ``reader = RunReader(run)``; then repeatedly ``if reader.poll(): draw(reader.state)``.
 
     Attributes:
         state: the run as of the last `poll`; empty before the first.
@@ -197,11 +197,11 @@ class RunReader:
     ) -> None:
         """
         Args:
-            skip: kinds of event that are not needed, see `JournalReader`.
+            skip: kinds of events that are not needed; see `JournalReader`.
             on_event: called with each new event during a `poll`.
         """
         self._snapshots = not skip and on_event is None
-        """Whether everything is wanted, but nothing from each event: a snapshot then stands for a long journal."""
+        """Whether snapshots may be used, because no events are skipped and there is no callback."""
         self.run = run
         self.state = RunState.empty()
         self._journal = JournalReader(run.journal_path, skip=skip)
@@ -209,16 +209,16 @@ class RunReader:
         self._bad_lines = 0
         self._heartbeat = (0, 0)
         self._beat_at = -math.inf
-        """When the run was last seen to be written to, on this process' monotonic clock."""
+        """When the run's files were last seen to change, on this process's monotonic clock."""
 
     def poll(self) -> bool:
-        """Takes in what is new; False when nothing has changed: neither the journal nor whether the trainer lives.
+        """Read new events; returns whether the journal or the life of the trainer has changed.
 
-        The first look at a long journal takes about a second per 100 MB, and a tenth of that the next time, from a
+        Reading a long journal for the first time takes about 1 s per 100 MB, and a tenth of that the next time, from a
         snapshot: keep it off an event loop.
         """
-        # Whether it lives is asked first. The other way round, a trainer that writes its last event and ends between
-        # the two looks would seem to have died.
+        # The lock is checked first. Otherwise a trainer that writes its last event and ends between the two checks
+        # would seem to have died.
         held = self.run.is_alive()
         state, begun = self.state, self._journal.position
         long = self._snapshots and not begun and _size(self.run.journal_path) >= WORTHWHILE
@@ -244,7 +244,7 @@ class RunReader:
         return changed
 
     def _lives_elsewhere(self, state: RunState) -> bool:
-        """Whether a trainer works on another host whose lock is not seen here; its clock may differ from ours."""
+        """Whether a trainer runs on another host whose lock is not visible here; its clock may differ from ours."""
         beat = (lock.heartbeat(self.run.lock_path), _size(self.run.journal_path))
         if beat != self._heartbeat:
             if self._heartbeat != (0, 0):
@@ -256,7 +256,7 @@ class RunReader:
         return beating or abs(time.time() - state.time) < lock.STALE_SECONDS
 
     def _placed(self, state: RunState, *, alive: bool, elsewhere: bool) -> RunState:
-        """``state`` with what the journal does not know."""
+        """Add to ``state`` what is not in the journal."""
         signed = lock.holder(self.run.lock_path)
         launched = signed.since if signed else (0.0 if self.run.lock_path.exists() else None)
         placed = replace(
@@ -286,7 +286,7 @@ def _as_user_error(what: str) -> Iterator[None]:
 
 
 def _add_recipe(state: RunState, recipe: dict[str, Any]) -> None:
-    """What recipe.json says of a run that has not started; it may have been written by hand."""
+    """Add the contents of recipe.json, which may have been written by hand, for a run that has not started."""
     state.recipe = plausible_recipe(recipe)
     state.model = state.model or str(recipe.get("model", ""))
     state.dataset = state.dataset or dataset_name(Path(str(recipe.get("data", ""))))
@@ -302,13 +302,13 @@ def _size(path: Path) -> int:
 
 
 def dataset_name(data: Path) -> str:
-    """What a dataset is called: its folder's or archive's name, or the one above a folder called genres."""
+    """The name of a dataset: that of its folder or archive, or of the parent of a folder called genres."""
     data = Path(data).absolute()
     return data.parent.name if data.name == "genres" and data.parent.name else without_suffix(data.name)
 
 
 def checked_name(name: str) -> str:
-    """``name``, if a run can be called so.
+    """Check and return the name of a run.
 
     Raises:
         UserError: it is empty, hidden, too long, or not a plain file name.

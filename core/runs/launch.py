@@ -1,4 +1,4 @@
-"""Starting the trainer: a process in its own session that outlives the one that started it."""
+"""Starting the trainer as a process in its own session, which outlives the process that started it."""
 
 import contextlib
 import os
@@ -19,26 +19,30 @@ from core.util.parallel import cores
 
 MODULE = "core.training"
 QUEUE = "--queue"
-"""The trainer's argument that has it wait for its device."""
+"""Argument that makes the trainer wait for its device."""
+
+CHECK, REFUSED = "--check", 3
+"""Argument that makes the trainer only check whether the run can resume, and its exit status if it cannot."""
+CHECK_SECONDS = 60
+"""Time after which the check of a very large dataset is left to the trainer."""
 
 RESTARTS = 3
-"""How often the processes of a run are restarted when one of several has died."""
+"""How often the processes of a run are restarted after one of them died."""
 
 STOP_SECONDS = 600
-"""How long several processes may take to end after a signal, with evaluation and report, before they are killed."""
+"""How long several processes may take for evaluation and report after a signal before they are killed."""
 
 
 def launch(run: RunFolder, *, module: str = MODULE, queue: bool = False) -> int:
-    """Starts the trainer of ``run`` and returns its process id without waiting for it.
+    """Start the trainer of ``run``; returns its process id without waiting for it.
 
-    It starts from the beginning, or resumes from last.pth if there is one. Where the recipe asks for several
-    processes, torchrun starts them (of a queued run, once it is its turn), and restarts them from last.pth when one
-    dies. The lock is held from here on (see `core.runs.lock`), so the run counts as running at once. Requests that an
-    earlier life left unanswered are dropped.
+    It resumes from last.pth if that exists. If the recipe has several processes, torchrun starts them, for a queued
+    run when it is its turn, and restarts them from last.pth if one dies. The lock is held from here on (see
+    `core.runs.lock`), so the run counts as running immediately. Unanswered requests to an earlier trainer are dropped.
 
     Args:
-        queue: the trainer waits until no other run uses its device. Its place in the queue is taken here, so that runs
-            are served in the order in which they were launched.
+        queue: the trainer waits until no other run uses its device. It is queued here, so that runs are served in the
+            order in which they were launched.
 
     Raises:
         UserError: the run is running already, here or on another host, or its folder cannot be written to.
@@ -73,7 +77,8 @@ def launch(run: RunFolder, *, module: str = MODULE, queue: bool = False) -> int:
                 pass_fds=(lock.fileno(), held),
                 env=_environment(lock.fileno(), processes) | says,
             )
-        lock.sign(process.pid)
+        with contextlib.suppress(OSError):  # on a full disk; the trainer runs all the same
+            lock.sign(process.pid)
         if ticket:
             ticket.handed_to(process.pid)
             ticket = None
@@ -84,13 +89,39 @@ def launch(run: RunFolder, *, module: str = MODULE, queue: bool = False) -> int:
         if ticket:
             ticket.release()
         lock.release()
-    # Without a reader of its exit status the process would stay a zombie while this one lives.
+    # Otherwise the process would remain a zombie while this one lives.
     threading.Thread(target=process.wait, daemon=True, name=f"reaper-{process.pid}").start()
     return process.pid
 
 
+def check_resumable(run: RunFolder) -> None:
+    """Check in a separate process whether the trainer could resume the run; it reads the dataset like the trainer.
+
+    A run without a last.pth starts from the beginning and is not checked.
+
+    Raises:
+        UserError: it could not, because the dataset, its labels or the recipe has changed. Nothing was written.
+    """
+    if not run.last_path.exists():
+        return
+    try:
+        checked = subprocess.run(
+            [sys.executable, "-m", MODULE, str(run.path), CHECK],
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            errors="replace",
+            timeout=CHECK_SECONDS,
+            env=os.environ | {"PYTHONPATH": _python_path()},
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return  # the trainer will report it
+    if checked.returncode == REFUSED:
+        raise UserError(checked.stderr.strip().splitlines()[-1])
+
+
 def become_torchrun(processes: int, lock: int, ticket: int) -> NoReturn:
-    """Replaces this trainer, whose turn has come, by torchrun with the same arguments and the same locks."""
+    """Replace this trainer, whose turn it is, by torchrun with the same arguments and locks."""
     for descriptor in (lock, ticket):
         os.set_inheritable(descriptor, True)
     os.environ[INHERITED] = str(lock)
@@ -113,16 +144,19 @@ def _torchrun(processes: int) -> list[str]:
 
 
 def _environment(lock: int, processes: int) -> dict[str, str]:
-    root = str(Path(core.__file__).parents[1])
-    paths = [root, *os.environ.get("PYTHONPATH", "").split(os.pathsep)]
     return os.environ | {
         INHERITED: str(lock),
         "PYTHONUNBUFFERED": "1",
         **({} if processes == 1 else {"OMP_NUM_THREADS": _threads(processes)}),
-        "PYTHONPATH": os.pathsep.join(path for path in paths if path),
+        "PYTHONPATH": _python_path(),
     }
 
 
+def _python_path() -> str:
+    root = str(Path(core.__file__).parents[1])
+    return os.pathsep.join(path for path in [root, *os.environ.get("PYTHONPATH", "").split(os.pathsep)] if path)
+
+
 def _threads(processes: int) -> str:
-    """CPU cores per process, unless the environment says otherwise."""
+    """CPU cores per process, unless the environment sets another number."""
     return os.environ.get("OMP_NUM_THREADS") or str(max(1, cores() // processes))

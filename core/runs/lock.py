@@ -1,10 +1,10 @@
-"""The lock that a trainer holds while it lives. The kernel releases it, however the trainer dies.
+"""The lock that a trainer holds while it lives. The kernel releases it when the trainer dies for any reason.
 
-The launcher takes the lock and hands its open file to the trainer, so a run that was just started never looks dead,
-and two launchers never start one run twice.
+The launcher takes the lock and the trainer inherits the descriptor, so a run that was just started never looks dead,
+and a run is never started twice.
 
-Some file systems do not support locks, and on some the locks of another host cannot be seen. There the holder's host,
-process id and heartbeat (the time of the lock file, renewed every `HEARTBEAT_SECONDS`) stand in for it.
+Some file systems do not support locks, and on others the locks of another host are not visible. There the holder's
+host, process id and heartbeat (the time of the lock file, renewed every `HEARTBEAT_SECONDS`) are used instead.
 """
 
 import contextlib
@@ -22,19 +22,19 @@ from typing import NamedTuple
 from core.util.files import open_regular, read_small
 
 INHERITED = "GENRE_TUI_LOCK_FD"
-"""Environment variable in which a launcher names the descriptor that already holds the lock."""
+"""Environment variable with the descriptor of the launcher that already holds the lock."""
 
 PATIENCE = 1.0
-"""Seconds for which `RunLock.acquire` tries again: a process that tests the lock holds it for an instant."""
+"""Seconds for which `RunLock.acquire` retries, because processes that test the lock hold it briefly."""
 
 HEARTBEAT_SECONDS = 2.0
 STALE_SECONDS = 30.0
-"""A holder without a heartbeat for so long is dead, where the kernel cannot say so."""
+"""Time without a heartbeat after which a holder is dead, if the kernel cannot tell."""
 WATCH_SECONDS = 2.5 * HEARTBEAT_SECONDS
-"""For how long the heartbeat of another host is watched for. Its clock is not compared with ours."""
+"""How long to wait for a heartbeat of another host, whose clock may differ from ours."""
 
 UNSUPPORTED = frozenset({errno.ENOSYS, errno.EOPNOTSUPP, errno.ENOTSUP, errno.ENOLCK, errno.EINVAL})
-"""What flock says where the file system has no locks (some Lustre, NFS and FUSE mounts)."""
+"""Errors of flock on file systems without locks (some Lustre, NFS and FUSE mounts)."""
 
 
 class Holder(NamedTuple):
@@ -46,20 +46,20 @@ class Holder(NamedTuple):
     host: str
     """Empty in lock files of earlier versions."""
     boot: str = ""
-    """The host's boot id when it was signed; empty where it is unknown. Process ids are reused after a reboot."""
+    """The host's boot id at that time, because process ids are reused after a reboot; empty if unknown."""
 
 
 class RunLock:
-    """An exclusive lock on one run. Also a context manager.
+    """An exclusive lock on a run; also a context manager.
 
     Attributes:
-        supported: whether the file system has locks; where it has none, a heartbeat stands in for them.
+        supported: whether the file system has locks; otherwise a heartbeat is used.
     """
 
     def __init__(self, path: Path, variable: str = INHERITED) -> None:
         """
         Args:
-            variable: the environment variable that may name a descriptor which holds the lock already.
+            variable: the environment variable that may name an inherited descriptor.
         """
         self.path = Path(path)
         self._variable = variable
@@ -68,10 +68,10 @@ class RunLock:
         self._released = threading.Event()
 
     def acquire(self) -> bool:
-        """Takes the lock, or takes it over from the launcher of this process. False when another process has it.
+        """Take the lock, or take it over from the launcher; returns False if another process has it.
 
         Raises:
-            OSError: the folder does not exist, or it cannot be written to.
+            OSError: the folder does not exist or cannot be written to.
         """
         self._descriptor = _adopt(self.path, self._variable)
         if self._descriptor is None and _torchrun_holds(self.path):
@@ -86,7 +86,7 @@ class RunLock:
         return True
 
     def sign(self, pid: int) -> None:
-        """Records the holder of the lock and the time."""
+        """Record the holder of the lock and the time."""
         assert self._descriptor is not None
         os.ftruncate(self._descriptor, 0)
         os.pwrite(self._descriptor, f"{pid} {time.time():.6f} {socket.gethostname()} {boot_id()}\n".encode(), 0)
@@ -96,12 +96,12 @@ class RunLock:
         return self._descriptor
 
     def release(self) -> None:
-        """Ends this process' hold; a process that inherited the open file keeps its own."""
+        """Release the lock in this process; a process that inherited the descriptor still holds it."""
         self._released.set()
         if self._descriptor is not None:
             if (signed := holder(self.path)) is not None and signed.pid == os.getpid():
                 with contextlib.suppress(OSError):
-                    os.utime(self._descriptor, (1, 1))  # in 1970: no heartbeat will follow
+                    os.utime(self._descriptor, (1, 1))  # a time in 1970 means that no heartbeat will follow
             os.close(self._descriptor)
             self._descriptor = None
 
@@ -141,13 +141,13 @@ class RunLock:
         return descriptor
 
     def _beat(self) -> None:
-        """Renews the time of the lock file until the lock is released or the process ends."""
-        file = open_regular(self.path)  # of its own: the file may be moved, and the other one closed at any moment
+        """Renew the time of the lock file in a thread until the lock is released or the process ends."""
+        file = open_regular(self.path)  # a separate descriptor, because the other may be closed at any time
 
         def beat() -> None:
             try:
                 while not self._released.wait(HEARTBEAT_SECONDS):
-                    with contextlib.suppress(OSError):  # a disk that is away for a moment, or no longer writable
+                    with contextlib.suppress(OSError):  # the disk is unavailable or read-only
                         os.utime(file)
             finally:
                 os.close(file)
@@ -157,7 +157,7 @@ class RunLock:
 
 
 def is_held(path: Path) -> bool:
-    """Whether a living process holds the lock. A lock file that does not exist is not held."""
+    """Whether a living process holds the lock; False if the lock file does not exist."""
     try:
         descriptor = open_regular(path)
     except OSError:
@@ -184,7 +184,7 @@ def holder(path: Path) -> Holder | None:
 
 
 def heartbeat(path: Path) -> int:
-    """The time of the last heartbeat, in nanoseconds of the file system's clock; 0 without a lock file."""
+    """The time of the last heartbeat in nanoseconds of the file system's clock; 0 without a lock file."""
     try:
         return path.stat().st_mtime_ns
     except OSError:
@@ -192,10 +192,10 @@ def heartbeat(path: Path) -> int:
 
 
 def is_beating(path: Path) -> bool:
-    """Whether the lock's holder shows a sign of life within `WATCH_SECONDS`; waits that long where it does not."""
+    """Whether there is a heartbeat within `WATCH_SECONDS`; waits for it."""
     before = heartbeat(path)
     if abs(time.time() - before / 1e9) > 24 * 3600:
-        return False  # no clock is that wrong
+        return False  # clocks do not differ by that much
     deadline = time.monotonic() + WATCH_SECONDS
     while time.monotonic() < deadline:
         if heartbeat(path) != before:
@@ -208,7 +208,7 @@ def supports_locks(folder: Path) -> bool:
     """Whether files in ``folder`` can be locked.
 
     Raises:
-        OSError: it cannot be written to.
+        OSError: the folder cannot be written to.
     """
     with tempfile.TemporaryFile(dir=folder) as file:
         try:
@@ -221,7 +221,7 @@ def supports_locks(folder: Path) -> bool:
 
 
 def _seems_held(path: Path) -> bool:
-    """Whether the lock is held, on a file system without locks: its holder exists, and its heartbeat is recent."""
+    """Whether the lock is held on a file system without locks: its holder exists and its heartbeat is recent."""
     signed = holder(path)
     if signed is None or abs(time.time() - heartbeat(path) / 1e9) > STALE_SECONDS:
         return False
@@ -232,7 +232,7 @@ def _seems_held(path: Path) -> bool:
 
 
 def boot_id() -> str:
-    """What tells this boot of the host from others; empty where the system does not say."""
+    """An identifier of this boot of the host; empty if the system has none."""
     try:
         return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
     except OSError:
@@ -250,13 +250,13 @@ def _exists(pid: int) -> bool:
 
 
 def _torchrun_holds(path: Path) -> bool:
-    """Whether this process is a child of a torchrun that has the lock, and keeps it through its children's deaths."""
+    """Whether this process is a child of a torchrun that holds the lock even if its children die."""
     signed = holder(path)
     return "TORCHELASTIC_RUN_ID" in os.environ and signed is not None and signed.pid == os.getppid() and is_held(path)
 
 
 def _adopt(path: Path, variable: str) -> int | None:
-    """The inherited descriptor, if it is an open file on this very lock; grandchildren do not get it."""
+    """The inherited descriptor if it is an open file on this lock; it is not passed on to further children."""
     named = os.environ.pop(variable, None)
     if named is None or not named.isdecimal():
         return None

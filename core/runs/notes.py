@@ -19,12 +19,12 @@ class Notes(msgspec.Struct, frozen=True, kw_only=True):
     note: str = ""
     tags: list[str] = []
     pinned: float = 0.0
-    """When it was made the baseline, Unix seconds; 0 for a run that is not. The run pinned last is the baseline, so
-    that pinning one run changes no other."""
+    """When it was pinned as the baseline, in Unix seconds; 0 if it was not. The run that was pinned last is the
+    baseline, so pinning a run does not change other runs."""
 
 
 def read_notes(run: RunFolder) -> Notes:
-    """The run's notes; empty ones where there are none, or they are damaged."""
+    """The run's notes; empty if there are none or they are damaged."""
     try:
         return msgspec.json.decode(read_small(run.path / FILE), type=Notes)
     except (OSError, msgspec.DecodeError, UnicodeDecodeError, RecursionError):
@@ -45,10 +45,10 @@ def set_note(run: RunFolder, text: str) -> None:
 
 
 def change_tags(run: RunFolder, add: list[str], remove: list[str]) -> list[str]:
-    """Adds and removes tags, and returns those that the run has then.
+    """Add and remove tags; returns all tags of the run.
 
     Raises:
-        UserError: a tag cannot be one, or is to be removed and is not there.
+        UserError: a tag to add is invalid, or one to remove does not exist.
     """
     notes = read_notes(run)
     for tag in add:
@@ -74,7 +74,7 @@ def check_tag(tag: str) -> None:
 
 
 def pin(run: RunFolder) -> None:
-    """Makes the run the baseline of its folder, in place of another.
+    """Make the run the baseline of its folder.
 
     Raises:
         UserError: the folder cannot be written to.

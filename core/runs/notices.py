@@ -1,4 +1,4 @@
-"""Notices about a run: the user's rules, and the notices that its events give rise to."""
+"""Notices about a run: the user's rules, and deriving notices from events."""
 
 import math
 from dataclasses import replace
@@ -10,14 +10,15 @@ from core.runs.journal import events as ev
 from core.runs.journal.log_lines import duration, percent
 from core.runs.journal.reducer import reduce
 from core.runs.journal.state import RunState
+from core.util.text import counted
 
 Kind = Literal["finished", "stopped", "failed", "lost", "nan", "no_improvement", "best"]
 QUIET = (ev.BatchProgress, ev.DeviceSample, ev.FeaturesProgress, ev.Warned, ev.ArtefactSaved, ev.RequestAnswered)
-"""Events that give rise to no notice."""
+"""Events that never lead to a notice."""
 
 
 class NotifyRules(msgspec.Struct, frozen=True, kw_only=True):
-    """Which notices are sent: to the terminal of each viewer, and to the webhook, which needs no viewer."""
+    """Which notices are sent to the terminals of viewers and to the webhook."""
 
     finished: bool = True
     """The run has finished."""
@@ -36,14 +37,14 @@ class NotifyRules(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Notice(NamedTuple):
-    """One sentence about a run, without its name."""
+    """A sentence about a run, without its name."""
 
     kind: Kind
     text: str
 
 
 class RunNotices:
-    """Follows a run's events and returns the notices that they give rise to.
+    """Derives notices from a run's events.
 
     Attributes:
         state: the run as of the last event taken, without batch progress. Its history has the epochs that improved the
@@ -78,7 +79,7 @@ class RunNotices:
                 return []
 
     def lost(self) -> list[Notice]:
-        """The notices for a trainer that is gone without a last event."""
+        """The notices for a trainer that died without a last event."""
         return [Notice("lost", f"lost: the trainer died{self._results()}")] if self.rules.lost else []
 
     def _epoch(self, before: RunState, event: ev.EpochFinished) -> list[Notice]:
@@ -91,7 +92,7 @@ class RunNotices:
             text = f"validation accuracy {percent(best.val_accuracy)} in epoch {best.epoch}, above {percent(limit)}"
             notices.append(Notice("best", text))
         if self.rules.no_improvement and event.epoch - best.epoch == self.rules.no_improvement:
-            epochs = f"{self.rules.no_improvement} epoch{'' if self.rules.no_improvement == 1 else 's'}"
+            epochs = counted(self.rules.no_improvement, "epoch")
             notices.append(Notice("no_improvement", f"no improvement for {epochs}{self._results()}"))
         return notices
 

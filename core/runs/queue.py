@@ -1,9 +1,8 @@
-"""The queue for a device: tickets in the user's state folder, served in order, without a scheduler process.
+"""The queue for devices: tickets in the user's state folder, served in order without a scheduler process.
 
-Every trainer has a ticket: a file that names the devices it waits for or uses, and a lock that it holds while it lives.
-The kernel releases the lock however the trainer dies, and a ticket whose lock is free is ignored. A trainer starts when
-no earlier ticket names one of its devices. It decides that itself, under a mutex, so that two trainers never take one
-device at once.
+Every trainer has a ticket: a file with the devices that it waits for or uses, and a lock that it holds while it lives.
+The kernel releases the lock when the trainer dies, and a ticket whose lock is free is ignored. A trainer starts when no
+earlier ticket has one of its devices. It decides so itself, under a mutex, so that two trainers never take one device.
 """
 
 import contextlib
@@ -25,11 +24,11 @@ from core.util.files import open_regular, read_small
 from core.util.paths import state_folder
 
 INHERITED = "GENRE_TUI_TICKET_FD"
-"""Environment variable in which a launcher names the ticket and the descriptor that holds its lock."""
+"""Environment variable with the ticket and the descriptor of the launcher that holds its lock."""
 
 
 class Ticket(msgspec.Struct, frozen=True, kw_only=True):
-    """The devices that a trainer waits for, or uses."""
+    """The devices that a trainer waits for or uses."""
 
     id: str
     devices: list[str]
@@ -37,7 +36,7 @@ class Ticket(msgspec.Struct, frozen=True, kw_only=True):
     order: float
     """Waiting tickets are served in ascending order."""
     running: bool
-    """Whether its trainer uses the devices already."""
+    """Whether the trainer already uses the devices."""
 
     @property
     def lock_path(self) -> Path:
@@ -51,7 +50,7 @@ class Ticket(msgspec.Struct, frozen=True, kw_only=True):
             (queue_folder() / f"{self.id}.{suffix}").unlink(missing_ok=True)
 
     def is_before(self, other: "Ticket") -> bool:
-        """Whether ``other`` has to wait for this one."""
+        """Whether ``other`` has to wait for this ticket."""
         first = self.running or (self.order, self.id) < (other.order, other.id)
         return self.id != other.id and first and not set(self.devices).isdisjoint(other.devices)
 
@@ -60,13 +59,13 @@ class Place(msgspec.Struct, frozen=True):
     """A place in the queue."""
 
     number: int
-    """1 for the one that is next."""
+    """1 is next."""
     obstacle: str = ""
-    """Why the first trainer waits although no other uses its devices."""
+    """Why the first trainer waits although no other trainer uses its devices."""
 
 
 class HeldTicket:
-    """A trainer's own ticket."""
+    """The ticket of this trainer."""
 
     def __init__(self, ticket: Ticket, held: RunLock) -> None:
         self._ticket = ticket
@@ -74,10 +73,10 @@ class HeldTicket:
 
     @classmethod
     def take(cls, devices: Sequence[str], *, running: bool) -> "HeldTicket":
-        """Takes a ticket behind all others; with ``running`` its trainer does not wait.
+        """Take a ticket after all others; with ``running`` the trainer does not wait.
 
         Raises:
-            UserError: the state folder cannot hold a queue.
+            UserError: the queue in the state folder cannot be used.
         """
         with _mutex():
             order = max((ticket.order for ticket in _tickets()), default=0.0) + 1
@@ -89,7 +88,7 @@ class HeldTicket:
 
     @classmethod
     def inherited(cls) -> "HeldTicket | None":
-        """The ticket that the launcher took for this process, with its lock."""
+        """The ticket and lock that the launcher took for this process."""
         name, _, descriptor = os.environ.pop(INHERITED, "").partition(":")
         if not descriptor:
             return None
@@ -103,19 +102,19 @@ class HeldTicket:
             return cls(ticket, held) if held.acquire() else None
 
     def hand_over(self) -> tuple[int, dict[str, str]]:
-        """The descriptor that a child process has to inherit, and the environment variables that it needs."""
+        """The descriptor to be inherited by a child process, and the environment variables for it."""
         return self._lock.fileno(), {INHERITED: f"{self._ticket.id}:{self._lock.fileno()}"}
 
     def handed_to(self, pid: int) -> None:
-        """Gives the ticket up to the child process."""
+        """Complete the transfer to the child process."""
         self._lock.sign(pid)
         self._lock.release()
 
     def place(self, obstacle: Callable[[], str] = lambda: "") -> Place | None:
-        """This ticket's place; None once its trainer may start, from when on it counts as running.
+        """This ticket's place; None if the trainer may start, and from then on it counts as running.
 
         Args:
-            obstacle: called when no other trainer is in the way; returns what else has to be waited for, if anything.
+            obstacle: called if there is no other trainer to wait for; returns what else to wait for, or "".
         """
         with _mutex():
             tickets = _tickets()
@@ -128,19 +127,19 @@ class HeldTicket:
             return None
 
     def release(self) -> None:
-        """Leaves the queue, or frees the devices."""
+        """Leave the queue or free the devices."""
         with contextlib.suppress(OSError, UserError), _mutex():
             self._ticket.remove()
         self._lock.release()
 
 
 def queue_folder() -> Path:
-    """One per host, because a home may be shared by several."""
+    """The folder of the queue, one per host, because several hosts may share a home folder."""
     return state_folder() / "queue" / socket.gethostname()
 
 
 def move(run: RunFolder, place: int) -> Place:
-    """Moves a queued run to another place among those that wait for its devices, and returns that.
+    """Move a queued run to another place among those that wait for its devices; returns the place.
 
     Raises:
         UserError: the run is not queued here, or the place does not exist.
@@ -152,16 +151,14 @@ def move(run: RunFolder, place: int) -> Place:
         if not own:
             state = run.state()
             where = f" on {state.host or (signed.host if signed else '')}" if state.status == "queued" else ""
-            raise UserError(
-                f"{run.name} is {state.status}{where}: only a run that is queued here has a place to change"
-            )
+            raise UserError(f"{run.name} is {state.status}{where}: only runs that are queued here can be moved")
         mine = own[0]
         others = [t for t in waiting if t.id != mine.id and not set(t.devices).isdisjoint(mine.devices)]
         if not 1 <= place <= len(others) + 1:
-            raise UserError(f"{run.name} can have place 1 to {len(others) + 1} in the queue, not {place}")
+            raise UserError(f"{run.name} can be moved to place 1 to {len(others) + 1} in the queue, not {place}")
         low = others[place - 2].order if place > 1 else others[0].order - 2 if others else mine.order
         high = others[place - 1].order if place <= len(others) else low + 2
-        # A single write, so that the run has either been moved or not, even if this process is killed.
+        # A single write, which is atomic even if this process is killed.
         msgspec.structs.replace(mine, order=(low + high) / 2).write()
     return Place(place)
 
@@ -172,7 +169,7 @@ def _pid(ticket: Ticket) -> int | None:
 
 
 def _tickets() -> list[Ticket]:
-    """The tickets of living trainers, in order. Removes those of dead ones. Call it under the mutex."""
+    """The tickets of living trainers, in order; those of dead ones are removed. Call this under the mutex."""
     tickets = []
     for path in queue_folder().glob("*.lock"):
         about = path.with_suffix(".json")

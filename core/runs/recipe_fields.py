@@ -1,4 +1,4 @@
-"""A recipe as a flat table of fields, as lists of runs, filters and comparisons show it."""
+"""Flattening a recipe to a table of fields, for lists of runs, filters and comparisons."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -9,11 +9,11 @@ from core.util.text import printable
 Scalar = str | float | int | bool | None
 NOT_THE_RECIPE = {"seed", "device", "processes", "spectrograms"}
 LARGEST = 2**53
-"""Integers beyond this are kept as text: JSON readers would round them."""
+"""Larger integers are stored as text, because JSON readers would round them."""
 
 
 def flat(recipe: Mapping[str, Any], prefix: str = "") -> dict[str, Scalar]:
-    """The recipe's fields; nested ones as ``optimiser.name``. Text is made safe to show and lists are joined."""
+    """The recipe's fields; nested ones as ``optimiser.name``. Text is made printable and lists are joined."""
     fields: dict[str, Scalar] = {}
     for name, value in recipe.items():
         if isinstance(value, Mapping):
@@ -43,19 +43,19 @@ def written(value: Scalar) -> str:
 
 
 def differences(recipes: Sequence[Mapping[str, Scalar]]) -> list[tuple[str, list[str]]]:
-    """The fields in which flat recipes differ, with the value of each; a dash where one does not have the field."""
+    """The fields in which flat recipes differ, with the value in each; a dash if it does not have the field."""
     names = dict.fromkeys(name for recipe in recipes for name in recipe)
     rows = [(name, [written(recipe.get(name)) for recipe in recipes]) for name in names]
     return [(name, values) for name, values in rows if len(set(values)) > 1]
 
 
 def but_for_the_seed(recipe: Mapping[str, Scalar]) -> frozenset[tuple[str, Scalar]]:
-    """What runs of one recipe have in common: all but the seed, and where and how fast they train."""
+    """The fields that are equal for runs of one recipe: all but the seed and `NOT_THE_RECIPE`."""
     return frozenset(item for item in recipe.items() if item[0] not in NOT_THE_RECIPE)
 
 
 def changes(recipe: Mapping[str, Scalar], base: Mapping[str, Scalar]) -> list[tuple[str, str, str]]:
-    """Name, value in ``base`` and value in ``recipe`` of each field of both that differs."""
+    """Name, value in ``base`` and value in ``recipe`` of each common field that differs."""
     return [
         (name, written(base[name]), written(value))
         for name, value in recipe.items()

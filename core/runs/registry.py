@@ -1,7 +1,7 @@
-"""The user's record of runs, in the state folder: those that were started, and the model chosen for each runs folder.
+"""The user's registry in the state folder: runs that were started, and the model chosen for each runs folder.
 
-There is one link per run. The trainer's launcher makes it, so that the run is found from any directory. A link to a run
-that is gone is removed when it is read next.
+There is one link per run, created when its trainer is launched, so that the run is found from any directory. A link to
+a run that no longer exists is removed when it is read.
 """
 
 import contextlib
@@ -23,7 +23,7 @@ def registry_folder() -> Path:
 
 
 def register(run: RunFolder) -> None:
-    """Registers the run. A state folder that cannot be written to does not prevent training."""
+    """Register a run. Errors are ignored, because they must not prevent training."""
     with contextlib.suppress(OSError):
         link = _link(run.path)
         link.parent.mkdir(parents=True, exist_ok=True)
@@ -35,7 +35,7 @@ def is_registered(path: Path) -> bool:
 
 
 def registered() -> list[RunFolder]:
-    """The registered runs, in no particular order, without those that may not be entered now."""
+    """The registered runs, in no particular order, without inaccessible ones."""
     found = []
     for link, run in _links():
         with contextlib.suppress(OSError):
@@ -52,12 +52,12 @@ def live_runs() -> list[RunFolder]:
 
 
 def _link(path: Path) -> Path:
-    """The same for all paths that lead to the folder."""
+    """The link for a folder, which is the same for all paths to it."""
     return registry_folder() / hashlib.sha256(os.fsencode(path.resolve())).hexdigest()[:20]
 
 
 def _links() -> Iterator[tuple[Path, RunFolder]]:
-    """Each link and the run that it leads to."""
+    """Yield each link and its run."""
     with contextlib.suppress(OSError), os.scandir(registry_folder()) as entries:
         for entry in entries:
             if entry.is_symlink():  # other files are not registrations
@@ -66,7 +66,7 @@ def _links() -> Iterator[tuple[Path, RunFolder]]:
 
 
 def _is_gone(path: Path) -> bool:
-    """Whether the run is gone, as opposed to being unreadable for this user."""
+    """Whether the run no longer exists, as opposed to being inaccessible to this user."""
     try:
         path.stat()
         list(os.scandir(path))
@@ -93,7 +93,7 @@ def read_choice(runs_dir: Path) -> Choice | None:
 
 
 def write_choice(runs_dir: Path, choice: Choice | None) -> None:
-    """Remembers the choice; None removes it.
+    """Store the choice; None removes it.
 
     Raises:
         OSError: the state folder cannot be written to.

@@ -1,4 +1,4 @@
-"""Runs in one line each: what a list of runs shows, cached beside each run that has ended."""
+"""Summaries of runs for lists, cached in the folder of each run that has ended."""
 
 import contextlib
 import math
@@ -24,7 +24,7 @@ from core.util.files import read_small
 CACHE = ".summary.json"
 VERSION = 4
 POINTS = 48
-"""Values of a summary's curve at most."""
+"""Most values of a summary's curve."""
 
 QUIET = frozenset(
     {
@@ -39,7 +39,7 @@ QUIET = frozenset(
         "artefact_saved",
     }
 )
-"""Kinds that no summary needs: most of a journal."""
+"""Kinds of events that summaries do not need, which are most of a journal."""
 
 LIVING = ("queued", "running", "paused")
 
@@ -47,7 +47,7 @@ Scope = Literal["folder", "live", "all"]
 
 
 class Summary(msgspec.Struct, frozen=True, kw_only=True):
-    """One line of ``genre-tui runs``. Accuracies are fractions, times Unix seconds."""
+    """One line of ``genre-tui runs``. Accuracies are fractions, times are Unix seconds."""
 
     name: str
     state: str
@@ -61,18 +61,18 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True):
     started: float | None
     seconds: float
     place: int = 0
-    """In the queue, 1 for the next; 0 for a run that is not queued."""
+    """Place in the queue; 1 is next, 0 means not queued."""
     tags: list[str] = []
     note: str = ""
     pinned: float = 0.0
-    """When it was made the baseline of its folder; 0 for one that is not. The last one counts."""
+    """When it was pinned as the baseline of its folder; 0 if it was not. The run pinned last is the baseline."""
     recipe: dict[str, Scalar] = {}
     """The recipe's fields; nested ones as ``optimiser.learning_rate``."""
     device_name: str = ""
     curve: list[float] = []
-    """Validation accuracy so far, as means of at most `POINTS` bins."""
+    """Validation accuracy over epochs, averaged into at most `POINTS` bins."""
     difference: float | None = None
-    """Test accuracy less that of the folder's baseline; None without a baseline on the same dataset."""
+    """Test accuracy minus that of the folder's baseline; None without a baseline on the same dataset."""
 
     def as_dict(self) -> dict[str, Any]:
         plain: dict[str, Any] = msgspec.to_builtins(self)
@@ -89,7 +89,7 @@ class _Cached(msgspec.Struct, frozen=True):
 
 
 class RunWatcher:
-    """Keeps one run's summary up to date, reading only what was appended to its journal."""
+    """Keeps the summary of a run up to date, reading only new events."""
 
     def __init__(self, run: RunFolder) -> None:
         self.run = run
@@ -97,7 +97,7 @@ class RunWatcher:
         self._rested: tuple[Stamp, Summary] | None = None
 
     def summary(self, now: float | None = None) -> Summary:
-        """The run as it is now.
+        """The current summary.
 
         Args:
             now: the viewer's ``time.monotonic``.
@@ -124,10 +124,10 @@ class RunWatcher:
 
 
 class RunList:
-    """All runs of a folder. `refresh` costs milliseconds for a thousand runs of which few are running.
+    """All runs of a folder. `refresh` takes milliseconds for a thousand runs of which few are running.
 
     Attributes:
-        scope: which runs of other folders are listed with them: none, this user's live ones, or all of this user's.
+        scope: which runs of other folders are listed as well: none, the user's live ones, or all of the user's.
     """
 
     def __init__(self, runs_dir: Path, scope: Scope = "folder") -> None:
@@ -136,7 +136,7 @@ class RunList:
         self._watchers: dict[Path, RunWatcher] = {}
 
     def refresh(self) -> list[Summary]:
-        """The runs as they are now, the one that started last first; runs that are gone are left out."""
+        """The current summaries, the newest run first; runs that no longer exist are left out."""
         runs = scan_runs(self.runs_dir)
         if self.scope != "folder":
             others = registry.live_runs() if self.scope == "live" else registry.registered()
@@ -162,7 +162,7 @@ def _compared(run: Summary, base: Summary | None) -> Summary:
 
 
 def curve(values: Sequence[float]) -> list[float]:
-    """Means of at most `POINTS` bins, without those that have no finite value."""
+    """Average into at most `POINTS` bins, without those that have no finite value."""
     bins = min(POINTS, len(values)) or 1
     edges = [round(i * len(values) / bins) for i in range(bins + 1)]
     finite = [[value for value in values[a:b] if math.isfinite(value)] for a, b in pairwise(edges)]
@@ -191,8 +191,8 @@ def summarise(state: RunState, path: Path, now: float) -> Summary:
 
 
 def _stamp(run: RunFolder) -> Stamp:
-    """Size and time of the journal, times of lock, recipe and notes; a cached summary is valid while these stay."""
-    folder = str(run.path)  # pathlib would take half of the time that a list of thousands of runs takes
+    """Size and time of the journal, and times of lock, recipe and notes, while which a cached summary is valid."""
+    folder = str(run.path)  # pathlib would take half of the time of listing thousands of runs
     size, journal = _size_and_time(f"{folder}/events.jsonl")
     lock, recipe, notes = (_size_and_time(f"{folder}/{name}")[1] for name in ("run.lock", "recipe.json", NOTES))
     return size, journal, lock, recipe, notes
@@ -217,8 +217,8 @@ def _read_cache(run: RunFolder, stamp: Stamp) -> Summary | None:
 
 
 def _write_cache(run: RunFolder, stamp: Stamp, summary: Summary) -> None:
-    # Without name and path, which are known when it is read and need not be UTF-8.
+    # Without name and path, which are known on reading and need not be UTF-8.
     data = msgspec.json.encode(_Cached(VERSION, stamp, msgspec.structs.replace(summary, name="", path="")))
-    # Another user's runs may be read-only: every program that lists them reads them anew.
+    # Errors are ignored: runs of other users may be read-only and are then read every time.
     with contextlib.suppress(OSError):
         write_atomic(run.path / CACHE, data, sync=False)

@@ -1,8 +1,8 @@
-"""Notices of a run that are posted to a webhook, in the format of Slack, Discord, ntfy, or plain JSON.
+"""Posting notices about a run to a webhook, in the format of Slack, Discord, ntfy, or as plain JSON.
 
-The address is stored beside the recipe, because it does not affect the training. The trainer posts from a thread of its
-own, so no viewer is needed, and a dead address delays nothing but the end of the process. That a trainer is lost is
-posted by whichever process of this user notices first: a viewer, ``runs``, or another trainer.
+The address is not part of the recipe, because it does not affect training. The trainer posts from a thread, so no
+viewer is needed, and an address that does not respond only delays the end of the process. That a trainer was lost is
+posted by the first process of this user that notices it: a viewer, ``runs``, or another trainer.
 """
 
 import os
@@ -40,7 +40,7 @@ FORMATS: tuple[Format, ...] = ("auto", "json", "slack", "discord", "ntfy")
 
 
 class Webhook(msgspec.Struct, frozen=True):
-    """An address, the format that it takes, and which notices are sent to it."""
+    """An address, its format, and which notices are sent to it."""
 
     url: str
     format: Format = "auto"
@@ -48,7 +48,7 @@ class Webhook(msgspec.Struct, frozen=True):
 
 
 class Post(NamedTuple):
-    """What is sent where."""
+    """A message and its address."""
 
     url: str
     body: dict[str, object]
@@ -57,7 +57,7 @@ class Post(NamedTuple):
 def check_webhook(webhook: Webhook) -> None:
     """
     Raises:
-        UserError: nothing can be posted to the address in this format.
+        UserError: the address is invalid or does not suit the format.
     """
     url = webhook.url
     try:
@@ -72,10 +72,10 @@ def check_webhook(webhook: Webhook) -> None:
 
 
 def write_webhook(run: RunFolder, webhook: Webhook) -> None:
-    """Stores where the run's notices are posted. Only the owner may read the file: the address may be a secret.
+    """Store the webhook of a run. Only the owner may read the file, because the address may be a secret.
 
     Raises:
-        UserError: nothing can be posted to the address.
+        UserError: the address is invalid.
     """
     check_webhook(webhook)
     write_atomic(run.path / FILE, msgspec.json.encode(webhook), mode=0o600)
@@ -89,7 +89,7 @@ def read_webhook(run: RunFolder) -> Webhook | None:
 
 
 def format_of(webhook: Webhook) -> Format:
-    """The webhook's format; ``auto`` is decided by the address."""
+    """The webhook's format; ``auto`` is detected from the address."""
     if webhook.format != "auto":
         return webhook.format
     parts = urllib.parse.urlsplit(webhook.url)
@@ -102,7 +102,7 @@ def format_of(webhook: Webhook) -> Format:
 
 
 def post_for(webhook: Webhook, notice: Notice, state: RunState) -> Post:
-    """A notice as the service wants it.
+    """Format a notice for the service.
 
     Slack: https://docs.slack.dev/messaging/sending-messages-using-incoming-webhooks; Discord:
     https://discord.com/developers/docs/resources/webhook#execute-webhook; ntfy:
@@ -114,7 +114,7 @@ def post_for(webhook: Webhook, notice: Notice, state: RunState) -> Post:
             escaped = text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
             return Post(webhook.url, {"text": escaped})
         case "discord":
-            # A name such as @everyone must not call anybody.
+            # Names such as @everyone must not notify anyone.
             return Post(webhook.url, {"content": text[:DISCORD_CHARACTERS], "allowed_mentions": {"parse": []}})
         case "ntfy":
             parts = urllib.parse.urlsplit(webhook.url)
@@ -133,7 +133,7 @@ def post_for(webhook: Webhook, notice: Notice, state: RunState) -> Post:
 
 
 def _plain(notice: Notice, state: RunState, text: str) -> dict[str, object]:
-    """For programs. ``text`` and ``content`` are what Slack's and Discord's imitators show."""
+    """The format for programs. ``text`` and ``content`` are shown by services compatible with Slack and Discord."""
     return {
         "text": text,
         "content": text,
@@ -151,8 +151,8 @@ def _plain(notice: Notice, state: RunState, text: str) -> dict[str, object]:
 
 
 def send(post: Post) -> bool:
-    """Posts; whether it arrived. A failure is only printed."""
-    import urllib.request  # slow to import, and only a run with a webhook needs it
+    """Post a message; returns whether it arrived. Errors are printed."""
+    import urllib.request  # slow to import, and only needed with a webhook
 
     body = msgspec.json.encode(post.body)
     asked = urllib.request.Request(post.url, body, {"Content-Type": "application/json", "User-Agent": "genre-tui"})
@@ -165,10 +165,9 @@ def send(post: Post) -> bool:
 
 
 class WebhookNotifier:
-    """Posts the notices of a run that trains in this process. ``take`` is the trainer's callback for events.
+    """Posts notices about the run that this process trains. ``take`` is the trainer's callback for events.
 
-    Leaving the context waits for what is still to be posted, for `TIMEOUT_SECONDS` at most: call it when the run's
-    locks are free.
+    Leaving the context waits up to `TIMEOUT_SECONDS` for pending posts: do so when the run's locks are free.
     """
 
     def __init__(self, run: RunFolder) -> None:
@@ -181,11 +180,11 @@ class WebhookNotifier:
             self._read_earlier()
 
     def _read_earlier(self) -> None:
-        """What happened before a resume is not posted again."""
+        """Read earlier events, which are not posted again."""
         RunReader(self._run, skip=QUIET, on_event=self._notices.take).poll()
 
     def take(self, event: Event) -> None:
-        """Called with each event as it is written. Never waits."""
+        """Callback for each event; never waits."""
         if self._webhook is None:
             return
         for notice in self._notices.take(event):
@@ -214,14 +213,14 @@ class WebhookNotifier:
 
 
 def report_lost(run: RunFolder, state: RunState) -> bool:
-    """Posts that the trainer is lost, which it cannot do itself, unless that has been posted; whether it arrived."""
+    """Post that the trainer was lost, unless that was posted already; returns whether it arrived."""
     webhook = read_webhook(run)
     if webhook is None or not webhook.rules.lost:
         return False
     try:
         claim = _lost_claim(run, state.launched or 0.0)
         os.close(os.open(claim, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_CLOEXEC, 0o600))
-    except OSError:  # another process was first, or the folder belongs to another user
+    except OSError:  # another process was faster, or the folder belongs to another user
         return False
     notices = RunNotices(webhook.rules)
     notices.state = state
@@ -229,7 +228,7 @@ def report_lost(run: RunFolder, state: RunState) -> bool:
 
 
 def report_lost_runs(runs: Iterable[RunFolder]) -> None:
-    """Reports the trainers that died unseen in the last `LOST_SECONDS`, for instance because the machine rebooted."""
+    """Report trainers that died in the last `LOST_SECONDS`, for example because the machine rebooted."""
     for run in runs:
         signed = lock.holder(run.lock_path)
         if signed is None or not (run.path / FILE).exists() or _lost_claim(run, signed.since).exists():
@@ -241,7 +240,7 @@ def report_lost_runs(runs: Iterable[RunFolder]) -> None:
 
 
 def report_lost_runs_forever() -> None:
-    """Starts a thread that reports the lost trainers of this user, now and every `LOOK_SECONDS`."""
+    """Start a thread that reports lost trainers of this user, now and every `LOOK_SECONDS`."""
 
     def look() -> None:
         while True:
@@ -252,5 +251,5 @@ def report_lost_runs_forever() -> None:
 
 
 def _lost_claim(run: RunFolder, launched: float) -> Path:
-    """The process that creates this file posts the notice that the trainer launched then is lost."""
+    """A file whose creator posts that the trainer launched at that time was lost."""
     return run.path / f".lost-{round(launched)}"

@@ -53,9 +53,9 @@ class Id3Chunk(NamedTuple):
     form_size: int
     name: bytes
     at: int
-    """Of the chunk's head; the end of the file's last chunk if there is no ID3 chunk yet."""
+    """Where the chunk's head begins; the end of the last chunk if the file has no ID3 chunk."""
     stored: int
-    """Bytes in the file, with head and pad byte; 0 if there is no ID3 chunk yet."""
+    """Bytes in the file, with head and pad byte; 0 if the file has no ID3 chunk."""
     lead: bytes
     """The pad byte that the chunk before lacks."""
     tag: bytes

@@ -35,7 +35,7 @@ def plan(path: Path, genres: list[str], *, force: bool) -> TagPlan:
     """What writing ``genres`` would do to a file; nothing is written.
 
     Args:
-        force: replace the genres that are there.
+        force: replace existing genres.
 
     Raises:
         AudioError: the file cannot be read, or its format has no tags.

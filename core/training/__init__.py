@@ -1,1 +1,1 @@
-"""From a recipe to a trained model: recipe, presets, checkpoint, and the four rooms around the loop."""
+"""From a recipe to a trained model: recipe, presets, checkpoint; the loop and the packages around it."""

@@ -1,7 +1,7 @@
-"""The two files of weights: best_model.pth, a finished model, and last.pth, the state a training resumes from.
+"""The two checkpoint files: best_model.pth, a finished model, and last.pth, from which training resumes.
 
-Each is one typed struct with one reader and one writer. Both files hold tensors and plain Python values only, are
-loaded with ``weights_only=True`` so that loading one never executes code, and are written whole or not at all.
+Each is a typed struct with one reader and one writer. Both files contain only tensors and plain Python values, are
+loaded with ``weights_only=True`` so that no code is executed, and are written atomically.
 """
 
 import math
@@ -38,7 +38,7 @@ class ModelCheckpoint(msgspec.Struct, kw_only=True):
     """``temperature``, which logits are divided by before the softmax (see `core.training.loop.evaluation`), and the
     out-of-distribution thresholds that the final report adds (see `core.models.ood`)."""
     epoch: Count
-    """The epoch these weights are from; 0 for a run that was stopped in its first."""
+    """The epoch of these weights; 0 for a run that was stopped in its first epoch."""
     val_accuracy: float
     dataset: TrainingSet
 
@@ -52,14 +52,14 @@ class ModelCheckpoint(msgspec.Struct, kw_only=True):
 
 
 class TrainedModel(ModelCheckpoint, kw_only=True):
-    """A `ModelCheckpoint` with its network built and loaded; ``weights`` is empty, the network holds them."""
+    """A `ModelCheckpoint` with its network built and loaded; ``weights`` is empty then."""
 
     model: nn.Module
     path: Path
 
 
 class EpochMetrics(msgspec.Struct, frozen=True):
-    """One finished epoch, as the curves show it."""
+    """The metrics of a finished epoch."""
 
     epoch: Count
     train_loss: float
@@ -70,7 +70,7 @@ class EpochMetrics(msgspec.Struct, frozen=True):
 
 
 class BestEpoch(msgspec.Struct, frozen=True):
-    """The epoch with the highest validation accuracy so far; between equals, the one with the lower loss."""
+    """The epoch with the highest validation accuracy so far; of equal ones, that with the lower loss."""
 
     epoch: Count
     val_accuracy: float
@@ -82,24 +82,24 @@ class BestEpoch(msgspec.Struct, frozen=True):
 
 
 class TrainProgress(msgspec.Struct):
-    """How far training has come."""
+    """The progress of training."""
 
     epochs: Count
     """Epochs to train, extensions included."""
     planned: Count
-    """Epochs of the recipe when training began; the warm-up is a fraction of these."""
+    """Epochs of the recipe at the start of training; the warm-up is a fraction of these."""
     epoch: Count = 0
-    """Whole epochs done."""
+    """Completed epochs."""
     batch: Count = 0
-    """Batches done in the current epoch."""
+    """Completed batches of the current epoch."""
     clips: Count = 0
-    """Windows trained on in the current epoch."""
+    """Trained windows of the current epoch."""
     step: Count = 0
     """Optimiser steps since the start."""
     seconds: float = 0.0
-    """Time spent on training in the current epoch, at the last save."""
+    """Training time of the current epoch at the last save."""
     patient_from: Count = 0
-    """The epoch that patience counts from, after a run that had run out of it was extended."""
+    """The epoch from which patience counts after extending a run that was out of patience."""
     best: BestEpoch | None = None
     history: list[EpochMetrics] = []
 
@@ -112,14 +112,14 @@ class OptimiserState(msgspec.Struct):
 
 
 class AverageState(msgspec.Struct):
-    """The moving average of the weights, and how often it was updated."""
+    """The moving average of the weights, and its number of updates."""
 
     weights: dict[str, Tensor]
     updates: Count
 
 
 class RandomState(msgspec.Struct):
-    """States of the random number generators; ``cuda`` is None where training ran on another device."""
+    """States of the random number generators; ``cuda`` is None if training ran on another device."""
 
     cpu: Tensor
     cuda: Tensor | None
@@ -127,7 +127,7 @@ class RandomState(msgspec.Struct):
 
 
 class TrainCheckpoint(msgspec.Struct, kw_only=True):
-    """The content of last.pth: everything that an exact resume needs."""
+    """The content of last.pth: everything needed to resume exactly."""
 
     weights: dict[str, Tensor]
     optimiser: OptimiserState
@@ -139,10 +139,10 @@ class TrainCheckpoint(msgspec.Struct, kw_only=True):
 
 
 def read_model(path: Path) -> ModelCheckpoint:
-    """The content of best_model.pth, tensors on the CPU, without building the network.
+    """Read best_model.pth without building the network; tensors are on the CPU.
 
     Raises:
-        UserError: the file is missing, damaged, not a model or of a newer version, or holds values no model has.
+        UserError: the file is missing, damaged, not a model, of a newer version, or has invalid values.
     """
     model = _read(path, ModelCheckpoint, "a model of genre-tui")
     if len(set(model.genres)) != len(model.genres):
@@ -157,17 +157,17 @@ def read_model(path: Path) -> ModelCheckpoint:
 
 
 def write_model(path: Path, model: ModelCheckpoint) -> None:
-    """Writes best_model.pth.
+    """Write best_model.pth.
 
     Raises:
         OSError: the disk is full or gone; the file is as it was.
     """
     content = to_plain(model)
-    _write(path, content | {"front_end": content["recipe"]["front_end"]})  # where version 0.1 looks for it, too
+    _write(path, content | {"front_end": content["recipe"]["front_end"]})  # version 0.1 reads it from here
 
 
 def read_training(path: Path) -> TrainCheckpoint:
-    """The content of last.pth, tensors on the CPU.
+    """Read last.pth; tensors are on the CPU.
 
     Raises:
         UserError: the file is missing, damaged, not a checkpoint, or of a newer version.
@@ -176,7 +176,7 @@ def read_training(path: Path) -> TrainCheckpoint:
 
 
 def write_training(path: Path, state: TrainCheckpoint) -> None:
-    """Writes last.pth.
+    """Write last.pth.
 
     Raises:
         OSError: the disk is full or gone; the file is as it was.
@@ -185,31 +185,31 @@ def write_training(path: Path, state: TrainCheckpoint) -> None:
 
 
 def load_model(path: Path, device: torch.device) -> TrainedModel:
-    """The model in a best_model.pth, ready for evaluation on ``device``.
+    """Load a best_model.pth for evaluation on ``device``.
 
     Raises:
-        UserError: as `read_model`, or its weights do not fit the network its recipe describes.
+        UserError: as for `read_model`, or its weights do not match the network of its recipe.
     """
     saved = read_model(path)
     try:
         network = build_network(saved.recipe, len(saved.genres))
         network.load_state_dict(saved.weights)
-    except RuntimeError as error:  # torch lists every weight of another shape
+    except RuntimeError as error:  # PyTorch lists all weights with other shapes
         if is_out_of_memory(error):
             raise UserError(f"{path} needs more memory than there is: {_first_line(error)}") from error
         raise UserError(
-            f"{path} holds weights that do not fit this version's networks: use the version of genre-tui that made it, "
-            "or train it again."
+            f"{path} has weights that do not match the networks of this version: use the version of genre-tui that "
+            "made it, or train it again."
         ) from error
     fields = {name: getattr(saved, name) for name in saved.__struct_fields__} | {"weights": {}}
     return TrainedModel(**fields, model=network.to(device).eval(), path=path)
 
 
 def build_network(recipe: Recipe, genres: int) -> nn.Module:
-    """The recipe's network, freshly initialised.
+    """Build and initialise the recipe's network.
 
     Raises:
-        UserError: the network does not exist, or it has no such options.
+        UserError: the network or one of its options does not exist.
     """
     return build_model(
         recipe.model,
@@ -223,13 +223,13 @@ def build_network(recipe: Recipe, genres: int) -> nn.Module:
 
 
 def all_finite(weights: dict[str, Tensor]) -> bool:
-    """Whether no weight is NaN or infinite; one answer is read back from the device."""
+    """Whether no weight is NaN or infinite; synchronises once."""
     finite = [torch.isfinite(w).all() for w in weights.values() if w.is_floating_point()]
     return not finite or bool(torch.stack(finite).all())
 
 
 def to_plain(value: Any) -> Any:
-    """Structs as dicts, all the way down; tensors and everything else as they are."""
+    """Convert structs to dicts recursively; tensors and other values are unchanged."""
     if isinstance(value, Recipe):
         return msgspec.to_builtins(value)
     if isinstance(value, msgspec.Struct):
@@ -247,7 +247,7 @@ def _write(path: Path, content: dict[str, Any]) -> None:
     except RuntimeError as error:
         if "inline_container" not in str(error):
             raise
-        raise OSError("the disk took only a part of it") from error  # torch's writer does not say why
+        raise OSError("only a part of it could be written") from error  # PyTorch's writer gives no reason
 
 
 def _read(path: Path, kind: type[CheckpointT], what: str) -> CheckpointT:
@@ -256,7 +256,7 @@ def _read(path: Path, kind: type[CheckpointT], what: str) -> CheckpointT:
         saved = torch.load(path, map_location="cpu", weights_only=True)
     except FileNotFoundError:
         raise UserError(f"{path} does not exist.") from None
-    except Exception as error:  # a damaged archive raises whatever its damage leads to
+    except Exception as error:  # damaged archives raise many different exceptions
         if is_out_of_memory(error):
             raise UserError(f"{path} needs more memory than there is.") from error
         raise UserError(f"{path} is damaged, or is not {what} ({_first_line(error)}).") from error
@@ -274,10 +274,10 @@ def _read(path: Path, kind: type[CheckpointT], what: str) -> CheckpointT:
 
 
 def _check_sums(path: Path) -> None:
-    """Reads the whole zip against its checksums, which ``torch.load`` does not look at.
+    """Check the checksums of the whole zip file, which ``torch.load`` does not do.
 
     Raises:
-        zipfile.BadZipFile: a member is damaged or compressed; torch stores them as they are.
+        zipfile.BadZipFile: a member is damaged or compressed; PyTorch does not compress.
     """
     with zipfile.ZipFile(path) as archive:
         if any(member.compress_type != zipfile.ZIP_STORED for member in archive.infolist()):

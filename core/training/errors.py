@@ -1,34 +1,34 @@
-"""The ways in which a training ends before its last epoch."""
+"""Exceptions that end training before its last epoch."""
 
 from core.util.errors import UserError
 
 
 class Diverged(UserError):
-    """The loss, or a weight, is NaN or infinite."""
+    """The loss or a weight is NaN or infinite."""
 
 
 class RunFolderGone(UserError):
-    """The run folder was deleted, or moved to where the trainer cannot follow."""
+    """The run folder was deleted, or moved to an unknown path."""
 
 
 class StopRequested(Exception):
-    """A stop was requested: checkpoint, evaluation and report come next."""
+    """A stop was requested; checkpoint, evaluation and report follow."""
 
 
 class EndedAtOnce(BaseException):
-    """A second signal: no checkpoint, no report. A `BaseException`, so that no handler on the way swallows it."""
+    """A second signal: no checkpoint and no report. A `BaseException`, so that no handler catches it by accident."""
 
 
 _OUT_OF_MEMORY = (
     "can't allocate memory",
     "cannot allocate memory",
     "out of memory",
-    "failed to map segment",  # of a library that is being loaded
+    "failed to map segment",  # while loading a library
     "can't start new thread",
 )
 
 
 def is_out_of_memory(error: BaseException) -> bool:
-    """Whether ``error`` says that memory, of the machine or of a GPU, ran out. Torch raises it as a RuntimeError."""
+    """Whether ``error`` means that memory of the machine or a GPU ran out; PyTorch may raise a RuntimeError for it."""
     text = str(error).lower()
     return isinstance(error, MemoryError) or any(phrase in text for phrase in _OUT_OF_MEMORY)

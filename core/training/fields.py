@@ -1,6 +1,6 @@
-"""The fields of a recipe by name, with type, description and text form, read from its typed structs. Imports no torch.
+"""The fields of a recipe by name, with type, description and text form, from its typed structs. Imports no torch.
 
-A form, ``--set`` and a table of differences need no list of fields of their own.
+Forms, ``--set`` and comparisons thus need no list of fields.
 """
 
 import re
@@ -16,31 +16,31 @@ from core.training.recipe import Recipe
 from core.util.text import field_docs
 
 NOT_TYPED = ("labels.digest", "encoder")
-"""Fields that are recorded, or made from a name: see `core.models.encoders`."""
+"""Fields that a user cannot type: recorded values, and those that follow from a name (see `core.models.encoders`)."""
 NONE = "none"
-"""How a missing value is written."""
+"""Text for a missing value."""
 YES, NO = "yes", "no"
 MOST_DIGITS = 30
-"""Python refuses to parse whole numbers of thousands of digits."""
+"""Most digits of an integer: Python refuses to parse thousands."""
 
 
 @dataclass(frozen=True)
 class Field:
-    """One setting of a recipe."""
+    """A setting of a recipe."""
 
     name: str
-    """As ``--set`` takes it: ``epochs``, ``optimiser.warmup``."""
+    """The name for ``--set``: ``epochs``, ``optimiser.warmup``."""
     kinds: tuple[Any, ...]
-    """The types that its value may have, None left out."""
+    """Types of its value, without None."""
     optional: bool
-    """Whether None is a value."""
+    """Whether it may be None."""
     is_path: bool
     about: str
-    """Its docstring, in one line."""
+    """Its docstring in one line."""
 
     @property
     def group(self) -> str:
-        """The struct that it belongs to: ``optimiser``; empty for the recipe's own fields."""
+        """The struct of the field: ``optimiser``; empty for the recipe's own fields."""
         return self.name.rpartition(".")[0]
 
     @property
@@ -50,14 +50,14 @@ class Field:
 
     @property
     def choices(self) -> tuple[str, ...]:
-        """All values as text, where there are only a few; otherwise empty."""
+        """All values as text if there are few; otherwise empty."""
         if not all(get_origin(kind) is Literal or kind is bool for kind in self.kinds):
             return ()
         names = [name for kind in self.kinds for name in ((YES, NO) if kind is bool else get_args(kind))]
         return (*names, NONE) if self.optional else tuple(names)
 
     def text(self, value: object) -> str:
-        """A value as a person types it; `parse` reads it back."""
+        """The text form of a value, which `parse` reads."""
         match value:
             case None:
                 return NONE
@@ -74,7 +74,7 @@ class Field:
     def parse(self, text: str) -> object:
         """
         Raises:
-            ValueError: the text does not fit the type; the message says what does.
+            ValueError: the text has another type; the message says what is expected.
         """
         text = text.strip()
         if self.optional and text.lower() in ("", NONE):
@@ -117,7 +117,7 @@ def _parsed(text: str, kind: Any) -> object:
 
 
 def _expected(kind: Any) -> str:
-    """What `_parsed` takes, in words."""
+    """A description of what `_parsed` accepts."""
     if get_origin(kind) is Literal:
         return " or ".join(map(str, get_args(kind)))
     if get_origin(kind) is tuple:
@@ -130,12 +130,12 @@ def _expected(kind: Any) -> str:
 
 @cache
 def recipe_fields() -> dict[str, Field]:
-    """Name → field, in the order of definition; the fields of a struct follow one another."""
+    """Name → field, in the order of definition."""
     return {field.name: field for field in fields_of(Recipe, "")}
 
 
 def fields_of(struct: type[msgspec.Struct], prefix: str) -> Iterator[Field]:
-    """The fields of a typed struct, and of those inside it, with ``prefix`` before their names."""
+    """Yield the fields of a struct and of nested structs, with ``prefix`` before their names."""
     docs, hints = field_docs(struct), get_type_hints(struct, include_extras=True)
     for name in struct.__struct_fields__:
         hint = hints[name]
@@ -156,19 +156,19 @@ def _field(name: str, hint: Any, about: str) -> Field:
 
 
 def value_of(recipe: Mapping[str, Any], name: str) -> Any:
-    """The value of a field of a recipe in plain values."""
+    """The value of a field of a recipe given as plain values."""
     group, _, inner = name.rpartition(".")
     return (recipe[group] if group else recipe)[inner]
 
 
 def set_value(recipe: dict[str, Any], name: str, value: object) -> None:
-    """Set a field of a recipe in plain values."""
+    """Set a field of a recipe given as plain values."""
     group, _, inner = name.rpartition(".")
     (recipe[group] if group else recipe)[inner] = value
 
 
 def decode_value(text: str) -> object:
-    """A value as ``--set`` takes it: a number, true, false, null or a list as in JSON; anything else is a string."""
+    """Decode a value of ``--set``: a number, true, false, null or list as in JSON; anything else is a string."""
     try:
         return msgspec.json.decode(text.encode())
     except msgspec.DecodeError:
@@ -176,7 +176,7 @@ def decode_value(text: str) -> object:
 
 
 def encode_value(value: object) -> str:
-    """The text that `decode_value` reads as this value."""
+    """The inverse of `decode_value`."""
     if isinstance(value, str) and decode_value(value) == value:
         return value
     return msgspec.json.encode(value).decode()

@@ -1,4 +1,4 @@
-"""Presets: complete recipes whose fields the command line and the New run screen change."""
+"""Presets: complete recipes, which the command line and the New run screen modify."""
 
 from msgspec.structs import replace
 
@@ -12,7 +12,7 @@ ADAMW = OptimiserSettings(
     name="adamw", learning_rate=2e-3, weight_decay=5e-2, schedule="cosine", warmup=0.1, label_smoothing=0.1
 )
 WIDE_BAND = 32_000
-"""Hz from which a transform needs twice the samples for the same resolution."""
+"""Sample rate in Hz from which the transform has twice the samples, for the same resolution."""
 
 
 def preset(name: str, data: str) -> Recipe:
@@ -25,9 +25,9 @@ def preset(name: str, data: str) -> Recipe:
 
 
 def with_encoder(recipe: Recipe, encoder: EncoderSettings) -> Recipe:
-    """A recipe for a head on ``encoder``; of ``recipe`` stay dataset, labels, split, excerpts and how it is run.
+    """A recipe for a head on ``encoder``, with dataset, labels, split, excerpts and device settings of ``recipe``.
 
-    Whatever else a preset says is about networks that are trained from scratch.
+    The other settings of a preset are for networks trained from scratch.
     """
     rate = encoder.sample_rate
     front_end = replace(
@@ -60,7 +60,7 @@ def with_encoder(recipe: Recipe, encoder: EncoderSettings) -> Recipe:
 
 
 def _seed(data: str) -> Recipe:
-    """The reference project's recipe, unchanged: whole clips, Adam at 1e-3, batches of 16, 20 epochs."""
+    """The reference project's recipe: whole clips, Adam at 1e-3, batches of 16, 20 epochs."""
     return Recipe(data=data, preset="seed", model="seed_cnn", precision="bfloat16")
 
 

@@ -1,6 +1,6 @@
-"""The recipe: every setting that affects the result of a run, in one typed, serialisable object. Imports no torch.
+"""The recipe: all settings that affect the result of a run, as a typed, serialisable struct. Imports no torch.
 
-A recipe is written to the run folder, into every checkpoint, and into the first event of the journal.
+It is stored in the run folder, in every checkpoint and in the first event of the journal.
 """
 
 import math
@@ -16,9 +16,9 @@ from core.models.registry import FEWEST_FRAMES, needs_encoder
 from core.runs.folder import MOST_EPOCHS
 
 HIGHEST_SEED = 2**63 - 1
-"""The largest seed that every random number generator takes."""
+"""The largest seed that every random number generator supports."""
 NOT_OPTIONS = ("name", "n_mels", "genres", "frames", "frame_seconds", "embedding")
-"""Arguments of a network's constructor that are not options: they follow from the front end and the dataset."""
+"""Constructor arguments that are not options, because they follow from the front end and the dataset."""
 
 
 class OptimiserSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -165,13 +165,13 @@ class Recipe(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 
 
 def to_dict(recipe: Recipe) -> dict[str, object]:
-    """Plain values, for JSON and for checkpoints."""
+    """Convert to plain values, for JSON and checkpoints."""
     plain: dict[str, object] = msgspec.to_builtins(recipe)
     return plain
 
 
 def from_dict(plain: object) -> Recipe:
-    """The recipe from plain values. One of version 0.1 has no labels: its genres are the folders directly inside.
+    """Convert from plain values. Recipes of version 0.1 have no labels: genres are the folders in the dataset.
 
     Raises:
         msgspec.ValidationError: a field is unknown, missing or of the wrong type; the message names it.

@@ -1,4 +1,4 @@
-"""What a model was trained on, stored in its file so that it is never tested on those clips unnoticed."""
+"""The training set of a model, stored in its file so that testing on its training clips is detected."""
 
 from collections.abc import Sequence
 
@@ -8,13 +8,13 @@ from core.dataset.clip import Clip
 from core.dataset.split import PARTS, Split
 
 LEARNT = ("train", "valid")
-"""Parts that a model has learnt from, and that say nothing about its accuracy."""
+"""Parts that a model was trained on or selected by, which do not measure its accuracy."""
 
 
 class PartClips(msgspec.Struct, frozen=True):
-    """The clips of one part, by ``content`` hash and by ``genre/name``.
+    """The clips of a part, by ``content`` hash and by ``genre/name``.
 
-    The name recognises a collection whose audio and feature pack have different content hashes.
+    Names are needed because a collection's audio and feature pack have different content hashes.
     """
 
     content: list[str] = []
@@ -29,9 +29,9 @@ class TrainingSet(msgspec.Struct, frozen=True, kw_only=True):
     parts: dict[str, PartClips] = {}
 
     def parts_of(self, clips: Sequence[Clip]) -> list[str | None]:
-        """The part each clip had in training: train, valid, test, or None for a clip that is new to the model."""
+        """The part of each clip in training: train, valid, test, or None for a clip that is new to the model."""
         known: dict[str, str] = {}
-        # A name that occurs in several parts counts as the first one: a clip trained on is not held out.
+        # A name in several parts belongs to the first, so that training clips are never counted as held out.
         for part in reversed(PARTS):
             listed = self.parts.get(part, PartClips())
             known |= dict.fromkeys([*listed.content, *listed.name], part)
@@ -44,7 +44,7 @@ class TrainingSet(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def training_set(name: str, path: str, clips: Sequence[Clip], split: Split) -> TrainingSet:
-    """The training set of a dataset called ``name`` at ``path``, whose ``clips`` are divided by ``split``."""
+    """The training set for a dataset called ``name`` at ``path`` with ``clips`` divided by ``split``."""
     parts = {
         part: PartClips([clips[i].content for i in indices], [_full_name(clips[i]) for i in indices])
         for part, indices in split.parts().items()

@@ -27,8 +27,9 @@ def printable_lines(text: str) -> str:
 
 
 def counted(number: int, noun: str) -> str:
-    """``1 row``, ``1,200 rows``."""
-    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+    """``1 row``, ``1,200 rows``, ``3 batches``."""
+    ending = "" if number == 1 else "es" if noun.endswith(("tch", "s", "x")) else "s"
+    return f"{number:,} {noun}{ending}"
 
 
 def _escape(match: re.Match[str]) -> str:

@@ -25,7 +25,11 @@ def pack(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.mark.parametrize(
     ("options", "sentence"),
     [
-        (["--only", "nosuch=1"], "There is no column 'nosuch' for these clips: the index has artist, genre, split."),
+        (
+            ["--only", "nosuch=1"],
+            "The clips have no column 'nosuch': name one of artist, genre, split, or a column of a "
+            "table, as TABLE.csv:COLUMN.",
+        ),
         (["--only", "split=nosuch"], "No clip has 'nosuch' in the column split: it has train (2), valid (2)."),
         (["--only", "split"], "--only takes COLUMN=VALUE, not 'split'."),
         (["--card", "/nosuch/card.md"], "There is no folder /nosuch to write card.md into."),

@@ -13,6 +13,7 @@ from textual.widget import Widget
 from core.features.settings import EFFECTS, AugmentationSettings, effects_of, range_of
 from core.training.presets import preset
 from core.util.jsonl_process import JsonlProcess, Refused, path_to_json
+from core.util.text import counted
 from tui.augmentation.worker import Answer, Play, Playing, Request, Show, Shown, Write, Written
 from tui.shell.base import BaseApp
 from tui.shell.mode_screen import ModeScreen
@@ -180,7 +181,7 @@ class AugmentationScreen(ModeScreen):
                 self._mark_playing(effect, seconds)
                 self._say(Content(""))
             case Written(folder, files):
-                written = f"✓ {files} files in "
+                written = f"✓ {counted(files, 'file')} in "
                 self._say(Content.styled(written + shown(Path(folder), self.size.width - len(written) - 4), "$good"))
             case Refused(error):
                 self._say(Content.styled(f"! {error}", "$warn"))

@@ -10,11 +10,12 @@ from textual.strip import Strip
 from textual.style import Style
 from textual.widget import Widget
 
+from core.util.text import counted
 from tui.charts.data import ChartData, Line
 from tui.charts.render import CURSOR, FAINT, SELECTION, RenderedChart, render_chart
 from tui.charts.view import View
 from tui.shell.base import BaseApp
-from tui.text.formatting import DASH, count
+from tui.text.formatting import DASH
 from tui.widgets.text import Cell, cells, difference, strip
 
 SMALLEST = (16, 5)
@@ -121,7 +122,7 @@ class Chart(Widget):
             title += f" {self._unit} {view.cursor:,.0f}"
         how = " log" * view.logarithmic + (f" smooth {view.smoothing:g}" if view.smoothing else "")
         if self._rendered is not None and self._rendered.clipped:
-            how += f" ▲ {count(self._rendered.clipped, 'outlier')}"
+            how += f" ▲ {counted(self._rendered.clipped, 'outlier')}"
         # Dropped first: scale and smoothing, then the names, then the values.
         for brief, said in ((0, how), (1, how), (1, ""), (2, how), (2, ""), (3, how), (3, "")):
             head, legend = title + Content.styled(said, "$text-muted"), self._legend(brief)

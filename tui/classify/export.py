@@ -19,13 +19,12 @@ from core.inference.types import Prediction, Result
 from core.tags.write import Action
 from core.util.errors import UserError
 from core.util.files import typed_path
-from core.util.text import printable
+from core.util.text import counted, printable
 from tui.classify.results import Sound
 from tui.dialogs.questions import key_hints
 from tui.new_run.fields import CompletingInput, OptionSpinner, PathInput
 from tui.shell.base import BaseApp
 from tui.text.cells import shown
-from tui.text.formatting import count
 
 KINDS = {
     "csv": "one row per file, with the probability of every genre",
@@ -60,7 +59,7 @@ class ExportScreen(ModalScreen[str | None]):
 
     def compose(self) -> ComposeResult:
         with Vertical(classes="dialog"):
-            yield Static(Content.styled(f"Write the predictions of {count(len(self.sounds), 'file')}", "bold"))
+            yield Static(Content.styled(f"Write the predictions of {counted(len(self.sounds), 'file')}", "bold"))
             yield OptionSpinner(KINDS, "csv", id="kind")
             yield PathInput(shown(self.folder / NAMES["csv"]), files=True, id="path")
             yield Static("", classes="error")
@@ -165,9 +164,9 @@ class ExportScreen(ModalScreen[str | None]):
                     if (problem := playlists.add(path, labels.of(one), one.duration_s))
                 ]
                 written = playlists.save()
-                tail = f"; {count(len(left), 'file')} in no playlist" if left else ""
-                return f"Wrote {count(len(written), 'playlist')} to {shown(out)}{tail}."
-        return f"Wrote {count(len(results), 'file')} to {shown(out)}."
+                tail = f"; {counted(len(left), 'file')} in no playlist" if left else ""
+                return f"Wrote {counted(len(written), 'playlist')} to {shown(out)}{tail}."
+        return f"Wrote {counted(len(results), 'file')} to {shown(out)}."
 
     def action_cancel(self) -> None:
         self.dismiss(None)
@@ -175,7 +174,9 @@ class ExportScreen(ModalScreen[str | None]):
 
 def _counted(report: TagReport) -> str:
     """``12 would be written, 3 keep their genre, …``, in the order of what matters."""
-    parts = [f"{count(report.actions.get(Action.WRITE, 0), 'file')} {'got' if report.journal else 'would get'} a genre"]
+    parts = [
+        f"{counted(report.actions.get(Action.WRITE, 0), 'file')} {'got' if report.journal else 'would get'} a genre"
+    ]
     if kept := report.actions.get(Action.KEEP, 0):
         parts.append(f"{kept:,} with another genre left alone")
     if same := report.actions.get(Action.SAME, 0):

@@ -22,6 +22,7 @@ from core.runs.folder import RunFolder
 from core.tags.write import undo_journal
 from core.util.errors import UserError
 from core.util.jsonl_process import Refused, path_to_json
+from core.util.text import counted
 from tui.classify.detail import SoundDetail
 from tui.classify.export import ExportScreen
 from tui.classify.places import GoToScreen, read_places
@@ -30,7 +31,6 @@ from tui.classify.results import NAMES, ORDERS, STALE, ResultHeader, ResultList,
 from tui.dialogs.model_picker import pick_model
 from tui.dialogs.questions import ConfirmScreen
 from tui.shell.panels import frame, key_of
-from tui.text.formatting import count
 from tui.widgets.file_tree import AudioTree
 from tui.widgets.pane_tabs import PaneScreen, PaneTabs
 from tui.widgets.row_list import LinesView, RowList
@@ -338,12 +338,12 @@ class ClassifyScreen(PaneScreen):
             return Content.styled("no model yet" if self._model is None else "loading the model …", "$text-muted")
         loaded, done = self._loaded, len(self._sounds) - self._sounds.waiting
         line = Content.assemble(
-            "model ", (loaded.model, "bold"), f" · {count(len(loaded.genres), 'genre')} · {loaded.device}"
+            "model ", (loaded.model, "bold"), f" · {counted(len(loaded.genres), 'genre')} · {loaded.device}"
         )
         if self._caveats:
             line = Content.assemble(line, (f" · ! {', '.join(self._caveats)}", "$warn"))
         if self._sounds:
-            line = Content.assemble(line, f" · {done} of {count(len(self._sounds), 'file')} classified")
+            line = Content.assemble(line, f" · {done} of {counted(len(self._sounds), 'file')} classified")
         if stale := len(self._sounds.stale):
             line = Content.assemble(line, (f" · {STALE} {stale} by another model: r classifies again", "$warn"))
         return Content.assemble(line, " · ▶ playing" if self._playing else "")
@@ -427,7 +427,7 @@ class ClassifyScreen(PaneScreen):
             self.app.call_from_thread(self.app.notify, str(error), severity="warning")
             return
         failed = f"; {len(report.failed)} could not be undone: {report.failed[0]}" if report.failed else ""
-        said = f"Undid the tags of {count(len(report.changes), 'file')}{failed}."
+        said = f"Undid the tags of {counted(len(report.changes), 'file')}{failed}."
         self.app.call_from_thread(self.app.notify, said)
 
     def action_copy_path(self) -> None:

@@ -11,6 +11,7 @@ from core.features.settings import EFFECTS, FrontEndSettings, effects_of
 from core.training.presets import DEFAULT_PRESET, PRESETS, preset
 from core.training.recipe import HIGHEST_SEED, Recipe
 from core.util.errors import UserError
+from core.util.text import counted
 from tui.commands import labels
 from tui.commands.common import EXCERPTS_HELP, Progress, add_device_option, add_settings_option, excerpt_rule, writing
 from tui.commands.label_options import DATA_HELP, add_label_options, label_settings
@@ -172,7 +173,7 @@ def _import(args: argparse.Namespace) -> int:
     settings = _front_end(args, ARCHIVE_FRONT_END)
     features = import_archive(args.archive, args.out, args.index, settings, on_note=print_note)
     print_data(args.out)
-    print_note(f"{len(features):,} clips of {len(features.genres)} genres")
+    print_note(f"{counted(len(features), 'clip')} of {counted(len(features.genres), 'genre')}")
     return DONE
 
 

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from core.util.text import counted
 from tui.commands.common import Progress, add_device_option, add_runs_option, runs_dir, writing
 from tui.commands.label_options import DATA_HELP, add_label_options, label_settings
 from tui.shell.printing import DONE, UsageError, print_data, print_json, print_line, print_note
@@ -86,7 +87,9 @@ def suspects(args: argparse.Namespace) -> int:
             + [(f"{s.doubt:.3f}", s.label, s.suggested, s.path or s.name) for s in shown]
         )
         differ = sum(suspect.suggested != suspect.label for suspect in listed)
-        print_note(f"{differ:,} of {len(listed):,} clips have another suggested label; shown: {len(shown):,}")
+        print_note(
+            f"another label is suggested for {differ:,} of {counted(len(listed), 'clip')}; shown: {len(shown):,}"
+        )
     return DONE
 
 
@@ -151,7 +154,7 @@ def labels(args: argparse.Namespace) -> int:
     decisions = merged(*(made.read_overlay(path) for path in args.decisions))
     if args.act == "revert":
         for path in args.decisions:
-            print_note(f"{path}: {revert(path):,} labels taken back")
+            print_note(f"{path}: {counted(revert(path), 'label')} reverted")
         return DONE
     found = survey(args.data, labels=label_settings(args), on_progress=Progress("files scanned"))
     for note in [found.label_source, *found.notes]:
@@ -162,7 +165,7 @@ def labels(args: argparse.Namespace) -> int:
     known = {clip.content for clip in clips}
     if strangers := [decision for decision in current.values() if decision.content not in known]:
         print_note(
-            f"{len(strangers):,} decisions are about files that are not in {args.data}: {strangers[0].path}, ..."
+            f"{counted(len(strangers), 'decision')} about files that are not in {args.data}: {strangers[0].path}, ..."
         )
     if args.act == "diff":
         for clip, label in changed:
@@ -170,7 +173,7 @@ def labels(args: argparse.Namespace) -> int:
                 print_json({"name": clip.name, "path": str(clip.path), "label": label, "previous": clip.genre})
             else:
                 print_line(f"{clip.genre} → {label or 'excluded'}  {clip.genre}/{clip.name}")
-        print_note(f"{len(changed):,} of {len(clips):,} labels changed")
+        print_note(f"{len(changed):,} of {counted(len(clips), 'label')} changed")
         return DONE
     out = args.out or Path("labelled.csv")
     rows: list[list[Any]] = [["path", "genre"]]
@@ -180,7 +183,7 @@ def labels(args: argparse.Namespace) -> int:
     with writing(out):
         write_output(out, _csv(rows).encode())
     print_data(out)
-    print_note(f"{len(rows) - 1:,} clips, {len(changed):,} labels changed")
+    print_note(f"{counted(len(rows) - 1, 'clip')}, {counted(len(changed), 'label')} changed")
     return DONE
 
 

@@ -14,8 +14,8 @@ from textual.screen import ModalScreen
 from textual.widgets import Static
 
 from core.audio.files.formats import is_audio
+from core.util.text import counted
 from tui.dialogs.questions import key_hints
-from tui.text.formatting import count
 from tui.widgets.file_tree import AudioTree, Node
 
 MAX_GENRES = 200
@@ -36,7 +36,7 @@ def describe(folder: Path) -> str:
         return f"cannot be read: {error.strerror}"
     if genres < 2:
         return "not a dataset: it needs one subfolder of audio files per genre"
-    return f"{count(genres, 'genre')}, {count(files, 'audio file')}"
+    return f"{counted(genres, 'genre')}, {counted(files, 'audio file')}"
 
 
 class FolderTree(AudioTree):

@@ -6,12 +6,12 @@ from textual.containers import Horizontal, Vertical
 from textual.content import Content
 from textual.widgets import Input, Static
 
-from core.util.text import printable
+from core.util.text import counted, printable
 from tui.label.session import Session
 from tui.label.state import Clip, Clips
 from tui.label.table import ClipTable
 from tui.text.cells import shortened, shown, sparkline
-from tui.text.formatting import count, percent
+from tui.text.formatting import percent
 from tui.widgets.text import FilterInput, TextLines
 
 
@@ -93,7 +93,7 @@ def head(session: Session, listed: int) -> list[Content]:
 
 def _status(session: Session, listed: int) -> str:
     clips = session.clips
-    parts = [count(len(clips.by_place), "clip")]
+    parts = [counted(len(clips.by_place), "clip")]
     if clips.filter:
         parts[0] = f"{listed:,} of {parts[0]}"
     if not clips.teaches:
@@ -102,7 +102,7 @@ def _status(session: Session, listed: int) -> str:
     if (opinion := session.second_opinion) is not None:
         name = shortened(printable(opinion.name), NAME_CELLS)
         parts.append(f"learning by {name}" if clips.teaches else f"second opinion: {name}")
-    parts.append(count(clips.decided, "decision"))
+    parts.append(counted(clips.decided, "decision"))
     if marked := len(clips.marked):
         parts.append(f"{marked:,} marked")
     if session.towards is not None:
@@ -122,7 +122,7 @@ def _taught(session: Session) -> Content:
     return Content.assemble(
         "out of fold ",
         (percent(assessed.accuracy), "bold"),
-        f" ({percent(assessed.low)} to {percent(assessed.high)}, {count(assessed.clips, 'label')}) ",
+        f" ({percent(assessed.low)} to {percent(assessed.high)}, {counted(assessed.clips, 'label')}) ",
         (sparkline(session.accuracies, SPARK_CELLS), "$val"),
     )
 

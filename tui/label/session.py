@@ -28,9 +28,10 @@ from core.labelling.label_worker import (
     Undo,
 )
 from core.util.jsonl_process import JsonlProcess, Refused, path_to_json
+from core.util.text import counted
 from tui.label.second_opinion import Opinion
 from tui.label.state import EXCLUDED, Clips, GenreKeys
-from tui.text.formatting import count, percent
+from tui.text.formatting import percent
 
 
 class Change(NamedTuple):
@@ -167,7 +168,7 @@ class Session:
                 self.playing = place
             case Made(run, clips, accuracy, seconds):
                 right = "" if accuracy is None else f", {percent(accuracy)} right out of fold"
-                labels = count(clips, "label")
+                labels = counted(clips, "label")
                 self.status = f"{run} made of {labels} in {seconds:.1f} s{right}; m on Classify chooses it"
             case Refused(error):
                 return self._refused(error, request)

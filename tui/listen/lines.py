@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from textual.content import Content
 
 from core.audio.live.source import State
+from core.util.text import counted
 from tui.listen.audio_forwarding import Route
 from tui.listen.state import HistoryEntry, ListenState
 from tui.text.formatting import clock, percent
@@ -45,7 +46,7 @@ def figures_line(state: ListenState, caveats: Sequence[str] = ()) -> Content:
     if source is not None:
         parts.append(Content.styled(f"sound lost {source.overruns}×", "bold $bad" if source.overruns else ""))
         if source.skipped:
-            parts.append(Content.styled(f"{source.skipped} windows skipped", "$warn"))
+            parts.append(Content.styled(f"{counted(source.skipped, 'window')} skipped", "$warn"))
     parts.append(Content.assemble("model ", (opened.model, "bold")))
     parts += [Content.styled(f"! {caveat}", "$warn") for caveat in caveats]
     parts.append(Content(f"windows of {opened.window_seconds:g} s"))

@@ -18,6 +18,7 @@ from core.dataset.metadata import write_with_name
 from core.dataset.settings import LabelSettings, SplitSettings
 from core.util.jsonl_process import JsonlProcess, Refused, path_to_json
 from core.util.paths import state_folder
+from core.util.text import counted
 from tui.dialogs.questions import PromptScreen
 from tui.new_run.dataset_process import DatasetSummary, Found, Progress, Scan, finding_lines, genre_line, head_lines
 from tui.new_run.dataset_process import Message as Answer
@@ -125,7 +126,7 @@ class DatasetPanel(VerticalScroll, can_focus=False):
             return
         match message:
             case Progress(done, total):
-                self.message = f"Scanning the dataset … {done:,} of {total:,} files"
+                self.message = f"Scanning the dataset … {done:,} of {counted(total, 'file')}"
             case Refused(error):
                 self._end()
                 self.error = error

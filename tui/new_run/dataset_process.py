@@ -17,9 +17,9 @@ from core.dataset.clip import DatasetError
 from core.dataset.report import DataReport, GenreReport
 from core.dataset.settings import KINDS, LabelSettings, SplitSettings
 from core.util.jsonl_process import WorkerChannel, path_from_json
-from core.util.text import printable
+from core.util.text import counted, printable
 from tui.text.cells import bar, fitted, widest
-from tui.text.formatting import count, percent
+from tui.text.formatting import percent
 
 MAX_LISTED = 8
 """Files left out, and groups of duplicates, that are listed; the others are counted."""
@@ -96,9 +96,9 @@ def head_lines(summary: DatasetSummary) -> list[Content]:
     sounds = _some([name for name, _ in formats.most_common()], 3)
     return [
         Content.assemble(
-            (count(summary.clips, "clip"), "bold"),
-            f" · {count(len(summary.genres), 'genre')} · {_hours(hours)} · {_lengths(summary)}",
-            (f" · {count(excluded, 'file')} left out" if excluded else "", "$warn"),
+            (counted(summary.clips, "clip"), "bold"),
+            f" · {counted(len(summary.genres), 'genre')} · {_hours(hours)} · {_lengths(summary)}",
+            (f" · {counted(excluded, 'file')} left out" if excluded else "", "$warn"),
         ),
         Content(" · ".join(f"{part} {clips:,}" for part, clips in summary.parts.items())),
         Content(summary.report.labels),
@@ -126,8 +126,8 @@ def finding_lines(summary: DatasetSummary) -> list[Content]:
     if report.sharing_artist:
         lines.append(
             Content.styled(
-                f"! of a random test part, {count(report.sharing_artist, 'clip')} would share an artist with training; "
-                "the split grouped by auto keeps artists together",
+                f"! of a random test part, {counted(report.sharing_artist, 'clip')} would share an artist with training"
+                "; the split grouped by auto keeps artists together",
                 "$warn",
             )
         )

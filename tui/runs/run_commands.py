@@ -12,12 +12,12 @@ from core.runs.folder import TRASH, RunFolder, checked_name
 from core.runs.queue import move
 from core.runs.summary import LIVING, Summary
 from core.util.errors import UserError
+from core.util.text import counted
 from tui.dialogs.questions import ConfirmScreen, PromptScreen, stop_question
 from tui.runs.columns import STATES
 from tui.shell.mode_screen import ModeScreen
 from tui.shell.panels import key_of
 from tui.text.cells import shown
-from tui.text.formatting import count
 
 POSSIBLE = {
     "stop": {"queued", "running", "paused"},
@@ -82,7 +82,7 @@ class RunCommands(ModeScreen):
     async def action_extend(self) -> None:
         row = self._current()
         question = (
-            f"{row.epochs_done} of {count(row.epochs, 'epoch')} done. Train for how many in total? (+20 for 20 more)"
+            f"{row.epochs_done} of {counted(row.epochs, 'epoch')} done. Train for how many in total? (+20 for 20 more)"
         )
         answer = await self.app.push_screen_wait(
             PromptScreen(question, "+10", check=partial(total_epochs, current=row.epochs))

@@ -16,6 +16,7 @@ from core.runs.directory import elsewhere
 from core.runs.registry import registered
 from core.runs.summary import RunList, Summary
 from core.util.errors import UserError
+from core.util.text import counted
 from tui.runs.baseline import baseline_of
 from tui.runs.columns import COLUMNS, USUAL, is_alive, ordered
 from tui.runs.detail import RunDetail
@@ -25,7 +26,6 @@ from tui.runs.table import Group, RunTable, RunTableHeader, grouped
 from tui.shell.panels import frame, key_of
 from tui.shell.settings import RunsView, load_view, runs_view_file, save_view
 from tui.text.cells import shown
-from tui.text.formatting import count
 from tui.widgets.text import FilterInput
 
 POLL_SECONDS = 1.0
@@ -438,7 +438,7 @@ class RunsScreen(RunCommands):
 
     def _welcome(self, others: int = 0) -> Content:
         key = "bold $footer-key-foreground"
-        offer = Content.assemble(("  f  ", key), f"Show the {count(others, 'run')} of other folders.\n")
+        offer = Content.assemble(("  f  ", key), f"Show the {counted(others, 'run')} of other folders.\n")
         all_folders = offer if others else Content("")
         return Content.assemble(
             ("No runs yet", "bold"),

@@ -18,12 +18,13 @@ from textual.widget import Widget
 
 from core.runs.recipe_fields import but_for_the_seed
 from core.runs.summary import Summary
+from core.util.text import counted
 from tui.charts.run_charts import LETTERS
 from tui.runs.columns import COLUMNS, USUAL, PlacedColumn, header, layout, line, widest_texts
 from tui.shell.base import BaseApp
 from tui.shell.panels import frame
 from tui.text.cells import padded, widest
-from tui.text.formatting import DASH, count
+from tui.text.formatting import DASH
 from tui.widgets.row_list import RowList
 
 
@@ -64,7 +65,7 @@ def heading(group: Group, width: int) -> Content:
     name = ", ".join(str(part) for part in (first.recipe.get("preset"), first.model, first.dataset) if part)
     return Content.assemble(
         ("▾ ", "$text-muted"),
-        (f"{count(len(group.runs), 'run')} of {name}", "bold"),
+        (f"{counted(len(group.runs), 'run')} of {name}", "bold"),
         ("   val ", "$text-muted"),
         spread(run.best_val_accuracy for run in group.runs),
         ("   test ", "$text-muted"),

@@ -66,8 +66,3 @@ def learning_rate(rate: float | None) -> str:
 def rate(clips_per_second: float) -> str:
     """``1,840 clips/s``, with a decimal below ten."""
     return f"{clips_per_second:,.0f} clips/s" if clips_per_second >= 10 else f"{clips_per_second:.1f} clips/s"
-
-
-def count(number: int, noun: str) -> str:
-    """``1 clip``, ``1,000 clips``."""
-    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"

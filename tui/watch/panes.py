@@ -231,7 +231,7 @@ class Panes(Vertical):
         event.stop()
         test = self._state.test
         if test is None or self._at_cursor is not None:
-            self.app.notify("The clips of a cell are listed for the test only, which follows the last epoch.")
+            self.app.notify("The journal names misclassified clips only for the test, which runs after the last epoch.")
         elif event.truth == event.prediction:
             self.app.notify("The journal names only misclassified clips; those of this cell were classified correctly.")
         else:

@@ -19,6 +19,7 @@ from core.runs.control import Kind
 from core.runs.folder import RunFolder, RunReader
 from core.runs.journal.state import RunState, Validation
 from core.util.errors import UserError
+from core.util.text import counted
 from tui.charts.curve_keys import CurveKeys, curve_bindings
 from tui.charts.curves import Curves
 from tui.charts.view import View
@@ -27,7 +28,6 @@ from tui.shell.mode_screen import ModeScreen
 from tui.shell.panels import key_of
 from tui.shell.settings import WatchView, load_view, run_view_file, save_view
 from tui.text.cells import shown
-from tui.text.formatting import count
 from tui.watch.panes import Panes
 from tui.watch.requests import CONSEQUENCES, PendingRequest
 from tui.watch.row_panes import EpochRows, Mistakes
@@ -242,7 +242,7 @@ class WatchScreen(ModeScreen, CurveKeys):
     async def action_extend(self) -> None:
         assert self._tail is not None
         run, asked = self._tail.run, self._state.epochs
-        done = f"{self._state.epochs_done} of {count(asked, 'epoch')} done."
+        done = f"{self._state.epochs_done} of {counted(asked, 'epoch')} done."
         question = f"{done} Train for how many in total? (+20 for 20 more)"
         prompt = PromptScreen(question, "+10", check=partial(total_epochs, current=asked))
         answer = await self.app.push_screen_wait(prompt)

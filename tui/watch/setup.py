@@ -3,8 +3,9 @@
 from textual.content import Content
 
 from core.runs.journal.state import RunState
+from core.util.text import counted
 from tui.text.cells import bar, fitted, widest
-from tui.text.formatting import count, learning_rate, rate
+from tui.text.formatting import learning_rate, rate
 
 WIDEST = 40
 """Cells of a bar at most: a longer one says no more."""
@@ -47,9 +48,9 @@ def _before(state: RunState) -> list[Content]:
 
 
 def _dataset(state: RunState, width: int) -> list[Content]:
-    clips, hours = count(sum(state.clips.values()), "clip"), f"{state.hours:.1f} h"
+    clips, hours = counted(sum(state.clips.values()), "clip"), f"{state.hours:.1f} h"
     lines = [
-        Content.assemble((clips, "bold"), f" · {count(len(state.genres), 'genre')} · {hours}"),
+        Content.assemble((clips, "bold"), f" · {counted(len(state.genres), 'genre')} · {hours}"),
         Content(" · ".join(f"{part} {size:,}" for part, size in state.parts.items())),
     ]
     if (done := state.features) is not None:
@@ -73,7 +74,7 @@ def _bars(state: RunState, width: int) -> list[Content]:
 def _excluded(state: RunState, width: int) -> list[Content]:
     if not state.excluded:
         return [Content.styled("no file left out", "$text-muted")]
-    lines = [Content.styled(f"! {count(len(state.excluded), 'file')} left out", "$warn")]
+    lines = [Content.styled(f"! {counted(len(state.excluded), 'file')} left out", "$warn")]
     for clip in state.excluded:
         # The end of a path identifies the file.
         room = max(10, width - len(clip.reason) - 4)
@@ -133,7 +134,7 @@ def _ended(state: RunState, width: int) -> Content:
         case "failed":
             return Content.styled("✗ " + state.end_message, "$bad") + Content.styled("  The log has the traceback.", "")
         case "lost":
-            where = f"after {count(state.epochs_done, 'epoch')}" if state.epochs_done else "before its first epoch"
+            where = f"after {counted(state.epochs_done, 'epoch')}" if state.epochs_done else "before its first epoch"
             return Content.styled(
                 f"? The trainer died (killed, out of memory or rebooted) {where}. The run can be resumed.", "$bad"
             )

@@ -4,7 +4,8 @@ from textual.content import Content
 
 from core.runs.journal.events import DeviceSample
 from core.runs.journal.state import RunState
-from tui.text.formatting import clock, count, decimal, gigabytes, percent
+from core.util.text import counted
+from tui.text.formatting import clock, decimal, gigabytes, percent
 from tui.text.status_symbols import state_label
 
 HOT = 85.0
@@ -118,7 +119,7 @@ def _facts(state: RunState, now: float) -> list[Content]:
     if state.best is not None and state.end is not None:
         facts.append(Content(f"best {percent(state.best.val_accuracy)}"))
     if state.damaged:
-        facts.append(Content.styled(count(state.damaged, "damaged event"), "$warn"))
+        facts.append(Content.styled(counted(state.damaged, "damaged event"), "$warn"))
     if state.test is not None:
         facts.append(Content.assemble("test ", (percent(state.test.accuracy), "bold")))
     return facts

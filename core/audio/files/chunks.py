@@ -7,7 +7,7 @@ from typing import NamedTuple
 Read = Callable[[int, int], bytes]
 """Returns up to so many bytes at an offset."""
 MOST_CHUNKS = 1000
-"""Chunks that are looked at: a file of zeros is a chain of empty ones."""
+"""Chunks that are read: a file of zeros would be an endless chain of empty ones."""
 PCM, FLOAT, EXTENSIBLE = 1, 3, 0xFFFE
 BLOCK_CODES = (0x02, 0x11, 0x31)
 """Microsoft and IMA ADPCM, GSM: blocks of equal size."""
@@ -28,13 +28,13 @@ WAVE64 = ChunkLayout(16, "<Q", size_counts_header=True, alignment=8)
 
 class Chunk(NamedTuple):
     name: bytes
-    """The first four bytes of its name, which say all there is to say."""
+    """The first four bytes of its name; longer names differ in these."""
     offset: int
-    """Of the content, in bytes."""
+    """Offset of the content in bytes."""
     size: int
-    """Of the content, in bytes, as the header has it: not checked against the file."""
+    """Bytes of the content as stated in the header; not checked against the file."""
     size_offset: int
-    """Of the size field."""
+    """Offset of the size field in bytes."""
 
 
 def chunks(read: Read, start: int, layout: ChunkLayout) -> Iterator[Chunk]:
@@ -64,11 +64,11 @@ class WaveFormat(NamedTuple):
     """Bytes of one frame, or of one block of compressed samples."""
     bits: int
     block_samples: int
-    """Samples of one channel in a block of compressed samples; 0 where it does not say."""
+    """Samples per channel in a block of compressed samples; 0 if not stated."""
 
     @classmethod
     def parse(cls, form: bytes, order: str = "<") -> "WaveFormat | None":
-        """The content of the chunk; None where it is too short. An extensible format gives the code inside it."""
+        """Parse the content of the chunk; None if it is too short. An extensible format gives the code inside it."""
         if len(form) < 16:
             return None
         code, channels, rate, byte_rate, frame_bytes, bits = struct.unpack(f"{order}HHIIHH", form[:16])

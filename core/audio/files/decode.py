@@ -21,20 +21,20 @@ from core.audio.files.pcm import PcmHeader, read_header, read_pcm16
 from core.audio.files.probe import AudioInfo, probe_open
 from core.audio.files.truncation import container_promise, ends_within_frame, lost, missing, tag_bytes
 
-if TYPE_CHECKING:  # loading FFmpeg takes a tenth of a second, and plain samples do not need it
+if TYPE_CHECKING:  # loading FFmpeg takes 0.1 s, and plain PCM does not need it
     from core.audio.files.ffmpeg import Losses
 
 PCM_SECONDS = 30.0
 """Length of a block read from plain 16-bit samples."""
 DECISION_SECONDS = 20.0
 DECISION_SAMPLES = 1 << 23
-"""How much sound, and samples of all channels at most, shows whether channels cancel."""
+"""Sound from which to decide whether channels cancel, and the most samples of all channels for that."""
 Block = tuple[npt.NDArray[np.float32], int]
 """Samples, (C, N) or (N,), and their rate in Hz."""
 
 
 class AudioReader:
-    """One open audio file: its header, its sound, and what is wrong with it.
+    """An open audio file: its header, its samples, and its damage.
 
     >>> with open_file("song.mp3") as file:              # doctest: +SKIP
     ...     reader = AudioReader("song.mp3", file)
@@ -69,7 +69,8 @@ class AudioReader:
         One block is in memory at a time, however long the file is.
 
         Raises:
-            AudioError: the file is not audio, holds no samples, or NaN or infinite ones; also half-way.
+            AudioError: the file is not audio, or holds no samples, or NaN or infinite ones. It may be raised after
+                some blocks.
         """
         parts: list[Waveform] = []
         held = rate = 0
@@ -88,7 +89,7 @@ class AudioReader:
             raise AudioError(self.path, "holds no samples")
 
     def pieces(self, start: float = 0.0, duration: float | None = None) -> Iterator[Block]:
-        """Mono pieces (N,), of any length, from ``start`` for ``duration`` seconds."""
+        """Mono blocks (N,) as they are decoded, from ``start`` for ``duration`` seconds."""
         if self._header is not None and self._header.is_plain:
             pieces = _pcm_pieces(self.file, self._header, start, duration)
         else:
@@ -99,12 +100,12 @@ class AudioReader:
 
     @property
     def is_plain(self) -> bool:
-        """Whether its samples need no decoder."""
+        """Whether the samples are plain 16-bit PCM, which needs no decoder."""
         return self._header is not None and self._header.is_plain
 
     @property
     def promised_s(self) -> float | None:
-        """How long the container says that the sound is; None where it does not, or is damaged itself.
+        """Length in seconds that the container states; None if it states none or is damaged.
 
         Raises:
             AudioError: the file is not audio.
@@ -123,7 +124,7 @@ class AudioReader:
 
     @property
     def damage(self) -> str | None:
-        """What is missing from the file, in words, once all of it has been decoded; None where it is whole."""
+        """What is missing from the file, as a phrase; None if it is complete. Valid once all of it is decoded."""
         header = self._header
         if header is not None and header.frame_bytes:
             return missing(header.promised_s, self.seconds)
@@ -143,18 +144,18 @@ class AudioReader:
 
     @property
     def note(self) -> str | None:
-        """What else there is to say about how the file was read: nothing that makes it unfit."""
+        """What else a user should know about how the file was read; the file is usable."""
         cut = self._losses is not None and ends_within_frame(self.info.format, self._losses.last_packet)
         texts = ("ends within a frame, so it may be cut off" if cut and not self.damage else None, self._downmix.note)
         return "; ".join(text for text in texts if text) or None
 
     @property
     def warning(self) -> str | None:
-        """Damage and note together."""
+        """`damage` and `note` in one phrase; None if there is neither."""
         return "; ".join(text for text in (self.damage, self.note) if text) or None
 
     def _lost_seconds(self, *, bare: bool = False) -> float:
-        """What the decoder left out, as an estimate. ``bare``: bytes outside packets and tags were sound, too."""
+        """Estimate of what the decoder skipped. ``bare``: bytes outside packets and tags count as sound, too."""
         losses = self._losses
         if losses is None or not losses.decoded:
             return 0.0
@@ -163,12 +164,12 @@ class AudioReader:
         if bare:  # tags may have come as packets
             lost_bytes = max(0, size_of(self.file) - tag_bytes(self.file) - good_bytes)
         seconds = lost_bytes / good_bytes * self.seconds
-        if self._header is None:  # in WAV and its like, FFmpeg makes the time stamps up
+        if self._header is None:  # for WAV and similar formats FFmpeg makes up the timestamps
             seconds += losses.gap_s
         return seconds
 
     def _decoded(self, start: float, duration: float | None) -> Iterator[Block]:
-        """Blocks (C, N) as they come out of the decoder that suits the file."""
+        """Blocks (C, N) from the decoder for this file."""
         if self._format is BY_NAME["ogg"]:
             yield from self._ogg_links(start, duration)
             return
@@ -178,7 +179,7 @@ class AudioReader:
             source = FileView(self.file, patches=header.patches)
         if header is not None and not header.size:
             return
-        # Of compressed samples libsndfile hides the damage, and its MP3 decoder prints.
+        # libsndfile hides damage in compressed samples, and its MP3 decoder prints to standard error.
         plain = header is not None and header.frame_bytes
         if plain or self._format is BY_NAME["flac"]:
             yield from self._sndfile_first(source, start, duration)
@@ -186,7 +187,7 @@ class AudioReader:
             yield from self._ffmpeg(source, start, duration)
 
     def _sndfile_first(self, source: BinaryIO | FileView, start: float, duration: float | None) -> Iterator[Block]:
-        """By libsndfile as far as it goes, and by FFmpeg from there: it passes over damage, and knows more codecs."""
+        """Decode with libsndfile up to an error and with FFmpeg from there: it skips damage and knows more codecs."""
         from core.audio.files.sndfile import sndfile_blocks
 
         done, rate = 0, 0
@@ -204,7 +205,7 @@ class AudioReader:
                     raise error from None
 
     def _ogg_links(self, start: float, duration: float | None) -> Iterator[Block]:
-        """The streams that are chained in an Ogg file, one after the other."""
+        """Decode the chained streams of an Ogg file one after the other."""
         self._pages = pages = read_pages(self.file)
         sounding = [link for link in pages.links if link.sound]
         if len(sounding) == 1 and sounding[0].codec == "vorbis" and len(sounding[0].streams) == 1 and pages.is_intact:
@@ -230,7 +231,7 @@ class AudioReader:
         yield from ffmpeg_blocks(self.path, source, start, duration, self._losses, skip)
 
     def _mono(self, blocks: Iterator[Block]) -> Iterator[Block]:
-        """One channel. What it is made of is decided by the first sound, which is held back for it."""
+        """Downmix. The first seconds are held back until they show whether the channels cancel."""
         held: list[npt.NDArray[np.float32]] = []
         samples = rate = 0
         for block_CN, rate in blocks:
@@ -257,11 +258,11 @@ class AudioReader:
 def decode(path: str | os.PathLike[str], *, start: float = 0.0, duration: float | None = None) -> tuple[Waveform, int]:
     """The mono waveform, (N,) float32 with full scale at 1, and its rate in Hz.
 
-    ``start`` and ``duration`` are in seconds. What comes before ``start`` is sought over, not decoded; where the file
-    ends earlier, the waveform is shorter.
+    ``start`` and ``duration`` are in seconds. Sound before ``start`` is skipped without decoding it. The waveform is
+    shorter if the file ends earlier.
 
     Raises:
-        AudioError: the file cannot be read, is not audio, holds no samples there, or NaN or infinite ones.
+        AudioError: the file cannot be read, is not audio, or holds no samples there, or NaN or infinite ones.
     """
     with open_file(path) as file:
         pieces = list(AudioReader(path, file).pieces(start, duration))
@@ -272,10 +273,10 @@ def decode(path: str | os.PathLike[str], *, start: float = 0.0, duration: float 
 
 
 def stream(path: str | os.PathLike[str], block_seconds: float = 30.0) -> Iterator[Block]:
-    """The whole file as ``AudioReader.blocks``.
+    """The blocks of a whole file; see `AudioReader.blocks`.
 
     Raises:
-        AudioError: as ``decode``, also half-way.
+        AudioError: as for `decode`; it may be raised after some blocks.
     """
     with open_file(path) as file:
         yield from AudioReader(path, file).blocks(block_seconds)
@@ -284,7 +285,7 @@ def stream(path: str | os.PathLike[str], block_seconds: float = 30.0) -> Iterato
 def decode_pcm16(
     path: str | os.PathLike[str], *, start: float = 0.0, duration: float | None = None
 ) -> tuple[npt.NDArray[np.int16], int] | None:
-    """Part of a mono file of plain 16-bit samples, (N,) int16, and its rate; None for any other file.
+    """Samples of a mono file of plain 16-bit PCM, (N,) int16, and the rate in Hz; None for any other file.
 
     ``start`` and ``duration`` are in seconds.
 
@@ -313,7 +314,7 @@ def _pcm_pieces(file: BinaryIO, header: PcmHeader, start: float, duration: float
 
 
 def _one_rate(blocks: Iterator[Block]) -> Iterator[Block]:
-    """The blocks at the rate of the first: a chain of streams may change it."""
+    """Resample all blocks to the rate of the first: chained streams may change it."""
     first = current = 0
     resamplers: list[Resampler] = []
     for block_CN, rate in blocks:

@@ -21,44 +21,44 @@ from core.audio.files.formats import BY_DEMUXER
 from core.audio.files.open_file import FileView
 
 DEMUXERS = ",".join(BY_DEMUXER)
-"""Playlists are not among them: they would have FFmpeg open other files and addresses."""
+"""Playlists are left out: they would make FFmpeg open other files and URLs."""
 PREROLL = 0.5
-"""Seconds decoded and dropped before a place that was sought: MP3 and Opus frames lean on those before them."""
+"""Seconds decoded and dropped after a seek: MP3 and Opus frames depend on those before them."""
 PLANES = 8
-"""Channels in planes of their own that PyAV can read."""
+"""Planar channels that PyAV can read."""
 FULL_SCALE = {"u1": 128.0, "i2": 32768.0, "i4": 2147483648.0}
 STALL_SECONDS = 8.0
-"""Time without a decoded frame after which a file is given up: gigabytes of zeros are searched for a first frame."""
+"""Time without a decoded frame after which decoding ends: gigabytes of zeros would be searched for a frame."""
 SMALLEST_GAP = 0.02
-"""Seconds between time stamps that are a gap: some containers round them to milliseconds."""
+"""Seconds between timestamps that count as a gap: some containers round them to milliseconds."""
 ZEROS = bytes(64)
 CHECKED = ("flac", "tta", "wavpack", "tak")
-"""Codecs whose frames carry a checksum: one that is wrong is an error, or else the decoder plays what it guesses."""
+"""Codecs with a checksum per frame. A wrong one is treated as an error; the decoder would output a guess instead."""
 MOST_ERRORS = 50
-"""Errors of the container in a row after which nothing more is expected of it."""
+"""Consecutive errors of the container after which reading ends."""
 UNCOMPRESSED = ("pcm", "adpcm", "dsd", "g72")
-"""Beginnings of the names of codecs in which a packet of zeros is sound."""
+"""Prefixes of the names of codecs in which a packet of zeros is valid sound."""
 
 
 @dataclass
 class Losses:
-    """What a decoder left out, for ``truncation``."""
+    """What a decoder skipped, for `core.audio.files.truncation`."""
 
     decoded: int = 0
-    """Frames that came out."""
+    """Decoded frames."""
     bad: int = 0
-    """Packets or frames that do not decode."""
+    """Packets or frames that cannot be decoded."""
     packet_bytes: int = 0
-    """In all packets that the container gave."""
+    """Bytes in all packets of the container."""
     bad_bytes: int = 0
-    """In those of them that do not decode: what is skipped in search of the next frame comes as one packet."""
+    """Bytes in packets that cannot be decoded: what is skipped in search of the next frame comes as one packet."""
     last_packet: bytes = b""
     gap_s: float = 0.0
-    """Seconds that the time stamps leave out."""
+    """Seconds that are missing between timestamps."""
 
 
 class _Source:
-    """An open file as FFmpeg sees it. Damaged files send it to impossible places: PyAV would print that as an error."""
+    """An open file as FFmpeg sees it. Damaged files cause invalid seeks, which PyAV would print as errors."""
 
     def __init__(self, file: BinaryIO | FileView) -> None:
         self._read, self.tell, self._seek = file.read, file.tell, file.seek
@@ -87,7 +87,7 @@ def open_ffmpeg(path: str | os.PathLike[str], file: BinaryIO | FileView) -> Iter
     FFmpeg reads through the open file and never sees its name.
 
     Raises:
-        AudioError: it is not audio that FFmpeg knows, has no audio stream, or nothing is found in it for too long.
+        AudioError: FFmpeg does not support it, it has no audio stream, or nothing could be decoded for too long.
     """
     file.seek(0)
     source = _Source(file)
@@ -105,17 +105,17 @@ def open_ffmpeg(path: str | os.PathLike[str], file: BinaryIO | FileView) -> Iter
 
 
 def _stalled() -> str:
-    return f"was given up: nothing in it could be decoded for {STALL_SECONDS:.0f} s"
+    return f"cannot be decoded: no sound was found in it for {STALL_SECONDS:.0f} s"
 
 
 def _default_stream(path: str | os.PathLike[str], container: Any) -> Any:
-    """The stream flagged as default, or the first, of those that can be decoded."""
+    """The default stream, or else the first, of those that can be decoded."""
     streams = container.streams.audio
     if not streams:
         raise AudioError(path, "has no audio")
     decodable = [stream for stream in streams if stream.codec_context is not None]
     if not decodable:
-        raise AudioError(path, "holds a kind of audio for which there is no decoder")
+        raise AudioError(path, "holds audio in a codec that cannot be decoded")
     return next((stream for stream in decodable if stream.disposition & Disposition.default), decodable[0])
 
 
@@ -129,13 +129,13 @@ def ffmpeg_blocks(
 ) -> Iterator[tuple[npt.NDArray[np.float32], int]]:
     """Blocks (C, N), full scale at 1, and the rate, from ``start`` for ``duration`` seconds.
 
-    What does not decode is skipped, as players do, and counted in ``losses``.
+    Damaged packets are skipped, as players do, and counted in ``losses``.
 
     Args:
         skip: samples to decode and drop, without seeking.
 
     Raises:
-        AudioError: as ``open_ffmpeg``; or more than half of it does not decode.
+        AudioError: as for `open_ffmpeg`, or more than half of it cannot be decoded.
     """
     with open_ffmpeg(path, file) as (container, stream, source):
         origin = Fraction(0)
@@ -175,11 +175,11 @@ def ffmpeg_blocks(
             if end is not None and position >= end:
                 return
         if losses.bad > losses.decoded:
-            raise AudioError(path, f"is damaged ({losses.bad} of {losses.bad + losses.decoded} pieces do not decode)")
+            raise AudioError(path, f"is damaged ({losses.bad} of {losses.bad + losses.decoded} pieces are unreadable)")
 
 
 def _frames(container: Any, stream: Any, losses: Losses) -> Iterator[Any]:
-    """Decoded frames; a container that breaks off in the middle ends there."""
+    """Decoded frames, up to the first error that the container cannot recover from."""
     packets = container.demux(stream)
     last, errors = None, 0
     zeros_are_sound = stream.codec_context.name.startswith(UNCOMPRESSED)
@@ -210,7 +210,7 @@ def _frames(container: Any, stream: Any, losses: Losses) -> Iterator[Any]:
 
 
 def _first_time(container: Any, stream: Any) -> Fraction:
-    """The time stamp of the first samples that come out: decoders start later than the stream says, by their delay."""
+    """The timestamp of the first decoded samples: decoders start later than the stream states, by their delay."""
     for packet in container.demux(stream):
         with suppress(av.FFmpegError):
             for frame in packet.decode():
@@ -235,10 +235,10 @@ def _channels(frame: Any) -> npt.NDArray[np.float32]:
 
 
 def _packed(frame: Any) -> Any:
-    """The same samples with the channels woven into one plane.
+    """The same samples with interleaved channels.
 
-    PyAV looks for a frame's planes in a table of eight, and for the ninth in whatever memory follows. A damaged AAC
-    stream makes the decoder deliver frames of 47 channels.
+    PyAV reads a frame's planes from a table of eight and beyond its end for further ones, and damaged AAC streams
+    give frames of 47 channels.
     """
     weaver = av.AudioResampler(format=frame.format.packed.name, layout=frame.layout, rate=frame.sample_rate)
     return weaver.resample(frame)[0]

@@ -1,4 +1,4 @@
-"""The audio formats: suffixes, decoder and what the container promises about its length, each declared once.
+"""The audio formats: suffixes, decoder, and whether the container states its length; each is declared once.
 
 Nothing here loads a decoder.
 """
@@ -18,9 +18,9 @@ class AudioFormat:
     demuxers: tuple[str, ...] = ()
     """FFmpeg's names for the container."""
     sndfile: bool = False
-    """Decoded by libsndfile, which is faster here; FFmpeg takes what libsndfile rejects."""
+    """Decoded by libsndfile, which is faster for these; FFmpeg decodes what libsndfile rejects."""
     states_length: bool = True
-    """False for bare frames, whose length FFmpeg estimates from the bit rate and may miss by a factor of ten."""
+    """False for bare frames: FFmpeg estimates their length from the bit rate and may be wrong by a factor of ten."""
 
 
 FORMATS = (
@@ -59,14 +59,14 @@ BY_DEMUXER = {demuxer: form for form in reversed(FORMATS) for demuxer in form.de
 
 
 def is_audio(path: str | os.PathLike[str]) -> bool:
-    """Whether the name says audio; the file is not touched."""
+    """Whether the name has the suffix of an audio format; the file is not opened."""
     return Path(path).suffix.lower() in AUDIO_SUFFIXES
 
 
 def sniff(file: BinaryIO) -> AudioFormat | None:
-    """The format by the file's first bytes, where this package reads the container itself; None for any other.
+    """The format by the file's first bytes if this package reads its container itself; None for any other.
 
-    The name is not considered: by its name, libsndfile would play a ``.au`` of garbage as raw µ-law.
+    The name is ignored: libsndfile would decode a damaged ``.au`` as raw µ-law because of its name.
     """
     head = peek(file, 16)
     if head[:4] == b".snd":

@@ -1,7 +1,7 @@
 """The pages of an Ogg file: the streams chained in it, how long they last, and which pages are missing.
 
-Decoders skip what is missing and decode only the first of several chained streams; neither says so. RFC 3533 describes
-the pages.
+Decoders skip missing pages and decode only the first of several chained streams, without reporting it. Pages are
+described in RFC 3533.
 """
 
 import struct
@@ -15,9 +15,9 @@ PAGE_HEADER = 27
 FIRST_PAGE, LAST_PAGE = 2, 4
 SEARCHED = 1 << 16
 LONGEST_JUNK = 64 << 20
-"""Bytes without a page after which no more is looked for."""
+"""Bytes without a page after which the search ends."""
 LATE_START = 5.0
-"""Seconds at the end of a stream's first page of sound above which it was recorded from the middle of a broadcast."""
+"""A stream whose first page of sound ends later than this was recorded from a running broadcast."""
 OPUS_RATE = 48_000
 _REVERSED = bytes(int(f"{byte:08b}"[::-1], 2) for byte in range(256))
 
@@ -27,26 +27,26 @@ class _Stream:
     codec: str
     rate: int
     skip: int
-    """Samples before the sound, which the decoder drops."""
+    """Samples at the beginning that the decoder drops."""
     sequence: int
     first: int | None = None
     last: int = 0
-    """Samples at the end of its first and of its last page of sound."""
+    """Sample positions at the end of its first and of its last page of sound."""
     ended: bool = False
 
 
 @dataclass
 class OggLink:
-    """One of the streams that are chained in a file, with those that are multiplexed with it."""
+    """One link of a chained file: a stream and those multiplexed with it."""
 
     begin: int
     end: int
-    """Bytes in the file."""
+    """Its bytes in the file, from ``begin`` up to ``end``."""
     streams: dict[int, _Stream] = field(default_factory=dict)
 
     @property
     def sound(self) -> _Stream | None:
-        """Its first stream of sound."""
+        """Its first audio stream."""
         return next((stream for stream in self.streams.values() if stream.rate), None)
 
     @property
@@ -55,7 +55,7 @@ class OggLink:
 
     @property
     def seconds(self) -> float:
-        """How long its pages say that it lasts."""
+        """Its length according to its pages."""
         stream = self.sound
         if stream is None or stream.first is None:
             return 0.0
@@ -67,11 +67,11 @@ class OggLink:
 class OggPages:
     links: list[OggLink] = field(default_factory=list)
     missing: int = 0
-    """Pages that the numbers of the others leave out."""
+    """Pages that are missing according to the sequence numbers."""
     unreadable: int = 0
     """Pages whose checksum is wrong."""
     cut: bool = False
-    """The file ends within a page."""
+    """Whether the file ends within a page."""
 
     @property
     def seconds(self) -> float:
@@ -83,7 +83,7 @@ class OggPages:
 
     @property
     def defect(self) -> str | None:
-        """What is missing, in words."""
+        """What is missing, as a phrase; None if nothing is."""
         if lost := max(self.missing, self.unreadable):
             return f"is damaged: {lost} of its pages {'is' if lost == 1 else 'are'} missing or unreadable"
         if self.cut:
@@ -94,7 +94,7 @@ class OggPages:
 
 
 def read_pages(file: BinaryIO) -> OggPages:
-    """Walks through the whole file and checks each page."""
+    """Read the whole file and check each page."""
     pages = OggPages()
     size = size_of(file)
     position = 0
@@ -137,7 +137,7 @@ def _find_page(file: BinaryIO, begin: int) -> int | None:
 
 
 def _crc_fits(page: bytes) -> bool:
-    """Ogg's checksum runs from the highest bit down and begins at 0, zlib's the other way round at ~0."""
+    """Whether the checksum is right. Ogg's CRC is most significant bit first and starts at 0; zlib's is the reverse."""
     mirrored = (page[:22] + bytes(4) + page[26:]).translate(_REVERSED)
     ours = zlib.crc32(mirrored, 0xFFFF_FFFF) ^ 0xFFFF_FFFF
     return ours == int.from_bytes(page[22:26].translate(_REVERSED), "big")
@@ -147,28 +147,28 @@ def _take(pages: OggPages, page: bytes, position: int) -> None:
     flags, granule, serial, sequence = struct.unpack("<BqII", page[5:22])
     length = len(page)
     if flags & FIRST_PAGE:
-        # Streams that are multiplexed begin together: a first page after others is the next link of a chain.
+        # Multiplexed streams begin together: a first page after other pages is the next link of a chain.
         if not pages.links or any(stream.first is not None for stream in pages.links[-1].streams.values()):
             pages.links.append(OggLink(position, position))
         codec, rate, skip = _codec(page[PAGE_HEADER + page[26] :])
         pages.links[-1].streams[serial] = _Stream(codec, rate, skip, sequence)
     elif pages.links and serial in (streams := pages.links[-1].streams):
         stream = streams[serial]
-        if sequence != stream.sequence + 1:  # one that goes back is damaged itself
+        if sequence != stream.sequence + 1:  # a lower one means that the page itself is damaged
             pages.missing += max(1, sequence - stream.sequence - 1)
         stream.sequence = sequence
         if granule > 0:
             stream.first = granule if stream.first is None else stream.first
             stream.last = granule
     else:
-        pages.missing += 1  # its first page, at least
+        pages.missing += 1  # at least its first page
         return
     pages.links[-1].streams[serial].ended |= bool(flags & LAST_PAGE)
     pages.links[-1].end = position + length
 
 
 def _codec(packet: bytes) -> tuple[str, int, int]:
-    """Name, rate and samples to skip of the stream that a packet begins; rate 0 where it is not sound."""
+    """Codec, rate and samples to skip of the stream that begins with a packet; rate 0 if it is not audio."""
     if packet[:7] == b"\x01vorbis" and len(packet) >= 16:
         return "vorbis", int.from_bytes(packet[12:16], "little"), 0
     if packet[:8] == b"OpusHead" and len(packet) >= 12:

@@ -1,4 +1,4 @@
-"""Opening a file of unknown origin, and parts of it as files of their own."""
+"""Opening untrusted files, and views of a part of a file."""
 
 import io
 import os
@@ -12,18 +12,18 @@ from core.util.archive.path import open_in_archive
 from core.util.errors import ArchiveError
 
 FARTHEST = 1 << 62
-"""Offsets from damaged headers may be beyond what the system takes."""
+"""Damaged headers may hold offsets beyond what the system supports."""
 
 
 @contextmanager
 def open_file(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
-    """The regular file at ``path``, unbuffered and positioned at its beginning; or the copy of one in an archive.
+    """Open the regular file at ``path`` unbuffered, or a copy of it if it is in an archive.
 
-    It is opened without blocking and checked afterwards, so that a named pipe or device with an audio file's name
-    neither blocks nor slips in between a check and the opening.
+    It is opened without blocking and checked afterwards, so that a named pipe or device does not block, and cannot
+    be put in place between a check and the opening.
 
     Raises:
-        AudioError: the file is missing, empty, a folder, a pipe, or not permitted; or damaged in its archive.
+        AudioError: the file is missing, empty, not a regular file, not readable, or damaged in its archive.
     """
     try:
         try:
@@ -76,9 +76,9 @@ def peek(file: BinaryIO, count: int, offset: int = 0) -> bytes:
 
 
 class FileView(io.RawIOBase):
-    """Bytes ``begin`` to ``end`` of an open file as a file of their own, with some bytes replaced.
+    """Bytes ``begin`` to ``end`` of an open file as a file, with some bytes replaced.
 
-    Reading does not move the position of the file itself.
+    Reading does not move the position of the open file.
     """
 
     def __init__(

@@ -1,8 +1,8 @@
 """Headers of AU, WAV, RF64, Wave64, AIFF, AIFF-C and CAF, and 16-bit samples read without a decoder.
 
-The header is read here, and not by a decoder, for three reasons: decoders silently shorten a length that the file does
-not keep, which hides that it was cut off; they play nothing where a program that wrote to a pipe could not fill in the
-length; and plain 16-bit samples need no decoder at all.
+The header is not left to a decoder for three reasons. Decoders silently shorten a length that exceeds the file, which
+hides truncation. They decode nothing if a program that wrote to a pipe could not fill in the length. And plain 16-bit
+samples need no decoder.
 """
 
 import struct
@@ -27,7 +27,7 @@ AIFC_BYTES = {
     **dict.fromkeys((b"fl64", b"FL64"), 8),
     b"in24": 3,
 }
-"""AIFF-C compression → bytes per sample, where they are not those of the bits per sample."""
+"""AIFF-C compression → bytes per sample, where they do not follow from the bits per sample."""
 AIFC_FRAMES = {b"ima4": (34, 64), b"GSM ": (33, 160)}
 """AIFF-C compression → bytes per packet of one channel and the samples in it."""
 STREAMED_LENGTHS = (
@@ -37,7 +37,7 @@ STREAMED_LENGTHS = (
     range(0xFFFF_0000, 0x1_0000_0000),  # FFmpeg
     range((1 << 63) - 0x1_0000, 1 << 64),
 )
-"""Sizes in bytes that programs write that stream and do not know the length."""
+"""Sizes in bytes that programs write if they stream and do not know the length."""
 
 
 @dataclass(frozen=True)
@@ -45,21 +45,21 @@ class PcmHeader:
     rate: int
     channels: int
     offset: int
-    """Byte at which the samples begin."""
+    """Offset in bytes at which the samples begin."""
     size: int
     """Bytes of samples in the file."""
     promised_size: int
-    """Bytes of samples that the header says are in the file; equal to ``size`` where it does not say."""
+    """Bytes of samples that the header states; equal to ``size`` if it states none."""
     byte_rate: float
-    """Bytes per second; approximate for compressed samples, or 0 where the header does not say."""
+    """Bytes per second; approximate for compressed samples, 0 if the header does not state it."""
     frame_bytes: int | None
-    """Bytes per frame; None where the samples are compressed."""
+    """Bytes per frame; None for compressed samples."""
     is_exact: bool = True
-    """Whether the byte rate gives the length."""
+    """Whether the length follows from the byte rate."""
     dtype: str | None = None
-    """numpy's type of a sample where that is a 16-bit integer."""
+    """NumPy dtype of a sample if it is a 16-bit integer."""
     patches: tuple[tuple[int, bytes], ...] = ()
-    """(offset, bytes) that put right a length that is not known, for decoders that insist on one."""
+    """(offset, bytes) that fill in an unknown length, for decoders that need one."""
 
     @property
     def frames(self) -> int:
@@ -68,19 +68,19 @@ class PcmHeader:
 
     @property
     def promised_s(self) -> float:
-        """Seconds that the header says are in the file."""
+        """Seconds of sound that the header states."""
         if self.frame_bytes:
             return self.promised_size // self.frame_bytes / self.rate
         return self.promised_size / self.byte_rate if self.byte_rate else 0.0
 
     @property
     def is_plain(self) -> bool:
-        """Whether ``read_pcm16`` can read the samples."""
+        """Whether `read_pcm16` can read the samples."""
         return self.dtype is not None and self.channels == 1
 
 
 def read_header(file: BinaryIO) -> PcmHeader | None:
-    """The header of an AU, WAV, RF64, Wave64, AIFF, AIFF-C or CAF file; None for any other file."""
+    """Read the header of an AU, WAV, RF64, Wave64, AIFF, AIFF-C or CAF file; None for any other file."""
     head = peek(file, 24)
     if len(head) < 24:
         return None
@@ -140,7 +140,7 @@ def _wave(file: BinaryIO, start: int, layout: ChunkLayout, order: str) -> PcmHea
 
 
 def _is_chunk_chain(file: BinaryIO, rest: Iterable[Chunk]) -> bool:
-    """Whether chunks with names lead to the very end of the file: an empty data chunk is meant then."""
+    """Whether named chunks follow up to the end of the file; the data chunk is then empty on purpose."""
     end = -1
     for chunk in rest:
         if not (chunk.name.isascii() and chunk.name.decode().isprintable()):
@@ -168,7 +168,7 @@ def _aiff_header(file: BinaryIO, common: Chunk, sound: Chunk) -> PcmHeader | Non
     if len(form) < 18 or len(skipped) < 4:
         return None
     channels, frames, bits, exponent, mantissa = struct.unpack(">HIHHQ", form[:18])
-    shift = 16446 - exponent  # the rate is a float of 80 bits
+    shift = 16446 - exponent  # the rate is an 80-bit float
     rate = mantissa >> shift if 0 <= shift < 64 else 0
     offset = sound.offset + 8 + struct.unpack(">I", skipped)[0]
     if not (rate and channels):
@@ -211,7 +211,7 @@ def _caf(file: BinaryIO) -> PcmHeader | None:
         elif chunk.name == b"data" and described is not None:
             rate, kind, flags, packet_bytes, packet_frames, channels, bits = described
             if not (1 <= rate < 1 << 31 and packet_bytes and packet_frames and channels):
-                return None  # packets of variable size, which FFmpeg counts by their table
+                return None  # packets of variable size, which FFmpeg counts from their table
             plain = kind in (b"lpcm", b"ulaw", b"alaw") and packet_frames == 1
             little, is_float = bool(flags & 2), bool(flags & 1)
             is_16 = kind == b"lpcm" and not is_float and (bits, packet_bytes) == (16, 2 * channels)
@@ -239,9 +239,9 @@ def _header(
     dtype: str | None,
     fields: Iterable[tuple[int, str, int]],
 ) -> PcmHeader:
-    """The header with its length checked against the file.
+    """Make a header whose length is checked against the file.
 
-    ``fields`` are where the header says the length: offset, struct format, and what is added to the bytes of samples.
+    ``fields`` hold the length: offset, struct format, and what is added to the number of bytes of samples.
     """
     present = max(0, size_of(file) - offset)
     if (size > present and _streamed(size)) or size == 0:
@@ -255,7 +255,7 @@ def _header(
 
 
 def read_pcm16(file: BinaryIO, header: PcmHeader, start: int = 0, count: int | None = None) -> npt.NDArray[np.int16]:
-    """Samples of a mono 16-bit file, (samples,), in the machine's byte order.
+    """Read samples of a mono 16-bit file, (samples,), in native byte order.
 
     ``start`` and ``count`` are in samples; samples past the end are not returned.
     """

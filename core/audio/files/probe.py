@@ -1,4 +1,4 @@
-"""What a file's header says: format, rate, channels, length. Decodes nothing, imports no torch."""
+"""Reading a file's header: format, rate, channels, length. Decodes nothing and imports no torch."""
 
 import os
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ from core.audio.files.pcm import read_header
 
 @dataclass(frozen=True)
 class AudioInfo:
-    """``duration_s`` is what the header promises, or FFmpeg's estimate for formats that do not state their length."""
+    """``duration_s`` is the stated length, or FFmpeg's estimate for formats that state none."""
 
     path: Path
     format: str
@@ -23,7 +23,7 @@ class AudioInfo:
 
 
 def probe(path: str | os.PathLike[str]) -> AudioInfo:
-    """What the header of a file says.
+    """Read the header of a file.
 
     Raises:
         AudioError: it cannot be read, or is not audio.
@@ -33,13 +33,13 @@ def probe(path: str | os.PathLike[str]) -> AudioInfo:
 
 
 def probe_open(path: str | os.PathLike[str], file: BinaryIO) -> AudioInfo:
-    """The same for a file that is open already."""
+    """As `probe`, for an open file."""
     form = sniff(file)
     header = read_header(file)
     if form and header and (header.byte_rate or not header.size):
         return AudioInfo(Path(path), form.name, header.rate, header.channels, header.promised_s)
     if form and form.sndfile and header is None:
-        from core.audio.files.sndfile import open_sndfile  # asking for AUDIO_SUFFIXES alone must load no decoder
+        from core.audio.files.sndfile import open_sndfile  # listing AUDIO_SUFFIXES must load no decoder
 
         try:
             with open_sndfile(path, file) as sound:

@@ -16,16 +16,16 @@ from core.audio.errors import AudioError
 from core.audio.files.open_file import FileView
 
 READ_SAMPLES = 1 << 21
-"""Samples of all channels together in one read, so that many channels need no more memory than one."""
+"""Samples of all channels in one read: many channels need no more memory than one."""
 UNKNOWN_FRAMES = 1 << 60
 
 
 @contextmanager
 def open_sndfile(path: str | os.PathLike[str], file: BinaryIO | FileView) -> Iterator[Any]:
-    """libsndfile's view of an open file. It gets no name, so that it goes by content alone.
+    """Open a file with libsndfile, which is given no name and so detects the format by content alone.
 
     Raises:
-        AudioError: libsndfile does not understand it, then or later.
+        AudioError: libsndfile cannot read it, on opening or later.
     """
     file.seek(0)
     try:

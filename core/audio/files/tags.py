@@ -1,4 +1,4 @@
-"""Genre, artist and album among a file's tags: ID3, Vorbis comments, MP4, APE, ASF, RIFF INFO."""
+"""Reading genre, artist and album from a file's tags: ID3, Vorbis comments, MP4, APE, ASF, RIFF INFO."""
 
 import contextlib
 import re
@@ -25,7 +25,7 @@ LARGEST_INFO = 1 << 16
 
 
 class Tags(msgspec.Struct, frozen=True):
-    """``genres`` in the order of the file, numbers of ID3 resolved; empty texts where the tags say nothing."""
+    """``genres`` are in the order of the file, with ID3 numbers resolved; missing tags are empty."""
 
     genres: list[str] = []
     artist: str = ""
@@ -34,7 +34,7 @@ class Tags(msgspec.Struct, frozen=True):
 
 
 def read_tags(path: Path) -> Tags:
-    """The tags of a file; empty ones if it has none or they are damaged.
+    """Read the tags of a file; they are empty if it has none or they are damaged.
 
     Raises:
         AudioError: the file cannot be opened.
@@ -62,7 +62,7 @@ def _mutagen_tags(file: BinaryIO, path: Path) -> Any:
 
 
 class _Named:
-    """A file with the name that mutagen tells formats by."""
+    """A file with the name from which mutagen detects the format."""
 
     def __init__(self, file: BinaryIO, path: Path) -> None:
         self._file, self.name = file, str(path)
@@ -83,7 +83,7 @@ def _values(tags: Any, name: str) -> list[str]:
         for key in KEYS[name]:
             if key in tags:
                 values = tags[key]
-                # An APE value is a text of several, split by zeros; the others are lists.
+                # An APE value is one text with zeros between several values; the others are lists.
                 return [str(value) for value in (values if isinstance(values, list) else str(values).split("\0"))]
     return []
 

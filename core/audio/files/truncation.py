@@ -1,7 +1,7 @@
-"""How long a container says that its sound is, and whether the container itself is whole.
+"""Detecting truncated and damaged files: the length that a container states, and whether the container is complete.
 
-Decoders play a file that was cut off, and pass over holes, without reporting it. What they leave out is measured
-against what the container promises: its count of samples or time, or the sizes of its boxes, pages and packets.
+Decoders play truncated files and skip damage without reporting it. What they skip is found by comparing with what the
+container promises: a number of samples, a length, or the sizes of its boxes, pages and packets.
 """
 
 import io
@@ -12,15 +12,15 @@ from typing import Any, BinaryIO, NamedTuple
 from core.audio.files.open_file import FileView, peek, size_of
 
 SLACK = 0.01
-"""Fraction of a file that may be missing: encoders pad, and count in whole frames."""
+"""Fraction of a file that may be missing: encoders pad to whole frames."""
 SLACK_SECONDS, ESTIMATE_SECONDS = 0.05, 0.1
-"""Seconds that may be missing of the shortest file, where the container counts them, and where they are estimated."""
+"""Seconds that may always be missing: where the container counts them, and where they are estimated."""
 MOST_BOXES = 200_000
 ASF_HEADER = bytes.fromhex("3026B2758E66CF11A6D900AA0062CE6C")
 ASF_FILE_PROPERTIES = bytes.fromhex("A1DCAB8C47A9CF118EE400C00C205365")
 ASF_DATA = bytes.fromhex("3626B2758E66CF11A6D900AA0062CE6C")
 ASF_PADDING = 0.1
-"""Seconds by which encoders round the length up."""
+"""Seconds by which encoders round up the length."""
 AC3_KBPS = (32, 40, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320, 384, 448, 512, 576, 640)
 EBML_SEGMENT, EBML_INFO, EBML_TRACKS, EBML_TRACK = 0x18538067, 0x1549A966, 0x1654AE6B, 0xAE
 EBML_TIMESTAMP_SCALE, EBML_DURATION = 0x2AD7B1, 0x4489
@@ -28,27 +28,27 @@ EBML_TIMESTAMP_SCALE, EBML_DURATION = 0x2AD7B1, 0x4489
 
 class Promise(NamedTuple):
     seconds: float | None = None
-    """None where the container does not say."""
+    """None if the container does not state it."""
     defect: str | None = None
-    """What of the container is missing, in words."""
+    """What is missing from the container, as a phrase."""
 
 
 def missing(promised: float | None, decoded: float) -> str | None:
-    """What is missing of ``promised`` seconds where ``decoded`` could be, in words."""
+    """A phrase that says how much of ``promised`` seconds is missing; None if ``decoded`` is close enough."""
     if promised is None or promised - decoded <= max(SLACK * promised, SLACK_SECONDS):
         return None
     return f"is cut off or damaged: it should last {promised:.1f} s, and {decoded:.1f} s can be decoded"
 
 
 def lost(seconds: float, decoded: float) -> str | None:
-    """The same where the seconds that were left out are estimated."""
+    """The same if the missing ``seconds`` are estimated."""
     if seconds <= max(SLACK * (decoded + seconds), ESTIMATE_SECONDS):
         return None
     return f"is damaged or cut off: about {seconds:.1f} s of it cannot be decoded"
 
 
 def container_promise(file: BinaryIO, name: str, stated: float | None) -> Promise:
-    """What the container of the format ``name`` promises; ``stated`` is what its decoder says, for the others."""
+    """What a container of the format ``name`` promises; for formats not read here, ``stated`` by the decoder."""
     read = _PROMISES.get(name)
     return read(file, stated) if read else Promise(stated)
 
@@ -56,14 +56,14 @@ def container_promise(file: BinaryIO, name: str, stated: float | None) -> Promis
 def _flac(file: BinaryIO, stated: float | None) -> Promise:
     info = peek(file, 26)
     if len(info) < 26 or info[:4] != b"fLaC" or info[4] & 127:
-        return Promise(stated)  # it begins with a tag of another kind
+        return Promise(stated)  # it begins with another kind of tag
     packed = int.from_bytes(info[18:26], "big")
     rate, samples = packed >> 44, packed & (1 << 36) - 1
     return Promise(samples / rate if rate and samples else None)
 
 
 def _mp3(file: BinaryIO, stated: float | None) -> Promise:
-    """By the Xing or Info header that most encoders write into the first frame."""
+    """From the Xing or Info header that most encoders write into the first frame."""
     from mutagen.mp3 import HeaderNotFoundError, MPEGInfo
     from mutagen.mp3 import _util as header
 
@@ -81,7 +81,7 @@ def _mp3(file: BinaryIO, stated: float | None) -> Promise:
 
 
 def _mp4(file: BinaryIO, stated: float | None) -> Promise:
-    """The boxes follow each other to the end; a file in fragments does not say its length."""
+    """The boxes must follow each other to the end; a fragmented file does not state its length."""
     size, position, fragments, kind = size_of(file), 0, False, b""
     for _ in range(MOST_BOXES):
         head = peek(file, 16, position)
@@ -104,7 +104,7 @@ def _mp4(file: BinaryIO, stated: float | None) -> Promise:
 
 
 def _asf(file: BinaryIO, stated: float | None) -> Promise:
-    """The header counts the packets of equal size; FFmpeg's length is an estimate where the writer left it open."""
+    """The header counts packets of equal size; FFmpeg estimates the length if the writer left it open."""
     head = peek(file, 30)
     if head[:16] != ASF_HEADER or len(head) < 30:
         return Promise()
@@ -128,7 +128,7 @@ def _asf(file: BinaryIO, stated: float | None) -> Promise:
     present = max(0, size_of(file) - position - 50) // packet_bytes
     if present >= packets:
         return Promise(seconds)
-    return Promise(seconds, f"is cut off: {present:,} of its {packets:,} packets are there")
+    return Promise(seconds, f"is cut off: it holds {present:,} of {packets:,} packets")
 
 
 def _matroska(file: BinaryIO, stated: float | None) -> Promise:
@@ -144,7 +144,7 @@ def _matroska(file: BinaryIO, stated: float | None) -> Promise:
         if element is None or (element[0] >> 24 == 0 and element[0] != 0xEC):
             return Promise(seconds, "is damaged: a part of its container is unreadable")
         identity, position, length = element
-        if length is None or tracks > 1:  # recorded as it came; or the length may be that of another track
+        if length is None or tracks > 1:  # it was streamed, or the length may be that of another track
             return Promise(seconds if tracks == 1 else None)
         if identity == EBML_INFO:
             seconds = _matroska_seconds(file, position, position + length)
@@ -180,7 +180,7 @@ def _matroska_seconds(file: BinaryIO, position: int, end: int) -> float | None:
 
 
 def _element(file: BinaryIO, position: int) -> tuple[int, int, int | None] | None:
-    """Identity, place of the content and size of an EBML element; the size is None where the writer left it open."""
+    """ID, offset of the content and size of an EBML element; the size is None if the writer left it open."""
     head = peek(file, 12, position)
     if not head or head[0] < 16:
         return None
@@ -213,7 +213,7 @@ _PROMISES: dict[str, Callable[[BinaryIO, float | None], Promise]] = {
 
 
 def ends_within_frame(name: str, packet: bytes) -> bool:
-    """Whether the last packet of a file of bare frames is shorter than its own header says."""
+    """Whether the last packet of a file of bare frames is shorter than its header states."""
     if name == "aac" and len(packet) >= 6:
         return len(packet) < (packet[3] & 3) << 11 | packet[4] << 3 | packet[5] >> 5
     if name == "eac3" and len(packet) >= 4:
@@ -228,7 +228,7 @@ def ends_within_frame(name: str, packet: bytes) -> bool:
 
 
 def _mpeg_frame_bytes(packet: bytes) -> int:
-    """Length of an MPEG audio frame by its own header, without padding; 0 where it has none."""
+    """Length of an MPEG audio frame according to its header, without padding; 0 if it has no header."""
     from mutagen import mp3
 
     frame_type: Any = mp3.MPEGFrame  # has no types

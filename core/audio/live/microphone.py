@@ -1,4 +1,4 @@
-"""The machine's input devices through PortAudio, and one of them as a source."""
+"""Input devices through PortAudio, and a source that captures from one of them."""
 
 import contextlib
 import importlib
@@ -24,14 +24,14 @@ RETRY_SECONDS = 2.0
 
 
 class DeviceError(UserError):
-    """There is no such device, or it cannot be used."""
+    """The device does not exist or cannot be used."""
 
 
 class Device(NamedTuple):
     number: int
     name: str
     rate: int
-    """Its own sample rate, in Hz."""
+    """Its default sample rate, in Hz."""
     channels: int
     is_default: bool
 
@@ -40,7 +40,7 @@ def portaudio() -> ModuleType:
     """The module ``sounddevice``.
 
     Raises:
-        UserError: PortAudio is not installed; the sentence says how to install it.
+        UserError: PortAudio is not installed; the message says how to install it.
     """
     try:
         return importlib.import_module("sounddevice")
@@ -72,13 +72,13 @@ def input_devices() -> list[Device]:
 
 
 def rescan() -> None:
-    """Makes PortAudio look for devices again; otherwise it knows those of its start. Ends all streams.
+    """Make PortAudio search for devices again, which it otherwise does only when it starts. Ends all streams.
 
     Raises:
         DeviceError: the sound system does not answer; a later call may succeed.
     """
     sd = portaudio()
-    with contextlib.suppress(sd.PortAudioError):  # it does not run after a rescan that failed
+    with contextlib.suppress(sd.PortAudioError):  # it is not running after a failed rescan
         sd._terminate()
     try:
         sd._initialize()
@@ -87,10 +87,10 @@ def rescan() -> None:
 
 
 def choose_device(wanted: int | str | None, number: int | None = None) -> Device:
-    """The device of that number or name (a part of it that no other name has is enough), or the default one.
+    """Find an input device by its number, its name or a unique part of it; None is the default device.
 
     Args:
-        number: of several devices with the same name, the one to take.
+        number: which one to use of several devices with the same name.
 
     Raises:
         DeviceError: no device matches, or several do.
@@ -112,10 +112,10 @@ def choose_device(wanted: int | str | None, number: int | None = None) -> Device
 
 
 class MicrophoneSource:
-    """Captures in PortAudio's own thread.
+    """Captures from an input device in PortAudio's own thread.
 
-    The device is remembered by its name: numbers change when another is plugged in. One that goes away is waited for;
-    no other takes its place.
+    The device is remembered by its name, because numbers change when another one is plugged in. A device that is
+    unplugged is waited for and never replaced by another.
     """
 
     def __init__(self, wanted: int | str | None = None, number: int | None = None) -> None:

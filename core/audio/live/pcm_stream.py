@@ -1,4 +1,4 @@
-"""Sound as it comes through a pipe or a socket: a WAV header and samples, or bare 16-bit samples at a stated rate."""
+"""Decoding sound from a pipe or socket: a WAV header and samples, or bare 16-bit samples at a stated rate."""
 
 import struct
 from typing import NamedTuple
@@ -12,7 +12,7 @@ from core.util.errors import UserError
 
 Waveform = npt.NDArray[np.float32]
 LONGEST_HEADER = 1 << 20
-"""Bytes before a WAV's samples; more is not a header."""
+"""Most bytes before the samples of a WAV."""
 PROBE_BYTES = 4096
 
 CONTAINERS = {
@@ -40,7 +40,7 @@ CONTAINERS = {
     b"#!AMR": "AMR",
     b"Creative Voice": "VOC",
 }
-"""First bytes → the kind of audio that they begin."""
+"""First bytes → the kind of audio that begins with them."""
 NOT_PLAYED = {
     b"PK\x03\x04": "a ZIP archive",
     b"\x1f\x8b": "gzip",
@@ -52,11 +52,11 @@ HINT = "send 16-bit samples or WAV, for instance from: ffmpeg -i INPUT -f wav -"
 
 
 class StreamError(UserError):
-    """The stream is not sound that can be played."""
+    """The stream cannot be decoded as sound."""
 
 
 class ContainerError(StreamError):
-    """The stream is audio, but not plain samples; ``received`` is all of it so far."""
+    """The stream is audio, but not plain samples; ``received`` is what has come so far."""
 
     def __init__(self, name: str, received: bytes) -> None:
         super().__init__(f"this is {name}, not samples; {HINT}")
@@ -72,7 +72,7 @@ class _Format(NamedTuple):
 
 
 class PcmDecoder:
-    """Bytes in pieces of any size → mono samples. The first bytes say whether they are WAV or bare samples."""
+    """Bytes in pieces of any size → mono samples. WAV is detected by its first bytes; all else is bare samples."""
 
     def __init__(self, rate: int) -> None:
         """Args:
@@ -85,19 +85,19 @@ class PcmDecoder:
 
     @property
     def rate(self) -> int | None:
-        """In Hz; None until the first bytes have come."""
+        """In Hz; None until the format is known."""
         return self._format.rate if self._format else None
 
     @property
     def note(self) -> str | None:
-        """What was done about channels that cancel."""
+        """See `Downmix.note`."""
         return self._downmix.note
 
     def push(self, data: bytes) -> Waveform:
         """
         Raises:
-            ContainerError: the bytes are compressed audio, or WAV of a kind that is not plain samples.
-            StreamError: they are not sound; the sentence says what they seem to be.
+            ContainerError: the bytes are compressed audio, or a WAV with compressed samples.
+            StreamError: they are not sound; the message says what they seem to be.
         """
         self._held += data
         if self._format is None and not self._begin():
@@ -112,17 +112,17 @@ class PcmDecoder:
         return self._downmix(samples_CN)
 
     def end(self) -> None:
-        """To be called when no more bytes will come.
+        """Call this when no more bytes will come.
 
         Raises:
-            StreamError: what came was not sound.
+            StreamError: the bytes were not sound.
         """
         if self._format is None:
             seems = "text, not samples" if self._held and _is_text(self._held) else "too little to be sound"
             raise StreamError(f"this is {seems} ({len(self._held):,} bytes in all); {HINT}")
 
     def _begin(self) -> bool:
-        """Whether the format is known, and what is held begins with samples."""
+        """Whether the format is known and the held bytes begin with samples."""
         head = self._held
         if len(head) < 16:
             return False
@@ -139,11 +139,11 @@ class PcmDecoder:
         if (length := _mpeg_frame_bytes(head)) is not None:
             if len(head) < length + 7 and len(head) < PROBE_BYTES:
                 return False
-            if _mpeg_frame_bytes(head[length:]) is not None:  # two headers in a row are not chance
+            if _mpeg_frame_bytes(head[length:]) is not None:  # two headers in a row are no coincidence
                 raise ContainerError("AAC" if head[1] & 6 == 0 else "MP3", head)
         if _is_text(head[:PROBE_BYTES]):
             if len(head) < PROBE_BYTES:
-                return False  # or a very odd sound: wait for more
+                return False  # or an unusual sound: wait for more
             raise StreamError(f"this is text, not samples; {HINT}")
         self._format = self._stated
         return True
@@ -156,7 +156,7 @@ class PcmDecoder:
             if name == b"data":
                 self._format = self._wav_format(form)
                 self._downmix = LiveDownmix(self._format.rate)
-                # The length is ignored: a program that writes to a pipe does not know it.
+                # The length is ignored, because a program that writes to a pipe does not know it.
                 self._held = self._held[position:]
                 return True
             if name == b"fmt ":
@@ -206,7 +206,7 @@ def _samples(raw: bytes, form: _Format) -> npt.NDArray[np.float32]:
 
 
 def _mpeg_frame_bytes(head: bytes) -> int | None:
-    """The length of the MPEG audio or ADTS frame that begins here; None if none does."""
+    """The length in bytes of the MPEG audio or ADTS frame that ``head`` begins with; None if it does not."""
     if len(head) < 7 or head[0] != 0xFF or head[1] & 0xE0 != 0xE0:
         return None
     if head[1] & 0xF6 == 0xF0:  # ADTS: 13 bits of length
@@ -230,13 +230,13 @@ BIT_RATES = {
     4: (32, 48, 56, 64, 80, 96, 112, 128, 144, 160, 176, 192, 224, 256),
     5: (8, 16, 24, 32, 40, 48, 56, 64, 80, 96, 112, 128, 144, 160),
 }
-"""Of MPEG 1, layers I to III; of MPEG 2, layer I and the others. In kbit/s."""
+"""Bit rates in kbit/s of MPEG 1, layers I to III, and of MPEG 2, layer I and the others."""
 
 
 def sounds_random(y: Waveform) -> bool:
-    """Whether samples look like compressed data or the wrong byte order: at full scale and without any shape.
+    """Whether samples look like compressed data or the wrong byte order: at full scale and uncorrelated.
 
-    Music and speech at full scale hang together from one sample to the next; random bytes do not.
+    Adjacent samples of music and speech are correlated; those of random bytes are not.
     """
     if len(y) < 2000:
         return False

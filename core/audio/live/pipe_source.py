@@ -1,4 +1,4 @@
-"""Standard input as a source, read as fast as it comes and as fast as it is wanted, so that nothing is ever lost."""
+"""Standard input as a live source. It is read only as fast as the sound is consumed, so that nothing is lost."""
 
 import os
 import queue
@@ -20,22 +20,22 @@ from core.audio.live.source import Chunk, Condition, EndOfSound, State
 PIECE = 1 << 16
 STALL_SECONDS = 2.0
 WAITING_CHUNKS = 64
-"""Decoded pieces that wait for the reader; then FFmpeg, and so the sender, has to wait."""
+"""Decoded chunks that may wait for the reader before FFmpeg, and with it the sender, has to wait."""
 BUFFER_BYTES = 4096
-"""That FFmpeg asks for at a time: 0.1 s of an MP3."""
+"""Bytes that FFmpeg reads at a time: 0.1 s of an MP3."""
 
 
 class PipeSource:
-    """A file is read at any speed; a live sender that is too fast is slowed down by the pipe.
+    """Reads a descriptor. A sender that is too fast is slowed down by the pipe.
 
-    WAV and bare samples are read as they come; every other kind of audio is decoded by FFmpeg.
+    WAV and bare samples are read directly; other kinds of audio are decoded by FFmpeg.
     """
 
     overruns = 0
 
     def __init__(self, descriptor: int, rate: int) -> None:
         """Args:
-        rate: of bare samples, in Hz; all else states its own.
+        rate: of bare samples, in Hz; other kinds of audio state their own.
         """
         self._descriptor = descriptor
         self._decoder: PcmDecoder | ContainerStream = PcmDecoder(rate)
@@ -84,13 +84,13 @@ class PipeSource:
         return samples
 
     def close(self) -> None:
-        """The descriptor stays open: it belongs to the caller."""
+        """Stop reading. The descriptor belongs to the caller and stays open."""
         if isinstance(self._decoder, ContainerStream):
             self._decoder.close()
 
 
 class ContainerStream:
-    """FFmpeg's decoder on a pipe, in a thread: it reads ahead, and waits while the sound is not consumed.
+    """FFmpeg's decoder on a pipe, in a thread that reads ahead and waits while the sound is not consumed.
 
     Attributes:
         rate: of the sound, in Hz; None until the first samples are decoded.
@@ -109,11 +109,11 @@ class ContainerStream:
 
     @property
     def note(self) -> str | None:
-        """What was done about channels that cancel."""
+        """See `Downmix.note`."""
         return self._downmix.note if self._downmix else None
 
     def read(self, timeout: float) -> npt.NDArray[np.float32] | None:
-        """Mono samples, or None if none come in time.
+        """Mono samples, or None after ``timeout`` seconds without any.
 
         Raises:
             EndOfSound: the stream has ended.
@@ -164,7 +164,7 @@ class ContainerStream:
                     yield self._downmix(one.to_ndarray().reshape(-1, channels).T)
 
     def _resampler(self, frame: Any) -> Any:
-        """To packed floats, and to the rate of the first link where a chained stream changes it."""
+        """Converts to packed floats, and to the rate of the first link if a chained stream changes it."""
         if self._downmix is None:
             if not LOWEST_RATE <= frame.sample_rate <= HIGHEST_RATE:
                 raise StreamError(f"a rate of {frame.sample_rate:,} Hz cannot be played")
@@ -181,7 +181,7 @@ class ContainerStream:
             return
 
     def receive(self, count: int) -> bytes:
-        """What FFmpeg reads: the bytes that have been received already, then the pipe's."""
+        """Called by FFmpeg: the bytes that were received already, then those of the pipe."""
         if self._received:
             data, self._received = self._received[:count], self._received[count:]
             return data
@@ -192,7 +192,7 @@ class ContainerStream:
 
 
 class _Pipe:
-    """What FFmpeg sees: a file without a way back."""
+    """The pipe as a file that cannot seek, for FFmpeg."""
 
     def __init__(self, stream: ContainerStream) -> None:
         self.read = stream.receive

@@ -1,4 +1,4 @@
-"""A per-user socket as a source: one client at a time sends sound to it, from this machine or through SSH."""
+"""A per-user socket as a live source: one client at a time sends sound, from this machine or through SSH."""
 
 import contextlib
 import math
@@ -19,18 +19,18 @@ from core.audio.live.source import KEPT_SECONDS, Chunk, Condition, RingBuffer, S
 from core.audio.live.unix_socket import DEFAULT_RATE, listen_on
 
 SHOWN_SECONDS = 4.0
-"""How long a client's end or mistake is shown before the source is waiting again."""
+"""How long the end or error of a client is shown before the source waits for the next."""
 PIECE = 1 << 15
 STALL_SECONDS = 2.0
 AHEAD_SECONDS = 1.0
-"""How far a client may run ahead of real time before it is held back."""
+"""How far a client may run ahead of real time before it is slowed down."""
 CREDIT_SECONDS = 20.0
-"""How much a client may catch up on after its connection was stuck."""
+"""How much a client may catch up after its connection stalled."""
 DRIFT = 1.02
-"""Clocks differ; a microphone may run this much too fast."""
+"""Factor by which a microphone's clock may run too fast."""
 LONGEST_GREETING = 1000
 _GONE = getattr(select, "POLLRDHUP", 0) | select.POLLHUP | select.POLLERR
-"""The client will send nothing more, though something may be left to read."""
+"""The client will send nothing more, but there may be something left to read."""
 
 
 class _Greeting(msgspec.Struct):
@@ -38,7 +38,7 @@ class _Greeting(msgspec.Struct):
 
 
 class SocketConnection:
-    """One client: what it has sent, and how fast it may continue."""
+    """One client: what it has sent, and how fast it may send."""
 
     def __init__(self, link: socket.socket) -> None:
         self.link = link
@@ -48,7 +48,7 @@ class SocketConnection:
         self._decoder: PcmDecoder | None = None
         self._greeting = b""
         self._open_since = time.monotonic()
-        """Since when more could be read; ahead of now while the client is held back."""
+        """Time since which more may be read; in the future while the client is slowed down."""
         self._granted_at = self._open_since
         self._credit = AHEAD_SECONDS
         self._held_since: float | None = None
@@ -64,12 +64,12 @@ class SocketConnection:
             return Condition(State.TROUBLE, "what is sent looks like random or compressed data, not samples")
         if self._decoder is None or not self.rate:
             return Condition(State.WAITING)
-        fast = ", faster than real time: held back to it" if self._is_fast else ""
+        fast = ", faster than real time: slowed down to it" if self._is_fast else ""
         note = f"; {self._decoder.note}" if self._decoder.note else ""
         return Condition(State.RECEIVING, f"sender, {self.rate:,} Hz{fast}{note}")
 
     def read(self, timeout: float) -> Chunk | None:
-        """What has come since the last call."""
+        """The sound since the last call."""
         if self.ring is None:
             return None
         samples = self.ring.read(timeout)
@@ -79,17 +79,17 @@ class SocketConnection:
         return Chunk(samples, self.rate, self.ring.arrived, begins)
 
     def pause(self) -> float:
-        """Seconds until more may be read: the credit grows with real time and shrinks with what is read."""
+        """Seconds until more may be read: credit grows with real time and shrinks with what is read."""
         now = time.monotonic()
         self._credit = min(self._credit + DRIFT * (now - self._granted_at), AHEAD_SECONDS + CREDIT_SECONDS)
         self._granted_at = now
         return max(0.0, -self._credit)
 
     def receive(self) -> bool:
-        """Reads what has come; returns whether there may be more.
+        """Read what has arrived; returns whether there may be more.
 
         Raises:
-            StreamError: it is not sound.
+            StreamError: what was sent is not sound.
         """
         data = self.link.recv(PIECE)
         if not data:
@@ -124,10 +124,10 @@ class SocketConnection:
             self._held_since = now
         if self._held_since is not None and now - self._held_since > STALL_SECONDS and not self._is_fast:
             self._is_fast = True
-            self.say("sound comes faster than real time, so it is held back to that")
+            self.say("sound comes faster than real time and is slowed down to it")
 
     def _read_greeting(self) -> bytes:
-        """What follows the greeting, once that is complete; everything if there is no greeting."""
+        """The bytes after the greeting once it is complete, or all of them if there is none."""
         if not self._greeting.startswith(b"{"):
             self._decoder = PcmDecoder(DEFAULT_RATE)
             return self._greeting
@@ -139,25 +139,25 @@ class SocketConnection:
         try:
             rate = msgspec.json.decode(line, type=_Greeting).rate
         except (msgspec.DecodeError, RecursionError) as error:
-            raise StreamError('the greeting is not understood; it should be like {"rate": 22050}') from error
+            raise StreamError('the first line must be a greeting such as {"rate": 22050}') from error
         if not LOWEST_RATE <= rate <= HIGHEST_RATE:
             raise StreamError(f"a rate of {rate} Hz cannot be played")
         self._decoder = PcmDecoder(rate)
         return rest
 
     def say(self, text: str) -> None:
-        """A line to the client, if it still takes any."""
+        """Send a line to the client if it still reads."""
         with contextlib.suppress(OSError):
             self.link.send(text.encode(errors="replace") + b"\n", socket.MSG_NOSIGNAL | socket.MSG_DONTWAIT)
 
 
 class SocketSource:
-    """Listens in a thread of its own. Clients come and go; errors of theirs are sent back and shown."""
+    """Listens in a thread of its own. Clients come and go; their errors are sent back to them and shown."""
 
     def __init__(self, path: Path) -> None:
         """
         Raises:
-            SocketError: another process listens there, or the place cannot be used.
+            SocketError: another process listens there, or the path cannot be used.
         """
         self.path = path
         self._server = listen_on(path)
@@ -165,7 +165,7 @@ class SocketSource:
         self._wake, self._woken = os.pipe()
         self._client: SocketConnection | None = None
         self._unread: deque[SocketConnection] = deque()
-        """Clients whose sound has not been read to its end, the present one last."""
+        """Clients whose sound has not been read to its end, the current one last."""
         self._last: tuple[float, Condition] | None = None
         self._earlier_overruns = 0
         self._closing = False
@@ -187,7 +187,7 @@ class SocketSource:
         return self._earlier_overruns + (client.ring.overruns if client and client.ring else 0)
 
     def read(self, timeout: float) -> Chunk | None:
-        # A client that has gone is read to its end before the next.
+        # The sound of a client that has disconnected is read to its end before that of the next.
         while self._unread and self._unread[0] is not self._client:
             earlier = self._unread[0]
             if (chunk := earlier.read(0)) is not None:
@@ -214,7 +214,7 @@ class SocketSource:
                 client, pause = self._client, 0.0
                 if client is not None:
                     pause = client.pause()
-                    # One that is held back is still watched for its end.
+                    # A client that is slowed down is still watched for its end.
                     poll.register(client.link, _GONE | (0 if pause > 0 else select.POLLIN))
                 for descriptor, event in poll.poll(math.ceil(1000 * pause) if pause > 0 else None):
                     if descriptor == self._server.fileno():
@@ -232,22 +232,22 @@ class SocketSource:
     def _accept(self) -> None:
         try:
             link, _ = self._server.accept()
-        except OSError:  # the client has gone before it was answered, or there are no more descriptors
+        except OSError:  # the client has already disconnected, or no descriptors are left
             time.sleep(0.05)
             return
         if self._client is not None:
             with link, contextlib.suppress(OSError):
-                link.sendall(b"! another sender is connected; it has to end first\n")
+                link.sendall(b"! another sender is connected: stop it first\n")
             return
         link.setblocking(False)
         self._client = client = SocketConnection(link)
         self._unread.append(client)
 
     def _receive(self, client: SocketConnection, *, to_the_end: bool) -> Condition | None:
-        """Takes what the client has sent; returns how it ended, or None while it continues.
+        """Read what the client has sent; returns how it ended, or None while it continues.
 
-        ``to_the_end`` takes all that a client that has gone has left, however fast it was: the socket's buffer holds no
-        more than a few seconds, and the place is free for the next.
+        ``to_the_end`` reads everything that a client has left after it disconnected, without slowing it down: the
+        socket's buffer holds only a few seconds, and the next client can connect.
         """
         try:
             while client.receive():
@@ -260,7 +260,7 @@ class SocketSource:
             client.say(f"! {error}")
             return Condition(State.TROUBLE, f"what was sent was refused: {error}")
         except OSError as error:
-            return Condition(State.WAITING, f"the sender has gone ({error.strerror or error})")
+            return Condition(State.WAITING, f"the sender has disconnected ({error.strerror or error})")
         except Exception as error:  # whatever one client sends ends only that client
             traceback.print_exc()
             client.say(f"! internal error: {type(error).__name__}")

@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 Waveform = npt.NDArray[np.float32]
 KEPT_SECONDS = 60
-"""The most sound that waits for its reader; what is older is lost and counted."""
+"""Sound that is kept for a reader; older sound is dropped and counted as an overrun."""
 
 
 class State(StrEnum):
@@ -18,49 +18,49 @@ class State(StrEnum):
     """Nothing is connected yet."""
     RECEIVING = "receiving"
     STALLED = "stalled"
-    """Sound should be coming and does not."""
+    """Something is connected but sends nothing."""
     TROUBLE = "trouble"
-    """Something is wrong; the text says what. The source recovers by itself when that is put right."""
+    """An error that the text describes; the source recovers by itself once it is resolved."""
 
 
 class Condition(NamedTuple):
-    """The state of a source, with a sentence for people."""
+    """The state of a source, with a phrase for the user."""
 
     state: State
     text: str = ""
 
 
 class Chunk(NamedTuple):
-    """Mono samples with full scale at 1."""
+    """Mono samples with full scale at 1, and when they arrived."""
 
     samples: Waveform
     rate: int
     arrived: float
-    """`time.monotonic` at which the last of them came in."""
+    """`time.monotonic` when the last of them arrived."""
     begins: bool = False
-    """Whether they are the first of a new sound, unconnected with what came before."""
+    """Whether they begin a new sound, unconnected with what came before."""
 
 
 class EndOfSound(Exception):
-    """The source has come to its end; there will be no more."""
+    """The source has ended."""
 
 
 class Source(Protocol):
-    """Captures by itself, in the background, from the moment it is made."""
+    """Captures in the background from its creation on."""
 
     @property
     def condition(self) -> Condition: ...
 
     @property
     def overruns(self) -> int:
-        """How many times sound was lost before it could be read, here or in the machine's drivers."""
+        """How often sound was lost before it was read, here or in the drivers."""
 
     def read(self, timeout: float) -> Chunk | None:
-        """What has come since the last call, waiting for up to ``timeout`` seconds; or None.
+        """The sound since the last call, or None after ``timeout`` seconds without any.
 
         Raises:
             EndOfSound: nothing more will come.
-            UserError: what comes is not sound.
+            UserError: what arrives is not sound.
         """
 
     def close(self) -> None: ...
@@ -84,7 +84,7 @@ class RingBuffer:
         self._changed = threading.Condition()
 
     def write(self, y: Waveform) -> None:
-        """Adds samples; the oldest make room. Never blocks for longer than a copy takes."""
+        """Append samples and drop the oldest ones. Never blocks for longer than a copy takes."""
         with self._changed:
             tail = y[-self.capacity :]
             at = (self.written + len(y) - len(tail)) % self.capacity
@@ -96,7 +96,7 @@ class RingBuffer:
             self._changed.notify_all()
 
     def read(self, timeout: float) -> Waveform:
-        """What has come since the last call, waiting up to ``timeout`` seconds for something."""
+        """The samples since the last call; waits up to ``timeout`` seconds if there are none."""
         with self._changed:
             self._changed.wait_for(lambda: self.written > self._read, timeout)
             oldest = max(0, self.written - self.capacity)
@@ -108,7 +108,7 @@ class RingBuffer:
             return new
 
     def last(self, samples: int) -> Waveform:
-        """The latest ``samples``, fewer if fewer have come. Reading is not affected."""
+        """The latest ``samples``, or fewer if fewer were written. Does not affect `read`."""
         with self._changed:
             return self._copy(max(0, self.written - min(samples, self.capacity)), self.written)
 

@@ -1,8 +1,7 @@
 """The socket between ``genre-tui feed`` and the listener: its path and its protocol.
 
-A client connects and first sends one line of JSON such as ``{"rate": 22050}``, then sound as in
-``core.audio.live.pcm_stream``. The line may be missing. The listener answers with lines of text; one that begins with
-``!`` is the last.
+A client connects and may first send one line of JSON such as ``{"rate": 22050}``; then it sends sound as described in
+`core.audio.live.pcm_stream`. The listener answers with lines of text; one that begins with ``!`` is the last.
 """
 
 import contextlib
@@ -21,14 +20,13 @@ DEFAULT_RATE = 22_050
 
 
 class SocketError(UserError):
-    """The socket cannot be made or reached."""
+    """The socket cannot be created or reached."""
 
 
 def default_socket() -> Path:
-    """``$GENRE_TUI_SOCKET``; else in the user's folder of runtime files, else in one of our own.
+    """``$GENRE_TUI_SOCKET``, or else a path in the user's runtime folder, or in a private one if there is none.
 
-    ``XDG_RUNTIME_DIR`` is ignored: a command over SSH often lacks it where the app has it, and both have to find the
-    same path.
+    ``XDG_RUNTIME_DIR`` is ignored: commands over SSH often lack it, and have to find the same path as the app.
     """
     chosen = os.environ.get("GENRE_TUI_SOCKET")
     if chosen:
@@ -40,10 +38,10 @@ def default_socket() -> Path:
 
 
 def listen_on(path: Path) -> socket.socket:
-    """A listening socket at ``path`` that only this user may connect to; one that a dead process left is replaced.
+    """Listen at ``path``, for this user only. A socket that a dead process left behind is replaced.
 
     Raises:
-        SocketError: another process listens there, or the folder is not safe or cannot be written to.
+        SocketError: another process listens there, or the folder is accessible to others or not writable.
     """
     try:
         _private_folder(path.parent)
@@ -63,7 +61,7 @@ def listen_on(path: Path) -> socket.socket:
             made.close()
             raise
     except OSError as error:
-        raise SocketError(f"the socket {path} cannot be made: {error.strerror or error}") from error
+        raise SocketError(f"the socket {path} cannot be created: {error.strerror or error}") from error
     return made
 
 
@@ -88,14 +86,14 @@ def connect_to(path: Path) -> socket.socket:
 
 
 def _private_folder(folder: Path) -> None:
-    """Makes the folder, for this user alone. One that exists must not belong to another user."""
+    """Create the folder for this user only. An existing one must not belong to another user."""
     with contextlib.suppress(FileExistsError):
         folder.mkdir(mode=0o700, parents=True)
     status = folder.lstat()
     theirs = status.st_uid not in (os.getuid(), 0) or not stat.S_ISDIR(status.st_mode)
     open_to_all = status.st_mode & 0o002 and not status.st_mode & stat.S_ISVTX
     if theirs or open_to_all:
-        raise SocketError(f"{folder} is open to others, so no sound is taken there; choose another --socket")
+        raise SocketError(f"{folder} is accessible to other users; choose another --socket")
 
 
 def _is_listened_to(path: Path) -> bool:
@@ -111,14 +109,14 @@ PIECE = 1 << 16
 
 
 def feed(descriptor: int, path: Path, rate: int, on_message: Callable[[str], object]) -> int:
-    """Sends what can be read from ``descriptor`` until that ends; returns the number of bytes.
+    """Send everything from ``descriptor`` until its end; returns the number of bytes.
 
     Args:
         rate: of bare samples, in Hz; a WAV header states its own.
-        on_message: is called with each line from the listener.
+        on_message: called with each line from the listener.
 
     Raises:
-        SocketError: no process listens, or the listener refuses or ends.
+        SocketError: no process listens, or the listener refuses the sound or ends.
     """
     sent = 0
     with connect_to(path) as link:
@@ -141,7 +139,7 @@ def feed(descriptor: int, path: Path, rate: int, on_message: Callable[[str], obj
 
 
 class _Exchange:
-    """Both directions of the socket: answers are read while sending has to wait."""
+    """Both directions of the socket: messages are read while sending has to wait."""
 
     def __init__(self, link: socket.socket, on_message: Callable[[str], object]) -> None:
         self._link = link
@@ -160,15 +158,15 @@ class _Exchange:
                     rest = rest[self._link.send(rest) :]
                 except (BrokenPipeError, ConnectionResetError):
                     self.read_to_the_end()
-                    raise SocketError("the listener has gone") from None
+                    raise SocketError("the listener has disconnected") from None
 
     def read_answers(self) -> None:
         """
         Raises:
-            SocketError: the listener refuses, or has ended.
+            SocketError: the listener refuses the sound or has ended.
         """
         if not self._read():
-            raise SocketError("the listener has gone")
+            raise SocketError("the listener has disconnected")
 
     def read_to_the_end(self) -> None:
         """Until the listener hangs up.

@@ -1,2 +1,1 @@
-"""Label sources: where the genres of a collection come from. A folder per genre, a table, the files' own tags, or a
-public collection as it is distributed. Imports no torch."""
+"""Label sources: a folder per genre, a table, the tags of the files, or a public collection. Imports no torch."""

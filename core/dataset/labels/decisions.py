@@ -1,6 +1,6 @@
-"""Decisions about labels: the rows of an overlay file, and the labels that they give the clips of a dataset.
+"""Decisions about labels: reading an overlay file and applying it to the clips of a dataset.
 
-`core.labelling.overlay` writes them; scanning a dataset reads them.
+`core.labelling.overlay` writes them.
 """
 
 import csv
@@ -18,15 +18,15 @@ from core.util.text import printable
 DECISION_COLUMNS = ("path", "content", "label", "previous", "time", "who")
 """Columns of the file."""
 WHO = ("key", "suggestion", "undo")
-"""How a decision came about. The last column, so that a row cut off anywhere is known by it."""
+"""How a decision was made. It is the last column, so that truncated rows are detected."""
 EXCLUDED = "(excluded)"
 LONGEST_HEADER = 1000
 LARGEST = 1 << 28
-"""Bytes of an overlay: some millions of decisions."""
+"""Most bytes of an overlay: millions of decisions."""
 
 
 class Decision(NamedTuple):
-    """A row. ``path`` is printable text, relative to the dataset where the file is inside it; ``content`` its hash."""
+    """A row. ``path`` is printable, and relative to the dataset if the file is inside it; ``content`` is its hash."""
 
     path: str
     content: str
@@ -38,7 +38,7 @@ class Decision(NamedTuple):
 
 
 def read_overlay(path: Path) -> list[Decision]:
-    """All decisions in the order of their rows. An unfinished or damaged row is passed over.
+    """All decisions in the order of their rows. Incomplete and damaged rows are skipped.
 
     Raises:
         UserError: it cannot be read, or is not an overlay.
@@ -66,7 +66,7 @@ Key = tuple[str, str]
 
 
 def is_overlay(path: Path) -> bool:
-    """Whether a file begins like one of label decisions."""
+    """Whether a file has the header of an overlay."""
     try:
         with os.fdopen(open_regular(path), encoding="utf-8-sig", errors="replace") as file:
             return tuple(file.readline(LONGEST_HEADER).strip().split(",")) == DECISION_COLUMNS
@@ -80,13 +80,13 @@ def current(decisions: Iterable[Decision]) -> dict[Key, Decision]:
 
 
 def path_in(root: Path, clip: Clip) -> str:
-    """The path of a clip as a decision names it."""
+    """The path of a clip in its decisions."""
     inside = clip.path.is_relative_to(root)
     return printable(clip.path.relative_to(root) if inside else clip.path)
 
 
 def decided(clips: Sequence[Clip], root: Path, decisions: Mapping[Key, Decision]) -> list[Decision | None]:
-    """The decision about each clip of the dataset at ``root``; a file that was renamed is known by its content."""
+    """The decision about each clip of the dataset at ``root``; renamed files are found by their content."""
     paths = [path_in(root, clip) for clip in clips]
     present = set(paths)
     renamed = {content: decision for (path, content), decision in decisions.items() if path not in present}
@@ -97,7 +97,7 @@ def decided(clips: Sequence[Clip], root: Path, decisions: Mapping[Key, Decision]
 
 
 def labels_with(clips: Sequence[Clip], root: Path, decisions: Mapping[Key, Decision]) -> list[str | None]:
-    """The label of each clip under ``decisions``; None where it is excluded or has none."""
+    """The label of each clip after ``decisions``; None if it is excluded or has none."""
     given = zip(clips, decided(clips, root, decisions), strict=True)
     labels = [clip.genre if decision is None else decision.label for clip, decision in given]
     return [label if label and label != EXCLUDED else None for label in labels]

@@ -1,4 +1,4 @@
-"""The audio files below a folder, and the same with what a label source says of each."""
+"""Finding the audio files below a folder, and their labels from a source."""
 
 import os
 from collections.abc import Iterator
@@ -21,24 +21,24 @@ SPLIT_NAMES = {
     **dict.fromkeys(("valid", "validation", "val", "dev", "development"), "valid"),
     **dict.fromkeys(("test", "testing", "eval", "evaluation"), "test"),
 }
-"""What folders and columns call the parts of a split."""
+"""Names of folders and columns for the parts of a split."""
 TABLE_SUFFIXES = (".csv", ".tsv", ".jsonl", ".ndjson", ".parquet")
 
 
 @dataclass(frozen=True)
 class LabelledFile:
-    """An audio file, its genres in the order of the source (none if it names none), and what else the source says."""
+    """An audio file, its genres in the order of the source, and other columns of the source."""
 
     path: Path
     name: str
-    """The path below the root, for people."""
+    """The path below the root, as printable text."""
     genres: list[str]
     columns: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
 class Labels:
-    """What a label source says about the files below ``root``."""
+    """The labels of the files below ``root`` from one source."""
 
     root: Path
     files: list[LabelledFile]
@@ -53,24 +53,24 @@ class Labels:
     notes: list[str] = field(default_factory=list)
     tree: GenreTree | None = None
     total: int = 0
-    """Audio files that were looked at."""
+    """Number of all audio files."""
     own_split: bool = False
-    """Whether the column ``split`` is the collection's own division."""
+    """Whether the column ``split`` holds the collection's own split."""
     matching: RowCounts | None = None
-    """Of the rows of a table; None where there is no table."""
+    """Counts of a table's rows; None if there is no table."""
 
     def with_own_split(self) -> "Labels":
-        """The same, the column ``split`` being the collection's own division."""
+        """The same labels, marked as having the collection's own split."""
         return replace(self, own_split=True)
 
     @property
     def has_split(self) -> bool:
-        """Whether the source brings a split of three parts, in the column ``split``."""
+        """Whether the source defines a split of three parts in the column ``split``."""
         return {file.columns.get("split") for file in self.files} >= {"train", "valid", "test"}
 
 
 def entries(folder: Path) -> list[Path]:
-    """What a folder holds, sorted; nothing if it cannot be listed."""
+    """The entries of a folder, sorted; empty if it cannot be listed."""
     try:
         return sorted(folder.iterdir())
     except OSError:
@@ -78,7 +78,7 @@ def entries(folder: Path) -> list[Path]:
 
 
 class AudioFile(NamedTuple):
-    """A file with an audio suffix; ``name`` is its path below the root, for people."""
+    """A file with an audio suffix; ``name`` is its path below the root as printable text."""
 
     path: Path
     name: str
@@ -90,7 +90,7 @@ _listings: ContextVar[dict[tuple[Path, bool], _Listing] | None] = ContextVar("li
 
 @contextmanager
 def listing_once() -> Iterator[None]:
-    """Within it a folder is searched once, however often it is asked for."""
+    """Cache the results of `find_audio` inside this context."""
     token = _listings.set({})
     try:
         yield
@@ -99,10 +99,10 @@ def listing_once() -> Iterator[None]:
 
 
 def find_audio(root: Path, excluded: list[Excluded], *, deep: bool = True) -> list[AudioFile]:
-    """Audio files below ``root`` in the order of their paths; hidden files and folders are passed over.
+    """Audio files below ``root`` in the order of their paths; hidden files and folders are skipped.
 
-    What cannot be listed, folders that bear an audio file's name, and links back to a folder that is being searched
-    are added to ``excluded``. With ``deep`` False folders two levels down are excluded, too.
+    Folders that cannot be listed or are named like audio files, and links to a parent folder, are added to
+    ``excluded``, and so are folders two levels down if ``deep`` is False.
 
     Raises:
         OSError: ``root`` itself cannot be listed.
@@ -128,8 +128,8 @@ def _search(
     deep: bool,
 ) -> None:
     """Args:
-    inside: the names of the files in ``folder`` begin with this.
-    above: device and inode of the folders above ``folder``.
+    inside: prefix of the names of files in ``folder``.
+    above: device and inode of each parent folder.
     """
     status = folder.stat()
     above = (*above, (status.st_dev, status.st_ino))
@@ -146,7 +146,7 @@ def _search(
         before, audio = len(excluded), len(files)
         if inside and not deep:
             if not is_audio(entry.name):
-                excluded.append(Excluded(name, "is a folder; clips lie directly in the folder of their genre"))
+                excluded.append(Excluded(name, "is a folder; clips must be directly in the folder of their genre"))
                 continue
         else:
             try:

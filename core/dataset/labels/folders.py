@@ -1,4 +1,4 @@
-"""A folder per genre: ``genre/track``, ``genre/Artist/Album/track``, or ``train/genre/track``."""
+"""Labels from a folder per genre: ``genre/track``, ``genre/Artist/Album/track``, or ``train/genre/track``."""
 
 from collections.abc import Iterator
 from dataclasses import replace
@@ -9,16 +9,16 @@ from core.dataset.clip import DatasetError, Excluded
 from core.dataset.labels.files import SPLIT_NAMES, TABLE_SUFFIXES, LabelledFile, Labels, entries, find_audio
 from core.dataset.matching import Matching, match
 from core.dataset.metadata import INDEX_NAME, Table, read_table
-from core.util.text import printable
+from core.util.text import counted, printable
 
 SPLIT_LISTS = {
     f"{name}{ending}": part for name, part in SPLIT_NAMES.items() for ending in (".txt", "_filtered.txt", ".lst")
 }
-"""Lists of files, one per line, that say what a part of the split holds."""
+"""Text files that list the files of a part of the split, one per line."""
 
 
 def genre_root(folder: Path) -> Path:
-    """The folder with the genre folders: ``folder``, or what it holds as ``genres``, as collections have it."""
+    """The folder that holds the genre folders: ``folder`` itself, or a folder ``genres`` in it."""
     for inner in ("genres", "genres_original", "Data/genres_original", "BallroomData"):
         if (folder / inner).is_dir():
             return folder / inner
@@ -26,7 +26,7 @@ def genre_root(folder: Path) -> Path:
 
 
 def unwrapped(archive: Path) -> Path:
-    """The folder in which an archive's content begins: most archives hold nothing but one folder."""
+    """The top folder of an archive's content: most archives hold a single folder."""
     folder = archive
     while len(inner := [path for path in entries(folder) if not path.name.startswith((".", "__"))]) == 1:
         held = entries(inner[0]) if inner[0].is_dir() else []
@@ -38,11 +38,11 @@ def unwrapped(archive: Path) -> Path:
 
 
 def folder_labels(folder: Path, index: Path | None = None, *, deep: bool = True, name: str = "") -> Labels:
-    """Genres by the first folder of each path; columns from ``index``, or from an ``index.csv`` in the folder.
+    """Genres from the first folder of each path; columns from ``index``, or from an ``index.csv`` in the folder.
 
     Args:
-        deep: whether files in folders below the genre's count, too.
-        name: the collection, for the description.
+        deep: whether files in subfolders of the genre's folder count.
+        name: the collection's name, for the description.
 
     Raises:
         OSError: the folder cannot be listed.
@@ -58,7 +58,7 @@ def folder_labels(folder: Path, index: Path | None = None, *, deep: bool = True,
         inside = names[1:] if split_folders and len(names) > 1 else names
         if len(inside) == 1:
             if deep:
-                hint = "lies outside the genre folders: move it into one, or name a table of genres with --labels"
+                hint = "is outside the genre folders: move it into one, or name a table of genres with --labels"
                 excluded.append(Excluded(shown, hint))
             continue
         columns = {"split": SPLIT_NAMES[names[0].casefold()]} if split_folders else {}
@@ -72,7 +72,7 @@ def folder_labels(folder: Path, index: Path | None = None, *, deep: bool = True,
     else:
         labelled = _with_split_lists((folder, root), labelled)
     many = len({file.genres[0] for file in labelled})
-    description = f"{name or 'a folder per genre'}; {len(labelled):,} files of {many:,} genre{'' if many == 1 else 's'}"
+    description = f"{name or 'a folder per genre'}; {counted(len(labelled), 'file')} of {counted(many, 'genre')}"
     kind = "folders" if deep else "flat"
     return Labels(
         root,
@@ -88,14 +88,14 @@ def folder_labels(folder: Path, index: Path | None = None, *, deep: bool = True,
 
 
 def metadata(folders: tuple[Path, Path], index: Path | None, files: list[str]) -> Matching | None:
-    """The rows of ``index``, otherwise those of an ``index.csv`` in the named folder or beside the genres."""
+    """The rows of ``index``, or else those of an ``index.csv`` in one of the folders."""
     own = next((folder / INDEX_NAME for folder in folders if (folder / INDEX_NAME).is_file()), None)
     chosen = index or own
     return match(read_table(chosen), files) if chosen else None
 
 
 def _is_split(names: set[str]) -> bool:
-    """Whether folders are the parts of a split, not genres."""
+    """Whether folders are named after the parts of a split and not after genres."""
     return len(names) > 1 and all(name in SPLIT_NAMES for name in names)
 
 
@@ -108,7 +108,7 @@ def _empty_folders(root: Path, labelled: list[LabelledFile], excluded: list[Excl
 
 
 def _with_split_lists(folders: tuple[Path, Path], files: list[LabelledFile]) -> list[LabelledFile]:
-    """The files with the column ``split``, where lists such as ``train_filtered.txt`` lie beside them."""
+    """Add the column ``split`` if there are lists such as ``train_filtered.txt``."""
     rows = [
         {"path": line.strip(), "split": part}
         for folder in dict.fromkeys(folders)

@@ -1,4 +1,4 @@
-"""From what a source says about each file to one genre per file: names merged, several genres resolved."""
+"""Resolving the genres of a source to one per file: names are merged, and one of several genres is chosen."""
 
 import re
 import unicodedata
@@ -15,10 +15,10 @@ from core.dataset.labels.tree import GenreTree, read_tree
 from core.dataset.metadata import read_table_of_two
 from core.dataset.settings import LabelSettings
 from core.util.paths import name_fault
-from core.util.text import printable
+from core.util.text import counted, printable
 
 SEPARATORS = re.compile(r"\s*[;|\0]\s*")
-"""Between several genres in one text. A comma is none: ``Folk, World, & Country``."""
+"""Separators between genres in one text. A comma is not one: ``Folk, World, & Country``."""
 
 
 def genres_in(text: str) -> list[str]:
@@ -34,7 +34,7 @@ def genres_in(text: str) -> list[str]:
 
 @dataclass(frozen=True)
 class Resolved:
-    """``genres`` has one genre per file of ``labels``; ``excluded`` are the files that have none."""
+    """``genres`` has one genre per file of ``labels``; ``excluded`` holds the files that have none."""
 
     labels: Labels
     genres: list[str]
@@ -43,7 +43,7 @@ class Resolved:
 
 
 def resolve(labels: Labels, settings: LabelSettings) -> Resolved:
-    """One genre per file.
+    """Choose one genre per file.
 
     Raises:
         DatasetError: the map or the tree cannot be read, or is needed and missing.
@@ -51,7 +51,7 @@ def resolve(labels: Labels, settings: LabelSettings) -> Resolved:
     tree = read_tree(Path(settings.tree)) if settings.tree else labels.tree
     if settings.level == "top" and tree is None:
         raise DatasetError(
-            "The level top needs a tree of genres, which this source does not bring: name a table with the columns "
+            "The level top needs a tree of genres, which this source does not have: name a table with the columns "
             "child and parent with --tree."
         )
     canonical = _canonical(labels, settings)
@@ -80,7 +80,8 @@ def resolve(labels: Labels, settings: LabelSettings) -> Resolved:
             "drop": "they are left out",
         }[settings.multiple]
         notes.append(
-            f"{several:,} of {len(named):,} files have several genres: {how} (--multiple {settings.multiple})."
+            f"{several:,} of {counted(len(named), 'file')} {'has' if several == 1 else 'have'} several genres: {how} "
+            f"(--multiple {settings.multiple})."
         )
     small = [f"{genre} ({count})" for genre, count in sorted(totals.items()) if count < settings.min_clips]
     if small:
@@ -118,7 +119,7 @@ def _one(genres: list[str], settings: LabelSettings, counts: Counter[str], tree:
 
 
 def _canonical(labels: Labels, settings: LabelSettings) -> Callable[[str], str]:
-    """The spelling of each genre. Folders keep theirs; elsewhere case and spaces make no difference."""
+    """A function that normalises the spelling of genres. Case and spaces are ignored, except in names of folders."""
     spellings: dict[str, Counter[str]] = defaultdict(Counter)
     if labels.kind not in ("folders", "flat"):
         for file in labels.files:
@@ -127,7 +128,7 @@ def _canonical(labels: Labels, settings: LabelSettings) -> Callable[[str], str]:
     best = {key: max(sorted(found), key=lambda spelling: found[spelling]) for key, found in spellings.items()}
     if settings.map:
         best |= {_folded(name): genre for name, genre in read_table_of_two(Path(settings.map))}
-    # Of one folder's name there may be two spellings in Unicode, of which people see one.
+    # The names of two folders may differ only in their Unicode normalisation, which is invisible.
     form = unicodedata.normalize if labels.kind != "flat" else lambda _, genre: genre
     return lambda genre: printable(form("NFC", best.get(_folded(genre), genre)).strip())
 

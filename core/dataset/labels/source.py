@@ -18,18 +18,18 @@ from core.dataset.labels.genres import genres_in, resolve
 from core.dataset.labels.table import FIRST_NAMES, find_tables, table_labels
 from core.dataset.labels.tree import GenreTree
 from core.dataset.matching import RowCounts
-from core.dataset.metadata import read_table
+from core.dataset.metadata import Table, column_list, no_column, read_table
 from core.dataset.settings import LabelSettings
 from core.util.archive.path import as_path, folder_above
 from core.util.text import printable
 
 OnProgress = Callable[[int, int], None]
 SAMPLE = 64
-"""Files whose tags are looked at to tell a library by artist from a folder per genre."""
+"""Files whose tags are read to distinguish a library by artist from a folder per genre."""
 
 
 def tag_labels(folder: Path, on_progress: OnProgress | None = None) -> Labels:
-    """Genres, artists and albums from the tags of every file below ``folder``.
+    """Read genres, artists and albums from the tags of every file below ``folder``.
 
     Args:
         on_progress: called with the number of files whose tags are read, and of all files.
@@ -55,7 +55,7 @@ def tag_labels(folder: Path, on_progress: OnProgress | None = None) -> Labels:
 
 
 def _remembered(folder: Path, files: list[AudioFile], on_progress: OnProgress | None) -> Iterator[Tags | str]:
-    """The tags of each file, or why it cannot be opened; read once per file, and again when it has changed."""
+    """Yield the tags of each file, or why it cannot be opened; they are cached until the file changes."""
     with FileCache(folder, "tags", Tags) as cache:
         for done, tags in enumerate(cache.all(files, _read), start=1):
             yield tags
@@ -71,8 +71,8 @@ def _read(path: Path) -> Tags | str:
 
 
 def is_library(folder: Path) -> bool:
-    """Whether a folder of audio is labelled by tags: most files name a genre, and are in no folder or in one named
-    after their artist or album."""
+    """Whether a folder is a library labelled by tags: most files have a genre tag, and are not in a subfolder or in one
+    named after their artist or album."""
     files = find_audio(folder, [])
     step = max(1, len(files) // SAMPLE)
     sample = files[::step][:SAMPLE]
@@ -87,7 +87,7 @@ def is_library(folder: Path) -> bool:
 
 
 def _names(folder: str, tags: Tags) -> bool:
-    """Whether a folder is named after the artist or the album, not after a genre."""
+    """Whether a folder is named after the artist or album and not after a genre."""
     name = folder.casefold()
     if name in {genre.casefold() for genre in tags.genres}:
         return False
@@ -95,12 +95,12 @@ def _names(folder: str, tags: Tags) -> bool:
 
 
 AGREEMENT = 0.9
-"""Share of the files whose folder is named like their genre in a table from which on the folders count."""
+"""Share of the files whose folder has the name of their genre in a table, from which on the folders are the source."""
 
 
 @dataclass(frozen=True)
 class LabelSource:
-    """Every labelled file with its genre, and where the labels come from."""
+    """The labelled files, their genres, and the source."""
 
     root: Path
     files: list[LabelledFile]
@@ -111,10 +111,10 @@ class LabelSource:
     description: str
     """``labels: tracks.csv, column genre_top; 7,994 of 8,000 files matched``"""
     settings: LabelSettings
-    """What finds the same labels again, with their digest."""
+    """Settings that give the same labels again, with their digest."""
     tree: GenreTree | None
     has_split: bool
-    """Whether it brings a split of three parts, in the column ``split``."""
+    """Whether it defines a split of three parts in the column ``split``."""
     total: int
     matching: RowCounts | None = None
 
@@ -122,14 +122,14 @@ class LabelSource:
 def read_labels(
     folder: Path, settings: LabelSettings, index: Path | None = None, on_progress: OnProgress | None = None
 ) -> LabelSource:
-    """The labels of the audio below ``folder``.
+    """Find the labels of the audio below ``folder``.
 
     Args:
-        on_progress: called with the number of files whose tags are read, and of all files, where tags are the source.
+        on_progress: called with the numbers of files whose tags were read and of all files, if tags are the source.
         index: a table with more columns for the files of a folder per genre.
 
     Raises:
-        DatasetError: a table, a column, a map or a tree is missing or fits no file.
+        DatasetError: a table, column, map or tree is missing or fits no file.
         OSError: the folder cannot be listed.
     """
     with listing_once():
@@ -190,7 +190,7 @@ def _named(folder: Path, path: Path, settings: LabelSettings) -> Labels:
     if collection := collections.of_file(path):
         return collection.labels(folder, path, settings)
     if path.is_dir():
-        tables = list(find_tables(path))
+        tables = list(find_tables(path, settings))
         if not tables:
             raise DatasetError(f"{printable(path)} holds no table of files and genres: name the table with --labels.")
         table = tables[0]
@@ -200,41 +200,61 @@ def _named(folder: Path, path: Path, settings: LabelSettings) -> Labels:
 
 
 def _look(folder: Path, settings: LabelSettings, index: Path | None, on_progress: OnProgress | None) -> Labels:
-    """Labels as they are found: a public collection, a table, tags, folders."""
+    """Detect the source: a public collection, a table, tags, or folders."""
     if settings.label_column is None and (collection := collections.of_folder(folder)):
         return collection.labels(folder, None, settings)
     if settings.label_column is not None and (found := collections.table_in(folder)):
         return found[0].labels(folder, found[1], settings)
     unused: list[str] = []
+    incomplete: list[Table] = []
     for place in (folder, folder_above(folder)):
-        for table in find_tables(place):
-            if settings.path_column is not None and settings.path_column not in table.columns:
-                continue
-            if settings.label_column is not None and settings.label_column not in table.columns:
+        above = place != folder
+        for table in find_tables(place, settings):
+            usual = table.path.stem.lower() in FIRST_NAMES
+            if not {settings.path_column, settings.label_column} - {None} <= set(table.columns):
+                incomplete += [] if above and not usual else [table]
                 continue
             try:
                 labels = table_labels(
                     folder, table, path_column=settings.path_column, label_column=settings.label_column
                 )
             except DatasetError as error:  # a table of something else
-                if place == folder:
+                if not above:
                     unused.append(f"{printable(table.path.name)} is not used: {error}")
                 continue
-            above = place != folder
-            if above and (table.path.stem.lower() not in FIRST_NAMES or len(labels.files) * 2 < labels.total):
+            if above and (not usual or len(labels.files) * 2 < labels.total):
                 continue  # of another dataset, or made from this one
             if settings.label_column is None and _folders_agree(labels):
                 chosen = index or (table.path if table.path.is_file() else None)
                 return folder_labels(folder, chosen)
             return labels
-    if settings.label_column is not None or settings.path_column is not None:
-        column = settings.label_column or settings.path_column
-        raise DatasetError(
-            f"No table in {printable(folder)} has the column {column!r} and names its files: name the table with "
-            "--labels."
-        )
+    for option, column in (("--label-column", settings.label_column), ("--path-column", settings.path_column)):
+        if column is not None:
+            raise _no_table(folder, column, option, [t for t in incomplete if column not in t.columns], unused)
     labels = tag_labels(folder, on_progress) if is_library(folder) else folder_labels(folder, index)
     return replace(labels, notes=[*unused, *labels.notes])
+
+
+def _no_table(folder: Path, column: str, option: str, tables: list[Table], unused: list[str]) -> DatasetError:
+    """The error for a column that the user named when no table was usable.
+
+    Args:
+        tables: those without the column.
+        unused: why tables that have it were not used, a sentence each.
+    """
+    if unused:
+        return DatasetError(unused[0])
+    if len(tables) == 1:
+        return no_column(tables[0], column, option)
+    if not tables:
+        return DatasetError(
+            f"{printable(folder)} holds no table with the column {printable(column)!r}: name the table with --labels."
+        )
+    has = "; ".join(f"{printable(table.path.name)} has {column_list(table.columns)}" for table in tables)
+    return DatasetError(
+        f"No table in {printable(folder)} has the column {printable(column)!r} ({has}): name one of these columns with "
+        f"{option}, or another table with --labels."
+    )
 
 
 def _folders_agree(labels: Labels) -> bool:

@@ -1,23 +1,23 @@
-"""A table of genres beside, above or anywhere else than the audio."""
+"""Labels from a table of files and genres."""
 
 from collections.abc import Iterator
 from pathlib import Path
 
 from core.dataset.clip import DatasetError, Excluded
-from core.dataset.labels.decisions import DECISION_COLUMNS
 from core.dataset.labels.files import SPLIT_NAMES, TABLE_SUFFIXES, LabelledFile, Labels, entries, find_audio
 from core.dataset.labels.genres import genres_in
 from core.dataset.labels.tree import GenreTree
 from core.dataset.matching import Matching, match
-from core.dataset.metadata import Table, no_column, read_table
-from core.util.text import printable
+from core.dataset.metadata import Table, check_file_columns, column_list, no_column, read_rows
+from core.dataset.settings import LabelSettings
+from core.util.text import counted, printable
 
 FIRST_NAMES = ("metadata", "labels", "tracks", "annotations", "index")
-"""Stems of the tables that are tried first, and the only ones that are looked for above the audio."""
+"""Stems of tables that are tried first; above the audio, only these are tried."""
 SPLIT_STEM = "split"
-"""A table that divides the files; it may repeat their genres, and is a source of them only if it is named."""
+"""Stem of a table that defines the split; it may repeat the genres, but is a source of labels only if it is named."""
 LARGEST_FOUND = 200_000_000
-"""Bytes of a table that is looked at without being named."""
+"""Most bytes of a table that is read without being named."""
 MOST_TABLES = 20
 
 
@@ -30,10 +30,10 @@ def table_labels(
     tree: GenreTree | None = None,
     name: str | None = None,
 ) -> Labels:
-    """Genres from a column of ``table`` for the audio below ``folder``.
+    """Read the genres of the audio below ``folder`` from a column of ``table``.
 
     Args:
-        name: what the description calls the table.
+        name: the table's name in the description.
 
     Raises:
         DatasetError: a column is missing, or no row names any of the files.
@@ -44,10 +44,12 @@ def table_labels(
         if column is not None:
             raise no_column(table, column, "--label-column")
         raise DatasetError(
-            f"{printable(table.path)} has no column of genres: name one of {', '.join(map(printable, table.columns))} "
-            "with --label-column."
+            f"{printable(table.path)} has no column of genres: name one of {column_list(table.columns)} with "
+            "--label-column."
         )
     table.check_single(column)
+    if path_column is None:
+        check_file_columns(table)
     excluded: list[Excluded] = []
     files = find_audio(folder, excluded)
     relative = [name for _, name in files]
@@ -67,7 +69,9 @@ def table_labels(
             excluded.append(Excluded(relative[place], reason))
         else:
             labelled.append(LabelledFile(path, name_below, _genres(row[column], tree), _with_split(row)))
-    description = f"{printable(shown)}, column {printable(column)}; {matched:,} of {len(files):,} files matched"
+    description = (
+        f"{printable(shown)}, column {printable(column)}; {matched:,} of {counted(len(files), 'file')} matched"
+    )
     return Labels(
         folder,
         labelled,
@@ -90,7 +94,7 @@ def _genres(cell: str, tree: GenreTree | None) -> list[str]:
 
 
 def _with_split(row: dict[str, str]) -> dict[str, str]:
-    """The row with the usual names of the parts in its column ``split``."""
+    """Normalise the names of parts in the column ``split``."""
     part = SPLIT_NAMES.get(row.get("split", "").casefold())
     return row | {"split": part} if part else row
 
@@ -112,9 +116,15 @@ def _no_match(folder: Path, table: Table, matching: Matching, files: list[str]) 
     )
 
 
-def find_tables(folder: Path) -> Iterator[Table]:
-    """Tables beside the audio that name files and genres, the most likely first; also Hugging Face's, one per part."""
-    if parts := list(_tables_of_parts(folder)):
+def find_tables(folder: Path, settings: LabelSettings | None = None) -> Iterator[Table]:
+    """Tables of files and genres in ``folder``, the most likely first; also those of Hugging Face, one per part.
+
+    Args:
+        settings: if they name a column, every table counts, whether or not it has that column.
+    """
+    named = settings is not None and (settings.path_column or settings.label_column) is not None
+    path_column = settings.path_column if settings else None
+    if parts := list(_tables_of_parts(folder, named, path_column)):
         columns = list(dict.fromkeys(column for table in parts for column in table.columns))
         rows = [{column: row.get(column, "") for column in columns} for table in parts for row in table.rows]
         yield Table(folder, columns, rows)
@@ -122,7 +132,7 @@ def find_tables(folder: Path) -> Iterator[Table]:
     found = [path for path in found if path.stem.lower() != SPLIT_STEM]
     found.sort(key=lambda path: (_rank(path.stem.lower()), path.name))
     for path in found[:MOST_TABLES]:
-        if (table := _readable(path)) is not None and tuple(table.columns) != DECISION_COLUMNS:
+        if (table := _readable(path, named)) is not None:
             yield table
 
 
@@ -130,29 +140,32 @@ def _rank(stem: str) -> int:
     return FIRST_NAMES.index(stem) if stem in FIRST_NAMES else len(FIRST_NAMES)
 
 
-def _tables_of_parts(folder: Path) -> Iterator[Table]:
+def _tables_of_parts(folder: Path, named: bool, path_column: str | None) -> Iterator[Table]:
     """``train/metadata.csv`` and its like, with the part in the names of the files and in the column ``split``."""
     for inner in entries(folder):
         part = SPLIT_NAMES.get(inner.name.casefold())
         if part is None or not inner.is_dir():
             continue
         for suffix in TABLE_SUFFIXES:
-            table = _readable(inner / f"metadata{suffix}")
-            if table is None:
+            table = _readable(inner / f"metadata{suffix}", named)
+            column = path_column or next(iter(table.file_columns if table else []), None)
+            if table is None or column not in table.columns:
                 continue
-            column = table.file_columns[0]
             for row in table.rows:
                 row |= {column: f"{inner.name}/{row[column]}", "split": part}
             yield Table(table.path, list(dict.fromkeys([*table.columns, "split"])), table.rows)
 
 
-def _readable(path: Path) -> Table | None:
-    """The table, if it is one with a column of files and one of genres."""
+def _readable(path: Path, named: bool) -> Table | None:
+    """The table, if it has a column of files and one of genres, or if the user ``named`` a column.
+
+    Tables of decisions are left out: they correct another source of labels.
+    """
     try:
         if not path.is_file() or path.stat().st_size > LARGEST_FOUND:
             return None
-        table = read_table(path)
+        table = read_rows(path)
     except (OSError, DatasetError):
         return None  # not everything that is called .csv is a table
-    # Decisions about labels name the genre before: they correct a source, and are none.
-    return table if table.label_columns and not {"previous", "who"} <= set(table.columns) else None
+    usable = named or (table.file_columns and table.label_columns)
+    return table if usable and not {"previous", "who"} <= set(table.columns) else None

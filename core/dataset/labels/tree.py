@@ -1,4 +1,4 @@
-"""A tree of genres: which is a kind of which."""
+"""A tree of genres and subgenres."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,7 +10,7 @@ from core.util.text import printable
 
 @dataclass(frozen=True)
 class GenreTree:
-    """``parents`` maps a genre to the genre above it; ``titles`` maps an id to its genre."""
+    """``parents`` maps a genre to its parent; ``titles`` maps an id to its genre."""
 
     parents: dict[str, str]
     titles: dict[str, str]
@@ -20,7 +20,7 @@ class GenreTree:
         return self.titles.get(name, name)
 
     def path(self, genre: str) -> list[str]:
-        """The genre and all genres above it, the root last."""
+        """The genre and its ancestors, the root last."""
         path = [genre]
         while (above := self.parents.get(path[-1])) and above not in path:
             path.append(above)
@@ -31,10 +31,10 @@ class GenreTree:
 
 
 def read_tree(path: Path) -> GenreTree:
-    """FMA's genres.csv (``genre_id``, ``parent``, ``title``), or a table with the columns ``child`` and ``parent``.
+    """Read FMA's genres.csv (``genre_id``, ``parent``, ``title``) or a table with the columns ``child`` and ``parent``.
 
     Raises:
-        DatasetError: the file cannot be read or has no such columns.
+        DatasetError: the file cannot be read or lacks these columns.
     """
     table = read_rows(path)
     columns, rows = table.columns, table.rows

@@ -1,4 +1,4 @@
-"""Clips → spectrograms in the feature store: decoding in threads beside the front end.
+"""Computing spectrograms for the feature store.
 
 On a CPU a thread takes one clip from file to spectrogram, which beats batches there; on another device threads decode
 into pinned memory while the device works on the batch before, and resamples where the ratio's filter is small.
@@ -33,23 +33,23 @@ from core.util.parallel import cores, ordered_map, single_threaded_torch
 from core.util.text import printable
 
 LARGEST_KERNEL = 1 << 18
-"""Phases × input samples of the filter that a device may hold: 48 → 22.05 kHz needs 47 thousand; 44,101 → 22,050 Hz
-would need a thousand million, and the machine's memory."""
+"""Most coefficients (phases × input samples) of the filter: 48 → 22.05 kHz needs 47 thousand; 44,101 → 22,050 Hz would
+need a thousand million, more than the machine's memory."""
 
 SAMPLES_AT_ONCE = 64 * 30 * 48_000
-"""Samples that are brought to another rate together."""
+"""Most samples that are resampled at a time."""
 Wave = tuple[Tensor, int]
-"""A waveform, (samples,) int16 or float32 wherever it lies, and its rate in Hz."""
+"""A waveform, (samples,) int16 or float32 on any device, and its rate in Hz."""
 
 
 def can_resample_on_device(rate: int, target: int) -> bool:
-    """Whether the ratio is small enough for ``resample_on_device``."""
+    """Whether the filter is small enough for `resample_on_device`."""
     common = gcd(rate, target)
     return (rate // common) * (target // common) <= LARGEST_KERNEL
 
 
 def resample_on_device(y: Tensor, rate: int, target: int) -> Tensor:
-    """(..., samples) at ``rate`` → (..., samples · target / rate, rounded up) at ``target`` Hz, where the tensor lives.
+    """(..., samples) at ``rate`` Hz → (..., ⌈samples · target / rate⌉) at ``target`` Hz, on the tensor's device.
 
     A windowed sinc with the settings of resampy's ``kaiser_best``, so that its pass band is close to soxr's.
     """
@@ -68,9 +68,9 @@ def resample_on_device(y: Tensor, rate: int, target: int) -> Tensor:
 
 
 def at_one_rate(waves: Sequence[Wave], target: int, samples: int, device: torch.device) -> tuple[Tensor, list[int]]:
-    """Waveforms of any rates → (waves, samples) float32 at ``target`` Hz on ``device``, and how many of each are sound.
+    """Waveforms of any rates → (waves, samples) float32 at ``target`` Hz on ``device``, and their valid lengths.
 
-    Zeros follow behind; what is longer is cut off. Those of one rate and kind are changed together.
+    They are padded with zeros or truncated. Those of one rate and dtype are resampled together.
     """
     lengths = [min(samples, -(-len(wave_N) * target // rate)) for wave_N, rate in waves]
     wave_BN = torch.zeros(len(waves), samples, device=device)
@@ -82,7 +82,7 @@ def at_one_rate(waves: Sequence[Wave], target: int, samples: int, device: torch.
             wave_N = waves[place][0]
             row_N[: len(wave_N)].copy_(wave_N, non_blocking=True)
         part_BN = resample_on_device(part_BN.float(), rate, target)[:, :samples]
-        # The filter rings on behind the end of a waveform.
+        # The filter rings after the end of a waveform.
         end_B = torch.tensor([lengths[place] for place in places], device=device)
         part_BN = part_BN * (torch.arange(part_BN.shape[1], device=device) < end_B[:, None])
         wave_BN[torch.tensor(places, device=device), : part_BN.shape[1]] = part_BN
@@ -90,7 +90,7 @@ def at_one_rate(waves: Sequence[Wave], target: int, samples: int, device: torch.
 
 
 def _alike(waves: Sequence[Wave]) -> Iterator[list[int]]:
-    """Places of waveforms of the same rate and kind, as many as `SAMPLES_AT_ONCE` allows."""
+    """Yield indices of waveforms of the same rate and dtype, at most `SAMPLES_AT_ONCE` samples at a time."""
     kinds: dict[tuple[int, torch.dtype], list[int]] = defaultdict(list)
     for place, (wave_N, rate) in enumerate(waves):
         kinds[rate, wave_N.dtype].append(place)
@@ -101,13 +101,13 @@ def _alike(waves: Sequence[Wave]) -> Iterator[list[int]]:
 
 
 OnFeatures = Callable[[int, int, int], None]
-"""Called with the excerpts that are done, all of them, and those that the store had already."""
+"""Called with the number of finished excerpts, of all excerpts, and of those that were in the store already."""
 Computed = tuple[Clip, Tensor | AudioError]
-"""A clip with its codes, (M, valid frames) uint8 in ordinary memory, or with what is wrong with it."""
+"""A clip with its codes, (M, valid frames) uint8 in CPU memory, or with the error."""
 LARGEST_BATCH = 64
-"""Clips; of more at a time, an H200 waits for their decoding and for pinned memory."""
+"""Most clips in a batch: with more, an H200 waits for their decoding and for pinned memory."""
 FLOATS_A_BIN = 8
-"""Floats in memory for each bin of a transform, at the worst moment of the front end."""
+"""Peak memory of the front end: floats per bin of the transform."""
 
 
 def compute_features(
@@ -120,16 +120,16 @@ def compute_features(
     on_progress: OnFeatures | None = None,
     on_note: OnNote | None = None,
 ) -> tuple[FeatureSet, list[Excluded]]:
-    """The spectrograms of all clips, on disk (``FeatureSet.to`` loads them), and the clips that have none after all.
+    """The spectrograms of all clips, on disk (`FeatureSet.to` loads them), and the clips that have none.
 
-    Only what the store lacks, or holds damaged, is computed; damage is reported to ``on_note``. ``excerpts``
-    says which parts of ``settings.seconds`` are taken from each clip. Silent ones are left out; a clip that has no
-    others, or whose file has gone since the scan, is excluded.
+    Only spectrograms that are missing from the store, or damaged in it, are computed; damage is reported to
+    ``on_note``. ``excerpts`` says which parts of ``settings.seconds`` are taken from each clip. Silent ones are left
+    out. A clip that has no others, or whose file was removed since the scan, is excluded.
 
     Raises:
         UserError: the store cannot be written.
     """
-    store = FeatureStore(settings) if store is None else store  # an empty one is false
+    store = FeatureStore(settings) if store is None else store  # an empty store is falsy
     wanted = [excerpts_of(clip, settings.seconds, excerpts) for clip in clips]
     parts = [part for own in wanted for part in own]
     compute = partial(_computed, settings=settings, device=torch.device(device))
@@ -155,17 +155,17 @@ def fill_store(
     on_progress: OnFeatures | None = None,
     on_note: OnNote | None = None,
 ) -> dict[str, AudioError]:
-    """Put what ``compute`` makes of the parts that ``store`` lacks into it; why there is nothing for a part, by key.
+    """Compute the parts that ``store`` lacks and add them to it; returns the errors by key.
 
     Args:
-        what: is stored, for the note about damage.
+        what: the plural noun for what is stored, for the note about damage.
 
     Raises:
         UserError: the store cannot be written.
     """
     damaged = store.drop_damaged([part.key for part in parts if part.key in store])
     if damaged and on_note:
-        on_note(f"Damaged {what} in the feature store, which are computed again: {len(damaged):,}.")
+        on_note(f"Damaged {what} in the feature store are computed again: {len(damaged):,}.")
     missing = {part.key: part for part in parts if part.key not in store}
     cached = sum(part.key in store for part in parts)
     failed: dict[str, AudioError] = {}
@@ -218,7 +218,7 @@ def _one_by_one(clips: list[Clip], front_end: FrontEnd, device: torch.device) ->
 
 
 def in_batches(clips: list[Clip], front_end: FrontEnd, device: torch.device) -> Iterator[Computed]:
-    """Batches on ``device``, as large as half of its free memory allows, while threads decode the next."""
+    """Process batches on ``device``, sized to half of its free memory, while threads decode the next clips."""
     settings = front_end.settings
     size = max(1, min(LARGEST_BATCH, free_memory(device) // 2 // _bytes_a_clip(settings)))
     decoded = ordered_map(partial(_decoded, settings=settings, device=device), clips, cores())
@@ -235,9 +235,9 @@ def in_batches(clips: list[Clip], front_end: FrontEnd, device: torch.device) -> 
 
 
 def _decoded(clip: Clip, *, settings: FrontEndSettings, device: torch.device) -> tuple[Clip, Tensor | AudioError, int]:
-    """A clip's waveform, (N,) int16 or float32, in pinned memory where that speeds the copy, and its rate.
+    """A clip's waveform, (N,) int16 or float32, in pinned memory if that makes the copy faster, and its rate.
 
-    A rate whose ratio to the target is awkward is changed here, any other on the device.
+    Rates with an inconvenient ratio to the target are resampled here, others on the device.
     """
     try:
         y, rate = waveform(clip, settings.seconds)
@@ -250,9 +250,9 @@ def _decoded(clip: Clip, *, settings: FrontEndSettings, device: torch.device) ->
 
 
 def waveform(clip: Clip, seconds: float) -> tuple[npt.NDArray[Any], int]:
-    """``seconds`` of the clip from its ``start_s``, and their rate.
+    """``seconds`` of the clip from its ``start_s``, and their rate in Hz.
 
-    (samples,) int16 where the file is plain 16-bit, else float32. What comes before is sought over, not decoded.
+    (samples,) int16 for plain 16-bit files, else float32. Sound before it is skipped without decoding it.
 
     Raises:
         AudioError: the file cannot be decoded, or is silent there.
@@ -267,10 +267,10 @@ def waveform(clip: Clip, seconds: float) -> tuple[npt.NDArray[Any], int]:
 
 
 def _decoded_part(clip: Clip, seconds: float) -> tuple[npt.NDArray[np.float32], int]:
-    """A part of a file that needs a decoder.
+    """Decode a part of a file.
 
     Raises:
-        AudioError: as `waveform`, or some of that part cannot be decoded.
+        AudioError: as for `waveform`, or a piece of that part cannot be decoded.
     """
     with open_file(clip.path) as file:
         reader = AudioReader(clip.path, file)

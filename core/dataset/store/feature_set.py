@@ -1,6 +1,6 @@
 """The spectrograms of a dataset with their labels: in memory, on a device, or on disk, read when they are wanted.
 
-Shapes: N clips with R excerpts in all, B of these in a batch, M mel bands, T frames."""
+Shapes: N clips, R excerpts of all clips, B excerpts in a batch, M mel bands, T frames."""
 
 import os
 import zlib
@@ -22,10 +22,10 @@ from core.util.parallel import cores, ordered_map
 
 
 class DiskArray:
-    """N spectrograms of (M, T) bytes each, in a file of equal rows; any selection of them in any order.
+    """N spectrograms of (M, T) bytes each: any selection, in any order, of the rows of a file.
 
-    They are read with ``preadv`` and not through a mapping: pages of a mapping count as the process' own memory, and a
-    collection larger than memory would push everything else out. The system's page cache keeps what fits either way.
+    They are read with ``preadv`` and not memory-mapped: mapped pages count as memory of the process, and a collection
+    larger than memory would evict everything else. The system's page cache is used either way.
     """
 
     def __init__(
@@ -39,7 +39,7 @@ class DiskArray:
     ) -> None:
         """
         Args:
-            rows: the places in the file of rows 0..N-1; the first of the file begins at byte ``offset``.
+            rows: the positions in the file of rows 0..N-1; the file's first row begins at byte ``offset``.
             checksums: CRC-32 of rows 0..N-1, for `damaged`.
         """
         self._path, self._file = path, path.open("rb", buffering=0)
@@ -49,7 +49,7 @@ class DiskArray:
         self.shape: tuple[int, int, int] = (len(self._rows), *shape)
 
     def some(self, rows: Sequence[int]) -> "DiskArray":
-        """Some of the rows as an array of their own."""
+        """A selection of rows as an array."""
         checksums = None if self._checksums is None else [self._checksums[row] for row in rows]
         places = self._rows[np.asarray(rows, dtype=np.int64)].tolist()
         return DiskArray(self._path, self.shape[1:], places, offset=self._offset, checksums=checksums)
@@ -66,7 +66,7 @@ class DiskArray:
         return len(self) * self.row_bytes
 
     def __getitem__(self, indices: Sequence[int] | Tensor | slice) -> Tensor:
-        """(B, M, T) uint8 in ordinary memory."""
+        """Read rows, (B, M, T) uint8 in CPU memory."""
         places = self._places(indices)
         rows = np.empty((len(places), *self.shape[1:]), dtype=np.uint8)
         for row, place in zip(rows, places, strict=True):
@@ -74,7 +74,7 @@ class DiskArray:
         return torch.from_numpy(rows)
 
     def damaged(self) -> list[int]:
-        """Reads every row and returns those that are cut off or whose checksum is another; none without checksums."""
+        """Read every row; returns those that are truncated or fail their checksum, none if there are no checksums."""
         if self._checksums is None:
             return []
         places = self._places(slice(None))
@@ -83,12 +83,12 @@ class DiskArray:
         return [row for row, (found, expected) in enumerate(pairs) if found != expected]
 
     def _checksum(self, place: int) -> int | None:
-        """Of the row at byte ``place``; None where the file ends before."""
+        """The checksum of the row at byte ``place``; None if the file ends before its end."""
         data = os.pread(self._file.fileno(), self.row_bytes, place)
         return zlib.crc32(data) if len(data) == self.row_bytes else None
 
     def will_need(self, indices: Sequence[int] | Tensor | slice) -> None:
-        """Has the system read these rows ahead, so that reading them soon does not wait for the disk."""
+        """Tell the system to read these rows ahead."""
         if hasattr(os, "posix_fadvise"):
             for place in self._places(indices):
                 os.posix_fadvise(self._file.fileno(), int(place), self.row_bytes, os.POSIX_FADV_WILLNEED)
@@ -111,7 +111,7 @@ ROWS_A_COPY = 256
 
 
 class ExcerptRows:
-    """Which rows of a feature set are excerpts of which clip."""
+    """Maps clips to the rows of their excerpts in a feature set."""
 
     def __init__(self, counts_N: Tensor) -> None:
         self.count_N = counts_N
@@ -125,36 +125,36 @@ class ExcerptRows:
 
     @property
     def most(self) -> int:
-        """Excerpts of the clip that has the most."""
+        """The most excerpts of a clip."""
         return int(self.count_N.max()) if len(self.count_N) else 0
 
 
 @dataclass(frozen=True)
 class FeatureSet:
     mel: Tensor | DiskArray
-    """(R, M, T) uint8: 0 is the floor, 255 each clip's maximum; ``as_decibels`` translates. A Tensor lives on
-    ``device``; a DiskArray stays on disk, takes lists and tensors of indices, and gives tensors in CPU memory."""
+    """(R, M, T) uint8: 0 is the floor, 255 each clip's maximum; see `as_decibels`. A Tensor is on ``device``. A
+    DiskArray stays on disk, is indexed by lists and tensors, and returns tensors in CPU memory."""
     frames: Tensor
-    """(R,) int64: frames that hold audio; those behind are padding at the floor."""
+    """(R,) int64: frames with audio; the rest is padding at the floor."""
     labels: Tensor
-    """(N,) int64: places in ``genres``."""
+    """(N,) int64: indices into ``genres``."""
     genres: list[str]
     clips: list[Clip]
     settings: FrontEndSettings
     counts: Tensor | None = None
-    """(N,) int64 on the CPU: how many excerpts each clip has, which are rows of ``mel`` one after the other; None where
-    every clip has one."""
+    """(N,) int64 on the CPU: the number of excerpts of each clip, which are consecutive rows of ``mel``; None if every
+    clip has one."""
     embeddings: Tensor | None = None
-    """(R, W, D) float32 on ``device``: those of an encoder, of windows evenly spaced over each excerpt."""
+    """(R, W, D) float32 on ``device``: an encoder's embeddings of windows evenly spaced over each excerpt."""
     windows: Tensor | None = None
-    """(R,) int64: windows that each excerpt has; those behind are zeros."""
+    """(R,) int64: windows of each excerpt; the rest are zeros."""
 
     def __len__(self) -> int:
         return len(self.clips)
 
     @property
     def device(self) -> torch.device:
-        """Where ``frames`` and ``labels`` are, and ``mel`` too unless it is on disk."""
+        """The device of ``frames`` and ``labels``, and of ``mel`` unless it is on disk."""
         return self.labels.device
 
     @property
@@ -162,9 +162,9 @@ class FeatureSet:
         return isinstance(self.mel, DiskArray)
 
     def to(self, device: torch.device | str, *, limit: int | None = None) -> "FeatureSet":
-        """The same set in the memory of ``device``, or still on disk where it takes more than ``limit`` bytes.
+        """The same set in the memory of ``device``, or still on disk if it takes more than ``limit`` bytes.
 
-        The limit is half of what is free there, unless it is given. ``frames`` and ``labels`` move in any case.
+        By default the limit is half of the free memory. ``frames`` and ``labels`` are always moved.
         """
         device = torch.device(device)
         if isinstance(self.mel, Tensor):
@@ -185,18 +185,18 @@ class FeatureSet:
         return ExcerptRows(torch.ones(len(self), dtype=torch.int64) if self.counts is None else self.counts)
 
     def spectrogram(self, clip: int, excerpt: int = 0) -> Tensor:
-        """(M, valid frames) uint8 in CPU memory: an excerpt of a clip, without its padding."""
+        """An excerpt of a clip without padding, (M, valid frames) uint8 in CPU memory."""
         row = int(self.excerpts.first_N[clip]) + excerpt
         return self.batch([row])[0].cpu()[:, : int(self.frames[row])]
 
     def batch(self, indices: Tensor | Sequence[int]) -> Tensor:
-        """(B, M, T) uint8 on ``device``; ``indices`` are of rows."""
+        """The rows at ``indices``, (B, M, T) uint8 on ``device``."""
         if isinstance(self.mel, DiskArray):
             return self.mel[indices].to(self.device)
         return self.mel[torch.as_tensor(indices, device=self.device)]
 
     def will_need(self, indices: Tensor | Sequence[int]) -> None:
-        """Announces the batch after the next, so that one on disk is read ahead."""
+        """Announce a future batch, so that it is read ahead from disk."""
         if isinstance(self.mel, DiskArray):
             self.mel.will_need(indices)
 
@@ -206,14 +206,14 @@ class FeatureSet:
 
 
 def free_memory(device: torch.device) -> int:
-    """Bytes that can still be allocated on a device (of the machine, where the device shares its memory)."""
+    """Bytes that can be allocated on a device, or on the machine if the device shares its memory."""
     if device.type == "cuda":
         return torch.cuda.mem_get_info(device)[0]
     return int(psutil.virtual_memory().available)
 
 
 def _load(rows: DiskArray, device: torch.device) -> Tensor:
-    """All rows, (N, M, T), read and copied in blocks, so that no second copy of the whole stands in memory."""
+    """All rows, (N, M, T), read and copied in blocks, so that there is no second copy of all of them in memory."""
     mel = torch.empty(rows.shape, dtype=torch.uint8, device=device)
     for begin in range(0, len(rows), ROWS_A_COPY):
         mel[begin : begin + ROWS_A_COPY] = rows[slice(begin, begin + ROWS_A_COPY)].to(device)

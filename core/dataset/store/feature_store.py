@@ -31,22 +31,22 @@ from core.util.paths import cache_folder
 
 VERSION = 2
 RECORD = struct.Struct("<16sIII")
-"""Content hash, valid frames, CRC-32 of the row, and CRC-32 of these three: a power cut can leave a file's end full of
-zeros."""
+"""Content hash, valid frames, CRC-32 of the row, and CRC-32 of these three: a power failure can leave zeros at the end
+of a file."""
 BYTES_A_WRITE = 32 << 20
-"""Size of a write: larger ones need fewer syncs."""
+"""Bytes per write: larger writes need fewer syncs."""
 
 
 class Stored(Protocol):
-    """What a store's rows are: a struct, whose values name the store. `FrontEndSettings` for spectrograms."""
+    """A struct that describes the rows of a store and identifies it, such as `FrontEndSettings` for spectrograms."""
 
     @property
     def shape(self) -> tuple[int, int]:
-        """Of a row, in bytes: M, T."""
+        """Shape of a row in bytes: M, T."""
 
 
 class Row(NamedTuple):
-    """Where a spectrogram is."""
+    """Position and checksum of a spectrogram."""
 
     place: int
     frames: int
@@ -54,10 +54,10 @@ class Row(NamedTuple):
 
 
 class FeatureStore:
-    """Spectrograms of one front end by content hash (32 hexadecimal digits). Several processes may share it."""
+    """Spectrograms of one front end by content hash (32 hexadecimal digits). Several processes may use it at once."""
 
     def __init__(self, settings: Stored, folder: Path | None = None) -> None:
-        """``folder`` holds the stores of all front ends; by default it is in the cache folder.
+        """Open or create a store. ``folder`` holds those of all front ends; by default it is in the cache folder.
 
         Raises:
             UserError: it cannot be written.
@@ -84,7 +84,7 @@ class FeatureStore:
         return len(self._rows)
 
     def refresh(self) -> None:
-        """Reads the records that other processes have added."""
+        """Read the records that other processes have added."""
         with (self.folder / "index.bin").open("rb") as file:
             file.seek(self._read * RECORD.size)
             records = file.read()
@@ -95,13 +95,13 @@ class FeatureStore:
             self._read += 1
 
     def put(self, content: str, quantised_MT: Tensor) -> None:
-        """Keeps a spectrogram, (M, valid frames) uint8. It is on disk after the next ``flush``, or before."""
+        """Add a spectrogram, (M, valid frames) uint8. It is on disk at the latest after the next `flush`."""
         self._waiting.append((bytes.fromhex(content), quantised_MT.numpy()))
         if len(self._waiting) * self.shape[0] * self.shape[1] >= BYTES_A_WRITE:
             self.flush()
 
     def flush(self) -> None:
-        """Writes the spectrograms that are waiting.
+        """Write all pending spectrograms.
 
         Raises:
             UserError: the disk is full, or the folder has become unwritable.
@@ -123,19 +123,19 @@ class FeatureStore:
         self._waiting.clear()
 
     def rows(self, contents: Sequence[str]) -> tuple[DiskArray, list[int]]:
-        """The spectrograms of these contents, and their valid frames.
+        """The spectrograms for these content hashes, and their valid frames.
 
         Raises:
-            KeyError: one is not in the store.
+            KeyError: one of them is not in the store.
         """
         rows = [self._rows[bytes.fromhex(content)] for content in contents]
         places, frames, checksums = ([row[k] for row in rows] for k in range(3))
         return DiskArray(self.folder / "rows.bin", self.shape, places, checksums=checksums), frames
 
     def drop_damaged(self, contents: Sequence[str]) -> list[str]:
-        """Reads the rows of these contents, forgets those that are damaged or cut off, and returns whose they were.
+        """Read the rows for these content hashes and drop damaged ones; returns the hashes of those.
 
-        Rows that this object has verified before are not read again.
+        Rows that this object has verified already are not read again.
         """
         unverified = [content for content in dict.fromkeys(contents) if content not in self._verified]
         damaged = [unverified[row] for row in self.rows(unverified)[0].damaged()]
@@ -157,14 +157,14 @@ class FeatureStore:
 
 @contextmanager
 def _locked(path: Path) -> Iterator[None]:
-    """Holds an exclusive lock, which the system releases when the process dies."""
+    """Hold an exclusive lock, which the system releases if the process dies."""
     with path.open("wb") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         yield
 
 
 def _write(path: Path, data: bytes | memoryview, place: int) -> None:
-    """Writes at ``place`` and syncs; leftovers of a killed writer behind it are truncated first."""
+    """Write at ``place`` and sync. What a killed writer left after it is truncated first."""
     descriptor = os.open(path, os.O_WRONLY)
     try:
         os.truncate(descriptor, place)
@@ -178,14 +178,14 @@ def _write(path: Path, data: bytes | memoryview, place: int) -> None:
 
 
 MOST_WAITING = 256
-"""Spectrograms that may wait for the disk."""
+"""Most spectrograms that wait to be written."""
 
 
 @contextmanager
 def async_writer(store: FeatureStore) -> Iterator[Callable[[str, Tensor], None]]:
-    """Gives a function that puts spectrograms into ``store`` from a thread, while others are computed.
+    """Yield a function that adds spectrograms to ``store`` from a background thread.
 
-    On leaving, all of them are on disk, also after an exception.
+    All of them are on disk when the context ends, even after an exception.
 
     Raises:
         UserError: the store cannot be written.

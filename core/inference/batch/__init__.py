@@ -1,1 +1,1 @@
-"""Many files: finding them, classifying them, cache, label names, playlists."""
+"""Classifying many files: finding them, the prediction cache, label names, playlists."""

@@ -21,7 +21,7 @@ from core.util.errors import UserError
 from core.util.paths import cache_folder
 
 VERSION = 2
-"""Raised when the same model would classify a file differently."""
+"""Increased when the same model would classify a file differently."""
 WAIT_SECONDS = 30.0
 """Seconds to wait for another process that is writing."""
 _SCHEMA = """
@@ -37,14 +37,14 @@ def default_cache() -> Path:
 
 
 def model_key(model: Path, overlap: float) -> str:
-    """The key of everything but the sound that a prediction depends on."""
+    """The key of everything other than the sound that a prediction depends on."""
     with model.open("rb") as file:
         digest = hashlib.file_digest(file, lambda: hashlib.blake2b(digest_size=16))
     return f"{VERSION}:{digest.hexdigest()}:{overlap:.4f}"
 
 
 class PredictionCache:
-    """Safe to use from several threads, and from several processes with the same file."""
+    """Thread-safe; several processes may use the same file."""
 
     def __init__(self, path: Path, model_key: str) -> None:
         """
@@ -54,17 +54,17 @@ class PredictionCache:
         self._model_key = model_key
         self._lock = threading.Lock()
         self.trouble: str | None = None
-        """Why predictions are no longer stored (a full disk, say); classification continues without the cache."""
+        """Why predictions are no longer stored, such as a full disk; classification continues without the cache."""
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             self._database = sqlite3.connect(path, timeout=WAIT_SECONDS, check_same_thread=False, isolation_level=None)
-            # A power failure may lose the last predictions, never the database.
+            # A power failure may lose the last predictions but does not damage the database.
             self._database.executescript("PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL;" + _SCHEMA)
         except (sqlite3.Error, OSError) as error:
-            raise UserError(f"the index {path} cannot be used: {error}") from error
+            raise UserError(f"the prediction cache {path} cannot be used: {error}") from error
 
     def known(self, path: Path, file: BinaryIO) -> tuple[str, Prediction | None]:
-        """Returns the content's hash and its cached prediction, if any. Reads the file only if it has changed."""
+        """The content's hash and its cached prediction, if any. The file is read only if it has changed."""
         content = self._content(path, file)
         row = self._first(
             "SELECT prediction FROM predictions WHERE content = ? AND judge = ?", content, self._model_key
@@ -78,7 +78,7 @@ class PredictionCache:
         self._write("INSERT OR REPLACE INTO predictions VALUES (?, ?, ?)", content, self._model_key, packed)
 
     def rewritten(self, path: Path, prediction: Prediction) -> None:
-        """Records that only the file's tags have changed since it was classified."""
+        """Record that only the file's tags have changed since it was classified."""
         with open_file(path) as file:
             self.remember(self._content(path, file), prediction)
 

@@ -1,4 +1,4 @@
-"""Classifies many files in parallel, with the results in order; a failure affects one file."""
+"""Classifying many files in parallel, with results in order; an error affects only one file."""
 
 import traceback
 from collections.abc import Callable, Generator, Iterator, Sequence
@@ -23,9 +23,9 @@ from core.util.text import printable
 
 T = TypeVar("T")
 FILES_AT_ONCE, BYTES_AT_ONCE = 8, 16_000_000
-"""Files of a group, at most: short ones share batches of the network, and whole songs are one or two a group."""
+"""Most files and bytes in a group: short files share batches of the network, and songs are one or two per group."""
 ON_AN_ACCELERATOR = 4
-"""Times as many, since there a batch costs nearly the same whatever its size."""
+"""Factor for accelerators, where a batch of any size takes about the same time."""
 
 
 def classify_files(
@@ -40,17 +40,17 @@ def classify_files(
     skip_existing: bool = False,
     on_defect: Callable[[str], object] = lambda story: None,
 ) -> Generator[Result]:
-    """Yields a result for every file, in the order of the files.
+    """Yield a result for every file, in the order of the files.
 
-    Each thread takes a few files from bytes to predictions: while one waits for the disk or decodes, another computes.
-    The windows of these files go through the network together.
+    Each thread processes a group of files from bytes to predictions: while one waits for the disk or decodes, another
+    computes. The windows of a group go through the network together.
 
     Args:
-        jobs: threads.
-        processes: that classify on this machine at the same time.
+        jobs: number of threads.
+        processes: number of processes that classify on this machine at the same time.
         nearest: training clips that sound most like a file, for each.
         index: the prediction cache.
-        skip_existing: take the prediction from the cache where the content is known.
+        skip_existing: use cached predictions.
         on_defect: called with the traceback of an internal error.
 
     Raises:
@@ -61,7 +61,7 @@ def classify_files(
             f"The model {classifier.model} does not remember training clips: choose one of the networks ensemble_cnn "
             "or hybrid_cnn, or a head on an encoder."
         )
-    # Parallel files beat parallel arithmetic: a clip's matrices are small.
+    # Parallelism over files is faster than inside operators, because a clip's matrices are small.
     torch.set_num_threads(max(1, cores() // (jobs * processes)))
     group = _Group(classifier, overlap, nearest, index, skip_existing, on_defect)
     try:
@@ -72,7 +72,7 @@ def classify_files(
 
 
 def _groups(found: Sequence[Found], jobs: int, device: str) -> Iterator[list[Found]]:
-    """Neighbouring files, fewer at a time where there are few, so that every thread has some."""
+    """Groups of consecutive files, smaller if there are few files, so that every thread has some."""
     factor = 1 if device.endswith("cpu") else ON_AN_ACCELERATOR
     most = max(1, min(factor * FILES_AT_ONCE, len(found) // (2 * jobs)))
     group: list[Found] = []
@@ -96,7 +96,7 @@ def _size(item: Found) -> int:
 
 @dataclass
 class _Waiting:
-    """A file whose windows are in a batch; ``content`` is its key in the prediction cache."""
+    """A file with windows in a batch; ``content`` is its key in the prediction cache."""
 
     pending: PendingSound
     content: str | None = None
@@ -104,7 +104,7 @@ class _Waiting:
 
 @dataclass
 class _Group:
-    """Classifies groups of files; one for all threads.
+    """Classifies groups of files; shared by all threads.
 
     Attributes:
         stopped: the results are no longer wanted.
@@ -128,12 +128,12 @@ class _Group:
         try:
             batch.measure()
         except Exception:
-            # One of them must not cost the others their predictions: each is classified by itself, from the start.
+            # An error must not affect the other files: each is classified on its own, from the beginning.
             return [self._guarded(item, self._alone) for item in items]
         return [self._guarded(item, partial(self._end, one)) for item, one in zip(items, begun, strict=True)]
 
     def _begin(self, batch: WindowBatch, path: Path) -> Result | _Waiting:
-        """Decodes a file into ``batch``, unless the cache has its prediction."""
+        """Decode a file into ``batch``, unless the cache has its prediction."""
         with open_file(path) as file:
             content = None
             if self.index is not None:
@@ -160,7 +160,7 @@ class _Group:
         return self._end(begun, path)
 
     def _guarded(self, item: Found, work: Callable[[Path], T]) -> T | Unreadable:
-        """``work`` on a file, or the reason why it has no prediction."""
+        """The result of ``work`` on a file, or why it has no prediction."""
         if isinstance(item, Unreadable):
             return item
         try:
@@ -170,6 +170,6 @@ class _Group:
         except UserError as error:
             return Unreadable(path=printable(item), error=str(error))
         except Exception as error:
-            # One file must not end the others; the error is reported and its traceback kept.
+            # An error must not end the other files; it is reported with its traceback.
             self.on_defect(traceback.format_exc())
             return Unreadable(path=printable(item), error=f"cannot be classified ({type(error).__name__}: {error})")

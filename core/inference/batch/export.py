@@ -1,4 +1,4 @@
-"""Predictions as files: rows of a CSV table, JSON lines, playlists, and genres in tags. Imports no torch."""
+"""Writing predictions to CSV, JSON lines and tags. Imports no torch."""
 
 import csv
 import io
@@ -21,7 +21,7 @@ CSV_HEAD = ("path", "genre", "probability", "uncertain", "reason", "labels", "du
 
 
 def csv_cells(result: Result, labels: Sequence[str], genres: Sequence[str], top: int | None = None) -> list[object]:
-    """One row under `CSV_HEAD` and the genres; ``top`` keeps only that many probabilities."""
+    """A row for the columns `CSV_HEAD` and the genres; ``top`` keeps only that many probabilities."""
     if isinstance(result, Unreadable):
         return [result.path, "", "", "", "", "", "", result.error, *("" for _ in genres)]
     shown = dict(result.top(top or len(genres)))
@@ -51,7 +51,7 @@ def write_csv(out: Path, results: Iterable[Result], genres: Sequence[str]) -> No
 
 
 def write_json(out: Path, results: Iterable[Result]) -> None:
-    """One JSON object per line, as ``classify --json`` prints them.
+    """Write one JSON object per line, as ``classify --json`` does.
 
     Raises:
         OSError: the file cannot be written.
@@ -66,26 +66,26 @@ def _labels(result: Result, labels: Labels) -> list[str]:
 
 
 class TagReport(msgspec.Struct, frozen=True, kw_only=True):
-    """What writing genres into tags does, or did."""
+    """What writing genres to tags would do or did."""
 
     actions: dict[Action, int]
-    """How many files each action is for."""
+    """Number of files per action."""
     unlabelled: int
     """Files without a genre to write."""
     failed: list[str]
-    """A sentence for each file whose tags cannot be read or written."""
+    """An error message for each file whose tags cannot be read or written."""
     journal: Path | None
-    """What undoes it, where anything was written."""
+    """The undo journal, if anything was written."""
 
 
 def tag_files(files: Sequence[tuple[Path, Prediction]], *, force: bool, write: bool) -> TagReport:
-    """Write the genre of each prediction into the tags of its file; without ``write`` only say what that would do.
+    """Write the genre of each prediction to the tags of its file; without ``write`` only report what that would do.
 
     Args:
-        force: replace the genres that are there.
+        force: replace existing genres.
 
     Raises:
-        UserError: the undo journal cannot be written; the files from there on are as they were.
+        UserError: the undo journal cannot be written; the remaining files are unchanged.
     """
     labels, actions = Labels(), Counter[Action]()
     failed, unlabelled = recover() if write else [], 0

@@ -1,4 +1,4 @@
-"""Expands files, folders, archives and patterns into a list of audio files. Imports no torch, opens no file."""
+"""Expanding files, folders, archives and patterns to audio files. Imports no torch and opens no files."""
 
 import glob
 import os
@@ -15,15 +15,15 @@ Found = Path | Unreadable
 
 
 def find_files(arguments: Iterable[str | os.PathLike[str]]) -> Iterator[Found]:
-    """The audio files, each once, in a stable order, and a line for every argument or folder without any.
+    """Yield the audio files, each once, in a stable order, and an `Unreadable` for arguments and folders without any.
 
-    A file that is named is taken whatever its suffix; folders and archives are searched recursively, following
-    symbolic links, for audio suffixes. Hidden files and folders are skipped.
+    Named files may have any suffix; folders and archives are searched recursively for audio suffixes, following
+    symbolic links. Hidden files and folders are skipped.
     """
     seen: set[str] = set()
     for argument in arguments:
         for found in _meant(Path(argument)):
-            # The same file under two arguments is one; a copy or a link of another name is two.
+            # A file given by two arguments is one file; a copy or link with another name is not.
             key = found.path if isinstance(found, Unreadable) else os.path.abspath(found)  # noqa: PTH100 - keeps links
             if key not in seen:
                 seen.add(key)
@@ -61,7 +61,7 @@ def _in_folder(folder: Path) -> Iterator[Found]:
 
 
 def _walk(folder: Path, above: frozenset[tuple[int, int]]) -> Iterator[Found]:
-    """``above`` are the parents of this folder: a link back to one of them is a loop, and not followed."""
+    """``above`` are the parents of this folder; links to them are loops and are not followed."""
     try:
         status = folder.stat()
         entries = list_folder(folder)
@@ -80,7 +80,7 @@ def _walk(folder: Path, above: frozenset[tuple[int, int]]) -> Iterator[Found]:
             try:
                 status = inner.stat()
             except OSError:
-                continue  # deleted meanwhile
+                continue  # it was deleted in the meantime
             if len(here) > DEEPEST:
                 yield Unreadable(path=printable(inner), error=f"is more than {DEEPEST} folders deep")
             elif (status.st_dev, status.st_ino) not in here:

@@ -1,4 +1,4 @@
-"""Accuracy of classified files whose genres are known: by their folders, a table, their tags or a public collection.
+"""The accuracy for classified files whose genres are known from folders, a table, tags or a public collection.
 
 >>> known = known_labels(folder, classifier.genres)           # doctest: +SKIP
 >>> if known is not None:                                     # doctest: +SKIP
@@ -21,16 +21,16 @@ from core.reports.metrics import confusion_lines, macro_f1
 from core.runs.journal.log_lines import percent
 from core.util.archive.path import ArchivePath, as_path
 from core.util.errors import ArchiveError
-from core.util.text import printable
+from core.util.text import counted, printable
 
 KNOWN_SHARE = 0.5
-"""Share of a folder's labelled files whose genres the model must know for labels that were not asked for."""
+"""Share of a folder's labelled files whose genres the model must know for detected labels to be used."""
 
 
 class Comparison(msgspec.Struct, frozen=True, kw_only=True):
-    """Predictions beside the genres that their files are labelled with.
+    """Predictions compared with the labels of their files.
 
-    Uncertain predictions count by their likeliest genre. Files of genres that the model does not know are left out.
+    For uncertain predictions the likeliest genre counts. Files of genres that the model does not know are left out.
     """
 
     path: str
@@ -39,22 +39,22 @@ class Comparison(msgspec.Struct, frozen=True, kw_only=True):
     """``labels: a folder per genre; 96 files of 10 genres``"""
     genres: list[str]
     confusion: list[list[int]]
-    """Rows: labels; columns: predictions; both in the order of ``genres``."""
+    """Rows are labels and columns are predictions, in the order of ``genres``."""
     uncertain: int
     """Of ``files``."""
     learnt: int
-    """Of ``files``, those that the model was trained on or selected by: they say nothing about its accuracy."""
+    """How many of ``files`` the model was trained on or selected by; these do not measure its accuracy."""
     strangers: dict[str, int]
-    """Files of each genre that the model does not know."""
+    """Number of files of each genre that the model does not know."""
     files: int = 0
     """Classified files with a genre that the model knows."""
     correct: int = 0
     accuracy: float | None = None
-    """None where there are no such files."""
+    """None if there are no such files."""
     macro_f1: float | None = None
 
     def __post_init__(self) -> None:
-        """The last four follow from the confusion matrix."""
+        """Compute the last four fields from the confusion matrix."""
         files = sum(map(sum, self.confusion))
         force = msgspec.structs.force_setattr
         force(self, "files", files)
@@ -63,16 +63,16 @@ class Comparison(msgspec.Struct, frozen=True, kw_only=True):
         force(self, "macro_f1", macro_f1(self.confusion) if files else None)
 
     def lines(self) -> list[str]:
-        """For people: label source, accuracy, and the confusion matrix."""
+        """Label source, accuracy and confusion matrix as text."""
         lines = [f"{self.path}: {self.label_source}"]
         if self.strangers:
             named = ", ".join(f"{printable(genre)} ({count:,})" for genre, count in self.strangers.items())
             lines.append(f"of genres that the model does not know, not counted: {named}")
         if self.accuracy is None or self.macro_f1 is None:
-            return [*lines, "no file with a known genre could be classified"]
+            return [*lines, "no file of a genre that the model knows could be classified"]
         uncertain = f"; {self.uncertain:,} uncertain, counted by the likeliest genre" if self.uncertain else ""
         lines.append(
-            f"accuracy {percent(self.accuracy)} ({self.correct:,} of {self.files:,} files), "
+            f"accuracy {percent(self.accuracy)} ({self.correct:,} of {counted(self.files, 'file')}), "
             f"macro F1 {self.macro_f1:.3f}{uncertain}"
         )
         if self.learnt:
@@ -81,21 +81,21 @@ class Comparison(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class KnownLabels:
-    """The genre of each labelled file of a folder, in the model's spelling where the model knows it."""
+    """The genre of each labelled file of a folder, in the model's spelling if the model knows it."""
 
     def __init__(self, folder: Path, label_source: str, genre_of: Mapping[str, str]) -> None:
         """Args:
-        genre_of: by path.
+        genre_of: the genre by path.
         """
         self._folder, self._source = folder, label_source
         self._genre_of = {_key(path): genre for path, genre in genre_of.items()}
 
     def genre_of(self, path: str | os.PathLike[str]) -> str | None:
-        """The label of a file; None where it has none."""
+        """The label of a file; None if it has none."""
         return self._genre_of.get(_key(path))
 
     def compare(self, results: Iterable[Result], genres: Sequence[str], learnt: Collection[str] = ()) -> Comparison:
-        """The accuracy of the predictions among ``results`` whose files are labelled.
+        """The accuracy of the predictions in ``results`` whose files are labelled.
 
         Args:
             genres: the model's.
@@ -128,12 +128,12 @@ class KnownLabels:
 def known_labels(folder: Path, genres: Sequence[str], settings: LabelSettings | None = None) -> KnownLabels | None:
     """The labels of the audio files below ``folder``, or in an archive; loads no torch.
 
-    A label counts as the model's genre of the same letters and digits: Hip-Hop as hiphop.
+    Labels match a genre of the model if their letters and digits are equal: Hip-Hop matches hiphop.
 
     Args:
         genres: the model's.
-        settings: where the labels come from. Without them labels are found by looking, and are None where there are
-            none or where most are not genres of the model, such as folders named after artists.
+        settings: where the labels come from. By default they are detected; the result is None if there are none, or if
+            most are not genres of the model, as with folders named after artists.
 
     Raises:
         DatasetError: ``settings`` name labels that cannot be read.
@@ -148,7 +148,7 @@ def known_labels(folder: Path, genres: Sequence[str], settings: LabelSettings | 
         if settings is not None:
             raise
         return None
-    except ArchiveError:  # searching it for audio says what is wrong
+    except ArchiveError:  # it is reported when the archive is searched for audio
         return None
     named = [spelling.get(_letters(genre), genre) for genre in source.genres]
     if settings is None and sum(genre in genres for genre in named) <= KNOWN_SHARE * len(named):
@@ -158,7 +158,7 @@ def known_labels(folder: Path, genres: Sequence[str], settings: LabelSettings | 
 
 
 def _key(path: str | os.PathLike[str]) -> str:
-    """A file by its absolute path as a prediction shows it."""
+    """The absolute path of a file, escaped as in predictions."""
     return printable(os.path.abspath(path))  # noqa: PTH100 - keeps links
 
 

@@ -1,4 +1,4 @@
-"""From a model's genres to the user's own labels, one or several per file. Imports no torch."""
+"""Mapping a model's genres to the user's labels, one or more per file. Imports no torch."""
 
 import tomllib
 from pathlib import Path
@@ -10,15 +10,15 @@ from core.util.errors import UserError
 
 
 class Labels(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """How predictions become labels. As a TOML file::
+    """The mapping from predictions to labels. As a TOML file::
 
-    threshold = 0.4          # every genre at least this probable is a label, not only the likeliest
+    threshold = 0.4          # every genre that is at least this probable is a label, not only the likeliest
 
-    [names]                  # the model's genre = your name for it; "" for: never a label
+    [names]                  # the model's genre = your name for it; "" means never a label
     hiphop = "Hip-Hop"
-    metal = "Rock"           # two genres under one name count together
+    metal = "Rock"           # the probabilities of genres with one name are added
 
-    [thresholds]             # by your names; takes the place of the threshold above
+    [thresholds]             # by your names; they replace the threshold above
     "Hip-Hop" = 0.6
     """
 
@@ -45,10 +45,10 @@ class Labels(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
                 raise UserError(f"there is a threshold for {name!r}, which is none of {', '.join(sorted(own - {''}))}")
 
     def of(self, prediction: Prediction) -> list[str]:
-        """The labels that a prediction earns, likeliest first; none where it is uncertain.
+        """The labels of a prediction, likeliest first; empty if it is uncertain.
 
-        A threshold decides alone, except for silence and sound unlike the training music. Without a threshold, only the
-        likeliest genre of a prediction that is not uncertain becomes a label.
+        With a threshold, only silence and sound unlike the training music are uncertain. Without one, the likeliest
+        genre of a prediction that is not uncertain becomes the label.
         """
         if prediction.reason in (Reason.SILENCE, Reason.UNKNOWN):
             return []

@@ -1,4 +1,4 @@
-"""One playlist per label, in the extended M3U format that every player reads."""
+"""Writing one playlist per label, in the extended M3U format."""
 
 import itertools
 import os
@@ -13,14 +13,14 @@ from core.util.errors import UserError
 
 
 class Playlists:
-    """Files are added as they are classified; ``save`` writes ``FOLDER/<label>.m3u8``."""
+    """Collects files as they are classified; `save` writes ``FOLDER/<label>.m3u8``."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self._entries: dict[str, list[str]] = defaultdict(list)
 
     def add(self, path: Path, labels: list[str], duration_s: float) -> str | None:
-        """Adds a file under each label; returns the reason if it cannot be in a playlist."""
+        """Add a file to the playlist of each label; returns the reason if it cannot be in a playlist."""
         try:
             entry = _entry(path, duration_s, self.folder)
         except ValueError as error:
@@ -30,10 +30,10 @@ class Playlists:
         return None
 
     def save(self) -> list[Path]:
-        """Writes the playlists atomically; returns their paths.
+        """Write the playlists atomically; returns their paths.
 
         Raises:
-            UserError: the folder cannot be made or written to.
+            UserError: the folder cannot be created or written to.
         """
         written = []
         try:
@@ -48,7 +48,7 @@ class Playlists:
 
 
 def write_playlist(out: Path, files: Iterable[tuple[Path, float]]) -> list[str]:
-    """Writes one playlist of files with their seconds; returns a sentence for each file that it cannot list.
+    """Write a playlist of files with their lengths in seconds; returns a message for each file that it cannot contain.
 
     Raises:
         OSError: it cannot be written.
@@ -67,11 +67,11 @@ def _entry(path: Path, duration_s: float, folder: Path) -> str:
     """The lines of a file in a playlist in ``folder``.
 
     Raises:
-        ValueError: no playlist can name the file.
+        ValueError: the file cannot be in a playlist.
     """
     if is_archive(path):
         raise ValueError("it is in an archive, which players do not open")
-    # A player resolves ".." from where the playlist really is.
+    # Players resolve ".." from the real path of the playlist.
     entry = os.path.relpath(path.parent.resolve() / path.name, folder.resolve())
     try:
         entry.encode()
@@ -80,12 +80,12 @@ def _entry(path: Path, duration_s: float, folder: Path) -> str:
     if "\n" in entry or "\r" in entry:
         raise ValueError("its name holds a line break")
     if entry.startswith("#"):
-        entry = f"./{entry}"  # a comment otherwise
+        entry = f"./{entry}"  # otherwise it would be a comment
     return f"#EXTINF:{round(duration_s)},{path.stem}\n{entry}\n"
 
 
 def _file_names(labels: Iterable[str]) -> dict[str, str]:
-    """A valid file name for each label on any file system; labels that would share one are numbered."""
+    """A file name for each label that is valid on any file system; duplicates are numbered."""
     names: dict[str, str] = {}
     taken: set[str] = set()
     for label in sorted(labels):

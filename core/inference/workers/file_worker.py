@@ -1,7 +1,6 @@
-"""``python -m core.inference.workers.file_worker``: the classifier process of the Classify screen.
+"""``python -m core.inference.workers.file_worker``: the worker process of the Classify screen.
 
-Importing torch, decoding and even a crashing decoder never block the app. See `core.util.jsonl_process` for the
-protocol.
+Importing torch, decoding, or a crash of a decoder do not block the app. See `core.util.jsonl_process` for the protocol.
 """
 
 import sys

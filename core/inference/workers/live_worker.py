@@ -1,4 +1,4 @@
-"""``python -m core.inference.workers.live_worker``: captures and classifies live sound for the Listen screen.
+"""``python -m core.inference.workers.live_worker``: the worker process of the Listen screen.
 
 Capturing never waits for the app, and loading torch never blocks it. See `core.util.jsonl_process` for the protocol;
 `Opened`, `Failed` and the events of `core.inference.types` are sent between answers.
@@ -33,11 +33,11 @@ class OpenDevice(msgspec.Struct, tag_field="kind", tag="open_device"):
     compute: str = "auto"
     name: str | None = None
     number: int | None = None
-    """Tells several devices with the same name apart."""
+    """Distinguishes devices with the same name."""
 
 
 class OpenFeed(msgspec.Struct, tag_field="kind", tag="open_feed"):
-    """Listen to what ``genre-tui feed`` sends, instead of the current source."""
+    """Listen to the sound from ``genre-tui feed`` instead of the current source."""
 
     model: str
     path: str
@@ -99,7 +99,7 @@ Answer = DevicesFound | Opened | Saved | Failed | LivePrediction | Level | Sourc
 
 
 class LiveWorker:
-    """Reads one source at a time in a thread, while requests are answered."""
+    """Reads one source at a time in a thread, and answers requests."""
 
     def __init__(self, send: Callable[[Answer], object]) -> None:
         self._send = send
@@ -132,7 +132,7 @@ class LiveWorker:
     def _find_devices(self) -> DevicesFound:
         try:
             if self._thread is None:
-                rescan()  # a microphone may have been plugged in; streams that are open would end
+                rescan()  # for newly connected microphones; it would end open streams
             return DevicesFound(input_devices())
         except UserError as error:
             return DevicesFound([], str(error))
@@ -154,7 +154,7 @@ class LiveWorker:
 
     def _listen(self, request: OpenDevice | OpenFeed, source: Source, closing: threading.Event) -> None:
         try:
-            # The source captures while the model is loading.
+            # The source captures sound while the model loads.
             with self._loading:
                 classifier = self._load(request.model, request.compute)
                 from core.inference.live_classifier import LiveClassifier, overlap_for
@@ -215,7 +215,7 @@ def main() -> int:
     worker = LiveWorker(channel.send)
     channel.serve(Request, worker.answer)
     worker.close()
-    # Threads of sound libraries must not delay the exit.
+    # Threads of sound libraries could delay the exit.
     os._exit(0)
 
 

@@ -1,4 +1,4 @@
-"""``python -m core.inference.workers.share_worker``: one of the processes that ``classify --nproc`` shares files among.
+"""``python -m core.inference.workers.share_worker``: a worker process of ``classify --nproc``.
 
 See `core.util.jsonl_process` for the protocol. There is one request; its results are sent as events, in order.
 """
@@ -20,7 +20,7 @@ class Share(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", tag="sh
     device: str
     jobs: int
     processes: int
-    """On this machine."""
+    """Number of worker processes on this machine."""
     overlap: float
     nearest: int
     index: str | None
@@ -45,7 +45,7 @@ class Classified(msgspec.Struct, frozen=True, tag_field="kind", tag="classified"
 
 
 class Defect(msgspec.Struct, frozen=True, tag_field="kind", tag="defect"):
-    """The traceback of an internal error, before the file that it cost."""
+    """The traceback of an internal error; the file that it affected follows."""
 
     story: str
 

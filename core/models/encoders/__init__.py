@@ -1,1 +1,1 @@
-"""Pretrained encoders: networks of others that turn windows of sound into embeddings."""
+"""Pretrained encoders: published networks that turn windows of sound into embeddings."""

@@ -1,6 +1,7 @@
-"""A folder with a checkpoint of the library `transformers`: what kind of encoder it is, without torch.
+"""Reading the settings of a checkpoint of the library `transformers`, without torch.
 
-Only safetensors are read, and only networks that are part of the library: code in a folder is never executed.
+Weights are read from safetensors only, and only networks that are part of the library are supported: code in a folder
+is never executed.
 """
 
 import hashlib
@@ -17,11 +18,11 @@ from core.util.text import printable
 CONFIG, PREPROCESSOR = "config.json", "preprocessor_config.json"
 AST, CLAP, SPEECH = "audio-spectrogram-transformer", ("clap", "clap_audio_model"), ("wav2vec2", "hubert", "wavlm")
 KINDS = (AST, "maest", *CLAP, *SPEECH)
-"""``model_type`` of the networks that are supported."""
+"""The values of ``model_type`` that are supported."""
 SPEECH_SECONDS = 5
-"""Window of the networks that take a sound of any length."""
+"""Length of a window for networks that accept any length."""
 KALDI_WINDOW, KALDI_HOP = 0.025, 0.010
-"""Seconds of a frame of the Audio Spectrogram Transformer, and from one to the next."""
+"""Frame length and hop of the Audio Spectrogram Transformer in seconds."""
 MAEST_HOP = 256
 
 
@@ -39,10 +40,10 @@ def read_json(path: Path) -> dict[str, Any]:
 
 
 def settings_of(folder: Path, name: str) -> EncoderSettings:
-    """The encoder in ``folder``, which recipes call ``name``.
+    """The settings of the encoder in ``folder``, which recipes call ``name``.
 
     Raises:
-        UserError: it is not a checkpoint, of an unsupported kind, or has no safetensors.
+        UserError: it is not a checkpoint, is of an unsupported kind, or has no safetensors.
     """
     config, sound = read_json(folder / CONFIG), read_json(folder / PREPROCESSOR)
     kind = config.get("model_type")
@@ -70,11 +71,11 @@ def settings_of(folder: Path, name: str) -> EncoderSettings:
         plain = {"sample_rate": rate, "window_samples": samples, "dim": dim}
         return msgspec.convert(plain | {"name": name, "sha256": digest_of(folder)}, EncoderSettings)
     except (msgspec.ValidationError, TypeError, ValueError, OverflowError, AttributeError) as error:
-        raise UserError(f"The settings in {printable(folder)} make no sense: {error}.") from error
+        raise UserError(f"The settings in {printable(folder)} are invalid: {error}.") from error
 
 
 def is_maest(config: dict[str, Any], sound: dict[str, Any]) -> bool:
-    """Whether a spectrogram transformer is a MAEST, which has a mel spectrogram of its own (Alonso-Jiménez 2023)."""
+    """Whether a spectrogram transformer is a MAEST, whose mel spectrogram differs (Alonso-Jiménez et al. 2023)."""
     return config.get("model_type") == "maest" or sound.get("feature_extractor_type") == "MAESTFeatureExtractor"
 
 
@@ -88,7 +89,7 @@ def weight_files(folder: Path) -> list[Path]:
         pickled = [path.name for path in [*folder.glob("*.bin"), *folder.glob("*.pt*"), *folder.glob("*.ckpt")]]
         if pickled:
             raise UserError(
-                f"{printable(folder)} has its weights only as {printable(pickled[0])}, a pickle, which can execute "
+                f"{printable(folder)} has its weights only as the pickle {printable(pickled[0])}, which can execute "
                 "code when it is loaded: convert it to safetensors first."
             )
         raise UserError(f"{printable(folder)} has no weights: it needs a model.safetensors.")
@@ -96,7 +97,7 @@ def weight_files(folder: Path) -> list[Path]:
 
 
 def digest_of(folder: Path) -> str:
-    """SHA-256 of everything that the embeddings depend on: both settings files and the weights, one after the other.
+    """SHA-256 of everything that the embeddings depend on: both settings files and the weights.
 
     Raises:
         UserError: a file is missing or cannot be read.
@@ -108,7 +109,7 @@ def digest_of(folder: Path) -> str:
 
 
 def file_digest(path: Path) -> bytes:
-    """SHA-256 of a file, computed again only once it has changed: a form asks for it at every key.
+    """SHA-256 of a file, cached until the file changes: a form asks for it at every key press.
 
     Raises:
         UserError: it is missing or cannot be read.

@@ -4,7 +4,7 @@ Suffixes: W windows of an excerpt, B windows in a batch, N samples, D numbers of
 """
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -23,17 +23,18 @@ from core.dataset.store.feature_set import FeatureSet
 from core.dataset.store.feature_store import FeatureStore
 from core.features.settings import EncoderSettings
 from core.models.encoders.encoder import Encoder
-from core.models.encoders.load import load_encoder
+from core.models.encoders.load import is_present, load_encoder
 from core.util.parallel import cores, ordered_map
+from core.util.text import printable
 
 BATCH_SECONDS, BATCH_SECONDS_CUDA = 48.0, 2_400.0
-"""Sound that an encoder is given together, at least while there is as much: 16 and 800 windows of 3 s."""
+"""Seconds of sound per batch on a CPU and on CUDA: 16 and 800 windows of 3 s."""
 BYTES = 4
-"""Of a number in the store."""
+"""Bytes of a number in the store."""
 
 
 class StoredEmbeddings(msgspec.Struct, frozen=True):
-    """What a `FeatureStore` of embeddings is of: a row has the bytes of an excerpt's embeddings, a column for each."""
+    """Key of a `FeatureStore` of embeddings. A row holds those of an excerpt as bytes, one column per window."""
 
     sha256: str
     sample_rate: int
@@ -47,14 +48,14 @@ class StoredEmbeddings(msgspec.Struct, frozen=True):
 
 
 def windows_in(samples: int, window: int) -> int:
-    """Windows that cover a sound of so many samples, side by side but for a part of a window."""
+    """Number of windows that cover ``samples``, rounded to whole windows."""
     return max(1, round(samples / window))
 
 
 def cut_windows(wave_N: Tensor, window: int) -> Tensor:
-    """A sound → its windows [W, window], evenly spaced from its first sample to its last.
+    """Cut a sound into windows [W, window], evenly spaced from its first sample to its last.
 
-    One that is shorter than a window is repeated, as at inference.
+    A sound that is shorter than a window is repeated, as at inference.
     """
     if len(wave_N) < window:
         wave_N = wave_N.repeat(-(-window // len(wave_N)))[:window]
@@ -73,26 +74,30 @@ def with_embeddings(
     on_progress: OnFeatures | None = None,
     on_note: OnNote | None = None,
 ) -> FeatureSet:
-    """The same features with the embeddings of each excerpt; only what the store lacks is computed, on ``device``.
+    """Add the embeddings of each excerpt to ``features``; those that the store lacks are computed on ``device``.
 
     Args:
-        data: the dataset that the features are of.
+        data: the dataset from which the features were computed.
         excerpts: the rule by which the features were made.
         on_progress, on_note: see `core.dataset.store.extract.compute_features`.
 
     Raises:
-        DatasetError: ``data`` is a feature pack, which has no sound, or a file has changed.
-        UserError: the encoder is not here, or the store cannot be written.
+        DatasetError: ``data`` is a feature pack, which has no audio, or a file has changed.
+        UserError: the encoder is missing, or the store cannot be written.
     """
     if is_pack(Path(data)):
-        raise DatasetError("A feature pack has no sound, which an encoder needs: give the folder of audio.")
+        raise DatasetError("An encoder needs audio, and a feature pack holds none: name the folder of audio.")
     seconds = features.settings.seconds
-    stored = StoredEmbeddings(settings.sha256, settings.sample_rate, settings.window_samples, settings.dim, seconds)
-    store = FeatureStore(stored)
+    store = _store(settings, seconds)
     wanted = [excerpts_of(clip, seconds, excerpts) for clip in features.clips]
     parts = [part for own in wanted for part in own]
     compute = partial(_computed, settings=settings, seconds=seconds, device=torch.device(device))
     failed = fill_store(store, parts, compute, "embeddings", on_progress=on_progress, on_note=on_note)
+    if on_note and not is_present(settings.name):
+        on_note(
+            f"the encoder {printable(settings.name)} is not on this machine: the embeddings come from the feature "
+            "store, and the model can classify files only where the encoder is"
+        )
     keys = [[part.key for part in own if part.key not in failed] for own in wanted]
     for own, clip, count in zip(keys, features.clips, features.excerpts.count_N.tolist(), strict=True):
         if len(own) != count:
@@ -103,8 +108,23 @@ def with_embeddings(
     return replace(features, embeddings=embeddings_RWD.to(device), windows=torch.tensor(counts, device=device))
 
 
+def count_missing(clips: Iterable[Clip], settings: EncoderSettings, seconds: float, excerpts: ExcerptRule) -> int:
+    """How many excerpts of ``seconds`` have no embedding in the store.
+
+    Raises:
+        UserError: the store cannot be opened.
+    """
+    store = _store(settings, seconds)
+    return sum(part.key not in store for clip in clips for part in excerpts_of(clip, seconds, excerpts))
+
+
+def _store(settings: EncoderSettings, seconds: float) -> FeatureStore:
+    stored = StoredEmbeddings(settings.sha256, settings.sample_rate, settings.window_samples, settings.dim, seconds)
+    return FeatureStore(stored)
+
+
 def _computed(parts: list[Clip], settings: EncoderSettings, seconds: float, device: torch.device) -> Iterator[Computed]:
-    """Each part with its embeddings as bytes, in any order; threads decode while the device works."""
+    """Yield each part with its embeddings as bytes, in any order; threads decode while the device computes."""
     encoder = load_encoder(settings, device)
     seconds_together = BATCH_SECONDS_CUDA if device.type == "cuda" else BATCH_SECONDS
     most = max(1, round(seconds_together * encoder.sample_rate / encoder.window_samples))
@@ -133,7 +153,7 @@ def _decoded(part: Clip, *, encoder: Encoder, seconds: float) -> tuple[Clip, Ten
         y, rate = waveform(part, seconds)
     except AudioError as error:
         return part, error
-    # Whole numbers as full scale 1, which the encoders were trained on.
+    # Integers are scaled to full scale 1, as in the encoders' training.
     scale = np.float32(1 / 32768 if y.dtype == np.int16 else 1)
     y = resample(y.astype(np.float32) * scale, rate, encoder.sample_rate)
     return part, cut_windows(torch.from_numpy(y[: round(seconds * encoder.sample_rate)]), encoder.window_samples)

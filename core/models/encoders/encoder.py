@@ -1,7 +1,7 @@
-"""The interface of a pretrained encoder, and the input of a network that has one.
+"""The interface of pretrained encoders, and the input of networks on top of one.
 
-That input is a window's log-mel spectrogram, followed by columns that hold its embedding: one tensor, so that loader,
-training step and evaluation are those of every other network.
+That input is a window's log-mel spectrogram followed by columns that hold its embedding: a single tensor, so that
+loader, training step and evaluation are the same as for other networks.
 
 Suffixes: B windows, N samples, M mel bands, T frames, K columns, D numbers of an embedding.
 """
@@ -14,9 +14,9 @@ class Encoder(nn.Module):
     """Windows of sound → embeddings; its weights are frozen.
 
     Attributes:
-        sample_rate: of the sound that it takes, in Hz.
+        sample_rate: the sample rate of its input in Hz.
         window_samples: samples of a window.
-        dim: numbers of an embedding.
+        dim: size of an embedding.
         exportable: whether it can be part of an ONNX file.
     """
 
@@ -28,18 +28,18 @@ class Encoder(nn.Module):
     def forward(self, wave_BN: Tensor) -> Tensor:
         """Windows (B, window_samples) with full scale at 1, on the encoder's device → embeddings (B, dim) float32.
 
-        Whatever the encoder does to sound before its first layer is part of it.
+        Any feature extraction before the first layer is included.
         """
         raise NotImplementedError
 
 
 def columns_of(dim: int, n_mels: int) -> int:
-    """Columns of ``n_mels`` numbers that hold an embedding."""
+    """Number of columns of ``n_mels`` numbers that hold an embedding."""
     return -(-dim // n_mels)
 
 
 def join(mel_BMT: Tensor, embedding_BD: Tensor) -> Tensor:
-    """[B, M, T] and [B, D] → [B, M, T + K]; the last column is filled up with zeros."""
+    """[B, M, T] and [B, D] → [B, M, T + K]; the last column is zero-padded."""
     windows, n_mels, _ = mel_BMT.shape
     columns = columns_of(embedding_BD.shape[1], n_mels)
     filled_BN = F.pad(embedding_BD, (0, columns * n_mels - embedding_BD.shape[1]))
@@ -47,7 +47,7 @@ def join(mel_BMT: Tensor, embedding_BD: Tensor) -> Tensor:
 
 
 def split(joined_BMT: Tensor, dim: int) -> tuple[Tensor, Tensor]:
-    """The two parts of what `join` gave."""
+    """The inverse of `join`."""
     columns = columns_of(dim, joined_BMT.shape[1])
     mel_BMT, columns_BMK = joined_BMT[:, :, :-columns], joined_BMT[:, :, -columns:]
     return mel_BMT, columns_BMK.transpose(1, 2).flatten(1)[:, :dim]

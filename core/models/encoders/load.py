@@ -1,6 +1,6 @@
-"""From the name of an encoder to its settings, without torch, and to the encoder itself; downloads from the model hub.
+"""Finding an encoder by its name, loading it, and downloading it from the model hub.
 
-Of a checkpoint, only settings, safetensors and licence are downloaded, no code.
+Settings are read without torch. Only settings, safetensors and licence are downloaded, never code.
 """
 
 import re
@@ -27,17 +27,17 @@ GET = "genre-tui encoders get"
 
 
 def encoder_settings(name: str) -> EncoderSettings:
-    """What a recipe says of the encoder called ``name``: one of the registry, a folder, or a repository of the hub.
+    """The settings that a recipe stores for an encoder: one of the registry, a folder, or a repository of the hub.
 
     Raises:
-        UserError: the encoder does not exist, it is not installed, or cannot be used.
+        UserError: the encoder does not exist, is not installed, or cannot be used.
     """
     folder = _folder(name)
     if not _is_converted(name):
         return settings_of(folder, name if folder == encoder_folder(name) else str(folder))
     info = ENCODERS[name]
     if file_digest(folder / WEIGHTS).hex() != info.sha256:
-        raise UserError(f"The encoder in {printable(folder)} is damaged: get it again with {GET} {name}")
+        raise UserError(f"The encoder in {printable(folder)} is damaged: download it again with {GET} {name}")
     return EncoderSettings(
         name=name,
         sha256=info.sha256,
@@ -48,16 +48,16 @@ def encoder_settings(name: str) -> EncoderSettings:
 
 
 def load_encoder(settings: EncoderSettings, device: "torch.device | str" = "cpu") -> "Encoder":
-    """The encoder on ``device``, ready for inference.
+    """Load an encoder to ``device``, ready for inference.
 
     Raises:
-        UserError: it is not here, cannot be loaded, or is another one than ``settings`` describes.
+        UserError: it is missing, cannot be loaded, or is not the one that ``settings`` describes.
     """
     name, folder = settings.name, _folder(settings.name)
     if encoder_settings(name) != settings:
-        put_right = "put the former one back" if Path(name).is_absolute() else f"get it again with {GET} {name}"
+        put_right = "restore the original" if Path(name).is_absolute() else f"download it again with {GET} {name}"
         raise UserError(
-            f"The encoder in {printable(folder)} is not the one that is needed (SHA-256 {settings.sha256[:12]}…): "
+            f"The encoder in {printable(folder)} is not the expected one (SHA-256 {settings.sha256[:12]}…): "
             f"{put_right}, or train again."
         )
     if _is_converted(name):
@@ -69,15 +69,25 @@ def load_encoder(settings: EncoderSettings, device: "torch.device | str" = "cpu"
     return load_checkpoint(folder, settings).to(device)
 
 
+def is_present(name: str) -> bool:
+    """Whether the encoder called ``name`` is on this machine."""
+    try:
+        return bool(_folder(name))
+    except UserError:
+        return False
+
+
 def _is_converted(name: str) -> bool:
-    """Whether the weights are converted here, and not a checkpoint of `transformers`."""
+    """Whether the weights were converted by this package; others are checkpoints of `transformers`."""
     return name in ENCODERS and not ENCODERS[name].repository
 
 
 def _folder(name: str) -> Path:
-    """Where the encoder is: the folder that ``name`` is, or the one in the cache."""
+    """The folder of an encoder: ``name`` itself if it is a path, or one in the cache."""
     if not name.strip():
-        raise UserError("The name of the encoder is empty: give one of those that genre-tui encoders lists, or a path.")
+        raise UserError(
+            "The name of the encoder is empty: use a path or one of the names that genre-tui encoders lists."
+        )
     path = typed_path(name)
     try:
         is_folder = path.is_dir()
@@ -86,7 +96,7 @@ def _folder(name: str) -> Path:
     if name in ENCODERS or not (is_folder or name.startswith(("/", "~"))):
         return _installed(name)
     if not is_folder:
-        raise UserError(f"There is no encoder in {printable(path)}: put that folder back.")
+        raise UserError(f"The folder of the encoder, {printable(path)}, does not exist: restore it, or name another.")
     return path
 
 
@@ -97,7 +107,7 @@ def _installed(name: str) -> Path:
             "repository of the model hub, owner/name."
         )
     if not is_installed(name):
-        raise UserError(f"The encoder {name} is not installed: get it with {GET} {name}")
+        raise UserError(f"The encoder {name} is not installed: download it with {GET} {name}")
     return encoder_folder(name)
 
 
@@ -105,10 +115,10 @@ FILES = ["config.json", "preprocessor_config.json", "*.safetensors", "LICENSE*",
 
 
 def get_from_hub(name: str) -> Path:
-    """Downloads an encoder of the registry, or the repository ``owner/name``; returns the folder it is in.
+    """Download an encoder of the registry or the repository ``owner/name``; returns its folder.
 
     Raises:
-        UserError: the encoder does not exist, cannot be downloaded, or is of a kind that is not supported.
+        UserError: the encoder does not exist, cannot be downloaded, or is of an unsupported kind.
     """
     repository = ENCODERS[name].repository if name in ENCODERS else name
     if not REPOSITORY.fullmatch(repository):
@@ -132,7 +142,7 @@ def get_from_hub(name: str) -> Path:
     except UserError:
         shutil.rmtree(making, ignore_errors=True)
         raise
-    except Exception as error:  # whatever the network, the hub and the disk lead to; what has come is resumed
+    except Exception as error:  # any error of network, hub or disk; the next call resumes the download
         reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
         raise UserError(
             f"{repository} cannot be downloaded ({printable(reason)}): check the network, or download its config.json, "

@@ -1,8 +1,8 @@
 """musicnn (Pons & Serra 2019, "musicnn: pre-trained convolutional neural networks for music audio tagging").
 
-Timbral filters span much of the spectrum and a few frames, temporal ones many frames of one band; both keep the
-maximum over the bands. Three dense-connected layers follow, pooling over time by maximum and mean, and 200 units, whose
-output is the embedding.
+Timbral filters span much of the spectrum and a few frames, temporal ones many frames of one band; both are followed by
+the maximum over the bands. Then come three densely connected layers, maximum and mean over time, and a layer of 200
+units, whose output is the embedding.
 
 Suffixes: B windows, N samples, M mel bands, T frames, C channels, D numbers of an embedding.
 """
@@ -27,14 +27,14 @@ MEL = FrontEndSettings(
     sample_rate=16_000, n_fft=512, hop_length=256, n_mels=96, mel_scale="slaney", mel_norm="slaney", seconds=3.0
 )
 FRAMES = 187
-"""Frames of a window, all of them wholly inside it."""
+"""Frames that lie completely inside a window."""
 COMPRESSION = 10_000.0
 TIMBRAL_BANDS = (38, 67)
 TIMBRAL_FRAMES = 7
 TEMPORAL_FRAMES = (128, 64, 32)
 TIMBRAL_CHANNELS, TEMPORAL_CHANNELS, MIDDLE_CHANNELS, UNITS, TAGS = 204, 51, 64, 200, 50
 EPSILON = 1e-3
-"""Of TensorFlow's batch normalisation."""
+"""The epsilon of TensorFlow's batch normalisation."""
 
 
 class ConvolutionBlock(nn.Module):
@@ -91,7 +91,7 @@ class Musicnn(Encoder):
         return network.eval().requires_grad_(False)
 
     def forward(self, wave_BN: Tensor) -> Tensor:
-        energies_BMT = self.mel.energies(wave_BN.float())[:, :, 1:-1]  # the outermost frames reach beyond the window
+        energies_BMT = self.mel.energies(wave_BN.float())[:, :, 1:-1]  # the outermost frames extend beyond the window
         return self.embed(torch.log10(COMPRESSION * energies_BMT + 1))
 
     def embed(self, mel_BMT: Tensor) -> Tensor:
@@ -108,12 +108,12 @@ class Musicnn(Encoder):
         return embedding_BD
 
     def likelihoods(self, embedding_BD: Tensor) -> Tensor:
-        """The 50 tags that the network was trained on: [B, 50] in [0, 1]. Only checks of the port need them."""
+        """Likelihoods of the 50 tags of the training, [B, 50] in [0, 1]; only used to verify the port."""
         return torch.sigmoid(self.tags(embedding_BD))
 
 
 def from_tensorflow(tensors: Mapping[str, npt.NDArray[np.generic]]) -> dict[str, Tensor]:
-    """The weights of `Musicnn` from the variables of its TensorFlow checkpoint.
+    """Convert the variables of the TensorFlow checkpoint to the weights of `Musicnn`.
 
     Raises:
         ValueError: a variable is missing or has another shape.
@@ -152,14 +152,14 @@ VARIABLES = {
     "moving_mean": "running_mean",
     "moving_variance": "running_var",
 }
-"""TensorFlow's name of a variable → PyTorch's."""
+"""Names of variables in TensorFlow → in PyTorch."""
 
 
 def _is_learnt(name: str) -> bool:
-    """Whether a tensor of the network comes from its training: the mel filters, say, do not."""
+    """Whether a tensor of the network was learnt; the mel filters were not."""
     return not name.startswith("mel.") and not name.endswith("num_batches_tracked")
 
 
 def _number(i: int) -> str:
-    """The suffix that TensorFlow gives the layers of a kind: nothing, _1, _2, ..."""
+    """TensorFlow's suffix for the layers of one kind: "", _1, _2, ..."""
     return f"_{i}" if i else ""

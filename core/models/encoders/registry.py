@@ -1,6 +1,6 @@
 """The pretrained encoders: each declared once, by name. Imports no torch.
 
-An encoder's weights live in the cache folder, in ``encoders/<name>``, beside the licence that they come under.
+An encoder's weights and their licence are in the cache folder, in ``encoders/<name>``.
 """
 
 from pathlib import Path
@@ -13,24 +13,24 @@ LICENCE = "LICENCE.txt"
 
 
 class EncoderInfo(NamedTuple):
-    """What is known of an encoder without loading it."""
+    """Facts about an encoder that are known without loading it."""
 
     summary: str
     licence: str
     megabytes: float
-    """Of its weights."""
+    """Size of its weights."""
     sample_rate: int
     """Hz; sound at any other rate is resampled."""
     window_samples: int
-    """Samples of the window that it turns into one embedding."""
+    """Samples of a window, which becomes one embedding."""
     dim: int
-    """Numbers of an embedding."""
+    """Size of an embedding."""
     source: str
     """Where its weights come from."""
     sha256: str = ""
-    """Of its weights in the cache folder, where they are converted here; otherwise what is downloaded counts."""
+    """Digest of its weights in the cache folder, if they are converted here; empty for other encoders."""
     repository: str = ""
-    """On the model hub, for a checkpoint of the library `transformers`."""
+    """``owner/name`` on the model hub, for a checkpoint of the library `transformers`."""
 
     @property
     def window_seconds(self) -> float:
@@ -73,7 +73,7 @@ ENCODERS = {
 
 
 def encoder_folder(name: str) -> Path:
-    """Where ``encoders get`` puts an encoder."""
+    """The folder into which ``encoders get`` downloads an encoder."""
     return cache_folder() / "encoders" / name
 
 
@@ -82,6 +82,6 @@ def is_installed(name: str) -> bool:
 
 
 def encoder_names() -> list[str]:
-    """The names that can be chosen: those declared here, and the repositories of the hub that are installed."""
+    """All names that can be used: those declared here, and installed repositories of the hub."""
     folders = (weights.parent for weights in encoder_folder("").glob("*/*/*.safetensors"))
     return [*ENCODERS, *sorted({f"{folder.parent.name}/{folder.name}" for folder in folders})]

@@ -1,7 +1,7 @@
 """Encoders of the library `transformers`: AST and MAEST, CLAP's audio tower, wav2vec 2.0, HuBERT and WavLM.
 
-What the library's feature extractors compute clip by clip on a CPU is computed here for a batch on its device; tests
-compare the embeddings. Every network is a class of the library, so that no code of a checkpoint is executed.
+The library's feature extractors work clip by clip on a CPU; they are reimplemented here for batches on any device, and
+tests compare the embeddings. Every network is a class of the library, so no code of a checkpoint is executed.
 
 Suffixes: B windows, N samples, K samples of a frame, F frequencies, M mel bands, T frames, D numbers of an embedding.
 """
@@ -42,19 +42,19 @@ CLASSES = {
     "wavlm": "WavLMModel",
 }
 NOT_NEEDED = ("masked_spec_embed",)
-"""Weights that are for training alone, which some checkpoints lack."""
+"""Weights that only training needs and some checkpoints lack."""
 PREEMPHASIS = 0.97
 SMALLEST = 1.1920928955078125e-07
-"""Below which Kaldi's mel energies are raised: float32's epsilon."""
+"""Floor of Kaldi's mel energies: the epsilon of float32."""
 
 
 class TransformersEncoder(Encoder):
-    """A network of the library with what it does to sound before its first layer, on the device."""
+    """A network of the library with its feature extraction."""
 
     def __init__(self, prepare: nn.Module, network: nn.Module, settings: EncoderSettings, output: str) -> None:
         """Args:
         prepare: windows (B, N) → the network's input.
-        output: the network's output that is the embedding; its mean over time where it has one.
+        output: name of the network's output that is the embedding, averaged over time if it has a time axis.
         """
         super().__init__()
         self.sample_rate, self.window_samples, self.dim = settings.sample_rate, settings.window_samples, settings.dim
@@ -81,7 +81,7 @@ class KaldiMel(nn.Module):
         filters_MF, _ = torchaudio.compliance.kaldi.get_mel_banks(
             n_mels, self.n_fft, rate, 20.0, 0.0, 100.0, -500.0, 1.0
         )
-        self.register_buffer("filters", F.pad(filters_MF, (0, 1)).T)  # nothing of the highest frequency
+        self.register_buffer("filters", F.pad(filters_MF, (0, 1)).T)  # the highest frequency is not used
         self.register_buffer("window", torch.hann_window(self.length, periodic=False))
 
     def forward(self, wave_BN: Tensor) -> Tensor:
@@ -136,7 +136,7 @@ class ClapMel(nn.Module):
 
 
 class ZeroMeanUnitVariance(nn.Module):
-    """The waveform as the speech networks take it."""
+    """Standardises the waveform, as the speech networks expect it."""
 
     def forward(self, wave_BN: Tensor) -> Tensor:
         variance_B1, mean_B1 = torch.var_mean(wave_BN, dim=1, keepdim=True, correction=0)
@@ -144,7 +144,7 @@ class ZeroMeanUnitVariance(nn.Module):
 
 
 def load_checkpoint(folder: Path, settings: EncoderSettings) -> Encoder:
-    """The encoder in a folder that `settings_of` has looked at, on the CPU.
+    """Load the encoder in a folder that `settings_of` has accepted, on the CPU.
 
     Raises:
         UserError: the library is not installed, or the checkpoint is damaged.
@@ -161,13 +161,13 @@ def load_checkpoint(folder: Path, settings: EncoderSettings) -> Encoder:
         network, report = getattr(transformers, CLASSES[config["model_type"]]).from_pretrained(
             folder, local_files_only=True, use_safetensors=True, output_loading_info=True, dtype=torch.float32
         )
-    except Exception as error:  # the library raises whatever the damage leads to
+    except Exception as error:  # the library may raise anything for a damaged checkpoint
         reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
         raise UserError(f"The encoder in {printable(folder)} cannot be loaded: {printable(reason)}") from error
     missing = [name for name in report["missing_keys"] if not name.endswith(NOT_NEEDED)]
     if missing or report["mismatched_keys"]:
         example = missing[0] if missing else report["mismatched_keys"][0]
-        raise UserError(f"The weights in {printable(folder)} are not complete: {printable(str(example))} is missing.")
+        raise UserError(f"The weights in {printable(folder)} are incomplete: {printable(str(example))} is missing.")
     if broken := next((name for name, value in network.state_dict().items() if not value.isfinite().all()), None):
         raise UserError(f"The weights in {printable(folder)} are damaged: {printable(broken)} is NaN or infinite.")
     kind = config["model_type"]

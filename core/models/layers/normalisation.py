@@ -12,13 +12,13 @@ FLATTEST_DB = 1e-3
 
 
 class Standardise(nn.Module):
-    """Log-mel in decibels → about zero mean and unit variance, with statistics of the training set.
+    """Standardises log-mel input in dB by the mean and deviation of the training set.
 
     With ``per_window`` each window is first normalised by its own mean and deviation, over all bands and frames, which
     makes the network invariant to the level and the decibel scale of a recording.
 
     Attributes:
-        mean, std: [n_mels] of the training set, in dB (in units of the window's deviation with ``per_window``).
+        mean, std: [n_mels], of the training set, in dB (with ``per_window`` in units of the window's deviation).
     """
 
     mean: Tensor
@@ -41,13 +41,13 @@ class Standardise(nn.Module):
 
     @torch.no_grad()
     def fit(self, mel_NMT: Tensor) -> None:
-        """Fits mean and deviation to windows of the training set [N, M, T], preferably of the length trained on."""
+        """Fit mean and deviation to windows of the training set [N, M, T], best of the length used in training."""
         if self.per_window:
             mel_NMT = own_scale(mel_NMT)
         over = (0, 2) if len(self.mean) > 1 else (0, 1, 2)
         std, mean = torch.std_mean(mel_NMT.float(), dim=over)
         self.mean.copy_(mean)
-        # A constant band (above a recording's cut-off, say) must not be amplified.
+        # A constant band (such as one above the cut-off of an encoder) must not be amplified.
         self.std.copy_(std.clamp_min(1e-2 * float(std.max()) if float(std.max()) > 0 else 1.0))
 
 
@@ -58,7 +58,7 @@ def own_scale(mel_BMT: Tensor) -> Tensor:
 
 
 def centred_with_std(mel_BMT: Tensor, times: int = 1) -> tuple[Tensor, Tensor]:
-    """Each window without its mean, and its deviation [B, 1, 1], as if it were repeated ``times`` times."""
+    """Each window minus its mean, and its deviation [B, 1, 1], as if the window were repeated ``times`` times."""
     # Not std_mean: its running update of the variance is several times slower on a CPU than a second pass.
     centred_BMT = mel_BMT - mel_BMT.mean((1, 2), keepdim=True)
     others = times * centred_BMT[0].numel() - 1
@@ -90,9 +90,9 @@ def fit_standardisation(model: nn.Module, mel_NMT: Tensor) -> None:
 
 
 def fuse_batch_norm(model: nn.Module) -> None:
-    """Fuses batch normalisations into the layers before them, in place, for evaluation; same outputs to rounding.
+    """Fuse batch normalisations into the preceding layers, in place, for evaluation; outputs are equal up to rounding.
 
-    In every `nn.Sequential`, at any depth, a normalisation after a convolution or a linear layer is removed.
+    This applies to normalisations after a convolution or linear layer in any `nn.Sequential`, at any depth.
     """
     for sequence in [module for module in model.modules() if isinstance(module, nn.Sequential)]:
         for (name, layer), (next_name, following) in itertools.pairwise(list(sequence.named_children())):
@@ -107,10 +107,10 @@ def fuse_batch_norm(model: nn.Module) -> None:
 
 @torch.no_grad()
 def init_batch_norm_stats(model: nn.Module, mel_BMT: Tensor) -> None:
-    """Initialises every batch normalisation with the statistics of one batch [B ≥ 2, M, T] in dB instead of 0 and 1.
+    """Initialise the running statistics of every batch normalisation from a batch [B ≥ 2, M, T] in dB.
 
-    Running statistics move by a tenth per step, and a small dataset has five steps per epoch: its first epochs would
-    be validated with the initial statistics. Training uses the statistics of each batch and is unaffected.
+    Running statistics move by a tenth per step. With five steps per epoch, as for a small dataset, the first epochs
+    would be validated with initial values of 0 and 1. Training uses the statistics of each batch and is unaffected.
     """
     layers = [module for module in model.modules() if isinstance(module, _BatchNorm)]
     momenta = [layer.momentum for layer in layers]

@@ -1,4 +1,4 @@
-"""What window statistics take of time: blocks of frames, and waves, as products with matrices made once per length.
+"""The operations of window statistics along time, as products with matrices that are cached per window length.
 
 Suffixes: T frames, B windows, R rows, S scales, N frequencies.
 """
@@ -17,9 +17,9 @@ Function = Callable[[int, torch.device], Made]
 
 
 def made_once(function: Function[Made]) -> Function[Made]:
-    """Keeps what ``function`` makes of a size and a device.
+    """Cache the results of ``function`` by size and device.
 
-    Not while a network is exported or compiled: its tensors are then symbolic.
+    There is no caching while a network is exported or compiled, because its tensors are symbolic then.
     """
     kept = lru_cache(maxsize=16)(function)
 
@@ -31,13 +31,13 @@ def made_once(function: Function[Made]) -> Function[Made]:
 
 
 GROUP_SCALES, HARMONIC_SCALES = 5, 3
-"""Number of block lengths, each twice the previous one, at which changes along time and along bands are measured."""
+"""Number of block lengths, each twice the previous one, at which changes are measured along time and along bands."""
 FLUCTUATIONS = 10
-"""Bands of modulation frequency."""
+"""Number of bands of modulation frequency."""
 
 
 class TimeMaps(NamedTuple):
-    """What is linear in the frames of a window of one length, or in their squares."""
+    """Matrices for windows of one length."""
 
     movement: Tensor
     """Means over the differences between the frames of each of `halves` and the window itself: [S, T' - 1]."""

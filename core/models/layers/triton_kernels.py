@@ -85,7 +85,7 @@ def sum_gradients(x, mean, rstd, weight, bias, dy, sums, windows, H, W, C: tl.co
 
 @triton.jit(do_not_specialize=SIZES)
 def gradient(x, mean, rstd, weight, bias, dy, sums, dx, windows, H, W, C: tl.constexpr, TILE: tl.constexpr):
-    """The gradient of every row, including rows at an odd edge, which no window pooled."""
+    """The gradient of every row, including rows at an odd edge, which belong to no pooling window."""
     channel = tl.arange(0, C)
     window = tl.program_id(0) * TILE + tl.arange(0, TILE)
     down, across = (H + 1) // 2, (W + 1) // 2

@@ -2,9 +2,9 @@
 transformer").
 
 Notable:
-- the residual network's convolutions; every step of their output is a token, all of its bands together
-- sinusoidal positions, so that any length will do
-- a learned summary token whose output is classified
+- the residual network's convolutions; each time step of their output, with all bands, is a token
+- sinusoidal positions, which allow any length
+- a learnt class token whose output is classified
 """
 
 import math
@@ -28,12 +28,12 @@ class CNNAttention(nn.Module):
         dropout: float = 0.2,
     ) -> None:
         """Args:
-        width: channels of the first convolution; tokens have four times as many, which ``heads`` must divide.
-        depth: layers of the encoder.
-        dropout: probability, inside the encoder.
+        width: channels of the first convolution; tokens have four times as many, a multiple of ``heads``.
+        depth: layers of the transformer encoder.
+        dropout: dropout probability in the encoder.
 
         Raises:
-            ValueError: the heads cannot share the channels.
+            ValueError: ``heads`` does not divide the channels.
         """
         super().__init__()
         if 4 * width % heads:
@@ -50,7 +50,7 @@ class CNNAttention(nn.Module):
         self.classify = nn.Linear(size, genres)
 
     def forward(self, mel_BMT: Tensor) -> Tensor:
-        """Log-mel [B, M, T] in dB, T from 16 frames on → logits [B, genres]."""
+        """Log-mel [B, M, T ≥ 16] in dB → logits [B, genres]."""
         features_BCMT = self.features(self.views(mel_BMT))
         tokens_BTF = self.project(features_BCMT.flatten(1, 2).transpose(1, 2))
         tokens_BTF = tokens_BTF + _positions(tokens_BTF)
@@ -61,7 +61,7 @@ class CNNAttention(nn.Module):
 
 
 def _positions(tokens_BTF: Tensor) -> Tensor:
-    """Sines and cosines of the place in time (Vaswani et al. 2017): [T, F]."""
+    """Sinusoidal positions (Vaswani et al. 2017): [T, F]."""
     _, steps, size = tokens_BTF.shape
     rate_F = torch.exp(torch.arange(0, size, 2, device=tokens_BTF.device) * (-math.log(10_000) / size))
     angle_TF = torch.arange(steps, device=tokens_BTF.device)[:, None] * rate_F

@@ -1,9 +1,9 @@
 """Convolutions, then a recurrent network over time (Choi et al. 2017).
 
 Notable:
-- the residual network's convolutions, whose output keeps its order in time
-- a bidirectional GRU reads the bands of each step together, so it knows where in the spectrum a pattern lies
-- the mean over the steps, not the last state, stands for the window
+- the residual network's convolutions
+- a bidirectional GRU whose input at each time step is all bands, so that it knows the pitch of a pattern
+- the mean over time, not the last state, is classified
 """
 
 import torch
@@ -18,7 +18,7 @@ class CRNN(nn.Module):
         """Args:
         width: channels of the first convolution.
         hidden: units of the GRU in each direction.
-        dropout: probability, before the GRU and before the last layer.
+        dropout: dropout probability before the GRU and before the last layer.
         """
         super().__init__()
         self.views = TwoViews(n_mels)
@@ -29,7 +29,7 @@ class CRNN(nn.Module):
         self.classify = nn.Linear(2 * hidden, genres)
 
     def forward(self, mel_BMT: Tensor) -> Tensor:
-        """Log-mel [B, M, T] in dB, T from 16 frames on → logits [B, genres]."""
+        """Log-mel [B, M, T ≥ 16] in dB → logits [B, genres]."""
         features_BCMT = self.features(self.views(mel_BMT))
         steps_BTF = features_BCMT.flatten(1, 2).transpose(1, 2)
         states_BTH, _ = self.recurrent(self.dropout(steps_BTF))

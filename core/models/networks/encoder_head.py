@@ -1,11 +1,11 @@
 """A head on a pretrained encoder: a small network and experts over embeddings, and experts over window statistics.
 
-Their logits are added. How much each of the three counts is chosen on the training clips, as the experts' own settings
-are: by the cross-entropy of clips whose groups (artists, albums) they were not fitted to. What does not help there gets
-no weight. The encoder itself is not part of the network.
+Their logits are added. The weights of the three parts, like the experts' own settings, minimise the cross-entropy of
+training clips whose groups (artists, albums) the part was not fitted to; a part that does not help gets no weight. The
+encoder itself is not part of the network.
 
-Suffixes: I clips, W windows of each to fit to, J windows of each to judge by, N all windows, B windows, M mel bands,
-T frames, D numbers of an embedding, F statistics, C genres.
+Suffixes: I clips, W windows of each to fit to, J windows of each to evaluate on, N all windows, B windows, M mel bands,
+T frames, D size of an embedding, F statistics, C genres.
 """
 
 import copy
@@ -23,13 +23,13 @@ from core.models.registry import FRAME_SECONDS
 
 PARTS = ("network", "embeddings", "statistics")
 WEIGHTS = (0.5, 1.0, 0.0)
-"""Of the parts, where there are too few groups to choose by."""
+"""Weights of the parts if there are too few groups to choose them."""
 TRIAL_STEPS, TRIAL_BATCH = 300, 64
-"""The network's training on each inner fold."""
+"""Steps and batch size of the network's training on each inner fold."""
 
 
 class Embeddings(nn.Module):
-    """Embeddings as the statistics of an `ExpertEnsemble`: [B, D, 1] → [B, D]."""
+    """Lets an `ExpertEnsemble` use embeddings as statistics: [B, D, 1] → [B, D]."""
 
     def __init__(self, count: int) -> None:
         super().__init__()
@@ -56,8 +56,8 @@ class EncoderHead(nn.Module):
     ) -> None:
         """Args:
         frame_seconds, memory: see `ExpertEnsemble`.
-        embedding: numbers of an embedding.
-        hidden, dropout: units of the small network, and the probability before each of its layers.
+        embedding: size of an embedding.
+        hidden, dropout: units of the small network, and the dropout probability before each of its layers.
         """
         super().__init__()
         self.embedding = embedding
@@ -77,7 +77,7 @@ class EncoderHead(nn.Module):
         self.register_buffer("accuracies", torch.zeros(len(PARTS) + 1))
 
     def forward(self, joined_BMT: Tensor) -> Tensor:
-        """What `join` gives → logits [B, genres]; while training, the network's alone."""
+        """The result of `join` → logits [B, genres]; while training, those of the network alone."""
         mel_BMT, embedding_BD = split(joined_BMT, self.embedding)
         logits_BC: Tensor = self.network(embedding_BD)
         if self.training:
@@ -86,15 +86,15 @@ class EncoderHead(nn.Module):
         return torch.stack([weight * part for weight, part in zip(self.weights, parts, strict=True)]).sum(0)
 
     def fit(self, to: Iterable[ClipWindows], by: Iterable[ClipWindows], folds_I: Tensor) -> None:
-        """Fits the experts to windows of the training set, and chooses the weights; see `ExpertEnsemble.fit`."""
+        """Fit the experts to windows of the training set and choose the weights; see `ExpertEnsemble.fit`."""
         embeddings_IWD, statistics_IWF, labels_I = self._measured(to)
-        judged_IJD, judged_IJF, _ = self._measured(by)
+        eval_IJD, eval_IJF, _ = self._measured(by)
         folds_I = folds_I.to(labels_I.device)
-        by_embeddings_IC = self.by_embeddings.fit_measured(embeddings_IWD, judged_IJD, labels_I, folds_I)
-        by_statistics_IC = self.by_statistics.fit_measured(statistics_IWF, judged_IJF, labels_I, folds_I)
+        by_embeddings_IC = self.by_embeddings.fit_measured(embeddings_IWD, eval_IJD, labels_I, folds_I)
+        by_statistics_IC = self.by_statistics.fit_measured(statistics_IWF, eval_IJF, labels_I, folds_I)
         if by_embeddings_IC is None or by_statistics_IC is None:
             return
-        by_network_IC = self._held_out(embeddings_IWD.float(), judged_IJD.float(), labels_I, folds_I)
+        by_network_IC = self._held_out(embeddings_IWD.float(), eval_IJD.float(), labels_I, folds_I)
         logits = [by_network_IC, by_embeddings_IC, by_statistics_IC]
         weights, _ = pooled(logits, labels_I)
         together_IC = torch.stack([w * one for w, one in zip(weights, logits, strict=True)]).sum(0)
@@ -103,7 +103,7 @@ class EncoderHead(nn.Module):
         self.accuracies.copy_(torch.stack(right))
 
     def describe(self) -> dict[str, dict[str, float]]:
-        """What was chosen: for each part its weight, and its accuracy on groups that it was not fitted to."""
+        """The weight of each part, and its accuracy on groups that it was not fitted to."""
         return {
             "weights": dict(zip(PARTS, self.weights.tolist(), strict=True)),
             "accuracies": dict(zip((*PARTS, "ensemble"), self.accuracies.tolist(), strict=True)),
@@ -122,8 +122,8 @@ class EncoderHead(nn.Module):
         return torch.cat(embeddings), torch.cat(statistics), torch.cat(labels)
 
     def _held_out(self, to_IWD: Tensor, by_IJD: Tensor, labels_I: Tensor, folds_I: Tensor) -> Tensor:
-        """The logits [I, C] that copies of the network, trained without a clip's fold, give it; float64."""
-        windows, judged = to_IWD.shape[1], by_IJD.shape[1]
+        """Out-of-fold logits [I, C] float64, by copies of the network trained without the clip's fold."""
+        windows, eval_windows = to_IWD.shape[1], by_IJD.shape[1]
         logits_IC = to_IWD.new_zeros(len(labels_I), len(self.by_embeddings.bias), dtype=torch.float64)
         for fold in sorted(set(folds_I.tolist())):
             held_I = folds_I == fold
@@ -131,12 +131,12 @@ class EncoderHead(nn.Module):
             _train(network, to_IWD[~held_I].flatten(0, 1), labels_I[~held_I].repeat_interleave(windows))
             with torch.no_grad():
                 logits_NC = network.eval()(by_IJD[held_I].flatten(0, 1))
-            logits_IC[held_I] = logits_NC.view(-1, judged, logits_NC.shape[1]).mean(1).double()
+            logits_IC[held_I] = logits_NC.view(-1, eval_windows, logits_NC.shape[1]).mean(1).double()
         return logits_IC
 
 
 def _train(network: nn.Module, embeddings_ND: Tensor, labels_N: Tensor) -> None:
-    """Trains about as a run with the encoder's recipe does (see `core.training.presets.with_encoder`)."""
+    """Train about as a run with an encoder does (see `core.training.presets.with_encoder`)."""
     optimiser = torch.optim.AdamW(network.parameters(), lr=2e-3, weight_decay=5e-2)
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, TRIAL_STEPS)
     generator = torch.Generator().manual_seed(0)

@@ -1,8 +1,8 @@
-"""A residual network and an ensemble of experts over statistics of the window, whose logits are added.
+"""A residual network and an ensemble of experts over window statistics, whose logits are added.
 
-That multiplies their predictions (products of experts, Hinton 2002). The experts are fitted, and weigh themselves
-against each other, before training begins. They have memorised the training set and would leave the residual network
-nothing to learn, so they are off while training.
+Their predictions are thereby multiplied (products of experts, Hinton 2002). The experts are fitted and weighted before
+training begins. They have memorised the training set and would leave the residual network nothing to learn, so they
+are switched off while training.
 """
 
 from typing import Any
@@ -30,8 +30,8 @@ class EnsembleCNN(nn.Module):
     ) -> None:
         """Args:
         frame_seconds, memory: see `ExpertEnsemble`.
-        width, dropout: of the residual network.
-        network_weight: factor of the residual network's logits in the sum, until `weigh` sets another.
+        width, dropout: see `ResidualCNN`.
+        network_weight: initial factor of the residual network's logits in the sum; `weigh` changes it.
         """
         super().__init__()
         self.register_buffer("network_weight", torch.tensor(network_weight))
@@ -39,7 +39,7 @@ class EnsembleCNN(nn.Module):
         self.experts = ExpertEnsemble(n_mels, genres, frame_seconds=frame_seconds, memory=memory)
 
     def forward(self, mel_BMT: Tensor) -> Tensor:
-        """Log-mel [B, M, T] in dB, T from 16 frames on → logits [B, genres]; while training, the network's alone."""
+        """Log-mel [B, M, T ≥ 16] in dB → logits [B, genres]; while training, those of the network alone."""
         logits_BC: Tensor = self.network(mel_BMT)
         if self.training:
             return logits_BC
@@ -48,10 +48,10 @@ class EnsembleCNN(nn.Module):
 
     @torch.no_grad()
     def weigh(self, *, network: float, experts: float) -> None:
-        """Sets the factor of the residual network's logits, and multiplies the experts' by ``experts``."""
+        """Set the factor of the residual network's logits, and multiply the experts' by ``experts``."""
         self.network_weight.fill_(network)
         self.experts.scale(experts)
 
     def describe(self) -> dict[str, Any]:
-        """What the experts chose, and the network's weight beside them."""
+        """The experts' settings, and the network's weight."""
         return self.experts.describe() | {"network_weight": round(float(self.network_weight), 6)}

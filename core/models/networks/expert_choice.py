@@ -1,10 +1,10 @@
-"""How experts over window statistics judge, and which of their settings suit a collection.
+"""Choosing the settings and weights of experts over window statistics.
 
-The settings, and how much each expert counts in the sum of their logits (a logarithmic opinion pool, Genest & Zidek
-1986), together minimise the cross-entropy of training clips that experts fitted without these clips' groups (artists,
-albums) have predicted.
+The settings, and the weight of each expert in the sum of their logits (a logarithmic opinion pool, Genest & Zidek
+1986), minimise the out-of-fold cross-entropy of the training clips: experts are fitted without the clip's group
+(artist, album).
 
-Suffixes: I clips, W windows of each to fit to, J windows of each to judge by, N all windows, F statistics, C genres,
+Suffixes: I clips, W windows of each to fit to, J windows of each to evaluate on, N all windows, F statistics, C genres,
 E experts.
 """
 
@@ -25,63 +25,63 @@ MEMORY_SHRINKAGES = (0.1, 0.3, 0.6)
 BANDWIDTHS = (2.0, 3.0, 5.0, 10.0)
 RIDGES = (0.1, 0.3, 1.0)
 KERNEL_EXPONENTS = (0.5, 1.0)
-"""Exponents of the kernel between two clips that are as far apart as two clips are on average."""
+"""Exponents of the kernel at the average distance between two clips."""
 AVERAGED = 500
-"""Clips, at most, whose average distance is measured."""
+"""Most clips from which the average distance is computed."""
 ROUNDS = 3
-"""Rounds, at most, of choosing each expert's settings beside those that the others have."""
+"""Most rounds of coordinate descent over the experts."""
 Candidate = tuple[float, ...]
-"""An expert's place in `EXPERTS` and its settings."""
+"""An expert's index in `EXPERTS` and its settings."""
 CLIP_SPREAD = 12.0
 """How often the discriminant adds the covariance within clips to that within genres. What differs between windows of
 one clip, as they are and augmented, says nothing of its genre (within-class covariance, Hatch et al. 2006)."""
 LIKELY_WEIGHT = 2.0
-"""Of an expert in the sum, in units of the deviation of its logits: the deviation of a Gaussian prior around 0."""
+"""Standard deviation of a Gaussian prior on an expert's weight, in units of the deviation of its logits."""
 
 
 class ExpertSettings(NamedTuple):
-    """What is chosen on the training clips; the defaults are for too few groups to choose by."""
+    """Settings chosen on the training clips; the defaults apply if there are too few groups."""
 
     shrinkage: float = 0.3
-    """Share of the diagonal in the covariance that the discriminant uses, at least (Friedman 1989)."""
+    """Least weight of the diagonal in the discriminant's covariance (Friedman 1989)."""
     memory_shrinkage: float = 0.3
     bandwidth: float = 5.0
-    """Of the kernel around each stored clip, in standard deviations within genres."""
+    """Bandwidth of the kernel around each stored clip, in standard deviations within genres."""
     ridge: float = 0.3
     exponent: float = 0.5
-    """As in `KERNEL_EXPONENTS`."""
+    """One of `KERNEL_EXPONENTS`."""
     weights: tuple[float, float, float] = (0.15, 0.0, 3.0)
     """Factors of the experts' logits, in the order of `EXPERTS`."""
 
 
 def choose(
-    features_IWF: Tensor, judged_IJF: Tensor | None, labels_I: Tensor, folds_I: Tensor, genres: int, apart_II: Tensor
+    features_IWF: Tensor, eval_IJF: Tensor | None, labels_I: Tensor, folds_I: Tensor, genres: int, apart_II: Tensor
 ) -> tuple[ExpertSettings, list[float], Tensor]:
-    """The settings with the lowest cross-entropy on held-out folds, the accuracies of `describe`, and their logits.
+    """The settings with the lowest out-of-fold cross-entropy, the accuracies for `describe`, and the logits.
 
     Single precision will do: every covariance here is shrunk.
 
     Args:
-        judged_IJF: None to judge by whole clips, the means of their windows, which takes less than half the time.
+        eval_IJF: None to evaluate whole clips by the means of their windows, which takes less than half the time.
         apart_II: the L1 distances between clips.
     """
     clips_IF, average = features_IWF.mean(1), average_distance(apart_II)
     apart_II = apart_II / average
-    if judged_IJF is None:
-        judged_IJF, apart_IJI = clips_IF[:, None], apart_II[:, None]
+    if eval_IJF is None:
+        eval_IJF, apart_IJI = clips_IF[:, None], apart_II[:, None]
     else:
-        apart_NI = distances(judged_IJF.flatten(0, 1), clips_IF) / average
-        apart_IJI = apart_NI.view(*judged_IJF.shape[:2], len(clips_IF))
-    clips, windows = judged_IJF.shape[:2]
+        apart_NI = distances(eval_IJF.flatten(0, 1), clips_IF) / average
+        apart_IJI = apart_NI.view(*eval_IJF.shape[:2], len(clips_IF))
+    clips, windows = eval_IJF.shape[:2]
 
     def predicted(held_I: Tensor) -> dict[Candidate, Tensor]:
         """Candidate → logits of the held-out clips."""
         logits: dict[Candidate, Tensor] = {}
         known_IF, known_labels_I = clips_IF[~held_I], labels_I[~held_I]
         means_CF, covariance_FF, unknown = within_genres(features_IWF[~held_I], known_labels_I, genres)
-        held_NF = judged_IJF[held_I].flatten(0, 1)
+        held_NF = eval_IJF[held_I].flatten(0, 1)
         spread_FF = covariance_FF + CLIP_SPREAD * within_clips(features_IWF[~held_I])
-        # Cached: of few windows every shrinkage makes the same covariance.
+        # Cached, because with few windows every shrinkage gives the same covariance.
         near = cache(partial(_nearness, held_NF, means_CF, spread_FF))
         for shrinkage in SHRINKAGES:
             logits[0, shrinkage] = near(max(shrinkage, unknown))
@@ -117,7 +117,7 @@ def choose(
 
 
 def _best_together(logits: dict[Candidate, Tensor], labels_I: Tensor) -> list[Candidate]:
-    """A candidate for each expert: first the best alone, then in turn the best beside those of the other experts."""
+    """A candidate for each expert: first the best on its own, then in turn the best together with the others."""
     candidates = [[one for one in logits if one[0] == expert] for expert in range(len(EXPERTS))]
     best = [min(of_expert, key=lambda one: pooled([logits[one]], labels_I)[1]) for of_expert in candidates]
     for _ in range(ROUNDS):
@@ -132,14 +132,14 @@ def _best_together(logits: dict[Candidate, Tensor], labels_I: Tensor) -> list[Ca
 
 
 def pooled(logits: list[Tensor], labels_I: Tensor) -> tuple[list[float], float]:
-    """The factors of the experts' logits whose sum has the lowest cross-entropy (convex in them), and that.
+    """The experts' weights with the lowest cross-entropy of the weighted sum (which is convex in them), and that.
 
-    Of few clips they are shrunk by a prior: experts that know a handful of clips by chance get no certainty from it.
+    A prior shrinks them for few clips, where experts may be right by chance.
     """
     from scipy.optimize import minimize  # type: ignore[import-untyped]
 
     logits_EIC = torch.stack(logits).cpu()
-    scale_E = logits_EIC.std(dim=(1, 2)).clamp_min(1e-9)  # of the same order for the optimiser
+    scale_E = logits_EIC.std(dim=(1, 2)).clamp_min(1e-9)  # similar magnitudes for the optimiser
     logits_EIC, labels_I = logits_EIC / scale_E[:, None, None], labels_I.cpu()
 
     one_hot_IC = F.one_hot(labels_I, logits_EIC.shape[2])
@@ -157,9 +157,9 @@ def pooled(logits: list[Tensor], labels_I: Tensor) -> tuple[list[float], float]:
 
 
 def within_genres(features_IWF: Tensor, labels_I: Tensor, genres: int) -> tuple[Tensor, Tensor, float]:
-    """The genres' means [C, F], the covariance around them [F, F], and the least share of its diagonal.
+    """The genres' means [C, F], the covariance around them [F, F], and the least weight of its diagonal.
 
-    Every genre weighs the same. With fewer windows than statistics the covariance is singular without that share.
+    All genres have equal weight. With fewer windows than statistics the covariance is singular without that weight.
     """
     features_NF, labels_N = features_IWF.flatten(0, 1), labels_I.repeat_interleave(features_IWF.shape[1])
     one_hot_NC = F.one_hot(labels_N, genres).to(features_IWF.dtype)
@@ -177,7 +177,7 @@ def within_clips(features_IWF: Tensor) -> Tensor:
 
 
 def _nearness(x_NF: Tensor, points_PF: Tensor, covariance_FF: Tensor, shrinkage: float) -> Tensor:
-    """-½ the squared Mahalanobis distance of x from each point, [N, P], but for a term of x alone."""
+    """-½ the squared Mahalanobis distance of x from each point, [N, P], without a term that depends on x alone."""
     lower_FF = factored(covariance_FF, shrinkage)
     points_FP, x_FN = (torch.linalg.solve_triangular(lower_FF, part.T, upper=False) for part in (points_PF, x_NF))
     near_NP: Tensor = x_FN.T @ points_FP - 0.5 * points_FP.square().sum(0)
@@ -185,14 +185,14 @@ def _nearness(x_NF: Tensor, points_PF: Tensor, covariance_FF: Tensor, shrinkage:
 
 
 def factored(covariance_FF: Tensor, shrinkage: float) -> Tensor:
-    """The Cholesky factor of the covariance with this share of its diagonal, 1 at most."""
+    """The Cholesky factor of the covariance shrunk to its diagonal by ``shrinkage``, at most 1."""
     diagonal_FF = covariance_FF.diagonal().clamp_min(1e-6).diag()
     lower_FF: Tensor = torch.linalg.cholesky(torch.lerp(covariance_FF, diagonal_FF, min(1.0, shrinkage)))
     return lower_FF
 
 
 def _by_genre(near_NI: Tensor, labels_I: Tensor, genres: int) -> Tensor:
-    """The logarithm of the mean kernel of each genre's clips, [N, C]; very low for a genre without any."""
+    """The logarithm of the mean kernel of each genre's clips, [N, C]; very low for a genre without clips."""
     by_genre = []
     for genre in range(genres):
         of_genre = near_NI[:, labels_I == genre]
@@ -203,7 +203,7 @@ def _by_genre(near_NI: Tensor, labels_I: Tensor, genres: int) -> Tensor:
 
 
 def ridge_solution(kernel_II: Tensor, labels_I: Tensor, genres: int, ridge: float) -> Tensor:
-    """Coefficients [I, C] of kernel ridge regression on the genres' indicators, every genre weighing the same."""
+    """Coefficients [I, C] of kernel ridge regression on indicators of the genres, which have equal weight."""
     counts_C = torch.bincount(labels_I, minlength=genres).to(kernel_II.dtype)
     noise_I = counts_C[labels_I] * (counts_C > 0).sum() / len(labels_I) * ridge
     targets_IC = F.one_hot(labels_I, genres).to(kernel_II.dtype) - 1 / genres
@@ -213,7 +213,7 @@ def ridge_solution(kernel_II: Tensor, labels_I: Tensor, genres: int, ridge: floa
 
 def distances(x_NF: Tensor, y_IF: Tensor) -> Tensor:
     """L1 distances [N, I]."""
-    if torch.compiler.is_exporting():  # ONNX has no operator for them
+    if torch.compiler.is_exporting():  # ONNX has no operator for cdist
         return (x_NF[:, None] - y_IF).abs().sum(2)
     return torch.cdist(x_NF, y_IF, p=1.0)
 

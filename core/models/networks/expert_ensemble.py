@@ -4,9 +4,9 @@
 - memory: every training clip, compared by that within genres, and summed per genre by a kernel (Parzen 1962)
 - kernel ridge regression on the genres (Saunders, Gammerman & Vovk 1998) with a Laplacian kernel of the L1 distance
 
-Which of them is best differs from one collection to another; `expert_choice` says how the settings are chosen.
+Which of them is best depends on the collection; `expert_choice` chooses the settings.
 
-Suffixes: I clips, W windows of each to fit to, J windows of each to judge by, N all windows, B windows, M mel bands,
+Suffixes: I clips, W windows of each to fit to, J windows of each to evaluate on, N all windows, B windows, M mel bands,
 T frames, F statistics, C genres, K stored clips per genre, E experts.
 """
 
@@ -53,7 +53,7 @@ class Statistics(Protocol):
 
 
 class ExpertEnsemble(nn.Module):
-    """Log-mel windows [B, M, T] in dB → logits [B, genres], all alike until it is fitted."""
+    """Log-mel windows [B, M, T] in dB → logits [B, genres], which are all equal before `fit`."""
 
     mean: Tensor
     std: Tensor
@@ -76,9 +76,9 @@ class ExpertEnsemble(nn.Module):
         statistics: Statistics | None = None,
     ) -> None:
         """Args:
-        frame_seconds: from one frame of a window to the next.
+        frame_seconds: the hop between frames.
         memory: most stored clips per genre.
-        statistics: what is compared; by default `WindowStatistics`.
+        statistics: the module that computes what is compared; by default `WindowStatistics`.
         """
         super().__init__()
         self.frame_seconds = frame_seconds
@@ -93,10 +93,10 @@ class ExpertEnsemble(nn.Module):
             "clip_weight": (genres, memory, count),
             "clip_bias": (genres, memory),
             "coefficients": (genres, memory, genres),
-            # Shrinkages, bandwidth, ridge, weights, and the kernel's exponents of squared and of L1 distances.
-            # The first of the two is 0; it is for models of earlier versions, whose kernel was Gaussian.
+            # Shrinkages, bandwidth, ridge, weights, and the kernel's exponents for squared and L1 distances. The
+            # former is 0 except in models of earlier versions, whose kernel was Gaussian.
             "settings": (9,),
-            "accuracies": (len(EXPERTS) + 1,),  # of each expert and their sum, on clips of groups not fitted to
+            "accuracies": (len(EXPERTS) + 1,),  # of each expert and of their sum, out of fold
         }
         for name, shape in shapes.items():
             self.register_buffer(name, torch.zeros(shape))
@@ -106,7 +106,7 @@ class ExpertEnsemble(nn.Module):
         with torch.autocast(mel_BMT.device.type, enabled=False), full_float32(mel_BMT.device):
             features_BF = standardised(self.measured(mel_BMT), self.mean, self.std)
             temperature, exponents, weights_E = self.settings[2].square(), self.settings[7:], self.settings[4:7]
-            temperature = temperature.clamp_min(1e-3)  # before the fit
+            temperature = temperature.clamp_min(1e-3)  # it is 0 before the fit
             by_means_BC = F.linear(features_BF, self.weight, self.bias)
             each_BCK = torch.einsum("bf,ckf->bck", features_BF, self.clip_weight) + self.clip_bias
             by_clips_BC = temperature * torch.logsumexp(each_BCK / temperature, dim=2)
@@ -117,13 +117,13 @@ class ExpertEnsemble(nn.Module):
             return weights_E[0] * by_means_BC + weights_E[1] * by_clips_BC + weights_E[2] * by_kernel_BC
 
     def measured(self, mel_BMT: Tensor) -> Tensor:
-        """The statistics of windows, [B, F], by time: windows of other frames than `FRAME_SECONDS` are resampled.
+        """The statistics of windows, [B, F]. Windows with another hop than `FRAME_SECONDS` are resampled first.
 
-        So every statistic means the same length of time at any hop.
+        Every statistic thus covers the same length of time at any hop.
         """
         frames = mel_BMT.shape[2]
         wanted = max(1, round(frames * self.frame_seconds / FRAME_SECONDS))
-        # A hop that is nearly the standard one is taken for it: resampling would only smooth.
+        # A hop close to the standard one is left alone, because resampling would only smooth.
         if abs(wanted - frames) > 0.02 * frames:
             mode = "linear" if wanted > frames else "area"
             mel_BMT = F.interpolate(mel_BMT.float(), size=wanted, mode=mode)
@@ -132,31 +132,31 @@ class ExpertEnsemble(nn.Module):
 
     @torch.no_grad()
     def fit(self, to: Iterable[ClipWindows], by: Iterable[ClipWindows], folds_I: Tensor) -> Tensor | None:
-        """Fits to windows of the training set, every genre counting the same, after choosing the settings.
+        """Choose the settings and fit to windows of the training set, with equal weight for all genres.
 
         Args:
             to: windows to fit to, the same number of each clip.
-            by: windows of the same clips, in the same order, as the network will be given them.
+            by: windows of the same clips, in the same order, as they are used at inference.
             folds_I: the inner fold of each clip; clips of one group are in one fold.
 
         Returns:
             As `fit_measured`.
         """
         features_IWF, labels_I = self._measured(to)
-        judged_IJF, _ = self._measured(by)
-        return self.fit_measured(features_IWF, judged_IJF, labels_I, folds_I)
+        eval_IJF, _ = self._measured(by)
+        return self.fit_measured(features_IWF, eval_IJF, labels_I, folds_I)
 
     @torch.no_grad()
     def fit_measured(
-        self, features_IWF: Tensor, judged_IJF: Tensor | None, labels_I: Tensor, folds_I: Tensor
+        self, features_IWF: Tensor, eval_IJF: Tensor | None, labels_I: Tensor, folds_I: Tensor
     ) -> Tensor | None:
-        """As `fit`, for statistics that `measured` gave of the windows; labels [I].
+        """As `fit`, from the results of `measured`; labels [I].
 
         Args:
-            judged_IJF: None to judge by whole clips, the means of the windows that are fitted to.
+            eval_IJF: None to evaluate whole clips by the means of the windows that are fitted to.
 
         Returns:
-            The logits [I, C] float64 that experts fitted without a clip's fold give it; None for a single fold.
+            Out-of-fold logits [I, C] float64; None for a single fold.
         """
         held_out_IC = None
         std_F, mean_F = torch.std_mean(features_IWF.flatten(0, 1), dim=0)
@@ -164,14 +164,14 @@ class ExpertEnsemble(nn.Module):
         self.mean.copy_(mean_F)
         self.std.copy_(std_F)
         features_IWF = standardised(features_IWF, mean_F, std_F)
-        judged_IJF = None if judged_IJF is None else standardised(judged_IJF, mean_F, std_F).float()
+        eval_IJF = None if eval_IJF is None else standardised(eval_IJF, mean_F, std_F).float()
         folds_I = folds_I.to(labels_I.device)
         clips_IF = features_IWF.mean(1)
         apart_II = distances(clips_IF, clips_IF)
         settings = ExpertSettings()
         if folds_I.min() < folds_I.max():
             settings, accuracies, held_out_IC = choose(
-                features_IWF.float(), judged_IJF, labels_I, folds_I, len(self.bias), apart_II.float()
+                features_IWF.float(), eval_IJF, labels_I, folds_I, len(self.bias), apart_II.float()
             )
             self.accuracies.copy_(torch.tensor(accuracies))
         exponent = settings.exponent / average_distance(apart_II)
@@ -185,8 +185,8 @@ class ExpertEnsemble(nn.Module):
         self.settings[4:7] *= factor
 
     def describe(self) -> dict[str, float | dict[str, float]]:
-        """What was chosen: the settings, and for each expert its weight and its accuracy on groups not fitted to."""
-        # Rounded, since single precision stores 0.1 as 0.10000000149.
+        """The chosen settings, and the weight and out-of-fold accuracy of each expert."""
+        # Rounded, because 0.1 is 0.10000000149 in single precision.
         rows = (self.settings, self.accuracies)
         values, accuracies = ([float(f"{value:.6g}") for value in row.tolist()] for row in rows)
         names = (*EXPERTS, "ensemble")
@@ -198,7 +198,7 @@ class ExpertEnsemble(nn.Module):
         }
 
     def _load_from_state_dict(self, state_dict: dict[str, Any], prefix: str, *args: Any) -> None:
-        """Also takes the settings of earlier versions, without the exponent per L1 distance."""
+        """Also loads the settings of earlier versions, which have no exponent for the L1 distance."""
         settings = state_dict.get(f"{prefix}settings")
         if isinstance(settings, Tensor) and settings.shape == (8,):
             state_dict[f"{prefix}settings"] = F.pad(settings, (0, 1))
@@ -223,7 +223,7 @@ class ExpertEnsemble(nn.Module):
             count = len(known_KF)
             self.clips[genre, :count] = known_KF.float()
             compare_with(known_KF, lower_FF, self.clip_weight[genre, :count], self.clip_bias[genre, :count])
-            # No genre is likelier for its size.
+            # A genre must not be likelier because it has more clips.
             self.clip_bias[genre, :count] -= settings.bandwidth**2 * math.log(count)
         all_kept = torch.cat(kept)
         solution_NC = ridge_solution(kernel_II[all_kept][:, all_kept], labels_I[all_kept], genres, settings.ridge)
@@ -241,9 +241,9 @@ class ExpertEnsemble(nn.Module):
 
 
 def leave_out_empty_places(model: nn.Module) -> None:
-    """Shrinks the memory of every fitted expert in ``model`` to the genre with the most stored clips, in place.
+    """Shrink the memory of every fitted expert in ``model`` to the most clips stored for a genre, in place.
 
-    For evaluation: the logits stay the same, and are found sooner.
+    This is for evaluation: the logits stay the same and are computed faster.
     """
     for module in model.modules():
         if isinstance(module, ExpertEnsemble | StatisticsExpert):

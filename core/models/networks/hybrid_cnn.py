@@ -1,8 +1,9 @@
-"""Two experts in one network: a residual network, and a linear discriminant over statistics of the window.
+"""A residual network and a linear discriminant over window statistics, whose logits are added.
 
-Their predictions are multiplied (products of experts, Hinton 2002). For unseen artists the second is much the better of
-the two, and the product better than either. The second is fitted in closed form before training begins. It has
-memorised the training set and would leave the residual network nothing to learn, so it is off while training.
+Their predictions are thereby multiplied (products of experts, Hinton 2002). For unseen artists the discriminant is
+much better than the residual network, and the product better than either. The discriminant is fitted in closed form
+before training begins. It has memorised the training set and would leave the residual network nothing to learn, so it
+is switched off while training.
 """
 
 from torch import Tensor, nn
@@ -24,9 +25,9 @@ class HybridCNN(nn.Module):
         logit_scale: float = 0.2,
     ) -> None:
         """Args:
-        width, dropout: of the residual network.
-        shrinkage, bandwidth: of the second expert.
-        logit_scale: factor of the sum of both experts' logits once trained: each is overconfident, their sum more so.
+        width, dropout: see `ResidualCNN`.
+        shrinkage, bandwidth: see `StatisticsExpert`.
+        logit_scale: factor of the summed logits at evaluation; both parts are overconfident, and their sum more so.
         """
         super().__init__()
         self.logit_scale = logit_scale
@@ -34,7 +35,7 @@ class HybridCNN(nn.Module):
         self.expert = StatisticsExpert(n_mels, genres, shrinkage=shrinkage, bandwidth=bandwidth)
 
     def forward(self, mel_BMT: Tensor) -> Tensor:
-        """Log-mel [B, M, T] in dB, T from 16 frames on → logits [B, genres]; while training, the network's alone."""
+        """Log-mel [B, M, T ≥ 16] in dB → logits [B, genres]; while training, those of the network alone."""
         logits_BC: Tensor = self.network(mel_BMT)
         if self.training:
             return logits_BC

@@ -1,10 +1,9 @@
-"""An expert over window statistics, fitted in closed form: a linear discriminant and stored training clips.
+"""A closed-form expert over window statistics: a linear discriminant and stored training clips.
 
-Every genre's mean (Fisher 1936), and every training clip for itself, is compared with a window by the Mahalanobis
-distance of the covariance within genres. With a few hundred clips of a few dozen artists, a closed form with a
-regularised covariance generalises better to unseen artists than gradient descent on the same statistics. The means
-generalise, the stored clips cover sounds far from their genre's mean; their errors differ, and their average is better
-than either.
+A window is compared with every genre's mean (Fisher 1936) and with every training clip, by the Mahalanobis distance of
+the covariance within genres. With a few hundred clips of a few dozen artists, a closed form with a regularised
+covariance generalises better to unseen artists than gradient descent on the same statistics. The means generalise, and
+the stored clips cover sounds far from their genre's mean; their errors differ, and their average is better than either.
 
 Suffixes: I clips to fit to, W windows of each, N all of these windows, B windows, M mel bands, T frames, F statistics,
 C genres, K stored clips per genre.
@@ -20,27 +19,27 @@ from torch import Tensor, nn
 from core.models.networks.window_statistics import WindowStatistics
 
 ClipWindows = tuple[Tensor, Tensor]
-"""Windows of some clips, log-mel in dB [I, W, M, T], and the clips' labels [I]; both where the expert is."""
+"""Windows of some clips, log-mel in dB [I, W, M, T], and the clips' labels [I], both on the expert's device."""
 FLATTEST = 1e-3
-"""A statistic that varies less in the training set (such as the mean of standardised values) is left out."""
+"""Statistics with a smaller deviation in the training set (such as the mean of standardised values) are left out."""
 FARTHEST = 3.0
 """Standard deviations at which outliers are clipped (softly) before the covariance is estimated."""
 REMEMBERED = 100
 """Maximum of stored clips per genre, chosen evenly: 4 MB for ten genres."""
 EXPERT_CLIPS = 3_000
-"""Most training clips an expert is fitted to, evenly chosen: more would only take memory."""
+"""Most training clips that an expert is fitted to, chosen evenly: more would only take memory."""
 FORGOTTEN = -1e9
-"""The logit of a clip that is not there."""
+"""Logit for an empty slot of the memory."""
 
 
 def fitted_clips(count: int) -> Tensor:
-    """The places of those training clips, of ``count``, that experts are fitted to."""
+    """The indices of those of ``count`` training clips that experts are fitted to."""
     return torch.linspace(0, count - 1, min(count, EXPERT_CLIPS)).round().long()
 
 
 @contextmanager
 def full_float32(device: torch.device) -> Iterator[None]:
-    """Full float32 precision for matrix products, since differences of large sums lose digits in TF32."""
+    """Full float32 precision for matrix products: differences of large sums lose digits in TF32."""
     if device.type != "cuda":
         yield
         return
@@ -53,7 +52,7 @@ def full_float32(device: torch.device) -> Iterator[None]:
 
 
 class StatisticsExpert(nn.Module):
-    """Log-mel windows [B, M, T] in dB → logits [B, genres], all alike until it is fitted."""
+    """Log-mel windows [B, M, T] in dB → logits [B, genres], which are all equal before `fit`."""
 
     mean: Tensor
     std: Tensor
@@ -64,9 +63,9 @@ class StatisticsExpert(nn.Module):
 
     def __init__(self, n_mels: int, genres: int, *, shrinkage: float, bandwidth: float) -> None:
         """Args:
-        shrinkage: share of the diagonal in the covariance within genres (Friedman 1989), at least; of few windows
-            it gets a larger one.
-        bandwidth: of the kernel around each stored clip, in standard deviations within genres.
+        shrinkage: least weight of the diagonal in the covariance within genres (Friedman 1989); it is larger for
+            few windows.
+        bandwidth: bandwidth of the kernel around each stored clip, in standard deviations within genres.
         """
         super().__init__()
         self.shrinkage = shrinkage
@@ -90,9 +89,9 @@ class StatisticsExpert(nn.Module):
 
     @torch.no_grad()
     def fit(self, clips: Iterable[ClipWindows]) -> None:
-        """Fits to windows of the training set.
+        """Fit to windows of the training set.
 
-        Every genre counts the same, however many clips it has. All clips have the same number of windows.
+        All genres have equal weight, regardless of their number of clips. All clips have the same number of windows.
         """
         features_IWF, labels_I = self._measured(clips)
         labels_N = labels_I.repeat_interleave(features_IWF.shape[1])
@@ -120,11 +119,11 @@ class StatisticsExpert(nn.Module):
         for genre, (weight_KF, bias_K) in enumerate(zip(self.clip_weight, self.clip_bias, strict=True)):
             known_IF = clips_IF[labels_I == genre]
             if not len(known_IF):
-                known_IF = means_CF[genre : genre + 1]  # a genre without clips gets the mean of everything
+                known_IF = means_CF[genre : genre + 1]  # a genre without clips gets the overall mean
             kept = min(REMEMBERED, len(known_IF))
             known_KF = known_IF[torch.linspace(0, len(known_IF) - 1, kept).round().long()]
             compare_with(known_KF, lower_FF, weight_KF[:kept], bias_K[:kept])
-            bias_K[:kept] -= self.temperature * math.log(kept)  # genres with many clips are not more likely
+            bias_K[:kept] -= self.temperature * math.log(kept)  # genres with many clips must not be more likely
 
     def _measured(self, clips: Iterable[ClipWindows]) -> tuple[Tensor, Tensor]:
         """The statistics of all clips' windows, [I, W, F] float64, and the clips' labels, [I]."""
@@ -137,15 +136,16 @@ class StatisticsExpert(nn.Module):
 
 
 def compare_with(points_KF: Tensor, lower_FF: Tensor, weight_KF: Tensor, bias_K: Tensor) -> None:
-    """Sets weight and bias so that ``weight @ x + bias`` is -½ the squared Mahalanobis distance of x from each point,
+    """Set weight and bias so that ``weight @ x + bias`` is -½ the squared Mahalanobis distance of x from each point.
 
-    but for a term of x alone, which is the same for all points. ``lower_FF`` is the covariance's Cholesky factor.
+    A term that depends on x alone, and so is equal for all points, is left out. ``lower_FF`` is the Cholesky factor of
+    the covariance.
     """
     weight_KF.copy_(torch.cholesky_solve(points_KF.T, lower_FF).T)
     bias_K.copy_(-0.5 * (weight_KF.double() * points_KF).sum(1))
 
 
 def standardised(features_BF: Tensor, mean_F: Tensor, std_F: Tensor) -> Tensor:
-    """Every statistic in deviations from its mean, up to `FARTHEST`; 0 where they are only ever rounding errors."""
+    """Standardised statistics, softly clipped at `FARTHEST`; 0 for those that vary only by rounding errors."""
     deviations_BF = ((features_BF - mean_F) / std_F).where(std_F > FLATTEST, 0.0)
     return FARTHEST * torch.tanh(deviations_BF / FARTHEST)

@@ -2,7 +2,7 @@
 
 Notable:
 - two views of the input, both level-invariant
-- averages before it strides, so that a shift by one frame or band changes little (Zhang 2019)
+- average pooling before each stride, so that a shift by one frame or band changes little (Zhang 2019)
 - mean and maximum over time, taken after the mean over bands
 - 0.48 M parameters at the default width; int8, bfloat16 and channels_last make it seven times as fast on a recent CPU
 """
@@ -16,7 +16,7 @@ from core.models.layers.normalisation import Standardise, TwoViews, own_scale
 
 
 class ResidualBlock(nn.Module):
-    """Average pooling by ``stride``, two 3×3 convolutions beside a shortcut: [B, in, M, T] → [B, out, ⌈M/s⌉, ⌈T/s⌉]."""
+    """Average pooling by ``stride``, two 3×3 convolutions with a shortcut: [B, in, M, T] → [B, out, ⌈M/s⌉, ⌈T/s⌉]."""
 
     def __init__(self, in_channels: int, out_channels: int, stride: int = 1) -> None:
         super().__init__()
@@ -114,7 +114,7 @@ class ResidualCNN(nn.Module):
     def __init__(self, *, n_mels: int, genres: int, width: int = 32, dropout: float = 0.3) -> None:
         """Args:
         width: channels of the first convolution; the blocks have two, three and four times as many.
-        dropout: probability, before the last layer.
+        dropout: dropout probability before the last layer.
         """
         super().__init__()
         self.views: nn.Module = TwoViews(n_mels)
@@ -123,7 +123,7 @@ class ResidualCNN(nn.Module):
         self.classify = nn.Linear(2 * 4 * width, genres)
 
     def forward(self, mel_BMT: Tensor) -> Tensor:
-        """Log-mel [B, M, T] in dB, T from 16 frames on → logits [B, genres]."""
+        """Log-mel [B, M, T ≥ 16] in dB → logits [B, genres]."""
         features_BCT = self.features(self.views(mel_BMT)).mean(2)
         pooled_BC = torch.cat([features_BCT.mean(2), features_BCT.amax(2)], dim=1)
         logits_BC: Tensor = self.classify(self.dropout(pooled_BC))
@@ -131,7 +131,7 @@ class ResidualCNN(nn.Module):
 
 
 def convolve_in_low_precision(model: nn.Module, *, int8: bool) -> None:
-    """Has every `ResidualCNN` in ``model`` convolve in int8 or bfloat16, in place, for evaluation.
+    """Make every `ResidualCNN` in ``model`` convolve in int8 or bfloat16, in place, for evaluation.
 
     On a CPU that multiplies these natively: bfloat16 takes half of the time of float32, int8 half of that. A window's
     probabilities change by less than 0.001 and 0.01. Call it before batch normalisations are fused.

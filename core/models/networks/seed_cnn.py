@@ -1,11 +1,11 @@
 """The reference network: three convolution blocks and three fully connected layers.
 
 Notable:
-- flattens, and so is bound to the length that it was built for; at 128 × 1,292 all but 0.2 M of its 169.0 M parameters
-  sit in the first fully connected layer
-- the reference feeds raw decibels. Here one mean and one deviation, of the training set, come first. Batch
-  normalisation after the first convolution takes out any such scale, so what the network can express is the same;
-  it only keeps the zero padding at the borders from being the loudest part of the picture.
+- flattens, so it only takes windows of the length that it was built for; at 128 × 1,292 all but 0.2 M of its 169.0 M
+  parameters are in the first fully connected layer
+- the input is standardised by one mean and one deviation of the training set, whereas the reference uses raw decibels.
+  Batch normalisation after the first convolution cancels such a scale, so the functions that the network can represent
+  are the same; only the zero padding at the borders is no longer the loudest part of the input.
 """
 
 from torch import Tensor, nn

@@ -1,10 +1,10 @@
-"""The reference network's convolutions with global pooling in place of the flatten.
+"""The reference network's convolutions with global pooling instead of flattening.
 
 Notable:
-- 0.36 M parameters instead of 169 M, and any length: trained on random crops, tested on several
-- the mean keeps how much there is of a pattern, the maximum whether it occurs at all
-- level-invariant: each window is brought to its own scale first, then each mel band to that of the training set, so
-  that a window of live sound and a window out of a long recording look alike
+- 0.36 M parameters instead of 169 M, and windows of any length: trained on random crops, tested on several
+- the mean over time and bands measures how frequent a pattern is, the maximum whether it occurs at all
+- level-invariant: each window is normalised by itself, then each mel band by the training set, so that windows of live
+  sound and of a long recording look alike
 """
 
 from torch import Tensor, nn
@@ -13,7 +13,7 @@ from core.models.layers.conv import ConvBlock, DenseHead, mean_max_pool
 from core.models.layers.normalisation import Standardise
 
 MOMENTUM = 0.2
-"""Twice torch's own: a small collection has few steps, and its weights move fast, ahead of the running statistics."""
+"""Twice PyTorch's default: with the few steps of a small collection the running statistics would lag behind."""
 
 
 class SmallCNN(nn.Module):
@@ -30,7 +30,7 @@ class SmallCNN(nn.Module):
         self.head = DenseHead(2 * 128, genres, dropout=dropout, momentum=MOMENTUM)
 
     def forward(self, mel_BMT: Tensor) -> Tensor:
-        """Log-mel [B, M, T] in dB, T from 16 frames on → logits [B, genres]."""
+        """Log-mel [B, M, T ≥ 16] in dB → logits [B, genres]."""
         x_B1MT = self.standardise(mel_BMT)[:, None]
         features_BCMT = self.blocks(x_B1MT)  # (B, 128, M // 8, T // 8)
         logits_BC: Tensor = self.head(mean_max_pool(features_BCMT))

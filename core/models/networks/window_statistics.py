@@ -1,13 +1,13 @@
-"""About a thousand hand-made statistics of a window of music.
+"""About a thousand handcrafted statistics of a window of music.
 
 - Timbre: cepstra and their deviation (Tzanetakis & Cook 2002).
 - Rhythm: energy of Haar wavelets per band and cepstrum at several time scales, after the modulation features of Lee et
   al. (2009) and the scattering transform of Andén & Mallat (2014); rises and falls separately (attacks and decays).
 - Texture: correlation between bands (Seyerlehner et al. 2010) and the distribution of values over time.
-- Harmonics against noise and beats: differences between bands, spectral contrast (Jiang et al. 2002), and the residuals
-  of smoothing along time or frequency (Fitzgerald 2010).
+- Harmonics, noise and beats: differences between bands, spectral contrast (Jiang et al. 2002), and the residuals of
+  smoothing along time or frequency (Fitzgerald 2010).
 
-Suffixes: B windows, M mel bands, T frames, R rows (what is linear in the bands of a frame), G groups of bands,
+Suffixes: B windows, M mel bands, T frames, R rows (linear functions of the bands of a frame), G groups of bands,
 F statistics.
 """
 
@@ -23,28 +23,29 @@ from core.util.errors import UserError
 
 CEPSTRA = 20
 TIMBRE_CEPSTRA = 13
-"""Cepstra that correlations are computed of: the broad shape of the spectrum."""
+"""Cepstra between which correlations are computed; they describe the broad shape of the spectrum."""
 FINE_GROUPS, NARROW_GROUPS, GROUPS, WIDE_GROUPS = 64, 32, 16, 8
 SMOOTH = 9
-"""Frames, or bands, of the smoothing that separates sustained from percussive sound."""
+"""Length in frames or bands of the smoothing that separates sustained from percussive sound."""
 ENDS = SMOOTH // 2
 FEWEST_BANDS = 8
 SHORTEST = 48
-"""Frames that the slowest statistics need; a shorter window is repeated to this length."""
+"""Frames that the slowest statistics need; shorter windows are repeated."""
 CEPSTRUM_SCALES = 4
-"""Of the `GROUP_SCALES` of a cepstrum."""
+"""How many of the `GROUP_SCALES` are used for cepstra."""
 BLOCK_SIZES = (1, 2, 4)
-"""Bands in the blocks whose differences tell harmonics from noise."""
+"""Numbers of bands in the blocks whose differences separate harmonics from noise."""
 CORRELATION_FLOOR, CEPSTRUM_FLOOR, GROUP_FLOOR = 0.05, 0.01, 0.1
-"""Added to the deviation of a row, so that nearly constant rows are not amplified."""
+"""Added to the deviation of rows, so that nearly constant ones are not amplified."""
 
 
 class WindowStatistics(nn.Module):
     """Log-mel windows [B, M, T] in dB → statistics [B, F], level-invariant.
 
-    Time comes first inside, [T, B, M]: sums over time and differences along time or bands then run through contiguous
-    memory. What is linear in the bands is one matrix product for all frames, and what knows only single frames is taken
-    before a short window is repeated. A CPU's time goes to the number of operations and to memory, not to arithmetic.
+    On a CPU the number of operations and memory access dominate, not arithmetic. Therefore time is the first axis
+    internally, [T, B, M], which makes sums over time and differences along time or bands contiguous; everything linear
+    in the bands is one matrix product for all frames; and statistics of single frames are computed before a short
+    window is repeated.
     """
 
     rows: Tensor
@@ -71,7 +72,7 @@ class WindowStatistics(nn.Module):
         self.row_counts = [len(part) for part in parts]
         contrasts = [_contrast_groups(n_mels, size) for size in BLOCK_SIZES]
         self.contrast_counts = [groups_PG.shape[1] for groups_PG in contrasts]
-        # Every group of as many members as the largest; some are in it twice, which changes no maximum.
+        # All groups are as large as the largest; some members are repeated, which does not change a maximum.
         members = [part.tolist() for part in torch.arange(n_mels).tensor_split(WIDE_GROUPS)]
         members = [part + part[-1:] * (len(members[0]) - len(part)) for part in members]
         both = CEPSTRA + len(groups)
@@ -92,7 +93,7 @@ class WindowStatistics(nn.Module):
 
     @torch.no_grad()
     def forward(self, mel_BMT: Tensor) -> Tensor:
-        times = -(-SHORTEST // mel_BMT.shape[2])  # that a window is repeated
+        times = -(-SHORTEST // mel_BMT.shape[2])  # how often a short window is repeated
         frames = times * mel_BMT.shape[2]
         unbiased = frames / (frames - 1)
         maps = time_maps(frames, mel_BMT.device)
@@ -158,13 +159,13 @@ class WindowStatistics(nn.Module):
         return members_BGMT.amax(2) - members_BGMT.amin(2)
 
     def _harmonicity(self, z_TBM: Tensor, means_ST: Tensor) -> list[Tensor]:
-        """Log energy of the change from one block of bands to the next, by height and for blocks of several sizes.
+        """Log energy of the differences between neighbouring blocks of bands, by frequency and block size.
 
-        Differences are taken at every band; those between blocks that do not overlap are chosen with the groups.
+        Differences are computed at every band; the groups select those between blocks that do not overlap.
         """
         sums_TBP = torch.cat(halves(z_TBM, HARMONIC_SCALES))
         energies = []
-        for size in BLOCK_SIZES:  # sums of as many neighbours
+        for size in BLOCK_SIZES:  # sums of ``size`` neighbours
             square_TBP = (sums_TBP[..., size:] - sums_TBP[..., :-size]).square_()
             energies.append((means_ST @ square_TBP.flatten(1)).view(-1, *square_TBP.shape[1:]))
             sums_TBP = sums_TBP[..., size:] + sums_TBP[..., :-size]
@@ -173,7 +174,7 @@ class WindowStatistics(nn.Module):
 
 
 def _moments(x_TBR: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """Means over time [B, R], what is left without them [T, B, R], and variances [B, R]."""
+    """Means over time [B, R], deviations from them [T, B, R], and variances [B, R]."""
     mean_BR = x_TBR.mean(0)
     centred_TBR = x_TBR - mean_BR
     return mean_BR, centred_TBR, centred_TBR.square().mean(0)
@@ -185,7 +186,7 @@ def _variance(x_BGT: Tensor) -> Tensor:
 
 
 def _shape(centred_TBR: Tensor, variance_BR: Tensor, floor_R: Tensor) -> tuple[Tensor, Tensor]:
-    """Skewness and log kurtosis over time, [B, R] each, which tell bursts, steady sound and gaps apart."""
+    """Skewness and log kurtosis over time, [B, R] each, which distinguish bursts, steady sound and gaps."""
     deviation_BR = variance_BR.sqrt() + floor_R
     square_TBR = centred_TBR.square()
     skewness_BR: Tensor = (square_TBR * centred_TBR).mean(0) / deviation_BR**3
@@ -194,7 +195,7 @@ def _shape(centred_TBR: Tensor, variance_BR: Tensor, floor_R: Tensor) -> tuple[T
 
 
 def _correlation(centred_TBR: Tensor, variance_BR: Tensor, pairs_P: Tensor) -> Tensor:
-    """Correlation coefficients of pairs of rows, which `_pairs` names: [B, P]."""
+    """Correlation coefficients of the pairs of rows from `_pairs`: [B, P]."""
     scale_BR = (variance_BR.sqrt() + CORRELATION_FLOOR).reciprocal()
     products_BRR = centred_TBR.permute(1, 2, 0) @ centred_TBR.transpose(0, 1)
     scales_BRR = scale_BR[:, :, None] * (scale_BR / len(centred_TBR))[:, None]
@@ -203,14 +204,14 @@ def _correlation(centred_TBR: Tensor, variance_BR: Tensor, pairs_P: Tensor) -> T
 
 
 def _pairs(begin: int, count: int, rows: int) -> Tensor:
-    """Where in a flattened [R, R] are the pairs of ``count`` rows from ``begin`` on: [count (count - 1) / 2]."""
+    """Indices in a flattened [R, R] of the pairs of ``count`` rows from ``begin`` on: [count (count - 1) / 2]."""
     row, column = torch.triu_indices(count, count, offset=1)
     places_P: Tensor = (begin + row) * rows + begin + column
     return places_P
 
 
 def _with_ends(x: Tensor, times: int = 1, dim: int = -1) -> Tensor:
-    """``x`` so many times in a row, between `ENDS` zeros."""
+    """``x`` repeated ``times`` times, with `ENDS` zeros at both ends."""
     shape = list(x.shape)
     shape[dim] = ENDS
     zeros = x.new_zeros(shape)
@@ -218,12 +219,12 @@ def _with_ends(x: Tensor, times: int = 1, dim: int = -1) -> Tensor:
 
 
 def _residual(x: Tensor, padded: Tensor, dim: int) -> Tensor:
-    """What is left of ``x`` without the means over `SMOOTH` neighbours. ``padded``: ``x`` `_with_ends`."""
+    """``x`` minus its means over `SMOOTH` neighbours. ``padded`` is the result of `_with_ends`."""
     return torch.sub(x, _sums(padded, dim), alpha=1 / SMOOTH)
 
 
 def _sums(padded: Tensor, dim: int) -> Tensor:
-    """Sums of `SMOOTH` neighbours, from sums of 2, 4 and 8: an operation each."""
+    """Sums of `SMOOTH` neighbours, by way of sums of 2, 4 and 8."""
     sums, size = padded, 1
     while 2 * size <= SMOOTH:
         length = sums.shape[dim] - size
@@ -241,9 +242,9 @@ def _fluctuation(x_TBG: Tensor, maps: TimeMaps) -> Tensor:
 
 
 def _dynamics(centred_BMT: Tensor, std_B11: Tensor, loudness_TB: Tensor, times: int) -> Tensor:
-    """Log of the spread in dB; from the mean to the loudest point, and from the mean frame to the loudest: [B, 3].
+    """Log of the spread in dB, and the distances from the mean to the loudest value and to the loudest frame: [B, 3].
 
-    ``loudness_TB`` is in deviations ``std_B11``, which are those of all values but one.
+    ``loudness_TB`` is in units of ``std_B11``, the deviation with Bessel's correction.
     """
     values = times * centred_BMT[0].numel()
     spread_B = (std_B11[:, 0, 0] * math.sqrt((values - 1) / values)).clamp_min(0.1).log()
@@ -251,21 +252,21 @@ def _dynamics(centred_BMT: Tensor, std_B11: Tensor, loudness_TB: Tensor, times: 
 
 
 def _movement(x_TBR: Tensor, means_ST: Tensor) -> Tensor:
-    """Log energy of the change from one block of frames to the next, each time for blocks twice as long: [S, B, R]."""
+    """Log energy of the differences between neighbouring blocks of frames, for S block lengths: [S, B, R]."""
     blocks_TBR = torch.cat([x_TBR, *halves(x_TBR, GROUP_SCALES - 1)])
     change_TBR = (blocks_TBR[1:] - blocks_TBR[:-1]).square_()
     return _log((means_ST @ change_TBR.flatten(1)).view(-1, *x_TBR.shape[1:]))
 
 
 def _group(x_MT: Tensor, groups: int) -> Tensor:
-    """Means of neighbouring rows: [G, T], with fewer groups where there are not as many rows."""
+    """Means of neighbouring rows: [G, T], with fewer groups if there are fewer rows."""
     return torch.stack([part.mean(0) for part in x_MT.tensor_split(min(groups, len(x_MT)))])
 
 
 def _contrast_groups(n_mels: int, size: int) -> Tensor:
-    """Means of the squared differences between neighbouring blocks of ``size`` bands, by height [P, G].
+    """Matrix [P, G] that averages squared differences between neighbouring blocks of ``size`` bands by frequency.
 
-    P are all places where two such blocks fit, and the differences are those of the sums of the blocks.
+    P is the number of positions of two such blocks, and the differences are those of the blocks' sums.
     """
     groups_PG = torch.zeros(n_mels - 2 * size + 1, WIDE_GROUPS)
     apart = len(groups_PG[::size])
@@ -275,11 +276,11 @@ def _contrast_groups(n_mels: int, size: int) -> Tensor:
 
 
 def _log(energy: Tensor, floor: float = 1e-4) -> Tensor:
-    """The logarithm of an amplitude; its floor is an energy, by default that of a hundredth of a deviation."""
+    """The logarithm of an amplitude, from its energy; ``floor`` is an energy too."""
     return 0.5 * (energy + floor).log()
 
 
 def _cosines(count: int, n_mels: int) -> Tensor:
-    """The first rows of the orthonormal discrete cosine transform, but for the mean's: [count, n_mels]."""
+    """The first rows of the orthonormal discrete cosine transform without that of the mean: [count, n_mels]."""
     band_M = (torch.arange(n_mels) + 0.5) * (math.pi / n_mels)
     return torch.cos(torch.arange(count)[:, None] * band_M) * math.sqrt(2 / n_mels)

@@ -1,13 +1,12 @@
-"""The events a trainer writes and its viewers read: the only contract between them.
+"""The events that a trainer writes and viewers read: the only interface between them.
 
-Every event is a frozen msgspec struct, tagged by its ``kind``, that carries the schema version, a sequence number
-without gaps, and the time it was written. The journal stores one event per line as JSON. Field meanings are part of
-the contract: accuracies are fractions in [0, 1], times are Unix seconds, durations are seconds, memory is in bytes,
-learning rates are per optimiser step. Epochs and batches count from 1. The ranges below hold when an event is read, so
-that a damaged line is noticed instead of drawn.
+Every event is a frozen msgspec struct, tagged by its ``kind``, with the schema version, a sequence number without gaps,
+and the time at which it was written. The journal stores one event per line as JSON. Accuracies are fractions in [0, 1],
+times are Unix seconds, durations are seconds, memory is in bytes, and learning rates are per optimiser step. Epochs and
+batches count from 1. Ranges are checked when an event is read, so that damaged lines are detected.
 
-A field may be added with a default and a kind may be added at any time; a field is never renamed or given another
-meaning without raising ``SCHEMA``.
+Kinds, and fields with defaults, may be added at any time. Renaming a field or changing its meaning requires a new
+``SCHEMA``.
 """
 
 from collections import Counter
@@ -19,22 +18,22 @@ from msgspec import Meta
 SCHEMA = 1
 
 Seconds = Annotated[float, Meta(ge=0, le=1e11)]
-"""Also Unix times: until the year 5138, which every calendar function can show."""
+"""Seconds. As Unix times they reach the year 5138, which every calendar function supports."""
 LARGEST_NUMBER = 1e30
 Number = Annotated[float, Meta(ge=-LARGEST_NUMBER, le=LARGEST_NUMBER)]
 Share = Annotated[float, Meta(ge=0, le=1.001)]
-"""A fraction; a float32 probability may be a little above 1."""
+"""A fraction; float32 probabilities may be slightly above 1."""
 Percent = Annotated[float, Meta(ge=0, le=1e6)]
-"""A process on several cores has more than 100."""
+"""Percent; a process on several cores may have more than 100."""
 Count = Annotated[int, Meta(ge=0, le=10**15)]
 """Also bytes."""
 Steps = Annotated[int, Meta(ge=0, le=10**9)]
 """Epochs, batches and steps."""
 Confusion = list[list[Count]]
-"""Clips: rows are the true genres, columns the predicted."""
+"""Numbers of clips: rows are true genres, columns are predictions."""
 
 MOST_EXCLUDED = 1000
-"""Left-out files that one event names; of the others it says how many there are for each reason."""
+"""Most excluded files that an event names; the others are counted by reason."""
 MOST_REASONS = 20
 
 
@@ -44,29 +43,29 @@ def _snake(name: str) -> str:
 
 
 class Event(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", tag=_snake):
-    """What all events share. ``seq``, ``time`` and ``elapsed`` are set by the journal when the event is written."""
+    """Base of all events. ``seq``, ``time`` and ``elapsed`` are set by the journal when the event is written."""
 
     schema: int = SCHEMA
     seq: Annotated[int, Meta(ge=-1, le=10**12)] = -1
     time: Seconds = 0.0
     elapsed: Seconds | None = None
-    """Seconds since the trainer process began, on a monotonic clock; None in older journals."""
+    """Seconds since the trainer process started, on a monotonic clock; None in older journals."""
 
 
 class RunQueued(Event, frozen=True, kw_only=True):
-    """The trainer waits until its devices are free. Written again whenever its place changes."""
+    """The trainer waits until its devices are free. Written again when its place changes."""
 
     place: Count
-    """1 for the run that is next."""
+    """Place in the queue; 1 is next."""
     devices: list[str]
     message: str = ""
-    """What is waited for, where it is not another run."""
+    """What it waits for if not for another run."""
     pid: Count = 0
     host: str = ""
 
 
 class RunStarted(Event, frozen=True, kw_only=True):
-    """The trainer has started, or has started again (``resumed_from`` is the last complete epoch it continues from)."""
+    """The trainer has started; ``resumed_from`` is the last complete epoch if it resumes from a checkpoint."""
 
     recipe: dict[str, Any]
     device: str
@@ -103,7 +102,7 @@ class DatasetScanned(Event, frozen=True, kw_only=True):
     more_excluded: dict[str, Count] = {}
 
     def shortened(self) -> "DatasetScanned":
-        """The same with the files beyond `MOST_EXCLUDED` only counted, by reason."""
+        """The same event with files beyond `MOST_EXCLUDED` counted by reason."""
         if len(self.excluded) <= MOST_EXCLUDED:
             return self
         reasons = Counter(clip.reason for clip in self.excluded[MOST_EXCLUDED:]) + Counter(self.more_excluded)
@@ -114,7 +113,7 @@ class DatasetScanned(Event, frozen=True, kw_only=True):
 
 
 class FeaturesProgress(Event, frozen=True, kw_only=True):
-    """Spectrograms computed so far; ``cached`` of them came out of the feature store."""
+    """Spectrograms so far; ``cached`` of them are from the feature store."""
 
     done: Count
     total: Count
@@ -129,7 +128,7 @@ class ModelBuilt(Event, frozen=True, kw_only=True):
     parameters: Count
     input_shape: Annotated[list[Count], Meta(max_length=8)]
     precision: str = ""
-    """What the network really computes in: bfloat16 is done in float32 where the device has none."""
+    """Actual precision of the network: bfloat16 is replaced by float32 if the device does not support it."""
 
 
 class EpochStarted(Event, frozen=True, kw_only=True):
@@ -140,7 +139,7 @@ class EpochStarted(Event, frozen=True, kw_only=True):
 class BatchProgress(Event, frozen=True, kw_only=True):
     """At most ten per second. ``step`` counts batches since the start of training; ``loss`` is that batch's.
 
-    ``phase`` is ``"train"`` or ``"validate"``; validation has no loss per step that is worth drawing.
+    ``phase`` is ``"train"`` or ``"validate"``; only training has a loss per step.
     """
 
     epoch: Steps
@@ -152,15 +151,15 @@ class BatchProgress(Event, frozen=True, kw_only=True):
     accuracy: Share | None = None
     learning_rate: Number | None = None
     gradient_norm: Number | None = None
-    """Euclidean norm of the gradient of all weights at this step."""
+    """L2 norm of the gradient of all weights at this step."""
     clips_per_second: Number = 0.0
 
 
 class EpochFinished(Event, frozen=True, kw_only=True):
-    """One row of the epoch table.
+    """The results of an epoch.
 
     ``genre_accuracy`` and ``confusion`` (rows: truth, columns: prediction) are of this epoch's validation, in the
-    order of ``DatasetScanned.genres``. JSON has no NaN and no infinity: such a loss is stored, and read, as None.
+    order of ``DatasetScanned.genres``. JSON has no NaN or infinity: such a loss is stored and read as None.
     ``seconds`` is ``train_seconds + val_seconds``. ``gradient_norm`` is that of the epoch's last step.
     """
 
@@ -193,7 +192,7 @@ class CheckpointSaved(Event, frozen=True, kw_only=True):
 
 
 class DeviceSample(Event, frozen=True, kw_only=True):
-    """About one per second while training. GPU fields are None where there is no GPU; memory is in bytes."""
+    """Written about once per second while training. GPU fields are None without a GPU; memory is in bytes."""
 
     cpu_percent: Percent
     rss: Count
@@ -212,7 +211,7 @@ class Warned(Event, frozen=True, kw_only=True):
 
 
 class Misclassified(msgspec.Struct, frozen=True, kw_only=True):
-    """A test clip that the best model got wrong."""
+    """A test clip that the best model misclassified."""
 
     path: str
     genre: str
@@ -223,7 +222,7 @@ class Misclassified(msgspec.Struct, frozen=True, kw_only=True):
 class TestFinished(Event, frozen=True, kw_only=True):
     """The best model on the test part. ``report`` is scikit-learn's: genre → precision, recall, f1-score, support."""
 
-    __test__: ClassVar[bool] = False  # no test class, whatever pytest makes of the name
+    __test__: ClassVar[bool] = False  # not a test class for pytest
 
     loss: Number
     accuracy: Share
@@ -236,11 +235,11 @@ class TestFinished(Event, frozen=True, kw_only=True):
     best_epoch: Steps
     misclassified: list[Misclassified] = []
     notes: list[str] = []
-    """Lines beside the figures: the baseline, and what was chosen on the training clips."""
+    """Additional lines of the report: the baseline, and settings chosen on the training clips."""
 
 
 class ArtefactSaved(Event, frozen=True, kw_only=True):
-    """A file for people. ``path`` is relative to the run folder; ``count`` files lie under it where it is a folder."""
+    """A file was written. ``path`` is relative to the run folder; if it is a folder, it holds ``count`` files."""
 
     path: str
     what: str
@@ -248,7 +247,7 @@ class ArtefactSaved(Event, frozen=True, kw_only=True):
 
 
 class RequestAnswered(Event, frozen=True, kw_only=True):
-    """The trainer has read the control file. ``request`` is pause, resume, stop or extend; ``id`` is the asker's."""
+    """The answer to a request. ``request`` is pause, resume, stop or extend; ``id`` is that of the request."""
 
     request: str
     id: str
@@ -258,13 +257,13 @@ class RequestAnswered(Event, frozen=True, kw_only=True):
 
 
 class RunFinished(Event, frozen=True, kw_only=True):
-    """All epochs (or early stopping) done, tested and reported.
+    """Training is complete or ended early, and the model was tested.
 
-    ``seconds`` of this event and the next is how long the run has worked, over all its lives and without pauses;
-    older journals have the last life's seconds.
+    ``seconds`` of this event and the next is the total working time over all trainers and without pauses; in older
+    journals, that of the last trainer.
 
-    ``phases`` of both is how long each phase of the last life took, in their order (see
-    `core.training.run.phases.Phase`), and ``background`` the same of threads beside them. Older journals have neither.
+    ``phases`` of both is the time of each phase of the last trainer, in order (see `core.training.run.phases.Phase`),
+    and ``background`` that of background threads. Older journals have neither.
     """
 
     seconds: Seconds
@@ -322,15 +321,15 @@ _kind_decoder = msgspec.json.Decoder(_Kind)
 
 
 def encode(event: Event) -> bytes:
-    """One line of the journal, newline included."""
+    """Encode an event as a line of the journal, including the newline."""
     return msgspec.json.encode(event) + b"\n"
 
 
 def decode(line: bytes) -> AnyEvent | None:
-    """The event in one journal line, or None for a kind that this version does not know.
+    """Decode a line of the journal; None for an unknown kind.
 
     Raises:
-        msgspec.DecodeError: the line is not JSON, or is a known kind with wrong fields.
+        msgspec.DecodeError: the line is not JSON, or has a known kind and invalid fields.
     """
     try:
         return _decoder.decode(line)

@@ -14,7 +14,7 @@ import msgspec
 
 
 class EpochRow(msgspec.Struct, frozen=True, gc=False):
-    """One row of the epoch table. Losses and accuracies that are missing or not finite are NaN, which charts skip."""
+    """A row of the epoch table. Missing and infinite losses and accuracies are NaN, which charts skip."""
 
     epoch: int
     train_loss: float
@@ -27,7 +27,7 @@ class EpochRow(msgspec.Struct, frozen=True, gc=False):
     val_seconds: float
     clips_per_second: float
     step: int
-    """Training batches since the start of the run, at the end of this epoch; 0 when no batch was reported."""
+    """Training batches from the start of the run to the end of this epoch; 0 if no batch was reported."""
     gradient_norm: float = math.nan
 
 
@@ -102,7 +102,7 @@ class History(Sequence[EpochRow]):
 
 
 def history_csv(history: History) -> str:
-    """One row per epoch, with a heading; a missing value is an empty cell."""
+    """One row per epoch, with a header; missing values are empty."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(COLUMNS)
@@ -113,7 +113,7 @@ def history_csv(history: History) -> str:
 
 
 def history_json(history: History) -> bytes:
-    """A list of objects, one per epoch; a missing value is null."""
+    """A list of objects, one per epoch; missing values are null."""
     return msgspec.json.format(msgspec.json.encode(list(history)), indent=2) + b"\n"
 
 
@@ -138,16 +138,16 @@ class Point(NamedTuple):
 
 @dataclass(slots=True)
 class Series:
-    """Points that each cover ``width`` steps; when they become too many, neighbours merge and the width doubles.
+    """Points of ``width`` steps each; when there are too many, neighbours are merged and the width is doubled.
 
-    Points lie on multiples of ``width``, so the result depends on the values and not on the pieces they came in.
+    Points are aligned to multiples of ``width``, so the result depends only on the values.
     """
 
     points: list[Point] = field(default_factory=list)
     width: int = 1
 
     def add(self, step: int, value: float | None) -> None:
-        """Adds one value. A missing or infinite one leaves a gap; a step seen before rewinds the series to it."""
+        """Add a value. A missing or infinite one is a gap; an earlier step rewinds the series to it."""
         if self.points and step <= self.points[-1].last:
             self._rewind(step)
         if value is None or not math.isfinite(value):
@@ -166,7 +166,7 @@ class Series:
         return Series(list(self.points), self.width)
 
     def _rewind(self, step: int) -> None:
-        """A run that resumes from a checkpoint repeats the steps after it."""
+        """Drop the values from ``step`` on, which a run that resumes from a checkpoint repeats."""
         while self.points and self.points[-1].last >= step:
             self.points.pop()
 

@@ -24,28 +24,28 @@ from core.util.files import AppendFile, open_regular
 
 BLOCK = 64 * 1024
 PIECE = 4 * 1024 * 1024
-"""Bytes of a long journal that are taken in at a time."""
+"""Bytes of a long journal that are read at a time."""
 LONGEST_LINE = 64 * 1024 * 1024
-"""Bytes. No event comes near it; a damaged file could be one line of any length."""
+"""Most bytes of a line, far more than any event has; a damaged file could be a single line of any length."""
 TOO_LONG = b"\0"
-"""Stands for a line that was longer: not an event either."""
+"""Placeholder for a longer line, which is not an event."""
 
 EventT = TypeVar("EventT", bound=Event)
 ValueT = TypeVar("ValueT")
 
 
 PROGRESS = (BatchProgress, DeviceSample, FeaturesProgress)
-"""Events that are not kept while the disk is full: the next one of the kind says as much."""
+"""Events that are dropped while the disk is full, because the next one of the kind supersedes them."""
 
 
 class Journal:
-    """The writer's end. Safe to use from several threads of one process.
+    """The writer's end. Thread-safe.
 
-    Opening a journal whose last line a killed writer left unfinished ends that line (a reader counts it as bad) and
-    continues with the next sequence number.
+    If a killed writer left the last line unfinished, opening the journal ends that line, which readers count as bad,
+    and continues with the next sequence number.
 
     Attributes:
-        file: says whether the last write failed, and how often.
+        file: the open file, which records failed writes.
     """
 
     def __init__(self, path: Path) -> None:
@@ -63,10 +63,10 @@ class Journal:
         self._next_seq = 1 + max((_seq(line) for line in _last_lines(descriptor, size)), default=-1)
 
     def write(self, event: EventT) -> EventT:
-        """Appends ``event`` and returns it as written, with its sequence number and times.
+        """Append ``event``; returns it as written, with its sequence number and times.
 
-        Never raises for a full disk: the line is written, byte for byte, as soon as there is room. Until then further
-        progress events are dropped, and the sequence numbers of the others stay without gaps.
+        A full disk does not raise: lines are written as soon as there is room. Until then progress events are dropped,
+        and the sequence numbers of the others have no gaps.
         """
         with self._lock:
             elapsed = time.monotonic() - self._opened
@@ -83,49 +83,49 @@ class Journal:
         return event
 
     def close(self) -> None:
-        """Syncs the journal to disk and closes it."""
+        """Sync the journal to disk and close it."""
         with self._lock:
             self.file.close()
 
 
 class JournalReader:
-    """A reader's end: remembers how far it has read and never fails on content.
+    """A reader's end, which reads incrementally and never fails because of the content.
 
     Attributes:
-        bad_lines: lines that were not an event: half-written, garbage, too long, or a known kind with wrong fields.
-        unknown_kinds: events of a newer version that were skipped.
+        bad_lines: number of lines that are not events: incomplete, damaged, too long, or with invalid fields.
+        unknown_kinds: number of skipped events of a newer version.
     """
 
     def __init__(self, path: Path, *, skip: frozenset[str] = frozenset()) -> None:
         """Args:
-        path: need not exist yet.
-        skip: kinds that are passed over without being decoded, except for the last of several in a row, which tells
-            when the journal was written to.
+        path: the journal, which need not exist yet.
+        skip: kinds that are not decoded, except for the last of consecutive ones, which shows when the journal was
+            written.
         """
         self.path = Path(path)
         self.bad_lines = 0
         self.unknown_kinds = 0
         self._offset = 0
         self._unfinished: list[bytes] = []
-        """Blocks of a line whose end has not been read yet."""
+        """Blocks of an incomplete line."""
         self._unfinished_bytes = 0
         self._skip = tuple(b'{"kind":"%s"' % kind.encode() for kind in skip)
 
     @property
     def position(self) -> int:
-        """Bytes that have been read, as far as the last complete line."""
+        """Bytes read, up to the last complete line."""
         return self._offset - self._unfinished_bytes
 
     def continue_from(self, position: int, bad_lines: int, unknown_kinds: int) -> None:
-        """Continues where another reader of the same journal stopped."""
+        """Continue where another reader of the same journal stopped."""
         self._offset, self.bad_lines, self.unknown_kinds = position, bad_lines, unknown_kinds
 
     def read(self, max_bytes: int | None = None) -> list[AnyEvent]:
-        """The complete events appended since the last call, oldest first; empty when there is nothing new.
+        """The events appended since the last call, oldest first; empty if there are none.
 
-        With ``max_bytes`` a long journal comes in pieces of about that size: call again until it is empty.
+        With ``max_bytes`` a long journal is read in pieces of about that size: call again until the result is empty.
 
-        A journal that is absent, is not a regular file or may not be opened has no events.
+        A journal that does not exist, is not a regular file or cannot be opened has no events.
         """
         events: list[AnyEvent] = []
         skipped = b""
@@ -138,24 +138,24 @@ class JournalReader:
                 events += self._decoded(skipped)
                 events += self._decoded(line)
                 skipped = b""
-            # A piece without an event would look like the end.
+            # A piece without events would look like the end.
             if max_bytes is not None and self._offset - start >= max_bytes and events:
                 break
         return events + self._decoded(skipped)
 
     def _blocks(self) -> Iterator[list[bytes]]:
-        """The complete lines from here on, block by block. An unfinished one is kept for the next call."""
+        """Complete lines from here on, block by block. An incomplete one is kept for the next call."""
         try:
             file = os.fdopen(open_regular(self.path), "rb", buffering=0)
         except OSError:
             return
         with file:
             size = os.fstat(file.fileno()).st_size
-            if size < self._offset:  # somebody put an older copy in its place
+            if size < self._offset:  # it was replaced by an older copy
                 self._offset = 0
                 self._take_unfinished()
             file.seek(self._offset)
-            # No further than it reached when it was opened: a reader may not run after a writer that is faster.
+            # Only up to the size at opening, so that a fast writer cannot keep the reader busy forever.
             while self._offset < size and (block := file.read(min(BLOCK, size - self._offset))):
                 self._offset += len(block)
                 first, *others = block.split(b"\n")
@@ -168,7 +168,7 @@ class JournalReader:
                 yield lines
 
     def _keep_unfinished(self, part: bytes) -> None:
-        """Joined only when the line ends, so that a long one costs linear time; one that is too long is let go."""
+        """Keep a part of a line; parts are joined when it ends, in linear time. A line that is too long is dropped."""
         self._unfinished_bytes += len(part)
         if self._unfinished_bytes > LONGEST_LINE:
             self._unfinished.clear()
@@ -199,7 +199,7 @@ class JournalReader:
 
 
 class _Header(msgspec.Struct):
-    """What every version's events carry."""
+    """Fields of events in every version."""
 
     schema: int = 0
     seq: int = -1
@@ -216,7 +216,7 @@ def _header(line: bytes) -> _Header:
 
 
 def readable(value: ValueT) -> ValueT:
-    """Plain values with each byte that is not UTF-8 (a lone surrogate, in Python) as a replacement character."""
+    """Replace bytes that are not UTF-8 (lone surrogates in Python) by replacement characters, in plain values."""
 
     def repaired(value: Any) -> Any:
         if isinstance(value, str):
@@ -238,7 +238,7 @@ def _seq(line: bytes) -> int:
 
 
 def _last_lines(descriptor: int, size: int) -> list[bytes]:
-    """Lines at the end of the file: as many blocks as it takes to find one with a sequence number."""
+    """Lines at the end of the file, from as many blocks as needed to find one with a sequence number."""
     tail = b""
     while size > 0:
         start = max(0, size - BLOCK)

@@ -1,4 +1,4 @@
-"""What happens in a run as lines of text: for its log file, the Watch screen and ``train`` alike."""
+"""Formatting events as lines of text, for the log file, the Watch screen and ``train``."""
 
 import time
 from typing import Literal, NamedTuple
@@ -8,7 +8,7 @@ from core.runs.journal import events as ev
 Level = Literal["info", "good", "warning", "error"]
 
 BRIEFEST = 0.05
-"""Seconds of the shortest phase that is listed."""
+"""Phases shorter than this many seconds are not listed."""
 
 _QUIET = (ev.BatchProgress, ev.DeviceSample, ev.FeaturesProgress, ev.EpochStarted)
 
@@ -23,7 +23,7 @@ def log_lines(event: ev.Event, worked: float | None = None) -> list[LogLine]:
     """The lines for an event: none for progress and device samples, several for a traceback.
 
     Args:
-        worked: how long the run has worked, where the reader knows better than the event (older journals).
+        worked: working time of the run, for older journals whose events do not have it.
     """
     if isinstance(event, _QUIET):
         return []
@@ -32,7 +32,7 @@ def log_lines(event: ev.Event, worked: float | None = None) -> list[LogLine]:
 
 
 def log_text(event: ev.Event) -> str:
-    """`log_lines` for a file, each with date and time; empty for an event that is only progress."""
+    """The lines for an event with date and time, for a file; empty for progress."""
     return "".join(
         f"{time.strftime('%Y-%m-%d %H:%M:%S', time.localtime(line.time))}  {line.text}\n" for line in log_lines(event)
     )

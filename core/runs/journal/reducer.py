@@ -1,8 +1,8 @@
-"""How events make a state: ``reduce(RunState.empty(), events)`` is a pure function of the events read so far.
+"""Reducing events to a state: ``reduce(RunState.empty(), events)`` is a pure function.
 
-A journal may be damaged. Lines that are not events never get here (`JournalReader.bad_lines`); of the events that do,
-those that contradict what is known are skipped and counted in `RunState.damaged`. Viewers can rely on a
-state: lists that belong together have one length, and numbers are in range.
+A journal may be damaged. Lines that are not events are counted in `JournalReader.bad_lines`; events that contradict
+earlier ones are skipped and counted in `RunState.damaged`. In a state, lists that belong together have equal lengths
+and numbers are in range.
 """
 
 import math
@@ -16,13 +16,13 @@ from core.runs.journal.log_lines import log_lines
 from core.runs.journal.state import ANSWERS, LOG_LINES, PER_BATCH, PER_SAMPLE, End, RunState, Validation
 
 RECIPE_GROUPS = ("front_end", "split", "optimiser", "augmentation", "model_options")
-"""Fields of a recipe that hold fields of their own."""
+"""Fields of a recipe with subfields."""
 
 
 def reduce(state: RunState, events: Iterable[ev.Event]) -> RunState:
-    """The state after ``events``. Pure: ``state`` is left as it was, and pieces reduce to the same as the whole.
+    """The state after ``events``; ``state`` is not modified. Reducing in pieces gives the same result.
 
-    Events that were taken in before (by sequence number and time) are passed over.
+    Events that were reduced before (by sequence number and time) are ignored.
     """
     new = replace(
         state,
@@ -34,7 +34,7 @@ def reduce(state: RunState, events: Iterable[ev.Event]) -> RunState:
         timing=state.timing.copy(),
     )
     for event in events:
-        # Both, because a single damaged number must not make all that follows look old.
+        # Both, because after a single damaged number all further events would look old.
         if 0 <= event.seq <= new.seq and event.time <= new.time:
             continue
         if isinstance(event, ev.DatasetScanned):
@@ -54,7 +54,7 @@ def reduce(state: RunState, events: Iterable[ev.Event]) -> RunState:
 
 
 def plausible_recipe(recipe: dict[str, Any]) -> dict[str, Any]:
-    """``recipe`` without groups that are something else, which a recipe written by hand may have."""
+    """``recipe`` without groups that are not dicts, which a recipe written by hand may have."""
     return {name: value for name, value in recipe.items() if name not in RECIPE_GROUPS or isinstance(value, dict)}
 
 
@@ -66,7 +66,7 @@ def _trim_log(state: RunState) -> None:
 
 
 def _is_consistent(event: ev.Event) -> bool:
-    """Whether the parts of an event fit together."""
+    """Whether the fields of an event are consistent."""
     match event:
         case ev.DatasetScanned():
             genres = set(event.genres)
@@ -135,14 +135,14 @@ def _apply(state: RunState, event: ev.Event) -> None:
 
 
 def _queue(state: RunState, event: ev.RunQueued) -> None:
-    """The run is alive again, if it had ended, but all that it has learned still holds."""
+    """The run is alive again if it had ended; its results remain valid."""
     state.phase, state.place, state.paused, state.stopping = "queued", event.place, False, False
     state.end, state.end_message, state.failure = None, "", None
     state.pid, state.host = event.pid or state.pid, event.host or state.host
 
 
 def _start(state: RunState, event: ev.RunStarted) -> None:
-    """A first start, or a further one: what comes after the checkpoint that it continues from is no longer true."""
+    """A first start or a resumption, which discards everything after the checkpoint."""
     state.recipe, state.model, state.dataset = plausible_recipe(event.recipe), event.model, event.dataset
     state.device, state.device_name, state.host, state.pid = event.device, event.device_name, event.host, event.pid
     state.epochs, state.resumed_from = event.epochs, event.resumed_from
@@ -178,7 +178,7 @@ def _batch(state: RunState, event: ev.BatchProgress) -> None:
 
 
 def _sample(state: RunState, event: ev.DeviceSample) -> None:
-    """A sample belongs to the step at which it was taken; of several at one step the first is kept."""
+    """Samples are stored by step; of several at one step the first is kept."""
     state.device_sample = event
     for name in PER_SAMPLE:
         series = state.series[name]
@@ -211,12 +211,12 @@ def _epoch(state: RunState, event: ev.EpochFinished) -> None:
 
 
 def _validation(state: RunState, event: ev.EpochFinished) -> None:
-    """The row of the table stands by itself; accuracies by genre must fit the genres."""
+    """Accuracies per genre must match the genres; the row of the table is independent of them."""
     if not event.genre_accuracy and not event.confusion:
         return
     genres = len(event.genre_accuracy)
     if not state.genres:
-        return  # passed over, or in a damaged line: there are no names for the numbers
+        return  # the scan was skipped or damaged, so the genres are unknown
     if genres == len(state.genres) and (not event.confusion or _is_square(event.confusion, genres)):
         state.validation = Validation(event.epoch, event.genre_accuracy, event.confusion)
     else:

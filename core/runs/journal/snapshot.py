@@ -1,7 +1,7 @@
-"""The state that a long journal has led to so far, beside it, so that opening it again takes in only what is new.
+"""Snapshots of the state of long journals, so that opening one again reads only new events.
 
-A snapshot is a cache: it counts only for a journal that begins with the very bytes it was made of, and for the code
-that made it. Whatever is wrong with it, the journal is read from its beginning.
+A snapshot is a cache. It is valid only for a journal that begins with the same bytes, and for the code that wrote it;
+otherwise the journal is read from its beginning.
 """
 
 import os
@@ -19,18 +19,18 @@ from core.util.atomic import write_atomic
 from core.util.files import open_regular
 
 NAME = "events.state"
-"""In the run folder."""
+"""File name in the run folder."""
 WORTHWHILE = 8 * 1024 * 1024
-"""Bytes of a journal that are worth a snapshot: it takes about as long to check as a tenth of them to read."""
+"""Smallest journal with a snapshot. Checking a snapshot takes a tenth of the time of reading the journal."""
 LARGEST = 64 * 1024 * 1024
 BLOCK = 1024 * 1024
 
 
 class Snapshot(msgspec.Struct, frozen=True):
     code: str
-    """`_code` of the program that made it."""
+    """The result of `_code` when it was written."""
     position: int
-    """Bytes of the journal that have been taken in: whole lines."""
+    """Bytes of the journal that it covers, which are complete lines."""
     checksum: int
     """Their CRC-32."""
     bad_lines: int
@@ -52,7 +52,7 @@ _decoder = msgspec.msgpack.Decoder(Snapshot, dec_hook=_history)
 
 
 def load_snapshot(journal: Path) -> Snapshot | None:
-    """The snapshot of ``journal``, if there is one that holds for it."""
+    """The snapshot of ``journal``; None if there is no valid one."""
     try:
         with os.fdopen(open_regular(journal.with_name(NAME)), "rb") as file:
             snapshot = _decoder.decode(file.read(LARGEST))
@@ -64,7 +64,7 @@ def load_snapshot(journal: Path) -> Snapshot | None:
 
 
 def save_snapshot(journal: Path, position: int, bad_lines: int, unknown_kinds: int, state: RunState) -> None:
-    """Writes one, where that is possible."""
+    """Write a snapshot; errors are ignored."""
     crc = checksum(journal, position)
     if crc is None:
         return
@@ -72,11 +72,11 @@ def save_snapshot(journal: Path, position: int, bad_lines: int, unknown_kinds: i
         content = _encoder.encode(Snapshot(_code(), position, crc, bad_lines, unknown_kinds, state))
         write_atomic(journal.with_name(NAME), content, sync=False)
     except (OSError, OverflowError):
-        pass  # a folder that only others may write to, a full disk, or a number in a recipe that no format holds
+        pass  # the folder is read-only, the disk is full, or a number in the recipe cannot be encoded
 
 
 def checksum(journal: Path, size: int) -> int | None:
-    """CRC-32 of the first ``size`` bytes; None where there are not as many, or the journal cannot be read."""
+    """CRC-32 of the first ``size`` bytes; None if the journal is shorter or cannot be read."""
     crc, left = 0, size
     try:
         with os.fdopen(open_regular(journal), "rb", buffering=0) as file:
@@ -90,7 +90,7 @@ def checksum(journal: Path, size: int) -> int | None:
 
 @cache
 def _code() -> str:
-    """A hash of the modules that make a state, any change of which makes snapshots worthless."""
+    """A hash of the modules that define a state, whose changes invalidate snapshots."""
     digest = blake2b(digest_size=16)
     for name in ("events", "history", "journal", "log_lines", "reducer", "state", "timing"):
         digest.update(Path(__file__).with_name(f"{name}.py").read_bytes())

@@ -1,10 +1,10 @@
-"""What is known about a run: ``RunState = reduce(RunState.empty(), events)``, see `core.runs.journal.reducer`.
+"""The state of a run: ``reduce(RunState.empty(), events)``; see `core.runs.journal.reducer`.
 
-Screens and commands show nothing that is not in a `RunState`. Its size is bounded however long a run is, apart from
-one small row per epoch. Treat it as read-only: reducing makes a new one.
+Screens and commands only show what is in a `RunState`. Its size is bounded except for one small row per epoch. Treat it
+as read-only: reducing creates a new one.
 
-What is not in the journal (the run's name, whether its trainer lives, when the viewer last saw a sign of life) is
-filled in by `core.runs.folder.RunReader`.
+`core.runs.folder.RunReader` adds what is not in the journal: the run's name, whether its trainer is alive, and when
+the viewer last saw a change.
 """
 
 from dataclasses import dataclass, field
@@ -18,9 +18,9 @@ from core.runs.journal.log_lines import LogLine
 from core.runs.journal.timing import Timing
 
 PER_BATCH = ("loss", "accuracy", "learning_rate", "gradient_norm", "clips_per_second")
-"""Fields of `events.BatchProgress` that a state keeps over the steps of training."""
+"""Fields of `events.BatchProgress` that are kept as series over training steps."""
 PER_SAMPLE = ("cpu_percent", "rss", "gpu_percent", "gpu_memory_used")
-"""The same of `events.DeviceSample`."""
+"""Fields of `events.DeviceSample` that are kept as series."""
 LOG_LINES = 1000
 ANSWERS = 64
 
@@ -30,28 +30,28 @@ End = Literal["finished", "stopped", "failed"]
 
 
 class Validation(msgspec.Struct, frozen=True):
-    """The last validation, genre by genre, in the order of ``RunState.genres``."""
+    """The last validation by genre, in the order of ``RunState.genres``."""
 
     epoch: int
     genre_accuracy: list[float | None]
     confusion: list[list[int]]
-    """Rows: truth; columns: prediction."""
+    """Rows are true genres, columns are predictions."""
 
 
 @dataclass(slots=True)
 class RunState:
     name: str = ""
-    """The folder's name; empty until a `RunReader` fills it in."""
+    """The folder's name; empty until a `RunReader` sets it."""
     alive: bool | None = None
-    """Whether a trainer holds the run's lock; None when the lock has not been checked."""
+    """Whether a trainer holds the run's lock; None if the lock has not been checked."""
     launched: float | None = None
-    """When the lock was last taken, Unix seconds."""
+    """When the lock was last taken, in Unix seconds."""
     observed: float | None = None
-    """When the viewer last saw the run change, on the viewer's own ``time.monotonic``; None without a viewer."""
+    """When the viewer last saw the run change, by the viewer's ``time.monotonic``; None without a viewer."""
     elsewhere: bool = False
-    """The trainer runs on another host, whose locks this one does not see: its heartbeat says that it lives."""
+    """Whether the trainer runs on another host whose locks are not visible here; its heartbeat shows that it lives."""
 
-    # What was asked, and where it runs
+    # The recipe, and where it runs
     recipe: dict[str, Any] = field(default_factory=dict)
     model: str = ""
     dataset: str = ""
@@ -60,39 +60,39 @@ class RunState:
     host: str = ""
     pid: int | None = None
     epochs: int = 0
-    """Epochs asked for, extensions included."""
+    """Requested epochs, including extensions."""
     parameters: int | None = None
     input_shape: list[int] = field(default_factory=list)
     precision: str = ""
-    """What the network computes in; empty until it is built."""
+    """Precision of the network; empty until it is built."""
 
     # The dataset
     genres: list[str] = field(default_factory=list)
     clips: dict[str, int] = field(default_factory=dict)
-    """Genre → usable clips."""
+    """Genre → number of usable clips."""
     parts: dict[str, int] = field(default_factory=dict)
-    """train, valid, test → clips."""
+    """train, valid, test → number of clips."""
     hours: float = 0.0
     excluded: list[ev.ExcludedClip] = field(default_factory=list)
-    """At most `events.MOST_EXCLUDED` files that were left out."""
+    """Excluded files, at most `events.MOST_EXCLUDED`."""
     more_excluded: dict[str, int] = field(default_factory=dict)
-    """Reason → number of further files that were left out."""
+    """Reason → number of further excluded files."""
     features: ev.FeaturesProgress | None = None
     """``done`` of ``total`` spectrograms, ``cached`` of them from the store."""
 
     # Training
     phase: Phase = "starting"
     place: int = 0
-    """In the queue for the device, 1 for the next; 0 for a run that is not queued."""
+    """Place in the queue for the device; 1 is next, 0 means not queued."""
     paused: bool = False
     stopping: bool = False
-    """A stop was accepted and the run has not ended yet."""
+    """Whether a stop was accepted and the run has not ended yet."""
     resumed_from: int | None = None
     epoch: int = 0
-    """The epoch at work, from 1; 0 before the first."""
+    """The current epoch, from 1; 0 before the first."""
     batch: int = 0
     batches: int = 0
-    """Batch at work and batches of the epoch's present phase (training or validation)."""
+    """Current batch and number of batches of the epoch's current phase (training or validation)."""
     step: int = 0
     """Training batches since the start of the run."""
     learning_rate: float | None = None
@@ -100,42 +100,42 @@ class RunState:
     history: History = field(default_factory=History)
     """An epoch that was trained again replaces its former row."""
     best: EpochRow | None = None
-    """The row whose weights are best_model.pth; mark it where ``row.epoch == state.best.epoch``."""
+    """The row whose weights are in best_model.pth."""
     validation: Validation | None = None
     series: dict[str, Series] = field(default_factory=lambda: {name: Series() for name in (*PER_BATCH, *PER_SAMPLE)})
-    """Field of `PER_BATCH` or `PER_SAMPLE` → values over ``step``, at most `series.CAPACITY` points each."""
+    """Field of `PER_BATCH` or `PER_SAMPLE` → values over ``step``."""
 
-    # What came of it
+    # Results
     test: ev.TestFinished | None = None
     artefacts: dict[str, ev.ArtefactSaved] = field(default_factory=dict)
-    """By path, relative to the run folder."""
+    """Artefacts by path relative to the run folder."""
     checkpoints: dict[str, ev.CheckpointSaved] = field(default_factory=dict)
-    """``best`` and ``last``, the newest of each."""
+    """The newest of ``best`` and ``last``."""
     end: End | None = None
     end_message: str = ""
-    """Why it stopped, what it says at the end, or the error in one line."""
+    """Why it stopped, a message at the end, or the error in one line."""
     failure: ev.RunFailed | None = None
-    """With ``error`` and ``traceback``."""
+    """The failure, with ``error`` and ``traceback``."""
 
-    # Around it
+    # Log and requests
     device_sample: ev.DeviceSample | None = None
     log: list[LogLine] = field(default_factory=list)
-    """The last `LOG_LINES` lines: (time, level, text)."""
+    """The last `LOG_LINES` lines with time, level and text."""
     log_dropped: int = 0
-    """Lines that were dropped from the head of ``log``."""
+    """Number of lines dropped from the beginning of ``log``."""
     warnings: int = 0
     answers: dict[str, ev.RequestAnswered] = field(default_factory=dict)
     """The last `ANSWERS` answered requests by id."""
     newer: bool = False
-    """Some events come from a newer version than this one."""
+    """Whether some events are from a newer version of the program."""
     damaged: int = 0
-    """Lines of the journal that are not events, and events that contradict others: none of them counts."""
+    """Number of lines that are not events and of events that contradict others; they are ignored."""
 
     # Times
     seq: int = -1
-    """Sequence number of the last event taken in."""
+    """Sequence number of the last event."""
     started: float | None = None
-    """When the run first started, Unix seconds."""
+    """When the run first started, in Unix seconds."""
     time: float = 0.0
     """When the last event was written."""
     timing: Timing = field(default_factory=Timing)
@@ -146,9 +146,9 @@ class RunState:
 
     @property
     def status(self) -> Status:
-        """queued, running, paused, finished, stopped, failed, lost, or created (never launched).
+        """queued, running, paused, finished, stopped, failed, lost, or created (not yet launched).
 
-        Where the lock has not been checked (``alive`` is None), a run without a last event counts as running.
+        If the lock has not been checked (``alive`` is None), a run without a last event counts as running.
         """
         if self.end is not None and not self._launched_again:
             return self.end
@@ -165,25 +165,25 @@ class RunState:
         return self.history[-1].epoch if self.history else 0
 
     def seconds(self, now: float) -> float:
-        """How long the run has worked, over all its lives and without pauses.
+        """Working time of the run over all trainers, without pauses.
 
         Args:
-            now: the viewer's ``time.monotonic``, here and below; any number for a run that has ended.
+            now: the viewer's ``time.monotonic``; it is ignored for a run that has ended.
         """
         return self.timing.seconds(self._age(now))
 
     def eta_seconds(self, now: float) -> float | None:
-        """Time left in training, without the warm-up, train and validation counted apart; None while unknown."""
+        """Estimated remaining seconds of training; None while unknown."""
         if self.status != "running" or self.phase not in ("training", "validating"):
             return None
         return self.timing.left(self.epoch, self.epochs, self._age(now))
 
     def silent_for(self, now: float) -> float:
-        """Seconds for which the viewer has seen no sign of life of a run that has not ended; 0 for one that has."""
+        """Seconds since the viewer saw a change; 0 for a run that has ended."""
         return 0.0 if self.end is not None else self._age(now)
 
     def _age(self, now: float) -> float:
-        """Seconds since the viewer saw the last sign of life; 0 without a trainer or a viewer."""
+        """Seconds since the viewer saw a change; 0 without a trainer or a viewer."""
         return max(0.0, now - self.observed) if self.alive and self.observed is not None else 0.0
 
     @property
@@ -194,7 +194,7 @@ class RunState:
         """Plain values for ``show --json``. NaN becomes None.
 
         Args:
-            now: the viewer's ``time.monotonic``; by default as of the last sign of life.
+            now: the viewer's ``time.monotonic``; by default the time of the last change.
         """
         return {
             "name": self.name,
@@ -239,11 +239,11 @@ class RunState:
 
 
 def _plain(value: object) -> Any:
-    """Plain values with NaN as None, which is what JSON can say."""
+    """Plain values with NaN as None, for JSON."""
     return msgspec.json.decode(msgspec.json.encode(value))
 
 
 def _content(event: ev.Event) -> dict[str, Any]:
-    """An event's own fields."""
+    """The fields that are specific to the event's kind."""
     fields: dict[str, Any] = _plain(event)
     return {name: value for name, value in fields.items() if name not in ("kind", "schema", "seq")}

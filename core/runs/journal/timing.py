@@ -1,7 +1,7 @@
-"""How long a run has worked and how much longer it will: without the warm-up, training and validation apart.
+"""Working time of a run, and an estimate of the remaining time.
 
-Only the trainer's own monotonic clock counts (`Event.elapsed`); where a viewer needs to know how much has
-passed since the last event, it counts that itself (``age``).
+The estimate ignores the warm-up and treats training and validation separately. Times are by the trainer's monotonic
+clock (`Event.elapsed`); viewers add the time since the last event (``age``).
 """
 
 from dataclasses import dataclass, field, replace
@@ -12,43 +12,43 @@ from core.runs.journal import events as ev
 from core.runs.journal.journal import PIECE, JournalReader
 
 EPOCHS = 16
-"""Epochs looked back at."""
+"""Number of past epochs used for the estimate."""
 
 VALIDATION_SHARE = 1 / 24
-"""Validation relative to training, until one was seen: an eighth of the clips, forward without backward."""
+"""Time of validation relative to training before one was measured: an eighth of the clips, forward pass only."""
 
 
 @dataclass(slots=True)
 class Timing:
     worked: float = 0.0
-    """Seconds of the stretches of work that are over: lives of the trainer, or their parts between pauses."""
+    """Seconds of completed intervals of work: trainers, or their parts between pauses."""
     since: float | None = None
-    """When the present stretch began, on the clock of `clock_of`."""
+    """Start of the current interval, on the clock of `clock_of`."""
     last: float = 0.0
     """When the last event was written, on the same clock."""
     train: list[float] = field(default_factory=list)
     validate: list[float] = field(default_factory=list)
-    """Seconds of the last epochs' two phases, without the first epoch of every life."""
+    """Seconds of both phases of the last epochs, without the first epoch of each trainer."""
     warm: bool = False
-    """An epoch of this life is over."""
+    """Whether this trainer has finished an epoch."""
     warm_up: tuple[float, float] | None = None
-    """The two phases of the first epoch (kernel choice, caches, first touch of memory): used until there is another."""
+    """Seconds of both phases of the first epoch, which includes a warm-up: used until there is another."""
     phase: str = "train"
     batches: int = 0
     batch: int = 0
     first: tuple[int, float] | None = None
-    """Batch and time of the phase's first report: what came before it was warm-up."""
+    """Batch and time of the phase's first report; everything before it is warm-up."""
     at: float = 0.0
-    """When the last batch was reported."""
+    """Time of the last report."""
 
     def copy(self) -> "Timing":
         return replace(self, train=list(self.train), validate=list(self.validate))
 
     def add(self, event: ev.Event) -> None:
-        """Takes in the next event of the journal, of whatever kind."""
+        """Add the next event of the journal."""
         now = clock_of(event)
         if event.elapsed is not None and now < self.last:
-            self._stop(self.last)  # another process writes now; the former one died
+            self._stop(self.last)  # a new trainer; the former one died
         match event:
             case ev.RunStarted():
                 self._stop(self.last)
@@ -65,8 +65,8 @@ class Timing:
             case ev.RequestAnswered(accepted=True, request="pause"):
                 self._stop(now)
             case ev.RequestAnswered(accepted=True, request="resume" | "stop") if self.since is None:
-                # What the current batch took before the pause is unknown to the pace after it. A stop ends a pause
-                # too: test and report are work.
+                # The time of the current batch before the pause is not counted. A stop also ends a pause, because
+                # test and report are work.
                 self.since, self.at, self.first = now, now, None
             case ev.RunFinished() | ev.RunStopped() | ev.RunFailed():
                 self._stop(now)
@@ -75,11 +75,11 @@ class Timing:
         self.last = now
 
     def seconds(self, age: float = 0.0) -> float:
-        """How long the run has worked, ``age`` seconds after the last event; a pause is not work."""
+        """Working time, ``age`` seconds after the last event; pauses do not count."""
         return self.worked + (max(0.0, self.last + age - self.since) if self.since is not None else 0.0)
 
     def left(self, epoch: int, epochs: int, age: float) -> float | None:
-        """Seconds until the last of ``epochs`` is over; None before anything was measured."""
+        """Estimated seconds until the end of the last of ``epochs``; None before anything was measured."""
         if self.train:
             train, validate = median(self.train), median(self.validate)
         elif self.warm_up is not None:
@@ -110,7 +110,7 @@ class Timing:
         self.phase, self.batch, self.batches, self.first, self.at = "done", 0, 0, None, now
 
     def _measured(self) -> float | None:
-        """Seconds of the whole first epoch's training, from the pace between its first report and its last."""
+        """Estimated seconds of training of the first epoch, from the rate between its first and last report."""
         if self.phase != "train" or self.first is None or self.batch <= self.first[0]:
             return None
         return (self.at - self.first[1]) / (self.batch - self.first[0]) * self.batches
@@ -120,7 +120,7 @@ _TIMED = frozenset({"run_started", "request_answered", "run_finished", "run_stop
 
 
 def read_timing(path: Path) -> Timing:
-    """The time that a run has worked so far; nothing else of the result is filled in."""
+    """Read the working time of a run; only the events that it needs are decoded."""
     timing, reader = Timing(), JournalReader(path, skip=ev.KINDS - _TIMED)
     while events := reader.read(PIECE):
         for event in events:
@@ -129,5 +129,5 @@ def read_timing(path: Path) -> Timing:
 
 
 def clock_of(event: ev.Event) -> float:
-    """The trainer's clock when the event was written: its own, or the wall clock in journals without that."""
+    """The trainer's monotonic clock when the event was written, or the wall clock in older journals."""
     return event.time if event.elapsed is None else event.elapsed

@@ -1,1 +1,1 @@
-"""Several processes that train one network, under torchrun."""
+"""Training one network with several processes under torchrun."""

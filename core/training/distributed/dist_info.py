@@ -1,4 +1,4 @@
-"""Rank and size of this process among those that torchrun started. Imports no torch."""
+"""Rank of this process and number of processes under torchrun. Imports no torch."""
 
 import os
 from dataclasses import dataclass
@@ -7,10 +7,10 @@ from dataclasses import dataclass
 @dataclass(frozen=True)
 class DistInfo:
     rank: int = 0
-    """Rank 0 alone writes the journal, answers requests and saves checkpoints."""
+    """Only rank 0 writes the journal, answers requests and saves checkpoints."""
     size: int = 1
     local_rank: int = 0
-    """The rank among the processes of this machine, which is the number of its GPU."""
+    """The rank on this machine, which is the index of its GPU."""
     restarts: int = 0
     """How often torchrun has restarted all processes because one of them died."""
     restarts_left: int = 0
@@ -25,7 +25,7 @@ class DistInfo:
 
 
 def dist_info() -> DistInfo:
-    """This process's rank and size; rank 0 of 1 unless torchrun started it."""
+    """The rank and number of processes; rank 0 of 1 without torchrun."""
     if not under_torchrun():
         return DistInfo()
     env = os.environ

@@ -1,8 +1,8 @@
-"""Several processes that train one network together, each on its shard of every batch (data parallelism).
+"""Data parallelism: several processes train one network, each on its shard of every batch.
 
-The batch is the recipe's, however many processes share it: losses, gradients and batch-normalisation statistics are
-those of the whole batch. The result equals that of one process within rounding, except that dropout and augmentation
-draw different random numbers. ``torch.nn.SyncBatchNorm`` works on GPUs only; `SyncBatchNorm` here works everywhere.
+The recipe's batch size is that of all processes together: losses, gradients and batch-normalisation statistics are
+those of the whole batch. The result equals that of one process up to rounding, except that dropout and augmentation
+draw different random numbers. ``torch.nn.SyncBatchNorm`` needs GPUs; `SyncBatchNorm` here works on any device.
 
 Suffixes of batch normalisation: B batch, C channels; x may have more dimensions after C.
 """
@@ -26,11 +26,11 @@ from core.util.device import choose_device
 from core.util.errors import UserError
 
 TIMEOUT = timedelta(days=30)
-"""How long a process waits for the others: a paused run waits for people. torchrun notices a process that died."""
+"""How long a process waits for the others, because a run may be paused. torchrun detects processes that died."""
 
 
 class ProcessGroup:
-    """Collectives. All processes must call the same methods in the same order; with one process each is a no-op."""
+    """Collective operations, which all processes must call in the same order; no-ops for a single process."""
 
     def __init__(self, info: DistInfo | None = None) -> None:
         self.info = info or DistInfo()
@@ -41,7 +41,7 @@ class ProcessGroup:
         return count * rank // size, count * (rank + 1) // size
 
     def sum_count(self, count: int) -> int:
-        """The sum of every process's ``count``. Waits for the processes, not for their devices."""
+        """The sum of ``count`` over all processes, without synchronising devices."""
         if self.info.is_single:
             return count
         counts = torch.tensor(count)
@@ -49,13 +49,13 @@ class ProcessGroup:
         return int(counts)
 
     def all_reduce(self, values: Tensor) -> Tensor:
-        """The sum of every process's ``values``, in place, on the device."""
+        """Sum ``values`` over all processes in place."""
         if not self.info.is_single:
             dist.all_reduce(values)
         return values
 
     def all_gather(self, rows: Tensor, count: int) -> Tensor:
-        """All ``count`` rows of a batch, of which ``rows`` are this process's shard."""
+        """All ``count`` rows of a batch from the shards ``rows`` of the processes."""
         if self.info.is_single:
             return rows
         first, last = self.shard(count)
@@ -64,7 +64,7 @@ class ProcessGroup:
         return self.all_reduce(gathered)
 
     def broadcast(self, *values: int) -> list[int]:
-        """Rank 0's ``values``; those of the other ranks are ignored."""
+        """The values of rank 0; those of other ranks are ignored."""
         if self.info.is_single:
             return list(values)
         tensor = torch.tensor(values)
@@ -72,12 +72,12 @@ class ProcessGroup:
         return tensor.tolist()
 
     def barrier(self) -> None:
-        """Waits until every process is here."""
+        """Wait until all processes have called this."""
         self.sum_count(0)
 
     @contextlib.contextmanager
     def leader_first(self) -> Iterator[None]:
-        """The block runs on rank 0 first; the other ranks then find its files."""
+        """Run the block on rank 0 first, so that other ranks find its files."""
         if not self.info.is_leader:
             self.barrier()
         yield
@@ -85,18 +85,18 @@ class ProcessGroup:
             self.barrier()
 
     def wrap(self, model: nn.Module) -> nn.Module:
-        """``model`` (changed in place) as a module to call in training, with gradients averaged over all processes."""
+        """The module to call in training, which averages gradients over processes; ``model`` is changed in place."""
         if self.info.is_single:
             return model
         convert_sync_batch_norm(model)
-        with warnings.catch_warnings(action="ignore", category=FutureWarning):  # torch 2.13 has another name for it
-            # Buffers need no broadcast: every process computes the same.
+        with warnings.catch_warnings(action="ignore", category=FutureWarning):  # it is renamed in torch 2.13
+            # Buffers are not broadcast, because every process computes the same.
             return DistributedDataParallel(model, broadcast_buffers=False, gradient_as_bucket_view=True)
 
     def reseed(self, seed: int, step: int, generator: torch.Generator) -> None:
-        """Seeds a step's random numbers on non-zero ranks; rank 0 draws what a single process would.
+        """Seed the random numbers of a step on non-zero ranks; rank 0 draws the same as a single process.
 
-        A function of the step, so rank 0's checkpoint is enough for all ranks to resume exactly.
+        The seed depends only on the step, so all ranks can resume exactly from rank 0's checkpoint.
         """
         if not self.info.is_leader:
             own = (seed * 0x9E3779B97F4A7C15 + step * self.info.size + self.info.rank) % 2**63
@@ -112,10 +112,10 @@ SINGLE = ProcessGroup()
 
 
 def init_process_group(device_name: str) -> tuple[ProcessGroup, torch.device]:
-    """The group that torchrun started this process in, and this process's device.
+    """The process group from torchrun, and the device of this process.
 
     Raises:
-        UserError: the device does not exist, or there are too few.
+        UserError: the device does not exist, or there are too few GPUs.
     """
     info = dist_info()
     if info.is_single:
@@ -125,12 +125,12 @@ def init_process_group(device_name: str) -> tuple[ProcessGroup, torch.device]:
     if torch.cuda.is_available() and device_name != "cpu":
         if info.local_rank >= torch.cuda.device_count():
             raise UserError(
-                f"There are {torch.cuda.device_count()} GPUs here, and each process needs one: start fewer processes."
+                f"Each process needs a GPU, and there are {torch.cuda.device_count()}: start fewer processes."
             )
         torch.cuda.set_device(info.local_rank)
     device = choose_device(device_name)
     store, rank, size = next(rendezvous("env://", timeout=TIMEOUT))
-    # torchrun keeps its store across restarts, with the addresses of processes that are gone.
+    # torchrun's store survives restarts and still holds the addresses of dead processes.
     store = PrefixStore(f"life-{info.restarts}", store)
     backend = "cpu:gloo,cuda:nccl" if device.type == "cuda" else "gloo"
     dist.init_process_group(backend, store=store, rank=rank, world_size=size, timeout=TIMEOUT)
@@ -138,20 +138,20 @@ def init_process_group(device_name: str) -> tuple[ProcessGroup, torch.device]:
 
 
 class SyncBatchNorm(_BatchNorm):
-    """In evaluation like any batch normalisation; weights and buffers have the same names, too."""
+    """Batch normalisation whose training statistics are those of all processes; parameters have the same names."""
 
     def _check_input_dim(self, input: Tensor) -> None:
-        """Any number of dimensions."""
+        """Accept any number of dimensions."""
 
     def forward(self, input: Tensor) -> Tensor:
-        """(B, C, ...) → the same shape. Every process must have a shard of at least one window."""
+        """(B, C, ...) → the same shape. Every process needs a shard of at least one window."""
         if not self.training:
             return super().forward(input)
         x = input.float()
         over = [d for d in range(x.dim()) if d != 1]
         var_C, mean_C = torch.var_mean(x, dim=over, correction=0)
         count = torch.full((1,), x.numel() // x.shape[1], dtype=torch.float64, device=x.device)
-        # Sums in float64: a variance is a small difference of large numbers.
+        # Sums are in float64, because a variance is a small difference of large numbers.
         sums = torch.cat([count, count * mean_C.double(), count * (var_C.double() + mean_C.double().square())])
         sums = all_reduce(sums)  # type: ignore[no-untyped-call]  # sums its gradient, too
         total = sums[0]
@@ -166,7 +166,7 @@ class SyncBatchNorm(_BatchNorm):
 
     @torch.no_grad()
     def _update_running_stats(self, mean_C: Tensor, var_C: Tensor) -> None:
-        """``var_C`` is unbiased, as in ``torch.nn.BatchNorm2d``."""
+        """Update running statistics; ``var_C`` is unbiased, as in ``torch.nn.BatchNorm2d``."""
         assert self.running_mean is not None and self.running_var is not None and self.num_batches_tracked is not None
         assert self.momentum is not None
         self.num_batches_tracked += 1
@@ -175,7 +175,7 @@ class SyncBatchNorm(_BatchNorm):
 
 
 def convert_sync_batch_norm(module: nn.Module) -> None:
-    """Replaces every batch normalisation inside ``module``, in place."""
+    """Replace every batch normalisation in ``module`` in place."""
     for name, child in module.named_children():
         if isinstance(child, _BatchNorm):
             synced = SyncBatchNorm(child.num_features, eps=child.eps, momentum=child.momentum)

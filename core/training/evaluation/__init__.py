@@ -1,1 +1,1 @@
-"""Models and recipes on labelled clips: evaluation, cross-validation, significance."""
+"""Evaluation of models, cross-validation of recipes, significance of differences."""

@@ -1,4 +1,4 @@
-"""What a network has to beat: the most frequent genre, and a support-vector machine on statistics of the mel bands."""
+"""Baselines for a network: the most frequent genre, and a support-vector machine on statistics of the mel bands."""
 
 import msgspec
 import numpy as np
@@ -11,15 +11,15 @@ from core.models.layers.normalisation import own_scale
 from core.runs.journal.log_lines import percent
 
 MOST_CLIPS = 2_000
-"""Training clips of the support-vector machine, evenly chosen: its time grows with their square."""
+"""Most training clips of the support-vector machine, chosen evenly: its time grows with their square."""
 PENALTY = 3.0
 
 
 class Baseline(msgspec.Struct, frozen=True):
-    """Accuracies on the clips that a report is about."""
+    """Accuracies on the clips of a report."""
 
     majority: float
-    """Of naming the most frequent genre of the training clips."""
+    """Accuracy of always predicting the most frequent genre of the training clips."""
     svm: float
 
     @property
@@ -27,7 +27,7 @@ class Baseline(msgspec.Struct, frozen=True):
         return max(self.majority, self.svm)
 
     def as_text(self, accuracy: float) -> str:
-        """One line for a report on a model of this ``accuracy``, and a second where the model is no better."""
+        """A line for the report of a model with this ``accuracy``, and a second one if the model is not better."""
         line = f"baseline: a support-vector machine on band statistics has an accuracy of {percent(self.svm)}"
         if accuracy > self.best:
             return line
@@ -35,8 +35,8 @@ class Baseline(msgspec.Struct, frozen=True):
 
 
 def baseline(features: FeatureSet, train: Tensor, clips: Tensor) -> Baseline:
-    """The baseline fitted to the clips ``train`` and measured on ``clips``, both indices int64 [N]. Takes a second."""
-    from sklearn.svm import SVC  # takes 1.6 s to import, and only a report needs it
+    """Fit the baseline to the clips ``train`` and evaluate it on ``clips``, both indices int64 [N]. Takes about 1 s."""
+    from sklearn.svm import SVC  # takes 1.6 s to import and is only needed for reports
 
     labels = features.labels.cpu()
     most_frequent = int(torch.bincount(labels[train]).argmax())
@@ -50,9 +50,9 @@ def baseline(features: FeatureSet, train: Tensor, clips: Tensor) -> Baseline:
 
 
 def _band_statistics(features: FeatureSet, clips: Tensor) -> npt.NDArray[np.float32]:
-    """Mean, deviation and deviation of the difference over time of every band, in the clip's own scale: [N, 3 M].
+    """Mean, deviation and deviation of differences over time of every band, normalised per clip: [N, 3 M].
 
-    Of a clip with several excerpts, the mean over them.
+    For a clip with several excerpts, these are means over the excerpts.
     """
     rows = []
     for i in clips.tolist():

@@ -1,4 +1,4 @@
-"""Which clips of a dataset a model is evaluated on: by default, only those it was not trained on."""
+"""Selecting the clips on which a model is evaluated: by default, those it was not trained on."""
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
@@ -11,12 +11,12 @@ from core.training.training_set import LEARNT
 from core.util.errors import UserError
 
 MOST_VALUES = 8
-"""Values of a column that a message lists."""
+"""Most values of a column that a message lists."""
 
 
 @dataclass(frozen=True)
 class ClipSelection:
-    """Indices of the clips to evaluate, and how they were selected, in words."""
+    """Indices of the clips to evaluate, and a description of the selection."""
 
     clips: list[int]
     description: str
@@ -30,10 +30,10 @@ def select_clips(
     part: str | None = None,
     split_column: str | None = None,
 ) -> ClipSelection:
-    """The clips to evaluate; see `core.training.evaluation.evaluate.evaluate` for the arguments.
+    """Select the clips to evaluate; see `core.training.evaluation.evaluate.evaluate` for the arguments.
 
     Raises:
-        UserError: there are none, or no such column or part.
+        UserError: no clip is left, or the column or part does not exist.
     """
     everything = range(len(clips))
     parts = trained.dataset.parts_of(clips)
@@ -57,7 +57,7 @@ def select_clips(
         chosen = [i for i in everything if parts[i] == part]
         if not chosen:
             raise UserError(f"None of these clips was in the {part} part of the model's training.")
-        # It is plain what the model's own part means; whether the other model was trained on it is not.
+        # For the model's own part only the other model's training needs a warning.
         leak = _leak([], [others[i] for i in chosen])
         return ClipSelection(chosen, f"the {part} part of the model's own {trained.recipe.split.describe()}{leak}")
     chosen = [i for i in everything if parts[i] not in LEARNT and others[i] not in LEARNT]
@@ -73,14 +73,14 @@ def select_clips(
 
 
 def _most_frequent(values: Sequence[str]) -> str:
-    """The most frequent values, each with its number of clips, and how many more there are."""
+    """The most frequent values with their numbers of clips, and the number of further values."""
     counted = Counter(values).most_common()
     named = ", ".join(f"{value or '(empty)'} ({count})" for value, count in counted[:MOST_VALUES])
     return f"{named}, … and {len(counted) - MOST_VALUES:,} more" if len(counted) > MOST_VALUES else named
 
 
 def _leak(own: Iterable[str | None], others: Iterable[str | None] = ()) -> str:
-    """A warning for every result: how many of the clips the model, or the other one, has learnt from."""
+    """A warning that says how many of the clips the models were trained on or selected by; "" for none."""
     counts = {"the model": sum(part in LEARNT for part in own), "the other model": sum(p in LEARNT for p in others)}
     knew = [f"{who} was trained on or selected by {count} of them" for who, count in counts.items() if count]
     return f" ({', '.join(knew)}: not a measure of accuracy)" if knew else ""

@@ -1,8 +1,8 @@
-"""Cross-validation: one recipe trained on several splits of a dataset, each evaluated on clips it never saw.
+"""Cross-validation: training a recipe on several splits of a dataset and evaluating each on its unseen clips.
 
-Nothing is selected by the test clips: every training runs for all of its epochs, and its last weights are evaluated.
-Three protocols: random stratified splits over several seeds; folds by group, so that no artist is on both sides; a
-published split, over several training seeds.
+Nothing is selected by the test clips: training runs for all epochs, and the last weights are evaluated. There are three
+protocols: random stratified splits with several seeds; folds by group, so that no artist is in both parts; and a
+published split with several training seeds.
 """
 
 import os
@@ -38,7 +38,7 @@ from core.util.errors import UserError
 
 @dataclass(frozen=True)
 class Fold:
-    """One training of a cross-validation: indices of its training and test clips, and its seed."""
+    """A fold: indices of its training and test clips, and its seed."""
 
     name: str
     seed: int
@@ -48,7 +48,7 @@ class Fold:
 
 @dataclass(frozen=True)
 class FoldResult:
-    """``evaluation`` is of the clips ``fold.test``, in that order."""
+    """The result of a fold; ``evaluation`` is for the clips ``fold.test``, in that order."""
 
     fold: Fold
     evaluation: Evaluation
@@ -57,13 +57,13 @@ class FoldResult:
 
 
 def random_folds(clips: Sequence[Clip], seeds: int) -> list[Fold]:
-    """Stratified 80/10/10 splits: trained on 80%, evaluated on the last 10%; the other 10% is unused."""
+    """Stratified 80/10/10 splits: train on 80%, evaluate on the last 10%; the other 10% are not used."""
     parts = [split(clips, SplitSettings(seed=seed)) for seed in range(seeds)]
     return [Fold(f"seed {seed}", seed, part.train, part.test) for seed, part in enumerate(parts)]
 
 
 def grouped_folds(clips: Sequence[Clip], folds: int, groups: str | None, seed: int = 0) -> list[Fold]:
-    """Every clip is tested once, by a network that was trained on nothing of its group (or recording, without groups).
+    """Folds in which every clip is tested once, by a network not trained on its group (or recording, without groups).
 
     Args:
         groups: a column of the clips, or ``INDEX.csv:COLUMN``.
@@ -81,10 +81,10 @@ def grouped_folds(clips: Sequence[Clip], folds: int, groups: str | None, seed: i
 
 
 def groups_of(clips: Sequence[Clip], groups: str) -> list[int]:
-    """A number per clip, equal for clips that `grouped_folds` keeps together: one group, or copies of one clip.
+    """A number per clip, which is equal for clips of one group and copies of one clip, as in `grouped_folds`.
 
     Args:
-        groups: a column of the clips, or ``INDEX.csv:COLUMN``; a clip without a value there is a group of its own.
+        groups: a column of the clips, or ``INDEX.csv:COLUMN``; a clip without a value is a group of its own.
     """
     named = zip(clips, column_values(clips, groups), strict=True)
     return union_find(
@@ -100,7 +100,7 @@ def groups_of(clips: Sequence[Clip], groups: str) -> list[int]:
 
 
 def column_folds(clips: Sequence[Clip], column: str, part: str, seeds: int, train: str = "train") -> list[Fold]:
-    """The split that a column gives, trained on one of its parts and evaluated on another, once per seed.
+    """The split from a column, with training on one part and evaluation on another, once per seed.
 
     Raises:
         UserError: the column or part does not exist, both parts are the same, or all training clips have one genre.
@@ -133,7 +133,7 @@ def load(
     on_excluded: Callable[[Excluded], None] | None = None,
     on_note: OnNote | None = None,
 ) -> tuple[FeatureSet, Recipe]:
-    """A dataset's features in memory, and the recipe with the front end that made them.
+    """Load a dataset's features to memory; returns them and the recipe with their front end.
 
     Args:
         on_scanning, on_features: see `core.dataset.load.load_dataset`.
@@ -141,7 +141,7 @@ def load(
         on_note: called with the label source, and what else a user should know about the labels.
 
     Raises:
-        UserError: the dataset or the device cannot be used, it has only one genre, or the recipe does not fit it.
+        UserError: the dataset or the device cannot be used, it has only one genre, or the recipe does not suit it.
     """
     device = choose_device(recipe.device)
     seconds = searched_seconds(recipe.front_end.seconds, recipe.excerpts)
@@ -164,7 +164,7 @@ def load(
     try:
         return features.to(device), msgspec.structs.replace(recipe, front_end=features.settings)
     except ValueError as error:
-        raise UserError(f"The recipe does not fit this dataset: {error}.") from error
+        raise UserError(f"The recipe does not suit this dataset: {error}.") from error
 
 
 def cross_validate(
@@ -173,11 +173,11 @@ def cross_validate(
     folds: Sequence[Fold],
     on_epoch: Callable[[Fold, int, int], None] | None = None,
 ) -> Iterator[FoldResult]:
-    """Trains and evaluates fold after fold.
+    """Train and evaluate each fold in turn.
 
     Args:
-        recipe: its front end is that of the features; a fold's seed replaces the recipe's.
-        on_epoch: called with the fold, the epochs done and their total.
+        recipe: its front end must be that of the features; the fold's seed replaces the recipe's.
+        on_epoch: called with the fold, the completed epochs and their total.
 
     Raises:
         Diverged: a loss became NaN or infinite.
@@ -205,11 +205,11 @@ def cross_validate(
 def train_all_epochs(
     recipe: Recipe, loader: BatchLoader, train: Tensor, on_epoch: Callable[[int, int], None] | None = None
 ) -> TrainState:
-    """Trains for all of the recipe's epochs, without validation.
+    """Train for all of the recipe's epochs without validation.
 
     Args:
         train: indices of the clips, int64 [N].
-        on_epoch: called with the epochs done and their total.
+        on_epoch: called with the completed epochs and their total.
 
     Raises:
         Diverged: the loss is NaN or infinite.

@@ -1,4 +1,4 @@
-"""Evaluation of a trained model on a dataset: the metrics of ``genre-tui evaluate``, and the clips they are of."""
+"""Evaluating a trained model on a dataset, for ``genre-tui evaluate``."""
 
 import os
 from collections.abc import Callable, Sequence
@@ -48,10 +48,10 @@ def evaluate(
     on_excluded: Callable[[Excluded], None] | None = None,
     on_note: OnNote | None = None,
 ) -> dict[str, Any]:
-    """Evaluates the model file ``model`` on the folder of music, or feature pack, at ``data``.
+    """Evaluate the model file ``model`` on the folder of music or feature pack at ``data``.
 
     Args:
-        against: another model file, evaluated on exactly the same clips: those of genres that both know.
+        against: another model file, which is evaluated on the same clips: those of genres that both know.
         part: ``all``; or ``train``, ``valid`` or ``test``, the parts of the model's own training; or, with
             ``split_column``, a value of that column. By default every clip that neither the model nor the other one
             was trained on or selected by.
@@ -62,13 +62,12 @@ def evaluate(
         on_note: called with the label source, and what else a user should know about the labels.
 
     Returns:
-        The fields of `core.reports.metrics.Assessment`, and ``model``, ``dataset`` and ``protocol``; where the dataset
-        holds the clips that the model was trained on, ``baseline``, the fields of
-        `core.training.evaluation.baseline.Baseline`; with
-        ``against``, also ``against``, the other's ``model`` and ``accuracy``, and ``mcnemar``: ``clips``, how many of
-        them each model alone got right, ``only_this`` and ``only_other``, and ``p``. With a tree of genres that has
-        several levels, also ``levels``: ``accuracy``, ``macro_f1`` and ``genres`` of the model's genres, ``leaf``, and
-        of their roots, ``top``.
+        The fields of `core.reports.metrics.Assessment`, and ``model``, ``dataset`` and ``protocol``. If the dataset
+        includes the clips that the model was trained on, also ``baseline``, the fields of
+        `core.training.evaluation.baseline.Baseline`. With ``against``, also ``against``, the other's ``model`` and
+        ``accuracy``, and ``mcnemar``: the number of ``clips``, of those that only one model got right, ``only_this``
+        and ``only_other``, and ``p``. With a tree of genres with several levels, also ``levels``: ``accuracy``,
+        ``macro_f1`` and ``genres`` for the model's genres, ``leaf``, and for their roots, ``top``.
 
     Raises:
         UserError: a model, dataset, column or part cannot be used, or no clip is left to evaluate.
@@ -85,7 +84,7 @@ def evaluate(
     if on_note:
         for note in [found.label_source, *found.notes]:
             on_note(note)
-    sets, excluded = _features(found, models, on, on_features)
+    sets, excluded = _features(found, models, on, on_features, on_note)
     if on_excluded:
         for one in found.excluded + excluded:
             on_excluded(one)
@@ -123,15 +122,14 @@ def evaluate(
 
 
 def _at_known_level(clips: Sequence[Clip], models: Sequence[TrainedModel], tree: GenreTree) -> list[Clip]:
-    """The clips, under the root of their genre where the models know only that."""
+    """The clips, with the root of their genre if the models know only that."""
     known = set.intersection(*(set(trained.genres) for trained in models))
     roots = [tree.top(clip.genre) if clip.genre not in known else clip.genre for clip in clips]
     return [replace(clip, genre=root) if root in known else clip for clip, root in zip(clips, roots, strict=True)]
 
 
 def levels_of(assessment: Assessment, tree: GenreTree) -> dict[str, dict[str, Any]]:
-    """Accuracy and macro F1 at the level of the assessment, and at that of the genres' roots; none where these are
-    the same."""
+    """Accuracy and macro F1 for the genres of the assessment and for their roots; empty if these are the same."""
     roots = [tree.top(genre) for genre in assessment.genres]
     tops = sorted(set(roots))
     if tops == sorted(assessment.genres):
@@ -147,9 +145,13 @@ def levels_of(assessment: Assessment, tree: GenreTree) -> dict[str, dict[str, An
 
 
 def _features(
-    found: Scan, models: Sequence[TrainedModel], on: torch.device, on_features: OnFeatures | None
+    found: Scan,
+    models: Sequence[TrainedModel],
+    on: torch.device,
+    on_features: OnFeatures | None,
+    on_note: OnNote | None,
 ) -> tuple[list[FeatureSet], list[Excluded]]:
-    """The features that each model needs, of the same clips, and the clips that one of them could not use."""
+    """The features of the same clips for each model, and the clips that one of them cannot use."""
     sets: dict[tuple[FrontEndSettings, ExcerptRule], FeatureSet] = {}
     excluded: list[Excluded] = []
     for trained in models:
@@ -163,13 +165,13 @@ def _features(
         found = replace(found, clips=features.clips)
         sets[wanted] = features
     for (settings, excerpts), features in sets.items():
-        if len(features) > len(found.clips):  # an earlier front end's set loses what a later one could not use
+        if len(features) > len(found.clips):  # clips that a later front end cannot use are dropped
             sets[settings, excerpts] = load_features(found, settings, excerpts=excerpts, device=on)[0]
     chosen = [sets[trained.front_end, trained.recipe.excerpts] for trained in models]
     for features, trained in zip(chosen, models, strict=True):
         check_front_end(features, trained)
     for i, trained in enumerate(models):
-        chosen[i] = embedded(chosen[i], found.root, trained, trained.recipe.excerpts, on, on_features)
+        chosen[i] = embedded(chosen[i], found.root, trained, trained.recipe.excerpts, on, on_features, on_note)
     return chosen, excluded
 
 
@@ -180,23 +182,26 @@ def embedded(
     excerpts: ExcerptRule,
     on: torch.device,
     on_features: OnFeatures | None = None,
+    on_note: OnNote | None = None,
 ) -> FeatureSet:
-    """The features with the embeddings that a model on an encoder needs; for any other model as they are.
+    """Add the embeddings that a model on an encoder needs; for other models ``features`` is returned.
 
     Args:
-        data: the dataset that the features are of.
-        excerpts: the rule by which they were made.
+        data: the dataset of the features.
+        excerpts: the rule by which the features were computed.
     """
     if trained.recipe.encoder is None:
         return features
-    return with_embeddings(features, data, trained.recipe.encoder, excerpts, device=on, on_progress=on_features)
+    return with_embeddings(
+        features, data, trained.recipe.encoder, excerpts, device=on, on_progress=on_features, on_note=on_note
+    )
 
 
 def check_front_end(features: FeatureSet, trained: TrainedModel) -> None:
-    """A pack's spectrograms cannot be recomputed: they must be of the model's front end, and as long as its window.
+    """Check that spectrograms, such as those of a pack, have the model's front end and at least its window length.
 
     Raises:
-        UserError: they are not.
+        UserError: they do not.
     """
     made, wanted, recipe = features.settings, trained.front_end, trained.recipe
     fields = [field for field in wanted.__struct_fields__ if field != "seconds"]
@@ -215,13 +220,13 @@ def check_front_end(features: FeatureSet, trained: TrainedModel) -> None:
 
 
 def _evaluate(trained: TrainedModel, features: FeatureSet, clips: list[int]) -> Evaluation:
-    """The model's evaluation on the clips, all of genres it knows; labels are indices into its own genres."""
+    """Evaluate a model on clips whose genres it knows; labels are indices into its genres."""
     labels = torch.tensor([trained.genres.index(features.clips[i].genre) for i in clips])
     return Evaluation(logits_of(trained, features, clips), labels)
 
 
 def logits_of(trained: TrainedModel, features: FeatureSet, clips: list[int]) -> Tensor:
-    """The model's logits for the clips, (N, C) in the order of its own genres."""
+    """The model's logits for the clips, (N, C) in the order of its genres."""
     on = next(trained.model.parameters()).device
     return evaluate_model(
         trained.model,
@@ -237,7 +242,7 @@ def assessment_of(
 ) -> Assessment:
     """The metrics of an evaluation, for a report.
 
-    The loss is that of the uncalibrated logits, as in training; probabilities and calibration error are calibrated.
+    The loss is for uncalibrated logits, as in training; probabilities and calibration error are calibrated.
     """
     probabilities_NC = evaluation.probabilities(temperature)
     interval = interval_of_share(evaluation.accuracy, len(evaluation.labels))

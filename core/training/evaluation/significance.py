@@ -1,4 +1,4 @@
-"""Confidence intervals of accuracies, and whether the difference between two models is significant."""
+"""Confidence intervals of accuracies, and the significance of the difference between two models."""
 
 import math
 from collections.abc import Hashable, Sequence
@@ -7,7 +7,7 @@ from statistics import mean, stdev
 
 CONFIDENCE = 0.95
 DRAWS = 5000
-"""Resamples of whole groups: the bounds then change by less than a tenth of a point from one seed to the next."""
+"""Bootstrap samples; with so many, the bounds change by less than 0.1 points between seeds."""
 
 
 @dataclass(frozen=True)
@@ -17,7 +17,7 @@ class Interval:
 
 
 def interval_of_mean(values: Sequence[float]) -> Interval | None:
-    """95% interval of the mean of independent shares by Student's t, inside [0, 1]; None for fewer than two."""
+    """95% interval of the mean of independent shares by Student's t, clipped to [0, 1]; None for fewer than two."""
     if len(values) < 2:
         return None
     from scipy.stats import t  # type: ignore[import-untyped]
@@ -35,12 +35,11 @@ def interval_of_share(share: float, count: int) -> Interval:
 
 
 def interval_of_groups(correct: Sequence[bool], groups: Sequence[Hashable]) -> Interval | None:
-    """95% interval of the share of ``correct`` by resampling whole groups; None for fewer than two groups.
+    """95% interval of the share of ``correct`` by resampling groups; None for fewer than two groups.
 
-    Clips of one artist tend to be right or wrong together, so there are fewer independent cases than clips: groups are
-    drawn with replacement, each with all of its clips, and the interval holds the middle 95% of the shares (the cluster
-    bootstrap, Field & Welsh 2007; percentiles). The draws are the same every time. It is too narrow for a dozen groups
-    or fewer.
+    Clips of one artist tend to be right or wrong together, so there are fewer independent cases than clips. Groups are
+    drawn with replacement, with all of their clips, and the interval contains the middle 95% of the shares (percentile
+    cluster bootstrap, Field & Welsh 2007). It is deterministic, and too narrow for a dozen groups or fewer.
 
     Args:
         groups: the group of each clip, in the order of ``correct``.
@@ -48,7 +47,7 @@ def interval_of_groups(correct: Sequence[bool], groups: Sequence[Hashable]) -> I
     Raises:
         ValueError: the two differ in length.
     """
-    import numpy as np  # not for --help
+    import numpy as np  # --help does not need it
 
     sizes: dict[Hashable, list[int]] = {}
     for good, group in zip(correct, groups, strict=True):
@@ -67,7 +66,7 @@ def interval_of_groups(correct: Sequence[bool], groups: Sequence[Hashable]) -> I
 
 @dataclass(frozen=True)
 class McNemar:
-    """``only_first``, ``only_second``: clips that only one model got right; ``p``: the p-value of their difference."""
+    """The result of the test: clips that only one model got right, and the p-value."""
 
     only_first: int
     only_second: int
@@ -89,6 +88,6 @@ def mcnemar(first: Sequence[bool], second: Sequence[bool]) -> McNemar:
     differing = only_first + only_second
     if differing == 0:
         return McNemar(0, 0, 1.0)
-    # The binomial distribution is symmetric here, so that both tails are twice the smaller one.
+    # The binomial distribution is symmetric here, so both tails together are twice the smaller one.
     tail = sum(math.comb(differing, k) for k in range(min(only_first, only_second) + 1))
     return McNemar(only_first, only_second, min(1.0, 2 * tail / 2**differing))

@@ -1,6 +1,6 @@
-"""Logits and labels of a set of clips, the metrics that follow from them, and temperature scaling.
+"""Logits and labels of clips, metrics computed from them, and temperature scaling.
 
-N clips, C genres.
+Suffixes: N clips, C genres.
 """
 
 import math
@@ -14,7 +14,7 @@ BINS = 15
 DRAWS = 1000
 
 LOWEST, HIGHEST = 0.5, 5.0
-"""Bounds of the temperature: a handful of validation clips, all predicted correctly, would drive it to zero."""
+"""Bounds of the temperature, which would be 0 if all of a few validation clips were predicted correctly."""
 
 
 @dataclass(frozen=True)
@@ -58,7 +58,7 @@ class Evaluation:
 
 
 def calibrate(validation: Evaluation) -> dict[str, float]:
-    """Fits the temperature to the validation clips (Guo et al. 2017) and measures the calibration error.
+    """Fit the temperature to the validation clips (Guo et al. 2017) and compute the calibration error.
 
     Returns:
         ``temperature``; ``ece_valid`` and ``nll_valid``, calibration error and mean cross-entropy with it;
@@ -75,7 +75,7 @@ def calibrate(validation: Evaluation) -> dict[str, float]:
 
 
 def fit_temperature(logits_NC: Tensor, labels_N: Tensor) -> float:
-    """The temperature with the lowest cross-entropy, which is convex in 1 / temperature and so has one minimum."""
+    """The temperature with the lowest cross-entropy, which is convex in 1 / temperature."""
     from scipy.optimize import minimize_scalar  # type: ignore[import-untyped]
 
     logits_NC = logits_NC.double()
@@ -88,19 +88,19 @@ def fit_temperature(logits_NC: Tensor, labels_N: Tensor) -> float:
 
 
 def calibration_error(probabilities_NC: Tensor, labels_N: Tensor, bins: int = BINS) -> float:
-    """Expected calibration error: mean distance between confidence and accuracy, over bins of equal width.
+    """Expected calibration error in [0, 1]: mean distance between confidence and accuracy over bins of equal width.
 
-    Naeini, Cooper & Hauskrecht 2015; 0 is perfect, in [0, 1].
+    See Naeini, Cooper & Hauskrecht (2015).
     """
     confidence_N, predicted_N = probabilities_NC.double().max(1)
     return float(_gaps(confidence_N, (predicted_N == labels_N).double()[None], bins))
 
 
 def calibration_noise(probabilities_NC: Tensor, bins: int = BINS) -> float:
-    """The calibration error that a perfectly calibrated model with these probabilities shows on average.
+    """The mean calibration error of a perfectly calibrated model with these probabilities.
 
-    It is not 0 on a finite number of clips: each bin's accuracy is random (Bröcker & Smith 2007). The mean over
-    `DRAWS` sets of outcomes drawn from the probabilities themselves.
+    It is not 0 for a finite number of clips, because each bin's accuracy is random (Bröcker & Smith 2007). It is
+    averaged over `DRAWS` sets of outcomes drawn from the probabilities.
     """
     confidence_N = probabilities_NC.double().amax(1)
     chances_DN = torch.rand(DRAWS, len(confidence_N), dtype=torch.float64, generator=torch.Generator().manual_seed(0))
@@ -108,7 +108,7 @@ def calibration_noise(probabilities_NC: Tensor, bins: int = BINS) -> float:
 
 
 def _gaps(confidence_N: Tensor, correct_DN: Tensor, bins: int) -> Tensor:
-    """Mean distance of confidence and accuracy over bins of equal width [D], for D sets of outcomes."""
+    """Mean distance between confidence and accuracy over bins of equal width, for D sets of outcomes: [D]."""
     bin_N = (confidence_N * bins).long().clamp_max(bins - 1)
     gap_DB = torch.zeros(len(correct_DN), bins, dtype=torch.float64).index_add_(1, bin_N, correct_DN - confidence_N)
     return gap_DB.abs().sum(1) / len(confidence_N)

@@ -1,4 +1,4 @@
-"""A new train state: network built, and those of its parts fitted to the training set that need no training."""
+"""Creating a train state: building the network, and fitting its closed-form parts to the training set."""
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -7,6 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from core.dataset.clip import Clip
+from core.dataset.metadata import column_list
 from core.dataset.split import union_find
 from core.features.augment import Augment
 from core.features.settings import AugmentationSettings, effects_of
@@ -24,33 +25,34 @@ from core.training.loop.train_state import TrainState
 from core.training.loop.weigh import HeldOut, hold_out
 from core.training.recipe import Recipe
 from core.util.errors import UserError
+from core.util.text import printable
 
 STANDARDISE_WINDOWS = 256
-"""Windows of the training set that the network's standardisation is fitted to."""
+"""Windows of the training set to which standardisation is fitted."""
 EXPERT_WINDOWS = 8
-"""Windows of each training clip that an expert is fitted to."""
-JUDGING_WINDOWS = 4
-"""Windows of each training clip, at most, that experts fitted to other clips are judged by."""
+"""Windows of each training clip to which an expert is fitted."""
+EVAL_WINDOWS = 4
+"""Most windows of each training clip on which experts fitted to other clips are evaluated."""
 EXPERT_BATCH = 64
 PRESETS_BALANCE = {"artist"}
-"""Columns that presets of earlier versions balance by where they exist; a dataset need not have them."""
+"""Columns by which presets of earlier versions balance if the dataset has them."""
 
 
 def init_train_state(recipe: Recipe, loader: BatchLoader, train: Tensor, group: ProcessGroup = SINGLE) -> TrainState:
-    """A train_state whose network is freshly initialised from the recipe's seed, on the reader's device.
+    """A train state with a network initialised from the recipe's seed, on the loader's device.
 
     Args:
-        train: indices of the training clips in the reader's feature set, int64 [N].
-        group: the processes that share every batch; all begin with the same weights.
+        train: indices of the training clips in the loader's feature set, int64 [N].
+        group: the processes that share every batch; all start with the same weights.
 
     Raises:
-        UserError: the network does not exist, it has no such options, it cannot train on batches of one, or a batch is
-            too small to be shared.
+        UserError: the network or one of its options does not exist, it cannot train on batches of one, or a batch is
+            too small for the number of processes.
     """
     make_deterministic(recipe, loader.device)
     genres = len(loader.features.genres)
-    # Initialising 169 M weights takes about 1 s on a CPU, and copying them to a GPU another. But the GPUs of a group
-    # may be of different kinds, which draw different random numbers.
+    # Initialising 169 M weights takes about 1 s on a CPU, and copying them to a GPU another second. But the GPUs of a
+    # group may be of different kinds, which draw different random numbers.
     home = loader.device if loader.device.type == "cuda" and group.info.is_single else torch.device("cpu")
     with home:
         model = build_network(recipe, genres)
@@ -73,15 +75,15 @@ def init_train_state(recipe: Recipe, loader: BatchLoader, train: Tensor, group: 
 def fit_experts(
     model: nn.Module, recipe: Recipe, loader: BatchLoader, train: Tensor, device: torch.device
 ) -> HeldOut | None:
-    """Fits those experts of a network that have a closed form, if it has any, to windows of the training set.
+    """Fit the network's closed-form experts, if it has any, to windows of the training set.
 
     Returns:
-        The clips to weigh the network by beside its experts, if the recipe asks for it and there are enough.
+        The held-out clips for choosing the network's weight, if the recipe asks for it and there are enough.
     """
-    if isinstance(model, EncoderHead):  # weighs its own parts
+    if isinstance(model, EncoderHead):  # it chooses the weights of its parts itself
         folds = inner_folds([loader.features.clips[i] for i in _expert_clips(train).tolist()])
-        judged_by = judging_windows(recipe, loader, train, device)
-        model.fit(expert_windows(recipe, loader, train, device), judged_by, folds)
+        by = eval_windows(recipe, loader, train, device)
+        model.fit(expert_windows(recipe, loader, train, device), by, folds)
         return None
     held = None
     for module in model.modules():
@@ -89,20 +91,18 @@ def fit_experts(
             module.fit(expert_windows(recipe, loader, train, device))
         elif isinstance(module, ExpertEnsemble):
             folds_N = inner_folds([loader.features.clips[i] for i in train.tolist()])
-            judged_I = _expert_clips(train)
-            judged_by = judging_windows(recipe, loader, train, device)
-            logits_IC = module.fit(
-                expert_windows(recipe, loader, train, device), judged_by, folds_N[fitted_clips(len(train))]
-            )
+            eval_I = _expert_clips(train)
+            by = eval_windows(recipe, loader, train, device)
+            logits_IC = module.fit(expert_windows(recipe, loader, train, device), by, folds_N[fitted_clips(len(train))])
             if logits_IC is not None:
                 epochs = round(recipe.weigh_after * recipe.epochs)
-                held = hold_out(epochs, folds_N, train, judged_I, logits_IC.cpu())
+                held = hold_out(epochs, folds_N, train, eval_I, logits_IC.cpu())
     return held
 
 
-def judging_windows(recipe: Recipe, loader: BatchLoader, train: Tensor, device: torch.device) -> Iterator[ClipWindows]:
-    """Windows of the training clips as the network is evaluated on them: [I, J, M, T] on ``device``, clips in order."""
-    count = min(JUDGING_WINDOWS, recipe.test_crops)
+def eval_windows(recipe: Recipe, loader: BatchLoader, train: Tensor, device: torch.device) -> Iterator[ClipWindows]:
+    """Windows of the training clips as in an evaluation: [I, J, M, T] on ``device``, clips in order."""
+    count = min(EVAL_WINDOWS, recipe.test_crops)
     windows = spaced_windows(_expert_clips(train), loader.excerpts, loader.frames, loader.width, count)
     for first in range(0, len(windows), per_batch := EXPERT_BATCH // count * count):
         mel_BMT, labels_B = loader.read(windows.part(first, first + per_batch))
@@ -110,14 +110,15 @@ def judging_windows(recipe: Recipe, loader: BatchLoader, train: Tensor, device: 
 
 
 def _expert_clips(train: Tensor) -> Tensor:
-    """The training clips that experts are fitted to."""
+    """The training clips to which experts are fitted."""
     return train[fitted_clips(len(train))]
 
 
 def expert_windows(recipe: Recipe, loader: BatchLoader, train: Tensor, device: torch.device) -> Iterator[ClipWindows]:
-    """Windows of the training clips, each plain and once augmented as the recipe says.
+    """Windows of the training clips, each without and with the recipe's augmentation.
 
-    Some clips at a time, [I, W, M, T] on ``device``: the plain windows first, then the augmented in the same order.
+    Yields some clips at a time, [I, W, M, T] on ``device``: first the original windows, then the augmented ones in the
+    same order.
     """
     loader = BatchLoader(loader.features, recipe.fit_frames, loader.device)
     windows = spaced_windows(_expert_clips(train), loader.excerpts, loader.frames, loader.width, EXPERT_WINDOWS)
@@ -135,7 +136,7 @@ def expert_windows(recipe: Recipe, loader: BatchLoader, train: Tensor, device: t
 
 
 def augmentation(recipe: Recipe) -> Augmentation | None:
-    """The recipe's augmentation of training batches; None where there is none."""
+    """The recipe's augmentation of training batches; None if it has none."""
     return _augment(recipe, recipe.augmentation)
 
 
@@ -144,19 +145,19 @@ def _augment(recipe: Recipe, settings: AugmentationSettings) -> Augment | None:
 
 
 def sampling_weights(clips: Sequence[Clip], train: Tensor, column: str | None) -> Tensor | None:
-    """How often each training clip is drawn, as the recipe's ``balance`` says: [N], or None for all alike.
+    """Relative frequencies of the training clips from the recipe's ``balance``, [N]; None for equal ones.
 
-    A clip of a group (an artist, say) of n clips in its genre counts 1 / √n, and all genres count the same.
+    A clip of a group, such as an artist, with n clips in its genre has weight 1 / √n; all genres have equal weight.
 
     Raises:
-        UserError: no clip has the column. A column that a preset asks for may be missing: presets suit any dataset.
+        UserError: no clip has the column, and it is not one of `PRESETS_BALANCE`.
     """
     if column is None:
         return None
     if column not in PRESETS_BALANCE and not any(column in clip.columns for clip in clips):
         known = sorted({name for clip in clips for name in clip.columns})
-        has = f"it has {', '.join(known)}" if known else "it has no index"
-        raise UserError(f"The dataset has no column {column!r} to balance by: {has}.")
+        choice = f"name one of {column_list(known)}" if known else "its labels come from no table with columns"
+        raise UserError(f"The clips have no column {printable(column)!r} to balance by: {choice}.")
     chosen = [clips[i] for i in train.tolist()]
     keys = [(clip.genre, clip.columns.get(column) or clip.content) for clip in chosen]
     sizes = Counter(keys)
@@ -168,13 +169,13 @@ def sampling_weights(clips: Sequence[Clip], train: Tensor, column: str | None) -
 
 
 INNER_FOLDS = 10
-"""Experts fitted to nine tenths of the clips are nearly as good, and as certain, as those fitted to all of them."""
+"""With ten folds, experts are nearly as accurate and confident as those fitted to all clips."""
 GROUP_COLUMNS = ("artist", "group", "album")
-"""Columns whose clips sound alike beyond their genre, so that they must be in one fold; where the dataset has them."""
+"""Columns whose values must not be split over folds, because their clips sound alike beyond their genre."""
 
 
 def inner_folds(clips: Sequence[Clip], count: int = INNER_FOLDS) -> Tensor:
-    """The fold of each clip, int64 [N]: copies, and clips of one artist, group or album, are in the same.
+    """The fold of each clip, int64 [N]; copies, and clips of one artist, group or album, are in one fold.
 
     Folds get about the same number of clips of each genre. They are fewer than ``count`` where there are fewer
     groups.

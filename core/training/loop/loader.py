@@ -14,13 +14,13 @@ from core.training.loop.sampler import Windows, batch_bounds
 
 class Batch(NamedTuple):
     mel_BMT: Tensor
-    """Log-mel in dB, float32, on the device; with an encoder joined with embeddings."""
+    """Log-mel in dB, float32, on the device; joined with embeddings for an encoder."""
     labels_B: Tensor
     """Indices into the feature set's genres, int64, on the device."""
 
 
 class BatchLoader:
-    """Cuts windows of one width out of a feature set, on disk or in memory, and puts them on the device."""
+    """Loads windows of one width from a feature set, on disk or in memory, to the device."""
 
     def __init__(self, features: FeatureSet, width: int, device: torch.device) -> None:
         self.features = features
@@ -28,7 +28,7 @@ class BatchLoader:
         self.device = device
         self.excerpts = features.excerpts
         self.frames = features.frames.cpu()
-        """Frames of each excerpt that hold sound."""
+        """Valid frames of each excerpt."""
         self.labels = features.labels.cpu()
         """Of each clip."""
         self._row_labels = self.labels[self.excerpts.clip_R].to(device)
@@ -38,12 +38,12 @@ class BatchLoader:
     def batches(
         self, windows: Windows, batch_size: int, first: int = 0, group: ProcessGroup = SINGLE
     ) -> Iterator[Batch]:
-        """All windows in batches of about ``batch_size`` (see `batch_bounds`), beginning with batch ``first`` (from 0).
+        """Yield windows in batches of about ``batch_size`` (see `batch_bounds`), starting with batch ``first``.
 
-        Of every batch this process gets its shard of the ``group``'s.
+        This process gets its shard of every batch of the ``group``.
         """
         if self._gathers:
-            windows = windows.to(self.device)  # once per epoch, so that no batch waits for a copy
+            windows = windows.to(self.device)  # once per epoch, so that batches need no synchronisation
         shards = []
         for begin, end in batch_bounds(len(windows), batch_size)[first:]:
             first_own, last_own = group.shard(end - begin)
@@ -54,7 +54,7 @@ class BatchLoader:
             yield self.read(shard)
 
     def read(self, windows: Windows) -> Batch:
-        """The windows as one batch, in their order."""
+        """Load windows as one batch, in order."""
         if self._gathers:
             windows = windows.to(self.device)
             quantised_BMT = self._gather(windows)
@@ -68,7 +68,7 @@ class BatchLoader:
         return Batch(mel_BMT, labels_B)
 
     def _embeddings(self, embeddings_RWD: Tensor, windows: Windows) -> Tensor:
-        """The embedding of the window nearest to each, [B, D]."""
+        """The embedding nearest to each window, [B, D]."""
         assert self.features.windows is not None
         room_B = (self._row_frames[windows.row] - self.width).clamp_min(1)
         last_B = self.features.windows[windows.row] - 1
@@ -76,7 +76,7 @@ class BatchLoader:
         return embeddings_RWD[windows.row, place_B]
 
     def _copy(self, windows: Windows) -> Tensor:
-        """The windows' quantised spectrograms, from disk or main memory, in one tensor."""
+        """Quantised spectrograms of the windows from disk or main memory, in one tensor."""
         mel = self.features.mel
         whole_BMT = [mel[i] for i in windows.row.tolist()] if isinstance(mel, Tensor) else mel[windows.row]
         starts = windows.start.tolist()
@@ -86,7 +86,7 @@ class BatchLoader:
         return quantised_BMT.pin_memory() if self.device.type == "cuda" else quantised_BMT
 
     def _gather(self, windows: Windows) -> Tensor:
-        """The windows of a set on the device, in one kernel and without waiting for it."""
+        """Quantised spectrograms of the windows of a set on the device, in one asynchronous kernel."""
         assert isinstance(self.features.mel, Tensor)
         frame_BT = windows.start[:, None] + torch.arange(self.width, device=self.device)
         band_M = torch.arange(self.features.mel.shape[1], device=self.device)

@@ -1,4 +1,4 @@
-"""Optimiser, learning-rate schedule and weight average of a recipe, without importing torch's compiler."""
+"""Optimiser, learning-rate schedule and weight average of a recipe, without importing PyTorch's compiler."""
 
 import copy
 import inspect
@@ -17,7 +17,7 @@ OPTIMISERS: dict[str, type[torch.optim.Adam]] = {"adam": torch.optim.Adam, "adam
 def build_optimiser(
     settings: OptimiserSettings, parameters: Iterable[nn.Parameter], *, fused: bool, capturable: bool = False
 ) -> Optimizer:
-    """The optimiser of `OPTIMISERS` that ``settings`` name, over ``parameters``.
+    """Build the optimiser of ``settings`` for ``parameters``.
 
     Args:
         fused: whether all weights are updated in one kernel.
@@ -34,11 +34,11 @@ def build_optimiser(
 
 
 def _without_compiler(kind: type[torch.optim.Adam]) -> type[torch.optim.Adam]:
-    """The same optimiser without its import of torch._dynamo, 1.5 of the 4 s before a trainer's first step.
+    """The same optimiser without importing torch._dynamo, which takes 1.5 of the 4 s before a trainer's first step.
 
-    Torch wraps an optimiser's methods to keep its compiler out of them, and imports the compiler to do so. Nothing is
-    compiled here: ``step`` is unwrapped, the other methods are marked as wrapped already. Where torch no longer wraps
-    them this way, this changes nothing.
+    PyTorch wraps an optimiser's methods to exclude them from compilation, and imports the compiler to do so. Nothing is
+    compiled here, so ``step`` is unwrapped and the other methods are marked as already wrapped. If PyTorch no longer
+    wraps them in this way, this has no effect.
     """
     for name in ("state_dict", "load_state_dict", "zero_grad", "add_param_group"):
         plain = getattr(getattr(Optimizer, name), "__wrapped__", None)
@@ -48,11 +48,11 @@ def _without_compiler(kind: type[torch.optim.Adam]) -> type[torch.optim.Adam]:
 
 
 def learning_rate(settings: OptimiserSettings, step: int, steps: int, warmup_steps: int) -> float:
-    """The rate of optimiser step ``step`` (from 0) of ``steps``.
+    """The learning rate of ``step`` (from 0) of ``steps``.
 
-    Rises linearly over the first ``warmup_steps``, then stays constant or falls to zero along half a cosine (Loshchilov
-    & Hutter 2017, without restarts). When a run is extended, ``steps`` grows and the rate continues from the same step
-    of the longer cosine, so it jumps up and falls again; the warm-up keeps its length.
+    It rises linearly over the first ``warmup_steps``, then stays constant or falls to zero along half a cosine
+    (Loshchilov & Hutter 2017, without restarts). When a run is extended, ``steps`` grows and the rate continues at the
+    same step of the longer cosine, so it jumps up and falls again; the warm-up keeps its length.
     """
     if step < warmup_steps:
         return settings.learning_rate * (step + 1) / warmup_steps
@@ -65,7 +65,7 @@ def learning_rate(settings: OptimiserSettings, step: int, steps: int, warmup_ste
 class WeightAverage:
     """Exponential moving average of a network's parameters and floating-point buffers.
 
-    Early on the decay is lower, (1 + n) / (10 + n) after n updates, so that the initial weights soon lose influence.
+    The decay is at most (1 + n) / (10 + n) after n updates, so that the initial weights soon lose influence.
     """
 
     def __init__(self, model: nn.Module, decay: float) -> None:

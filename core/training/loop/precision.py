@@ -1,4 +1,4 @@
-"""How the arithmetic is done: number format, memory format, kernels. `Recipe.plain` turns every choice off."""
+"""Number format, memory format and kernels. `Recipe.plain` disables all optimisations."""
 
 import contextlib
 import functools
@@ -19,7 +19,7 @@ class Precision:
     """Whether convolutions and matrix products run in bfloat16 under autocast; weights stay in float32."""
     channels_last: bool
     fused: bool
-    """Whether the optimiser updates all weights in one kernel."""
+    """Whether the optimiser is fused."""
     cuda_graph: bool
     """Whether a step is captured as a CUDA graph and replayed."""
     own_kernels: bool
@@ -29,18 +29,18 @@ class Precision:
         return torch.autocast(self.device.type, torch.bfloat16, enabled=self.bfloat16)
 
     def to_device(self, model: nn.Module) -> nn.Module:
-        """The network on the device, in the memory format."""
+        """Move a network to the device and memory format."""
         for module in model.modules():
             if isinstance(module, ConvBlock):
                 module.own_kernels = self.own_kernels
         if self.channels_last:
-            # nn.Module.to has no overload for a memory format beside a device in torch's stubs.
+            # The type stubs of nn.Module.to have no overload for a device and a memory format.
             return model.to(self.device).to(memory_format=torch.channels_last)  # type: ignore[call-overload, no-any-return]
         return model.to(self.device)
 
 
 def choose_precision(recipe: Recipe, device: torch.device) -> Precision:
-    """What ``recipe`` asks for, as far as ``device`` supports it: bfloat16 only where the hardware computes in it."""
+    """The recipe's precision as far as ``device`` supports it: bfloat16 only if it is native."""
     if recipe.plain:
         return Precision(device, bfloat16=False, channels_last=False, fused=False, cuda_graph=False, own_kernels=False)
     bfloat16 = recipe.precision == "bfloat16" and has_bfloat16(device)
@@ -56,7 +56,7 @@ def choose_precision(recipe: Recipe, device: torch.device) -> Precision:
 
 @functools.cache
 def triton_works(device: torch.device) -> bool:
-    """Whether Triton kernels run on the device. One is tried: they also need a C compiler and Python's headers."""
+    """Whether Triton kernels run on the device. One is run, as they also need a C compiler and Python's headers."""
     if device.type != "cuda" or torch.version.hip is not None or torch.cuda.get_device_capability(device) < (8, 0):
         return False
     try:
@@ -64,7 +64,7 @@ def triton_works(device: torch.device) -> bool:
 
         x_BCHW = torch.ones(1, 16, 2, 2, device=device).contiguous(memory_format=torch.channels_last)
         norm_pool_relu(x_BCHW, nn.BatchNorm2d(16).to(device))
-    except Exception as error:  # anything a compiler, a driver or a read-only home directory raises
+    except Exception as error:  # any error of the compiler, the driver or a read-only home directory
         warnings.warn(f"Triton cannot run kernels here, using cuDNN instead: {error}", stacklevel=1)
         return False
     return True
@@ -80,7 +80,7 @@ def has_bfloat16(device: torch.device) -> bool:
 
 
 def make_deterministic(recipe: Recipe, device: torch.device) -> None:
-    """Seeds torch and selects deterministic kernels."""
+    """Seed PyTorch and select deterministic kernels."""
     torch.manual_seed(recipe.seed)
     if device.type == "cuda":
         use_deterministic_kernels()
@@ -89,12 +89,12 @@ def make_deterministic(recipe: Recipe, device: torch.device) -> None:
 
 
 def use_deterministic_kernels() -> None:
-    """Makes CUDA repeatable."""
-    # Kernels without a deterministic form warn in trainer.log instead of ending the run. The better-known function,
-    # use_deterministic_algorithms, imports torch's compiler, which takes a second.
+    """Select deterministic CUDA kernels."""
+    # Operations without a deterministic kernel warn in trainer.log instead of ending the run. The public function,
+    # use_deterministic_algorithms, imports PyTorch's compiler, which takes 1 s.
     torch.set_deterministic_debug_mode("warn")
     torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
     torch.backends.cudnn.benchmark = False
-    # These two attention backends do not choose their deterministic gradient by themselves.
+    # These two attention backends do not select their deterministic gradient automatically.
     torch.backends.cuda.enable_cudnn_sdp(False)
     torch.backends.cuda.enable_mem_efficient_sdp(False)

@@ -1,6 +1,6 @@
-"""Which windows of which clips an epoch trains on, and in what order: drawn from the seed alone, on the CPU.
+"""Choosing the windows of an epoch and their order, from the seed alone and on the CPU.
 
-The windows are the same on every device, and after a resume in the middle of an epoch, without a state to save.
+The windows are thus the same on every device and after resuming in the middle of an epoch, without saved state.
 """
 
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ from core.dataset.store.feature_set import ExcerptRows
 
 @dataclass(frozen=True, slots=True)
 class Windows:
-    """``row[i]`` is an excerpt of the feature set, ``start[i]`` the first frame of the window. Both [K], int64."""
+    """Windows: ``row[i]`` is an excerpt of the feature set, ``start[i]`` the first frame. Both are int64 [K]."""
 
     row: Tensor
     start: Tensor
@@ -25,7 +25,7 @@ class Windows:
         return Windows(self.row[first:last], self.start[first:last])
 
     def to(self, device: torch.device) -> "Windows":
-        """The same windows on ``device``, without waiting for a GPU."""
+        """The same windows on ``device``; asynchronous on a GPU."""
         if device.type == "cuda" and self.row.device.type == "cpu":
             return Windows(
                 self.row.pin_memory().to(device, non_blocking=True),
@@ -44,13 +44,13 @@ def random_windows(
     epoch: int,
     weights: Tensor | None = None,
 ) -> Windows:
-    """``per_clip`` random windows of every clip, shuffled; with ``weights`` as many in all, of clips drawn by weight.
+    """``per_clip`` random windows of every clip, shuffled; with ``weights``, the same number of clips drawn by weight.
 
-    Each window is of a random excerpt of its clip.
+    Each window is from a random excerpt of its clip.
 
     Args:
         clips: [N] indices into the feature set.
-        frames: frames with sound of every excerpt in the feature set; windows stay inside them where they fit.
+        frames: valid frames of every excerpt in the feature set; windows stay inside them if they fit.
         width: frames of a window.
         weights: [N] relative frequency of each clip.
     """
@@ -64,20 +64,20 @@ def random_windows(
     if excerpts.most > 1:
         row_K = row_K + (torch.rand(count, generator=generator, dtype=torch.float64) * excerpts.count_N[clip_K]).long()
     room_K = (frames[row_K] - width).clamp_min(0)
-    # A float64 fraction reaches every start of a clip of any length; torch cannot draw integers with individual bounds.
+    # PyTorch cannot draw integers with individual bounds; fractions in float64 can reach every start of a long clip.
     start_K = (torch.rand(count, generator=generator, dtype=torch.float64) * (room_K + 1)).long()
     return Windows(row_K, start_K)
 
 
 def spaced_windows(clips: Tensor, excerpts: ExcerptRows, frames: Tensor, width: int, per_clip: int) -> Windows:
-    """``per_clip`` windows of every clip, clip after clip.
+    """``per_clip`` windows of every clip, clip by clip.
 
-    They are shared out among its excerpts, and evenly spaced in each; a single one is centred.
+    They are distributed over its excerpts, and evenly spaced in each; a single one is centred.
     """
     count_N1 = excerpts.count_N[clips, None]
     window_K = torch.arange(per_clip)
     excerpt_NK = window_K * count_N1 // per_clip
-    first_NK = -(-excerpt_NK * per_clip // count_N1)  # of the windows in its excerpt; rounded up
+    first_NK = -(-excerpt_NK * per_clip // count_N1)  # the first window of the excerpt, rounded up
     total_NK = -(-(excerpt_NK + 1) * per_clip // count_N1) - first_NK
     fraction_NK = _spacing(per_clip)[total_NK - 1, window_K - first_NK]
     row_NK = excerpts.first_N[clips, None] + excerpt_NK
@@ -86,7 +86,7 @@ def spaced_windows(clips: Tensor, excerpts: ExcerptRows, frames: Tensor, width: 
 
 
 def _spacing(most: int) -> Tensor:
-    """Row n - 1 holds where n evenly spaced windows begin, as fractions of the room; a single one is in the middle."""
+    """Row n - 1 has the starts of n evenly spaced windows as fractions of the range; a single one is centred."""
     rows = torch.zeros(most, most, dtype=torch.float64)
     rows[0, 0] = 0.5
     for n in range(2, most + 1):
@@ -95,10 +95,10 @@ def _spacing(most: int) -> Tensor:
 
 
 def batch_bounds(windows: int, batch_size: int) -> list[tuple[int, int]]:
-    """First and one past the last window of each batch: as few batches as possible, whose sizes differ by at most one.
+    """First and one past the last window of each batch: as few as possible, with sizes differing by at most one.
 
-    Even sizes leave no last batch of a single window, which batch normalisation cannot use; where batches of two would,
-    they become larger by one.
+    Batch normalisation cannot use a last batch of a single window, which even sizes avoid; batches of two become
+    larger by one if necessary.
     """
     batches = -(-windows // batch_size)
     if batch_size > 1 and windows // batches == 1:
@@ -107,5 +107,5 @@ def batch_bounds(windows: int, batch_size: int) -> list[tuple[int, int]]:
 
 
 def _epoch_seed(seed: int, epoch: int) -> int:
-    """Far apart for neighbouring seeds and epochs, which their sum would not be."""
+    """A seed from seed and epoch; sums of neighbouring seeds and epochs would coincide."""
     return (seed * 0x9E3779B97F4A7C15 + epoch * 0xD1B54A32D192ED03 + 1) % 2**63

@@ -13,11 +13,11 @@ from core.training.loop.loader import Batch
 from core.training.loop.train_state import TrainState
 
 Augmentation = Callable[[Tensor, Tensor, torch.Generator], tuple[Tensor, Tensor]]
-"""(mel_BMT, one-hot labels_BC, generator) → the same, augmented; labels may come back as mixtures."""
+"""(mel_BMT, one-hot labels_BC, generator) → augmented mel_BMT and labels_BC, which may be mixed."""
 
 
 class Step:
-    """Reads nothing back from the device: loss and correct predictions are summed there."""
+    """A step without synchronisation: loss and correct predictions are summed on the device."""
 
     def __init__(self, train_state: TrainState, augment: Augmentation | None = None) -> None:
         """Args:
@@ -27,7 +27,7 @@ class Step:
         self.augment = augment
 
     def __call__(self, batch: Batch, global_batch_size: int) -> Tensor:
-        """Trains on a batch and returns its mean loss, on the device, valid until the next step.
+        """Train on a batch; returns its mean loss on the device, which is valid until the next step.
 
         Args:
             batch: this process's shard.
@@ -40,7 +40,7 @@ class Step:
         return loss
 
     def _on_device(self, batch: Batch, global_batch_size: int) -> Tensor:
-        """The part of a step that touches only tensors."""
+        """The part of a step that can be captured."""
         train_state, (mel_BMT, labels_B) = self.train_state, batch
         targets = labels_B
         if self.augment is not None:
@@ -50,7 +50,7 @@ class Step:
             logits_BC = train_state.parallel_model(mel_BMT).float()
         loss = F.cross_entropy(logits_BC, targets, label_smoothing=train_state.recipe.optimiser.label_smoothing)
         train_state.optimiser.zero_grad(set_to_none=True)
-        # Gradients are averaged over the processes, whose shards may differ by one window.
+        # Gradients are averaged over processes, whose shards may differ by one window.
         share = len(labels_B) * train_state.group.info.size / global_batch_size
         (loss * share).backward()  # type: ignore[no-untyped-call]
         train_state.optimiser.step()
@@ -64,12 +64,12 @@ def build_step(train_state: TrainState, augment: Augmentation | None = None) -> 
 
 
 FIRST_STEPS = 2
-"""Eager steps of each batch size before one is captured: libraries initialise, the optimiser creates its state."""
+"""Eager steps of each batch size before capturing, in which libraries and the optimiser's state are initialised."""
 
 
 @dataclass(frozen=True)
 class CapturedStep:
-    """A captured step. It reads ``batch`` and writes the other two, always at the same addresses."""
+    """A captured step, which reads ``batch`` and writes the other two at fixed addresses."""
 
     graph: torch.cuda.CUDAGraph
     batch: Batch
@@ -78,9 +78,9 @@ class CapturedStep:
 
 
 class CudaGraphStep(Step):
-    """The same step, random draws and sums, captured once for each batch size and then replayed.
+    """The same step, captured as a CUDA graph once per batch size and then replayed.
 
-    The learning rate is a tensor that the optimiser reads; everything else that changes between steps stays outside.
+    The learning rate is a tensor; everything else that changes between steps is outside the graph.
     """
 
     def __init__(self, train_state: TrainState, augment: Augmentation | None = None) -> None:
@@ -88,7 +88,7 @@ class CudaGraphStep(Step):
         warnings.filterwarnings("ignore", "This instance was constructed with capturable=True")  # capture follows
         self._stream = torch.cuda.Stream(train_state.precision.device)  # type: ignore[no-untyped-call]
         self._memory = torch.cuda.graph_pool_handle()
-        """Shared by all graphs: no two run at once, and what a graph writes is read before the next one runs."""
+        """Shared by all graphs, which never run at once and whose outputs are read before the next one runs."""
         self._done: Counter[int] = Counter()
         self._captured: dict[int, CapturedStep] = {}
 
@@ -109,7 +109,7 @@ class CudaGraphStep(Step):
         return captured.loss
 
     def _eager(self, batch: Batch) -> Tensor:
-        """A step on the stream that will capture: what autograd sets up must not belong to another."""
+        """An eager step on the stream used for capturing, because autograd's state belongs to a stream."""
         current = torch.cuda.current_stream(self.train_state.precision.device)
         self._stream.wait_stream(current)
         with torch.cuda.stream(self._stream):
@@ -118,14 +118,14 @@ class CudaGraphStep(Step):
         return loss
 
     def _capture(self, batch: Batch) -> CapturedStep:
-        """Captures a step without executing it."""
+        """Capture a step without executing it."""
         own = Batch(torch.empty_like(batch.mel_BMT), torch.empty_like(batch.labels_B))
         graph = torch.cuda.CUDAGraph()
         graph.register_generator_state(self.train_state.generator)
-        # Other threads may use CUDA meanwhile.
+        # Other threads may use CUDA at the same time.
         capture = torch.cuda.graph(graph, pool=self._memory, stream=self._stream, capture_error_mode="thread_local")
         with torch.cuda.device(self._stream.device), capture:
             loss = super()._on_device(own, len(own.labels_B))
-            self.train_state.recorded_gradient_norm = None  # of another batch size
+            self.train_state.recorded_gradient_norm = None  # it belongs to another batch size
             gradient_norm = self.train_state.gradient_norm
         return CapturedStep(graph, own, loss, gradient_norm)

@@ -1,4 +1,4 @@
-"""The training loop and the evaluation. Suffixes: B batch, M mel bands, T frames, C genres, N clips, K crops."""
+"""The training loop and evaluation. Suffixes: B batch, M mel bands, T frames, C genres, N clips, K crops."""
 
 import math
 from collections.abc import Callable, Iterator
@@ -18,30 +18,30 @@ from core.training.loop.train_state import TrainState
 from core.training.loop.weigh import HeldOut, weigh
 
 EVALUATION_FRAMES = 16 * 1292
-"""Frames per forward pass in an evaluation, whatever the length of the windows: bounds its memory."""
+"""Frames per forward pass in an evaluation, which bounds its memory for windows of any length."""
 EVALUATION_FRAMES_CUDA = 64 * 1292
-"""The same on a GPU, which fewer would leave idle."""
+"""The same on a GPU, which would be idle with fewer."""
 
 
 class Callbacks:
-    """Hooks of the training loop; each does nothing unless overridden.
+    """Hooks of the training loop, which do nothing by default.
 
-    An exception raised in a hook ends the training; the train state can be saved in every one of them.
+    An exception in a hook ends training. The train state can be saved in every hook.
     """
 
     def epoch_started(self, train_state: TrainState) -> None: ...
 
     def batch_trained(self, train_state: TrainState, loss: Tensor, clips: int) -> None:
-        """After every optimiser step. ``loss`` is that of this process's shard, on the device and valid until the next
-        step: reading it waits for the device. ``clips`` is the global batch size."""
+        """After every optimiser step. ``loss`` is that of this process's shard, on the device, and valid until the next
+        step; reading it synchronises. ``clips`` is the global batch size."""
 
     def epoch_trained(self, train_state: TrainState) -> None:
-        """After the last step of an epoch, when the device has finished it."""
+        """After the last step of an epoch, when the device is finished."""
 
     def batch_validated(self, train_state: TrainState, batch: int, batches: int) -> None: ...
 
     def epoch_finished(self, train_state: TrainState, metrics: EpochMetrics, validation: Evaluation | None) -> None:
-        """At the end of an epoch, when ``train_state.progress`` includes it."""
+        """At the end of an epoch; ``train_state.progress`` includes it."""
 
 
 def train_model(
@@ -53,15 +53,15 @@ def train_model(
     augment: Augmentation | None = None,
     weights: Tensor | None = None,
 ) -> None:
-    """Trains until the train state has finished: an epoch over the training clips, a validation, and so on.
+    """Train until the train state is finished, alternating epochs and validations.
 
-    Resumes in the middle of an epoch where the train state's progress says so.
+    It resumes in the middle of an epoch if the progress says so.
 
     Args:
-        train_clips, valid_clips: indices into the loader's feature set, int64 [N]. Without ``valid_clips`` every epoch
-            is trained, no epoch counts as the best, and the validation metrics are NaN.
+        train_clips, valid_clips: indices into the loader's feature set, int64 [N]. Without ``valid_clips`` all epochs
+            are trained, none is the best, and validation metrics are NaN.
         augment: applied to every training batch, on the device.
-        weights: how often each training clip is drawn; see `random_windows`.
+        weights: relative frequencies of the training clips; see `random_windows`.
 
     Raises:
         Diverged: the loss is NaN or infinite.
@@ -117,7 +117,7 @@ def train_model(
 
 
 def weigh_network(train_state: TrainState, loader: BatchLoader, held: HeldOut) -> None:
-    """Weighs a network against its experts by the held-out clips, on which it trains from now on."""
+    """Choose the weight of a network beside its experts on the held-out clips, which are trained on from now on."""
     models = {model for model in (train_state.model, train_state.eval_model) if isinstance(model, EnsembleCNN)}
     network = evaluate_model(
         train_state.eval_model.get_submodule("network"),
@@ -131,7 +131,7 @@ def weigh_network(train_state: TrainState, loader: BatchLoader, held: HeldOut) -
 
 
 def train_epoch(step: Step, batches: Iterator[Batch], callbacks: Callbacks) -> None:
-    """One optimiser step per batch."""
+    """Train on each batch."""
     train_state = step.train_state
     train_state.parallel_model.train()
     for batch in batches:
@@ -151,12 +151,12 @@ def evaluate_model(
     group: ProcessGroup = SINGLE,
     on_batch: Callable[[int, int], None] | None = None,
 ) -> Evaluation:
-    """The network's logits of clips: for each the mean over ``crops`` evenly spaced windows, at least one per excerpt.
+    """Evaluate the network: logits are means over ``crops`` evenly spaced windows, at least one per excerpt.
 
     Args:
         clips: indices into the loader's feature set, int64 [N].
-        group: the processes that share the windows; every process gets the whole evaluation.
-        on_batch: called with the number of batches done and their total.
+        group: the processes that share the windows; every process gets the complete evaluation.
+        on_batch: called with the number of completed batches and their total.
     """
     model.eval()
     crops = max(crops, loader.excerpts.most)
@@ -164,7 +164,7 @@ def evaluate_model(
     frames = EVALUATION_FRAMES_CUDA if loader.device.type == "cuda" else EVALUATION_FRAMES
     batch_size = max(2 * group.info.size, frames // loader.width)
     if len(windows) < group.info.size:
-        group = SINGLE  # too few to share: every process evaluates all of them
+        group = SINGLE  # there are too few to share, so every process evaluates all of them
     bounds = batch_bounds(len(windows), batch_size)
     logits_by_batch = []
     for done, (mel_BMT, _) in enumerate(loader.batches(windows, batch_size, group=group), start=1):

@@ -1,4 +1,4 @@
-"""Everything that training changes, and so everything that an exact resume needs."""
+"""The state of training, which is everything that resuming exactly needs."""
 
 import copy
 import gc
@@ -26,7 +26,7 @@ from core.training.recipe import Recipe
 
 
 class TrainState:
-    """A network in training: its weights, optimiser, moving average, random state, running sums and progress."""
+    """A network in training with its optimiser, moving average, random state, sums and progress."""
 
     def __init__(
         self,
@@ -40,10 +40,10 @@ class TrainState:
         held: HeldOut | None = None,
     ) -> None:
         """Args:
-        model: freshly built; it is moved to the device.
-        batches: optimiser steps in an epoch.
+        model: a newly built network, which is moved to the device.
+        batches: optimiser steps per epoch.
         group: the processes that share every batch.
-        held: clips to weigh the network by.
+        held: held-out clips for choosing the network's weight.
         """
         self.recipe = recipe
         self.precision = precision
@@ -53,10 +53,10 @@ class TrainState:
         self.held = held
         self.model = precision.to_device(model)
         self.parallel_model = group.wrap(self.model)
-        """The network to call in training: ``model`` itself, or the wrapper that averages gradients over processes."""
+        """The module to call in training: ``model`` or a wrapper that averages gradients over processes."""
         settings = recipe.optimiser
         self.cuda_graph = precision.cuda_graph and group.info.is_single
-        """Whether steps are recorded and replayed, so that the optimiser must keep all that it reads on the device."""
+        """Whether steps are captured, so that the optimiser's state must be on the device."""
         self.optimiser = build_optimiser(
             settings, self.model.parameters(), fused=precision.fused, capturable=self.cuda_graph
         )
@@ -64,23 +64,23 @@ class TrainState:
         self._rate_on_device = torch.tensor(self._rate, device=precision.device) if self.cuda_graph else None
         self.average = WeightAverage(self.model, settings.weight_average) if settings.weight_average else None
         self.generator = torch.Generator(precision.device).manual_seed(recipe.seed)
-        """Draws the augmentation; dropout draws from torch's global state."""
+        """Generator for augmentation; dropout uses PyTorch's global one."""
         self.sums = torch.zeros(2, device=precision.device)
         """Loss and number of correct predictions of the current epoch, summed on the device."""
         self.recorded_gradient_norm: Tensor | None = None
-        """What a recorded step measured itself."""
+        """The gradient norm from a captured step."""
         self.progress = TrainProgress(epochs=recipe.epochs, planned=recipe.epochs)
 
     @property
     def eval_model(self) -> nn.Module:
-        """The network that is evaluated and saved: the moving average where there is one."""
+        """The network to evaluate and save: the moving average if there is one."""
         return self.model if self.average is None else self.average.model
 
     @property
     def gradient_norm(self) -> Tensor:
-        """Euclidean norm of the last step's gradient, on the device; NaN before the first.
+        """L2 norm of the last step's gradient, on the device; NaN before the first.
 
-        It is measured when it is asked for, which is seldom: the gradient stays until the next step.
+        It is computed on demand, from the gradient, which stays until the next step.
         """
         if self.recorded_gradient_norm is not None:
             return self.recorded_gradient_norm
@@ -89,19 +89,19 @@ class TrainState:
 
     @property
     def finished(self) -> bool:
-        """Whether the last epoch is done, or patience has run out."""
+        """Whether all epochs are done or patience has run out."""
         return self.progress.epoch >= self.progress.epochs or self.out_of_patience
 
     @property
     def out_of_patience(self) -> bool:
-        """Whether validation has not improved for as many epochs as the recipe's patience."""
+        """Whether validation has not improved for the number of epochs of the recipe's patience."""
         progress, patience = self.progress, self.recipe.patience
         if patience is None or progress.best is None:
             return False
         return progress.epoch - max(progress.best.epoch, progress.patient_from) >= patience
 
     def learning_rate(self) -> float:
-        """The rate of the next step."""
+        """The learning rate of the next step."""
         progress = self.progress
         warmup = round(self.recipe.optimiser.warmup * progress.planned * self.batches)
         return learning_rate(self.recipe.optimiser, progress.step, progress.epochs * self.batches, warmup)
@@ -111,7 +111,7 @@ class TrainState:
         return self._rate
 
     def begin_step(self) -> None:
-        """Sets the learning rate, and on non-zero ranks the random numbers of the step."""
+        """Set the learning rate, and on non-zero ranks the seed of the step."""
         self.group.reseed(self.recipe.seed, self.progress.step, self.generator)
         self._set_rate(self.learning_rate())
 
@@ -123,12 +123,12 @@ class TrainState:
             group["lr"] = rate if self._rate_on_device is None else self._rate_on_device
 
     def add_to_sums(self, loss: Tensor, logits_BC: Tensor, labels_B: Tensor) -> None:
-        """Adds a trained batch to the sums without reading anything back from the device."""
+        """Add a trained batch to the sums without synchronising."""
         sums = torch.stack([loss * len(labels_B), (logits_BC.argmax(1) == labels_B).sum()])
         self.sums += self.group.all_reduce(sums)
 
     def end_step(self, global_batch_size: int) -> None:
-        """Updates the moving average and the progress."""
+        """Update moving average and progress."""
         if self.average is not None:
             self.average.update(self.model)
         self.progress.step += 1
@@ -136,7 +136,7 @@ class TrainState:
         self.progress.clips += global_batch_size
 
     def leave_group(self) -> None:
-        """Ends the work with other processes; the network can still be evaluated."""
+        """Leave the process group; the network can still be evaluated."""
         # The wrapper goes first: the last reference to gloo's group, dropped with it, waits for gloo's threads while it
         # holds the interpreter's lock, and they may need that lock.
         self.parallel_model = self.model
@@ -144,7 +144,7 @@ class TrainState:
         self.group.destroy()
 
     def train_metrics(self) -> tuple[float, float]:
-        """Mean loss and accuracy of the current epoch so far; waits for the device.
+        """Mean loss and accuracy of the current epoch so far; synchronises.
 
         Raises:
             Diverged: the loss is NaN or infinite.
@@ -156,7 +156,7 @@ class TrainState:
         return loss, accuracy
 
     def check_loss(self, loss: float, message: str) -> None:
-        """Ends a training that diverges.
+        """Check that training does not diverge.
 
         Raises:
             Diverged: ``loss`` is NaN or infinite.
@@ -165,7 +165,7 @@ class TrainState:
             raise Diverged(message)
 
     def end_epoch(self, metrics: EpochMetrics, candidate: BestEpoch | None) -> None:
-        """Ends the current epoch, which becomes the best one where ``candidate`` beats the best so far."""
+        """End the current epoch, which becomes the best one if ``candidate`` is better than the best so far."""
         progress = self.progress
         progress.history.append(metrics)
         if candidate is not None and candidate.beats(progress.best):
@@ -174,11 +174,11 @@ class TrainState:
         self.sums.zero_()
 
     def checkpoint(self) -> TrainCheckpoint:
-        """The state as last.pth holds it; tensors are shared with the training, not copied."""
+        """The state for last.pth; tensors are shared with training, not copied."""
         device = self.precision.device
         optimiser: dict[str, Any] = self.optimiser.state_dict()
         for group in optimiser["param_groups"]:
-            group |= {"lr": self._rate, "capturable": False}  # as on every device: a run may resume on another kind
+            group |= {"lr": self._rate, "capturable": False}  # for resuming on any kind of device
         average = self.average
         return TrainCheckpoint(
             weights=self.model.state_dict(),
@@ -194,13 +194,13 @@ class TrainState:
         )
 
     def restore(self, saved: TrainCheckpoint) -> None:
-        """Restores a saved state.
+        """Restore a saved state.
 
         Raises:
-            KeyError, RuntimeError, TypeError, ValueError: the state is that of another network or recipe.
+            KeyError, RuntimeError, TypeError, ValueError: the state belongs to another network or recipe.
         """
         self.model.load_state_dict(saved.weights)
-        # How it computes depends on this device. Set first, because it also decides where step counts are stored.
+        # This depends on the device, and is set first because it also decides where step counts are stored.
         own = {"fused": self.precision.fused, "capturable": self.cuda_graph}
         groups = [group | own for group in saved.optimiser.param_groups]
         self.optimiser.load_state_dict({"state": saved.optimiser.state, "param_groups": groups})
@@ -213,7 +213,7 @@ class TrainState:
         self.sums.copy_(saved.sums)
         self.progress = saved.progress
         torch.set_rng_state(saved.random.cpu)
-        # A run may resume on another kind of device; then only its random numbers differ from an uninterrupted run's.
+        # On another kind of device, only the random numbers differ from those of an uninterrupted run.
         if self.precision.device.type == "cuda" and saved.random.cuda is not None:
             torch.cuda.set_rng_state(saved.random.cuda, self.precision.device)
         if saved.random.augmentation.shape == self.generator.get_state().shape:
@@ -221,7 +221,7 @@ class TrainState:
 
 
 def weights_of(model: nn.Module) -> dict[str, Tensor]:
-    """The network's weights, without the memory format they were trained in."""
+    """The network's weights in contiguous format."""
     return {name: tensor.detach().contiguous() for name, tensor in model.state_dict().items()}
 
 

@@ -1,8 +1,8 @@
-"""How much a network counts beside its experts: chosen by training clips that neither of the two has learnt from.
+"""Choosing the weight of a network beside its experts on training clips that neither was fitted to.
 
-The experts judge clips whose groups they were not fitted to before training begins. The network does not train on two
-of the ten inner folds of the training clips in the first epochs (`Recipe.weigh_after` of them). Then its weight is
-chosen by its logits for these folds, and it trains on all clips for the remaining epochs. Suffixes: N clips, C genres.
+Out-of-fold logits of the experts are computed before training. In the first epochs (`Recipe.weigh_after` of them), the
+network does not train on two of the ten inner folds of the training clips. Then its weight is chosen by its logits for
+these folds, and it trains on all clips for the remaining epochs. Suffixes: N clips, C genres.
 """
 
 import math
@@ -17,60 +17,64 @@ from core.models.networks.expert_choice import pooled
 from core.training.loop.evaluation import Evaluation
 
 FEWEST_CLIPS = 40
-"""Held-out clips by which a weight is chosen; with fewer, the weight stays as it is."""
+"""Fewest held-out clips for choosing the weight; with fewer it is not changed."""
 
 CANDIDATES = [i / 20 for i in range(31)]
-"""Weights of the network beside experts that count 1."""
+"""Candidates for the weight of the network beside experts of weight 1."""
 DEVIATION = 0.15
-"""Of a Gaussian prior around the default weight."""
+"""Standard deviation of a Gaussian prior around the default weight."""
 MOST_UNLIKE = 2.0
-"""By how much the best scale of the held-out clips' logits may differ from that of all folds."""
+"""Factor by which the best scale of the held-out clips' logits may differ from that of all folds."""
 HELD_OUT = 0.2
-"""Of the inner folds, rounded."""
+"""Share of the inner folds that is held out, rounded."""
 
 
 @dataclass(frozen=True)
 class HeldOut:
-    """Inner folds of the training clips, until the network is weighed."""
+    """Inner folds of the training clips that are held out until the network's weight is chosen."""
 
     epochs: int
-    """Epochs of the network without these folds."""
+    """Epochs in which the network is trained without these folds."""
     others_N: Tensor
-    """Places of the clips to train on, among the training clips; as many as there are training clips."""
+    """Indices among the training clips of those to train on, repeated to the number of training clips."""
     clips: Tensor
-    """The clips to judge, as indices into the feature set."""
+    """The held-out clips, as indices into the feature set."""
     expert_logits_NC: Tensor
-    """What experts say of them that were fitted without their fold, float64."""
+    """Out-of-fold logits of the experts for them, float64."""
 
 
-def hold_out(epochs: int, folds_N: Tensor, train: Tensor, judged: Tensor, expert_logits_NC: Tensor) -> HeldOut | None:
-    """The last folds; None where they have too few clips to choose by.
+def hold_out(
+    epochs: int, folds_N: Tensor, train: Tensor, evaluated: Tensor, expert_logits_NC: Tensor
+) -> HeldOut | None:
+    """Hold out the last folds; None if they have too few clips.
 
     Args:
         folds_N: the inner fold of each training clip.
         train: the training clips, as indices into the feature set.
-        judged: those of them that the experts have judged, in ascending order, and in the order of their logits.
+        evaluated: the training clips of ``expert_logits_NC``, in ascending order.
     """
     folds = int(folds_N.max()) + 1
     held = folds_N >= folds - max(1, round(HELD_OUT * folds))
-    of_folds = torch.isin(judged, train[held])
+    of_folds = torch.isin(evaluated, train[held])
     others = (~held).nonzero()[:, 0]
     if not epochs or int(of_folds.sum()) < FEWEST_CLIPS or not len(others):
         return None
-    # As many clips an epoch as afterwards, so that every epoch has the same number of batches.
-    return HeldOut(epochs, others[torch.arange(len(train)) % len(others)], judged[of_folds], expert_logits_NC[of_folds])
+    # Every epoch has the same number of batches.
+    return HeldOut(
+        epochs, others[torch.arange(len(train)) % len(others)], evaluated[of_folds], expert_logits_NC[of_folds]
+    )
 
 
 def weigh(models: Iterable[EnsembleCNN], held: HeldOut, network: Evaluation) -> None:
-    """Sets the weights of network and experts that minimise the cross-entropy of the held-out clips.
+    """Set the weights of network and experts that minimise the cross-entropy of the held-out clips.
 
-    The network's weight is shrunk towards its default, since it is chosen by few clips. The experts' own scale was
+    The network's weight is shrunk towards its default, because it is chosen by few clips. The experts' own scale was
     fitted to all inner folds. The held-out clips may be harder or easier than the others, so they only say by how much
     the network changes that scale; a weight of 0 leaves the experts as they are.
 
     Args:
-        models: the network, and its moving average where there is one; both have the same weights.
-        network: of the residual network alone, on ``held.clips``.
+        models: the network, and its moving average if there is one; both get the same weights.
+        network: the evaluation of the residual network alone, on ``held.clips``.
     """
     models = list(models)
     usual, experts_NC = float(models[0].network_weight), held.expert_logits_NC.cpu()

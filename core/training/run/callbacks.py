@@ -1,4 +1,4 @@
-"""What the trainer does around the training loop: events, requests and checkpoints, between two batches."""
+"""The trainer's callbacks of the training loop: events, requests and checkpoints between batches."""
 
 import time
 from collections.abc import Callable
@@ -16,14 +16,14 @@ from core.training.run.control import ControlHandler
 from core.training.run.pictures import Pictures
 
 SHORTEST, LONGEST = 0.1, 1.0
-"""Seconds between two progress events: ten per second at first, later one, so that a week's journal stays small."""
+"""Seconds between progress events: ten per second at first, later one, so that long journals stay small."""
 
 SHARE = 1e-3
-"""A progress event may follow after this share of the time since the beginning."""
+"""Interval between progress events as a share of the time since the start."""
 
 
 class Throttle:
-    """Says when the next progress event is due."""
+    """Limits the rate of progress events."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
@@ -31,7 +31,7 @@ class Throttle:
         self._last = -LONGEST
 
     def due(self) -> bool:
-        """Whether it is time; if so, the next wait begins."""
+        """Whether an event is due; if so, the next interval begins."""
         now = self._clock()
         if now - self._last < min(LONGEST, max(SHORTEST, SHARE * (now - self._began))):
             return False
@@ -40,17 +40,17 @@ class Throttle:
 
 
 class Timer:
-    """Seconds since it was started, without pauses."""
+    """Measures seconds without pauses."""
 
     def __init__(self, paused_seconds: Callable[[], float]) -> None:
         """Args:
-        paused_seconds: total time paused since the process began.
+        paused_seconds: returns the total time paused since the process started.
         """
         self._paused_seconds = paused_seconds
         self.start()
 
     def start(self, seconds: float = 0.0) -> None:
-        """Restarts at ``seconds``."""
+        """Restart at ``seconds``."""
         self._zero = time.perf_counter() - self._paused_seconds() - seconds
 
     @property
@@ -59,15 +59,15 @@ class Timer:
 
 
 def _storable(value: Tensor) -> float | None:
-    """The number, or None for one that a journal does not hold; waits for the device."""
+    """The number, or None if the journal cannot store it; synchronises."""
     number = float(value)
     return number if abs(number) < LARGEST_NUMBER else None
 
 
 class TrainerCallbacks(Callbacks):
-    """Reports, answers and saves. Training and validation are timed separately, without pauses.
+    """Reports progress, answers requests and saves checkpoints. Training and validation are timed separately.
 
-    On non-zero ranks logger, control and checkpoints do nothing, and what rank 0 decides is received.
+    On non-zero ranks logger, control and checkpoints do nothing, and decisions of rank 0 are received.
     """
 
     def __init__(
@@ -149,11 +149,11 @@ class TrainerCallbacks(Callbacks):
         )
         self._checkpoints.epoch_finished()
         if train_state.group.info.is_leader:
-            self._pictures.begin()  # not before: people wait for the first epoch
-        self._control.look_next_time()  # requests made in this epoch are answered before the next one is far on
+            self._pictures.begin()  # not earlier, so that the first epoch is fast
+        self._control.look_next_time()  # requests from this epoch are answered early in the next
 
     def _check(self, train_state: TrainState) -> None:
-        """Answers requests, on rank 0, and carries them out on all ranks."""
+        """Answer requests on rank 0, and carry them out on all ranks."""
         try:
             self._control.check(before_waiting=self._checkpoints.save)
         except StopRequested:

@@ -1,4 +1,4 @@
-"""When the two files of weights are saved, by a thread: a schedule that bounds both lost work and overhead."""
+"""Saving the two checkpoint files in a thread, on a schedule that bounds both lost work and overhead."""
 
 import time
 from collections.abc import Callable
@@ -31,26 +31,26 @@ from core.training.run.write_guard import WriteGuard
 from core.training.training_set import TrainingSet
 
 LARGEST_SHARE = 0.25
-"""Of the free main memory that a copy may take."""
+"""Largest share of the free main memory for a copy."""
 
 ValueT = TypeVar("ValueT")
 
 
 class HostCopies:
-    """Takes one copy after another. What lies on a GPU is copied to pinned memory, which every copy uses again."""
+    """Makes copies one after another. Tensors on a GPU are copied to pinned memory, which is reused."""
 
     def __init__(self) -> None:
         self._pinned: list[Tensor] = []
         self._taken = 0
-        """Tensors on the GPU that the present copy has by now."""
+        """Number of GPU tensors in the current copy so far."""
         self._gpu: torch.device | None = None
 
     def fits(self, state: TrainCheckpoint) -> bool:
-        """Whether there is enough main memory for a copy, or a former copy's memory."""
+        """Whether there is enough main memory for a copy, or memory of an earlier copy."""
         return bool(self._pinned) or _bytes(state) < LARGEST_SHARE * psutil.virtual_memory().available
 
     def take(self, state: TrainCheckpoint) -> TrainCheckpoint:
-        """A copy that nothing changes until the next one is taken. Waits for the device."""
+        """A copy that is valid until the next one is taken; synchronises."""
         self._taken = 0
         copy = self._copied(state)
         if self._gpu is not None:
@@ -70,7 +70,7 @@ class HostCopies:
         return copy  # type: ignore[no-any-return]
 
     def _pinned_copy(self, tensor: Tensor) -> Tensor:
-        """Copied without waiting; the tensors of a state come in the same order every time."""
+        """Copy asynchronously; the tensors of a state always come in the same order."""
         place, self._taken, self._gpu = self._taken, self._taken + 1, tensor.device
         if place == len(self._pinned) or not _alike(self._pinned[place], tensor):
             del self._pinned[place:]
@@ -93,31 +93,31 @@ def _bytes(value: Any) -> int:
 
 
 OVERHEAD = 0.05
-"""Share of the time for which a save may be under way, apart from the saves at the end."""
+"""Largest share of the time spent on saving, except at the end."""
 
 BYTES_PER_SECOND = 500e6
-"""Assumed speed of the disk until the first save has shown it."""
+"""Assumed speed of the disk before the first save."""
 
 MID_EPOCH_SECONDS = 30.0
-"""Shortest time between saves inside an epoch."""
+"""Shortest time between saves within an epoch."""
 
 
 class Saved(NamedTuple):
     best: ModelCheckpoint | None
-    """The model that was written."""
+    """The written model."""
     complete: bool
-    """Whether everything was."""
+    """Whether everything was written."""
 
 
 class CheckpointManager:
-    """Saves after an epoch, or in the middle of a long one, when the last save is long enough ago.
+    """Saves after an epoch, or in the middle of a long one, if the last save is long enough ago.
 
-    Training waits for a copy of its state, which a thread writes, one save at a time; an error there is raised by the
-    next call. Where memory is too short for a copy, training waits for the files.
+    Training waits for a copy of its state, which a thread writes. There is one save at a time, and the next call raises
+    its errors. If there is not enough memory for a copy, training waits for the files.
 
-    best_model.pth is written before last.pth, and never alone, so that the two agree: after a kill between the two
-    writes, the run resumes from the older last.pth and reaches the newer best epoch again. Non-zero ranks save nothing.
-    A context manager: a save that is under way is completed at its end, whatever ends the training.
+    best_model.pth is written before last.pth and never alone, so that they are consistent: if the trainer is killed
+    between the two writes, the run resumes from the older last.pth and reaches the newer best epoch again. Non-zero
+    ranks save nothing. As a context manager it completes a running save on exit.
     """
 
     def __init__(
@@ -139,13 +139,13 @@ class CheckpointManager:
         self._phases = phases
         self._is_leader = train_state.group.info.is_leader
         self._best: ModelCheckpoint | None = None
-        """The model of the best epoch; None where only the disk has it."""
+        """The model of the best epoch; None if it is only on disk."""
         self._best_is_saved = True
         self._copies = HostCopies()
         self._thread = ThreadPoolExecutor(1, "checkpoints")
         self._saving: Future[Saved] | None = None
         self._cost = 4 * sum(p.nbytes for p in train_state.model.parameters()) / BYTES_PER_SECOND
-        """Seconds that a save takes."""
+        """Duration of a save in seconds."""
         self._saved_at = time.monotonic()
 
     def __enter__(self) -> "CheckpointManager":
@@ -156,12 +156,12 @@ class CheckpointManager:
     ) -> None:
         done = False
         while not done:
-            with suppress(EndedAtOnce):  # a further signal: half a file helps nobody
+            with suppress(EndedAtOnce):  # a further signal does not interrupt a save
                 self._thread.shutdown()
                 done = True
 
     def epoch_finished(self) -> None:
-        """Keeps a copy of the weights if they are the best so far; saves if it is time."""
+        """Keep a copy of the weights if they are the best so far, and save if it is time."""
         progress = self._train_state.progress
         if progress.best is not None and progress.best.epoch == progress.epoch:
             weights = copy_of(weights_of(self._train_state.eval_model))
@@ -170,38 +170,38 @@ class CheckpointManager:
             self._begin()
 
     def batch_trained(self) -> None:
-        """Saves if it is time; raises what went wrong in the thread."""
+        """Save if it is time; raises errors of the thread."""
         self._collect()
         if time.monotonic() - self._saved_at >= MID_EPOCH_SECONDS and self._due():
             self._begin()
 
     def save(self, *, patiently: bool = False) -> bool:
-        """Saves now; whether it succeeded. A full disk costs the run this checkpoint, and is tried again later.
+        """Save now; returns whether it succeeded. After a full disk, saving is retried later.
 
         Args:
-            patiently: wait for room on the disk, for the last save of a run.
+            patiently: wait for disk space, for the last save of a run.
 
         Raises:
-            Diverged: a weight, or the epoch's loss, is NaN or infinite; the files are left as they are.
+            Diverged: a weight or the epoch's loss is NaN or infinite; the files are unchanged.
         """
         self.wait()
         self._begin(patiently=patiently)
         return self.wait()
 
     def begin_last(self) -> None:
-        """Begins the last save of a run, patiently. See `wait`.
+        """Start the last save of a run, with patience. See `wait`.
 
         Raises:
-            Diverged: as `save`.
+            Diverged: as for `save`.
         """
         self.wait()
         self._begin(patiently=True)
 
     def wait(self) -> bool:
-        """Waits for the save that is under way, if there is one; whether all of it was written.
+        """Wait for a running save; returns whether everything was written.
 
         Raises:
-            Exception: what went wrong in it, apart from a full disk.
+            Exception: any error of the save other than a full disk.
         """
         if self._saving is None:
             return True
@@ -213,7 +213,7 @@ class CheckpointManager:
         return saved.complete
 
     def save_best(self, *, patiently: bool = True) -> bool:
-        """Saves the model of the best epoch unless it is on disk; whether it is there now."""
+        """Save the model of the best epoch unless it is on disk; returns whether it is."""
         self.wait()
         if self._best is None or self._best_is_saved or not self._is_leader:
             return True
@@ -222,23 +222,23 @@ class CheckpointManager:
         return self._best_is_saved
 
     def save_unfinished(self, validation: Evaluation) -> None:
-        """Makes the current weights the best model, as of epoch 0: for a run that is stopped in its first epoch."""
+        """Save the current weights as the best model, of epoch 0, for a run that is stopped in its first epoch."""
         candidate = BestEpoch(0, validation.accuracy, validation.loss, calibrate(validation))
         weights = copy_of(weights_of(self._train_state.eval_model))
         self._best, self._best_is_saved = self._model(weights, candidate), False
         self.save_best()
 
     def begin_finished(self, model: ModelCheckpoint) -> None:
-        """Begins to write the finished model, patiently, when the save that is under way is done. See `wait`."""
+        """Start writing the finished model, with patience, after any running save. See `wait`."""
         self.wait()
         self._saving = self._thread.submit(self._write_finished, model)
 
     def best_model(self) -> ModelCheckpoint:
-        """The model of the best epoch, from memory unless it is from an earlier life of the run."""
+        """The model of the best epoch, from disk if it is from an earlier trainer."""
         return self._best or read_model(self._run.best_model_path)
 
     def _begin(self, *, patiently: bool = False) -> None:
-        """Hands a copy of the training's state to the thread."""
+        """Pass a copy of the train state to the thread."""
         progress = self._train_state.progress
         with self._phases.during("checkpoints"):
             self._saved_at = time.monotonic()
@@ -257,7 +257,7 @@ class CheckpointManager:
             self.wait()
 
     def _write(self, best: ModelCheckpoint | None, state: TrainCheckpoint, began: float, *, patiently: bool) -> Saved:
-        """Both files, in the thread; best_model.pth only where there is a model for it."""
+        """Write both files, in the thread; best_model.pth only if there is a model."""
         with self._phases.beside("checkpoints"):
             if best is not None and not self._write_best(best, patiently=patiently):
                 if patiently:

@@ -1,4 +1,4 @@
-"""What is asked of a running trainer: control file and signals, answered between two batches; and its folder's fate."""
+"""Requests to a running trainer by control file or signal, answered between batches; following a moved run folder."""
 
 import fcntl
 import os
@@ -17,28 +17,29 @@ from core.runs.journal.events import RequestAnswered, Warned
 from core.runs.registry import register
 from core.training.errors import RunFolderGone, StopRequested
 from core.training.run.event_logger import EventLogger, Logger
+from core.util.text import counted
 
 LOOK_SECONDS = 0.1
 """How often the control file is checked."""
 
-FINISHING = "training is over; the final report is being made"
+FINISHING = "training is complete; the final report is being written"
 F_GETPATH = 50
 """macOS: fcntl command for the path of a descriptor."""
 
 
 class ControlHandler:
-    """A context manager that also takes SIGINT and SIGTERM as requests to stop, in the main thread.
+    """Answers requests. As a context manager in the main thread, it treats SIGINT and SIGTERM as requests to stop.
 
     Attributes:
-        epochs: epochs the run is to have, set by its owner; a request to extend raises it.
+        epochs: total epochs of the run, set by its owner and increased by a request to extend.
         paused: whether the trainer is waiting for a request to resume.
-        paused_seconds: total time spent waiting.
-        finishing: training is over and no request can change the run any more.
-        queued: the trainer waits for its device.
+        paused_seconds: total time spent paused.
+        finishing: whether training is complete, so that requests can no longer change the run.
+        queued: whether the trainer waits for its device.
     """
 
     def __init__(self, run: RunFolder, logger: Logger) -> None:
-        """With a `NullLogger`, on non-zero ranks, nothing is asked: rank 0 passes on what was requested."""
+        """With a `NullLogger`, on non-zero ranks, requests are ignored, because rank 0 passes them on."""
         self.epochs = 0
         self.paused = False
         self.paused_seconds = 0.0
@@ -55,13 +56,13 @@ class ControlHandler:
         self._replaced: dict[int, Any] = {}
 
     def check(self, before_waiting: Callable[[], object] | None = None) -> None:
-        """Answers what was requested since the last call; blocks here while the run is paused.
+        """Answer new requests; blocks while the run is paused.
 
         Args:
             before_waiting: called once when a pause begins.
 
         Raises:
-            StopRequested: the run is to stop.
+            StopRequested: a stop was requested.
             RunFolderGone: the run folder was deleted.
         """
         now = time.monotonic()
@@ -74,7 +75,7 @@ class ControlHandler:
             self._wait()
 
     def locate(self) -> None:
-        """Follows the run folder to where it is now. Threads that write files call this, too.
+        """Update the path of the run folder if it was moved. Threads that write files also call this.
 
         Raises:
             RunFolderGone: it was deleted.
@@ -87,7 +88,7 @@ class ControlHandler:
             self._logger.emit(Warned(message=f"The run folder was moved to {self._run.path}; the run continues there"))
 
     def look_next_time(self) -> None:
-        """Makes the next `check` look, however recent the last one: for moments when people expect an answer."""
+        """Make the next `check` read the control file regardless of the time since the last one."""
         self._looked = 0.0
 
     def _wait(self) -> None:
@@ -130,13 +131,13 @@ class ControlHandler:
 
     def _extend(self, asked: Request) -> None:
         if asked.epochs is None or asked.epochs <= self.epochs:
-            self._reply(asked, False, f"the run has {self.epochs} epochs already; ask for more")
+            self._reply(asked, False, f"the run has {counted(self.epochs, 'epoch')} already; ask for more")
             return
         if asked.epochs > MOST_EPOCHS:
             self._reply(asked, False, f"a run has at most {MOST_EPOCHS:,} epochs")
             return
         try:
-            # When the run is resumed, it takes its number of epochs from there.
+            # A resumed run reads its number of epochs from the recipe.
             self._run.write_recipe(self._run.read_recipe() | {"epochs": asked.epochs})
         except OSError as error:
             self._reply(asked, False, f"recipe.json cannot be written ({error.strerror or error}); ask again")
@@ -181,17 +182,17 @@ class ControlHandler:
 
 
 class _FolderWatch:
-    """Follows the run folder, through an open descriptor, when it is moved under its trainer."""
+    """Follows the run folder by an open descriptor if it is moved."""
 
     def __init__(self, run: RunFolder) -> None:
         self._run = run
         self._descriptor = os.open(run.path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
 
     def moved(self) -> bool:
-        """Whether the folder was moved since the last call; ``run.path`` is then where it is now.
+        """Whether the folder was moved since the last call; ``run.path`` is updated then.
 
         Raises:
-            RunFolderGone: it was deleted, or nothing says where it is.
+            RunFolderGone: it was deleted, or its new path is unknown.
         """
         if self._is_at(self._run.path):
             return False

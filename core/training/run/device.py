@@ -46,7 +46,7 @@ class DeviceMonitor:
         )
 
     def _run(self) -> None:
-        psutil.cpu_percent()  # the first call only starts the interval
+        psutil.cpu_percent()  # the first call starts the interval
         while not self._over.wait(INTERVAL):
             if not self._idle():
                 self._emit(self.sample())
@@ -63,7 +63,7 @@ class DeviceMonitor:
 
 
 class _Gpu:
-    """One CUDA device as NVML sees it; what the driver does not report stays None."""
+    """A CUDA device by NVML; values that the driver does not report are None."""
 
     def __init__(self, device: torch.device) -> None:
         import pynvml
@@ -73,7 +73,7 @@ class _Gpu:
         self._name = torch.cuda.get_device_name(device)
         with contextlib.suppress(pynvml.NVMLError):
             pynvml.nvmlInit()
-            # CUDA and NVML number devices differently; the UUID is the same in both.
+            # CUDA and NVML number devices differently, but UUIDs are the same.
             uuid = torch.cuda.get_device_properties(device).uuid
             self._handle = pynvml.nvmlDeviceGetHandleByUUID(f"GPU-{uuid}")
 
@@ -109,7 +109,7 @@ class WarmUp:
             self._thread.start()
 
     def wait(self) -> None:
-        """Waits until it is done. If something went wrong, trainer.log says so."""
+        """Wait until it is done. Errors are written to trainer.log."""
         if self._thread is not None:
             self._thread.join()
 
@@ -117,7 +117,7 @@ class WarmUp:
 def _warm_up(recipe: Recipe, device: torch.device) -> None:
     with torch.cuda.device(device), contextlib.suppress(UserError):  # training itself will report it
         _train_a_step(recipe, device)
-        torch.cuda.empty_cache()  # free memory is asked of the driver
+        torch.cuda.empty_cache()  # free memory is read from the driver
 
 
 def _train_a_step(recipe: Recipe, device: torch.device) -> None:

@@ -1,4 +1,4 @@
-"""The devices that a trainer occupies: recorded for other trainers; a queued trainer waits for its turn."""
+"""Recording the devices that a trainer uses, and waiting for them in the queue."""
 
 import contextlib
 import os
@@ -15,24 +15,24 @@ from core.util.device import device_ids, gpu_memory
 from core.util.errors import UserError
 
 LOOK_SECONDS = 0.25
-"""How often a queued trainer looks whether it is its turn."""
+"""How often a queued trainer checks whether it is its turn."""
 ENOUGH_GPU_MEMORY = 8 * 2**30
-"""Bytes, or half of a smaller GPU, that the processes of others have to leave before a queued run starts."""
+"""Free bytes, or half of a smaller GPU, that other processes must leave before a queued run starts."""
 
 
 class DeviceUse:
-    """A context manager; when it ends, the devices are left to others."""
+    """A context manager that releases the devices on exit."""
 
     def __init__(self, *, queued: bool) -> None:
         """
         Args:
-            queued: whether `take` waits for its turn; a run that does not is waited for by those that do.
+            queued: whether `take` waits for its turn; queued runs wait for all others.
         """
         self.queued = queued
         self._ticket: HeldTicket | None = None
 
     def take(self, recipe: Recipe, logger: Logger, control: ControlHandler) -> None:
-        """Takes the recipe's devices, as soon as they are free if the run is queued.
+        """Take the recipe's devices, for a queued run once they are free.
 
         Raises:
             StopRequested: the run was cancelled while it waited.
@@ -40,7 +40,7 @@ class DeviceUse:
         """
         devices = device_ids(recipe.device, recipe.processes)
         if not self.queued:
-            with contextlib.suppress(UserError):  # without a state folder there is no queue that could wait
+            with contextlib.suppress(UserError):  # without a state folder there is no queue
                 self._ticket = HeldTicket.take(devices, running=True)
             return
         self._ticket = HeldTicket.inherited() or HeldTicket.take(devices, running=False)
@@ -65,7 +65,7 @@ class DeviceUse:
             control.queued = False
 
     def fileno(self) -> int:
-        """The descriptor that keeps the devices taken."""
+        """The descriptor that holds the ticket."""
         assert self._ticket is not None
         return self._ticket.hand_over()[0]
 
@@ -80,7 +80,7 @@ class DeviceUse:
 
 
 def _obstacle(devices: list[str]) -> str:
-    """What keeps a run from starting although no other run is in the way: too little free memory on a GPU."""
+    """Why a run cannot start although no other run uses its devices: too little free memory on a GPU."""
     for device in devices:
         memory = gpu_memory(device)
         if memory is not None and memory[0] < min(ENOUGH_GPU_MEMORY, memory[1] // 2):

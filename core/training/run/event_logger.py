@@ -1,4 +1,4 @@
-"""Where the trainer reports what happens: the journal, the training log, and a callback in this process."""
+"""Logging the trainer's events to the journal, the training log, and a callback."""
 
 import contextlib
 import os
@@ -27,7 +27,7 @@ OnEvent = Callable[[Event], None]
 
 
 class NullLogger:
-    """The logger of non-zero ranks: rank 0 reports for all."""
+    """No-op logger for non-zero ranks."""
 
     seconds = 0.0
 
@@ -36,9 +36,9 @@ class NullLogger:
 
 
 class EventLogger:
-    """Writes events, from any thread, in the same order everywhere. A context manager.
+    """Writes events from any thread, in the same order to all outputs. A context manager.
 
-    A full disk delays what is written to files and loses nothing; see `AppendFile`.
+    A full disk delays writing without losing events; see `AppendFile`.
     """
 
     def __init__(self, run: RunFolder, on_event: OnEvent | None = None) -> None:
@@ -59,11 +59,11 @@ class EventLogger:
 
     @property
     def seconds(self) -> float:
-        """How long the run has worked, over all its lives and without pauses: what every viewer shows."""
+        """Working time of the run over all trainers, without pauses."""
         return self._timing.seconds(time.monotonic() - self._written_at)
 
     def emit(self, event: EventT) -> EventT:
-        """Writes ``event`` and returns it with its number and time."""
+        """Write ``event``; returns it with its sequence number and time."""
         in_main_thread = threading.current_thread() is threading.main_thread()
         self._writing = self._writing or in_main_thread
         try:
@@ -87,7 +87,7 @@ class EventLogger:
         return event
 
     def _watch_disk(self) -> None:
-        """Says once that journal or log cannot be written, and once that they can be again."""
+        """Warn when journal or log can no longer be written, and when they can again."""
         error, failures = self._journal.file.error or self._log.error, self._failures
         self._failures = self._journal.file.failed_writes + self._log.failed_writes if error else 0
         if error and not failures:
@@ -99,7 +99,7 @@ class EventLogger:
             self._write(Warned(message=f"The journal can be written again, after {failures} failed writes"))
 
     def interrupt(self) -> None:
-        """Ends the main thread's work with `EndedAtOnce`, but never in the middle of an event. For signal handlers."""
+        """Raise `EndedAtOnce` in the main thread, but not in the middle of an event. For signal handlers."""
         if self._writing:
             self._interrupted = True
         else:

@@ -1,4 +1,4 @@
-"""The end of a run: the best weights on the test part, their mistakes, and the report in words and pictures."""
+"""The end of a run: evaluating the best weights on the test part, and writing report, plots and spectrograms."""
 
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -31,12 +31,13 @@ from core.training.run.phases import PhaseTimer
 from core.training.run.pictures import Pictures
 from core.training.run.write_guard import WriteGuard
 from core.util.atomic import write_atomic
+from core.util.text import counted
 
 THRESHOLD_CLIPS = 300
-"""Clips of each part that the out-of-distribution thresholds are fitted to."""
+"""Most clips of each part to which the out-of-distribution thresholds are fitted."""
 
 Save = Callable[[ArtefactSaved, Callable[[], object]], None]
-"""Writes a file and reports it."""
+"""Function that writes a file and reports it."""
 
 
 def final_report(
@@ -51,10 +52,10 @@ def final_report(
     guard: WriteGuard,
     phases: PhaseTimer,
 ) -> None:
-    """Everything that comes after training: thresholds, test, report, plots and spectrograms.
+    """Do everything that follows training: thresholds, test, report, plots and spectrograms.
 
-    The train state's weights become the best ones, so a copy of its state has to be on its way to the disk by now: it
-    is waited for before anything is reported. A file that the disk does not take is reported and left out.
+    The train state gets the best weights, so its last save must have been started before; it is waited for before
+    anything is reported. Files that cannot be written are reported and left out.
     """
     recipe = train_state.recipe
 
@@ -104,7 +105,7 @@ def final_report(
     if tested:
         emit(_test_finished(assessment, best.epoch, notes))
     else:
-        emit(Warned(message="The split has no test part: the report is on the validation clips, and too optimistic"))
+        emit(Warned(message="The split has no test part: the report is for the validation clips and too optimistic"))
     _save_report(run, facts, assessment, notes, save)
     phases.begin("pictures")
     title = f"{recipe.model} on {facts['dataset']}"
@@ -112,12 +113,12 @@ def final_report(
 
 
 def _notes(facts: dict[str, Any], assessment: Assessment, to_beat: Baseline) -> list[str]:
-    """What a reader should know beside the figures: the baseline, shared artists, and what inner folds chose."""
+    """Additional lines of the report: the baseline, shared artists, and settings chosen on inner folds."""
     notes = to_beat.as_text(assessment.accuracy).splitlines()
     if (sharing := facts["sharing_artist"]) is not None:
-        notes.append(
-            f"{sharing:,} of the {assessment.clips:,} {facts['part']} clips are by an artist of a training clip"
-        )
+        verb = "is" if sharing == 1 else "are"
+        tested = counted(assessment.clips, f"{facts['part']} clip")
+        notes.append(f"{sharing:,} of the {tested} {verb} by an artist of a training clip")
     if "encoder" in facts:
         notes += _chosen_parts(facts).splitlines()
     if "experts" in facts:
@@ -141,7 +142,7 @@ def _save_report(run: RunFolder, facts: dict[str, Any], assessment: Assessment, 
 
 
 def _chosen_settings(model: nn.Module, recipe: Recipe) -> dict[str, Any]:
-    """What the inner folds of the training clips chose, for report.json."""
+    """Settings chosen on inner folds of the training clips, for report.json."""
     lengths = {
         "window_seconds": recipe.input_frames * recipe.front_end.frame_seconds,
         "fit_seconds": recipe.fit_frames * recipe.front_end.frame_seconds,
@@ -155,7 +156,7 @@ def _chosen_settings(model: nn.Module, recipe: Recipe) -> dict[str, Any]:
 
 
 def _chosen_parts(facts: dict[str, Any]) -> str:
-    """The encoder, and how much each part of its head counts, in two lines."""
+    """The encoder and the weights of the parts of its head, in two lines."""
     encoder, head = facts["encoder"], facts["head"]
     shares = ", ".join(
         f"{name} {percent(head['accuracies'][name])} (weight {weight:.2g})" for name, weight in head["weights"].items()
@@ -168,7 +169,7 @@ def _chosen_parts(facts: dict[str, Any]) -> str:
 
 
 def _chosen(experts: dict[str, Any]) -> str:
-    """What the experts' inner folds chose, in a line."""
+    """The experts' settings chosen on inner folds, in a line."""
     shares = ", ".join(
         f"{name} {percent(experts['accuracies'][name])} (weight {weight:.2g})"
         for name, weight in experts["weights"].items()
@@ -179,7 +180,7 @@ def _chosen(experts: dict[str, Any]) -> str:
         f"{percent(experts['accuracies']['ensemble'])}{network}\n"
         f"chosen: shrinkage {experts['shrinkage']:.2g} and {experts['memory_shrinkage']:.2g}, "
         f"bandwidth {experts['bandwidth']:.3g}, ridge {experts['ridge']:.2g}; fitted to windows of "
-        f"{experts['fit_seconds']:.3g} s, judged on windows of {experts['window_seconds']:.3g} s"
+        f"{experts['fit_seconds']:.3g} s, evaluated on windows of {experts['window_seconds']:.3g} s"
     )
 
 
@@ -197,7 +198,7 @@ def ood_thresholds(
 
 
 def _windows(features: FeatureSet, clips: Tensor) -> Iterator[Tensor]:
-    """The windows that inference sees of some evenly chosen clips, [W, M, T] in dB, clip after clip."""
+    """Yield the windows of evenly chosen clips as at inference, [W, M, T] in dB for each clip."""
     frames = features.settings.frames_in(WINDOW_SECONDS)
     for i in clips[:: -(-len(clips) // THRESHOLD_CLIPS)].tolist():
         for excerpt in range(int(features.excerpts.count_N[i])):

@@ -1,4 +1,4 @@
-"""How long each phase of a trainer's life takes, and what threads do beside them."""
+"""Measuring the time of each phase of a trainer and of background threads."""
 
 import threading
 from collections.abc import Callable, Iterator
@@ -6,20 +6,20 @@ from contextlib import contextmanager
 from typing import Literal
 
 Phase = Literal["start", "queue", "scan", "features", "adapting", "epochs", "checkpoints", "report", "pictures"]
-"""``start`` imports the libraries and reads the checkpoint, ``adapting`` builds the network and fits what has a closed
-form, ``checkpoints`` is what training waits for: a copy of its state, or at the end until it is written."""
+"""``start`` imports libraries and reads the checkpoint; ``adapting`` builds the network and fits its closed-form parts;
+``checkpoints`` is the time that training waits for a copy of its state, or at the end until it is written."""
 
 
 class PhaseTimer:
-    """Adds up the seconds of the phases, which follow one another, and those of work in threads.
+    """Measures the seconds of consecutive phases and of background threads.
 
     Attributes:
-        background: seconds of the work that ran in threads, by the phase it belongs to.
+        background: seconds of background threads by phase.
     """
 
     def __init__(self, clock: Callable[[], float]) -> None:
         """Args:
-        clock: seconds that the process has worked, without pauses.
+        clock: returns seconds without pauses.
         """
         self.background: dict[str, float] = {}
         self._clock = clock
@@ -30,19 +30,19 @@ class PhaseTimer:
 
     @property
     def seconds(self) -> dict[str, float]:
-        """Phase → seconds so far, in the order in which they began; together the age of this timer."""
+        """Phase → seconds so far, in the order in which they began; their sum is the age of this timer."""
         self._add()
         return dict(self._seconds)
 
     def begin(self, phase: Phase) -> None:
-        """Ends the phase before."""
+        """Begin a phase, which ends the previous one."""
         self._add()
         self._phase = phase
         self._seconds.setdefault(phase, 0.0)
 
     @contextmanager
     def during(self, phase: Phase) -> Iterator[None]:
-        """Another phase for the length of the block."""
+        """Switch to another phase during the block."""
         outer = self._phase
         self.begin(phase)
         try:
@@ -52,7 +52,7 @@ class PhaseTimer:
 
     @contextmanager
     def beside(self, phase: Phase) -> Iterator[None]:
-        """Counts the block as work in the background; for threads."""
+        """Count the block as background work; for threads."""
         began = self._clock()
         try:
             yield

@@ -1,4 +1,4 @@
-"""The pictures of a run: spectrograms, drawn by a thread while it trains, and the plots of its report."""
+"""The image files of a run: spectrograms, drawn by a thread during training, and the plots of the report."""
 
 import shutil
 import sys
@@ -22,11 +22,12 @@ from core.training.errors import EndedAtOnce
 from core.training.run.phases import PhaseTimer
 from core.training.run.write_guard import WriteGuard
 from core.util.errors import UserError
+from core.util.text import counted
 
 MOST_SPECTROGRAMS = 5_000
-"""In a larger collection, as many clips of each genre are drawn as make this number together."""
+"""Most spectrograms that are drawn; in larger collections, an equal number of each genre."""
 SPARE_BYTES = 4e9
-"""Free disk space from which on spectrograms are drawn before the last checkpoints are written."""
+"""Free disk space needed to draw spectrograms before the last checkpoints are written."""
 WAIT_SECONDS = 0.1
 
 Check = Callable[[], object]
@@ -34,14 +35,14 @@ Curves = tuple[list[float], list[float]]
 
 
 class Abandoned(Exception):
-    """The run ends at once, without pictures."""
+    """The run ends immediately, without pictures."""
 
 
 class Pictures:
-    """Draws spectrograms in a thread, and plots at the end. A picture that cannot be drawn is a warning.
+    """Draws spectrograms in a thread, and plots at the end. Errors in drawing become warnings.
 
-    The thread also imports what the report needs: matplotlib and scikit-learn. A context manager; its end is the
-    thread's.
+    The thread also imports the libraries for the report: matplotlib and scikit-learn. A context manager that ends the
+    thread.
     """
 
     def __init__(
@@ -56,7 +57,7 @@ class Pictures:
     ) -> None:
         """Args:
         features: on disk or in main memory.
-        spectrograms: whether they are wanted beside the plots.
+        spectrograms: whether to draw spectrograms in addition to the plots.
         """
         self._run = run
         self._features = features
@@ -64,7 +65,7 @@ class Pictures:
         self._guard = guard
         self._phases = phases
         self._spectrograms = spectrograms
-        """Whether they are still to be drawn."""
+        """Whether spectrograms remain to be drawn."""
         self._over = False
         self._thread: threading.Thread | None = None
 
@@ -76,22 +77,22 @@ class Pictures:
     ) -> None:
         self._over = True
         while self._thread is not None and self._thread.is_alive():
-            with suppress(EndedAtOnce):  # it ends after the picture that it is drawing
+            with suppress(EndedAtOnce):  # it ends after the current picture
                 self._thread.join()
 
     def begin(self) -> None:
-        """Starts the thread; does nothing after the first call."""
+        """Start the thread; further calls do nothing."""
         if self._thread is None:
             self._thread = threading.Thread(target=self._in_background, name="pictures", daemon=True)
             self._thread.start()
 
     def finish(self, title: str, part: str, assessment: Assessment, progress: TrainProgress, check: Check) -> None:
-        """Draws the plots, and waits for the spectrograms, or draws them if the thread has not.
+        """Draw the plots, and wait for the spectrograms or draw them if the thread has not.
 
         Args:
-            title: the network and the dataset.
-            part: what was assessed: test or validation.
-            check: called again and again meanwhile, to answer requests.
+            title: network and dataset.
+            part: the evaluated part: test or validation.
+            check: called repeatedly, to answer requests.
         """
         self.begin()
         self._draw_confusion(title, part, assessment)
@@ -101,13 +102,13 @@ class Pictures:
             check()
         if self._spectrograms:
             for unfinished in self._run.path.glob(f".{self._run.spectrograms_path.name}-*"):
-                shutil.rmtree(unfinished, ignore_errors=True)  # the folder was moved meanwhile
+                shutil.rmtree(unfinished, ignore_errors=True)  # the folder was moved in the meantime
             self._draw_spectrograms(check, patiently=True)
 
     def _in_background(self) -> None:
-        # What is wrong with the run folder, the trainer finds out by itself.
+        # Problems of the run folder are detected by the trainer itself.
         with self._phases.beside("pictures"), suppress(Abandoned, UserError, OSError):
-            # The report needs these; importing them takes a second.
+            # The report needs these; importing them takes 1 s.
             import sklearn.metrics
             import sklearn.svm  # noqa: F401
 
@@ -121,7 +122,7 @@ class Pictures:
             raise Abandoned
 
     def _draw(self, what: str, path: str, draw: Callable[[], int], *, patiently: bool = True) -> bool:
-        """Draws, reports, and turns an error into a warning; whether the picture is there.
+        """Draw and report a picture, or turn an error into a warning; returns whether it was drawn.
 
         Args:
             draw: returns the number of files.
@@ -140,7 +141,7 @@ class Pictures:
         return True
 
     def _draw_confusion(self, title: str, part: str, assessment: Assessment) -> None:
-        share = f"{percent(assessment.accuracy)} of {assessment.clips:,} {part} clips"
+        share = f"{percent(assessment.accuracy)} of {counted(assessment.clips, f'{part} clip')}"
         genres = [readable(genre) for genre in assessment.genres]
         name = "confusion_matrix.png"
 
@@ -154,7 +155,7 @@ class Pictures:
         self._draw("confusion matrix", f"{self._run.plots_path.name}/{name}", draw)
 
     def _draw_curves(self, title: str, progress: TrainProgress) -> None:
-        """Plots/loss_curves.png and accuracy_curves.png; nothing for a run without a whole epoch."""
+        """Draw Plots/loss_curves.png and accuracy_curves.png; nothing for a run without a complete epoch."""
         rows = progress.history
         if not rows:
             return
@@ -177,7 +178,7 @@ class Pictures:
             self._draw(f"{what.lower()} curves", f"{self._run.plots_path.name}/{name}", draw)
 
     def _draw_spectrograms(self, between: Check, *, patiently: bool) -> None:
-        """Spectrograms/<genre>/<clip>.png of every clip; ``between`` is called before each."""
+        """Draw Spectrograms/<genre>/<clip>.png for every clip; ``between`` is called before each."""
         features = self._features
         most = max(1, MOST_SPECTROGRAMS // len(features.genres))
         by_genre = [(features.labels.cpu() == label).nonzero()[:, 0].tolist() for label in range(len(features.genres))]

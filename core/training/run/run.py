@@ -1,4 +1,4 @@
-"""A run on one rank: dataset, network, training, final report."""
+"""A run on one rank: data, network, training, final report."""
 
 from core.runs.folder import RunFolder
 from core.runs.journal.events import Event, ModelBuilt, RunFinished, RunStopped
@@ -23,10 +23,11 @@ from core.training.run.pictures import Pictures
 from core.training.run.write_guard import WriteGuard
 from core.util.device import device_name
 from core.util.errors import UserError
+from core.util.text import counted
 
 
 class Run:
-    """A run from its beginning or from its last.pth, to its end or to a stop. All ranks do the same.
+    """A run from its beginning or its last.pth to its end or a stop. All ranks do the same.
 
     Raises:
         UserError: the device does not exist, or last.pth cannot be read.
@@ -51,13 +52,13 @@ class Run:
         self.saved = read_training(run.last_path) if run.last_path.exists() else None
 
     def train(self, *, announced: bool) -> Event:
-        """Trains the run and reports on it; returns the last event without writing it.
+        """Train and write the report; returns the last event without writing it.
 
         Args:
-            announced: whether `RunStarted` is out already.
+            announced: whether `RunStarted` was written already.
 
         Raises:
-            UserError: something that a user can put right; `Diverged` among them.
+            UserError: an error that a user can resolve, including `Diverged`.
             EndedAtOnce: a second signal.
         """
         if not announced:
@@ -67,7 +68,7 @@ class Run:
             warm_up = WarmUp(self.recipe, self.device)
             self.phases.begin("scan")
             try:
-                with self.group.leader_first():  # its split and features are there for the others
+                with self.group.leader_first():  # other ranks then find its split and features
                     resuming = self.saved is not None or not self.group.info.is_leader
                     stored = prepare_data(
                         self.run,
@@ -80,9 +81,9 @@ class Run:
                         resuming=resuming,
                     )
             except StopRequested:
-                return RunStopped(seconds=self.logger.seconds, message="before training began: there is no model")
+                return RunStopped(seconds=self.logger.seconds, message="before training began, so no model was saved")
             finally:
-                warm_up.wait()  # also before the process ends, and before free memory is measured
+                warm_up.wait()  # before the process ends, and before free memory is measured
             data = stored.on(self.device)
             self.phases.begin("adapting")
             loader = BatchLoader(data.features, self.recipe.input_frames, self.device)
@@ -111,10 +112,10 @@ class Run:
         train_state = init_train_state(recipe, loader, data.train, self.group)
         if self.saved is not None:
             self._restore(train_state, self.saved)
-            self.saved = None  # 2 GB, for the largest network
+            self.saved = None  # frees 2 GB for the largest network
         progress = train_state.progress
         if train_state.out_of_patience and progress.epochs != self.control.epochs:
-            progress.patient_from = progress.epoch  # it was extended knowing how long nothing has improved
+            progress.patient_from = progress.epoch  # patience starts again after an extension
         progress.epochs = self.control.epochs
         self.logger.emit(
             ModelBuilt(
@@ -141,7 +142,7 @@ class Run:
         checkpoints: CheckpointManager,
         pictures: Pictures,
     ) -> bool:
-        """Trains and begins the last save; whether a stop was requested."""
+        """Train and start the last save; returns whether a stop was requested."""
         self.phases.begin("epochs")
         callbacks = TrainerCallbacks(self.logger.emit, self.control, checkpoints, pictures)
         stopped = False
@@ -170,14 +171,14 @@ class Run:
         progress, seconds = train_state.progress, self.logger.seconds
         phases, background = _rounded(self.phases.seconds), _rounded(self.phases.background)
         if stopped or progress.best is None:
-            epochs = f"{progress.epoch} of {progress.epochs} epoch{'' if progress.epochs == 1 else 's'}"
-            batches = f" and {progress.batch} batch{'' if progress.batch == 1 else 'es'}" if progress.batch else ""
+            epochs = f"{progress.epoch:,} of {counted(progress.epochs, 'epoch')}"
+            batches = f" and {counted(progress.batch, 'batch')}" if progress.batch else ""
             done = f"{epochs}{batches} done"
             message = f"{done}; the model is kept, and resume continues from here"
             return RunStopped(seconds=seconds, message=message, phases=phases, background=background)
         early = lost = ""
-        if progress.epoch < progress.epochs:
-            early = f"Validation has not improved for {self.recipe.patience} epochs."
+        if progress.epoch < progress.epochs and self.recipe.patience:
+            early = f"Validation has not improved for {counted(self.recipe.patience, 'epoch')}."
         if self.guard.lost:
             lost = f"Not written, because the disk was full: {', '.join(dict.fromkeys(self.guard.lost))}."
         return RunFinished(

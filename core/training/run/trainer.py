@@ -1,6 +1,6 @@
-"""The trainer process around a run: lock, journal, signals, and a last event whatever happens.
+"""The trainer process around a run: lock, journal, signals, and a last event in all cases.
 
-Imports no torch: the first event is written, and a request to stop is answered, before the heavy libraries are loaded.
+Imports no torch, so that the first event is written and requests are answered before large libraries are loaded.
 """
 
 import os
@@ -33,7 +33,7 @@ from core.util.device import is_surely_cpu, processor_name
 from core.util.errors import UserError
 
 OUTPUTS = ("last", "best_model", "recipe", "split", "report", "Spectrograms", "Plots")
-"""Stems of what only the trainer writes into its run folder, under a temporary name at first."""
+"""Stems of files that only the trainer writes, first under temporary names."""
 TEMPORARY = re.compile(rf"\.(?:{'|'.join(OUTPUTS)})-[0-9a-z_]{{8}}(?:\.\w+)?")
 WITHOUT_LOCKS = (
     "the runs folder is on a file system without locks (flock): a heartbeat stands in for them, so a trainer that was "
@@ -42,17 +42,17 @@ WITHOUT_LOCKS = (
 
 
 def run_trainer(folder: Path | str, on_event: OnEvent | None = None, *, queued: bool = False) -> Event:
-    """Trains the run in ``folder`` to its end, from the beginning or from its last.pth, in this process.
+    """Train the run in ``folder`` in this process, from the beginning or from its last.pth.
 
-    Everything that happens goes to the run's journal and log, and to ``on_event`` (called from several threads, one at
-    a time). In the main thread SIGINT and SIGTERM are requests to stop; a second one ends the work at once. A run that
-    is ``queued`` first waits until no other run uses its device.
+    Events are written to the run's journal and log and passed to ``on_event``, which is called from several threads,
+    one at a time. In the main thread SIGINT and SIGTERM are requests to stop; a second signal ends the run
+    immediately. A ``queued`` run first waits until no other run uses its device.
 
     Returns:
-        The last event: `RunFinished`, `RunStopped`, or `RunFailed` for whatever went wrong.
+        The last event: `RunFinished`, `RunStopped`, or `RunFailed` for any error.
 
     Raises:
-        UserError: another process is training the run, or the run does not exist; nothing has been written then.
+        UserError: another process trains the run, or the run does not exist. Nothing was written then.
     """
     run = RunFolder(Path(folder))
     if not run.exists():
@@ -63,7 +63,7 @@ def run_trainer(folder: Path | str, on_event: OnEvent | None = None, *, queued: 
         if not lock.acquire():
             raise UserError(f"{run.name} is running already")
         stack.callback(lock.release)
-        if not launched:  # a launcher drops earlier requests itself; there may be a new one by now
+        if not launched:  # a launcher drops earlier requests itself, and there may be a new one
             run.control_path.unlink(missing_ok=True)
             register(run)
         remove_leftovers(run)
@@ -73,30 +73,30 @@ def run_trainer(folder: Path | str, on_event: OnEvent | None = None, *, queued: 
         devices = stack.enter_context(DeviceUse(queued=queued))
         with ControlHandler(run, logger) as control:
             ending = _ending(run, logger, control, devices, lock)
-        return logger.emit(ending)  # from here on no signal interrupts
+        return logger.emit(ending)  # signals no longer interrupt from here on
 
 
 def run_ddp_worker(folder: Path) -> None:
-    """Trains with rank 0 until rank 0 has finished training.
+    """Train on a non-zero rank until rank 0 has finished training.
 
     Raises:
         RuntimeError: another process died; torchrun then restarts all of them.
     """
-    # torchrun passes signals on to all ranks; rank 0 answers for them.
+    # torchrun passes signals to all ranks, and rank 0 handles them.
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.SIG_IGN)
     run, logger = RunFolder(folder), NullLogger()
     try:
         _train(run, logger, ControlHandler(run, logger))
     except Diverged:
-        pass  # on rank 0, too, which reports it
+        pass  # rank 0 reports it
     except Exception:
         if not has_ended(run):
             raise
 
 
 def has_ended(run: RunFolder) -> bool:
-    """Whether the journal ends with a last event, or is gone with its folder."""
+    """Whether the journal ends with a last event or the run folder was deleted."""
     if not run.path.exists():
         return True
     reader, last = JournalReader(run.journal_path), None
@@ -106,7 +106,7 @@ def has_ended(run: RunFolder) -> bool:
 
 
 def remove_leftovers(run: RunFolder) -> None:
-    """Removes what a trainer that was killed in the middle of a write left behind: gigabytes, for a large network."""
+    """Remove temporary files of a trainer that was killed while writing, which may be gigabytes."""
     for path in [*run.path.glob(".*"), *run.plots_path.glob(".*")]:
         if TEMPORARY.fullmatch(path.name) or path.parent == run.plots_path:
             if path.is_dir() and not path.is_symlink():
@@ -116,11 +116,11 @@ def remove_leftovers(run: RunFolder) -> None:
 
 
 def _ending(run: RunFolder, logger: EventLogger, control: ControlHandler, devices: DeviceUse, lock: RunLock) -> Event:
-    """Trains; whatever happens, there is a last event."""
+    """Train; returns a last event in all cases."""
     try:
         return _train(run, logger, control, devices, lock)
     except EndedAtOnce:
-        message = "ended at once, without test and report; resume continues from the last checkpoint"
+        message = "ended immediately, without test and report; resume continues from the last checkpoint"
         return RunStopped(seconds=logger.seconds, message=message)
     except UserError as error:
         return RunFailed(error=str(error), traceback="", diverged=isinstance(error, Diverged))
@@ -150,7 +150,7 @@ def _train(
 ) -> Event:
     """
     Args:
-        devices: what rank 0 takes for all ranks; None on the others, as is ``lock``.
+        devices: the devices, which rank 0 takes for all ranks; None on other ranks, like ``lock``.
     """
     phases = PhaseTimer(lambda: time.monotonic() - control.paused_seconds)
     guard = WriteGuard(run, logger.emit, control.locate)
@@ -174,15 +174,44 @@ def _train(
 
 
 def _recipe(run: RunFolder, guard: WriteGuard) -> Recipe:
-    """The run's recipe. A feature pack has a front end of its own, which replaces the recipe's."""
+    """The run's recipe; recipe.json is updated if a feature pack's front end replaces its own."""
+    recipe = read_recipe(run)
+    if dist_info().is_leader and from_dict(run.read_recipe()) != recipe:
+        guard.attempt(run.recipe_path.name, lambda: run.write_recipe(to_dict(recipe)), patiently=True)
+    return recipe
+
+
+def read_recipe(run: RunFolder) -> Recipe:
+    """The run's recipe, with the front end of the feature pack if the dataset is one.
+
+    Raises:
+        UserError: it is not a valid recipe, or a run that has a last.pth started with another front end or encoder.
+    """
     try:
         recipe = from_dict(run.read_recipe())
         data = Path(recipe.data)
-        if not is_pack(data) or (front_end := read_pack_index(data).front_end) == recipe.front_end:
-            return recipe
-        recipe = from_dict(to_dict(recipe) | {"front_end": msgspec.to_builtins(front_end)})
+        if is_pack(data) and (front_end := read_pack_index(data).front_end) != recipe.front_end:
+            recipe = from_dict(to_dict(recipe) | {"front_end": msgspec.to_builtins(front_end)})
     except (msgspec.ValidationError, RecursionError) as error:
         raise UserError(f"{run.recipe_path} is not a valid recipe: {error}") from error
-    if dist_info().is_leader:
-        guard.attempt(run.recipe_path.name, lambda: run.write_recipe(to_dict(recipe)), patiently=True)
+    if run.last_path.exists():
+        _check_front_end(run, recipe)
     return recipe
+
+
+def _check_front_end(run: RunFolder, recipe: Recipe) -> None:
+    try:
+        former = from_dict(run.state().recipe)
+    except msgspec.ValidationError:  # a damaged journal
+        return
+    for what, old, new in (
+        ("front end", former.front_end, recipe.front_end),
+        ("encoder", former.encoder, recipe.encoder),
+    ):
+        was, now = (msgspec.to_builtins(settings) or {} for settings in (old, new))
+        changed = [name for name in was | now if was.get(name) != now.get(name) and name != "name"]  # it may be moved
+        if changed:
+            raise UserError(
+                f"The {what} is no longer the one that this run began with ({changed[0]} was {was.get(changed[0])} and "
+                f"is now {now.get(changed[0])}): put it back, or start a new run."
+            )

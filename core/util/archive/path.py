@@ -178,7 +178,8 @@ def list_folder(folder: Path) -> "list[os.DirEntry[str]] | list[Entry]":
         return sorted(listed, key=lambda entry: os.fsencode(entry.name))
 
 
-_indexes: OrderedDict[tuple[str, _Stamp], Archive] = OrderedDict()
+_indexes: OrderedDict[tuple[str, _Stamp], Archive | ArchiveError] = OrderedDict()
+"""Indexes by file, and what is wrong with archives that have none: finding that out may take as long."""
 _lock = threading.Lock()
 
 
@@ -187,11 +188,17 @@ def _opened(member: _Member) -> Archive:
     key = (os.path.abspath(member.file), (of.st_dev, of.st_ino, of.st_size, of.st_mtime_ns))  # noqa: PTH100
     with _lock:
         if key not in _indexes:
-            _indexes[key] = KINDS[member.kind](member.file)
+            try:
+                _indexes[key] = KINDS[member.kind](member.file)
+            except ArchiveError as error:
+                _indexes[key] = error.with_traceback(None)
             if len(_indexes) > MOST_OPEN:
                 _indexes.popitem(last=False)
         _indexes.move_to_end(key)
-        return _indexes[key]
+        archive = _indexes[key]
+    if isinstance(archive, ArchiveError):
+        raise ArchiveError(archive.reason)
+    return archive
 
 
 def _member(path: str | os.PathLike[str]) -> _Member | None:

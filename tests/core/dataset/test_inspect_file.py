@@ -91,7 +91,7 @@ def test_a_check_decodes_unless_there_is_much_or_it_is_told_not_to(
 ) -> None:
     quick = check(damaged, decode=False)
     assert (quick.excluded, quick.undecoded, quick.near_duplicates) == ([], 6, None)
-    assert "6 files were not decoded" in quick.as_text() and "no unreadable" not in quick.as_text()
+    assert "near duplicates: 6 files" in quick.as_text() and "no unreadable" not in quick.as_text()
     report = check(damaged, by_sound=False)
     assert [one.path for one in report.excluded] == ["rock/2/aac.m4a"]
     assert report.undecoded == 0

@@ -52,8 +52,8 @@ def test_json_lines_and_an_announced_delimiter_are_read(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("content", "sentence"),
     [
-        (b"", "needs a column that says which clip"),
-        (b"artist\nAnn\n", "needs a column that says which clip"),
+        (b"", "needs a column with the names of the files"),
+        (b"artist\nAnn\n", "needs a column with the names of the files"),
         (b"path,artist\na,b,c\n", "line 2 has 3 fields, and the header has 2"),
         (b'{"path": "a"}\n{"path"', "line 2 is not a JSON object"),
         (b"path\0,a\0\0\0\0", "cannot be read"),

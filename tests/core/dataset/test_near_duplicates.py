@@ -104,4 +104,4 @@ def test_a_check_lists_recordings_that_are_there_twice_under_other_bytes(
     assert check(tmp_path).across_genres == [["a/b.flac", "b/again.flac"], ["a/b.flac", "b/2.wav", "b/again.flac"]]
     assert check(tmp_path, by_sound=False).near_duplicates is None
     monkeypatch.setattr("core.dataset.report.MOST_COMPARED", 3)
-    assert "near duplicates were not looked for" in check(tmp_path).as_text()
+    assert "near duplicates were not searched" in check(tmp_path).as_text()

@@ -124,7 +124,7 @@ def test_an_archive_of_another_shape_is_refused(arrays: dict[str, np.ndarray], s
 
 @pytest.mark.parametrize(
     ("content", "sentence"),
-    [(b"", "not an .npz archive"), (b"nothing", "not an .npz archive"), (None, "There is no file")],
+    [(b"", "not an .npz archive"), (b"nothing", "not an .npz archive"), (None, "does not exist")],
 )
 def test_what_is_no_archive_is_refused(content: bytes | None, sentence: str, tmp_path: Path) -> None:
     if content is not None:
@@ -335,7 +335,7 @@ def test_absurd_shapes_are_refused_in_a_sentence(shape: tuple[int, ...], tmp_pat
     np.savez(tmp_path / "x.npz", name=NAMES, genre=GENRES)
     with zipfile.ZipFile(tmp_path / "x.npz", "a") as file:
         file.writestr("X.npy", header(shape) + MEL.tobytes())
-    assert_refused(tmp_path / "x.npz", "X.npy says it is uint8")
+    assert_refused(tmp_path / "x.npz", "X.npy is declared as uint8")
 
 
 def test_one_changed_byte_in_an_archive_is_noticed(tmp_path: Path) -> None:

@@ -84,7 +84,7 @@ def test_wrong_labels_of_a_pack_are_one_sentence(packed: Path, tmp_path: Path) -
     with pytest.raises(DatasetError, match=r"has no column 'mood': name one of artist, .* with --label-column"):
         scan(packed, labels=LabelSettings(label_column="mood"))
     other = table(tmp_path / "other.csv", [{"name": "x", "genre": "y"}])
-    with pytest.raises(DatasetError, match=r"No row of .*other\.csv names any of the 8 clips of the pack"):
+    with pytest.raises(DatasetError, match=r"No row of .*other\.csv names any of the pack's 8 clips"):
         scan(packed, labels=LabelSettings(source=str(other)))
     with pytest.raises(DatasetError, match="has only one genre"):
         scan(packed, labels=LabelSettings(label_column="styles", multiple="frequent"))

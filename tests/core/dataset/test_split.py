@@ -5,6 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Literal
 
+import msgspec
 import numpy as np
 import pytest
 from hypothesis import given
@@ -151,16 +152,29 @@ def test_a_column_of_another_index(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("settings", "sentence"),
     [
-        (SplitSettings(protocol="column", column="fold"), "no column 'fold' for these clips: the index has split"),
+        (
+            SplitSettings(protocol="column", column="fold"),
+            "The clips have no column 'fold': name one of split, or a column of a table",
+        ),
         (SplitSettings(protocol="column", parts=("rock", "valid", "")), r"no clips to train on .* it has train \(4\)"),
         (SplitSettings(protocol="column", parts=("train", "nobody", "")), r"none to test on \(train, nobody\)"),
         (SplitSettings(protocol="column", column="nowhere.csv:split"), "nowhere.csv cannot be read"),
+        (
+            SplitSettings(protocol="column", column="{folder}/t.csv:fold"),
+            "t.csv has no column 'fold': name one of name, part",
+        ),
+        (
+            SplitSettings(protocol="column", column="{folder}/t.csv:part"),
+            "No row of .*t.csv names any of these 4 clips",
+        ),
         (SplitSettings(protocol="grouped", groups="artist"), "no column 'artist'"),
         (SplitSettings(protocol="grouped", fold=5), "no fold 5 of 5"),
         (SplitSettings(protocol="grouped", folds=50), "50 folds need as many groups, and there are 4"),
     ],
 )
-def test_columns_and_folds_that_are_not_there(settings: SplitSettings, sentence: str) -> None:
+def test_columns_and_folds_that_are_not_there(settings: SplitSettings, sentence: str, tmp_path: Path) -> None:
+    (tmp_path / "t.csv").write_text("name,part\nnobody,train\n")
+    settings = msgspec.structs.replace(settings, column=settings.column.format(folder=tmp_path))
     collection = [clip("ab"[n % 2], n, split="train") for n in range(4)]
     with pytest.raises(DatasetError, match=sentence):
         split(collection, settings)

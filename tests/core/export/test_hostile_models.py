@@ -211,7 +211,7 @@ def test_foreign_onnx_models(onnx: Callable[[str], Path], tmp_path: Path) -> Non
     assert "not a model of genre-tui" in onnx_refusal(tiny_onnx(path))
     ours = onnx_format.load(str(onnx("small_cnn")))
     card = next(entry.value for entry in ours.metadata_props if entry.key == METADATA_KEY)
-    assert "does not take and give" in onnx_refusal(tiny_onnx(path, card))
+    assert "do not match its metadata" in onnx_refusal(tiny_onnx(path, card))
     assert "newer version" in onnx_refusal(tiny_onnx(path, card.replace('"version":1', '"version":2')))
     assert "description" in onnx_refusal(tiny_onnx(path, card.replace('"genres":', '"no":')))
 

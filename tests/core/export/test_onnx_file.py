@@ -73,7 +73,7 @@ def test_silence_and_noise_are_as_uncertain(onnx: Exported) -> None:
 
 @pytest.mark.parametrize("network", ["small_cnn", "seed_cnn"])
 @pytest.mark.parametrize("seconds", [0.6, 1.0, 2.9])
-def test_a_sound_shorter_than_a_window_is_judged_alike(onnx: Exported, network: str, seconds: float) -> None:
+def test_a_sound_shorter_than_a_window_is_classified_alike(onnx: Exported, network: str, seconds: float) -> None:
     here, there = Classifier.load(shared_model(network), "cpu"), Classifier.load(onnx(network))
     for genre in GENRES:
         y, rate = decode(a_sound(genre))

@@ -94,15 +94,15 @@ def test_sound_as_short_as_a_window_can_be_heard_and_shorter_sound_is_refused() 
     shortest = music()[: FRONT_END.n_fft]
     for trial in augment_preview(shortest, FRONT_END, AugmentationSettings(), EFFECTS):
         assert np.isfinite(trial.sound()).all()
-    with pytest.raises(UserError, match=r"only 0.093 s of sound to show: take at least 0.1 s"):
+    with pytest.raises(UserError, match=r"needs at least 0.1 s of sound, not 0.093 s"):
         augment_preview(shortest[:-1], FRONT_END, AugmentationSettings(), [])
 
 
 @pytest.mark.parametrize(
     ("options", "sentence", "status"),
     [
-        (["--seconds", "0.01"], "take at least 0.1 s", 1),
-        (["--start", "1.99"], "take at least 0.1 s", 1),
+        (["--seconds", "0.01"], "needs at least 0.1 s", 1),
+        (["--start", "1.99"], "needs at least 0.1 s", 1),
         (["--start", "60"], "holds no samples at 60 s", 1),
         (["--seconds", "nan"], "--seconds must be", 2),
         (["--seconds", "inf"], "--seconds must be", 2),

@@ -66,7 +66,7 @@ def test_a_file_gets_its_genre(classifier: Classifier, genre: str) -> None:
     assert prediction.warning is None
 
 
-def test_an_array_is_judged_as_the_file_is(classifier: Classifier) -> None:
+def test_an_array_is_classified_as_the_file_is(classifier: Classifier) -> None:
     path = a_sound("organ-hymn")
     from_array = classifier.classify_array(*decode(path))
     from_file = classifier.classify_file(path)
@@ -150,7 +150,7 @@ def test_a_network_of_fixed_length_pads_what_is_shorter_and_divides_what_is_long
     assert long.genre == "saw-wall"
 
 
-def test_a_second_is_judged_as_if_it_went_on(classifier: Classifier) -> None:
+def test_a_second_is_classified_as_if_it_went_on(classifier: Classifier) -> None:
     y, rate = decode(a_sound("saw-wall"))
     second = y[:rate]
     short, whole = classifier.classify_array(second, rate), classifier.classify_array(np.tile(second, 3), rate)
@@ -171,7 +171,9 @@ def test_a_long_file_takes_the_memory_of_a_block(classifier: Classifier, tmp_pat
     assert peak < 0.25 * 4 * rate * 60 * minutes  # a quarter of the waveform; numpy's memory is traced
 
 
-def test_a_cut_off_file_is_judged_by_what_is_there_and_said_to_be_so(classifier: Classifier, tmp_path: Path) -> None:
+def test_a_cut_off_file_is_classified_by_what_is_there_and_said_to_be_so(
+    classifier: Classifier, tmp_path: Path
+) -> None:
     whole = a_sound("bass-pulse").read_bytes()
     path = tmp_path / "cut.au"
     path.write_bytes(whole[: len(whole) // 2])
@@ -205,7 +207,7 @@ def test_values_that_are_no_numbers_are_refused(classifier: Classifier) -> None:
 
 
 def test_more_than_one_channel_is_refused(classifier: Classifier) -> None:
-    with pytest.raises(UserError, match="one channel"):
+    with pytest.raises(UserError, match="must be mono"):
         classifier.classify_array(np.zeros((2, 1000), dtype=np.float32), RATE)
 
 

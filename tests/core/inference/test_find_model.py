@@ -59,7 +59,7 @@ def test_a_choice_that_is_gone_gives_way_and_says_so(tmp_path: Path, shipped: Pa
     best = make_run(tmp_path, "best", *whole_run())
     choose_model("best", tmp_path)
     best.unlink()
-    assert resolve_model(None, tmp_path) == (shipped, "bundled; the chosen model best is gone")
+    assert resolve_model(None, tmp_path) == (shipped, "bundled; the chosen model best no longer exists")
     [stored] = (tmp_path / "state" / "genre-tui" / "models").iterdir()
     stored.write_bytes(b"\xff{")
     assert find_model(None, tmp_path) == shipped
@@ -74,7 +74,7 @@ def test_a_choice_follows_its_run_through_renaming_and_the_trash(tmp_path: Path,
     actions.rename(other, "another")
     assert find_model(None, tmp_path) == renamed.best_model_path
     renamed.trash()
-    assert resolve_model(None, tmp_path) == (shipped, "bundled; the chosen model better is gone")
+    assert resolve_model(None, tmp_path) == (shipped, "bundled; the chosen model better no longer exists")
     assert find_model(None, tmp_path) == shipped
     actions.restore(tmp_path, "better")
     assert find_model(None, tmp_path) == renamed.best_model_path

@@ -107,7 +107,7 @@ def test_a_new_sound_is_not_joined_to_the_old_one(classifier: Classifier) -> Non
     assert [(v.start_s, v.end_s) for v in predictions_in(listening.events())] == [(0, 3), (3, 6), (0, 3), (3, 6)]
 
 
-def test_while_paused_nothing_is_judged_and_afterwards_a_window_fills_anew(classifier: Classifier) -> None:
+def test_while_paused_nothing_is_classified_and_afterwards_a_window_fills_anew(classifier: Classifier) -> None:
     y, rate = decode(a_sound("saw-wall"))
     listening = LiveClassifier(Played(y, rate, 1.0), classifier, overlap=0, keep_up=True)
     at: list[float] = []

@@ -42,7 +42,7 @@ def test_extend_refuses_a_total_below_what_was_asked_for(
 ) -> None:
     monkeypatch.setattr(actions, "launch", lambda run, **_: pytest.fail("it was started"))
     run = run_with(tmp_path, end)
-    with pytest.raises(actions.InvalidEpochs, match="was to train 20 epochs"):
+    with pytest.raises(actions.InvalidEpochs, match="is to train 20 epochs"):
         actions.extend(run, 10)
     assert run.read_recipe()["epochs"] == 20
 

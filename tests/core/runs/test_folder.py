@@ -100,7 +100,7 @@ def test_a_name_that_is_another_ones_beginning_is_found(tmp_path: Path) -> None:
 
 def test_without_a_run_there_is_no_newest(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))  # without registered runs of other tests
-    with pytest.raises(UserError, match="there are no runs"):
+    with pytest.raises(UserError, match="holds no runs"):
         find(tmp_path / "none")
 
 

@@ -164,20 +164,20 @@ def test_a_queued_run_is_moved_and_cancelled_but_not_paused(
         for run, place in zip(runs, (4, 1, 3, 2), strict=True):
             wait_for_place(run, place)
         for place in (0, 5, -1):
-            with pytest.raises(UserError, match=f"can have place 1 to 4 in the queue, not {place}"):
+            with pytest.raises(UserError, match=f"can be moved to place 1 to 4 in the queue, not {place}"):
                 queue.move(runs[0], place)
         answer = actions.ask(runs[1], "pause")
         assert (answer.accepted, answer.message[:17]) == (False, "the run is queued")
         assert actions.ask(runs[1], "stop").accepted
         wait_for_status(runs[1], "stopped")
         assert "cancelled while it was queued" in runs[1].state().end_message
-        with pytest.raises(UserError, match="is stopped: only a run that is queued here has a place"):
+        with pytest.raises(UserError, match="is stopped: only runs that are queued here can be moved"):
             queue.move(runs[1], 1)
     for run in (runs[3], runs[2], runs[0]):
         wait_for_status(run, "finished")
     times = spans([runs[3], runs[2], runs[0]])
     assert all(end <= begin for (_, end), (begin, _) in pairwise(times)), times
-    with pytest.raises(UserError, match="is finished: only a run that is queued"):
+    with pytest.raises(UserError, match="is finished: only runs that are queued"):
         queue.move(runs[0], 1)
 
 

@@ -37,7 +37,7 @@ def test_a_live_run_of_another_folder_is_listed_and_found(tmp_path: Path) -> Non
 
 
 def test_without_any_run_the_folder_is_named(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match=f"there are no runs in {tmp_path / 'here'}; start one"):
+    with pytest.raises(UserError, match=f"{tmp_path / 'here'} holds no runs; start one"):
         find(tmp_path / "here")
 
 

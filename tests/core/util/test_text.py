@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from core.util.text import printable, printable_lines
+from core.util.text import counted, printable, printable_lines
 
 ANY_TEXT = st.text(st.characters())  # control characters and halves of surrogate pairs included
 OBEYED = {"Cc", "Cs", "Zl", "Zp"}
@@ -39,3 +39,16 @@ def test_what_is_escaped_says_what_it_was() -> None:
     assert printable("\x1b[31mred\n\x9b2J\u202egpj") == r"\x1b[31mred\n\x9b2J\u202egpj"
     assert printable(b"caf\xe9".decode("utf-8", "surrogateescape")) == r"caf\xe9"
     assert printable_lines("a\tb\r\nc\rd") == "a       b\nc\\rd"
+
+
+@pytest.mark.parametrize(
+    ("number", "noun", "text"),
+    [
+        (1, "epoch", "1 epoch"),
+        (0, "epoch", "0 epochs"),
+        (2, "batch", "2 batches"),
+        (1200, "failed write", "1,200 failed writes"),
+    ],
+)
+def test_counts_agree_with_their_noun(number: int, noun: str, text: str) -> None:
+    assert counted(number, noun) == text

@@ -55,7 +55,7 @@ def children(pid: int) -> list[psutil.Process]:
     return [p for p in psutil.Process(pid).children() if "core.inference.workers.file_worker" in " ".join(p.cmdline())]
 
 
-async def test_a_file_of_the_tree_is_judged_in_full(tmp_path: Path, music: Path) -> None:
+async def test_a_file_of_the_tree_is_classified_in_full(tmp_path: Path, music: Path) -> None:
     app = an_app(tmp_path)
     async with app.run_test(size=SIZE) as pilot:
         await pilot.press("3")
@@ -84,7 +84,7 @@ async def test_the_nearest_training_clips_stand_under_the_probabilities(tmp_path
         assert len(shown) == 5 and sum(shown) in (3, 5)
 
 
-async def test_what_is_marked_is_judged_and_what_cannot_be_read_is_named(tmp_path: Path, music: Path) -> None:
+async def test_what_is_marked_is_classified_and_what_cannot_be_read_is_named(tmp_path: Path, music: Path) -> None:
     app = an_app(tmp_path)
     async with app.run_test(size=SIZE) as pilot:
         await pilot.press("3")

@@ -30,5 +30,5 @@ def test_the_list_says_licence_size_and_what_is_installed(capsys: pytest.Capture
 def test_another_file_is_not_taken_for_the_wheel(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "some.whl").write_bytes(b"PK")
     assert cli.main(["encoders", "get", "musicnn", "--wheel", str(tmp_path / "some.whl")]) == FAILED
-    assert "is not the file that is expected" in capsys.readouterr().err
+    assert "is not the expected file" in capsys.readouterr().err
     assert not encoder_folder("musicnn").exists()

@@ -98,7 +98,7 @@ def test_wrong_usage_is_one_sentence(
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
-        (["queue", "first", "1"], "first is finished: only a run that is queued here has a place to change"),
+        (["queue", "first", "1"], "first is finished: only runs that are queued here can be moved"),
         (["tag", "first", "a\x1bb"], "cannot be a tag"),
         (["rm", "first", "nope"], "is called 'nope'"),
         (["restore", "nope"], "no run in the trash"),

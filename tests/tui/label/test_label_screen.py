@@ -108,7 +108,7 @@ async def test_a_run_gives_a_second_opinion_about_the_clips_that_it_does_not_kno
         await pilot.press("M")
         await until_shown(pilot, "Choose a second opinion", "music-labels-1", "musicnn")
         await pilot.press("down", "enter")  # below the bundled model
-        await until_shown(pilot, "6 of 7 clips are not asked of the model: it was trained on them")
+        await until_shown(pilot, "6 of 7 clips are not classified, because the model was trained on them")
         assert [clip.name for clip in table.clips if clip.score != alone[clip.name]] == ["new"]
         await pilot.press("x")
         await until_shown(pilot, "second opinion: music-labels-1", "1 decision")

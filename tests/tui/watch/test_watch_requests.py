@@ -198,7 +198,7 @@ async def test_a_run_that_ended_early_goes_on_only_to_another_number(
             await pilot.press("e")
             await until_shown(pilot, "7 of 20 epochs done")
             await pilot.press(*["backspace"] * 3, *answer, "enter")
-            await until_shown(pilot, "ended before its 20 epochs were over")
+            await until_shown(pilot, "ended early, before epoch 20")
         await pilot.press("e", "enter")
         await until(pilot, lambda: launched == [30])
 

@@ -12,11 +12,11 @@ import msgspec
 
 from core.util.archive.path import as_path
 from core.util.errors import UserError
+from core.util.text import counted
 from tui.commands.classify.shards import Processes, add_shard_options, share
 from tui.commands.common import Progress, add_device_option, add_runs_option, runs_dir
 from tui.commands.label_options import add_label_options, named_labels
 from tui.shell.printing import DONE, FAILED, UsageError, print_json, print_line, print_note, print_notes
-from tui.text.formatting import count
 
 if TYPE_CHECKING:
     from core.inference.batch.cache import PredictionCache
@@ -291,4 +291,6 @@ def _tagger(args: argparse.Namespace) -> "Tagger":
 def _written(playlists: list[Path]) -> str:
     if not playlists:
         return "no playlists: no file got a label"
-    return f"{count(len(playlists), 'playlist')} in {playlists[0].parent}: {', '.join(path.name for path in playlists)}"
+    return (
+        f"{counted(len(playlists), 'playlist')} in {playlists[0].parent}: {', '.join(path.name for path in playlists)}"
+    )

@@ -20,11 +20,10 @@ from core.inference.types import Prediction, Result, Unreadable, as_plain
 from core.tags.write import Action, TagPlan
 from core.util.atomic import open_output
 from core.util.errors import UserError
-from core.util.text import printable
+from core.util.text import counted, printable
 from tui.commands.common import writing
 from tui.shell.printing import print_data, print_json, print_line, print_note
 from tui.text.cells import padded
-from tui.text.formatting import count
 
 
 class _Line(msgspec.Struct):
@@ -162,7 +161,7 @@ class Tally:
 
     def summary(self, seconds: float) -> str:
         files = self.classified + self.unreadable
-        parts = [f"{count(files, 'file')} in {seconds:.1f} s ({files / max(seconds, 1e-9):.1f} per second)"]
+        parts = [f"{counted(files, 'file')} in {seconds:.1f} s ({files / max(seconds, 1e-9):.1f} per second)"]
         if self.uncertain:
             parts.append(f"{self.uncertain:,} uncertain")
         if self.unreadable:

@@ -7,8 +7,8 @@ from typing import Self
 from core.tags.journal import TagJournal
 from core.tags.rewrite import recover
 from core.tags.write import Action, TagPlan, Undone, plan, undo_journal, write_genres
+from core.util.text import counted
 from tui.shell.printing import DONE, FAILED, print_line, print_note
-from tui.text.formatting import count
 
 
 class Tagger:
@@ -34,7 +34,7 @@ class Tagger:
         return planned
 
     def summary(self) -> str:
-        files = count(self._changed, "file")
+        files = counted(self._changed, "file")
         if not self.write:
             return f"tags: {files} would get a genre; nothing is written without --yes"
         if not self._changed:
@@ -65,7 +65,7 @@ def undo(journal: Path | None) -> int:
     undone, failed = len(report.changes), len(report.failed)
     exact = f"; {report.inexact} in the genre only" if report.inexact else ", byte for byte" if undone else ""
     print_note(
-        f"undid {count(undone, 'change')} of {report.journal}{exact}"
+        f"undid {counted(undone, 'change')} of {report.journal}{exact}"
         + (f"; {failed} could not be undone" if failed else "")
     )
     return FAILED if failed else DONE

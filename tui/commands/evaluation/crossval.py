@@ -10,6 +10,7 @@ from core.runs.journal.log_lines import percent
 from core.training.presets import PRESETS
 from core.training.recipe import to_dict
 from core.util.files import typed_path
+from core.util.text import counted
 from tui.commands.common import Progress, add_device_option, add_settings_option
 from tui.commands.evaluation.crossval_report import check_comparable, compare, facts_of, read_earlier, text_of
 from tui.commands.evaluation.evaluate import note_excluded
@@ -97,7 +98,9 @@ def run(args: argparse.Namespace) -> int:
     results = []
     for result in cross_validate(recipe, features, folds, _note_epoch):
         results.append(result)
-        print_note(f"{result.fold.name}: {percent(result.evaluation.accuracy)} of {len(result.fold.test)} clips")
+        print_note(
+            f"{result.fold.name}: {percent(result.evaluation.accuracy)} of {counted(len(result.fold.test), 'clip')}"
+        )
     facts = facts_of(results, features, protocol, args.groups) | {"recipe": to_dict(recipe)}
     if earlier is not None:
         facts["mcnemar"] = compare(facts, earlier)
@@ -145,10 +148,11 @@ def _folds(args: argparse.Namespace, features: "FeatureSet") -> tuple[list["Fold
     """The folds, and the protocol in words."""
     from core.training.evaluation.crossval import column_folds, grouped_folds, random_folds
 
-    clips, plural = features.clips, "" if args.seeds == 1 else "s"
+    clips = features.clips
     if args.protocol == "random":
         return random_folds(clips, args.seeds), (
-            f"{args.seeds} random stratified split{plural} 80/10/10, measured on the last tenth; copies stay together"
+            f"{counted(args.seeds, 'random stratified split')} 80/10/10, measured on the last tenth; copies stay "
+            "together"
         )
     if args.protocol == "grouped" and args.groups is None:
         from core.dataset.near_duplicates import COLUMN, with_recordings
@@ -160,7 +164,7 @@ def _folds(args: argparse.Namespace, features: "FeatureSet") -> tuple[list["Fold
         return grouped_folds(clips, args.folds, args.groups), f"{args.folds} folds grouped by {groups}"
     folds = column_folds(clips, args.split_column, args.part, args.seeds, args.train_part)
     return folds, (
-        f"{args.seeds} training{plural} on {args.train_part!r} of the column {args.split_column}, "
+        f"{counted(args.seeds, 'training')} on {args.train_part!r} of the column {args.split_column}, "
         f"measured on {args.part!r}"
     )
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from core.runs.journal.log_lines import percent
+from core.util.text import counted
 from tui.commands.common import Progress, add_device_option, add_runs_option, runs_dir
 from tui.commands.label_options import DATA_HELP, add_label_options, label_settings
 from tui.shell.printing import DONE, print_json, print_lines, print_note
@@ -80,7 +81,7 @@ def note_excluded(file: "Excluded") -> None:
 def _levels(figures: dict[str, Any]) -> list[str]:
     """A line for each level of a tree of genres."""
     return [
-        f"level {name}, {len(level['genres'])} genres: accuracy {percent(level['accuracy'])}, "
+        f"level {name}, {counted(len(level['genres']), 'genre')}: accuracy {percent(level['accuracy'])}, "
         f"macro F1 {level['macro_f1']:.3f}"
         for name, level in figures.get("levels", {}).items()
     ]

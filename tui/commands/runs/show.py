@@ -15,13 +15,12 @@ from core.runs.journal.log_lines import duration, percent
 from core.runs.journal.state import RunState
 from core.runs.summary import LIVING, RunList, Summary, baselines
 from core.runs.webhook import report_lost_runs
-from core.util.text import printable, printable_lines
+from core.util.text import counted, printable, printable_lines
 from tui.commands.common import add_run_arguments, add_runs_option, run_folder, runs_dir
 from tui.commands.parser import did_you_mean
 from tui.runs.baseline import against_baseline, other_datasets
 from tui.shell.printing import DONE, UsageError, print_data, print_json, print_lines, print_note, write_controls
 from tui.text.cells import padded
-from tui.text.formatting import count
 
 HEADINGS = ("name", "state", "epochs", "best val", "test", "model", "dataset", "started", "time")
 
@@ -195,7 +194,7 @@ def _header(state: RunState, now: float) -> str:
         f"{duration(state.seconds(now))} worked",
         "" if left is None else f"{duration(left)} left",
         f"silent for {duration(silence)}" if silence > SILENCE_SECONDS and not state.paused else "",
-        count(state.damaged, "damaged event") if state.damaged else "",
+        counted(state.damaged, "damaged event") if state.damaged else "",
     ]
     return "\n".join(" · ".join(printable(fact) for fact in facts if fact) for facts in (where, how))
 

@@ -13,8 +13,8 @@ GTZAN = GenreFolders(
 )
 """``genres/<genre>/<genre>.00000.au``, and the layout on Kaggle, ``Data/genres_original/<genre>/*.wav``.
 
-On Kaggle jazz.00054.wav is damaged, and the CSV files beside the audio hold features, which are not labels. Lists such
-as ``train_filtered.txt`` (the fault-filtered split) give the column ``split``.
+On Kaggle, jazz.00054.wav is damaged, and the CSV files beside the audio hold features, not labels. Lists such as
+``train_filtered.txt`` (the fault-filtered split) become the column ``split``.
 """
 BALLROOM = GenreFolders(
     "Ballroom",
@@ -32,12 +32,12 @@ COLLECTIONS = (*TABLES, *LAYOUTS)
 
 
 def of_folder(folder: Path) -> Collection | None:
-    """The collection that a folder holds, by its layout."""
+    """The collection that a folder holds, detected by its layout."""
     return next((one for one in COLLECTIONS if one.find(folder) is not None), None)
 
 
 def of_layout(folder: Path) -> Collection | None:
-    """The collection that a folder of genre folders is."""
+    """The collection with a folder per genre that ``folder`` holds."""
     return next((one for one in LAYOUTS if one.find(folder) is not None), None)
 
 

@@ -1,4 +1,4 @@
-"""What a public collection knows about itself."""
+"""The interface of public collections."""
 
 from abc import ABC, abstractmethod
 from pathlib import Path
@@ -10,7 +10,7 @@ from core.dataset.settings import LabelSettings
 from core.util.archive.path import as_path, folder_above
 
 HEAD = 4096
-"""Bytes of a file by which it is recognised."""
+"""Bytes of a file from which it is recognised."""
 
 
 class Collection(ABC):
@@ -18,7 +18,7 @@ class Collection(ABC):
 
     @abstractmethod
     def find(self, folder: Path) -> Path | None:
-        """The collection's label file, or its folder of genres, in or beside ``folder``; None if it is not there."""
+        """The collection's label file or folder of genres, in or beside ``folder``; None if there is none."""
 
     def is_labels(self, path: Path) -> bool:
         """Whether ``path`` is the collection's label file."""
@@ -26,14 +26,14 @@ class Collection(ABC):
 
     @abstractmethod
     def labels(self, folder: Path, path: Path | None, settings: LabelSettings) -> Labels:
-        """The labels of the audio below ``folder``, from the label file ``path`` or the one that is found.
+        """The labels of the audio below ``folder``, from the label file ``path`` or the one that `find` returns.
 
         Raises:
-            DatasetError: the file is damaged or names no file in the folder.
+            DatasetError: the label file is damaged or names no file in the folder.
         """
 
     def required(self, folder: Path, path: Path | None) -> Path:
-        """``path``, or the label file that is found."""
+        """``path``, or else the label file that `find` returns."""
         found = path or self.find(folder)
         if found is None:
             raise DatasetError(f"{folder} does not hold the labels of {self.name}: name the file with --labels.")
@@ -69,7 +69,7 @@ def head(path: Path) -> str:
 
 
 def beside(folder: Path, *names: str) -> Path | None:
-    """The first of ``names`` that is in the folder, or in the one above it; names may lead into archives."""
+    """The first of ``names`` that exists in the folder or the one above it; names may lead into archives."""
     places = (folder, folder_above(folder))
     paths = (as_path(place / name) for place in places for name in names)
     return next((path for path in paths if path.exists()), None)

@@ -36,7 +36,7 @@ FMA_COLUMNS = {
     ("album", "id"): "album",
     ("track", "title"): "title",
 }
-"""What is kept of tracks.csv; artist and album are ids, because names are not unique."""
+"""The columns of tracks.csv that are kept. Artist and album are ids, because names are not unique."""
 
 
 class Fma(Collection):
@@ -104,7 +104,7 @@ def _is_low(folder: Path) -> bool:
 
 
 def _read_jamendo(path: Path, low: bool) -> Table:
-    """The rows with one column per kind of tag.
+    """Read the rows, with one column per kind of tag.
 
     Args:
         low: whether the files are those of the low-bandwidth copy, ``7400.low.mp3``.

@@ -55,8 +55,8 @@ def source(tmp_path: Path) -> Iterator[SocketSource]:
     assert not made.path.exists()
 
 
-def heard(source: SocketSource, seconds: float) -> np.ndarray:
-    """So many seconds of what the source hears, as the integers that were sent."""
+def received(source: SocketSource, seconds: float) -> np.ndarray:
+    """``seconds`` of sound read from the source, as the integers that were sent."""
     parts: list[np.ndarray] = []
 
     def enough() -> bool:
@@ -79,7 +79,7 @@ def test_sound_arrives_whole_and_in_order(source: SocketSource) -> None:
     is_in(source, State.WAITING, str(source.path))
     sender = FeedProcess(source.path)
     sender.send(samples(1.5))
-    y = heard(source, 1.5)
+    y = received(source, 1.5)
     assert y.tolist() == (np.arange(len(y)) % 20_000).tolist()
     is_in(source, State.RECEIVING, "22,050 Hz")
     assert sender.end() == (0, f"fed {3 * RATE:,} bytes to {source.path}\n")
@@ -87,23 +87,23 @@ def test_sound_arrives_whole_and_in_order(source: SocketSource) -> None:
     assert source.overruns == 0
 
 
-def test_the_end_is_heard_though_the_sender_has_gone(source: SocketSource) -> None:
+def test_the_end_is_received_after_the_sender_has_disconnected(source: SocketSource) -> None:
     sender = FeedProcess(source.path)
     sender.send(samples(0.7))
     assert sender.end()[0] == 0
-    assert len(heard(source, 0.7)) == round(0.7 * RATE)
+    assert len(received(source, 0.7)) == round(0.7 * RATE)
 
 
 def test_one_sender_after_another_and_a_wav_header(source: SocketSource) -> None:
     first = FeedProcess(source.path)
     first.send(samples(0.5))
     first.end()
-    heard(source, 0.5)
+    received(source, 0.5)
     second = FeedProcess(source.path)
     header = b"RIFF\xff\xff\xff\xffWAVEfmt \x10\0\0\0\x01\0\x01\0" + RATE.to_bytes(4, "little")
     second.send(header + (2 * RATE).to_bytes(4, "little") + b"\x02\0\x10\0data\xff\xff\xff\xff" + samples(0.5))
     second.end()
-    assert heard(source, 0.5)[:3].tolist() == [0, 1, 2]
+    assert received(source, 0.5)[:3].tolist() == [0, 1, 2]
 
 
 def test_a_second_sender_is_refused_politely_and_the_first_goes_on(source: SocketSource) -> None:
@@ -115,7 +115,7 @@ def test_a_second_sender_is_refused_politely_and_the_first_goes_on(source: Socke
     assert status == 1
     assert "another sender is connected" in narration
     first.send(samples(0.3, start=round(0.3 * RATE)))
-    y = heard(source, 0.6)
+    y = received(source, 0.6)
     assert y.tolist() == (np.arange(len(y)) % 20_000).tolist()
     assert first.end()[0] == 0
 
@@ -140,7 +140,7 @@ def test_garbage_is_told_to_both_sides_and_the_next_sender_is_welcome(
     is_in(source, State.TROUBLE, said)
     after = FeedProcess(source.path)
     after.send(samples(0.2))
-    heard(source, 0.2)
+    received(source, 0.2)
     after.end()
 
 
@@ -169,7 +169,7 @@ def test_whatever_one_client_sends_ends_only_that_client(source: SocketSource, d
     with socket.socket(socket.AF_UNIX) as link:
         link.connect(str(source.path))
         link.sendall(samples(0.2)[2000:])
-        assert heard(source, 0.1)[0] == 1000
+        assert received(source, 0.1)[0] == 1000
 
 
 def test_an_error_in_the_decoder_ends_only_that_client(source: SocketSource, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -184,7 +184,7 @@ def test_an_error_in_the_decoder_ends_only_that_client(source: SocketSource, mon
     with socket.socket(socket.AF_UNIX) as link:
         link.connect(str(source.path))
         link.sendall(samples(0.2)[2000:])
-        assert heard(source, 0.1)[0] == 1000
+        assert received(source, 0.1)[0] == 1000
 
 
 def test_a_fast_sender_that_has_gone_makes_room_at_once(source: SocketSource) -> None:
@@ -195,7 +195,7 @@ def test_a_fast_sender_that_has_gone_makes_room_at_once(source: SocketSource) ->
     began = time.monotonic()
     is_in(source, State.WAITING, "ended")
     assert time.monotonic() - began < 1
-    y = heard(source, 4)
+    y = received(source, 4)
     assert y.tolist() == (np.arange(len(y)) % 20_000).tolist()
 
 
@@ -212,14 +212,14 @@ def test_a_stalled_sender_is_shown_and_recovers(source: SocketSource) -> None:
     is_in(source, State.STALLED, "nothing for")
     sender.send(samples(0.2, start=round(0.2 * RATE)))
     is_in(source, State.RECEIVING)
-    assert len(heard(source, 0.4)) == round(0.4 * RATE)
+    assert len(received(source, 0.4)) == round(0.4 * RATE)
     sender.end()
 
 
 def test_too_fast_a_sender_that_stalls_is_shown_as_stalled(source: SocketSource) -> None:
     sender = FeedProcess(source.path)
     sender.send(samples(5.0))
-    is_in(source, State.RECEIVING, "held back")
+    is_in(source, State.RECEIVING, "slowed down")
     is_in(source, State.STALLED, "nothing for")
     sender.end()
 
@@ -239,7 +239,7 @@ def test_too_fast_a_sender_is_held_to_real_time_and_told(tmp_path: Path) -> None
     began = time.monotonic()
     sender.process.stdin.write(samples(8))  # type: ignore[union-attr]
     is_in(source, State.RECEIVING, "faster than real time")
-    y = heard(source, 4)
+    y = received(source, 4)
     assert len(y) / RATE <= 1.02 * (time.monotonic() - began) + 3
     assert y.tolist() == (np.arange(len(y)) % 20_000).tolist()
     source.close()
@@ -259,7 +259,7 @@ def test_a_plain_program_may_feed_without_a_greeting(source: SocketSource) -> No
     with socket.socket(socket.AF_UNIX) as link:
         link.connect(str(source.path))
         link.sendall(samples(0.2)[2000:])
-        assert heard(source, 0.1)[0] == 1000
+        assert received(source, 0.1)[0] == 1000
 
 
 def test_the_socket_is_the_users_alone(source: SocketSource) -> None:
@@ -274,7 +274,7 @@ def test_the_folder_is_made_for_the_user_alone(tmp_path: Path) -> None:
 def test_a_folder_that_is_open_to_all_is_refused(tmp_path: Path) -> None:
     (tmp_path / "open").mkdir()
     (tmp_path / "open").chmod(0o777)
-    with pytest.raises(SocketError, match="open to others"):
+    with pytest.raises(SocketError, match="accessible to other users"):
         listen_on(tmp_path / "open" / "feed.sock")
 
 

@@ -251,7 +251,7 @@ def test_a_row_of_another_disc_is_not_this_one(tmp_path: Path) -> None:
     [
         ("x.csv", "file,genre,genre\n000.wav,a,b\n001.wav,b,b\n", "several columns called 'genre', which differ"),
         ("x.csv", "file,genre,file\n000.wav,a,002.wav\n001.wav,b,\n", "several columns called 'file', which differ"),
-        ("x.jsonl", '{"file": "000.wav", "genre": "a", "genre": "b"}\n', "line 1 names 'genre' twice"),
+        ("x.jsonl", '{"file": "000.wav", "genre": "a", "genre": "b"}\n', "line 1 has the key 'genre' twice"),
     ],
 )
 def test_two_columns_of_one_name_are_refused_where_they_differ(name: str, text: str, said: str, tmp_path: Path) -> None:

@@ -59,7 +59,7 @@ def test_the_genres_of_a_cell(cell: str, genres: list[str]) -> None:
 def test_one_of_several_genres_counts(multiple: str, genres: list[str], tmp_path: Path) -> None:
     source = labels(library(tmp_path, ["Rock; Pop", "Punk", "Pop", "pop"]), multiple=multiple)
     assert source.genres == genres
-    assert any("1 of 4 files have several genres" in note and multiple in note for note in source.notes)
+    assert any("1 of 4 files has several genres" in note and multiple in note for note in source.notes)
 
 
 def test_a_tree_gives_the_deepest_genre_or_its_root(tmp_path: Path) -> None:
@@ -173,7 +173,12 @@ WRONG: list[tuple[dict[str, str], str]] = [
         {"source": "{root}/labels.csv", "path_column": "where"},
         "labels.csv has no column 'where': name one of file, genre with --path-column",
     ),
-    ({"label_column": "gender"}, "No table in .* has the column 'gender' .*: name the table with --labels"),
+    (
+        {"label_column": "gender"},
+        r"No table in .* has the column 'gender' \(labels.csv has file, genre; bare.csv has file, tempo; "
+        r".*other.csv has file, genre\): name one of these columns with --label-column, or another table with --labels",
+    ),
+    ({"path_column": "where"}, r"No table in .* has the column 'where' \(labels.csv has .*: .* with --path-column"),
     (
         {"source": "{root}/other.csv"},
         "No row of .*other.csv names any of the 2 audio files .* column file holds names such as 'x.mp3', and the "
@@ -200,6 +205,33 @@ def test_a_wrong_input_is_one_sentence_with_the_next_step(settings: dict[str, st
         labels(root, **given)
     assert re.search(said, str(refused.value)), refused.value
     assert "\n" not in str(refused.value)
+
+
+def test_a_missing_column_is_told_with_the_table_and_its_columns(tmp_path: Path) -> None:
+    root = library(tmp_path, ["Rock", "Pop"])
+    said = r"labels.csv has no column 'gender': name one of file, genre with --label-column\.$"
+    with pytest.raises(DatasetError, match=said):
+        labels(root, label_column="gender")
+    (root / "labels.csv").unlink()
+    with pytest.raises(DatasetError, match=r"holds no table with the column 'gender': name the table with --labels\.$"):
+        labels(root, label_column="gender")
+    table(root / "labels.csv", [{"file": "x.mp3", "gender": "Rock"}])
+    with pytest.raises(DatasetError, match=r"labels.csv is not used: No row of .* names any of the 2 audio files"):
+        labels(root, label_column="gender")
+    wide = [{"file": "0.wav", "genre": "Rock"} | {f"mfcc{n}": "0" for n in range(60)}]
+    table(root / "labels.csv", wide)
+    with pytest.raises(DatasetError, match=r"name one of file, genre, mfcc0, .* and 42 more with --label-column\.$"):
+        labels(root, label_column="gender")
+
+
+def test_a_column_of_any_name_is_found_when_it_is_named(tmp_path: Path) -> None:
+    root = library(tmp_path, ["Rock", "Pop"])
+    table(root / "moods.csv", [{"file": "0.wav", "mood": "calm"}, {"file": "1.wav", "mood": "tense"}])
+    assert labels(root, label_column="mood").genres == ["calm", "tense"]
+    table(root / "moods.csv", [{"sound": "0.wav", "mood": "calm"}, {"sound": "1.wav", "mood": "tense"}])
+    with pytest.raises(DatasetError, match="needs a column with the names of the files"):
+        labels(root, label_column="mood")
+    assert labels(root, label_column="mood", path_column="sound").genres == ["calm", "tense"]
 
 
 def test_an_edited_split_table_is_taken_by_its_paths(tmp_path: Path) -> None:

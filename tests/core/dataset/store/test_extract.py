@@ -258,7 +258,7 @@ def test_a_damaged_store_heals_itself_and_says_so(tmp_path: Path) -> None:
     notes: list[str] = []
     healed, _ = compute_features(scan(root).clips, SETTINGS, on_note=notes.append)
     assert torch.equal(healed.batch(range(6)), whole)
-    assert notes == ["Damaged spectrograms in the feature store, which are computed again: 2."]
+    assert notes == ["Damaged spectrograms in the feature store are computed again: 2."]
     compute_features(scan(root).clips, SETTINGS, on_note=lambda note: pytest.fail(note))
 
 

@@ -57,7 +57,7 @@ def test_folders_that_are_not_named_after_the_models_genres_are_no_labels(tmp_pa
     assert named is not None
     nothing = named.compare([], ["ska", "punk"])
     assert (nothing.files, nothing.accuracy) == (0, None)
-    assert "no file with a known genre" in nothing.lines()[-1]
+    assert "no file of a genre that the model knows" in nothing.lines()[-1]
 
 
 def test_labels_from_a_table_that_is_named(tmp_path: Path) -> None:

@@ -108,7 +108,7 @@ def test_another_encoder_has_embeddings_of_its_own(
         features_of(sounds), sounds, install_random_musicnn(monkeypatch, seed=1), "first"
     ).embeddings
     assert one is not None and other is not None and not torch.allclose(one, other)
-    with pytest.raises(UserError, match="not the one that is needed"):
+    with pytest.raises(UserError, match="not the expected one"):
         load_encoder(encoder)
 
 
@@ -127,14 +127,16 @@ def test_training_reads_the_embedding_of_each_window(sounds: Path, encoder: Enco
 
 def test_a_pack_has_no_sound_for_an_encoder(tmp_path: Path, sounds: Path, encoder: EncoderSettings) -> None:
     pack(sounds, tmp_path / "packed", FRONT_END)
-    with pytest.raises(DatasetError, match="has no sound"):
+    with pytest.raises(DatasetError, match="a feature pack holds none"):
         with_embeddings(open_pack(tmp_path / "packed"), tmp_path / "packed", encoder, "first")
 
 
 def test_an_encoder_that_is_not_here_is_named_with_the_command_that_gets_it(encoder: EncoderSettings) -> None:
     shutil.rmtree(encoder_folder("musicnn"))
     for act in (lambda: encoder_settings("musicnn"), lambda: load_encoder(encoder)):
-        with pytest.raises(UserError, match=r"musicnn is not installed: get it with genre-tui encoders get musicnn"):
+        with pytest.raises(
+            UserError, match=r"musicnn is not installed: download it with genre-tui encoders get musicnn"
+        ):
             act()
     with pytest.raises(UserError, match="no encoder called 'music'"):
         encoder_settings("music")
@@ -143,7 +145,7 @@ def test_an_encoder_that_is_not_here_is_named_with_the_command_that_gets_it(enco
 @pytest.mark.parametrize("changes", [{"dim": 100}, {"window_samples": 16}, {"sample_rate": 22_050}])
 def test_settings_that_are_not_the_encoders_are_refused(encoder: EncoderSettings, changes: dict[str, int]) -> None:
     """As a model file that was altered may hold them."""
-    with pytest.raises(UserError, match="not the one that is needed"):
+    with pytest.raises(UserError, match="not the expected one"):
         load_encoder(replace(encoder, **changes))
 
 
@@ -151,5 +153,5 @@ def test_damaged_weights_are_noticed(encoder: EncoderSettings) -> None:
     path = encoder_folder("musicnn") / WEIGHTS
     path.write_bytes(path.read_bytes()[:-1] + b"x")
     for act in (lambda: encoder_settings("musicnn"), lambda: load_encoder(encoder)):
-        with pytest.raises(UserError, match="is damaged: get it again with genre-tui encoders get musicnn"):
+        with pytest.raises(UserError, match="is damaged: download it again with genre-tui encoders get musicnn"):
             act()

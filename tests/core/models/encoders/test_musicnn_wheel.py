@@ -36,15 +36,15 @@ def test_a_tensor_beyond_the_data_is_refused() -> None:
 @pytest.mark.parametrize(
     ("value", "why"),
     [
-        (field(1, 1) + field(2, field(2, field(1, 2**40))) + field(5, 8), "not what its shape says"),
-        (field(1, 1) + field(2, field(2, field(1, 0)) + field(2, field(1, 2**63))), "not what its shape says"),
+        (field(1, 1) + field(2, field(2, field(1, 2**40))) + field(5, 8), "does not match its shape"),
+        (field(1, 1) + field(2, field(2, field(1, 0)) + field(2, field(1, 2**63))), "does not match its shape"),
         (field(1, 23), "not supported"),
         (field(1, 1) + field(7, b"x") + field(5, 4), "slices"),
         (field(1, b"text"), "not a number"),
         (field(2, 5) + field(1, 1), "not a message"),
         (b"\x0a\xff", "cut off"),
         (b"\x80" * 11, "64 bits"),
-        (b"\x0b", "unknown kind"),
+        (b"\x0b", "unknown type"),
     ],
 )
 def test_an_entry_that_makes_no_sense_is_refused(value: bytes, why: str) -> None:

@@ -41,7 +41,7 @@ def test_level_and_decibel_scale_change_nothing(name: str) -> None:
         torch.testing.assert_close(model(0.7 * mel - 9), model(mel), atol=1e-4, rtol=1e-4)
 
 
-def test_a_clip_is_judged_by_itself(name: str) -> None:
+def test_a_clip_is_classified_by_itself(name: str) -> None:
     model, mel = build(name), music(3, 60)
     with torch.no_grad():
         torch.testing.assert_close(model(mel)[1:2], model(mel[1:2]), atol=1e-5, rtol=1e-4)

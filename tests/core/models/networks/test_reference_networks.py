@@ -94,7 +94,7 @@ def test_a_wrong_option_is_named_with_its_model(model: str, option: str, value: 
 
 @pytest.mark.parametrize("model", [name for name in MODEL_NAMES if name != "seed_cnn"])
 def test_windows_too_short_for_a_network_are_refused(model: str) -> None:
-    with pytest.raises(UserError, match=f"{model} needs windows of 16 frames or more, not 15"):
+    with pytest.raises(UserError, match=f"{model} needs windows of at least 16 frames, not 15"):
         build_model(model, n_mels=32, genres=3, frames=15)
 
 

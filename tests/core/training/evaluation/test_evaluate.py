@@ -89,7 +89,7 @@ def test_what_cannot_be_evaluated_says_why(trained: RunFolder, collection: Path,
         evaluate(tmp_path / "other.pth", collection, device="cpu")
 
 
-def test_two_models_are_judged_on_the_same_clips_each_by_its_own_front_end(
+def test_two_models_are_evaluated_on_the_same_clips_each_by_its_own_front_end(
     trained: RunFolder, other: RunFolder, collection: Path
 ) -> None:
     result = evaluate(trained.best_model_path, collection, against=other.best_model_path, part="all", device="cpu")
@@ -127,7 +127,7 @@ def test_what_either_model_knows_is_left_out(trained: RunFolder, collection: Pat
     assert "(the other model was trained on or selected by 1 of them: not a measure of accuracy)" in asked["protocol"]
 
 
-def test_two_models_are_judged_on_genres_that_both_know(trained: RunFolder, tmp_path: Path) -> None:
+def test_two_models_are_evaluated_on_genres_that_both_know(trained: RunFolder, tmp_path: Path) -> None:
     two = make_collection(tmp_path / "two" / "genres", {"tone": 440.0, "hum": 110.0}, clips=10)
     run = lives.new_run(tmp_path / "runs", two, epochs=1)
     lives.train(run)
@@ -137,7 +137,7 @@ def test_two_models_are_judged_on_genres_that_both_know(trained: RunFolder, tmp_
     assert "4 clips of genres that one model or the other does not know left out" in result["protocol"]
 
 
-def test_a_clip_that_one_front_end_cannot_use_is_judged_by_neither(
+def test_a_clip_that_one_front_end_cannot_use_is_evaluated_by_neither(
     trained: RunFolder, collection: Path, tmp_path: Path
 ) -> None:
     import soundfile

@@ -59,9 +59,9 @@ def test_clips_without_the_column_count_alike() -> None:
 
 
 def test_a_column_that_was_asked_for_and_is_not_there_is_refused() -> None:
-    with pytest.raises(UserError, match="no column 'label' to balance by: it has artist"):
+    with pytest.raises(UserError, match="no column 'label' to balance by: name one of artist"):
         sampling_weights(CLIPS, torch.arange(11), "label")
-    with pytest.raises(UserError, match="no column 'label' to balance by: it has no index"):
+    with pytest.raises(UserError, match="no column 'label' to balance by: its labels come from no table"):
         sampling_weights([replace(one, columns={}) for one in CLIPS], torch.arange(11), "label")
 
 

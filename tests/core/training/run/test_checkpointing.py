@@ -123,11 +123,11 @@ def test_without_memory_for_a_copy_training_waits(
 
 def test_an_interrupt_waits_for_the_event_that_is_being_written(collection: Path, tmp_path: Path) -> None:
     run = lives.new_run(tmp_path, collection)
-    heard: list[ev.Event] = []
+    received: list[ev.Event] = []
 
     def on_event(event: ev.Event) -> None:
-        heard.append(event)
-        if len(heard) == 1:
+        received.append(event)
+        if len(received) == 1:
             logger.interrupt()  # as a signal in the middle of it would
 
     with EventLogger(run, on_event) as logger:
@@ -143,8 +143,8 @@ def test_an_interrupt_waits_for_the_event_that_is_being_written(collection: Path
 
 def test_events_from_several_threads_keep_their_order(collection: Path, tmp_path: Path) -> None:
     run = lives.new_run(tmp_path, collection)
-    heard: list[int] = []
-    with EventLogger(run, lambda event: heard.append(event.seq)) as logger:
+    received: list[int] = []
+    with EventLogger(run, lambda event: received.append(event.seq)) as logger:
         threads = [
             threading.Thread(target=lambda: [logger.emit(ev.Warned(message="x")) for _ in range(50)]) for _ in range(4)
         ]
@@ -152,7 +152,7 @@ def test_events_from_several_threads_keep_their_order(collection: Path, tmp_path
             thread.start()
         for thread in threads:
             thread.join()
-    assert heard == list(range(200)) == [event.seq for event in JournalReader(run.journal_path).read()]
+    assert received == list(range(200)) == [event.seq for event in JournalReader(run.journal_path).read()]
 
 
 def test_the_monitor_samples_unless_the_run_waits(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -90,10 +90,10 @@ def test_no_room_from_the_first_batch(
     monkeypatch.setattr("core.training.run.write_guard.PATIENCE_SECONDS", 0.2)
     run = lives.new_run(tmp_path, collection, spectrograms=True)
     limits = no_file_above(3000)
-    heard: list[ev.Event] = []
+    received: list[ev.Event] = []
 
     def on_event(event: ev.Event) -> None:
-        heard.append(event)
+        received.append(event)
         if isinstance(event, ev.ModelBuilt):
             limits.__enter__()
         if comes_back and isinstance(event, ev.EpochFinished) and event.epoch == 3:
@@ -106,8 +106,8 @@ def test_no_room_from_the_first_batch(
             limits.__exit__(None, None, None)
     assert isinstance(ending, ev.RunFinished)
     assert_no_gaps(run)
-    assert any(isinstance(event, ev.Warned) and "journal cannot be written" in event.message for event in heard)
-    tested = [event.accuracy for event in heard if isinstance(event, ev.TestFinished)]
+    assert any(isinstance(event, ev.Warned) and "journal cannot be written" in event.message for event in received)
+    tested = [event.accuracy for event in received if isinstance(event, ev.TestFinished)]
     assert tested == [event.accuracy for event in lives.of_kind(whole, ev.TestFinished)]
     if comes_back:
         lives.assert_same_training(whole, run)

@@ -24,6 +24,7 @@ from core.training.checkpoint import load_model
 from core.training.evaluation.evaluate import embedded, evaluate, logits_of
 from core.training.presets import preset, with_encoder
 from core.training.recipe import Recipe, from_dict, to_dict
+from core.training.run.resume_check import check_resumable
 from core.util.errors import UserError
 from core.util.jsonl_process import path_to_json
 from tests.support.encoders import install_random_musicnn
@@ -72,6 +73,24 @@ def run(places: Path, encoder: EncoderSettings) -> RunFolder:
         run = create(places / "runs", to_dict(recipe(places, encoder)), "sounds", "encoder")
         assert isinstance(train(run), RunFinished)
     return run
+
+
+def test_a_missing_encoder_matters_only_without_its_embeddings(
+    places: Path, run: RunFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    check_resumable(run)
+    cache = places / "cache"
+    (cache / "encoders").rename(cache / "away")
+    notes: list[str] = []
+    try:
+        check_resumable(run)
+        evaluate(run.best_model_path, places / "sounds", part="all", device="cpu", on_note=notes.append)
+        assert any("encoder musicnn is not on this machine: the embeddings come from the feature" in n for n in notes)
+        monkeypatch.setenv("GENRE_TUI_CACHE", str(places / "empty"))
+        with pytest.raises(UserError, match="encoder musicnn is not installed"):
+            check_resumable(run)
+    finally:
+        (cache / "away").rename(cache / "encoders")
 
 
 def test_the_recipe_travels_and_says_which_encoder(places: Path, encoder: EncoderSettings) -> None:
@@ -164,7 +183,7 @@ def test_without_its_encoder_a_model_says_how_to_get_it(
     run: RunFolder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("GENRE_TUI_CACHE", str(tmp_path / "empty"))
-    with pytest.raises(UserError, match="get it with genre-tui encoders get musicnn"):
+    with pytest.raises(UserError, match="download it with genre-tui encoders get musicnn"):
         Classifier.load(run.best_model_path, "cpu")
 
 
