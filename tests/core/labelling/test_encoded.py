@@ -94,5 +94,5 @@ def test_the_commands_ask_an_encoder_or_say_how_to_get_it(
 def test_a_pack_cannot_be_encoded(found: EmbeddedSet, encoder: EncoderSettings, tmp_path: Path) -> None:
     assert main(["data", "pack", str(found.root), str(tmp_path / "packed")]) == DONE
     packed = embed_dataset(tmp_path / "packed")
-    with pytest.raises(DatasetError, match="has no sound"):
+    with pytest.raises(DatasetError, match="a feature pack holds none"):
         encode(packed, encoder)
