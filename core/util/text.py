@@ -7,7 +7,7 @@ from functools import cache
 UNSAFE = re.compile(
     "[\x00-\x1f\x7f-\x9f"  # C0 controls with ESC, newline and tab; DEL; C1 controls, of which U+009B opens a sequence
     "\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069"  # marks, embeddings, overrides and isolates of text direction
-    "\u2028\u2029\u2060-\u2065\u206a-\u206f\ufeff\ufff9-\ufffb"  # line separators, invisible formats
+    "\u180e\u200b\u2028\u2029\u2060-\u2065\u206a-\u206f\ufeff\ufff9-\ufffb"  # line separators, invisible formats
     "\ud800-\udfff]"  # halves of surrogate pairs: bytes of file names that are not UTF-8
 )
 _UNSAFE_BUT_NEWLINE = re.compile(rf"(?!\n){UNSAFE.pattern}")

@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import ClassVar
 
+from rich.cells import cell_len
 from textual.app import ComposeResult
 from textual.binding import Binding
 from textual.containers import Container
@@ -17,13 +18,18 @@ from core.util.text import counted
 from tui.augmentation.worker import Answer, Play, Playing, Request, Show, Shown, Write, Written
 from tui.shell.base import BaseApp
 from tui.shell.mode_screen import ModeScreen
-from tui.text.cells import shown
+from tui.shell.panels import frame, key_of
+from tui.text.cells import shortened, shown
 from tui.widgets.spectrogram_view import Image, shading_of, spectrogram_with_axes
 from tui.widgets.text import TextLines
 
 NARROWEST, LOWEST = 36, 5
 """Minimum cells and rows of a spectrogram with its caption."""
 MOST_COLUMNS = 4
+FRAME, FEWEST_NAME = 8, 12
+"""Cells of a row that the frame takes from its title; cells of a clip's name at least."""
+KEYS = {"next": "next clip", "seed": "again", "play": "play", "write": "write"}
+"""In the border."""
 
 
 class EffectPicture(Widget, can_focus=True):
@@ -148,7 +154,7 @@ class AugmentationScreen(ModeScreen):
 
     def compose_body(self) -> ComposeResult:
         yield TextLines(id="head")
-        with EffectGrid(id="pictures"):
+        with EffectGrid(id="pictures", classes="panel"):
             effects = effects_of(self.settings)
             for effect in ("original", *effects, *(["all"] if len(effects) > 1 else [])):
                 yield EffectPicture(effect, self.settings)
@@ -206,17 +212,18 @@ class AugmentationScreen(ModeScreen):
         lines = [self._saying if self._saying.plain else self._explanation()]
         if self.app.height_class == "tall" and self._stands_in:
             lines.insert(0, self._why_another())
-        if self.app.height_class != "tiny":
-            lines.insert(0, self._title())
         self.query_one("#head", TextLines).show(lines)
+        hints = [(key_of(self, f"augmentation.{name}"), what) for name, what in KEYS.items()]
+        frame(self.query_one("#pictures"), self._title(), hints)
 
-    def _title(self) -> Content:
+    def _title(self) -> str:
+        """The clip, shortened so that the rest is whole: its place, its length, the recipe and the seed."""
         if (now := self._shown) is None:
-            return Content.assemble("Augmentation of ", (self._source, "bold"))
+            return f"Augmentation of {self._source}"
         sound = "" if now.has_sound else " · from a feature pack, without audio"
         place = f"{now.request.place % now.clips + 1:,} of {now.clips:,}"
         rest = f" · {place} · first {now.seconds:.3g} s · {self._source} · seed {now.request.seed}{sound}"
-        return Content.assemble((now.clip, "bold"), rest)
+        return shortened(now.clip, max(FEWEST_NAME, self.size.width - FRAME - cell_len(rest))) + rest
 
     def _explanation(self) -> Content:
         if self.app.height_class != "tall" and self._stands_in:

@@ -14,7 +14,7 @@ from textual.widget import Widget
 
 from tui.charts.genres import Shading, matrix_cell, worst_pair_lines
 from tui.shell.base import BaseApp
-from tui.text.cells import fitted, widest
+from tui.text.cells import characters, fitted, widest
 from tui.widgets.row_list import LIST_KEYS
 from tui.widgets.text import Cell, cells, difference, strip
 
@@ -56,7 +56,7 @@ def _common(name: str, other: str) -> int:
 
 def _abbreviations(name: str, width: int) -> Sequence[str]:
     """Its beginning, then its beginning with later letters: ``country`` → coun, couo, coui, …, cony, …"""
-    letters = [letter for letter in name if not letter.isspace()]
+    letters = [letter for letter in characters(name) if not letter.isspace()]
     found = []
     for later in range(width):
         start = "".join(letters[: width - later])
@@ -136,9 +136,9 @@ class ConfusionView(Widget, can_focus=True):
         """The rows above the matrix, without the space over the names."""
         cell, genres = self._cell, self.genres
         if cell >= READABLE:
-            return ["".join(f"{short:>{cell}}" for short in self._cut(abbreviations(genres, cell - 1)))]
+            return ["".join(fitted(short, cell, right=True) for short in self._cut(abbreviations(genres, cell - 1)))]
         height = max(3, min(8, widest(genres), self.size.height // 3))
-        shorts = [list(name) for name in abbreviations(genres, height)]
+        shorts = [characters(name) for name in abbreviations(genres, height)]
         columns = [[" "] * (height - len(letters)) + letters for letters in shorts]
         return ["".join(fitted(column[y], cell, right=True) for column in self._cut(columns)) for y in range(height)]
 

@@ -55,6 +55,8 @@ class ChartData:
     markers: Sequence[Marker] = ()
     format: Callable[[float], str] = "{:g}".format
     """Formats a value for the title."""
+    unit: str = ""
+    """After the labels of the vertical axis, such as ``%``."""
     logarithmic: bool = True
     """Whether a logarithmic scale suits it."""
     empty: str = ""

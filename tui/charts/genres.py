@@ -15,6 +15,8 @@ from tui.text.formatting import DASH, loss, percent
 
 PAIRS = 5
 """Worst confusions listed below a matrix."""
+FEWEST_BAR = 16
+"""Cells of a bar, before long names get more than a third."""
 
 
 @dataclass(frozen=True)
@@ -44,9 +46,9 @@ def genre_bars(state: RunState, width: int, *, pairs: bool = True) -> list[Conte
     if seen is None or not seen.genre_accuracy:
         missing = "Available after the first validation." if seen is None else "The journal has no results per genre."
         return [Content.styled(missing, "$text-muted")]
-    names = min(widest(state.genres), max(8, width // 3))
-    counts = widest(f"{sum(row):>3}/{sum(row)}" for row in seen.confusion)
-    bar_width = max(4, width - names - len("  100% ") - counts)
+    figures = len("  100% ") + widest(f"{sum(row):>3}/{sum(row)}" for row in seen.confusion)
+    names = min(widest(state.genres), max(8, width // 3, width - figures - FEWEST_BAR))
+    bar_width = max(4, width - names - figures)
     lines = []
     for index, (genre, accuracy) in enumerate(zip(state.genres, seen.genre_accuracy, strict=False)):
         row = seen.confusion[index] if index < len(seen.confusion) else []

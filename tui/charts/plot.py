@@ -11,10 +11,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from math import floor, isfinite
 
+from rich.cells import cell_len
 from textual_plotext.plot import Plot
 
 from tui.charts.data import Points
 from tui.charts.ticks import Axis
+from tui.text.cells import characters
 
 _RUN = re.compile(r"(?:\x1b\[38;5;(\d+)m)?([^\x1b]*)\x1b\[0m")
 BRAILLE = 0x2800
@@ -177,11 +179,14 @@ def _draw_axes(canvas: Canvas, grid: Grid, unit: str, ascii_only: bool) -> None:
     for value, label in grid.x.ticks:
         centre = left + grid.column(value)
         canvas.rows[-2][centre] = tick_below
-        first = max(0, min(centre - len(label) // 2, len(labels) - len(label)))
+        width = cell_len(label)
+        first = max(0, min(centre - width // 2, len(labels) - width))
         if first > end or not end:
-            labels[first : first + len(label)] = label
+            # Of a character that takes two cells, the second is empty.
+            cells = [cell for char in characters(label) for cell in (char, *[""] * (cell_len(char) - 1))]
+            labels[first : first + width] = cells
             gaps.append((end, first))
-            end = first + len(label)
+            end = first + width
     gaps.append((end, len(labels)))
     for start, stop in reversed(gaps):  # at the right end, or just before the last label that has room: "epoch 20"
         first = stop - len(unit) - (stop < len(labels))

@@ -46,6 +46,7 @@ def render_chart(
     values = [y for y in values if floor <= y <= ceiling]
     rows, across, up = height - 2, 1 if ascii_only else 2, 1 if ascii_only else 4
     y = log_axis(values, rows, up) if view.logarithmic else value_axis(values, data.bounds, rows, up)
+    y = replace(y, ticks=[(at, f"{label}{data.unit}") for at, label in y.ticks])
     columns = width - axis_width(y)
     numbers = integer_ticks(low, high, max(2, columns // COLUMNS_PER_TICK))
     x = Axis(low, high, _column_ticks(data.columns, columns) or numbers)

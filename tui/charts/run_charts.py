@@ -38,6 +38,8 @@ class RunChart:
     """What stored values are multiplied by."""
     logarithmic: bool = True
     empty: str = AFTER_AN_EPOCH
+    unit: str = ""
+    """After the labels of the vertical axis."""
 
 
 def _percent(value: float) -> str:
@@ -49,7 +51,9 @@ def _train_and_val(what: str) -> tuple[Quantity, Quantity]:
 
 
 LOSS = RunChart("Loss", _train_and_val("loss"), formatting.loss)
-ACCURACY = RunChart("Accuracy", _train_and_val("accuracy"), _percent, Bounds(0.0, 100.0), 100.0, logarithmic=False)
+ACCURACY = RunChart(
+    "Accuracy", _train_and_val("accuracy"), _percent, Bounds(0.0, 100.0), 100.0, logarithmic=False, unit="%"
+)
 CHARTS = (
     LOSS,
     ACCURACY,
@@ -62,7 +66,11 @@ CHARTS = (
     ),
     RunChart("Clips per second", (Quantity("clips_per_second", "clips_per_second"),), "{:,.0f}".format),
     RunChart(
-        "CPU", (Quantity(step="cpu_percent"),), "{:.0f}%".format, empty="The journal has no samples of the processor."
+        "CPU",
+        (Quantity(step="cpu_percent"),),
+        "{:.0f}%".format,
+        empty="The journal has no samples of the processor.",
+        unit="%",
     ),
     RunChart(
         "GPU",
@@ -70,6 +78,7 @@ CHARTS = (
         "{:.0f}%".format,
         Bounds(0.0, 100.0),
         empty="The journal has no samples of a GPU.",
+        unit="%",
     ),
     RunChart(
         "GPU memory",
@@ -97,7 +106,7 @@ def newest_points(charts: Sequence[RunChart], state: RunState, *, steps: bool) -
 
 
 def chart_data(chart: RunChart, title: str, lines: Sequence[Line], markers: Sequence[Marker] = ()) -> ChartData:
-    return ChartData(title, lines, chart.bounds, markers, chart.format, chart.logarithmic, chart.empty)
+    return ChartData(title, lines, chart.bounds, markers, chart.format, chart.unit, chart.logarithmic, chart.empty)
 
 
 def quantity_line(chart: RunChart, quantity: Quantity, state: RunState, *, steps: bool) -> Line:

@@ -13,7 +13,7 @@ from core.inference.types import MergedSegment, Prediction
 from core.util.text import printable
 from tui.classify.results import Sound
 from tui.shell.base import BaseApp
-from tui.text.cells import fitted
+from tui.text.cells import fitted, shortened, widest
 from tui.text.formatting import clock, percent
 from tui.widgets.row_list import LinesView
 from tui.widgets.spectrogram_view import cells_left_of, picture_lines, shading_of, spectrogram_with_axes
@@ -45,9 +45,11 @@ def _stretch(stretch: MergedSegment, cells: int, colour_of: Mapping[str, str]) -
         return Content("")
     name = stretch.genre or UNCERTAIN
     inner = cells - 1
-    text = name[:inner] if len(name) <= inner or inner >= 4 else ""
+    text = shortened(name, inner) if cell_len(name) <= inner or inner >= 4 else ""
     style = colour_of.get(stretch.genre or "", "$text-muted")
-    return Content.assemble(("▌", style), (text, ""), (("━" if stretch.genre else "╌") * (inner - len(text)), style))
+    return Content.assemble(
+        ("▌", style), (text, ""), (("━" if stretch.genre else "╌") * (inner - cell_len(text)), style)
+    )
 
 
 def _pointer(prediction: Prediction, cursor: int | None, length: float, width: int) -> Content:
@@ -62,9 +64,9 @@ def _pointer(prediction: Prediction, cursor: int | None, length: float, width: i
     words += (segment.reason or "uncertain") if segment.uncertain else f"{segment.genre} {percent(best, 0)}"
     mark = "▲" * min(cells, width - begin)
     room = width - begin - len(mark)
-    if len(words) + 1 <= room:
+    if cell_len(words) + 1 <= room:
         return Content.assemble(" " * begin, (mark, "bold $accent"), f" {words}")
-    return Content.assemble(f"{words[: max(0, begin - 1)]:>{max(0, begin - 1)}} "[:begin], (mark, "bold $accent"))
+    return Content.assemble(f"{fitted(words, begin - 1, right=True)} " if begin else "", (mark, "bold $accent"))
 
 
 def windows_at(prediction: Prediction, cursor: int | None, by: int) -> int | None:
@@ -155,9 +157,9 @@ class SoundDetail(LinesView):
         seen = window or prediction
         lines = [
             _headline(prediction, self._model, width),
-            *([Content.styled(prediction.warning, "$warn")] if prediction.warning else []),
+            *(Content.styled(prediction.warning, "$warn").wrap(max(10, width)) if prediction.warning else []),
         ]
-        near = _nearest_lines(prediction, next((count for least, count in NEAREST_IN_ROWS if rows >= least), 0))
+        near = _nearest_lines(prediction, next((count for least, count in NEAREST_IN_ROWS if rows >= least), 0), width)
         room = rows - len(lines) - len(near)
         below = 2 if prediction.segments else 0  # the timeline
         bars = min(len(seen.probabilities), MOST_BARS, max(3, room - below - WITH_AXES - 2))
@@ -178,13 +180,14 @@ class SoundDetail(LinesView):
         return [*lines, *gap, *bar_lines, *near, *gap, *drawn, *timeline]
 
 
-def _nearest_lines(prediction: Prediction, count: int) -> list[Content]:
+def _nearest_lines(prediction: Prediction, count: int, width: int) -> list[Content]:
     clips = prediction.nearest[:count]
     if not clips:
         return []
-    width = min(GENRE_CELLS, max(cell_len(clip.genre) for clip in clips))
+    genres = min(GENRE_CELLS, widest(clip.genre for clip in clips))
+    names = max(10, width - genres - 3)
     title = Content.styled("nearest training clips", "$text-muted")
-    return [title, *(Content(f"  {fitted(clip.genre, width)} {clip.name}") for clip in clips)]
+    return [title, *(Content(f"  {fitted(clip.genre, genres)} {shortened(clip.name, names)}") for clip in clips)]
 
 
 def _headline(prediction: Prediction, model: str, width: int) -> Content:

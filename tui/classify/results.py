@@ -16,7 +16,7 @@ from textual.widgets import Static
 from core.inference.batch.known_labels import Comparison
 from core.inference.types import Prediction, Unreadable
 from core.util.text import printable
-from tui.text.cells import bar, fitted, fitted_name, fitted_path, shown, widest
+from tui.text.cells import bar, ending, fitted, padded, shown, widest
 from tui.text.formatting import DASH, clock, percent
 from tui.widgets.row_list import LinesView, RowList
 from tui.widgets.spectrogram_view import Image
@@ -178,8 +178,8 @@ class ResultList(RowList):
             "length": (length, ""),
         }
         parts = [(fitted(cells[name][0], size, right=name == "length"), cells[name][1]) for name, size in columns[1:]]
-        fit = fitted_name if self.names == "file" else fitted_path
-        name = fit(printable(self._title(sound)), sizes["file"])
+        title, size = printable(self._title(sound)), sizes["file"]
+        name = fitted(title, size) if self.names == "file" else padded(ending(title, size), size)
         return Content(" ").join([Content(name), *(Content.styled(text, style) for text, style in parts)])
 
     def _title(self, sound: Sound) -> str:
@@ -243,7 +243,7 @@ def total_lines(sounds: Sequence[Sound], comparisons: Sequence[Comparison], widt
             seconds[sound.answer] += round(sound.prediction.duration_s) if sound.prediction is not None else 0
     if not counts:
         return [Content.styled("No file is classified yet.", "$text-muted")]
-    names = min(widest(counts), max(8, width // 3))
+    names = min(widest(counts), max(8, width // 3, width - 35))
     room = max(4, width - names - 19)
     most = max(counts.values())
     lines = [Content.styled(f"{'':<{names}} {'':<{room}} {'files':>7} {'length':>9}", "$text-muted")]

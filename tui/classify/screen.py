@@ -31,6 +31,7 @@ from tui.classify.results import NAMES, ORDERS, STALE, ResultHeader, ResultList,
 from tui.dialogs.model_picker import pick_model
 from tui.dialogs.questions import ConfirmScreen
 from tui.shell.panels import frame, key_of
+from tui.text.cells import shortened
 from tui.widgets.file_tree import AudioTree
 from tui.widgets.pane_tabs import PaneScreen, PaneTabs
 from tui.widgets.row_list import LinesView, RowList
@@ -45,6 +46,8 @@ FRAMES = {
     "totals": {"totals": "totals"},
 }
 """Panel → the keys in its border."""
+FEWEST_MODEL = 12
+"""Cells of the model's name at least."""
 REDRAW_SECONDS = 0.1
 """Between two redraws while predictions come in."""
 BEGINNING = (
@@ -337,16 +340,16 @@ class ClassifyScreen(PaneScreen):
         if self._loaded is None:
             return Content.styled("no model yet" if self._model is None else "loading the model …", "$text-muted")
         loaded, done = self._loaded, len(self._sounds) - self._sounds.waiting
-        line = Content.assemble(
-            "model ", (loaded.model, "bold"), f" · {counted(len(loaded.genres), 'genre')} · {loaded.device}"
-        )
+        line = Content(f" · {counted(len(loaded.genres), 'genre')} · {loaded.device}")
         if self._caveats:
             line = Content.assemble(line, (f" · ! {', '.join(self._caveats)}", "$warn"))
         if self._sounds:
             line = Content.assemble(line, f" · {done} of {counted(len(self._sounds), 'file')} classified")
         if stale := len(self._sounds.stale):
             line = Content.assemble(line, (f" · {STALE} {stale} by another model: r classifies again", "$warn"))
-        return Content.assemble(line, " · ▶ playing" if self._playing else "")
+        line = Content.assemble(line, " · ▶ playing" if self._playing else "")
+        room = max(FEWEST_MODEL, self.query_one("#header").size.width - len("model ") - line.cell_length)
+        return Content.assemble("model ", (shortened(loaded.model, room), "bold"), line)
 
     def _show_sounds(self) -> None:
         self.query_one(ResultList).show(list(self._sounds))

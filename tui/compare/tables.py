@@ -10,7 +10,7 @@ from textual.content import Content
 from core.runs.journal.state import RunState
 from core.runs.recipe_fields import differences, flat
 from tui.charts.run_charts import LETTERS
-from tui.text.cells import fitted, widest
+from tui.text.cells import ending, fitted, widest
 from tui.text.formatting import clock, loss, percent
 from tui.text.status_symbols import STATUS_SYMBOLS
 
@@ -90,7 +90,7 @@ def difference_lines(runs: Sequence[RunState], colours: Sequence[str], width: in
     for letter, colour in zip(LETTERS[: len(runs)], colours, strict=False):
         head += Content.styled(f"{letter:>{room}}", f"bold {colour}")
     # The end of a name says more than its beginning.
-    cut = (name if len(name) <= names else "…" + name[1 - names :] for name, _ in rows)
+    cut = (ending(name, names) for name, _ in rows)
     return [head, *(_difference(name, values, names, room) for name, (_, values) in zip(cut, rows, strict=True))]
 
 
@@ -98,7 +98,7 @@ def _difference(name: str, values: Sequence[str], names: int, room: int) -> Cont
     line = Content.styled(fitted(name, names), HEAD)
     for value in values:
         # The end of a path says more than its beginning.
-        line += f"{value if len(value) < room else '…' + value[-(room - 2) :]:>{room}}"
+        line += fitted(ending(value, room - 1), room, right=True)
     return line
 
 

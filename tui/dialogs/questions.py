@@ -17,7 +17,7 @@ from tui.widgets.text import TextInput
 
 def key_hints(keys: Mapping[str, str]) -> Static:
     """The last line of a dialog: its keys and what they do."""
-    parts = [((key, "bold $footer-key-foreground"), f" {action}    ") for key, action in keys.items()]
+    parts = [((key, "bold $footer-key-foreground"), f" {action}   ") for key, action in keys.items()]
     return Static(Content.assemble(*(part for pair in parts for part in pair)).rstrip(), classes="keys")
 
 

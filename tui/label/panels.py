@@ -128,12 +128,17 @@ def _taught(session: Session) -> Content:
 
 
 def legend(session: Session, width: int) -> list[Content]:
-    """The keys of the genres, in teaching with the number of labels, in `LEGEND_LINES` lines at most."""
-    counts, lines = session.clips.counts(), [Content("")]
-    for key, genre in session.keys.items():
+    """The keys of the genres, in teaching with the number of labels; those beyond `LEGEND_LINES` are counted."""
+    counts, lines, genres = session.clips.counts(), [Content("")], list(session.keys.items())
+    for place, (key, genre) in enumerate(genres):
         number = f" {counts.get(genre, 0)}" if session.clips.teaches else ""
         part = Content.assemble((key, "bold $footer-key-foreground"), f" {genre}{number}  ")
-        if lines[-1].cell_length + part.cell_length > max(20, width) and lines[-1].cell_length:
+        more = f"and {len(genres) - place} more" if place < len(genres) - 1 else ""
+        room = max(20, width) - (len(more) if len(lines) == LEGEND_LINES else 0)
+        if lines[-1].cell_length + part.cell_length > room and lines[-1].cell_length:
+            if len(lines) == LEGEND_LINES:
+                lines[-1] += Content.styled(f"and {len(genres) - place} more", "$text-muted")
+                break
             lines.append(Content(""))
         lines[-1] += part
-    return lines[:LEGEND_LINES]
+    return lines

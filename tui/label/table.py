@@ -3,15 +3,16 @@
 from collections.abc import Sequence
 from typing import ClassVar
 
+from rich.cells import cell_len
 from textual.binding import Binding
 from textual.content import Content
 from textual.message import Message
 
 from tui.label.state import Clip
-from tui.text.cells import fitted
+from tui.text.cells import fitted, shortened, widest
 from tui.widgets.row_list import RowList
 
-ARTIST, SCORE, FEWEST_NAME = 16, 5, 14
+ARTIST, SCORE, FEWEST_GENRE, FEWEST_NAME = 16, 5, 12, 14
 """Cells of columns; the name has what is left."""
 MARK = "◆"
 
@@ -84,6 +85,7 @@ class ClipTable(RowList):
         genre, given, artists = self.columns(width)
         score = "" if clip.score is None else f"{clip.score:.2f}" if self.teaches else f"{clip.score:.3f}"
         differs = clip.suggested != clip.label
+        taken = SCORE + 3 + (genre + 1) * (2 + given) + (ARTIST + 1) * artists
         return Content.assemble(
             (f"{MARK} " if clip.place in self.marked else "  ", "$accent"),
             f"{fitted(score, SCORE)} ",
@@ -91,7 +93,7 @@ class ClipTable(RowList):
             (f"{fitted(clip.suggested if differs else '', genre)} ", "$warn"),
             (f"{fitted(clip.decision, genre)} ", "bold $good"),
             (f"{fitted(clip.artist, ARTIST)} " if artists else "", "$text-muted"),
-            clip.name,
+            shortened(clip.name, max(FEWEST_NAME, width - taken)),
         )
 
     def on_resize(self) -> None:
@@ -126,8 +128,11 @@ class Neighbours(RowList):
 
     def row(self, index: int, width: int) -> Content:
         clip = self.clips[index]
+        labels = widest(clip.decision or clip.label for clip in self.clips)
+        genre = max(FEWEST_GENRE, min(labels, width // 3))
+        artist = f"{fitted(clip.artist, ARTIST)} " if clip.artist else ""
         return Content.assemble(
-            f"{fitted(clip.decision or clip.label or '–', 12)} ",
-            (f"{fitted(clip.artist, 16)} " if clip.artist else "", "$text-muted"),
-            clip.name,
+            f"{fitted(clip.decision or clip.label or '–', genre)} ",
+            (artist, "$text-muted"),
+            shortened(clip.name, max(FEWEST_NAME, width - genre - 1 - cell_len(artist))),
         )

@@ -2,14 +2,17 @@
 
 import textwrap
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections import deque
+from collections.abc import Iterator, Sequence
 
+from rich.cells import cell_len
 from textual.content import Content
 
 from core.audio.live.source import State
 from core.util.text import counted
 from tui.listen.audio_forwarding import Route
 from tui.listen.state import HistoryEntry, ListenState
+from tui.text.cells import fitted, shortened, widest
 from tui.text.formatting import clock, percent
 
 MARKS = {
@@ -18,10 +21,14 @@ MARKS = {
     State.STALLED: ("◆", "$warn"),
     State.TROUBLE: ("✗", "$bad"),
 }
+TIME, PERCENT = 10, 5
+"""Cells of the history's columns, with the spaces between them."""
+FEWEST_GENRE = FEWEST_MODEL = 12
+"""Cells of a genre, and of the names of the model and the source, at least."""
 
 
-def source_line(state: ListenState, wanted: str, *, listening: bool, paused: bool) -> Content:
-    """The source and its state. ``wanted`` is the source that is chosen."""
+def source_line(state: ListenState, wanted: str, width: int, *, listening: bool, paused: bool) -> Content:
+    """The source and its state in ``width`` cells. ``wanted`` is the source that is chosen."""
     if state.trouble:
         return Content.assemble(("✗ ", "$bad"), state.trouble)
     if not listening:
@@ -32,11 +39,12 @@ def source_line(state: ListenState, wanted: str, *, listening: bool, paused: boo
         return Content.assemble(("◌ ", "$faint"), f"loading the model; already listening to {wanted}")
     mark, colour = MARKS[state.source.state]
     received = f" · {clock(state.level.seconds)}" if state.level and state.is_receiving else ""
-    return Content.assemble((f"{mark} ", colour), f"{state.source.text or state.source.state}{received}")
+    source = shortened(state.source.text or state.source.state, max(FEWEST_MODEL, width - 2 - len(received)))
+    return Content.assemble((f"{mark} ", colour), f"{source}{received}")
 
 
-def figures_line(state: ListenState, caveats: Sequence[str] = ()) -> Content:
-    """How well predictions keep up with the sound, and their model."""
+def figures_line(state: ListenState, width: int, caveats: Sequence[str] = ()) -> Content:
+    """How well predictions keep up with the sound, and their model, in ``width`` cells."""
     if state.opened is None:
         return Content("")
     opened, source = state.opened, state.source
@@ -47,13 +55,15 @@ def figures_line(state: ListenState, caveats: Sequence[str] = ()) -> Content:
         parts.append(Content.styled(f"sound lost {source.overruns}×", "bold $bad" if source.overruns else ""))
         if source.skipped:
             parts.append(Content.styled(f"{counted(source.skipped, 'window')} skipped", "$warn"))
-    parts.append(Content.assemble("model ", (opened.model, "bold")))
-    parts += [Content.styled(f"! {caveat}", "$warn") for caveat in caveats]
-    parts.append(Content(f"windows of {opened.window_seconds:g} s"))
-    return Content(" · ").join(parts)
+    warnings = [Content.styled(f"! {caveat}", "$warn") for caveat in caveats]
+    room = width - sum(part.cell_length + 3 for part in (*parts, *warnings)) - len("model ")
+    model = Content.assemble("model ", (shortened(opened.model, max(FEWEST_MODEL, room)), "bold"))
+    windows = Content(f" · windows of {opened.window_seconds:g} s")
+    line = Content(" · ").join([*parts, model, *warnings])
+    return line + windows if cell_len(opened.model) + windows.cell_length <= room else line
 
 
-def prediction_line(state: ListenState) -> Content:
+def prediction_line(state: ListenState, width: int) -> Content:
     """The smoothed prediction, or the progress of the first window."""
     prediction, level = state.prediction, state.level
     if prediction is None:
@@ -63,18 +73,19 @@ def prediction_line(state: ListenState) -> Content:
         return Content.styled(f"the first window fills: {level.filling * seconds:.1f} of {seconds:g} s", "$text-muted")
     if prediction.smoothed_genre is not None:
         return Content.assemble(
-            (prediction.smoothed_genre, "bold $accent"),
+            (shortened(prediction.smoothed_genre, max(FEWEST_GENRE, width - PERCENT - 1)), "bold $accent"),
             f"  {percent(prediction.smoothed[prediction.smoothed_genre], 0)}",
         )
     return Content.assemble(("? uncertain", "bold"), f"  {prediction.reason or 'no clear genre'}")
 
 
-def history_lines(history: Iterable[HistoryEntry]) -> Iterator[Content]:
+def history_lines(history: deque[HistoryEntry], width: int) -> Iterator[Content]:
     """Newest first."""
-    for since, genre, probability, reason in reversed(list(history)):
+    names = max(0, min(max(FEWEST_GENRE, widest(entry.genre or "" for entry in history)), width - TIME - PERCENT))
+    for since, genre, probability, reason in reversed(history):
         when = (time.strftime("%H:%M:%S  ", time.localtime(since)), "$text-muted")
         if genre is not None:
-            yield Content.assemble(when, (f"{genre:<12} ", "bold"), percent(probability, 0))
+            yield Content.assemble(when, (f"{fitted(genre, names)} ", "bold"), percent(probability, 0))
         else:
             yield Content.assemble(when, (f"? {reason}", "$text-muted"))
 

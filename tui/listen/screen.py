@@ -102,7 +102,7 @@ class ListenScreen(ModeScreen):
         self._listening = self._paused = False
         self._asked_routes = False
         self._drawn: tuple[object, ...] = ()
-        self._drawn_history: tuple[int, HistoryEntry | None] = (0, None)
+        self._drawn_history: tuple[int, HistoryEntry | None, int] = (0, None, 0)
         self._drawn_at = self._tried_at = 0.0
 
     def compose_body(self) -> ComposeResult:
@@ -248,8 +248,10 @@ class ListenScreen(ModeScreen):
         held = self._listening and bool(state.trouble) and self._device is None
         if held and now - self._tried_at > RETRY_SECONDS:
             self._open()
-        lines = [source_line(state, self._wanted(), listening=self._listening, paused=self._paused)]
-        self.query_one("#header", TextLines).show([*lines, figures_line(state, self._caveats)])
+        header = self.query_one("#header", TextLines)
+        width = header.size.width
+        lines = [source_line(state, self._wanted(), width, listening=self._listening, paused=self._paused)]
+        header.show([*lines, figures_line(state, width, self._caveats)])
         self._draw_prediction()
         self._show_routes()
         if not self.is_drawn and now - self._drawn_at >= SPECTRUM_SECONDS:
@@ -278,8 +280,8 @@ class ListenScreen(ModeScreen):
 
     def _draw_prediction(self) -> None:
         prediction = self.state.prediction
-        self.query_one("#prediction", TextLines).show([prediction_line(self.state), Content("")])
         place, width = self.query_one("#bars", TextLines), self.query_one("#now").size.width - 1
+        self.query_one("#prediction", TextLines).show([prediction_line(self.state, width), Content("")])
         rows = max(0, self.query_one("#now").size.height - 2)
         bars = (
             probability_bars(prediction.smoothed, width, rows, sure=prediction.smoothed_genre is not None)
@@ -288,10 +290,11 @@ class ListenScreen(ModeScreen):
         )
         place.show(bars)
         history = self.state.history
-        newest = (len(history), history[-1] if history else None)
+        lines = self.query_one("#history", LinesView)
+        newest = (len(history), history[-1] if history else None, lines.row_width)
         if newest != self._drawn_history:
             self._drawn_history = newest
-            self.query_one("#history", LinesView).show(list(history_lines(history)))
+            lines.show(list(history_lines(history, lines.row_width)))
 
     def _draw_spectrum(self) -> None:
         place = self.query_one(ScrollView)

@@ -17,6 +17,7 @@ from textual.widget import Widget
 from core.models.encoders.registry import encoder_names
 from core.training.fields import NONE
 from core.util.files import typed_path
+from tui.text.cells import padded, widest
 from tui.widgets.text import TextInput
 
 BACK = "‹ "
@@ -76,11 +77,11 @@ class OptionSpinner(Widget, can_focus=True):
         self.action_turn(-1 if event.x < len(BACK) else 1)
 
     def _line(self) -> Content:
-        widest = max(map(len, [*self.choices, self._value]))
+        names = [*self.choices, self._value]
         arrows = "$footer-key-foreground" if self.has_focus else "$faint"
         return Content.assemble(
             (BACK, arrows),
-            (f"{self._value:<{widest}}", "bold" if self.has_focus else ""),
+            (padded(self._value, widest(names)), "bold" if self.has_focus else ""),
             (" › ", arrows),
             (self.choices.get(self._value, ""), "$text-muted"),
         )

@@ -277,11 +277,14 @@ def line(run: Summary, columns: Iterable[PlacedColumn]) -> Content:
 
 
 def header(columns: Iterable[PlacedColumn], key: str, descending: bool) -> Content:
-    """The titles, with an arrow on the column sorted by."""
+    """The titles, with an arrow on the column sorted by; one that does not fit is its last word."""
     titles = []
     for placed in columns:
         here = placed.column.key == key
-        title = f"{placed.column.title}{'▼' if descending else '▲'}" if here else placed.column.title
+        arrow = ("▼" if descending else "▲") if here else ""
+        title = f"{placed.column.title}{arrow}"
+        if cell_len(title) > placed.width:
+            title = f"{placed.column.title.split()[-1]}{arrow}"
         text = fitted(title, placed.width, right=placed.column.right)
         titles.append(Content.styled(text, "bold $foreground" if here else "$text-muted"))
     return Content(" ").join(titles)

@@ -13,7 +13,7 @@ from textual.widget import Widget
 from tui.shell.base import BaseApp
 from tui.shell.keymap import own_bindings
 from tui.shell.panels import PanelKeys
-from tui.text.cells import shown
+from tui.text.cells import fitted, shown
 
 TITLES = {"runs": "Runs", "watch": "Watch", "classify": "Classify", "listen": "Listen", "label": "Label"}
 
@@ -39,7 +39,7 @@ class ModeBar(Widget):
         room = self.size.width - bar.cell_length - 2
         if room < 12:
             return bar
-        return bar + Content.styled(f"{shown(self.app.runs_dir, room):>{room}} ", "$text-muted")
+        return bar + Content.styled(f"{fitted(shown(self.app.runs_dir, room), room, right=True)} ", "$text-muted")
 
     async def on_click(self, event: events.Click) -> None:
         for end, mode in self._ends:

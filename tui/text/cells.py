@@ -4,7 +4,10 @@ from collections.abc import Iterable, Sequence
 from itertools import pairwise
 from pathlib import Path
 
-from rich.cells import cell_len, set_cell_size
+from rich.cells import cell_len
+
+JOINER = "\u200d"
+"""Joins the emoji on both of its sides into one; at an end of a text it would take what stands beside it."""
 
 
 def padded(text: str, width: int) -> str:
@@ -13,8 +16,36 @@ def padded(text: str, width: int) -> str:
 
 
 def shortened(text: str, width: int) -> str:
-    """``text`` cut to ``width`` cells, with an ellipsis where something is missing."""
-    return text if cell_len(text) <= width else set_cell_size(text, width - 1) + "…"
+    """``text`` in at most ``width`` cells. One that is too long loses its middle: both ends tell names apart."""
+    text = text.strip(JOINER)
+    if cell_len(text) <= width:
+        return text
+    if width < 1:
+        return ""
+    letters = characters(text)
+    end = "".join(reversed(_within(reversed(letters), (width - 1) // 2)))
+    return f"{''.join(_within(letters, width - 1 - cell_len(end)))}…{end}"
+
+
+def characters(text: str) -> list[str]:
+    """What a person counts as characters: each with the marks and joined emoji that follow it, which take no cells."""
+    found: list[str] = []
+    for char in text:
+        if found and (not cell_len(char) or found[-1].endswith(JOINER)):
+            found[-1] += char
+        else:
+            found.append(char)
+    return found
+
+
+def _within(characters: Iterable[str], width: int) -> list[str]:
+    """As many of the first characters as fit into ``width`` cells."""
+    kept: list[str] = []
+    for char in characters:
+        if (width := width - cell_len(char)) < 0:
+            break
+        kept.append(char)
+    return kept
 
 
 def fitted(text: str, width: int, *, right: bool = False) -> str:
@@ -24,23 +55,12 @@ def fitted(text: str, width: int, *, right: bool = False) -> str:
     return space + short if right else short + space
 
 
-def fitted_name(text: str, width: int) -> str:
-    """``text`` padded to ``width`` cells; one that is too long loses its middle: both ends tell files apart."""
+def ending(text: str, width: int) -> str:
+    """``text`` in at most ``width`` cells. One that is too long loses its beginning, which tells paths apart less."""
+    text = text.strip(JOINER)
     if cell_len(text) <= width:
-        return padded(text, width)
-    end = text[len(text) - max(0, (width - 1) // 2) :]
-    while cell_len(end) > (width - 1) // 2:
-        end = end[1:]
-    return padded(shortened(text, width - cell_len(end)) + end, width)
-
-
-def fitted_path(text: str, width: int) -> str:
-    """``text`` padded to ``width`` cells; one that is too long loses its beginning, which tells paths apart less."""
-    if cell_len(text) <= width:
-        return padded(text, width)
-    while cell_len(text) > width - 1:
-        text = text[1:]
-    return padded(f"…{text}", width)
+        return text
+    return "".join(["…", *reversed(_within(reversed(characters(text)), width - 1))]) if width > 0 else ""
 
 
 def widest(names: Iterable[str]) -> int:
@@ -53,7 +73,7 @@ def shown(path: Path, width: int | None = None) -> str:
     home = Path.home()
     inside = path.is_relative_to(home)
     text = "~" if path == home else f"~/{path.relative_to(home)}" if inside else str(path)
-    return text if width is None or len(text) <= width else "…" + text[len(text) - max(0, width - 1) :]
+    return text if width is None else ending(text, width)
 
 
 STEPS = "▁▂▃▄▅▆▇█"

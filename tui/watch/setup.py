@@ -1,10 +1,11 @@
 """The run's set-up (dataset, files left out, recipe) and the progress of its current phase."""
 
+from rich.cells import cell_len
 from textual.content import Content
 
 from core.runs.journal.state import RunState
 from core.util.text import counted
-from tui.text.cells import bar, fitted, widest
+from tui.text.cells import bar, ending, fitted, widest
 from tui.text.formatting import learning_rate, rate
 
 WIDEST = 40
@@ -77,9 +78,8 @@ def _excluded(state: RunState, width: int) -> list[Content]:
     lines = [Content.styled(f"! {counted(len(state.excluded), 'file')} left out", "$warn")]
     for clip in state.excluded:
         # The end of a path identifies the file.
-        room = max(10, width - len(clip.reason) - 4)
-        path = clip.path if len(clip.path) <= room else "…" + clip.path[-(room - 1) :]
-        lines.append(Content.assemble("  ", path, "  ", (clip.reason, "$text-muted")))
+        room = max(10, width - cell_len(clip.reason) - 4)
+        lines.append(Content.assemble("  ", ending(clip.path, room), "  ", (clip.reason, "$text-muted")))
     return lines
 
 

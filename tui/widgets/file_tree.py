@@ -10,7 +10,7 @@ from textual.content import Content
 
 from core.audio.files.formats import is_audio
 from core.util.text import printable
-from tui.text.cells import shown
+from tui.text.cells import shortened, shown
 from tui.widgets.row_list import RowList
 
 
@@ -128,9 +128,12 @@ class AudioTree(RowList):
         mark = "✓ " if node.path in self.marked else "  "
         fold = ("▾ " if node.is_open else "▸ ") if node.is_folder else "  "
         if node is self._root:
-            text = Content.styled(f"{shown(node.path)}{os.sep if node.path != Path('/') else ''}", "bold")
+            text = Content.styled(
+                f"{shown(node.path, max(8, width - 5))}{os.sep if node.path != Path('/') else ''}", "bold"
+            )
         else:
-            text = Content(node.label + (os.sep if node.is_folder else ""))
+            slash = os.sep * node.is_folder
+            text = Content(shortened(node.label, max(8, width - 4 - 2 * node.depth - len(slash))) + slash)
         if node.is_folder or is_audio(node.path):
             line = Content.assemble((mark, "bold $accent"), "  " * node.depth, (fold, "$text-muted"), text)
         else:

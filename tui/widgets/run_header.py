@@ -1,10 +1,12 @@
 """The header of a run: dataset, model, status, progress and the device."""
 
+from rich.cells import cell_len
 from textual.content import Content
 
 from core.runs.journal.events import DeviceSample
 from core.runs.journal.state import RunState
 from core.util.text import counted
+from tui.text.cells import shortened
 from tui.text.formatting import clock, decimal, gigabytes, percent
 from tui.text.status_symbols import state_label
 
@@ -70,7 +72,7 @@ def run_header(state: RunState, now: float, width: int, *, short: bool = False) 
         if strip and strip.cell_length > room:
             return [*lines, strip]
     else:
-        strip = Content.styled(state.name if len(state.name) <= room else "", "$text-muted")
+        strip = Content.styled(state.name if cell_len(state.name) <= room else "", "$text-muted")
     lines[-1] += " " * (width - lines[-1].cell_length - strip.cell_length) + strip
     return lines
 
@@ -88,7 +90,7 @@ def _wrapped(parts: list[Content], width: int) -> list[Content]:
 
 
 def _name(state: RunState, width: int) -> list[Content]:
-    dataset = Content.styled(state.dataset or state.name, "bold").truncate(width, ellipsis=True)
+    dataset = Content.styled(shortened(state.dataset or state.name, width), "bold")
     return [dataset, Content(state.model)] if state.model else [dataset]
 
 

@@ -99,6 +99,8 @@ class FilterInput(TextInput):
 
 TEXT_CELLS = 9
 """Cells beside the name and the bar: the percentage and the spaces around it."""
+FEWEST_BAR = 16
+"""Cells of a bar, before long names get more than a third."""
 
 
 def probability_bars(probabilities: Mapping[str, float], width: int, rows: int, *, sure: bool = True) -> list[Content]:
@@ -107,7 +109,7 @@ def probability_bars(probabilities: Mapping[str, float], width: int, rows: int, 
     Names have a column of fixed width, so that bars stay comparable from one sound to the next.
     """
     ranked = sorted(probabilities.items(), key=lambda item: -item[1])[:rows]
-    names = min(widest(probabilities), max(6, width // 3))
+    names = min(widest(probabilities), max(6, width // 3, width - TEXT_CELLS - FEWEST_BAR))
     bar_width = max(4, width - names - TEXT_CELLS)
     lines = []
     for place, (genre, probability) in enumerate(ranked):

@@ -1,23 +1,43 @@
 """Texts in cells, where some characters take two."""
 
-import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from rich.cells import cell_len
 
 from tui.commands.runs.show import table
-from tui.text.cells import fitted, fitted_name, padded, shortened
+from tui.text.cells import JOINER, characters, ending, fitted, padded, shortened
+
+TEXTS = st.text(st.sampled_from("ab -é日語ñ\u0301\u0303\u200d🎵👩\ufe0fหมำ\udcff"), max_size=30) | st.text(max_size=30)
 
 
-@pytest.mark.parametrize("text", ["", "jazz", "日本語の曲", "a日b本c語d", "x" * 40])
-@pytest.mark.parametrize("width", [5, 6, 7, 20])
-def test_a_fitted_text_takes_its_cells_and_no_other(text: str, width: int) -> None:
+@given(TEXTS, st.integers(0, 20))
+def test_a_text_takes_its_cells_and_no_other(text: str, width: int) -> None:
     assert cell_len(fitted(text, width)) == cell_len(fitted(text, width, right=True)) == width
+    assert cell_len(shortened(text, width)) <= width
+    assert cell_len(ending(text, width)) <= width
+
+
+@given(TEXTS, st.integers(3, 20))
+def test_what_is_cut_says_so_keeps_both_ends_and_parts_no_character(text: str, width: int) -> None:
+    cut = shortened(text, width)
+    if cell_len(text) <= width:
+        assert cut == text.strip(JOINER)
+        return
+    text = text.strip(JOINER)
+    start, end = cut.split("…", 1) if "…" not in text else ("", "")
+    assert text.startswith(start) and text.endswith(end)
+    whole = characters(text)
+    assert start in ("".join(whole[:n]) for n in range(len(whole)))
+    assert end in ("".join(whole[n:]) for n in range(len(whole) + 1))
 
 
 def test_what_fits_stays_and_what_does_not_says_so() -> None:
     assert fitted("jazz", 6) == "jazz  "
     assert fitted("jazz", 6, right=True) == "  jazz"
     assert shortened("日本語", 6) == "日本語"
-    assert shortened("日本語の", 6).endswith("…")
+    assert shortened("日本語の", 6) == "日…の"
+    assert shortened("cafe\u0301 noir", 7) == "caf…oir"
+    assert ending("日本語の", 6) == "…語の"
     assert padded("日本", 6) == "日本  "
 
 
@@ -27,19 +47,3 @@ def test_columns_stand_below_each_other() -> None:
         len({cell_len(line[: line.index(word)]) for line, word in zip(lines, ("state", "done", "done"), strict=True)})
         == 1
     )
-
-
-@pytest.mark.parametrize("width", [5, 8, 17, 30])
-@pytest.mark.parametrize(
-    "name", ["a.au", "Miles Davis - So What (Legacy Edition).au", "中文歌曲名字很长很长很长很长.mp3"]
-)
-def test_a_long_name_keeps_both_ends(name: str, width: int) -> None:
-    cut = fitted_name(name, width)
-    assert cell_len(cut) == width
-    if cell_len(name) <= width:
-        assert cut.rstrip() == name
-    else:
-        before, after = cut.rstrip().split("…")
-        assert name.startswith(before.rstrip())
-        assert name.endswith(after)
-        assert after
