@@ -8,14 +8,13 @@ import random
 import shutil
 from pathlib import Path
 
-from textual.events import MouseScrollDown, MouseScrollUp
 from textual.pilot import Pilot
 from textual.screen import Screen
 from textual.widgets import Input
 
 from core.runs.directory import list_runs
 from tests.support import example_run as made_up_run
-from tests.support.pilot import text
+from tests.support.pilot import drag, text, turn_wheel
 from tui.app import GenreApp
 from tui.classify.screen import ClassifyScreen
 from tui.dialogs.questions import ConfirmScreen
@@ -110,16 +109,13 @@ class Monkey:
     async def _drag(self) -> None:
         begin, end = self._place(), self._place()
         self.done.append(f"drag{begin}-{end}")
-        await self.pilot.mouse_down(offset=begin)
-        await self.pilot.hover(offset=end)
-        await self.pilot.mouse_up(offset=end)
+        await drag(self.pilot, begin, end)
 
     async def _scroll(self) -> None:
         x, y = self._place()
-        kind = self.chance.choice((MouseScrollUp, MouseScrollDown))
-        self.done.append(f"{kind.__name__}({x}, {y})")
-        self.screen._forward_event(kind(None, x, y, 0, 0, 0, False, False, False, screen_x=x, screen_y=y))
-        await self.pilot.pause()
+        up = self.chance.choice((True, False))
+        self.done.append(f"{'scroll up' if up else 'scroll down'}({x}, {y})")
+        await turn_wheel(self.pilot, x, y, up=up)
 
     async def _resize(self) -> None:
         size = self.chance.choice(SIZES)

@@ -5,6 +5,7 @@ import random
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from unittest.mock import AsyncMock
 
 import msgspec
 import pytest
@@ -28,6 +29,7 @@ from tests.support.pilot import until, until_shown
 from tui.app import GenreApp
 from tui.augmentation.screen import AugmentationScreen
 from tui.augmentation.worker import Picture, Show, Shown
+from tui.charts.chart import Chart
 from tui.classify.places import GoToScreen, read_places
 from tui.classify.results import ResultList
 from tui.classify.screen import REDRAW_SECONDS, ClassifyScreen
@@ -40,6 +42,7 @@ from tui.new_run.dataset_process import Found, Scan
 from tui.new_run.dataset_process import Message as Answer
 from tui.new_run.dataset_summary import DatasetSummary
 from tui.new_run.screen import NewRunScreen
+from tui.runs.detail import RunDetail
 from tui.widgets.file_tree import AudioTree
 
 SEQUENCES = [
@@ -145,6 +148,7 @@ def without_workers(monkeypatch: pytest.MonkeyPatch) -> None:
     for screen in ("classify", "listen"):
         monkeypatch.setattr(f"tui.{screen}.screen.find_model", lambda name, runs: Path("best.pth"))
     monkeypatch.setattr("tui.watch.screen.now", lambda: 0.0)
+    monkeypatch.setattr("tui.new_run.fields.CompletionSuggester.get_suggestion", AsyncMock(return_value=None))
 
 
 def image_of(bands: int = 32, columns: int = 64) -> bytes:
@@ -181,15 +185,18 @@ def prediction_of(names: Names, first: int = 0, *, uncertain: bool = False) -> P
 
 
 async def runs_scene(pilot: Pilot[None], names: Names) -> None:
-    await until_shown(pilot, "✗ failed")
+    await until_shown(pilot, "failed")
     await pilot.press("g", "space", "down", "space")
-    await until_shown(pilot, "val ")
+    detail = pilot.app.screen.query_one(RunDetail)
+    if detail.size:
+        await until(pilot, lambda: detail._drawn is not None and bool(detail._compared[0]), "the detail")
+        await until(pilot, lambda: all(chart._rendered for chart in detail.query(Chart)), "its curves")
 
 
 async def watch_scene(pilot: Pilot[None], names: Names) -> None:
     app = pilot.app
     assert isinstance(app, GenreApp)
-    await until_shown(pilot, "✗ failed")
+    await until_shown(pilot, "failed")
     await app.watch_run(app.runs_dir / names.name)
     await until_shown(pilot, "test ")
 
@@ -197,7 +204,7 @@ async def watch_scene(pilot: Pilot[None], names: Names) -> None:
 async def compare_scene(pilot: Pilot[None], names: Names) -> None:
     app = pilot.app
     assert isinstance(app, GenreApp)
-    await until_shown(pilot, "✗ failed")
+    await until_shown(pilot, "failed")
     await app.compare_runs([app.runs_dir / name for name in (names.name, f"2-{names.name}", "plain")])
     await until_shown(pilot, "3 runs compared")
 
@@ -316,14 +323,14 @@ async def augmentation_scene(pilot: Pilot[None], names: Names) -> None:
 async def models_scene(pilot: Pilot[None], names: Names) -> None:
     app = pilot.app
     assert isinstance(app, GenreApp)
-    await until_shown(pilot, "✗ failed")
+    await until_shown(pilot, "failed")
     choices = list_models(app.runs_dir)
     await app.push_screen(ModelPicker(choices, choices[0].path))
     await until_shown(pilot, "Choose a model")
 
 
 async def question_scene(pilot: Pilot[None], names: Names) -> None:
-    await until_shown(pilot, "✗ failed")
+    await until_shown(pilot, "failed")
     await pilot.press("g", "d")
     await until_shown(pilot, "Delete")
 
@@ -340,7 +347,7 @@ async def prompt_scene(pilot: Pilot[None], names: Names) -> None:
     def refuse(text: str) -> None:
         raise UserError(names.text)
 
-    await until_shown(pilot, "✗ failed")
+    await until_shown(pilot, "failed")
     await pilot.app.push_screen(PromptScreen(names.text[:200], names.name, check=refuse))
     await pilot.press("enter")
 
@@ -353,7 +360,7 @@ async def places_scene(pilot: Pilot[None], names: Names) -> None:
 
 
 async def help_scene(pilot: Pilot[None], names: Names) -> None:
-    await until_shown(pilot, "✗ failed")
+    await until_shown(pilot, "failed")
     await pilot.press("question_mark")
     await until_shown(pilot, "This screen")
 

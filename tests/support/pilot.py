@@ -4,6 +4,7 @@ import asyncio
 import time
 from collections.abc import Callable
 
+from textual.events import MouseEvent, MouseMove, MouseScrollDown, MouseScrollUp
 from textual.pilot import Pilot
 from textual.screen import Screen
 
@@ -34,6 +35,25 @@ async def until_gone(pilot: Pilot[None], part: str) -> None:
 
 async def type_text(pilot: Pilot[None], keys: str) -> None:
     await pilot.press(*keys)
+
+
+async def drag(pilot: Pilot[None], begin: tuple[int, int], end: tuple[int, int]) -> None:
+    """Press the button at a cell of the screen, move to another, and release it there."""
+    await pilot.mouse_down(offset=begin)
+    for x, y in (begin, end):
+        pilot.app.screen._forward_event(_mouse(MouseMove, x, y, button=1))
+        await pilot.pause()
+    await pilot.mouse_up(offset=end)
+
+
+async def turn_wheel(pilot: Pilot[None], x: int, y: int, *, up: bool = True) -> None:
+    """Turn the mouse's wheel over a cell of the screen."""
+    pilot.app.screen._forward_event(_mouse(MouseScrollUp if up else MouseScrollDown, x, y))
+    await pilot.pause()
+
+
+def _mouse(kind: type[MouseEvent], x: int, y: int, button: int = 0) -> MouseEvent:
+    return kind(None, x, y, 0, 0, button, False, False, False, screen_x=x, screen_y=y)
 
 
 def text(pilot: Pilot[None]) -> str:

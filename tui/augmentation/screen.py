@@ -230,7 +230,7 @@ class AugmentationScreen(ModeScreen):
             return self._why_another()
         text = "% is the probability in training."
         if self.settings.mixup:
-            text += f" Mixup ({self.settings.mixup * 100:g}%) mixes two clips and is not shown."
+            text += f" Mixup ({self.settings.mixup * 100:g}%) is not shown."
         return Content.styled(text, "$text-muted")
 
     def _why_another(self) -> Content:

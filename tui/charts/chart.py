@@ -197,7 +197,7 @@ class Chart(Widget):
     def on_click(self, event: events.Click) -> None:
         if self._dragging:
             self._dragging = False
-        elif event.chain == 2:
+        elif event.chain % 2 == 0:  # two double clicks in a row are a chain of four
             self.post_message(self.DoubleClicked())
         elif (x := self._abscissa(event)) is not None:
             self.post_message(self.Pointed(x))

@@ -1,11 +1,11 @@
-from math import inf, log10, nan
+from math import inf, isfinite, log10, nan
 
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from tui.charts.data import ChartData, Line, Marker
-from tui.charts.render import CURSOR, FAINT, RenderedChart, render_chart
+from tui.charts.render import CURSOR, FAINT, RenderedChart, fences, render_chart
 from tui.charts.ticks import Bounds
 from tui.charts.view import View
 
@@ -257,3 +257,92 @@ def test_whatever_the_values_there_is_a_picture(
 def test_a_click_finds_the_place_that_a_point_is_drawn_at(column: int) -> None:
     made = drawn(TRAIN)
     assert made.grid.column(made.grid.abscissa(column)) == column
+
+
+def drawn_near(made: RenderedChart, x: float, y: float, present: set[tuple[int, int]]) -> bool:
+    """Whether a dot stands within half a dot of a value, or a mark covers its cell."""
+    grid = made.grid
+    per_x = (grid.x.high - grid.x.low) / (2 * grid.columns - 1)
+    per_y = (grid.y.high - grid.y.low) / (4 * grid.lines - 1)
+    column, line = grid.column(x), grid.line(y)
+    if made.canvas.rows[line][made.canvas.left + column] in "▲▼":
+        return True
+    return any(
+        abs(grid.x.low + across * per_x - x) <= per_x * 0.5001 and abs(grid.y.low + up * per_y - y) <= per_y * 0.5001
+        for across, up in present
+    )
+
+
+@settings(max_examples=80, deadline=None)
+@given(
+    st.lists(
+        st.floats(1e-3, 1e3) | st.floats(0.5, 2.0) | st.sampled_from([0.0, 1.0, nan, inf]), min_size=2, max_size=40
+    ),
+    st.tuples(st.floats(0, 1), st.floats(0, 1)),
+    st.booleans(),
+    st.booleans(),
+    st.booleans(),
+    st.integers(0, 60),
+    st.integers(5, 30),
+)
+def test_zoomed_and_clipped_points_are_drawn_within_half_a_dot_or_marked_at_the_edge(
+    ys: list[float],
+    part: tuple[float, float],
+    dashed: bool,
+    logarithmic: bool,
+    clip: bool,
+    more_width: int,
+    height: int,
+) -> None:
+    xs = list(range(1, len(ys) + 1))
+    low, high = sorted(1 + share * (len(ys) - 1) for share in part)
+    high = max(high, low + 1)
+    view = View(logarithmic=logarithmic, clip_outliers=clip, zoom=(low, high))
+    data = ChartData("", [Line("", 1, xs, ys, dashed=dashed)])
+    made = render_chart(data, view, 2 * len(ys) + 16 + more_width, height)
+    assert (made.grid.x.low, made.grid.x.high) == (low, high)
+    inside = [(x, y) for x, y in zip(xs, ys, strict=True) if low <= x <= high and isfinite(y)]
+    if logarithmic:
+        inside = [(x, log10(y)) for x, y in inside if y > 0]
+    floor, ceiling = fences([y for _, y in inside]) if clip else (-inf, inf)
+    present, rows, left = dots(made, 1), made.canvas.rows, made.canvas.left
+    for x, y in inside:
+        if floor <= y <= ceiling:
+            assert drawn_near(made, x, y, present)
+        else:
+            mark, row = ("▲", 0) if y > ceiling else ("▼", made.canvas.lines - 1)
+            assert rows[row][left + made.grid.column(x)] == mark
+    assert made.clipped == sum(not floor <= y <= ceiling for _, y in inside)
+
+
+@pytest.mark.parametrize("zoom", [None, (100.0, 19_000.5), (7_000.0, 7_003.0)])
+@pytest.mark.parametrize("clip", [False, True])
+def test_twenty_thousand_epochs_keep_their_extremes(zoom: tuple[float, float] | None, clip: bool) -> None:
+    xs = range(1, 20_001)
+    ys = [1 + (x * 7919 % 1000) / 1000 for x in xs]
+    ys[7_000] = 900.0
+    made = render_chart(ChartData("", [Line("", 1, xs, ys)]), View(zoom=zoom, clip_outliers=clip), 100, 20)
+    assert made.clipped == (clip and zoom != (7_000.0, 7_003.0))
+    if not clip:
+        assert drawn_near(made, 7_001, 900.0, dots(made, 1))
+
+
+@pytest.mark.parametrize("ascii_only", [False, True])
+@pytest.mark.parametrize("value", [0.0, 0.5, 1.0, 1e-9, 1e9, -3.0])
+@pytest.mark.parametrize("count", [1, 2, 20_000])
+@pytest.mark.parametrize("view", [View(), View(logarithmic=True), View(clip_outliers=True, smoothing=0.9)], ids=str)
+def test_constants_are_a_level_line(value: float, count: int, view: View, ascii_only: bool) -> None:
+    made = drawn(Line("", 1, range(1, count + 1), [value] * count), view=view, ascii_only=ascii_only)
+    lines = {line for _, line in cells(made, 1)}
+    assert len(lines) == (0 if view.logarithmic and value <= 0 else 1)
+    assert not made.clipped
+    assert all(label for _, label in made.grid.y.ticks)
+
+
+@pytest.mark.parametrize("accuracy", [0.0, 1.0])
+def test_an_accuracy_of_exactly_none_or_all_lies_inside_the_frame(accuracy: float) -> None:
+    data = ChartData("", [Line("", 1, EPOCHS, [100 * accuracy] * 20)], Bounds(0.0, 100.0), unit="%")
+    made = render_chart(data, View(), 60, 16)
+    assert {line for _, line in cells(made, 1)} == {made.grid.line(100 * accuracy)}
+    label = "".join(made.canvas.rows[made.grid.line(100 * accuracy)]).split("┤")[0].strip()
+    assert label.endswith("%") and float(label[:-1]) == 100 * accuracy
