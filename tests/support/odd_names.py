@@ -38,9 +38,8 @@ from tui.dialogs.questions import PromptScreen
 from tui.label.screen import LabelScreen
 from tui.label.table import ClipTable
 from tui.listen.screen import ListenScreen
-from tui.new_run.dataset_process import Found, Scan
+from tui.new_run.dataset_process import DatasetSummary, Found, Scan
 from tui.new_run.dataset_process import Message as Answer
-from tui.new_run.dataset_summary import DatasetSummary
 from tui.new_run.screen import NewRunScreen
 from tui.runs.detail import RunDetail
 from tui.widgets.file_tree import AudioTree
