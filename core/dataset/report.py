@@ -14,7 +14,7 @@ from core.dataset.pack_manifest import is_pack
 from core.dataset.scan import Decoding, OnProgress, Scan, check_genres, reasons, survey
 from core.dataset.settings import MOST_COMPARED, SHORTEST_COMPARED, LabelSettings, SplitSettings
 from core.dataset.split import Split, auto_column, default_split, sharing_artist, split
-from core.util.text import counted, printable
+from core.util.text import cells, counted, left_aligned, printable
 
 DURATIONS = {
     "up to 10 s": 10.0,
@@ -94,8 +94,8 @@ class DataReport:
         """A table of the genres, followed by a line for each problem."""
         rows: list[tuple[str, ...]] = [("genre", "clips", "hours", "seconds", "formats", "rates", "left out")]
         rows += [_row(genre) for genre in self.genres]
-        widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
-        lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
+        widths = [max(cells(row[i]) for row in rows) for i in range(len(rows[0]))]
+        lines = ["  ".join(map(left_aligned, row, widths)).rstrip() for row in rows]
         clips, hours = sum(g.clips for g in self.genres), sum(g.hours for g in self.genres)
         lines.insert(0, self.labels)
         lines.append(
@@ -247,9 +247,9 @@ def _command(
 
 def _bars(title: str, values: Mapping[str, float], number: str) -> list[str]:
     """A bar chart, one line per value."""
-    width, most = max(map(len, values), default=0), max(values.values(), default=0)
+    width, most = max(map(cells, values), default=0), max(values.values(), default=0)
     lines = [
-        f"  {name:<{width}}  {'█' * round(BAR * value / (most or 1)):<{BAR}}  {number.format(value)}"
+        f"  {left_aligned(name, width)}  {'█' * round(BAR * value / (most or 1)):<{BAR}}  {number.format(value)}"
         for name, value in values.items()
     ]
     return [title, *lines]

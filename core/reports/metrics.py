@@ -8,7 +8,7 @@ import msgspec
 
 from core.runs.journal.events import Misclassified
 from core.runs.journal.log_lines import number, percent
-from core.util.text import counted
+from core.util.text import cells, counted, left_aligned
 
 
 @dataclass(frozen=True)
@@ -158,12 +158,12 @@ def as_text(assessment: Assessment, heading: str, comparison: str = "") -> str:
 
 def confusion_lines(genres: Sequence[str], confusion: Sequence[Sequence[int]]) -> list[str]:
     """Rows with the true genre's name, columns numbered as the rows are."""
-    width = max(len(genre) for genre in genres)
+    width = max(map(cells, genres))
     cell = max(3, len(str(max(map(max, confusion)))) + 1)
     lines = ["Confusion (rows: true genre, columns: predicted genre)"]
     lines.append(" " * (width + 5) + "".join(f"{i + 1:>{cell}}" for i in range(len(genres))))
     for i, (genre, row) in enumerate(zip(genres, confusion, strict=True), start=1):
-        lines.append(f"{i:>3}  {genre:<{width}}" + "".join(f"{count or '.':>{cell}}" for count in row))
+        lines.append(f"{i:>3}  {left_aligned(genre, width)}" + "".join(f"{count or '.':>{cell}}" for count in row))
     return lines
 
 

@@ -2,6 +2,7 @@
 
 import os
 import re
+import unicodedata
 from functools import cache
 
 UNSAFE = re.compile(
@@ -10,6 +11,8 @@ UNSAFE = re.compile(
     "\u180e\u200b\u2028\u2029\u2060-\u2065\u206a-\u206f\ufeff\ufff9-\ufffb"  # line separators, invisible formats
     "\ud800-\udfff]"  # halves of surrogate pairs: bytes of file names that are not UTF-8
 )
+INVISIBLE = ("Mn", "Mc", "Me", "Cf")
+"""Categories of characters that take no cell: marks above and below, and formats."""
 _UNSAFE_BUT_NEWLINE = re.compile(rf"(?!\n){UNSAFE.pattern}")
 
 
@@ -24,6 +27,17 @@ def printable(text: str | os.PathLike[str]) -> str:
 def printable_lines(text: str) -> str:
     """As `printable`, for text of several lines, such as a traceback or a table: newlines stay, tabs become spaces."""
     return _UNSAFE_BUT_NEWLINE.sub(_escape, text.replace("\r\n", "\n").expandtabs())
+
+
+def cells(text: str) -> int:
+    """Cells of ``text`` on a terminal: two for wide characters (Unicode Annex 11), none for combining marks."""
+    kinds = ((unicodedata.category(char), unicodedata.east_asian_width(char)) for char in text)
+    return sum(0 if category in INVISIBLE else 2 if width in "WF" else 1 for category, width in kinds)
+
+
+def left_aligned(text: str, width: int) -> str:
+    """``text`` with spaces after it, up to ``width`` cells."""
+    return text + " " * max(0, width - cells(text))
 
 
 def counted(number: int, noun: str) -> str:

@@ -14,6 +14,8 @@ from tui.widgets.row_list import RowList
 
 ARTIST, SCORE, FEWEST_GENRE, FEWEST_NAME = 16, 5, 12, 14
 """Cells of columns; the name has what is left."""
+NARROWEST, LONGEST_GENRE = 10, 16
+"""Cells of a label at least, as ``(excluded)`` takes, and those that a longer one gets where the screen is not wide."""
 MARK = "◆"
 
 
@@ -39,6 +41,8 @@ class ClipTable(RowList):
         self.clips: Sequence[Clip] = ()
         self.marked: set[int] = set()
         self.teaches = False
+        self._widest = NARROWEST
+        """Cells of the longest label."""
 
     @property
     def current(self) -> Clip | None:
@@ -48,6 +52,7 @@ class ClipTable(RowList):
         """Show these clips in their order; the cursor stays on its clip unless ``to_top``."""
         on = self.current
         self.clips = clips
+        self._widest = widest(label for clip in clips for label in (clip.label, clip.suggested, clip.decision))
         self.cursor = clips.index(on) if on is not None and on in clips and not to_top else 0
         self.rows_changed()
         if self.current is not on:
@@ -70,7 +75,8 @@ class ClipTable(RowList):
         given = not self.teaches or any(clip.label for clip in self.clips[:100])
         artists = width >= 90 and any(clip.artist for clip in self.clips[:100])
         left = width - SCORE - 3 - FEWEST_NAME - (ARTIST + 1) * artists
-        return max(6, min(16, left // (2 + given) - 1)), given, artists
+        most = min(max(NARROWEST, self._widest), max(LONGEST_GENRE, width // 6))
+        return max(6, min(most, left // (2 + given) - 1)), given, artists
 
     def titles(self) -> str:
         """The titles above the rows."""

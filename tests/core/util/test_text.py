@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from core.util.text import counted, printable, printable_lines
+from core.util.text import cells, counted, left_aligned, printable, printable_lines
 
 ANY_TEXT = st.text(st.characters())  # control characters and halves of surrogate pairs included
 OBEYED = {"Cc", "Cs", "Zl", "Zp"}
@@ -52,3 +52,21 @@ def test_what_is_escaped_says_what_it_was() -> None:
 )
 def test_counts_agree_with_their_noun(number: int, noun: str, text: str) -> None:
     assert counted(number, noun) == text
+
+
+@pytest.mark.parametrize(
+    ("text", "width"),
+    [
+        ("", 0),
+        ("jazz", 4),
+        ("日本語", 6),
+        ("한국 음악", 9),
+        ("cafe\u0301", 4),
+        ("हिन्दी", 3),
+        ("🎵", 2),
+        ("a\u200cb", 2),
+    ],
+)
+def test_cells_of_a_terminal(text: str, width: int) -> None:
+    assert cells(text) == width
+    assert cells(left_aligned(text, 12)) == 12

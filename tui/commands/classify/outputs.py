@@ -23,7 +23,7 @@ from core.util.errors import UserError
 from core.util.text import counted, printable
 from tui.commands.common import writing
 from tui.shell.printing import print_data, print_json, print_line, print_note
-from tui.text.cells import padded
+from tui.text.cells import padded, widest
 
 
 class _Line(msgspec.Struct):
@@ -226,7 +226,7 @@ class TableOutput(contextlib.AbstractContextManager["TableOutput"]):
 
     def __init__(self, genres: Sequence[str], found: Sequence[object], top: int) -> None:
         self._top = top
-        self._genre_cells = max(len(self.UNCERTAIN), *(len(genre) for genre in genres))
+        self._genre_cells = widest((self.UNCERTAIN, *genres))
         lengths = [cell_len(printable(path)) for path in found if isinstance(path, Path)]
         self._path_cells = min(PATH_CELLS, max(lengths, default=0))
 
@@ -239,10 +239,10 @@ class TableOutput(contextlib.AbstractContextManager["TableOutput"]):
     def line(self, one: FileResult, prediction: Prediction) -> str:
         ranked = [f"{genre} {p:.0%}" for genre, p in prediction.top(self._top)]
         if prediction.uncertain:
-            head = f"{self.UNCERTAIN:<{self._genre_cells}}      "
+            head = f"{padded(self.UNCERTAIN, self._genre_cells)}      "
             rest = f"{', '.join(ranked)} ({prediction.reason})"
         else:
-            head = f"{prediction.genre:<{self._genre_cells}} {prediction.probability:>4.0%} "
+            head = f"{padded(prediction.genre, self._genre_cells)} {prediction.probability:>4.0%} "
             rest = ", ".join(ranked[1:])
         notes = [rest] if rest else []
         if one.labels not in ([], [prediction.genre]):
