@@ -13,7 +13,7 @@ from core.inference.types import MergedSegment, Prediction
 from core.util.text import printable
 from tui.classify.results import Sound
 from tui.shell.base import BaseApp
-from tui.text.cells import fitted, shortened, widest
+from tui.text.cells import beginning, fitted, shortened, widest
 from tui.text.formatting import clock, percent
 from tui.widgets.row_list import LinesView
 from tui.widgets.spectrogram_view import cells_left_of, picture_lines, shading_of, spectrogram_with_axes
@@ -66,7 +66,9 @@ def _pointer(prediction: Prediction, cursor: int | None, length: float, width: i
     room = width - begin - len(mark)
     if cell_len(words) + 1 <= room:
         return Content.assemble(" " * begin, (mark, "bold $accent"), f" {words}")
-    return Content.assemble(f"{fitted(words, begin - 1, right=True)} " if begin else "", (mark, "bold $accent"))
+    return Content.assemble(
+        f"{fitted(beginning(words, begin - 1), begin - 1, right=True)} " if begin else "", (mark, "bold $accent")
+    )
 
 
 def windows_at(prediction: Prediction, cursor: int | None, by: int) -> int | None:

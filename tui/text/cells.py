@@ -55,6 +55,14 @@ def fitted(text: str, width: int, *, right: bool = False) -> str:
     return space + short if right else short + space
 
 
+def beginning(text: str, width: int) -> str:
+    """``text`` in at most ``width`` cells. A sentence that is too long loses its end."""
+    text = text.strip(JOINER)
+    if cell_len(text) <= width:
+        return text
+    return "".join([*_within(characters(text), width - 1), "…"]) if width > 0 else ""
+
+
 def ending(text: str, width: int) -> str:
     """``text`` in at most ``width`` cells. One that is too long loses its beginning, which tells paths apart less."""
     text = text.strip(JOINER)

@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 from rich.cells import cell_len
 
 from tui.commands.runs.show import table
-from tui.text.cells import JOINER, characters, ending, fitted, padded, shortened
+from tui.text.cells import JOINER, beginning, characters, ending, fitted, padded, shortened
 
 TEXTS = st.text(st.sampled_from("ab -é日語ñ\u0301\u0303\u200d🎵👩\ufe0fหมำ\udcff"), max_size=30) | st.text(max_size=30)
 
@@ -15,6 +15,7 @@ def test_a_text_takes_its_cells_and_no_other(text: str, width: int) -> None:
     assert cell_len(fitted(text, width)) == cell_len(fitted(text, width, right=True)) == width
     assert cell_len(shortened(text, width)) <= width
     assert cell_len(ending(text, width)) <= width
+    assert cell_len(beginning(text, width)) <= width
 
 
 @given(TEXTS, st.integers(3, 20))
@@ -38,6 +39,7 @@ def test_what_fits_stays_and_what_does_not_says_so() -> None:
     assert shortened("日本語の", 6) == "日…の"
     assert shortened("cafe\u0301 noir", 7) == "caf…oir"
     assert ending("日本語の", 6) == "…語の"
+    assert beginning("日本語の", 6) == "日本…"
     assert padded("日本", 6) == "日本  "
 
 
