@@ -315,7 +315,18 @@ class GenreApp(BaseApp):
 
     async def action_show_mode(self, mode: str) -> None:
         self._opened_from = ""
-        await self.show_mode(mode)
+        if mode == "watch" and self._watched is None and (run := self._run_under_cursor()) is not None:
+            await self.watch_run(run)
+        else:
+            await self.show_mode(mode)
+
+    def _run_under_cursor(self) -> Path | None:
+        """Of the Runs screen: what Watch shows until a run is chosen."""
+        from tui.runs.screen import RunsScreen
+
+        screen = self._mode_screens.get("runs")
+        row = screen.current if isinstance(screen, RunsScreen) and screen.is_mounted else None
+        return Path(row.path) if row is not None else None
 
     def action_help(self) -> None:
         from tui.dialogs.help import HelpScreen

@@ -16,19 +16,19 @@ class LabelSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     """``auto`` detects the source; ``folders`` takes the first folder of each path, at any depth; ``flat`` does so for
     files directly in it, as version 0.1 did; ``tags`` reads the files' tags; anything else is the path of a table."""
     path_column: str | None = None
-    """Column of the table that names the files; None detects it by its name."""
+    """Column of a table of labels that names the files; none detects it by its name."""
     label_column: str | None = None
-    """Column of the table that holds the genres; None detects it by its name."""
+    """Column of a table of labels that holds the genres; none detects it by its name."""
     multiple: Literal["first", "specific", "frequent", "drop"] = "first"
-    """Which of several genres counts: the first, the deepest in the tree (the rarest if there is no tree), or the most
+    """Which genre of a file with several counts: the first, the deepest in the tree (the rarest if there is no tree), or the most
     frequent in the collection; ``drop`` leaves such files out."""
     tree: FilePath | None = None
-    """A table of genres and their parents: ``child``, ``parent``, or FMA's genres.csv."""
+    """For subgenres, a table of genres and their parents: ``child``, ``parent``, or FMA's genres.csv."""
     level: Literal["top", "leaf"] | None = None
     """``top`` replaces each genre by its root in the tree; ``leaf`` takes the most specific genres of a collection with
     two levels of labels."""
     map: FilePath | None = None
-    """A table with two columns: a name in the source, and the genre that it is mapped to."""
+    """A table that renames or merges genres, in two columns: a name in the source, and the genre that it is mapped to."""
     min_clips: int = 1
     """Genres with fewer files are left out."""
     digest: str = ""

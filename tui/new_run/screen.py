@@ -47,6 +47,29 @@ ABOUT = {
     "model hub. tab completes.",
     "name": "Name of the run; empty for the dataset, the preset and a number.",
 }
+LABELS = {
+    "labels.source": "Labels from",
+    "labels.multiple": "If several",
+    "labels.tree": "Genre tree",
+    "labels.level": "Tree level",
+    "labels.map": "Rename table",
+    "labels.min_clips": "Min clips",
+}
+"""Names of fields whose own say too little outside of the recipe."""
+CHOICES = {
+    "labels.multiple": {
+        "first": "the first genre of a file counts",
+        "specific": "the rarest, or the deepest in the tree",
+        "frequent": "the most frequent genre counts",
+        "drop": "leaves out files with several genres",
+    },
+    "labels.level": {
+        "top": "main genres, such as rock",
+        "leaf": "subgenres, such as punk",
+        "none": "genres as they are",
+    },
+}
+"""What the values of a field mean."""
 GROUPS = {"": "Training", "split": "Split and groups", "front_end": "Front end"}
 """Titles of groups that are not the group's name in words."""
 
@@ -163,10 +186,10 @@ class NewRunScreen(ModeScreen):
         ]
 
     def _row(self, field: Field) -> FieldRow:
-        choices = {"model": MODELS, "device": {self.form.text("device"): ""}}.get(field.name, {})
+        choices = {"model": MODELS, "device": {self.form.text("device"): ""}, **CHOICES}.get(field.name, {})
         placeholder = "auto" if field.name == "labels.source" else ""
         editor = editor_for(field, self.form.text(field.name), choices, placeholder)
-        return FieldRow(field.name, field.label, editor, lambda: field.about)
+        return FieldRow(field.name, LABELS.get(field.name, field.label), editor, lambda: field.about)
 
     def _own_row(self, name: str, label: str, editor: OptionSpinner | TextInput) -> FieldRow:
         """A field that is not the recipe's."""

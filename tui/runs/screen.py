@@ -448,9 +448,9 @@ class RunsScreen(RunCommands):
             (f"  {self.app.key_for('mode.classify')}  ", key),
             "Classify your music now: a model is included.\n",
             ("  n  ", key),
-            "Train a model on your own music: a folder per genre, a table of genres, or tags.\n",
+            "Train on your music: a folder per genre, a table of genres, or tags.\n",
             ("  g  ", key),
-            "No music at hand? Create demo data, a small synthetic dataset to try things out.\n",
+            "No music at hand? Create a small synthetic dataset to try things out.\n",
             ("  ?  ", key),
             "Show all keys. The bottom line shows the most important ones.\n",
         )

@@ -44,7 +44,7 @@ class ModeBar(Widget):
     async def on_click(self, event: events.Click) -> None:
         for end, mode in self._ends:
             if event.x < end:
-                await self.app.show_mode(mode)
+                await self.app.run_action(f"app.show_mode({mode!r})")
                 return
 
 

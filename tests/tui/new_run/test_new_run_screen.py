@@ -336,7 +336,7 @@ async def test_genres_are_merged_in_place(tmp_path: Path, genres: Path, launched
         await pilot.press("enter")
         await until_shown(pilot, f"{first} counts as which genre?")
         await pilot.press("ctrl+u", *second, "enter")
-        await until_shown(pilot, "2 genres", "• Map")
+        await until_shown(pilot, "2 genres", "• Rename table")
         await pilot.press("ctrl+r")
         await until(pilot, lambda: app.current_mode == "watch")
         labels = launched[0].read_recipe()["labels"]

@@ -299,8 +299,17 @@ async def test_a_run_that_ended_before_it_came_into_view_rings_no_bell(runs: Pat
     assert not rung
 
 
-async def test_without_a_run_the_screen_says_what_to_do(runs: Path) -> None:
+async def test_the_run_under_the_cursor_is_watched_until_one_is_chosen(runs: Path) -> None:
+    for name in ("alpha", "beta"):
+        made_up_run.write_run(runs / name, made_up_run.whole(5))
     async with GenreApp(runs).run_test(size=SIZE) as pilot:
+        await until_shown(pilot, "alpha", "beta")
+        await pilot.press("2")
+        await until_shown(pilot, "[2 Watch]", "epoch 5/5")
+
+
+async def test_without_a_run_the_screen_says_what_to_do(tmp_path: Path) -> None:
+    async with GenreApp(tmp_path / "runs").run_test(size=SIZE) as pilot:
         await pilot.press("2")
         await until_shown(pilot, "No run is selected. Choose one on the Runs screen (1)")
         for key in ("p", "s", "e", "r", "l", "m", "x", "z", "w", "tab", "left", "escape"):
