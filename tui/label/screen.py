@@ -50,6 +50,11 @@ WELCOME = (
     "",
     "Each decision goes to labels.csv in the current folder; no audio file and no tag is changed.",
 )
+LOADING = (
+    "The clips are listed here as soon as a model has listened to each of them; this is done once for a dataset.",
+    *WELCOME[1:],
+)
+"""Below the progress."""
 
 
 class LabelScreen(PaneScreen):
@@ -326,10 +331,11 @@ class LabelScreen(PaneScreen):
         self.query_one("#head", TextLines).show(head(session, len(self._table.clips)))
         self.query_one("#legend", TextLines).show(legend(session, self.size.width - 2))
         self.set_class(session.is_empty, "-empty")
-        hint = [Content(part) for line in WELCOME for part in wrap(line, width) or [""]]
+        said = LOADING if session.status else WELCOME
+        hint = [Content(part) for line in said for part in wrap(line, width) or [""]]
         if session.error:
             hint = [*(Content.styled(line, "$bad") for line in wrap(f"✗ {session.error}", width)), Content(""), *hint]
-        self.query_one("#hint", LinesView).show(hint if session.is_empty and not session.status else [])
+        self.query_one("#hint", LinesView).show(hint if session.is_empty else [])
 
     def _show_clip(self) -> None:
         clip, looked = self._table.current, self.session.looked
