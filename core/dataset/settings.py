@@ -20,15 +20,15 @@ class LabelSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     label_column: str | None = None
     """Column of a table of labels that holds the genres; none detects it by its name."""
     multiple: Literal["first", "specific", "frequent", "drop"] = "first"
-    """Which genre of a file with several counts: the first, the deepest in the tree (the rarest if there is no tree), or the most
-    frequent in the collection; ``drop`` leaves such files out."""
+    """Which genre of a file with several counts: the first, the deepest in the tree (the rarest if there is no
+    tree), or the most frequent in the collection; ``drop`` leaves such files out."""
     tree: FilePath | None = None
     """For subgenres, a table of genres and their parents: ``child``, ``parent``, or FMA's genres.csv."""
     level: Literal["top", "leaf"] | None = None
     """``top`` replaces each genre by its root in the tree; ``leaf`` takes the most specific genres of a collection with
     two levels of labels."""
     map: FilePath | None = None
-    """A table that renames or merges genres, in two columns: a name in the source, and the genre that it is mapped to."""
+    """A table that renames or merges genres: a column of names in the source, and one of what they are mapped to."""
     min_clips: int = 1
     """Genres with fewer files are left out."""
     digest: str = ""
