@@ -50,6 +50,7 @@ brackets. Standard output and error go to the viewer's log while the app runs.
 """
 
 import asyncio
+import gc
 import os
 import threading
 from collections.abc import Iterable, Sequence
@@ -281,6 +282,10 @@ class GenreApp(BaseApp):
     def make_mode_screen(self, mode: str) -> ModeScreen:
         """Make a mode's screen when the mode is first shown; only then is its module imported."""
         screen = self._mode_screens[mode] = _new_screen(mode)
+        if not self.is_headless:
+            # The modules and widgets there are by now stay: going over them to find garbage takes up to 90 ms, which
+            # a key would wait for.
+            screen.call_after_refresh(gc.freeze)
         return screen
 
     async def watch_run(self, run: Path) -> None:
