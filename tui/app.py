@@ -83,6 +83,8 @@ from tui.shell.themes import THEMES, choose_theme
 
 FIRST_LOOK = 0.5
 """Seconds until the live runs are first read; this must not delay the first screen."""
+SWITCH_SECONDS = 0.002
+"""Until a mode that was switched to is drawn; Textual would wait 50 ms."""
 LIVE_SECONDS = 2.0
 """Seconds between two reads of the live runs for notifications, progress and title."""
 
@@ -278,6 +280,9 @@ class GenreApp(BaseApp):
         """Switch to a mode; its screen is mounted when this returns."""
         await self.switch_mode(mode)
         return self._mode_screens[mode]
+
+    def delay_update(self, delay: float = SWITCH_SECONDS) -> None:
+        super().delay_update(delay)
 
     def make_mode_screen(self, mode: str) -> ModeScreen:
         """Make a mode's screen when the mode is first shown; only then is its module imported."""

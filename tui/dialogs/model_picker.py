@@ -45,8 +45,8 @@ class ModelList(RowList):
         self.screen.query_one("#headings", Static).update(Content.styled(f"    {self.headings}", "$text-muted"))
         super().on_resize()
 
-    def _settle(self) -> None:
-        super()._settle()
+    def _clamp(self) -> None:
+        super()._clamp()
         choice = self.choices[self.cursor]
         details = Content.assemble((printable(choice.name), "bold"), " · ", model_details(choice))
         self.screen.query_one("#details", Static).update(details)

@@ -4,7 +4,7 @@ It scrolls by itself and redraws only lines that differ; Textual's scrolling vie
 whenever their content grows.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import ClassVar
 
 from textual import events
@@ -104,16 +104,19 @@ class RowList(Widget, can_focus=True):
         return max(0, self._count - self.size.height)
 
     def _settle(self) -> None:
-        """Clamp the cursor and the view to the rows, keep the cursor in view, and draw."""
+        """Clamp the cursor and the view to the rows, keep the cursor in view, and draw what differs."""
+        self._clamp()
+        self._draw(range(self.size.height))
+
+    def _clamp(self) -> None:
         self.cursor = max(0, min(self.cursor, self._count - 1))
         if self.has_cursor and self.size.height:
             self.top = min(self.top, self.cursor)
             self.top = max(self.top, self.cursor - self.size.height + 1)
         self.top = max(0, min(self.top, self._last_top))
-        self._draw()
 
-    def _draw(self) -> None:
-        for y in range(self.size.height):
+    def _draw(self, lines: Iterable[int]) -> None:
+        for y in lines:
             region = difference(self._seen.get(y), self._line(y), y, self.size.width)
             if region is not None:
                 self.refresh(region)
@@ -155,10 +158,10 @@ class RowList(Widget, can_focus=True):
         self.rows_changed()
 
     def on_focus(self) -> None:
-        self._draw()
+        self._settle()
 
     def on_blur(self) -> None:
-        self._draw()
+        self._settle()
 
     # Moving
 
@@ -171,8 +174,10 @@ class RowList(Widget, can_focus=True):
             self._at_end = self.top >= self._last_top
 
     def _move_cursor(self, to: int) -> None:
+        before, top = self.cursor, self.top
         self.cursor = to
-        self._settle()
+        self._clamp()
+        self._draw({before - top, self.cursor - top} if self.top == top else range(self.size.height))
         self._at_end = self.cursor >= self._count - 1
 
     def action_move_page(self, by: int) -> None:
