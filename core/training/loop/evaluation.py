@@ -75,16 +75,22 @@ def calibrate(validation: Evaluation) -> dict[str, float]:
 
 
 def fit_temperature(logits_NC: Tensor, labels_N: Tensor) -> float:
-    """The temperature with the lowest cross-entropy, which is convex in 1 / temperature."""
-    from scipy.optimize import minimize_scalar  # type: ignore[import-untyped]
+    """The temperature with the lowest cross-entropy, by bisection to a ten-thousandth of it.
 
+    The cross-entropy is convex in 1 / temperature, and its slope there is the mean logit that the probabilities expect
+    less that of the labels. (SciPy's optimisers would do, but take up to 0.3 s of the first epoch to import.)
+    """
     logits_NC = logits_NC.double()
-
-    def loss(log_temperature: float) -> float:
-        return float(F.cross_entropy(logits_NC / math.exp(log_temperature), labels_N))
-
-    bounds = (math.log(LOWEST), math.log(HIGHEST))
-    return math.exp(float(minimize_scalar(loss, bounds=bounds, method="bounded", options={"xatol": 1e-4}).x))
+    label_N = logits_NC.gather(1, labels_N[:, None])[:, 0]
+    low, high = math.log(LOWEST), math.log(HIGHEST)
+    while high - low > 1e-4:
+        middle = (low + high) / 2
+        expected_N = ((logits_NC / math.exp(middle)).softmax(1) * logits_NC).sum(1)
+        if float((expected_N - label_N).mean()) > 0:
+            low = middle
+        else:
+            high = middle
+    return math.exp((low + high) / 2)
 
 
 def calibration_error(probabilities_NC: Tensor, labels_N: Tensor, bins: int = BINS) -> float:
