@@ -18,6 +18,8 @@ def measure(bench: Bench) -> Iterator[Figure]:
     run = RunFolder(bench.scratch / "long")
     run.path.mkdir()
     _write(run, megabytes * 1_000_000)
+    look = seconds(lambda: RunReader(run).first_look())
+    yield Figure(f"what Watch shows first of a journal of {megabytes} MB", look, "s", wanted="< 1 s")
     busy = processor_seconds()
     first = seconds(lambda: RunReader(run).poll())
     busy = processor_seconds() - busy

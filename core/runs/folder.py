@@ -24,6 +24,8 @@ from core.util.files import read_small
 
 TRASH = ".trash"
 
+PROGRESS = frozenset({"batch_progress", "device_sample", "features_progress"})
+"""Kinds of event that tell how far an epoch, or the features, have come."""
 MOST_EPOCHS = 1_000_000
 """Most epochs of a run; more are a typing error."""
 
@@ -242,6 +244,18 @@ class RunReader:
         if changed:
             self.state = self._placed(state, alive=alive, elsewhere=elsewhere)
         return changed
+
+    def first_look(self) -> RunState | None:
+        """The run without its curves over steps, where the first `poll` would take seconds; None where it would not.
+
+        Of a long journal, progress within epochs is most; without it, reading takes less than a fifth of the time.
+        """
+        path = self.run.journal_path
+        if self._journal.position or _size(path) < WORTHWHILE or load_snapshot(path) is not None:
+            return None
+        reader = RunReader(self.run, skip=PROGRESS)
+        reader.poll()
+        return reader.state
 
     def _lives_elsewhere(self, state: RunState) -> bool:
         """Whether a trainer runs on another host whose lock is not visible here; its clock may differ from ours."""

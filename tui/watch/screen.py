@@ -75,12 +75,14 @@ class WatchScreen(ModeScreen, CurveKeys):
     class Read(Message):
         """The journal was read. A slow screen skips all but the newest message."""
 
-        def __init__(self, tail: RunReader, state: RunState, error: str = "") -> None:
+        def __init__(self, tail: RunReader, state: RunState, error: str = "", *, whole: bool = True) -> None:
             super().__init__()
             self.tail = tail
             self.state = state
             self.error = error
             """Why the journal could not be read this time."""
+            self.whole = whole
+            """Whether the reading is over; a first look at a long journal comes before that."""
 
         def can_replace(self, message: Message) -> bool:
             return isinstance(message, WatchScreen.Read) and message.tail is self.tail
@@ -159,6 +161,8 @@ class WatchScreen(ModeScreen, CurveKeys):
             self.post_message(self.Gone(tail))
             return
         try:
+            if (state := tail.first_look()) is not None:
+                self.post_message(self.Read(tail, state, whole=False))
             tail.poll()
         except OSError as error:
             self.post_message(self.Read(tail, tail.state, f"The journal cannot be read: {error.strerror}"))
@@ -169,7 +173,7 @@ class WatchScreen(ModeScreen, CurveKeys):
     def show_new(self, message: Read) -> None:
         if message.tail is not self._tail:
             return
-        before, self._state, self._reading = self._state, message.state, False
+        before, self._state, self._reading = self._state, message.state, not message.whole
         if message.error and self._request is not None:
             self._request.say(Content.styled(f"! {message.error}", "$warn"))
         if self._is_due(before):

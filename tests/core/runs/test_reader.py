@@ -1,5 +1,8 @@
 from pathlib import Path
 
+import pytest
+
+from core.runs import folder
 from core.runs.directory import create
 from core.runs.folder import RunReader
 from core.runs.journal.journal import Journal
@@ -40,3 +43,21 @@ def test_a_trainer_that_dies_without_a_word_is_noticed(tmp_path: Path) -> None:
         seen = [tail.state.status]
     assert tail.poll()
     assert [*seen, tail.state.status] == ["running", "lost"]
+
+
+def test_a_first_look_at_a_long_journal_lacks_only_the_curves_over_steps(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = create(tmp_path, {}, "x", "m")
+    journal = Journal(run.journal_path)
+    for event in whole_run():
+        journal.write(event)
+    assert RunReader(run).first_look() is None  # it is short
+    monkeypatch.setattr(folder, "WORTHWHILE", 1)
+    look, reader = RunReader(run).first_look(), RunReader(run)
+    assert look is not None
+    reader.poll()
+    assert list(look.history.column("val_loss")) == list(reader.state.history.column("val_loss"))
+    assert (look.status, look.validation, look.test) == ("finished", reader.state.validation, reader.state.test)
+    assert reader.first_look() is None
+    assert RunReader(run).first_look() is None  # the snapshot is there

@@ -1,5 +1,6 @@
 """The Watch screen at work: what keys do, what grows, what is kept."""
 
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -7,16 +8,18 @@ import msgspec
 import pytest
 from textual.pilot import Pilot
 
+from core.runs import folder
 from core.runs.folder import RunReader
 from core.runs.journal import events as ev
 from core.runs.lock import RunLock
 from tests.support import example_run as made_up_run
-from tests.support.pilot import text, until, until_gone, until_shown
+from tests.support.pilot import PATIENCE, text, until, until_gone, until_shown
 from tui.app import GenreApp
 from tui.charts.curves import Curves
 from tui.shell.settings import Settings
 from tui.shell.themes import DARK, LIGHT
 from tui.watch.row_panes import EpochRows, LogPane
+from tui.watch.screen import WatchScreen
 
 SIZE = (120, 40)
 SMALL = (80, 24)
@@ -374,3 +377,25 @@ async def test_another_theme_reaches_every_cell(runs: Path) -> None:
         await until(pilot, lambda: LIGHT.train in pilot.app.export_screenshot())
         picture = pilot.app.export_screenshot()
         assert not any(colour in picture for colour in (DARK.train, DARK.val, DARK.faint, DARK.good))
+
+
+async def test_a_long_journal_is_shown_before_its_curves_over_steps_are_read(
+    running: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(folder, "WORTHWHILE", 1)
+    may_poll, poll = threading.Event(), RunReader.poll
+
+    def slow_poll(reader: RunReader) -> bool:
+        if not reader._journal._skip:
+            may_poll.wait(PATIENCE)
+        return poll(reader)
+
+    monkeypatch.setattr(RunReader, "poll", slow_poll)
+    async with app_on(running).run_test(size=SIZE) as pilot:
+        await until_shown(pilot, "epoch 8/20")
+        await until(pilot, lambda: len(rows(pilot).history) == 7)
+        screen = pilot.app.screen
+        assert isinstance(screen, WatchScreen)
+        assert not screen._state.series["loss"].points
+        may_poll.set()
+        await until(pilot, lambda: bool(screen._state.series["loss"].points))
