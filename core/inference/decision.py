@@ -77,16 +77,18 @@ class DecisionRule:
                 reasons[i] = window.rejection
                 probabilities_WC[i] = flattened(logits_WC[i])
         best_W = probabilities_WC.argmax(axis=1)
+        # At once, as `rounded` does it for one.
+        rounded_WC = probabilities_WC.round(6).tolist()
         return [
             Segment(
                 start_s=round(window.start_s, 3),
                 end_s=round(window.end_s, 3),
                 genre=self.genres[best],
-                probabilities=self.named(probabilities_C),
+                probabilities=dict(zip(self.genres, probabilities, strict=True)),
                 uncertain=reason is not None,
                 reason=reason,
             )
-            for window, best, probabilities_C, reason in zip(windows, best_W, probabilities_WC, reasons, strict=True)
+            for window, best, probabilities, reason in zip(windows, best_W, rounded_WC, reasons, strict=True)
         ]
 
     def whole(self, windows: Sequence[Window]) -> Decision:

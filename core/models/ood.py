@@ -38,7 +38,7 @@ def ood_features(mel_BMT: Tensor, settings: FrontEndSettings) -> Tensor:
     fast_BKT = means_KM @ mel_BMT
     within_BKT = means_KM @ (mel_BMT - fast_BKT.index_select(1, band_M)).square_()
     slow_BMS = _in_steps(mel_BMT, settings)
-    slow_BKS = means_KM @ slow_BMS
+    slow_BKS = fast_BKT if slow_BMS is mel_BMT else means_KM @ slow_BMS
     profile_BM1 = slow_BMS.mean(2, keepdim=True)
     change_BM1 = (slow_BMS - profile_BM1).square_().mean(2, keepdim=True)
     profile_BK1 = means_KM @ profile_BM1
@@ -123,6 +123,8 @@ def _bands(n_mels: int, device: torch.device) -> tuple[Tensor, Tensor]:
 def _in_steps(mel_BMT: Tensor, settings: FrontEndSettings) -> Tensor:
     """Means over `STEP_SECONDS`."""
     frames = min(settings.frames_in(STEP_SECONDS), mel_BMT.shape[2])
+    if frames == 1:
+        return mel_BMT
     steps = mel_BMT.shape[2] // frames
     return mel_BMT[:, :, : steps * frames].reshape(*mel_BMT.shape[:2], steps, frames).mean(3)
 
@@ -247,8 +249,8 @@ class OodDetector(nn.Module):
         """[B, M, T] in dB → scores [B]; windows above 1 are rejected. Long windows get the mean over their parts."""
         frames = min(self.settings.frames_in(WINDOW_SECONDS), mel_BMT.shape[2])
         starts = range(0, mel_BMT.shape[2] - frames + 1, frames)
-        parts = torch.cat([mel_BMT[:, :, start : start + frames] for start in starts])
-        features_BF = ood_features(parts, self.settings)
+        parts = [mel_BMT[:, :, start : start + frames] for start in starts]
+        features_BF = ood_features(torch.cat(parts) if len(parts) > 1 else parts[0], self.settings)
         strange = distance(features_BF, self.mean, self.precision) / self.texture_limit
         still = self.movement_limit / movement(features_BF).clamp_min(1e-3)
         return torch.maximum(strange, still).reshape(len(starts), -1).mean(0)
