@@ -38,6 +38,8 @@ class WindowCutter:
 
         The windows may be a view of ``piece``.
         """
+        if not len(piece):
+            return np.zeros((0, self.window), dtype=np.float32), []
         # PyTorch warns about read-only arrays, although nothing writes to these.
         held = np.concatenate([self._held, piece]) if len(self._held) else np.require(piece, np.float32, ["C", "W"])
         self.received += len(piece)
@@ -92,7 +94,7 @@ class WindowBatch:
             remembered: the network's training clips, if the windows are to be compared with them.
         """
         self._network, self._remembered = network, remembered
-        self._waiting: list[tuple[Waveform, list[int], list[Window]]] = []
+        self._waiting: list[tuple[Waveform, list[int], list[float], list[Window]]] = []
         self._failure: Exception | None = None
 
     def add(self, wave_BN: Waveform, starts: list[int], into: list[Window]) -> None:
@@ -101,8 +103,10 @@ class WindowBatch:
             return
         if self._waiting and self._waiting[0][0].shape[1] != wave_BN.shape[1]:
             self.measure()  # a sound shorter than a window
-        self._waiting.append((wave_BN, starts, into))
-        if sum(len(wave_BN) for wave_BN, _, _ in self._waiting) >= MOST:
+        # Here, while the sound is still in the processor's cache.
+        power_B = [float(wave_N @ wave_N) / len(wave_N) for wave_N in wave_BN]
+        self._waiting.append((wave_BN, starts, power_B, into))
+        if sum(len(starts) for _, starts, _, _ in self._waiting) >= MOST:
             self.measure()
 
     def measure(self) -> None:
@@ -112,7 +116,7 @@ class WindowBatch:
         waiting, self._waiting = self._waiting, []
         if not waiting:
             return
-        waves = [wave_BN for wave_BN, _, _ in waiting]
+        waves = [wave_BN for wave_BN, _, _, _ in waiting]
         try:
             with self._remembered.watching() if self._remembered else nullcontext(()) as watched:
                 logits_BC, ood_score_B = self._network.forward(*waves)
@@ -121,21 +125,23 @@ class WindowBatch:
             raise
         row = 0
         statistics = list(np.concatenate(watched)) if watched else [None] * len(logits_BC)
-        for wave_BN, starts, into in waiting:
+        for wave_BN, starts, power_B, into in waiting:
             rows = slice(row, row + len(starts))
-            into += self._windows(wave_BN, starts, logits_BC[rows], ood_score_B[rows], statistics[rows])
+            into += self._windows(
+                wave_BN.shape[1], starts, power_B, logits_BC[rows], ood_score_B[rows], statistics[rows]
+            )
             row += len(starts)
 
     def _windows(
         self,
-        wave_BN: Waveform,
+        length: int,
         starts: list[int],
+        power_B: list[float],
         logits_BC: np.ndarray,
         ood_score_B: np.ndarray,
         statistics: Sequence[Statistics | None],
     ) -> list[Window]:
-        rate, length = self._network.settings.sample_rate, wave_BN.shape[1]
-        power_B = [float(wave_N @ wave_N) / length for wave_N in wave_BN]
+        rate = self._network.settings.sample_rate
         level_B = 10 * np.log10(np.maximum(power_B, 1e-20))
         measured = zip(starts, logits_BC, level_B, ood_score_B, statistics, strict=True)
         return [

@@ -12,7 +12,7 @@ import msgspec
 from core.inference.types import Prediction
 from core.util.errors import UserError
 from core.util.jsonl_process import WorkerChannel, path_from_json
-from core.util.parallel import tune_process
+from core.util.parallel import tune_process, without_collecting
 
 if TYPE_CHECKING:
     from core.labelling.session import LabelSession, Ranking
@@ -224,8 +224,10 @@ class LabelWorker:
     def _open(self, data: Path, labels: Path) -> Opened:
         from core.dataset.clip import DatasetError
         from core.dataset.pack_manifest import is_pack
-        from core.labelling.embedding import embed_dataset, embed_unlabelled
-        from core.labelling.session import LabelSession
+
+        with without_collecting():
+            from core.labelling.embedding import embed_dataset, embed_unlabelled
+            from core.labelling.session import LabelSession
 
         try:
             found = embed_dataset(data, **self._progress())

@@ -1,8 +1,11 @@
 """``classify`` in several processes answers as one does."""
 
+import argparse
 import json
+import time
 import zipfile
 from pathlib import Path
+from queue import Queue
 
 import pytest
 import soundfile
@@ -10,7 +13,7 @@ import soundfile
 from tests.support.commands import call
 from tests.support.paths import ROOT
 from tests.support.small_model import shared_model, shared_sounds
-from tui.commands.classify.shards import share
+from tui.commands.classify.shards import Processes, share
 from tui.shell.printing import DONE, FAILED, USAGE, UsageError
 
 
@@ -27,6 +30,20 @@ def test_shares_are_every_item_once() -> None:
     for wrong in ("0/2", "3/2", "1", "a/b", "-1/2"):
         with pytest.raises(UsageError):
             share(items, wrong)
+
+
+@pytest.mark.slow
+def test_the_clock_starts_with_the_first_process_that_is_ready(tmp_path: Path) -> None:
+    """They begin to classify while the others still load the model: what is done by then took time too."""
+    sounds = sorted(shared_sounds().rglob("*.au"))[:2]
+    given = argparse.Namespace(nproc=2, device="cpu", jobs=1, overlap=0.0, nearest=0, skip_existing=False)
+    started = time.monotonic()
+    processes = Processes(given, shared_model(), sounds, None)
+    ready = time.monotonic()
+    assert len(list(processes.results())) == 2
+    assert started < processes.began < ready
+    processes._receive(Queue(), processes.ready, None)
+    assert processes.began < ready
 
 
 @pytest.mark.slow

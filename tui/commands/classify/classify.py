@@ -4,7 +4,7 @@ import argparse
 import contextlib
 import time
 from collections.abc import Collection, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -102,7 +102,7 @@ def run(args: argparse.Namespace) -> int:
     with contextlib.ExitStack() as stack:
         source = _joined(args) if args.join else _classified(args, stack)
         labels.check(source.genres)
-        tally, began = Tally(), time.monotonic()
+        tally = Tally()
         outputs = [stack.enter_context(output) for output in _outputs(args, source.genres, source.found)]
         tagger = stack.enter_context(_tagger(args)) if args.write_tags else None
         bar = stack.enter_context(Progress("files", len(source.found)))
@@ -123,7 +123,7 @@ def run(args: argparse.Namespace) -> int:
             print_note(_written(playlists.save()))
     if source.index is not None and source.index.trouble:
         print_note(f"the prediction cache could not be written: {source.index.trouble}")
-    print_note(tally.summary(time.monotonic() - began))
+    print_note(tally.summary(time.monotonic() - source.began))
     if not args.shard:
         for comparison in [one.compare(of_known, source.genres, source.learnt) for one in source.known]:
             _print_comparison(comparison, args)
@@ -143,6 +143,8 @@ class _Source:
     """Genres that are known, for each folder."""
     learnt: Collection[str] = ()
     index: "PredictionCache | None" = None
+    began: float = field(default_factory=time.monotonic)
+    """When the first file was begun, by `time.monotonic`."""
 
 
 def _classified(args: argparse.Namespace, stack: contextlib.ExitStack) -> _Source:
@@ -160,6 +162,7 @@ def _classified(args: argparse.Namespace, stack: contextlib.ExitStack) -> _Sourc
         results = processes.results()
         name, genres, device = processes.ready.model, processes.ready.genres, processes.ready.device
         learnt: Collection[str] = frozenset(processes.ready.learnt)
+        began = processes.began
         stack.callback(processes.close)
     else:
         with without_collecting():
@@ -179,8 +182,9 @@ def _classified(args: argparse.Namespace, stack: contextlib.ExitStack) -> _Sourc
         )
         name, genres, device, learnt = classifier.model, classifier.genres, classifier.device, classifier.learnt
         stack.enter_context(contextlib.closing(results))
+        began = time.monotonic()
     print_note(f"model {name} ({reason}) on {device}")
-    return _Source(found, results, genres, list(_known_labels(args, genres)), learnt, index)
+    return _Source(found, results, genres, list(_known_labels(args, genres)), learnt, index, began)
 
 
 def _joined(args: argparse.Namespace) -> _Source:

@@ -1,9 +1,12 @@
 """``classify --nproc N`` and ``--shard I/N``: the files shared by processes of this machine, or by machines."""
 
 import argparse
+import math
 import os
 import sys
+import time
 from collections.abc import Generator, Sequence
+from functools import partial
 from itertools import cycle
 from pathlib import Path
 from queue import Queue
@@ -69,6 +72,7 @@ class Processes:
 
     Attributes:
         ready: what they say of the model.
+        began: when the first of them was ready and began to classify, by `time.monotonic`.
     """
 
     def __init__(self, args: argparse.Namespace, model: Path, found: Sequence[Found], index: Path | None) -> None:
@@ -77,7 +81,7 @@ class Processes:
         Raises:
             UserError: it cannot be.
         """
-        self._found = found
+        self._found, self.began = found, math.inf
         paths = [path_to_json(item) for item in found if not isinstance(item, Unreadable)]
         self._messages: list[Queue[Message | Refused]] = [Queue(AHEAD) for _ in range(args.nproc)]
         self._processes: list[JsonlProcess[Share, Message]] = []
@@ -85,7 +89,7 @@ class Processes:
             process = JsonlProcess[Share, Message](
                 "core.inference.workers.share_worker",
                 Message,
-                lambda message, request, messages=messages: messages.put(message),  # type: ignore[misc]
+                partial(self._receive, messages),
                 crashed="a process was ended, so some of the files were not classified",
             )
             self._processes.append(process)
@@ -110,6 +114,11 @@ class Processes:
         except BaseException:
             self.close()
             raise
+
+    def _receive(self, messages: "Queue[Message | Refused]", message: Message | Refused, _: object) -> None:
+        if isinstance(message, Ready):
+            self.began = min(self.began, time.monotonic())
+        messages.put(message)
 
     def results(self) -> Generator[Result]:
         """
