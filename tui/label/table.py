@@ -52,7 +52,7 @@ class ClipTable(RowList):
         """Show these clips in their order; the cursor stays on its clip unless ``to_top``."""
         on = self.current
         self.clips = clips
-        self._widest = widest(label for clip in clips for label in (clip.label, clip.suggested, clip.decision))
+        self._widest = widest({label for clip in clips for label in (clip.label, clip.suggested, clip.decision)})
         self.cursor = clips.index(on) if on is not None and on in clips and not to_top else 0
         self.rows_changed()
         if self.current is not on:
