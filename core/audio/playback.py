@@ -1,6 +1,7 @@
 """Playing a sound file on this machine's loudspeaker."""
 
 import threading
+from collections.abc import Callable
 from pathlib import Path
 
 from core.audio.files.decode import stream
@@ -17,7 +18,12 @@ NO_OUTPUT = (
 class Player:
     """Plays one file at a time, in a thread of its own."""
 
-    def __init__(self) -> None:
+    def __init__(self, on_end: Callable[[], object] = lambda: None) -> None:
+        """
+        Args:
+            on_end: called in that thread when a file has been played to its end.
+        """
+        self._on_end = on_end
         self._stop = threading.Event()
         self._thread: threading.Thread | None = None
         self.position_s = 0.0
@@ -57,6 +63,8 @@ class Player:
                         return
                     output.write(block)
                     self.position_s += BLOCK_SECONDS
+            if not stopped.is_set():
+                self._on_end()
 
         self._thread = threading.Thread(target=run, daemon=True)
         self._thread.start()

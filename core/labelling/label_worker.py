@@ -72,7 +72,7 @@ class Look(msgspec.Struct, frozen=True, tag_field="kind", tag="look"):
 
 
 class Play(msgspec.Struct, frozen=True, tag_field="kind", tag="play"):
-    """Play a clip on this machine's loudspeaker from ``start_s`` on; None stops."""
+    """Play a clip on this machine's loudspeaker from ``start_s`` on; None stops. Its end is an event."""
 
     place: int | None
     start_s: float = 0.0
@@ -304,7 +304,7 @@ class LabelWorker:
 
         if place is not None and self._session.found.is_pack:
             raise UserError("A feature pack holds no audio to play: open the folder of audio instead.")
-        self._player = self._player or Player()
+        self._player = self._player or Player(lambda: self._channel.send(Playing(None)))
         self._playing = None
         if place is None:
             self._player.stop()

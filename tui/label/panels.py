@@ -85,7 +85,7 @@ def head(session: Session, listed: int) -> list[Content]:
     Args:
         listed: clips that the filter leaves.
     """
-    if session.data is None:
+    if session.data is None or (session.is_empty and not session.status):
         return [Content("no dataset")]
     lines = [Content(f"{shown(session.data, NAME_CELLS)} · {session.status or _status(session, listed)}")]
     return [*lines, _taught(session)] if session.clips.teaches else lines

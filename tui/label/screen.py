@@ -252,22 +252,23 @@ class LabelScreen(PaneScreen):
 
     # Datasets and models
 
-    async def _ask_folder(self) -> Path | None:
+    async def _ask_folder(self, question: str) -> Path | None:
         from tui.dialogs.folder_picker import FolderPicker
 
-        folder: Path | None = await self.app.push_screen_wait(FolderPicker(self.session.data or Path.cwd()))
+        folder: Path | None = await self.app.push_screen_wait(FolderPicker(self.session.data or Path.cwd(), question))
         return folder
 
     @work
     async def action_open(self) -> None:
-        if (folder := await self._ask_folder()) is not None:
+        question = "Choose a dataset, or a folder of audio files without labels"
+        if (folder := await self._ask_folder(question)) is not None:
             self.open_dataset(folder)
 
     @work
     async def action_examples(self) -> None:
         if not self.session.clips.teaches:
             self.app.notify("Examples help to teach a folder without labels.")
-        elif (folder := await self._ask_folder()) is not None:
+        elif (folder := await self._ask_folder("Choose a dataset with labels to learn from")) is not None:
             self.session.add_examples(folder)
             self._show_head()
 

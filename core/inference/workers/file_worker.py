@@ -4,6 +4,7 @@ Importing torch, decoding, or a crash of a decoder do not block the app. See `co
 """
 
 import sys
+from collections.abc import Callable
 from typing import Any
 
 import msgspec
@@ -33,7 +34,7 @@ class Classify(msgspec.Struct, frozen=True, tag_field="kind", tag="classify"):
 
 
 class Play(msgspec.Struct, frozen=True, tag_field="kind", tag="play"):
-    """Play a file on this machine's loudspeaker; an empty path stops."""
+    """Play a file on this machine's loudspeaker; an empty path stops. Its end is an event."""
 
     path: str
 
@@ -69,7 +70,12 @@ Answer = Loaded | Classified | Playing
 class FileWorker:
     """Loads models, and libraries that only some requests need, on first use."""
 
-    def __init__(self) -> None:
+    def __init__(self, send: Callable[[object], object] = lambda event: None) -> None:
+        """
+        Args:
+            send: gets events.
+        """
+        self._send = send
         self._classifier: Any = None
         self._loaded: Load | None = None
         self._player: Any = None
@@ -118,7 +124,7 @@ class FileWorker:
     def _play(self, request: Play) -> Playing:
         from core.audio.playback import Player
 
-        self._player = self._player or Player()
+        self._player = self._player or Player(lambda: self._send(Playing("")))
         if request.path:
             self._player.play(path_from_json(request.path))
         else:
@@ -131,7 +137,7 @@ def main() -> int:
     channel = WorkerChannel()
     with without_collecting():
         import core.inference.classifier  # noqa: F401 - while nobody waits for it yet
-    channel.serve(Request, FileWorker().answer)
+    channel.serve(Request, FileWorker(channel.send).answer)
     return 0
 
 
