@@ -2,6 +2,7 @@
 
 import contextlib
 import errno
+import io
 import os
 import shutil
 import stat
@@ -61,6 +62,21 @@ def read_small(path: Path, limit: int = SMALL_FILE_BYTES) -> bytes:
 
 def _not_regular(path: Path) -> OSError:
     return OSError(errno.EINVAL, "it is not a regular file", os.fspath(path))
+
+
+class SeekableReader(io.RawIOBase):
+    """A file that is only read; a subclass has `seek` and `readinto`, by the position ``_at``."""
+
+    _at = 0
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return True
+
+    def tell(self) -> int:
+        return self._at
 
 
 class AppendFile:

@@ -30,9 +30,6 @@ class OptionList(RowList):
         self.styles.height = len(self.options) + 2  # the frame's
         self.rows_changed()
 
-    def follows(self) -> bool:
-        return False
-
     def row_count(self) -> int:
         return len(self.options)
 

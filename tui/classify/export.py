@@ -40,7 +40,7 @@ class ExportScreen(ModalScreen[str | None]):
     """Returns a sentence about what was written, or None."""
 
     app: BaseApp
-    BINDINGS: ClassVar = [Binding("escape", "cancel", "cancel")]
+    BINDINGS: ClassVar = [Binding("escape", "dismiss", "cancel")]
 
     def __init__(self, sounds: Sequence[Sound], genres: Sequence[str], folder: Path) -> None:
         """
@@ -167,9 +167,6 @@ class ExportScreen(ModalScreen[str | None]):
                 tail = f"; {counted(len(left), 'file')} in no playlist" if left else ""
                 return f"Wrote {counted(len(written), 'playlist')} to {shown(out)}{tail}."
         return f"Wrote {counted(len(results), 'file')} to {shown(out)}."
-
-    def action_cancel(self) -> None:
-        self.dismiss(None)
 
 
 def _counted(report: TagReport) -> str:

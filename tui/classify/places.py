@@ -81,9 +81,6 @@ class PlaceList(RowList):
         self.styles.height = max(1, min(MOST_ROWS, len(self.paths)))
         self.rows_changed()
 
-    def follows(self) -> bool:
-        return False
-
     def row_count(self) -> int:
         return len(self.paths)
 
@@ -102,7 +99,7 @@ class GoToScreen(ModalScreen[Path | None]):
     """Returns a path to go to, or None. ``ctrl+d`` bookmarks the folder that the field names."""
 
     BINDINGS: ClassVar = [
-        Binding("escape", "cancel", "cancel"),
+        Binding("escape", "dismiss", "cancel"),
         Binding("down", "to_list", "to the list", show=False, priority=True),
         Binding("ctrl+d", "bookmark", "bookmark", priority=True),
     ]
@@ -156,6 +153,3 @@ class GoToScreen(ModalScreen[Path | None]):
             self.places.turn(str(typed_path(text)))
             places.paths = self.places.all
             places.on_mount()
-
-    def action_cancel(self) -> None:
-        self.dismiss(None)

@@ -146,9 +146,6 @@ class ResultList(RowList):
         super().on_resize()
         self.post_message(self.Resized())
 
-    def follows(self) -> bool:
-        return False
-
     def row_count(self) -> int:
         return len(self.sounds)
 

@@ -9,7 +9,6 @@ from textual.app import ComposeResult
 from textual.binding import Binding
 from textual.containers import Horizontal, Vertical
 from textual.content import Content
-from textual.message import Message
 from textual.timer import Timer
 from textual.widgets import Input, Static
 
@@ -96,16 +95,9 @@ class ClassifyScreen(PaneScreen):
         Binding("escape", "back", "back", show=False, id="classify.back", tooltip="Clear the filter, then the marks"),
     ]
 
-    class Answered(Message):
-        """From the classifier's process."""
-
-        def __init__(self, answer: Answer | Refused, request: Request | None) -> None:
-            super().__init__()
-            self.answer, self.request = answer, request
-
     def __init__(self) -> None:
         super().__init__()
-        self._process = classifier_process(lambda answer, request: self.post_message(self.Answered(answer, request)))
+        self._process = classifier_process(lambda *said: self.call_later(self.take_answer, *said))
         self._process.start()  # it loads its libraries while the screen is drawn
         self._sounds = Sounds(self._process)
         self._model: Path | None = None
@@ -295,16 +287,15 @@ class ClassifyScreen(PaneScreen):
         if first is not None:
             self.query_one(ResultList).go_to(first)
 
-    @on(Answered)
-    def take_answer(self, message: Answered) -> None:
-        match message.answer, message.request:
+    def take_answer(self, answer: Answer | Refused, request: Request | None) -> None:
+        match answer, request:
             case Loaded() as loaded, Load(model):
                 if self._model is not None and model == path_to_json(self._model):  # another may be wanted by now
                     self._loaded, self._trouble = loaded, ""
                     self._given_folders = dict.fromkeys(self._given_folders)
                     self._find_labels()
-            case (Classified() | Refused()) as answer, Classify() as request:
-                self._sounds.classified(request, answer)
+            case (Classified() | Refused()) as classified, Classify() as classify:
+                self._sounds.classified(classify, classified)
                 if self._soon is None:
                     self._soon = self.set_timer(REDRAW_SECONDS, self._show)
                 return

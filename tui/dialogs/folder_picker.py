@@ -68,7 +68,7 @@ class FolderTree(AudioTree):
 class FolderPicker(ModalScreen[Path | None]):
     """Returns the folder, or None."""
 
-    BINDINGS: ClassVar = [Binding("colon", "type", "type a path"), Binding("escape", "cancel", "cancel")]
+    BINDINGS: ClassVar = [Binding("colon", "type", "type a path"), Binding("escape", "dismiss", "cancel")]
 
     def __init__(self, start: Path, question: str = "Choose the folder that contains one subfolder per genre") -> None:
         """``start``: the folder under the cursor at first, among its neighbours."""
@@ -113,9 +113,6 @@ class FolderPicker(ModalScreen[Path | None]):
         start = f"{node.path}/" if node is not None else ""
         if path := await self.app.push_screen_wait(PromptScreen(self.question, start, check=_check_exists)):
             self.dismiss(typed_path(path))
-
-    def action_cancel(self) -> None:
-        self.dismiss(None)
 
 
 def _check_exists(text: str) -> None:

@@ -51,9 +51,6 @@ class ModelList(RowList):
         details = Content.assemble((printable(choice.name), "bold"), " · ", model_details(choice))
         self.screen.query_one("#details", Static).update(details)
 
-    def follows(self) -> bool:
-        return False
-
     def row_count(self) -> int:
         return len(self.choices)
 
@@ -72,7 +69,7 @@ class ModelPicker(ModalScreen[tuple[ModelChoice, bool] | None]):
 
     BINDINGS: ClassVar = [
         Binding("U", "use", "use from now on"),
-        Binding("escape", "cancel", "cancel"),
+        Binding("escape", "dismiss", "cancel"),
     ]
 
     def __init__(
@@ -109,9 +106,6 @@ class ModelPicker(ModalScreen[tuple[ModelChoice, bool] | None]):
 
     def action_use(self) -> None:
         self.dismiss((self.choices[self.query_one(ModelList).cursor], True))
-
-    def action_cancel(self) -> None:
-        self.dismiss(None)
 
 
 async def pick_model(app: BaseApp, current: Path | None) -> Path | None:

@@ -61,7 +61,7 @@ def stop_question(run: str) -> ConfirmScreen:
 class PromptScreen(ModalScreen[str | None]):
     """Asks for a line of text; returns it, or None."""
 
-    BINDINGS: ClassVar = [Binding("escape", "cancel", "cancel")]
+    BINDINGS: ClassVar = [Binding("escape", "dismiss", "cancel")]
 
     def __init__(self, question: str, value: str = "", *, check: Callable[[str], object] | None = None) -> None:
         """
@@ -91,6 +91,3 @@ class PromptScreen(ModalScreen[str | None]):
             self.query_one(".error", Static).update(Content(str(error)))
         else:
             self.dismiss(event.value)
-
-    def action_cancel(self) -> None:
-        self.dismiss(None)

@@ -10,7 +10,6 @@ from textual.app import ComposeResult
 from textual.binding import Binding
 from textual.containers import Horizontal, Vertical
 from textual.content import Content
-from textual.message import Message
 from textual.timer import Timer
 from textual.widgets import Input
 
@@ -92,20 +91,13 @@ class LabelScreen(PaneScreen):
         Binding("escape", "back", "back", show=False, id="label.back", tooltip="Clear the filter, then the marks"),
     ]
 
-    class Answered(Message):
-        """From the process of a session, which may not be the present one any more."""
-
-        def __init__(self, session: Session, answer: Answer | Refused, request: Request | None) -> None:
-            super().__init__()
-            self.session, self.answer, self.request = session, answer, request
-
     def __init__(self) -> None:
         super().__init__()
         self.session = self._session_of(None)
         self._timer: Timer | None = None
 
     def _session_of(self, data: Path | None) -> Session:
-        session = Session(data, LABELS, lambda *said: self.post_message(self.Answered(session, *said)))
+        session = Session(data, LABELS, lambda *said: self.call_later(self.take_answer, session, *said))
         return session
 
     def compose_body(self) -> ComposeResult:
@@ -149,11 +141,10 @@ class LabelScreen(PaneScreen):
         self.session = self._session_of(data)
         self._show_clips(to_top=True)
 
-    @on(Answered)
-    def take_answer(self, message: Answered) -> None:
-        if message.session is not self.session:
-            return
-        change = self.session.take(message.answer, message.request)
+    def take_answer(self, session: Session, answer: Answer | Refused, request: Request | None) -> None:
+        if session is not self.session:
+            return  # of an earlier dataset
+        change = session.take(answer, request)
         if change.rows:
             self._show_clips(to_top=change.to_top)
         if change.go_to is not None:

@@ -64,9 +64,6 @@ class ClipTable(RowList):
             if clip.place == place:
                 self._move_cursor(index)
 
-    def follows(self) -> bool:
-        return False
-
     def row_count(self) -> int:
         return len(self.clips)
 
@@ -125,9 +122,6 @@ class Neighbours(RowList):
         self.clips = clips
         self.cursor = self.top = 0
         self.rows_changed()
-
-    def follows(self) -> bool:
-        return False
 
     def row_count(self) -> int:
         return len(self.clips)

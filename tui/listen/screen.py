@@ -12,7 +12,6 @@ from textual.app import ComposeResult
 from textual.binding import Binding
 from textual.containers import Horizontal, Vertical
 from textual.content import Content
-from textual.message import Message
 
 from core.audio.live.microphone import Device
 from core.audio.live.unix_socket import default_socket
@@ -77,13 +76,6 @@ class ListenScreen(ModeScreen):
         Binding("X", "clear", "clear", id="listen.clear", tooltip="Clear the history"),
     ]
 
-    class Answered(Message):
-        """From the listening process."""
-
-        def __init__(self, answer: Answer | Refused) -> None:
-            super().__init__()
-            self.answer = answer
-
     def __init__(self) -> None:
         super().__init__()
         self.state = ListenState()
@@ -141,7 +133,7 @@ class ListenScreen(ModeScreen):
         """A refused request ends listening, unless it is independent of it. Called in the reading thread."""
         if isinstance(message, Refused) and not isinstance(request, Save | ChangeModel):
             message = Failed(message.error)
-        self.post_message(self.Answered(message))
+        self.call_later(self.take_answer, message)
 
     # Where the sound comes from
 
@@ -222,10 +214,10 @@ class ListenScreen(ModeScreen):
         if model is not None:
             self._use(model)
 
-    def on_listen_screen_answered(self, message: Answered) -> None:
+    def take_answer(self, answer: Answer | Refused) -> None:
         first = self.state.devices is None
-        self.state.take(message.answer, time.time())
-        if isinstance(message.answer, Failed):
+        self.state.take(answer, time.time())
+        if isinstance(answer, Failed):
             self._tried_at = time.monotonic()
         if first and self.state.devices is not None:
             self._choose_first()

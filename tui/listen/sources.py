@@ -36,9 +36,6 @@ class SourceList(RowList):
         self.styles.height = min(len(self.sources), 12)
         self.rows_changed()
 
-    def follows(self) -> bool:
-        return False
-
     def row_count(self) -> int:
         return len(self.sources)
 
@@ -51,7 +48,7 @@ class SourceList(RowList):
 class SourcePicker(ModalScreen[tuple[Device | None] | None]):
     """Answers with the source in a tuple (the feed is None), or with None where none was chosen."""
 
-    BINDINGS: ClassVar = [Binding("escape", "cancel", "cancel")]
+    BINDINGS: ClassVar = [Binding("escape", "dismiss", "cancel")]
 
     def __init__(self, devices: Sequence[Device], current: Device | None, note: str) -> None:
         """Args:
@@ -72,9 +69,6 @@ class SourcePicker(ModalScreen[tuple[Device | None] | None]):
     @on(RowList.Chosen)
     def chosen(self, event: RowList.Chosen) -> None:
         self.dismiss((self.sources[event.index],))
-
-    def action_cancel(self) -> None:
-        self.dismiss(None)
 
 
 def source_name(source: Device | None) -> str:
@@ -99,9 +93,6 @@ class RouteList(RowList):
 
     def on_mount(self) -> None:
         self.rows_changed()
-
-    def follows(self) -> bool:
-        return False
 
     def row_count(self) -> int:
         return len(self._routes)

@@ -45,9 +45,6 @@ class GenreList(RowList):
         self.styles.height = self.row_count()
         self.rows_changed()
 
-    def follows(self) -> bool:
-        return False
-
     def row_count(self) -> int:
         return 0 if self.summary is None else len(self.summary.genres)
 

@@ -20,7 +20,7 @@ from tui.new_run.fields import PathInput
 class DemoScreen(ModalScreen[Path | None]):
     """Returns the folder of genres, or None."""
 
-    BINDINGS: ClassVar = [Binding("escape", "cancel", "cancel")]
+    BINDINGS: ClassVar = [Binding("escape", "dismiss", "cancel")]
 
     def compose(self) -> ComposeResult:
         with Vertical(classes="dialog"):
@@ -59,6 +59,3 @@ class DemoScreen(ModalScreen[Path | None]):
         field.disabled = False
         field.focus()
         self.query_one(".error", Static).update(Content(reason))
-
-    def action_cancel(self) -> None:
-        self.dismiss(None)

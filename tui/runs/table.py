@@ -145,10 +145,6 @@ class RunTable(RowList):
         """Without rows its keys are free for the screen, whose ``g`` creates demo data."""
         return bool(self.rows)
 
-    def follows(self) -> bool:
-        """Never: the cursor stays on its run, wherever the order puts it."""
-        return False
-
     def row_count(self) -> int:
         return len(self.rows)
 
@@ -223,9 +219,6 @@ class ColumnList(RowList):
     def on_mount(self) -> None:
         self.styles.height = len(self.columns) + 2  # the frame's
         self.rows_changed()
-
-    def follows(self) -> bool:
-        return False
 
     def row_count(self) -> int:
         return len(self.columns)

@@ -54,7 +54,7 @@ def columns_for(width: int) -> list[Column]:
 class EpochRows(RowList):
     """The epochs, the best one starred; follows the last epoch while the cursor is on it."""
 
-    has_cursor = True
+    has_cursor = follows = True
 
     def __init__(self, *, id: str | None = None) -> None:
         super().__init__(id=id)
@@ -125,9 +125,6 @@ class Mistakes(RowList):
         self.has_cursor = bool(self.clips)
         self.rows_changed()
 
-    def follows(self) -> bool:
-        return False
-
     def row_count(self) -> int:
         return max(1, len(self.clips))
 
@@ -151,6 +148,8 @@ LIMIT = 1500
 
 class LogPane(RowList):
     """The log of the run's events, with the traceback of a failure; follows the end while it is in view, and wraps."""
+
+    follows = True
 
     def __init__(self, *, id: str | None = None, classes: str | None = None) -> None:
         super().__init__(id=id, classes=classes)

@@ -117,9 +117,6 @@ class AudioTree(RowList):
         self.marked.clear()
         self.rows_changed()
 
-    def follows(self) -> bool:
-        return False
-
     def row_count(self) -> int:
         return len(self._rows)
 

@@ -34,7 +34,7 @@ MARGINS = 3
 class RowList(Widget, can_focus=True):
     """Rows of one line each. A subclass counts and makes them, and calls `rows_changed`.
 
-    The list follows new rows at the end while the cursor (or, without one, the view) is at the end.
+    With ``follows`` the list shows new rows at the end while the cursor (or, without one, the view) is at the end.
     """
 
     DEFAULT_CSS = """
@@ -45,6 +45,8 @@ class RowList(Widget, can_focus=True):
 
     has_cursor = False
     """Whether there is a cursor whose row enter chooses; without one the keys scroll."""
+    follows = False
+    """Whether to follow new rows at the end."""
 
     class Chosen(Message):
         """Enter, or a click on the row under the cursor."""
@@ -81,10 +83,6 @@ class RowList(Widget, can_focus=True):
     def row_width(self) -> int:
         return max(1, self.size.width - MARGINS)
 
-    def follows(self) -> bool:
-        """Whether to follow new rows at the end."""
-        return self._at_end
-
     def begin(self) -> None:
         """Start with other rows: reset the cursor and the view."""
         self.cursor = self.top = 0
@@ -93,7 +91,7 @@ class RowList(Widget, can_focus=True):
     def rows_changed(self) -> None:
         """Update for new, changed or removed rows."""
         self._count = self.row_count()
-        if self.follows():
+        if self.follows and self._at_end:
             self.cursor, self.top = self._count - 1, self._last_top
         self._settle()
 
@@ -232,9 +230,6 @@ class LinesView(RowList):
 
     def on_resize(self) -> None:
         self.post_message(self.Resized(self))
-
-    def follows(self) -> bool:
-        return False
 
     def row_count(self) -> int:
         return len(self._lines)

@@ -1,6 +1,5 @@
 """Opening untrusted files, and views of a part of a file."""
 
-import io
 import os
 import stat
 from collections.abc import Iterator, Sequence
@@ -10,6 +9,7 @@ from typing import Any, BinaryIO
 from core.audio.errors import AudioError
 from core.util.archive.path import open_in_archive
 from core.util.errors import ArchiveError
+from core.util.files import SeekableReader
 
 FARTHEST = 1 << 62
 """Damaged headers may hold offsets beyond what the system supports."""
@@ -75,7 +75,7 @@ def peek(file: BinaryIO, count: int, offset: int = 0) -> bytes:
     return os.pread(file.fileno(), count, offset) if offset < FARTHEST else b""
 
 
-class FileView(io.RawIOBase):
+class FileView(SeekableReader):
     """Bytes ``begin`` to ``end`` of an open file as a file, with some bytes replaced.
 
     Reading does not move the position of the open file.
@@ -89,16 +89,6 @@ class FileView(io.RawIOBase):
         """
         self._file, self._begin, self._patches = file, begin, patches
         self._size = (size_of(file) if end is None else end) - begin
-        self._at = 0
-
-    def readable(self) -> bool:
-        return True
-
-    def seekable(self) -> bool:
-        return True
-
-    def tell(self) -> int:
-        return self._at
 
     def seek(self, offset: int, whence: int = os.SEEK_SET, /) -> int:
         target = offset + {os.SEEK_SET: 0, os.SEEK_CUR: self._at, os.SEEK_END: self._size}[whence]

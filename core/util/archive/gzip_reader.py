@@ -8,6 +8,7 @@ from bisect import bisect_right
 from typing import Any, BinaryIO, NamedTuple
 
 from core.util.errors import ArchiveError
+from core.util.files import SeekableReader
 
 CHUNK = 1 << 14
 """Compressed bytes at a time, which give at most 16 MB."""
@@ -65,12 +66,11 @@ class Checkpoints:
                 self._points.append(_Resume(at, read, decompressor.copy()))
 
 
-class GzipReader(io.RawIOBase):
+class GzipReader(SeekableReader):
     """The decompressed bytes of a file of one or more gzip members."""
 
     def __init__(self, file: BinaryIO, checkpoints: Checkpoints) -> None:
         self._file, self._checkpoints = file, checkpoints
-        self._at = 0
         self._resume(checkpoints.before(0))
         self.is_cut_off = False
         """Whether the compressed data ended too early."""
@@ -83,15 +83,6 @@ class GzipReader(io.RawIOBase):
     def continue_in(self, file: BinaryIO) -> None:
         """Reads on in the same file, opened again."""
         self._file = file
-
-    def readable(self) -> bool:
-        return True
-
-    def seekable(self) -> bool:
-        return True
-
-    def tell(self) -> int:
-        return self._at
 
     def seek(self, offset: int, whence: int = os.SEEK_SET, /) -> int:
         if whence == os.SEEK_END:

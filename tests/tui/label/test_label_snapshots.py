@@ -68,17 +68,13 @@ def drive(teaches: bool) -> Callable[[Pilot[None]], object]:
         assert isinstance(screen, LabelScreen)
         screen.session.data = Path("music")
         ranked = Ranked(list(range(15)), [GENRES[i % 5] for i in range(30)], [0.5] * 30) if teaches else None
-        screen.post_message(
-            LabelScreen.Answered(
-                screen.session, Opened(GENRES, rows(teaches), ranked, "the files have no labels", True), None
-            )
-        )
+        opened = Opened(GENRES, rows(teaches), ranked, "the files have no labels", True)
+        screen.call_later(screen.take_answer, screen.session, opened, None)
         if teaches:
             for accuracy in (0.3, 0.5, 0.6, 0.7):
-                screen.post_message(
-                    LabelScreen.Answered(screen.session, Assessed(accuracy, accuracy - 0.1, accuracy + 0.1, 40), None)
-                )
-        screen.post_message(LabelScreen.Answered(screen.session, looked(0), None))
+                assessed = Assessed(accuracy, accuracy - 0.1, accuracy + 0.1, 40)
+                screen.call_later(screen.take_answer, screen.session, assessed, None)
+        screen.call_later(screen.take_answer, screen.session, looked(0), None)
         await until_shown(pilot, "30 clips", "country", *(["out of fold 70.0%"] if teaches else ["doubt"]))
         await pilot.pause()
 

@@ -49,7 +49,7 @@ def told(*answers: Answer, keys: str = "", shows: str) -> Callable[[Pilot[None]]
         await pilot.press("4")
         screen = pilot.app.screen
         assert isinstance(screen, ListenScreen)
-        screen.post_message(screen.Answered(DevicesFound([made_up.MICROPHONE, made_up.LINE_IN])))
+        screen.call_later(screen.take_answer, DevicesFound([made_up.MICROPHONE, made_up.LINE_IN]))
         await until_shown(pilot, "p listens to US")
         await pilot.press(*keys)
         for number, answer in enumerate(answers):
