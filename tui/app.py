@@ -96,8 +96,8 @@ def all_bindings() -> dict[str, tuple[str, str]]:
     from tui.classify.screen import ClassifyScreen
     from tui.compare.charts import Scatter
     from tui.compare.screen import CompareScreen
+    from tui.label.panels import ClipTable
     from tui.label.screen import LabelScreen
-    from tui.label.table import ClipTable
     from tui.listen.screen import ListenScreen
     from tui.new_run.screen import NewRunScreen
     from tui.runs.screen import RunsScreen

@@ -16,7 +16,7 @@ from safetensors import torch as safetensors
 from torch import Tensor
 
 from core.inference.backend import Calibration
-from core.inference.onnx_metadata import FORMAT, VERSION, check_header
+from core.inference.onnx_backend import FORMAT, VERSION, check_header
 from core.training.checkpoint import ModelCheckpoint, all_finite, build_network, load_model, write_model
 from core.training.recipe import Recipe
 from core.training.training_set import TrainingSet

@@ -13,8 +13,16 @@ from torch import Tensor, nn
 
 from core.features.log_mel import FrontEnd
 from core.features.settings import FrontEndSettings
-from core.inference.onnx_backend import INPUT, LOGITS, OOD_SCORE, PROBABILITIES
-from core.inference.onnx_metadata import METADATA_KEY, NO_DIGEST, ModelCard, digest_of
+from core.inference.onnx_backend import (
+    INPUT,
+    LOGITS,
+    METADATA_KEY,
+    NO_DIGEST,
+    OOD_SCORE,
+    PROBABILITIES,
+    ModelCard,
+    digest_of,
+)
 from core.inference.torch_backend import TorchBackend
 from core.models.encoders.encoder import join
 from core.util.atomic import replacing

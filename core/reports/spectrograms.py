@@ -11,7 +11,7 @@ import numpy.typing as npt
 from matplotlib import colormaps
 from PIL import Image
 
-from core.features.augment_preview import AugmentPreview
+from core.features.augment import AugmentPreview
 from core.features.log_mel import quantise
 from core.util.atomic import open_output, output_path
 from core.util.paths import FileNames, inside

@@ -10,12 +10,12 @@ from types import ModuleType
 from core.runs.folder import RunFolder
 from core.runs.journal.events import Event, RunFinished, RunStopped
 from core.training import __main__ as trainer
-from core.training.distributed.dist_info import dist_info
 from core.training.errors import StopRequested
 from core.training.recipe import Recipe
 from core.training.run.control import ControlHandler
 from core.training.run.event_logger import Logger, run_started
 from core.training.run.trainer import has_ended
+from core.util.parallel import dist_info
 
 
 class LightRun:

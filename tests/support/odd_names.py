@@ -33,10 +33,10 @@ from tui.charts.chart import Chart
 from tui.classify.places import GoToScreen, read_places
 from tui.classify.results import ResultList
 from tui.classify.screen import REDRAW_SECONDS, ClassifyScreen
-from tui.dialogs.model_picker import ModelPicker
+from tui.dialogs.pickers import ModelPicker
 from tui.dialogs.questions import PromptScreen
+from tui.label.panels import ClipTable
 from tui.label.screen import LabelScreen
-from tui.label.table import ClipTable
 from tui.listen.screen import ListenScreen
 from tui.new_run.dataset_process import DatasetSummary, Found, Scan
 from tui.new_run.dataset_process import Message as Answer

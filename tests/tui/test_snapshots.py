@@ -14,7 +14,7 @@ from core.runs.folder import RunFolder
 from tests.support import example_run as made_up_run
 from tests.support.pilot import until_shown
 from tui.app import GenreApp
-from tui.dialogs.model_picker import ModelPicker
+from tui.dialogs.pickers import ModelPicker
 from tui.shell.settings import Settings
 
 SIZES = [(80, 24), (120, 40), (200, 60)]

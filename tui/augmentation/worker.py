@@ -20,7 +20,7 @@ from core.util.parallel import tune_process
 
 if TYPE_CHECKING:
     from core.dataset.clip import Clip
-    from core.features.augment_preview import AugmentPreview
+    from core.features.augment import AugmentPreview
     from core.training.recipe import Recipe
 
 
@@ -144,7 +144,7 @@ class AugmentationWorker:
     def _previews(
         self, index: int, clip: "Clip", recipe: "Recipe", seconds: float, seed: int
     ) -> "list[AugmentPreview]":
-        from core.features.augment_preview import augment_preview, augment_preview_of_mel
+        from core.features.augment import augment_preview, augment_preview_of_mel
 
         effects = effects_of(recipe.augmentation)
         if self.pack is not None:

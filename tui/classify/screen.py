@@ -27,7 +27,7 @@ from tui.classify.export import ExportScreen
 from tui.classify.places import GoToScreen, read_places
 from tui.classify.queue import Sounds, classifier_process
 from tui.classify.results import NAMES, ORDERS, STALE, ResultHeader, ResultList, Totals, total_lines
-from tui.dialogs.model_picker import pick_model
+from tui.dialogs.pickers import pick_model
 from tui.dialogs.questions import ConfirmScreen
 from tui.shell.panels import frame, key_of
 from tui.text.cells import shortened

@@ -219,7 +219,7 @@ def _add_preview(parser: argparse.ArgumentParser) -> None:
 def _preview(args: argparse.Namespace) -> int:
     from core.audio.conversion import resample
     from core.audio.files.decode import decode
-    from core.features.augment_preview import augment_preview
+    from core.features.augment import augment_preview
     from core.reports.spectrograms import write_picture, write_sound
 
     if not 0 < args.seconds < math.inf:  # NaN is neither

@@ -157,8 +157,10 @@ COMMANDS = {
     ),
     "use": Command(
         "choose the model that classifies from now on, or list the models",
-        "use",
+        "models",
         ("use", "use 2026-11", "use default"),
+        "add_use_arguments",
+        "use",
     ),
     "listen": Command(
         "classify live sound",
@@ -184,8 +186,10 @@ COMMANDS = {
     ),
     "encoders": Command(
         "list the pretrained encoders, or get one",
-        "encoders",
+        "models",
         ("encoders", "encoders get musicnn"),
+        "add_encoder_arguments",
+        "encoders",
     ),
     "serve": Command(
         "serve the classifier over HTTP, with a page for browsers",

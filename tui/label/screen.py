@@ -19,11 +19,10 @@ from core.util.jsonl_process import Refused
 from core.util.text import printable
 from tui.classify.detail import SoundDetail
 from tui.classify.results import Sound
-from tui.label.panels import ClipsPane, head, legend
+from tui.label.panels import ClipsPane, ClipTable, Neighbours, head, legend
 from tui.label.second_opinion import pick_opinion
 from tui.label.session import Session
 from tui.label.state import EXCLUDED
-from tui.label.table import ClipTable, Neighbours
 from tui.shell.panels import frame, key_of
 from tui.widgets.pane_tabs import PaneScreen, PaneTabs
 from tui.widgets.row_list import LinesView, RowList
@@ -244,7 +243,7 @@ class LabelScreen(PaneScreen):
     # Datasets and models
 
     async def _ask_folder(self, question: str) -> Path | None:
-        from tui.dialogs.folder_picker import FolderPicker
+        from tui.dialogs.pickers import FolderPicker
 
         folder: Path | None = await self.app.push_screen_wait(FolderPicker(self.session.data or Path.cwd(), question))
         return folder

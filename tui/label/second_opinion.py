@@ -7,7 +7,7 @@ from typing import NamedTuple
 from core.inference.find_model import ModelChoice, list_models
 from core.models.encoders.load import GET
 from core.models.encoders.registry import encoder_folder, encoder_names, is_installed
-from tui.dialogs.model_picker import ModelPicker
+from tui.dialogs.pickers import ModelPicker
 from tui.shell.base import BaseApp
 
 

@@ -30,11 +30,20 @@ from core.inference.workers.live_worker import (
 )
 from core.util.errors import UserError
 from core.util.jsonl_process import JsonlProcess, Refused
-from tui.dialogs.model_picker import pick_model
+from tui.dialogs.pickers import pick_model
 from tui.listen.audio_forwarding import routes
-from tui.listen.lines import figures_line, history_lines, level_line, prediction_line, source_line
+from tui.listen.drawing import (
+    MOST_ROWS,
+    ScrollView,
+    figures_line,
+    history_lines,
+    level_line,
+    prediction_line,
+    source_line,
+    strip_chart,
+    times_below,
+)
 from tui.listen.sources import RoutesPanel, SourcePicker
-from tui.listen.spectrogram import MOST_ROWS, ScrollView, strip_chart, times_below
 from tui.listen.state import HistoryEntry, ListenState
 from tui.shell.mode_screen import ModeScreen
 from tui.shell.panels import frame, key_of

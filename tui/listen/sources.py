@@ -15,7 +15,7 @@ from textual.widgets import Static
 from core.audio.live.microphone import Device
 from tui.dialogs.questions import key_hints
 from tui.listen.audio_forwarding import Route
-from tui.listen.lines import advice_lines, route_lines
+from tui.listen.drawing import advice_lines, route_lines
 from tui.listen.state import ListenState
 from tui.widgets.row_list import RowList
 from tui.widgets.text import TextLines

@@ -385,7 +385,7 @@ class NewRunScreen(ModeScreen):
 
     @work
     async def action_browse(self) -> None:
-        from tui.dialogs.folder_picker import FolderPicker
+        from tui.dialogs.pickers import FolderPicker
 
         start = Path.cwd()
         with suppress(OSError):  # it may be too long for a path, or in a folder that is closed to the user

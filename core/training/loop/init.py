@@ -16,7 +16,7 @@ from core.models.networks.encoder_head import EncoderHead
 from core.models.networks.expert_ensemble import ExpertEnsemble
 from core.models.networks.lda_expert import ClipWindows, StatisticsExpert, fitted_clips
 from core.training.checkpoint import build_network
-from core.training.distributed.group import SINGLE, ProcessGroup
+from core.training.distributed import SINGLE, ProcessGroup
 from core.training.loop.loader import BatchLoader
 from core.training.loop.precision import choose_precision, make_deterministic
 from core.training.loop.sampler import batch_bounds, random_windows, spaced_windows

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from core.dataset.store.feature_set import FeatureSet
 from core.models.encoders.encoder import join
-from core.training.distributed.group import SINGLE, ProcessGroup
+from core.training.distributed import SINGLE, ProcessGroup
 from core.training.loop.sampler import Windows, batch_bounds
 
 

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from core.models.networks.ensemble_cnn import EnsembleCNN
 from core.training.checkpoint import BestEpoch, EpochMetrics
-from core.training.distributed.group import SINGLE, ProcessGroup
+from core.training.distributed import SINGLE, ProcessGroup
 from core.training.loop.evaluation import Evaluation, calibrate
 from core.training.loop.loader import Batch, BatchLoader
 from core.training.loop.precision import Precision

@@ -17,7 +17,7 @@ from core.training.checkpoint import (
     TrainCheckpoint,
     TrainProgress,
 )
-from core.training.distributed.group import SINGLE, ProcessGroup
+from core.training.distributed import SINGLE, ProcessGroup
 from core.training.errors import Diverged
 from core.training.loop.optim import WeightAverage, build_optimiser, learning_rate
 from core.training.loop.precision import Precision

@@ -4,7 +4,7 @@ from core.runs.folder import RunFolder
 from core.runs.journal.events import Event, ModelBuilt, RunFinished, RunStopped
 from core.runs.journal.log_lines import percent
 from core.training.checkpoint import TrainCheckpoint, read_training
-from core.training.distributed.group import init_process_group
+from core.training.distributed import init_process_group
 from core.training.errors import Diverged, StopRequested
 from core.training.loop.init import augmentation, init_train_state, sampling_weights
 from core.training.loop.loader import BatchLoader

@@ -21,7 +21,6 @@ from core.runs.journal.journal import JournalReader
 from core.runs.launch import become_torchrun
 from core.runs.lock import INHERITED, RunLock
 from core.runs.registry import register
-from core.training.distributed.dist_info import dist_info
 from core.training.errors import Diverged, EndedAtOnce, StopRequested, is_out_of_memory
 from core.training.recipe import Recipe, from_dict, to_dict
 from core.training.run.control import ControlHandler
@@ -31,6 +30,7 @@ from core.training.run.phases import PhaseTimer
 from core.training.run.write_guard import WriteGuard
 from core.util.device import is_surely_cpu, processor_name
 from core.util.errors import UserError
+from core.util.parallel import dist_info
 
 OUTPUTS = ("last", "best_model", "recipe", "split", "report", "Spectrograms", "Plots")
 """Stems of files that only the trainer writes, first under temporary names."""

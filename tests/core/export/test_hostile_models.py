@@ -18,7 +18,7 @@ from safetensors.torch import save as save_tensors
 
 from core.export.archive import MANIFEST, WEIGHTS, import_archive, write_archive
 from core.inference import Classifier
-from core.inference.onnx_metadata import METADATA_KEY
+from core.inference.onnx_backend import METADATA_KEY
 from core.training.checkpoint import load_model
 from core.util.errors import UserError
 from tests.support.small_model import a_sound

@@ -7,7 +7,7 @@ import pytest
 import soundfile
 import torch
 
-from core.features.augment_preview import augment_preview, augment_preview_of_mel
+from core.features.augment import augment_preview, augment_preview_of_mel
 from core.features.log_mel import FrontEnd
 from core.features.settings import EFFECTS, AugmentationSettings, FrontEndSettings, effects_of, range_of
 from core.training.presets import preset

@@ -13,8 +13,8 @@ from tests.support.folders import genre_folder
 from tests.support.pilot import text, until, until_shown
 from tests.support.sounds import sweep, write
 from tui.app import GenreApp
+from tui.label.panels import ClipTable, Neighbours
 from tui.label.screen import LabelScreen
-from tui.label.table import ClipTable, Neighbours
 from tui.new_run.screen import NewRunScreen
 
 

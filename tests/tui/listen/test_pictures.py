@@ -7,8 +7,7 @@ from pathlib import Path
 import pytest
 
 from tui.listen.audio_forwarding import routes
-from tui.listen.lines import command_lines, level_line
-from tui.listen.spectrogram import SECONDS_PER_CELL, first_cell, strip_chart, times_below
+from tui.listen.drawing import SECONDS_PER_CELL, command_lines, first_cell, level_line, strip_chart, times_below
 
 
 @pytest.mark.parametrize("width", [40, 80, 120])

@@ -21,7 +21,7 @@ from core.util.jsonl_process import JsonlProcess
 from tests.support import example_run as made_up_run
 from tests.support.pilot import text, type_text, until, until_gone, until_shown
 from tui.app import GenreApp
-from tui.dialogs.folder_picker import describe
+from tui.dialogs.pickers import describe
 from tui.new_run import dataset_panel
 from tui.new_run.dataset_process import Message, Scan
 from tui.new_run.fields import Completion, complete_path

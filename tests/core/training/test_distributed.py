@@ -14,9 +14,9 @@ from core.runs.control import request
 from core.runs.folder import RunFolder
 from core.runs.journal import events as ev
 from core.runs.launch import launch
-from core.training.distributed.dist_info import DistInfo
-from core.training.distributed.group import ProcessGroup
+from core.training.distributed import ProcessGroup
 from core.training.recipe import OptimiserSettings
+from core.util.parallel import DistInfo
 from tests.support import trainer_runs as lives
 from tests.support.waiting import wait_until
 

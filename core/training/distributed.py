@@ -21,9 +21,9 @@ from torch.distributed.rendezvous import rendezvous
 from torch.nn.modules.batchnorm import _BatchNorm
 from torch.nn.parallel import DistributedDataParallel
 
-from core.training.distributed.dist_info import DistInfo, dist_info
 from core.util.device import choose_device
 from core.util.errors import UserError
+from core.util.parallel import DistInfo, dist_info
 
 TIMEOUT = timedelta(days=30)
 """How long a process waits for the others, because a run may be paused. torchrun detects processes that died."""

@@ -1,6 +1,8 @@
-"""A dialog to choose a folder in a tree; it tells whether the folder under the cursor looks like a dataset."""
+"""Dialogs to choose a model (the bundled one, or the best model of a run) or a folder, with what it holds."""
 
+import asyncio
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import ClassVar
 
@@ -15,11 +17,122 @@ from textual.widgets import Static
 
 from core.audio.files.formats import is_audio
 from core.dataset.pack_manifest import is_pack
+from core.inference.find_model import DEFAULT, ModelChoice, choose_model, list_models
 from core.util.errors import UserError
 from core.util.files import typed_path
 from core.util.text import counted, printable
 from tui.dialogs.questions import PromptScreen, key_hints
+from tui.shell.base import BaseApp
+from tui.text.model_table import model_details, model_table
 from tui.widgets.file_tree import AudioTree, Node
+from tui.widgets.row_list import RowList
+
+MOST_ROWS = 12
+
+
+class ModelList(RowList):
+    """The headings stay above the rows, in a widget of the dialog's own."""
+
+    has_cursor = True
+
+    def __init__(self, choices: Sequence[ModelChoice], current: Path | None) -> None:
+        super().__init__(id="models")
+        self.choices = choices
+        self.current = current
+        self.cursor = next((i for i, choice in enumerate(choices) if choice.path == current), 0)
+        self.headings, *self.lines = model_table(choices)
+
+    def on_mount(self) -> None:
+        self.styles.height = min(len(self.choices), MOST_ROWS)
+        self.rows_changed()
+
+    def on_resize(self) -> None:
+        self.headings, *self.lines = model_table(self.choices, self.row_width - 2)
+        self.screen.query_one("#headings", Static).update(Content.styled(f"    {self.headings}", "$text-muted"))
+        super().on_resize()
+
+    def _clamp(self) -> None:
+        super()._clamp()
+        choice = self.choices[self.cursor]
+        details = Content.assemble((printable(choice.name), "bold"), " · ", model_details(choice))
+        self.screen.query_one("#details", Static).update(details)
+
+    def row_count(self) -> int:
+        return len(self.choices)
+
+    def row(self, index: int, width: int) -> Content:
+        choice = self.choices[index]
+        mark = "● " if choice.path == self.current else "  "
+        line = self.lines[index]
+        if not choice.caveats:
+            return Content.assemble((mark, "$accent"), line).truncate(width, ellipsis=True)
+        sound, _, caveats = line.partition("! ")
+        return Content.assemble((mark, "$accent"), sound, (f"! {caveats}", "$warn")).truncate(width, ellipsis=True)
+
+
+class ModelPicker(ModalScreen[tuple[ModelChoice, bool] | None]):
+    """Returns the model and whether it is to be used from now on, or None."""
+
+    BINDINGS: ClassVar = [
+        Binding("U", "use", "use from now on"),
+        Binding("escape", "dismiss", "cancel"),
+    ]
+
+    def __init__(
+        self,
+        choices: Sequence[ModelChoice],
+        current: Path | None,
+        *,
+        title: str = "Choose a model",
+        for_now_only: bool = False,
+    ) -> None:
+        """
+        Args:
+            for_now_only: do not offer to use it from now on.
+        """
+        super().__init__()
+        self.choices, self.current = choices, current
+        self._title, self._for_now_only = title, for_now_only
+
+    def compose(self) -> ComposeResult:
+        with Vertical(classes="dialog"):
+            yield Static(Content.styled(self._title, "bold"))
+            yield Static("", id="headings")
+            yield ModelList(self.choices, self.current)
+            yield Static("", id="details", classes="detail")
+            lasting = {} if self._for_now_only else {"U": "use from now on"}
+            yield key_hints({"enter": "use now", **lasting, "esc": "cancel"})
+
+    @on(RowList.Chosen)
+    def chosen(self, event: RowList.Chosen) -> None:
+        self.dismiss((self.choices[event.index], False))
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool:
+        return action != "use" or not self._for_now_only
+
+    def action_use(self) -> None:
+        self.dismiss((self.choices[self.query_one(ModelList).cursor], True))
+
+
+async def pick_model(app: BaseApp, current: Path | None) -> Path | None:
+    """Ask for a model file; None if cancelled or if there is no model. Call from a worker only."""
+    choices = await asyncio.to_thread(list_models, app.runs_dir)
+    if not choices:
+        app.notify("There is no model yet: start a run on the Runs screen (1, then n).", severity="warning")
+        return None
+    picked: tuple[ModelChoice, bool] | None = await app.push_screen_wait(ModelPicker(choices, current))
+    if picked is None:
+        return None
+    choice, from_now_on = picked
+    if from_now_on:
+        try:
+            choose_model(DEFAULT if choice.name == DEFAULT else str(choice.path), app.runs_dir)
+        except UserError as error:
+            app.notify(str(error), severity="error")
+        else:
+            app.notify(f"{choice.name} classifies from now on, for the runs in {app.runs_dir}")
+    return choice.path
+
 
 MAX_GENRES = 200
 """Subfolders inspected at most."""

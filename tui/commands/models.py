@@ -1,15 +1,54 @@
-"""``encoders``: the pretrained encoders, and which of them are here; ``encoders get NAME`` gets one."""
+"""``use [MODEL]``: which model classifies from now on; ``encoders``: the pretrained encoders, and how to get one.
+
+Without MODEL, ``use`` lists the models to choose from."""
 
 import argparse
 from pathlib import Path
 from typing import Any
 
+import msgspec
+
+from core.inference.find_model import choose_model, find_model, list_models, model_in_use
 from core.models.encoders.registry import ENCODERS, encoder_folder, is_installed
+from tui.commands.common import add_runs_option, runs_dir
 from tui.shell.printing import DONE, UsageError, print_data, print_json, print_line, print_note
 from tui.text.cells import fitted
+from tui.text.model_table import model_table
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
+def add_use_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "model", metavar="MODEL", nargs="?", help="a run, a model file, or default for the bundled model"
+    )
+    parser.add_argument("--json", action="store_true", help="list the models as one JSON object per line")
+    add_runs_option(parser)
+
+
+def use(args: argparse.Namespace) -> int:
+    folder = runs_dir(args)
+    if args.model is not None:
+        # Loaded first: a file that is not a model must not answer from now on.
+        from core.inference.classifier import Classifier
+
+        classifier = Classifier.load(find_model(args.model, folder), "cpu")
+        used = choose_model(args.model, folder)
+        print_note(f"{classifier.model} classifies from now on, for the runs in {folder} ({used.reason})")
+        return DONE
+    choices = list_models(folder)
+    used = model_in_use(folder)
+    if args.json:
+        for choice in choices:
+            print_json(msgspec.structs.asdict(choice) | {"path": str(choice.path), "in_use": choice.path == used.path})
+        return DONE
+    headings, *lines = model_table(choices)
+    print_line(f"  {headings}")
+    for choice, line in zip(choices, lines, strict=True):
+        print_line(f"{'*' if choice.path == used.path else ' '} {line}")
+    print_note(f"in use: {used.path} ({used.reason})")
+    return DONE
+
+
+def add_encoder_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--json", action="store_true", help="list them as one JSON object per line")
     actions = parser.add_subparsers(dest="action", metavar="ACTION")
     get = actions.add_parser("get", help="download an encoder's weights into the cache folder")
@@ -19,11 +58,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     get.add_argument("--wheel", type=Path, metavar="FILE", help="musicnn: the package's wheel, downloaded elsewhere")
 
 
-def run(args: argparse.Namespace) -> int:
-    return _get(args) if args.action == "get" else _list(args)
+def encoders(args: argparse.Namespace) -> int:
+    return _get_encoder(args) if args.action == "get" else _list_encoders(args)
 
 
-def _get(args: argparse.Namespace) -> int:
+def _get_encoder(args: argparse.Namespace) -> int:
     from core.models.encoders.load import get_from_hub
     from core.models.encoders.musicnn_wheel import get_musicnn, install
 
@@ -41,7 +80,7 @@ def _get(args: argparse.Namespace) -> int:
     return DONE
 
 
-def _list(args: argparse.Namespace) -> int:
+def _list_encoders(args: argparse.Namespace) -> int:
     facts: list[dict[str, Any]] = [
         {"name": name, "installed": is_installed(name), "window_seconds": info.window_seconds}
         | info._asdict()

@@ -1,1 +1,0 @@
-"""Training one network with several processes under torchrun."""
