@@ -14,7 +14,7 @@ from sse_starlette import EventSourceResponse
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
-from core.inference.batch.labels import Labels
+from core.inference.batch.export import Labels
 from core.inference.types import Prediction, Result, Unreadable, as_plain
 from core.runs.directory import list_runs
 from core.runs.folder import RunFolder

@@ -15,19 +15,18 @@ from tests.support import example_run
 from tests.support.journal_damage import damaged, lines_of
 from tests.support.pilot import text, until, until_shown
 from tui.app import GenreApp
-from tui.charts.data import ChartData
+from tui.charts.data import ChartData, View
 from tui.charts.genres import genre_bars, report_lines
 from tui.charts.render import render_chart
 from tui.charts.run_charts import CHARTS, run_chart
-from tui.charts.view import View
 from tui.compare.charts import compared_chart
 from tui.compare.tables import difference_lines, result_lines
 from tui.runs.columns import COLUMNS, layout, line, ordered
 from tui.runs.detail import detail_lines
 from tui.shell.themes import DARK
+from tui.watch.lines import progress_line, setup_lines
 from tui.watch.row_panes import COLUMNS as EPOCH_COLUMNS
 from tui.watch.row_panes import laid_out
-from tui.watch.setup import progress_line, setup_lines
 from tui.widgets.run_header import run_header
 from tui.widgets.text import cells
 

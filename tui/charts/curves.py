@@ -11,9 +11,8 @@ from textual.message import Message
 
 from core.runs.journal.state import RunState
 from tui.charts.chart import Chart
-from tui.charts.data import ChartData
+from tui.charts.data import ChartData, View, go_back, move_cursor, put_cursor, select, zoom_at, zoom_in
 from tui.charts.run_charts import CHARTS, RunChart, newest_points, run_chart
-from tui.charts.view import View, go_back, move_cursor, put_cursor, select, zoom_at, zoom_in
 
 SMOOTHING = (0.0, 0.5, 0.8, 0.95)
 """Smoothing weights that the key cycles through."""

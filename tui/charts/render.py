@@ -6,10 +6,9 @@ from dataclasses import dataclass, replace
 from itertools import pairwise
 from math import inf, isfinite, log10, nan
 
-from tui.charts.data import ChartData, Line, Points, decimate, smooth
+from tui.charts.data import ChartData, Line, Points, View, decimate, smooth
 from tui.charts.plot import Canvas, Curve, Grid, axis_width, draw
 from tui.charts.ticks import Axis, Tick, integer_ticks, log_axis, value_axis
-from tui.charts.view import View
 from tui.text.cells import shortened
 
 FAINT = 100

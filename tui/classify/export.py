@@ -12,9 +12,7 @@ from textual.content import Content
 from textual.screen import ModalScreen
 from textual.widgets import Input, Static
 
-from core.inference.batch.export import TagReport, tag_files, write_csv, write_json
-from core.inference.batch.labels import Labels
-from core.inference.batch.playlists import Playlists
+from core.inference.batch.export import Labels, Playlists, TagReport, tag_files, write_csv, write_json
 from core.inference.types import Prediction, Result
 from core.tags.write import Action
 from core.util.errors import UserError

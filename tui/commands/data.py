@@ -13,8 +13,17 @@ from core.training.recipe import HIGHEST_SEED, Recipe
 from core.util.errors import UserError
 from core.util.text import counted
 from tui.commands import labels
-from tui.commands.common import EXCERPTS_HELP, Progress, add_device_option, add_settings_option, excerpt_rule, writing
-from tui.commands.label_options import DATA_HELP, add_label_options, label_settings
+from tui.commands.common import (
+    DATA_HELP,
+    EXCERPTS_HELP,
+    Progress,
+    add_device_option,
+    add_label_options,
+    add_settings_option,
+    excerpt_rule,
+    label_settings,
+    writing,
+)
 from tui.commands.runs.train import recipe_from
 from tui.new_run.command import FLAGS
 from tui.shell.printing import DONE, FAILED, UsageError, print_data, print_json, print_lines, print_note

@@ -1,4 +1,4 @@
-"""``doctor``: what this machine provides, and what to do about what is missing."""
+"""``doctor``: what this machine provides, and what to do about what is missing; ``config``: every setting explained."""
 
 import argparse
 import importlib
@@ -12,8 +12,8 @@ from typing import Literal, NamedTuple
 
 from core.runs.lock import supports_locks
 from core.util.text import printable
-from tui.shell.printing import DONE, FAILED, print_json, print_lines
-from tui.shell.settings import default_runs_dir
+from tui.shell.printing import DONE, FAILED, print_data, print_json, print_lines, print_note
+from tui.shell.settings import default_runs_dir, read_settings, settings_file, template
 
 Status = Literal["ok", "note", "missing"]
 ROOM_GIB = 2.0
@@ -192,3 +192,27 @@ def _disk() -> Iterator[Finding]:
 
 
 CHECKS = (_python, _torch, _torchaudio, _decoders, _microphone, _terminal, _disk)
+
+
+def add_config_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.description = (
+        "Prints a settings file in which every setting is explained and has its default; "
+        f"the app reads {settings_file()}."
+    )
+
+
+def config(args: argparse.Namespace) -> int:
+    from tui.app import all_bindings  # imports every screen
+    from tui.shell.keymap import usable_keys
+
+    known = all_bindings()
+    print_data(template(known), end="")
+    path = settings_file()
+    if path.exists():
+        settings, mistakes = read_settings(path)
+        for mistake in [*mistakes, *usable_keys(settings.keys, known)[1]]:
+            print_note(mistake)
+        print_note(f"{path} is in effect")
+    else:
+        print_note(f"there is no settings file yet: mkdir -p {path.parent} && genre-tui config > {path}")
+    return DONE

@@ -8,8 +8,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from core.util.text import counted
-from tui.commands.common import Progress, add_device_option, add_runs_option, runs_dir, writing
-from tui.commands.label_options import DATA_HELP, add_label_options, label_settings
+from tui.commands.common import (
+    DATA_HELP,
+    Progress,
+    add_device_option,
+    add_label_options,
+    add_runs_option,
+    label_settings,
+    runs_dir,
+    writing,
+)
 from tui.shell.printing import DONE, UsageError, print_data, print_json, print_line, print_note
 
 if TYPE_CHECKING:
@@ -104,7 +112,7 @@ def add_similar_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def similar(args: argparse.Namespace) -> int:
-    from core.inference.batch.playlists import write_playlist
+    from core.inference.batch.export import write_playlist
     from core.labelling.similar import find_similar
     from core.models.encoders.load import encoder_settings
     from core.util.device import choose_device

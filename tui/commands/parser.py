@@ -215,8 +215,10 @@ COMMANDS = {
     ),
     "config": Command(
         "print the settings file of the app, with every setting explained",
-        "config",
+        "doctor",
         ("config", "genre-tui config > ~/.config/genre-tui/config.toml"),
+        "add_config_arguments",
+        "config",
     ),
     "doctor": Command(
         "report what this machine has: GPU, PyTorch, decoders, audio devices, terminal",

@@ -14,10 +14,9 @@ from core.runs.journal.state import RunState
 from core.runs.recipe_fields import but_for_the_seed, flat, written
 from tui.charts.chart import Chart
 from tui.charts.curves import Curves, Option
-from tui.charts.data import ChartData, Line
+from tui.charts.data import ChartData, Line, View
 from tui.charts.run_charts import LETTERS, RunChart, chart_data, newest_points, quantity_line
 from tui.charts.ticks import Bounds
-from tui.charts.view import View
 from tui.text import formatting
 
 _PART = {True: "Training", False: "Validation"}

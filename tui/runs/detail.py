@@ -15,10 +15,10 @@ from core.runs.folder import RunFolder, RunReader
 from core.runs.journal.state import RunState
 from core.runs.recipe_fields import changes, flat
 from core.runs.summary import Summary
+from core.training.evaluation.significance import significance
 from core.training.presets import PRESETS, preset
 from core.training.recipe import to_dict
 from tui.charts.genres import genre_bars
-from tui.runs.baseline import significance
 from tui.shell.base import BaseApp
 from tui.shell.panels import frame, key_of
 from tui.text.cells import shown

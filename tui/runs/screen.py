@@ -15,9 +15,9 @@ from textual.widgets import Input, Static
 from core.runs.directory import elsewhere
 from core.runs.registry import registered
 from core.runs.summary import RunList, Summary
+from core.training.evaluation.significance import baseline_of
 from core.util.errors import UserError
 from core.util.text import counted
-from tui.runs.baseline import baseline_of
 from tui.runs.columns import COLUMNS, USUAL, is_alive, ordered
 from tui.runs.detail import RunDetail
 from tui.runs.filter import FilterError, Test, parse_filter

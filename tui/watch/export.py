@@ -7,10 +7,9 @@ from core.runs.journal.history import history_csv, history_json
 from core.runs.journal.state import RunState
 from core.util.atomic import write_atomic
 from core.util.text import printable
-from tui.charts.data import ChartData
+from tui.charts.data import ChartData, View
 from tui.charts.render import curve_points, x_range
 from tui.charts.run_charts import ACCURACY, LOSS, run_chart
-from tui.charts.view import View
 
 POINTS = 2000
 """Bins of a line; each keeps its minimum and maximum."""

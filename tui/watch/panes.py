@@ -16,8 +16,8 @@ from tui.charts.curves import RunCurves
 from tui.charts.genres import genre_bars, report_lines
 from tui.shell.base import BaseApp
 from tui.shell.panels import frame, key_of
+from tui.watch.lines import progress_line, setup_lines
 from tui.watch.row_panes import EpochHead, EpochRows, LogPane, Mistakes
-from tui.watch.setup import progress_line, setup_lines
 from tui.widgets.pane_tabs import PaneTabs
 from tui.widgets.row_list import LinesView, RowList
 from tui.widgets.text import TextLines

@@ -22,14 +22,14 @@ from core.util.errors import UserError
 from core.util.text import counted
 from tui.charts.curve_keys import CurveKeys, curve_bindings
 from tui.charts.curves import Curves
-from tui.charts.view import View
+from tui.charts.data import View
 from tui.dialogs.questions import ConfirmScreen, PromptScreen, stop_question
 from tui.shell.mode_screen import ModeScreen
 from tui.shell.panels import key_of
 from tui.shell.settings import WatchView, load_view, run_view_file, save_view
 from tui.text.cells import shown
+from tui.watch.lines import CONSEQUENCES, PendingRequest
 from tui.watch.panes import Panes
-from tui.watch.requests import CONSEQUENCES, PendingRequest
 from tui.watch.row_panes import EpochRows, Mistakes
 from tui.widgets.row_list import RowList
 from tui.widgets.run_header import run_header

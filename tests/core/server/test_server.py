@@ -11,7 +11,7 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.typing import Origin
 
 from core.inference import Classifier
-from core.inference.batch.labels import Labels
+from core.inference.batch.export import Labels
 from core.inference.types import as_plain
 from core.runs.lock import RunLock
 from core.runs.registry import register, registered

@@ -4,10 +4,9 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from tui.charts.data import ChartData, Line, Marker
+from tui.charts.data import ChartData, Line, Marker, View
 from tui.charts.render import CURSOR, FAINT, RenderedChart, fences, render_chart
 from tui.charts.ticks import Bounds
-from tui.charts.view import View
 
 EPOCHS = list(range(1, 21))
 TRAIN = Line("train", 1, EPOCHS, [2 / epoch for epoch in EPOCHS], ascii_marker="*")

@@ -1,4 +1,4 @@
-from tui.charts.view import View, go_back, move_cursor, put_cursor, zoom_in
+from tui.charts.data import View, go_back, move_cursor, put_cursor, zoom_in
 
 EPOCHS = list(range(1, 21))
 

@@ -12,7 +12,7 @@ from core.runs.journal.history import EpochRow, History
 from core.runs.journal.reducer import reduce
 from core.runs.journal.state import RunState
 from tests.support import example_run
-from tui.charts.view import View
+from tui.charts.data import View
 from tui.watch.export import export
 
 

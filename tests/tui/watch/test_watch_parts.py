@@ -13,8 +13,8 @@ from tests.support.event_sequences import numbered
 from tests.support.example_run import GENRES
 from tui.charts.genres import Shading, genre_bars, matrix_cell, report_lines, worst_pairs
 from tui.text import formatting
+from tui.watch.lines import progress_line, setup_lines
 from tui.watch.row_panes import columns_for
-from tui.watch.setup import progress_line, setup_lines
 from tui.widgets.run_header import device_strip, run_header
 
 COLOUR = Shading("#000000", right="#00ff00", wrong="#ff0000")

@@ -14,15 +14,14 @@ from core.util.archive.path import as_path
 from core.util.errors import UserError
 from core.util.text import counted
 from tui.commands.classify.shards import Processes, add_shard_options, share
-from tui.commands.common import Progress, add_device_option, add_runs_option, runs_dir
-from tui.commands.label_options import add_label_options, named_labels
+from tui.commands.common import Progress, add_device_option, add_label_options, add_runs_option, named_labels, runs_dir
 from tui.shell.printing import DONE, FAILED, UsageError, print_json, print_line, print_note, print_notes
 
 if TYPE_CHECKING:
     from core.inference.batch.cache import PredictionCache
+    from core.inference.batch.export import Labels
     from core.inference.batch.find_files import Found
     from core.inference.batch.known_labels import Comparison, KnownLabels
-    from core.inference.batch.labels import Labels
     from core.inference.types import Result
     from tui.commands.classify.outputs import Output
     from tui.commands.classify.tagging import Tagger
@@ -90,7 +89,7 @@ def run(args: argparse.Namespace) -> int:
 
         return undo(Path(args.undo_tags) if args.undo_tags else None)
     _check(args)
-    from core.inference.batch.playlists import Playlists
+    from core.inference.batch.export import Playlists
     from core.inference.types import Prediction
     from core.util.parallel import tune_process
     from tui.commands.classify.outputs import Tally
@@ -249,7 +248,7 @@ def _known_labels(args: argparse.Namespace, genres: list[str]) -> "Iterator[Know
 
 
 def _labels(args: argparse.Namespace) -> "Labels":
-    from core.inference.batch.labels import Labels, read_labels
+    from core.inference.batch.export import Labels, read_labels
 
     labels = read_labels(args.map) if args.map else Labels()
     return labels if args.threshold is None else msgspec.structs.replace(labels, threshold=args.threshold)

@@ -14,8 +14,7 @@ import msgspec
 from rich.cells import cell_len
 
 from core.audio.errors import AudioError
-from core.inference.batch.export import CSV_HEAD, csv_cells
-from core.inference.batch.labels import Labels
+from core.inference.batch.export import CSV_HEAD, Labels, csv_cells
 from core.inference.types import Prediction, Result, Unreadable, as_plain
 from core.tags.write import Action, TagPlan
 from core.util.atomic import open_output
@@ -88,7 +87,7 @@ def _natural(path: Path) -> list[tuple[int, str]]:
 
 
 if TYPE_CHECKING:
-    from core.inference.batch.playlists import Playlists
+    from core.inference.batch.export import Playlists
     from tui.commands.classify.tagging import Tagger
 
 PATH_CELLS = 60

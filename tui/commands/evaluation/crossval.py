@@ -11,10 +11,9 @@ from core.training.presets import PRESETS
 from core.training.recipe import to_dict
 from core.util.files import typed_path
 from core.util.text import counted
-from tui.commands.common import Progress, add_device_option, add_settings_option
+from tui.commands.common import DATA_HELP, Progress, add_device_option, add_label_options, add_settings_option
 from tui.commands.evaluation.crossval_report import check_comparable, compare, facts_of, read_earlier, text_of
 from tui.commands.evaluation.evaluate import note_excluded
-from tui.commands.label_options import DATA_HELP, add_label_options
 from tui.commands.runs.train import add_encoder_option, recipe_from
 from tui.new_run.command import FLAGS
 from tui.shell.printing import DONE, UsageError, print_json, print_lines, print_note

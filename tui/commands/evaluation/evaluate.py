@@ -8,8 +8,15 @@ import msgspec
 
 from core.runs.journal.log_lines import percent
 from core.util.text import counted
-from tui.commands.common import Progress, add_device_option, add_runs_option, runs_dir
-from tui.commands.label_options import DATA_HELP, add_label_options, label_settings
+from tui.commands.common import (
+    DATA_HELP,
+    Progress,
+    add_device_option,
+    add_label_options,
+    add_runs_option,
+    label_settings,
+    runs_dir,
+)
 from tui.shell.printing import DONE, print_json, print_lines, print_note
 
 if TYPE_CHECKING:

@@ -8,10 +8,10 @@ from core.runs.folder import RunFolder
 from core.runs.journal.log_lines import duration, number, percent
 from core.runs.journal.state import RunState
 from core.runs.summary import RunList, baselines
+from core.training.evaluation.significance import difference, other_datasets, significance, test_clips
 from core.util.text import printable_lines
 from tui.commands.common import add_run_arguments, add_runs_option, run_folder, runs_dir
 from tui.commands.runs.show import table
-from tui.runs.baseline import difference, other_datasets, significance, test_clips
 from tui.shell.printing import DONE, UsageError, print_data, print_lines, print_note
 
 

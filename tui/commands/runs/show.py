@@ -15,10 +15,10 @@ from core.runs.journal.log_lines import duration, percent
 from core.runs.journal.state import RunState
 from core.runs.summary import LIVING, RunList, Summary, baselines
 from core.runs.webhook import report_lost_runs
+from core.training.evaluation.significance import against_baseline, other_datasets
 from core.util.text import counted, printable, printable_lines
 from tui.commands.common import add_run_arguments, add_runs_option, run_folder, runs_dir
 from tui.commands.parser import did_you_mean
-from tui.runs.baseline import against_baseline, other_datasets
 from tui.shell.printing import DONE, UsageError, print_data, print_json, print_lines, print_note, write_controls
 from tui.text.cells import padded
 

@@ -18,16 +18,18 @@ from core.util.archive.path import as_path
 from core.util.errors import UserError
 from core.util.files import typed_path
 from tui.commands.common import (
+    DATA_HELP,
     EXCERPTS_HELP,
     Progress,
     add_device_option,
+    add_label_options,
     add_runs_option,
     add_settings_option,
     excerpt_rule,
+    label_settings,
     runs_dir,
     user_settings,
 )
-from tui.commands.label_options import DATA_HELP, add_label_options, label_settings
 from tui.commands.parser import did_you_mean
 from tui.new_run.command import FLAGS
 from tui.new_run.notifications import rules_from

@@ -3,7 +3,7 @@
 import os
 from pathlib import Path
 
-from core.inference.batch.playlists import Playlists
+from core.inference.batch.export import Playlists
 
 
 def test_files_stand_under_each_of_their_labels_relative_to_the_playlist(tmp_path: Path) -> None:

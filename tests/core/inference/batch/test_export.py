@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from core.inference.batch.labels import Labels, read_labels
+from core.inference.batch.export import Labels, read_labels
 from core.inference.types import Prediction, Reason
 from core.util.errors import UserError
 
