@@ -16,7 +16,6 @@ import tempfile
 import threading
 import time
 from pathlib import Path
-from types import TracebackType
 from typing import NamedTuple
 
 from core.util.files import open_regular, read_small
@@ -110,9 +109,7 @@ class RunLock:
             raise BlockingIOError(f"{self.path} is held by another process")
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.release()
 
     def _open_locked(self) -> int | None:

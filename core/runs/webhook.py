@@ -13,7 +13,6 @@ import time
 import urllib.parse
 from collections.abc import Iterable
 from pathlib import Path
-from types import TracebackType
 from typing import Literal, NamedTuple
 
 import msgspec
@@ -204,9 +203,7 @@ class WebhookNotifier:
     def __enter__(self) -> "WebhookNotifier":
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         if self._thread is not None:
             self._posts.put(None)
             self._thread.join(TIMEOUT_SECONDS)

@@ -5,7 +5,6 @@ Loading CUDA libraries and compiling Triton kernels beside the scan saves a seco
 import contextlib
 import threading
 from collections.abc import Callable
-from types import TracebackType
 from typing import Any
 
 import psutil
@@ -55,9 +54,7 @@ class DeviceMonitor:
         self._thread.start()
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self._over.set()
         self._thread.join()
 

@@ -4,7 +4,6 @@ import contextlib
 import os
 import socket
 import time
-from types import TracebackType
 
 from core.runs.journal.events import RunQueued
 from core.runs.queue import HeldTicket
@@ -72,9 +71,7 @@ class DeviceUse:
     def __enter__(self) -> "DeviceUse":
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         if self._ticket is not None:
             self._ticket.release()
 

@@ -6,7 +6,6 @@ import threading
 import traceback
 from collections.abc import Callable, Iterator
 from contextlib import suppress
-from types import TracebackType
 
 import numpy as np
 import numpy.typing as npt
@@ -72,9 +71,7 @@ class Pictures:
     def __enter__(self) -> "Pictures":
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self._over = True
         while self._thread is not None and self._thread.is_alive():
             with suppress(EndedAtOnce):  # it ends after the current picture

@@ -1,7 +1,6 @@
 """Writes genres into tags, and undoes it."""
 
 from pathlib import Path
-from types import TracebackType
 from typing import Self
 
 from core.tags.journal import TagJournal
@@ -44,7 +43,7 @@ class Tagger:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+    def __exit__(self, *_: object) -> None:
         self._journal.close()
 
 
