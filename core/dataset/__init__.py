@@ -1,1 +1,1 @@
-"""Labelled collections: scanning, splits, feature packs, and reports about a dataset."""
+"""Labelled collections: settings, scanning, splits, feature packs, and reports about a dataset."""

@@ -1,1 +1,1 @@
-"""Architectures, their layers and their options."""
+"""Architectures, their layers and options; pretrained encoders; out-of-distribution detection."""

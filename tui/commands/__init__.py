@@ -1,1 +1,1 @@
-"""One file per command, grouped; imported when the command is called."""
+"""One file per command or for a few of one subject; imported when the command is called."""

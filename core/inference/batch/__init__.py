@@ -1,1 +1,1 @@
-"""Classifying many files: finding them, the prediction cache, label names, playlists."""
+"""Classifying many files: finding them, the prediction cache, predictions as files."""
