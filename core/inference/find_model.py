@@ -14,7 +14,7 @@ from core.runs.folder import RunFolder, RunReader
 from core.runs.registry import Choice, choice_file, read_choice, write_choice
 from core.runs.summary import QUIET, RunWatcher, Summary
 from core.util.errors import UserError
-from core.util.files import read_small
+from core.util.files import read_json
 
 DEFAULT = "default"
 """The name of the bundled model."""
@@ -192,10 +192,7 @@ def _caveats(summary: Summary, genres: list[str]) -> tuple[str, ...]:
 
 
 def _read_report(run: RunFolder) -> _Report:
-    try:
-        return msgspec.json.decode(read_small(run.report_json_path), type=_Report)
-    except (OSError, ValueError, RecursionError):  # msgspec's errors are ValueErrors
-        return _Report()
+    return read_json(run.report_json_path, _Report) or _Report()
 
 
 def _genres_of(run: RunFolder) -> list[str]:

@@ -10,7 +10,7 @@ import msgspec
 from core.runs.journal.events import RequestAnswered
 from core.runs.journal.journal import JournalReader
 from core.util.atomic import write_atomic
-from core.util.files import read_small
+from core.util.files import read_json
 
 CONTROL = "control.json"
 LONGEST = 64 * 1024
@@ -43,10 +43,7 @@ def request(folder: Path, kind: Kind, *, epochs: int | None = None) -> str:
 
 def read_request(folder: Path) -> Request | None:
     """The last request, answered or not; None if there is none or it cannot be read."""
-    try:
-        return msgspec.json.decode(read_small(Path(folder) / CONTROL, LONGEST), type=Request)
-    except (OSError, msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        return None
+    return read_json(Path(folder) / CONTROL, Request, LONGEST)
 
 
 class ControlReader:

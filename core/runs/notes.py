@@ -7,7 +7,7 @@ import msgspec
 from core.runs.folder import RunFolder
 from core.util.atomic import write_atomic
 from core.util.errors import UserError
-from core.util.files import read_small
+from core.util.files import read_json
 from core.util.text import UNSAFE
 
 FILE = "notes.json"
@@ -25,10 +25,7 @@ class Notes(msgspec.Struct, frozen=True, kw_only=True):
 
 def read_notes(run: RunFolder) -> Notes:
     """The run's notes; empty if there are none or they are damaged."""
-    try:
-        return msgspec.json.decode(read_small(run.path / FILE), type=Notes)
-    except (OSError, msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        return Notes()
+    return read_json(run.path / FILE, Notes) or Notes()
 
 
 def set_note(run: RunFolder, text: str) -> None:

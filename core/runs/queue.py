@@ -20,7 +20,7 @@ from core.runs.folder import RunFolder
 from core.runs.lock import RunLock
 from core.util.atomic import write_atomic
 from core.util.errors import UserError
-from core.util.files import open_regular, read_small
+from core.util.files import open_regular, read_json
 from core.util.paths import state_folder
 
 INHERITED = "GENRE_TUI_TICKET_FD"
@@ -173,10 +173,7 @@ def _tickets() -> list[Ticket]:
     tickets = []
     for path in queue_folder().glob("*.lock"):
         about = path.with_suffix(".json")
-        try:
-            ticket = msgspec.json.decode(read_small(about), type=Ticket)
-        except (OSError, msgspec.DecodeError, UnicodeDecodeError):
-            ticket = None
+        ticket = read_json(about, Ticket)
         if ticket is not None and ticket.lock_path == path and lock.is_held(path):
             tickets.append(ticket)
         elif not lock.is_held(path):

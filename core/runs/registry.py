@@ -14,7 +14,7 @@ import msgspec
 
 from core.runs.folder import RunFolder
 from core.util.atomic import write_atomic
-from core.util.files import read_small
+from core.util.files import read_json
 from core.util.paths import state_folder
 
 
@@ -85,11 +85,8 @@ class Choice(msgspec.Struct, frozen=True):
 
 
 def read_choice(runs_dir: Path) -> Choice | None:
-    try:
-        choice = msgspec.json.decode(read_small(choice_file(runs_dir)), type=Choice)
-    except (OSError, ValueError, RecursionError):  # msgspec's errors are ValueErrors
-        return None
-    return choice if choice.run or choice.file else None
+    choice = read_json(choice_file(runs_dir), Choice)
+    return choice if choice and (choice.run or choice.file) else None
 
 
 def write_choice(runs_dir: Path, choice: Choice | None) -> None:

@@ -19,7 +19,7 @@ from core.runs.notes import FILE as NOTES
 from core.runs.notes import read_notes
 from core.runs.recipe_fields import Scalar, flat
 from core.util.atomic import write_atomic
-from core.util.files import read_small
+from core.util.files import read_json
 
 CACHE = ".summary.json"
 VERSION = 4
@@ -207,11 +207,8 @@ def _size_and_time(path: str) -> tuple[int, int]:
 
 
 def _read_cache(run: RunFolder, stamp: Stamp) -> Summary | None:
-    try:
-        cached = msgspec.json.decode(read_small(run.path / CACHE), type=_Cached)
-    except (OSError, msgspec.DecodeError, UnicodeDecodeError):
-        return None
-    if cached.version != VERSION or cached.stamp != stamp:
+    cached = read_json(run.path / CACHE, _Cached)
+    if cached is None or cached.version != VERSION or cached.stamp != stamp:
         return None
     return msgspec.structs.replace(cached.summary, name=run.name, path=str(run.path))
 

@@ -26,7 +26,7 @@ from core.runs.registry import registered
 from core.runs.summary import QUIET, RunWatcher
 from core.util.atomic import write_atomic
 from core.util.errors import UserError
-from core.util.files import read_small
+from core.util.files import read_json
 
 FILE = "webhook.json"
 TIMEOUT_SECONDS = 10.0
@@ -81,10 +81,7 @@ def write_webhook(run: RunFolder, webhook: Webhook) -> None:
 
 
 def read_webhook(run: RunFolder) -> Webhook | None:
-    try:
-        return msgspec.json.decode(read_small(run.path / FILE), type=Webhook)
-    except (OSError, msgspec.DecodeError, UnicodeDecodeError):
-        return None
+    return read_json(run.path / FILE, Webhook)
 
 
 def format_of(webhook: Webhook) -> Format:

@@ -7,6 +7,9 @@ import os
 import shutil
 import stat
 from pathlib import Path
+from typing import TypeVar
+
+import msgspec
 
 from core.util.errors import UserError
 
@@ -15,6 +18,7 @@ SMALL_FILE_BYTES = 16 * 1024 * 1024
 DEEPEST = 100
 """Folders inside each other that are searched, on disk or in an archive."""
 BLOCK = 64 * 1024
+StructT = TypeVar("StructT", bound=msgspec.Struct)
 
 
 def open_regular(path: Path, flags: int = os.O_RDONLY) -> int:
@@ -58,6 +62,14 @@ def read_small(path: Path, limit: int = SMALL_FILE_BYTES) -> bytes:
     if len(data) > limit:
         raise OSError(errno.EFBIG, f"it is larger than {limit / 2**20:,.0f} MB", os.fspath(path))
     return data
+
+
+def read_json(path: Path, kind: type[StructT], limit: int = SMALL_FILE_BYTES) -> StructT | None:
+    """What a JSON file of our own holds; None where there is none, or it cannot be read or used."""
+    try:
+        return msgspec.json.decode(read_small(path, limit), type=kind)
+    except (OSError, ValueError, RecursionError):  # msgspec's errors are ValueErrors
+        return None
 
 
 def _not_regular(path: Path) -> OSError:

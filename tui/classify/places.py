@@ -14,7 +14,7 @@ from textual.screen import ModalScreen
 from textual.widgets import Input, Static
 
 from core.util.atomic import write_atomic
-from core.util.files import read_small, typed_path
+from core.util.files import read_json, typed_path
 from core.util.paths import state_folder
 from core.util.text import printable
 from tui.dialogs.questions import key_hints
@@ -58,10 +58,7 @@ class Places(msgspec.Struct, kw_only=True):
 
 
 def read_places() -> Places:
-    try:
-        return msgspec.json.decode(read_small(_file()), type=Places)
-    except (OSError, msgspec.DecodeError, UnicodeDecodeError):
-        return Places()
+    return read_json(_file(), Places) or Places()
 
 
 def _file() -> Path:

@@ -2,9 +2,10 @@ import os
 import socket
 from pathlib import Path
 
+import msgspec
 import pytest
 
-from core.util.files import open_regular, read_small
+from core.util.files import open_regular, read_json, read_small
 
 
 def test_a_small_file_is_read(tmp_path: Path) -> None:
@@ -36,3 +37,18 @@ def test_an_endless_file_is_not_read_to_its_end(tmp_path: Path) -> None:
         file.truncate(1 << 40)
     with pytest.raises(OSError, match="larger than 16 MB"):
         read_small(tmp_path / "sparse")
+
+
+class Kept(msgspec.Struct):
+    count: int = 0
+
+
+@pytest.mark.parametrize(
+    "content", [b"", b"{", b'{"count": "one"}', b"\xff", b'{"other": ' + b"[" * 100_000 + b"]" * 100_000 + b"}"]
+)
+def test_json_that_cannot_be_used_is_none(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "kept.json").write_bytes(content)
+    assert read_json(tmp_path / "kept.json", Kept) is None
+    assert read_json(tmp_path / "missing.json", Kept) is None
+    (tmp_path / "kept.json").write_bytes(b'{"count": 3, "of a later version": 1}')
+    assert read_json(tmp_path / "kept.json", Kept) == Kept(3)
