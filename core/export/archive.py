@@ -21,7 +21,7 @@ from core.training.checkpoint import ModelCheckpoint, all_finite, build_network,
 from core.training.recipe import Recipe
 from core.training.training_set import TrainingSet
 from core.util.atomic import replacing
-from core.util.errors import UserError
+from core.util.errors import UserError, explained
 from core.util.paths import name_fault
 
 SUFFIX = ".zip"
@@ -63,12 +63,13 @@ def write_archive(model_path: Path, name: str, out: Path) -> None:
         dataset=msgspec.structs.replace(trained.dataset, path=""),
         sha256=hashlib.sha256(weights).hexdigest(),
     )
-    try:
-        with replacing(out) as temporary, zipfile.ZipFile(temporary, "w", zipfile.ZIP_STORED) as archive:
-            archive.writestr(MANIFEST, msgspec.json.format(msgspec.json.encode(manifest)))
-            archive.writestr(WEIGHTS, weights)
-    except OSError as error:
-        raise UserError(f"{out} cannot be written: {error.strerror or error}") from error
+    with (
+        explained(f"{out} cannot be written"),
+        replacing(out) as temporary,
+        zipfile.ZipFile(temporary, "w", zipfile.ZIP_STORED) as archive,
+    ):
+        archive.writestr(MANIFEST, msgspec.json.format(msgspec.json.encode(manifest)))
+        archive.writestr(WEIGHTS, weights)
 
 
 def import_archive(path: Path, out: Path) -> Manifest:
@@ -79,7 +80,7 @@ def import_archive(path: Path, out: Path) -> Manifest:
     """
     manifest, weights = _read(path)
     _check(path, manifest, weights)
-    try:
+    with explained(f"{out} cannot be written"):
         model = ModelCheckpoint(
             weights=weights,
             recipe=manifest.recipe,
@@ -90,8 +91,6 @@ def import_archive(path: Path, out: Path) -> Manifest:
             dataset=manifest.dataset,
         )
         write_model(out, model)
-    except OSError as error:
-        raise UserError(f"{out} cannot be written: {error.strerror or error}") from error
     return manifest
 
 

@@ -26,7 +26,7 @@ from core.inference.onnx_backend import (
 from core.inference.torch_backend import TorchBackend
 from core.models.encoders.encoder import join
 from core.util.atomic import replacing
-from core.util.errors import UserError
+from core.util.errors import UserError, explained
 
 OPSET = 18
 
@@ -112,14 +112,11 @@ def export_onnx(model_path: Path, name: str, out: Path) -> None:
     )
     program = _exported(WholeModel(network).eval(), torch.zeros(2, network.window_samples))
     program.model.metadata_props[METADATA_KEY] = msgspec.json.encode(card).decode()
-    try:
-        with replacing(out) as temporary:
-            program.save(os.fspath(temporary))
-            content = temporary.read_bytes()
-            digest = digest_of(content, NO_DIGEST)
-            temporary.write_bytes(content.replace(NO_DIGEST.encode(), digest.encode()))
-    except OSError as error:
-        raise UserError(f"{out} cannot be written: {error.strerror or error}") from error
+    with explained(f"{out} cannot be written"), replacing(out) as temporary:
+        program.save(os.fspath(temporary))
+        content = temporary.read_bytes()
+        digest = digest_of(content, NO_DIGEST)
+        temporary.write_bytes(content.replace(NO_DIGEST.encode(), digest.encode()))
 
 
 def _exported(model: nn.Module, wave_BN: Tensor) -> torch.onnx.ONNXProgram:

@@ -13,7 +13,7 @@ from core.runs.directory import find, list_runs
 from core.runs.folder import RunFolder, RunReader
 from core.runs.registry import Choice, choice_file, read_choice, write_choice
 from core.runs.summary import QUIET, RunWatcher, Summary
-from core.util.errors import UserError
+from core.util.errors import UserError, explained
 from core.util.files import read_json
 
 DEFAULT = "default"
@@ -113,10 +113,8 @@ def choose_model(name: str, runs_dir: Path) -> ModelInUse:
     path = find_model(name, runs_dir).absolute()
     is_run = path.parent.parent.resolve() == runs_dir.resolve() and path.name == "best_model.pth"
     choice = Choice(run=path.parent.name) if is_run else Choice(file=str(path))
-    try:
+    with explained(f"the choice cannot be stored in {choice_file(runs_dir)}"):
         write_choice(runs_dir, None if path == default_model() else choice)
-    except OSError as error:
-        raise UserError(f"the choice cannot be stored in {choice_file(runs_dir)}: {error.strerror}") from error
     return model_in_use(runs_dir)
 
 

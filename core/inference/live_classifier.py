@@ -13,7 +13,7 @@ from core.features.display_spectrogram import LiveSpectrum
 from core.inference.classifier import LARGEST_OVERLAP, Classifier, Stream
 from core.inference.types import Level, LiveEvent, LivePrediction, Reason, Segment, SourceChanged, rounded
 from core.util.atomic import replacing
-from core.util.errors import UserError
+from core.util.errors import UserError, explained
 
 HALF_LIFE_SECONDS = 2.0
 
@@ -100,12 +100,10 @@ class LiveClassifier:
             raise UserError("nothing has been received yet, so there is nothing to save")
         ring, rate = self._recent
         y = ring.last(ring.capacity)
-        try:
+        with explained(f"{path} cannot be written"):
             path.parent.mkdir(parents=True, exist_ok=True)
             with replacing(path) as temporary:
                 soundfile.write(temporary, np.clip(y, -1, 1), rate, subtype="PCM_16", format="WAV")
-        except OSError as error:
-            raise UserError(f"{path} cannot be written: {error.strerror or error}") from error
         return len(y) / rate
 
     def events(self) -> Iterator[LiveEvent]:

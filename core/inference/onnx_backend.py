@@ -13,7 +13,7 @@ from core.features.settings import FrontEndSettings
 from core.inference.backend import Calibration, Values, Waveform
 from core.inference.windows import followed_by_silence, repeated
 from core.models.registry import is_fixed_length
-from core.util.errors import UserError
+from core.util.errors import UserError, explained
 
 FORMAT = "genre-tui model"
 VERSION = 1
@@ -137,10 +137,8 @@ class OnnxBackend:
 
 
 def _read(path: Path) -> bytes:
-    try:
+    with explained(f"{path} cannot be read"):
         content = path.read_bytes()
-    except OSError as error:
-        raise UserError(f"{path} cannot be read: {error.strerror or error}") from error
     # The protobuf key of references to external files. ONNX Runtime would search them in the current folder, because
     # the model is loaded from memory.
     if b"\x0a\x08location" in content or b"external_data" in content:

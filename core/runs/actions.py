@@ -25,7 +25,7 @@ from core.runs.journal.events import RequestAnswered
 from core.runs.journal.state import RunState
 from core.runs.launch import check_resumable, launch
 from core.runs.webhook import Webhook, check_webhook, write_webhook
-from core.util.errors import UserError
+from core.util.errors import UserError, explained
 from core.util.text import counted, printable
 
 LAST_EVENT_SECONDS = 5.0
@@ -126,10 +126,8 @@ def restore(runs_dir: Path, name: str) -> RunFolder:
     target = RunFolder(runs_dir / run.name)
     if target.path.exists():
         raise UserError(f"there is already a run called {name}; rename that one first")
-    try:
+    with explained(f"{run.path} cannot be moved to {runs_dir}"):
         run.path.rename(target.path)
-    except OSError as error:
-        raise UserError(f"{run.path} cannot be moved to {runs_dir}: {error.strerror}") from error
     if target.lock_path.exists():  # it was started once
         registry.register(target)
     return target
@@ -169,10 +167,8 @@ def send_request(run: RunFolder, kind: Kind, state: RunState, *, epochs: int | N
     pending = control.read_request(run.path)
     if kind != "stop" and pending is not None and pending.request == "stop" and pending.id not in state.answers:
         raise UserError(f"{run.name} was asked to stop and has not answered yet; it cannot be asked to {kind} now")
-    try:
+    with explained(f"{run.control_path} cannot be written"):
         return control.request(run.path, kind, epochs=epochs)
-    except OSError as error:
-        raise UserError(f"{run.control_path} cannot be written: {error.strerror}") from error
 
 
 def resume(run: RunFolder, *, queue: bool = False) -> RequestAnswered | Launched:
@@ -261,10 +257,8 @@ def send_signal(run: RunFolder, chosen: signal.Signals) -> None:
         raise UserError(f"The trainer runs on {state.host}; it can only be signalled there (process {state.pid}).")
     if signed is None or not run.is_alive():
         raise UserError("The trainer has ended.")
-    try:
+    with explained(f"{chosen.name} could not be sent to process {signed.pid}"):
         os.kill(signed.pid, chosen)
-    except OSError as error:
-        raise UserError(f"{chosen.name} could not be sent to process {signed.pid}: {error.strerror}") from error
 
 
 def end_at_once(run: RunFolder) -> None:

@@ -12,7 +12,7 @@ import msgspec
 
 from core.runs import registry
 from core.runs.folder import TRASH, RunFolder, checked_name
-from core.util.errors import UserError
+from core.util.errors import UserError, explained
 from core.util.files import open_regular
 
 LONGEST_SLUG = 40
@@ -31,12 +31,10 @@ def create(runs_dir: Path, recipe: dict[str, Any], dataset: str, kind: str, *, n
         UserError: the name is taken or unusable, or the folder cannot be written to.
     """
     stem = checked_name(name) if name else f"{slug(dataset)}-{slug(kind)}"
-    try:
+    with explained(f"no run can be made in {runs_dir}"):
         runs_dir.mkdir(parents=True, exist_ok=True)
         # The folder gets its name when the recipe is already in it.
         making = RunFolder(Path(tempfile.mkdtemp(dir=runs_dir, prefix=".new-")))
-    except OSError as error:
-        raise UserError(f"no run can be made in {runs_dir}: {error.strerror}") from error
     try:
         making.path.chmod(0o755)
         making.write_recipe(recipe)

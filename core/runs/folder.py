@@ -4,7 +4,7 @@ import contextlib
 import math
 import socket
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -19,7 +19,7 @@ from core.runs.journal.snapshot import WORTHWHILE, load_snapshot, save_snapshot
 from core.runs.journal.state import RunState, Validation
 from core.util.archive.path import without_suffix
 from core.util.atomic import write_atomic
-from core.util.errors import UserError
+from core.util.errors import UserError, explained
 from core.util.files import read_small
 
 TRASH = ".trash"
@@ -156,7 +156,7 @@ class RunFolder:
         target = self.path.parent / checked_name(name)
         if target.exists():
             raise UserError(f"there is already a run called {name}; choose another name")
-        with _as_user_error(f"{self.path} cannot be renamed"):
+        with explained(f"{self.path} cannot be renamed"):
             self.path.rename(target)
         return RunFolder(target)
 
@@ -168,7 +168,7 @@ class RunFolder:
         """
         self._refuse_alive("deleted")
         trash = self.path.parent / TRASH
-        with _as_user_error(f"{self.path} cannot be moved to {trash}"):
+        with explained(f"{self.path} cannot be moved to {trash}"):
             trash.mkdir(exist_ok=True)
             target, n = trash / self.name, 2
             while target.exists():
@@ -289,14 +289,6 @@ class RunReader:
         if signed and alive and not elsewhere:
             placed.pid = signed.pid
         return placed
-
-
-@contextlib.contextmanager
-def _as_user_error(what: str) -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        raise UserError(f"{what}: {error.strerror}") from error
 
 
 def _add_recipe(state: RunState, recipe: dict[str, Any]) -> None:

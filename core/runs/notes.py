@@ -6,7 +6,7 @@ import msgspec
 
 from core.runs.folder import RunFolder
 from core.util.atomic import write_atomic
-from core.util.errors import UserError
+from core.util.errors import UserError, explained
 from core.util.files import read_json
 from core.util.text import UNSAFE
 
@@ -88,7 +88,5 @@ def unpin(run: RunFolder) -> None:
 
 
 def _write(run: RunFolder, notes: Notes) -> None:
-    try:
+    with explained(f"{run.path / FILE} cannot be written"):
         write_atomic(run.path / FILE, msgspec.json.encode(notes))
-    except OSError as error:
-        raise UserError(f"{run.path / FILE} cannot be written: {error.strerror}") from error

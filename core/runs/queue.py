@@ -19,7 +19,7 @@ from core.runs import lock
 from core.runs.folder import RunFolder
 from core.runs.lock import RunLock
 from core.util.atomic import write_atomic
-from core.util.errors import UserError
+from core.util.errors import UserError, explained
 from core.util.files import open_regular, read_json
 from core.util.paths import state_folder
 
@@ -190,11 +190,9 @@ def _mutex() -> Iterator[None]:
         UserError: the folder of the queue cannot be written to, or its file system has no locks.
     """
     folder = queue_folder()
-    try:
+    with explained(f"the queue in {folder} cannot be used"):
         folder.mkdir(parents=True, exist_ok=True)
         descriptor = open_regular(folder / "mutex", os.O_RDWR | os.O_CREAT)
-    except OSError as error:
-        raise UserError(f"the queue in {folder} cannot be used: {error.strerror}") from error
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX)
         yield

@@ -12,7 +12,7 @@ from typing import BinaryIO, Self
 
 import msgspec
 
-from core.util.errors import UserError
+from core.util.errors import UserError, explained
 from core.util.paths import state_folder
 from core.util.text import printable
 
@@ -216,10 +216,8 @@ def read_journal(path: Path) -> list[Change]:
     Raises:
         UserError: the file cannot be read, or is not such a journal.
     """
-    try:
+    with explained(f"the journal {printable(path)} cannot be read"):
         lines = path.read_bytes().split(b"\n")
-    except OSError as error:
-        raise UserError(f"the journal {printable(path)} cannot be read: {error.strerror}") from error
     changes = []
     for number, text in enumerate(lines[:-1], start=1):
         try:

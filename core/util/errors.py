@@ -1,6 +1,8 @@
 """Errors that a user can cause and fix."""
 
 import errno
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 
 class UserError(Exception):
@@ -13,3 +15,12 @@ class ArchiveError(OSError):
     def __init__(self, reason: str) -> None:
         super().__init__(errno.EIO, reason)
         self.reason = reason
+
+
+@contextmanager
+def explained(what: str, kind: type[UserError] = UserError) -> Iterator[None]:
+    """Makes an OSError of the block a ``kind`` that says ``what`` and why, such as ``a.csv cannot be written: ...``."""
+    try:
+        yield
+    except OSError as error:
+        raise kind(f"{what}: {error.strerror or error}") from error

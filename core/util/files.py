@@ -11,7 +11,7 @@ from typing import TypeVar
 
 import msgspec
 
-from core.util.errors import UserError
+from core.util.errors import explained
 
 SMALL_FILE_BYTES = 16 * 1024 * 1024
 """More than any recipe, request or settings file."""
@@ -105,10 +105,8 @@ class AppendFile:
             UserError: the file cannot be opened, or is not a regular file.
         """
         self.path = Path(path)
-        try:
+        with explained(f"{self.path} cannot be written"):
             self.descriptor = open_regular(self.path, os.O_RDWR | os.O_CREAT | os.O_APPEND)
-        except OSError as error:
-            raise UserError(f"{self.path} cannot be written: {error.strerror}") from error
         self.error: OSError | None = None
         self.failed_writes = 0
         self._queued = bytearray()

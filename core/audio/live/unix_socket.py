@@ -13,7 +13,7 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
-from core.util.errors import UserError
+from core.util.errors import UserError, explained
 
 DEFAULT_RATE = 22_050
 """Of bare samples without a stated rate, in Hz."""
@@ -43,7 +43,7 @@ def listen_on(path: Path) -> socket.socket:
     Raises:
         SocketError: another process listens there, or the folder is accessible to others or not writable.
     """
-    try:
+    with explained(f"the socket {path} cannot be created", SocketError):
         _private_folder(path.parent)
         if path.is_socket():
             if _is_listened_to(path):
@@ -60,8 +60,6 @@ def listen_on(path: Path) -> socket.socket:
         except BaseException:
             made.close()
             raise
-    except OSError as error:
-        raise SocketError(f"the socket {path} cannot be created: {error.strerror or error}") from error
     return made
 
 

@@ -19,7 +19,7 @@ from core.tags.rewrite import recover
 from core.tags.write import Action, plan, write_genres
 from core.util.archive.path import is_archive
 from core.util.atomic import write_output
-from core.util.errors import UserError
+from core.util.errors import UserError, explained
 
 
 class Labels(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -115,14 +115,12 @@ class Playlists:
             UserError: the folder cannot be created or written to.
         """
         written = []
-        try:
+        with explained(f"no playlists can be written to {self.folder}"):
             self.folder.mkdir(parents=True, exist_ok=True)
             for label, name in _file_names(self._entries).items():
                 entries = self._entries[label]
                 written.append(self.folder / f"{name}.m3u8")
                 write_output(written[-1], ("#EXTM3U\n" + "".join(entries)).encode())
-        except OSError as error:
-            raise UserError(f"no playlists can be written to {self.folder}: {error.strerror}") from error
         return written
 
 

@@ -18,7 +18,7 @@ from core.inference.batch.export import CSV_HEAD, Labels, csv_cells
 from core.inference.types import Prediction, Result, Unreadable, as_plain
 from core.tags.write import Action, TagPlan
 from core.util.atomic import open_output
-from core.util.errors import UserError
+from core.util.errors import UserError, explained
 from core.util.text import counted, printable
 from tui.commands.common import writing
 from tui.shell.printing import print_data, print_json, print_line, print_note
@@ -62,10 +62,8 @@ class Joined:
         return list(dict.fromkeys(itertools.chain.from_iterable(named)))
 
     def _read(self, path: Path) -> Iterator[Result]:
-        try:
+        with explained(f"{printable(path)} cannot be read"):
             lines = path.read_bytes().splitlines()
-        except OSError as error:
-            raise UserError(f"{printable(path)} cannot be read: {error.strerror or error}") from error
         for number, text in enumerate(lines, start=1):
             try:
                 line = msgspec.json.decode(text, type=_Line)
