@@ -11,7 +11,8 @@ import soundfile
 from core.audio.live.source import Chunk, EndOfSound, RingBuffer, Source, State
 from core.features.display_spectrogram import LiveSpectrum
 from core.inference.classifier import LARGEST_OVERLAP, Classifier, Stream
-from core.inference.types import Level, LiveEvent, LivePrediction, Reason, Segment, SourceChanged, rounded
+from core.inference.live_events import Level, LiveEvent, LivePrediction, SourceChanged
+from core.inference.types import Reason, Segment, rounded
 from core.util.atomic import replacing
 from core.util.errors import UserError, explained
 

@@ -5,7 +5,8 @@ import math
 from core.audio.live.microphone import Device
 from core.audio.live.source import State
 from core.features.display_spectrogram import LIVE_BANDS, Spectrum
-from core.inference.types import Level, LivePrediction, Reason, SourceChanged
+from core.inference.live_events import Level, LivePrediction, SourceChanged
+from core.inference.types import Reason
 from core.inference.workers.live_worker import Answer, DevicesFound, Opened
 
 GENRES = ["blues", "classical", "country", "disco", "hiphop", "jazz", "metal", "pop", "reggae", "rock"]

@@ -16,7 +16,7 @@ from tui.text.formatting import clock
 
 if TYPE_CHECKING:
     from core.audio.live.source import Source
-    from core.inference.types import LivePrediction, SourceChanged
+    from core.inference.live_events import LivePrediction, SourceChanged
 
 SIGN_OF_LIFE_SECONDS = 5.0
 """Without --json, seconds after which an unchanged prediction is repeated."""
@@ -74,7 +74,7 @@ def _listen(args: argparse.Namespace, source: "Source") -> int:
 
     from core.inference.classifier import Classifier
     from core.inference.live_classifier import LiveClassifier, overlap_for
-    from core.inference.types import LivePrediction, SourceChanged
+    from core.inference.live_events import LivePrediction, SourceChanged
 
     classifier = Classifier.load(model, args.device)
     print_note(

@@ -4,7 +4,8 @@ from collections import deque
 from typing import NamedTuple
 
 from core.audio.live.source import State
-from core.inference.types import Level, LivePrediction, Reason, SourceChanged
+from core.inference.live_events import Level, LivePrediction, SourceChanged
+from core.inference.types import Reason
 from core.inference.workers.live_worker import Answer, DevicesFound, Failed, Opened, Saved
 from core.util.jsonl_process import Refused
 

@@ -16,7 +16,7 @@ import msgspec
 
 from core.audio.live.microphone import Device, input_devices, rescan
 from core.audio.live.source import Source
-from core.inference.types import Level, LivePrediction, SourceChanged
+from core.inference.live_events import Level, LivePrediction, SourceChanged
 from core.util.errors import UserError
 from core.util.jsonl_process import WorkerChannel
 from core.util.parallel import tune_process, without_collecting

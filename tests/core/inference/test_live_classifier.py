@@ -13,7 +13,8 @@ from core.audio.files.decode import decode
 from core.audio.live.source import Chunk, Condition, EndOfSound, State
 from core.inference import Classifier
 from core.inference.live_classifier import EMA, LiveClassifier, overlap_for
-from core.inference.types import Level, LiveEvent, LivePrediction, Reason, SourceChanged
+from core.inference.live_events import Level, LiveEvent, LivePrediction, SourceChanged
+from core.inference.types import Reason
 from core.util.errors import UserError
 from tests.support.small_model import a_sound, shared_model
 

@@ -7,7 +7,8 @@ import pytest
 from textual.pilot import Pilot
 
 from core.audio.live.source import State
-from core.inference.types import Reason, SourceChanged
+from core.inference.live_events import SourceChanged
+from core.inference.types import Reason
 from core.inference.workers.live_worker import Answer, DevicesFound
 from tests.support import example_sound as made_up
 from tests.support.pilot import until, until_shown

@@ -1,7 +1,8 @@
 """What the Listen screen knows, without a screen."""
 
 from core.audio.live.source import State
-from core.inference.types import Level, Reason, SourceChanged
+from core.inference.live_events import Level, SourceChanged
+from core.inference.types import Reason
 from core.inference.workers.live_worker import Failed, Saved
 from core.util.jsonl_process import Refused
 from tests.support import example_sound as made_up
