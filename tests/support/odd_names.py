@@ -15,7 +15,8 @@ from core.dataset.clip import Excluded
 from core.dataset.report import DataReport, GenreReport
 from core.features.settings import AugmentationSettings
 from core.inference.find_model import list_models
-from core.inference.types import LivePrediction, MergedSegment, Prediction, Reason, Segment, TrainingClip
+from core.inference.live_events import LivePrediction
+from core.inference.types import MergedSegment, Prediction, Reason, Segment, TrainingClip
 from core.inference.workers.file_worker import Classified, Classify, Load, Loaded
 from core.inference.workers.live_worker import DevicesFound
 from core.labelling.label_worker import Looked, Opened, Row
@@ -246,7 +247,7 @@ async def classify_scene(pilot: Pilot[None], names: Names) -> None:
     screen = pilot.app.screen
     assert isinstance(screen, ClassifyScreen)
     load = Load(path_to_json(Path("best.pth")))
-    screen.post_message(screen.Answered(Loaded(names.name, list(names.genres), 10.0, "cpu"), load))
+    screen.call_later(screen.take_answer, Loaded(names.name, list(names.genres), 10.0, "cpu"), load)
     folder = Path("music") / names.name
     screen.query_one(AudioTree).reveal(folder / "none")
     files = sorted(path.absolute() for path in folder.iterdir()) if folder.is_dir() else []
@@ -255,7 +256,7 @@ async def classify_scene(pilot: Pilot[None], names: Names) -> None:
         prediction = prediction_of(names, n, uncertain=n == 2)
         found = Classified(prediction, 32, image_of())
         answer = Refused(names.text) if n == 3 else found
-        screen.post_message(screen.Answered(answer, Classify(path_to_json(file), load)))
+        screen.call_later(screen.take_answer, answer, Classify(path_to_json(file), load))
     results = screen.query_one(ResultList)
     await until(pilot, lambda: len(results.sounds) == len(files) and not screen._sounds.waiting, "the predictions")
     await pilot.pause(2 * REDRAW_SECONDS)
@@ -265,7 +266,7 @@ async def listen_scene(pilot: Pilot[None], names: Names) -> None:
     await pilot.press("4")
     screen = pilot.app.screen
     assert isinstance(screen, ListenScreen)
-    screen.post_message(screen.Answered(DevicesFound([example_sound.MICROPHONE])))
+    screen.call_later(screen.take_answer, DevicesFound([example_sound.MICROPHONE]))
     await until_shown(pilot, "p listens to US")
     await pilot.press("p")
     opened = msgspec.structs.replace(example_sound.opened(), model=names.name, genres=list(names.genres))
@@ -306,7 +307,7 @@ async def label_scene(pilot: Pilot[None], names: Names) -> None:
         Opened(genres, rows, None, names.text, True, names.text),
         Looked(0, prediction_of(names, 1), [5, 6, 7], 32, image_of()),
     ):
-        screen.post_message(LabelScreen.Answered(screen.session, answer, None))
+        screen.call_later(screen.take_answer, screen.session, answer, None)
     await until(pilot, lambda: len(screen.query_one(ClipTable).clips) == len(rows), "the clips")
 
 
