@@ -288,9 +288,7 @@ class GenreApp(BaseApp):
         """Make a mode's screen when the mode is first shown; only then is its module imported."""
         screen = self._mode_screens[mode] = _new_screen(mode)
         if not self.is_headless:
-            # The modules and widgets there are by now stay: going over them to find garbage takes up to 90 ms, which
-            # a key would wait for.
-            screen.call_after_refresh(gc.freeze)
+            screen.call_after_refresh(_collect_only_what_follows)
         return screen
 
     async def watch_run(self, run: Path) -> None:
@@ -369,6 +367,12 @@ class GenreApp(BaseApp):
     def on_command_palette_opened(self) -> None:
         for field in self.screen.query(Input):
             field.cursor_blink = False
+
+
+def _collect_only_what_follows() -> None:
+    """Modules and widgets that are there by now stay; going over them takes up to 90 ms, for which a key would wait."""
+    gc.freeze()
+    gc.enable()  # see `tui.cli`
 
 
 def _new_screen(mode: str) -> ModeScreen:

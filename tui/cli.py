@@ -4,6 +4,7 @@ Exit status: 0 done; 1 some input failed; 2 wrong usage; 130 interrupted.
 """
 
 import errno
+import gc
 import sys
 from pathlib import Path
 
@@ -77,6 +78,8 @@ def _run(arguments: list[str]) -> int:
     if args.version:
         print_line(f"genre-tui {_version()}")
         return DONE
+    if args.command in (None, "attach"):
+        gc.disable()  # nothing is garbage until the first screen is there, when the app enables it
     if args.command is None:
         from tui.launch import run_app
         from tui.shell.settings import default_runs_dir
