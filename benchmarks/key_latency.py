@@ -26,8 +26,18 @@ LONGEST = 5.0
 
 Keys = list[tuple[str, str]]
 """Keys, each with a text that appears on the screen because of it; without one, the first byte counts."""
-ROWS: Keys = [("j", "zz-ended"), ("k", "aa-busy")]
-MODES: Keys = [("2", "[2 Watch]"), ("1", "[1 Runs]")]
+RUNS = 1000
+"""In the list, beside the one that is trained."""
+ROWS: Keys = [("j", ""), ("k", "")]
+FILTER: Keys = [*((key, "") for key in "run-09"), *[("\x7f", "")] * 6]
+HELP: Keys = [("?", "esc closes"), ("q", "[1 Runs]")]
+MODES: Keys = [
+    ("2", "[2 Watch]"),
+    ("3", "[3 Classify]"),
+    ("4", "[4 Listen]"),
+    ("5", "[5 Label]"),
+    ("1", "[1 Runs]"),
+]
 CHARTS: Keys = [("]", "Learning rate"), ("[", "Accuracy")]
 DIALOG: Keys = [("o", "outliers"), ("q", "Accuracy")]
 TYPING: Keys = [("a", ""), ("\x7f", "")]
@@ -72,7 +82,8 @@ def main() -> None:
             home / "runs", to_dict(preset("quick", str(args.data.absolute()))), "data", "small_cnn", name="aa-busy"
         )
         run.write_recipe(run.read_recipe() | {"epochs": 10_000, "spectrograms": False})
-        made_up_run.write_run(home / "runs" / "zz-ended", made_up_run.whole(20))
+        for number in range(RUNS):
+            made_up_run.write_run(home / "runs" / f"run-{number:04d}", made_up_run.whole(5))
         pid = launch(run)
         try:
             wait_until(lambda: run.state().epochs_done > 0, "the first epoch", 300)
@@ -82,9 +93,18 @@ def main() -> None:
                 measure("Watch: other charts", terminal, CHARTS, args.times)
                 measure("Watch: a dialog and back", terminal, DIALOG, args.times)
                 terminal.type("1")
-                terminal.read_until("zz-ended")
-                terminal.read_for(2.0)
+                terminal.read_until("run-0")
+                terminal.read_for(5.0)
                 measure("Runs: another row", terminal, ROWS, args.times)
+                terminal.type("/")
+                terminal.read_for(1.0)
+                measure("Runs: typing in the filter", terminal, FILTER, args.times)
+                terminal.type("\x1b")
+                terminal.read_for(1.0)
+                measure("Runs: help and back", terminal, HELP, args.times)
+                for key in "23451":  # a mode's code is loaded when it is first shown
+                    terminal.type(key)
+                    terminal.read_for(5.0)
                 measure("between modes", terminal, MODES, args.times)
                 terminal.type("n")
                 terminal.read_for(3.0)
