@@ -333,8 +333,9 @@ class GenreApp(BaseApp):
         from tui.runs.screen import RunsScreen
 
         screen = self._mode_screens.get("runs")
-        row = screen.current if isinstance(screen, RunsScreen) and screen.is_mounted else None
-        return Path(row.path) if row is not None else None
+        if not isinstance(screen, RunsScreen) or not screen.rows:
+            return None
+        return Path((screen.current or screen.rows[0]).path)  # the cursor may be on a group
 
     def action_help(self) -> None:
         from tui.dialogs.help import HelpScreen

@@ -13,6 +13,7 @@ from textual.screen import ModalScreen, Screen
 from textual.widgets import Static
 
 from tui.shell.base import BaseApp
+from tui.shell.panels import frame
 from tui.widgets.text import FilterInput
 
 TEXTUALS_OWN = {"app.focus_next", "app.focus_previous", "screen.copy_text", "quit"}
@@ -84,8 +85,7 @@ class HelpScreen(ModalScreen[None]):
 
     def compose(self) -> ComposeResult:
         with VerticalScroll(id="help") as box:
-            box.border_title = "Help"
-            box.border_subtitle = "/ filter  esc closes"
+            frame(box, "Help", [("/", "filter"), ("esc", "close")])
             yield FilterInput(compact=True, placeholder="part of a key or of what it does")
             yield Static(self._text())
 
