@@ -54,7 +54,7 @@ MEANINGS = {
     "V": ("mark, where space does something else", {"mark"}),
     "X": ("clear", {"clear"}),
     "slash": ("filter", {"filter"}),
-    "colon": ("go to", {"go_to"}),
+    "colon": ("go to", {"go_to", "type"}),
     "plus": ("maximise", {"maximise"}),
     "semicolon": ("jump", {"jump"}),
     "space": ("mark, change or keep what is under the cursor", {"mark", "change", "turn", "play", "keep"}),
