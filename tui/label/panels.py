@@ -94,7 +94,8 @@ class ClipTable(RowList):
     def row(self, index: int, width: int) -> Content:
         clip = self.clips[index]
         genre, given, artists = self.columns(width)
-        score = "" if clip.score is None else f"{clip.score:.2f}" if self.teaches else f"{clip.score:.3f}"
+        is_unknown = clip.score is None or (self.teaches and not clip.suggested)
+        score = "" if is_unknown else f"{clip.score:.2f}" if self.teaches else f"{clip.score:.3f}"
         differs = clip.suggested != clip.label
         taken = SCORE + 3 + (genre + 1) * (2 + given) + (ARTIST + 1) * artists
         return Content.assemble(
@@ -261,6 +262,8 @@ def _taught(session: Session) -> Content:
 def legend(session: Session, width: int) -> list[Content]:
     """The keys of the genres, in teaching with the number of labels; those beyond `LEGEND_LINES` are counted."""
     counts, lines, genres = session.clips.counts(), [Content("")], list(session.keys.items())
+    if not genres and session.clips.teaches and not session.is_empty:
+        return [Content.styled("n gives this clip a genre by its name; each genre then has a key", "$text-muted")]
     for place, (key, genre) in enumerate(genres):
         number = f" {counts.get(genre, 0)}" if session.clips.teaches else ""
         part = Content.assemble((key, "bold $footer-key-foreground"), f" {genre}{number}  ")
