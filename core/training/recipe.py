@@ -85,7 +85,7 @@ class Recipe(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     the clips. None takes the crops'."""
     weigh_after: float = 0.0
     """Fraction of the epochs in which a network with experts does not train on a fifth of the training clips;
-    then its weight beside the experts is chosen on them. 0 leaves the weight as it is."""
+    then its weight beside the experts is chosen on them. 0, and a fifth of fewer than 400 clips, leave the default."""
     crops_per_clip: int = 1
     """Random crops of each clip per epoch, each from one of its excerpts."""
     test_crops: int = 1
