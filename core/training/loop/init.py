@@ -13,6 +13,7 @@ from core.features.augment import Augment
 from core.features.settings import AugmentationSettings, effects_of
 from core.models.layers.normalisation import fit_standardisation, init_batch_norm_stats
 from core.models.networks.encoder_head import EncoderHead
+from core.models.networks.ensemble_cnn import EnsembleCNN
 from core.models.networks.expert_ensemble import ExpertEnsemble
 from core.models.networks.lda_expert import ClipWindows, StatisticsExpert, fitted_clips
 from core.training.checkpoint import build_network
@@ -97,6 +98,8 @@ def fit_experts(
             if logits_IC is not None:
                 epochs = round(recipe.weigh_after * recipe.epochs)
                 held = hold_out(epochs, folds_N, train, eval_I, logits_IC.cpu())
+    if held is None and isinstance(model, EnsembleCNN):
+        model.weigh_by_default()
     return held
 
 

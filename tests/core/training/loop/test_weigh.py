@@ -48,6 +48,16 @@ def test_who_knows_more_counts_more() -> None:
     assert guessing.describe()["network_weight"] == pytest.approx(float(guessing.network_weight), abs=1e-6)
 
 
+def test_the_default_makes_the_sum_less_certain_and_leaves_experts_alone_as_they_are() -> None:
+    together, alone = model(), EnsembleCNN(n_mels=16, genres=2, frame_seconds=0.08, width=4, network_weight=0.0)
+    alone.experts.settings[4:7] = 1.0
+    for one in (together, alone):
+        one.weigh_by_default()
+    assert together.experts.settings[4:7].tolist() == pytest.approx([1 / 1.2] * 3)
+    assert float(together.network_weight) == pytest.approx(0.3 / 1.2)
+    assert alone.experts.settings[4:7].tolist() == [1.0] * 3 and float(alone.network_weight) == 0
+
+
 def test_a_fifth_of_the_folds_is_held_out_and_epochs_stay_as_long() -> None:
     train_clips = torch.arange(10, 10 + 5 * FEWEST_CLIPS)
     folds = torch.arange(len(train_clips)) % 5
