@@ -108,7 +108,7 @@ def test_a_training_holds_a_fold_out_then_weighs_and_uses_all_clips(
     everything = set(clips.tolist())
     assert held and drawn == [everything - held] * 2 + [everything] * 2
     assert isinstance(state.model, EnsembleCNN) and isinstance(state.eval_model, EnsembleCNN)
-    assert float(state.model.network_weight) == float(state.eval_model.network_weight) != pytest.approx(0.3)
+    assert float(state.model.network_weight) == float(state.eval_model.network_weight) != pytest.approx(0.3 / 1.2)
     copy = EnsembleCNN(n_mels=32, genres=len(features.genres), frame_seconds=0.02, width=4, memory=4)
     copy.load_state_dict(state.eval_model.state_dict())
     assert copy.describe() == state.eval_model.describe()
