@@ -135,7 +135,9 @@ class KeyBar(Widget):
         for entry in self._shown:
             end += cells(entry)
             if event.x < end:
-                await self.app.run_action(entry[2], self.screen.focused or self.screen)
+                bindings = self.screen.active_bindings.values()
+                owner = next((node for node, binding, _, _ in bindings if binding.action == entry[2]), self.screen)
+                await self.app.run_action(entry[2], owner)
                 return
 
 

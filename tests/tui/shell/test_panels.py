@@ -6,7 +6,7 @@ import pytest
 from textual.pilot import Pilot
 
 from tests.support import example_run
-from tests.support.pilot import text, until, until_shown
+from tests.support.pilot import text, until, until_gone, until_shown
 from tui.app import GenreApp
 from tui.runs.table import ColumnPicker
 from tui.shell.panels import PanelKeys
@@ -68,3 +68,13 @@ async def test_a_click_on_a_key_in_a_border_presses_it(app: GenreApp) -> None:
         await pilot.click(offset=place_of(pilot, "enter watch"))
         await until_shown(pilot, "[2 Watch]")
         await until_shown(pilot, "z zoom")
+
+
+async def test_a_click_on_a_key_in_the_bottom_line_acts_whoever_has_the_focus(app: GenreApp) -> None:
+    async with app.run_test(size=(120, 40)) as pilot:
+        await until_shown(pilot, "n new run")
+        assert app.focused is not None
+        await pilot.click(offset=place_of(pilot, "n new run"))
+        await until_shown(pilot, "Start training")
+        await pilot.click(offset=place_of(pilot, "esc back"))
+        await until_gone(pilot, "Start training")
