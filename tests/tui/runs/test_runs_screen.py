@@ -80,7 +80,7 @@ async def test_a_place_without_runs_says_what_to_do(tmp_path: Path) -> None:
             pilot,
             "No runs yet",
             "3  Classify your music now",
-            "n  Train a model",
+            "n  Train on your music",
             "g  No music at hand?",
             "?  Show all keys",
         )
