@@ -1,1 +1,1 @@
-"""Models for other programs and machines (ONNX, archives of weights), and the curves of runs for TensorBoard."""
+"""Exporting models as ONNX files and archives of weights, and curves of runs for TensorBoard."""

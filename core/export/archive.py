@@ -1,7 +1,7 @@
-"""A model as an archive: weights and a manifest, in formats that can only hold numbers and text.
+"""Exporting and importing a model as an archive of formats that can only contain numbers and text.
 
-A zip of two files, stored without compression: ``manifest.json`` and ``weights.safetensors``. It says the same as a
-best_model.pth, without the place on disk of the data that the model was trained on.
+The archive is an uncompressed zip of ``manifest.json`` and ``weights.safetensors``. It has the same content as a
+best_model.pth, without the path of the dataset.
 """
 
 import hashlib
@@ -27,7 +27,7 @@ from core.util.paths import name_fault
 SUFFIX = ".zip"
 MANIFEST, WEIGHTS = "manifest.json", "weights.safetensors"
 LARGEST_MANIFEST = 64 * 1024 * 1024
-"""It names every training clip by a hash."""
+"""Most bytes of the manifest, which has a hash of every training clip."""
 
 
 class Manifest(msgspec.Struct, frozen=True, kw_only=True):
@@ -46,7 +46,7 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def write_archive(model_path: Path, name: str, out: Path) -> None:
-    """Writes the model file at ``model_path`` as an archive to ``out``.
+    """Write the model file at ``model_path`` to the archive ``out``.
 
     Raises:
         UserError: it is not a model, or ``out`` cannot be written.
@@ -73,10 +73,10 @@ def write_archive(model_path: Path, name: str, out: Path) -> None:
 
 
 def import_archive(path: Path, out: Path) -> Manifest:
-    """Writes the model in the archive at ``path`` as a model file to ``out``, having looked at every part of it.
+    """Check the archive at ``path`` and write its model to the model file ``out``.
 
     Raises:
-        UserError: it is damaged, another program's, or describes a network that its weights do not fit.
+        UserError: it is damaged, from another program, or its weights do not match its network.
     """
     manifest, weights = _read(path)
     _check(path, manifest, weights)
@@ -107,7 +107,7 @@ def _read(path: Path) -> tuple[Manifest, dict[str, Tensor]]:
             manifest = msgspec.json.decode(text, type=Manifest)
             data = _member(path, archive, WEIGHTS, path.stat().st_size)
     except FileNotFoundError:
-        raise UserError(f"{path} is not there") from None
+        raise UserError(f"{path} does not exist") from None
     except msgspec.ValidationError as error:
         raise UserError(f"the manifest in {path} is damaged: {error}") from error
     except OSError as error:
@@ -115,7 +115,7 @@ def _read(path: Path) -> tuple[Manifest, dict[str, Tensor]]:
     except (zipfile.BadZipFile, NotImplementedError, RuntimeError, EOFError) as error:
         raise UserError(f"{path} is damaged, or is not an archive ({error})") from error
     if hashlib.sha256(data).hexdigest() != manifest.sha256:
-        raise UserError(f"{path} is damaged: its weights are not those that its manifest names")
+        raise UserError(f"{path} is damaged: its weights do not match the checksum in its manifest")
     try:
         return manifest, safetensors.load(data)
     except (SafetensorError, ValueError, KeyError) as error:
@@ -125,7 +125,7 @@ def _read(path: Path) -> tuple[Manifest, dict[str, Tensor]]:
 def _member(path: Path, archive: zipfile.ZipFile, name: str, most: int) -> bytes:
     """One file of the archive, of at most ``most`` bytes."""
     info = archive.getinfo(name)
-    # Ours are stored as they are; anything compressed could be a bomb.
+    # Exported archives are not compressed, and a compressed one could be a zip bomb.
     if info.compress_type != zipfile.ZIP_STORED or info.file_size > most:
         raise UserError(f"{path} is not a genre-tui model: {name} is compressed or too large")
     with archive.open(info) as file:
@@ -148,13 +148,13 @@ def _check(path: Path, manifest: Manifest, weights: dict[str, Tensor]) -> None:
         if fault := name_fault(genre):
             raise UserError(f"the manifest in {path} is damaged: the genre {genre!r} {fault}")
     if len(manifest.genres) < 2 or len(set(manifest.genres)) != len(manifest.genres):
-        raise UserError(f"the manifest in {path} is damaged: it names no two different genres")
+        raise UserError(f"the manifest in {path} is damaged: it needs at least two different genres")
     Calibration.of(manifest.calibration).ood_detector(recipe.front_end)
     try:
-        with torch.device("meta"):  # shapes alone: a manifest may ask for a network of any size
+        with torch.device("meta"):  # only shapes, because a manifest may describe a network of any size
             model = build_network(recipe, len(manifest.genres))
     except (RuntimeError, OverflowError) as error:
-        raise UserError(f"the manifest in {path} describes no network that can be built: {error}") from error
+        raise UserError(f"the manifest in {path} describes a network that cannot be built: {error}") from error
     expected = {key: (value.shape, value.dtype) for key, value in model.state_dict().items()}
     found = {key: (value.shape, value.dtype) for key, value in weights.items()}
     wrong = sorted(key for key in expected.keys() | found.keys() if expected.get(key) != found.get(key))

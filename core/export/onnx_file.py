@@ -1,4 +1,4 @@
-"""Exporting a model as ONNX: waveform in, calibrated probabilities out, front end included."""
+"""Exporting a model as ONNX, from waveform to calibrated probabilities."""
 
 import logging
 import os
@@ -32,9 +32,9 @@ OPSET = 18
 
 
 class RealFrontEnd(FrontEnd):
-    """`FrontEnd` without complex numbers, which many runtimes lack: every filter is one windowed cosine or sine.
+    """`FrontEnd` without complex numbers, which many runtimes lack: every filter is a windowed cosine or sine.
 
-    The same numbers to rounding, at several times the arithmetic of a fast transform.
+    The results are equal up to rounding, at several times the cost of a fast Fourier transform.
 
     Attributes:
         bases: [2 F, 1, n_fft], a cosine and a sine for each frequency.
@@ -46,7 +46,7 @@ class RealFrontEnd(FrontEnd):
         super().__init__(settings)
         n = torch.arange(settings.n_fft, dtype=torch.float64)
         k = torch.arange(settings.n_fft // 2 + 1, dtype=torch.float64)
-        # The product is reduced first: the cosine of a large number is inaccurate.
+        # The product is reduced first, because the cosine of a large number is inaccurate.
         angle_FN = 2 * torch.pi / settings.n_fft * (torch.outer(k, n) % settings.n_fft)
         window_N = torch.hann_window(settings.n_fft, dtype=torch.float64)
         bases_F2N = torch.stack([angle_FN.cos(), angle_FN.sin()], dim=1) * window_N
@@ -62,7 +62,7 @@ class RealFrontEnd(FrontEnd):
 
 
 def with_real_front_ends(module: nn.Module) -> nn.Module:
-    """``module``, in which every `FrontEnd` has become a `RealFrontEnd`, in place."""
+    """Replace every `FrontEnd` in ``module`` by a `RealFrontEnd`, in place."""
     for name, child in module.named_children():
         if isinstance(child, FrontEnd):
             setattr(module, name, RealFrontEnd(child.settings))
@@ -90,10 +90,10 @@ class WholeModel(nn.Module):
 
 
 def export_onnx(model_path: Path, name: str, out: Path) -> None:
-    """Writes the model file at ``model_path`` as ONNX to ``out``: windows of one length, in batches of any size.
+    """Export the model file at ``model_path`` to ``out``, for windows of one length in batches of any size.
 
     Raises:
-        UserError: it is not a model, the packages that export needs are not installed, or ``out`` cannot be written.
+        UserError: it is not a model, packages for exporting are missing, or ``out`` cannot be written.
     """
     missing = [module for module in ("onnx", "onnxscript") if find_spec(module) is None]
     if missing:
@@ -123,7 +123,7 @@ def _exported(model: nn.Module, wave_BN: Tensor) -> torch.onnx.ONNXProgram:
     logger = logging.getLogger("torch.onnx")
     level = logger.level
     try:
-        logger.setLevel(logging.ERROR)  # it reports every missing optional package
+        logger.setLevel(logging.ERROR)  # it warns about missing optional packages
         with warnings.catch_warnings(), torch.no_grad():
             warnings.simplefilter("ignore")
             program = torch.onnx.export(
@@ -134,10 +134,10 @@ def _exported(model: nn.Module, wave_BN: Tensor) -> torch.onnx.ONNXProgram:
                 output_names=[LOGITS, PROBABILITIES, OOD_SCORE],
                 dynamic_shapes=({0: torch.export.Dim("batch")},),
                 opset_version=OPSET,
-                optimize=False,  # ONNX Runtime does that itself when it loads the model
+                optimize=False,  # ONNX Runtime optimises the model when loading it
                 verbose=False,
             )
     finally:
         logger.setLevel(level)
-    assert program is not None  # None is what the former exporter returns
+    assert program is not None  # it is None only for the old exporter
     return program

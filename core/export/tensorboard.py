@@ -1,4 +1,4 @@
-"""A run's curves as TensorBoard reads them: records of protocol buffers, written without TensorBoard being installed.
+"""Exporting a run's curves for TensorBoard, which need not be installed.
 
 The format: `event.proto <https://github.com/tensorflow/tensorboard/blob/master/tensorboard/compat/proto/event.proto>`_
 inside `TFRecord <https://www.tensorflow.org/tutorials/load_data/tfrecord>`_ frames.
@@ -23,16 +23,16 @@ PER_EPOCH = (
 )
 PER_TEST = ("loss", "accuracy", "macro_f1", "calibration_error")
 DT_STRING = 7
-"""TensorFlow's number of the type."""
+"""TensorFlow's number of the dtype."""
 SESSION_START = 1
-"""TensorBoard drops what it has read of this and later steps."""
+"""Makes TensorBoard drop earlier records of this and later steps."""
 
 
 class TensorBoardExport:
-    """Writes ``folder/RUN/``, whose parent is what ``tensorboard --logdir`` takes. A former export is replaced.
+    """Writes ``folder/RUN/``, for ``tensorboard --logdir folder``. An earlier export is replaced.
 
-    All curves are over training steps; ``epoch/epoch`` says which epoch a step belongs to. Where a resumed run repeats
-    steps, TensorBoard drops the former ones.
+    All curves are over training steps; ``epoch/epoch`` is the epoch of a step. If a resumed run repeats steps,
+    TensorBoard drops the earlier ones.
     """
 
     def __init__(self, run: RunFolder, folder: Path) -> None:
@@ -43,7 +43,7 @@ class TensorBoardExport:
         self._exists = False
 
     def update(self) -> RunState:
-        """Writes what is new in the run's journal and returns the run's state.
+        """Write new events of the run's journal; returns the run's state.
 
         Raises:
             OSError: the file cannot be written.
@@ -81,7 +81,7 @@ class TensorBoardExport:
                 self._add_scalars(event, "test", PER_TEST)
 
     def _add_scalars(self, event: ev.Event, group: str, names: tuple[str, ...]) -> None:
-        """One value for each of the event's fields that has one."""
+        """Add a value for each of the named fields that is not None."""
         values: dict[str, float | None] = {f"{group}/{name}": getattr(event, name) for name in names}
         scalars = (
             _bytes(1, _bytes(1, name.encode()) + b"\x15" + struct.pack("<f", value))
@@ -95,7 +95,7 @@ class TensorBoardExport:
 
 
 def _text(tag: str, markdown: str) -> bytes:
-    """A summary for the tab Text: a tensor with one string."""
+    """A summary for the Text tab: a tensor with one string."""
     shape = _bytes(2, _integer(1, 1))
     tensor = _integer(1, DT_STRING) + _bytes(2, shape) + _bytes(8, markdown.encode(errors="backslashreplace"))
     plugin = _bytes(1, _bytes(1, b"text"))
@@ -103,7 +103,7 @@ def _text(tag: str, markdown: str) -> bytes:
 
 
 def _record(*fields: bytes) -> bytes:
-    """A frame: length and content, each with its checksum."""
+    """A frame: length and content, each with a checksum."""
     content = b"".join(fields)
     length = struct.pack("<Q", len(content))
     return length + _checksum(length) + content + _checksum(content)
@@ -130,7 +130,7 @@ def _varint(value: int) -> bytes:
 
 
 def _checksum(data: bytes) -> bytes:
-    """CRC-32C, masked as TFRecord wants it."""
+    """CRC-32C, masked as in TFRecord."""
     table, crc = _crc_table(), 0xFFFFFFFF
     for byte in data:
         crc = table[(crc ^ byte) & 0xFF] ^ (crc >> 8)
@@ -140,7 +140,7 @@ def _checksum(data: bytes) -> bytes:
 
 @cache
 def _crc_table() -> tuple[int, ...]:
-    """Of the Castagnoli polynomial, reflected."""
+    """The table of the reflected Castagnoli polynomial."""
 
     def entry(value: int) -> int:
         for _ in range(8):

@@ -1,1 +1,1 @@
-"""What a run leaves for people: metrics, plots and spectrogram images."""
+"""Reports of runs: metrics, plots and spectrogram images."""

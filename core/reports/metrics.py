@@ -28,9 +28,9 @@ def classification_report(
 ) -> ClassificationReport:
     """scikit-learn's report; both sequences hold indices into ``genres``.
 
-    The macro average leaves out genres that have no clips and were never predicted: they say nothing about the model.
+    The macro average leaves out genres that have no clips and were never predicted.
     """
-    from sklearn import metrics  # slow to import (1.6 s), and only the end of a run needs it
+    from sklearn import metrics  # takes 1.6 s to import and is only needed at the end of a run
 
     present = sorted({*truth, *predicted})
     options: dict[str, Any] = {
@@ -44,7 +44,7 @@ def classification_report(
 
 
 def _plain(table: dict[str, Any]) -> dict[str, Any]:
-    """The table with Python's numbers in place of numpy's."""
+    """The table with Python numbers instead of NumPy's."""
     return {key: _plain(value) if isinstance(value, dict) else float(value) for key, value in table.items()}
 
 
@@ -70,14 +70,14 @@ class Assessment(msgspec.Struct, frozen=True, kw_only=True):
     clips: int
     accuracy: float
     interval: tuple[float, float]
-    """The accuracy's 95% interval, as if no two clips were related."""
+    """95% interval of the accuracy, assuming that clips are independent."""
     majority: float
-    """The baseline: the accuracy of always answering the most frequent genre."""
+    """The baseline: the accuracy of always predicting the most frequent genre."""
     loss: float
     macro_f1: float
     calibration_error: float
     calibration_noise: float
-    """The value that a perfectly calibrated model would have on as many clips."""
+    """The value of a perfectly calibrated model on the same number of clips."""
     report: dict[str, Any]
     report_text: str
     confusion: list[list[int]]
@@ -98,7 +98,7 @@ def assess(
     calibration_error: float,
     calibration_noise: float,
 ) -> Assessment:
-    """The metrics of clips, given what was predicted for each.
+    """Compute metrics from the predictions for clips.
 
     Args:
         truth, predicted: indices into ``genres``.

@@ -12,17 +12,17 @@ from matplotlib.ticker import MaxNLocator
 from core.util.atomic import replacing
 
 MOST_NUMBERED = 40
-"""Genres up to which the cells of a confusion matrix hold numbers."""
+"""Most genres for which the cells of a confusion matrix have numbers."""
 MOST_NAMED = 120
 LONGEST_NAME = 40
 LARGEST_INCHES = 0.6 * MOST_NUMBERED + 2
 
 
 def plot_confusion(path: Path, title: str, confusion: Sequence[Sequence[int]], genres: Sequence[str]) -> None:
-    """Writes a PNG: rows are the true genres, columns the predicted; shades are shares of a row, numbers are clips.
+    """Write a PNG: rows are true genres, columns are predictions; shades are shares of a row, numbers count clips.
 
-    The picture is at most about 2,900 × 2,800 pixels: with more than `MOST_NUMBERED` genres it has no numbers, and only
-    every second, third, ... genre is named where the names would overlap.
+    The image is at most about 2,900 × 2,800 pixels: with more than `MOST_NUMBERED` genres it has no numbers, and if
+    names would overlap only every second, third, ... genre is named.
     """
     counts = np.asarray(confusion)
     shares = counts / np.maximum(counts.sum(1, keepdims=True), 1)

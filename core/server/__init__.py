@@ -1,1 +1,1 @@
-"""The classifier over HTTP, with a page for browsers."""
+"""The HTTP server of the classifier, with a web page."""

@@ -128,11 +128,11 @@ HEADERS = {
     "Permissions-Policy": "microphone=(self)",
 }
 HEALTH = "/v1/health"
-"""Served without a token, for process monitors. So is the page, which shows nothing without the API."""
+"""Served without a token, for monitoring, and so is the page, which needs the API to show anything."""
 
 
 def create_app(service: Service, auth: Auth) -> ASGIApp:
-    """Builds the ASGI application for a service."""
+    """Build the ASGI application for a service."""
     # FastAPI's own documentation pages load scripts from a CDN; tools read /openapi.json.
     app = FastAPI(
         title="genre-tui",
@@ -157,7 +157,7 @@ def create_app(service: Service, auth: Auth) -> ASGIApp:
 
 
 def _page_route(address: str, path: Path) -> Route:
-    """Serves the page's files, read once at start: no request is ever turned into a path."""
+    """Serve a file of the page, which is read once at start: requests never become paths."""
     content, kind = path.read_bytes(), mimetypes.guess_type(path.name)[0]
 
     async def answer(_: Request) -> Response:
@@ -232,7 +232,7 @@ class AuthMiddleware:
         return None
 
     def _welcome(self, scope: Scope) -> Response | None:
-        """Handles ``/?token=...``, the address printed at start: moves the token into a cookie and redirects."""
+        """Handle ``/?token=...``, the address printed at start: store the token in a cookie and redirect."""
         tokens = parse_qs(scope["query_string"].decode("latin-1")).get("token")
         if scope["type"] != "http" or scope["path"] != "/" or not tokens:
             return None

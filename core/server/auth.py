@@ -1,8 +1,8 @@
 """Access control: listening addresses, tokens, cross-site requests and DNS rebinding.
 
-A server on a loopback address requires no token by default, but any web page that its user visits can reach it too:
-by cross-origin requests, or by a host name that resolves to 127.0.0.1 (DNS rebinding). The headers Origin and Host,
-which pages cannot forge, reveal both.
+A server on a loopback address requires no token by default, but web pages that its user visits can reach it by
+cross-origin requests or by a host name that resolves to 127.0.0.1 (DNS rebinding). Both are detected by the headers
+Origin and Host, which pages cannot forge.
 """
 
 import hmac
@@ -22,7 +22,7 @@ TOKEN_VARIABLE = "GENRE_TUI_TOKEN"
 
 
 class Refused(Exception):
-    """A request was refused: ``status`` is 401 or 403, the message says why."""
+    """A request was refused; ``status`` is 401 or 403."""
 
     def __init__(self, status: int, detail: str) -> None:
         super().__init__(detail)
@@ -93,7 +93,7 @@ class Auth:
         return self._token is not None
 
     def is_token(self, given: str) -> bool:
-        """Compares in constant time; always true where no token is required."""
+        """Compare in constant time; always True if no token is required."""
         return self._token is None or hmac.compare_digest(
             given.encode("utf-8", "surrogateescape"), self._token.encode()
         )
@@ -126,10 +126,10 @@ def is_loopback(host: str) -> bool:
 
 
 def choose_token(host: str, token_file: Path | None, *, insecure: bool, always: bool = False) -> str | None:
-    """The token that clients must send; None where none is required.
+    """The token that clients must send; None if none is required.
 
-    Read from ``token_file`` or GENRE_TUI_TOKEN, which, unlike a command-line argument, other users of the machine
-    cannot see. A new token is generated where one is required and none is given.
+    It is read from ``token_file`` or GENRE_TUI_TOKEN, which other users cannot see, unlike command-line arguments. A
+    new one is generated if one is required and none is given.
 
     Args:
         insecure: the user asked for no token explicitly.
@@ -155,7 +155,7 @@ def choose_token(host: str, token_file: Path | None, *, insecure: bool, always: 
 
 
 def bind(host: str, port: int) -> socket.socket:
-    """Opens a listening socket; port 0 takes any free port.
+    """Open a listening socket; port 0 chooses a free port.
 
     Raises:
         UserError: the address does not belong to this machine, or is in use.

@@ -1,7 +1,7 @@
-"""Dynamic batching: windows of several clients go through the network together.
+"""Dynamic batching: windows of several clients are run through the network together.
 
-Every caller blocks in its own thread, so files, uploads and live sockets use the ordinary classifier; only the network
-below it is shared.
+Every caller blocks in its own thread, so uploads and live sockets use the ordinary classifier; only the network is
+shared.
 """
 
 import queue
@@ -127,7 +127,7 @@ class BatchedBackend:
         self.window_samples = network.window_samples
         threads = 1
         if isinstance(network, TorchBackend) and network.device.type == "cpu":
-            # Parallel batches beat parallel arithmetic: the matrices of a few windows are small.
+            # Parallel batches are faster than parallelism inside operators, because the matrices are small.
             threads = cores()
             torch.set_num_threads(1)
         self._batcher = Batcher(network.forward, threads=threads, on_batch=on_batch)

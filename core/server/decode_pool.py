@@ -1,4 +1,4 @@
-"""Processes that decode uploads, so that a file that crashes, stalls or bloats a decoder costs one request."""
+"""Processes that decode uploads, so that a file that crashes or blocks a decoder affects only one request."""
 
 import os
 import queue
@@ -74,7 +74,7 @@ class Sound:
     """Blocks of mono sound (samples,) with their rate, read one block ahead.
 
     Attributes:
-        warning: what is wrong with the file; known after the last block.
+        warning: a problem of the file; valid after the last block.
     """
 
     warning: str | None = None
@@ -111,7 +111,7 @@ class _Worker:
             "core.server.decode_worker",
             [str(self._memory)],
             stderr=subprocess.DEVNULL,
-            # None of the server's environment, the token least of all; one thread per process.
+            # The server's environment is not passed on, because it may contain the token; one thread per process.
             env={
                 "PATH": os.environ.get("PATH", ""),
                 "PYTHONPATH": str(PACKAGES),
@@ -121,7 +121,7 @@ class _Worker:
         )
 
     def decode(self, job: Job, name: str, seconds: float) -> Generator[tuple[Waveform, int], None, str]:
-        """Yields the blocks of one job; returns what is wrong with the file.
+        """Yield the blocks of a job; returns the warning about the file.
 
         The time limit applies to the worker, not to the use of a block.
         """
@@ -147,7 +147,7 @@ class _Worker:
             raise AudioError(name, reason)
 
     def recover(self) -> None:
-        """Makes the worker ready for another job: one that is still busy is replaced."""
+        """Make the worker ready for another job; a busy one is replaced."""
         if self._busy:
             self.kill()
             self._busy = False

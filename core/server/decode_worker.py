@@ -1,10 +1,10 @@
-"""The process that decodes uploads, with bounded memory. Its death costs only the current file.
+"""The process that decodes uploads with bounded memory. Its death affects only the current file.
 
     python -m core.server.decode_worker MEMORY_BYTES
 
-Reads one job per line from standard input, ``{"path", "max_seconds"}``. It answers with binary frames, since samples
-as JSON would cost more than decoding: kind, rate and length, then that many bytes. ``BLOCK`` holds mono float32
-samples; ``END`` holds the warning, if there is one; ``UNREADABLE`` and ``TOO_LONG`` end a job with the reason.
+It reads one job per line from standard input, ``{"path", "max_seconds"}``, and answers with binary frames, because
+samples as JSON would take longer than decoding: kind, rate and length, then that many bytes. ``BLOCK`` holds mono
+float32 samples; ``END`` holds the warning, if any; ``UNREADABLE`` and ``TOO_LONG`` end a job with the reason.
 """
 
 import gc
@@ -28,7 +28,7 @@ HEADER = struct.Struct("<4sII")
 BLOCK, END, UNREADABLE, TOO_LONG = b"blok", b"end.", b"bad.", b"long"
 BLOCK_SECONDS = 30.0
 BLOCK_SAMPLES = 48_000 * 30
-"""A block at a very high rate is shorter in time."""
+"""Most samples of a block, which limits its length at very high rates."""
 
 
 class Job(msgspec.Struct):
@@ -47,14 +47,14 @@ def main() -> None:
     for line in sys.stdin.buffer:
         try:
             work(msgspec.json.decode(line, type=Job), answers)
-        except (MemoryError, ImportError):  # the decoder's library is loaded with the first file, if it can be mapped
+        except (MemoryError, ImportError):  # the decoder's library is loaded with the first file
             gc.collect()
             send(answers, UNREADABLE, 0, b"needs too much memory to decode")
         answers.flush()
 
 
 def bound(memory: int) -> None:
-    """Sets kernel limits: address space, no file writes, no core dumps."""
+    """Set kernel limits: address space, no file writes, no core dumps."""
     resource.setrlimit(resource.RLIMIT_AS, (memory, memory))
     resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))

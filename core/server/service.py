@@ -1,4 +1,4 @@
-"""What the routes share: one model, its decoders, limits on concurrency and rate, metrics, and the runs."""
+"""The state shared by the routes: model, decoders, limits on concurrency and rate, metrics, and runs."""
 
 import asyncio
 import time
@@ -41,7 +41,7 @@ SECONDS = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
 
 
 class Metrics:
-    """One registry per server, so that two servers in one process stay apart."""
+    """Metrics, with one registry per server."""
 
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
@@ -119,7 +119,7 @@ class TokenBucket:
         self._left, self._at = burst, time.monotonic()
 
     def spend(self, amount: float = 1.0) -> bool:
-        """Takes ``amount`` if that much is available; returns whether it was."""
+        """Take ``amount`` if it is available; returns whether it was."""
         now = time.monotonic()
         self._left = min(self._burst, self._left + (now - self._at) * self._per_second)
         self._at = now
@@ -177,7 +177,7 @@ class Service:
             self.metrics.files.labels(outcome).inc()
 
     async def in_live_thread(self, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-        """Runs a live socket's work off the event loop."""
+        """Run a live socket's work outside the event loop."""
         return await asyncio.get_running_loop().run_in_executor(self._live_threads, partial(work, *args, **kwargs))
 
     def close(self) -> None:

@@ -1,8 +1,8 @@
-"""The genre among a file's tags, in each format's own way: ID3 (MP3, WAV, AIFF), APEv2, Vorbis comments, MP4, ASF.
+"""Reading and writing the genre tag in each format: ID3 (MP3, WAV, AIFF), APEv2, Vorbis comments, MP4, ASF.
 
-ID3 and APE tags are changed byte by byte, in the version that the file has; what a library would translate or drop
-stays. WAV and AIFF files have an ID3 tag in a chunk of its own. The other formats have one version, and mutagen keeps
-what it does not know.
+ID3 and APE tags are edited byte by byte in the file's version, so that frames that a library would convert or drop are
+preserved. WAV and AIFF files have an ID3 tag in a chunk. Other formats have only one version, and mutagen preserves
+unknown tags.
 """
 
 import os
@@ -38,7 +38,7 @@ _CHUNK_HEAD = 8
 
 
 class Splice(NamedTuple):
-    """A part of a file that is to be replaced."""
+    """A part of a file to replace."""
 
     at: int
     length: int
@@ -46,10 +46,10 @@ class Splice(NamedTuple):
 
 
 class Id3Chunk(NamedTuple):
-    """Where a file has its ID3 chunk, or would get one."""
+    """The position of a file's ID3 chunk, or of a new one."""
 
     order: str
-    """Byte order of sizes, as `struct` has it."""
+    """Byte order of sizes, for `struct`."""
     form_size: int
     name: bytes
     at: int
@@ -57,14 +57,14 @@ class Id3Chunk(NamedTuple):
     stored: int
     """Bytes in the file, with head and pad byte; 0 if the file has no ID3 chunk."""
     lead: bytes
-    """The pad byte that the chunk before lacks."""
+    """A pad byte that is missing after the previous chunk."""
     tag: bytes
 
     def splices(self, tag: bytes) -> list[Splice]:
-        """What gives the file another tag.
+        """The replacements that give the file another tag.
 
         Raises:
-            TagError: the file would grow beyond what its format can say.
+            TagError: the file would become too large for its format.
         """
         chunk = self.lead + self.name + struct.pack(f"{self.order}I", len(tag)) + tag + b"\0" * (len(tag) % 2)
         size = self.form_size + len(chunk) - self.stored if _is_known(self.form_size) else self.form_size
@@ -76,7 +76,7 @@ class Id3Chunk(NamedTuple):
 def find_id3_chunk(file: BinaryIO) -> Id3Chunk:
     """
     Raises:
-        TagError: the file's chunks do not add up, so none can be added or replaced.
+        TagError: the sizes of the file's chunks are inconsistent, so none can be added or replaced.
     """
     length = file.seek(0, 2)
     file.seek(0)
@@ -99,7 +99,7 @@ def find_id3_chunk(file: BinaryIO) -> Id3Chunk:
 
 
 def _is_known(form_size: int) -> bool:
-    """Whether the length is one: a writer to a pipe leaves 0 or a very large number, which then stays."""
+    """Whether the length is valid: a writer to a pipe leaves 0 or a very large number, which is not changed."""
     return 0 < form_size < 0x7FFFF000
 
 
@@ -126,12 +126,12 @@ _genre_frame: Any = TCON  # mutagen has no types
 
 
 def set_genres(path: Path, genres: list[str]) -> None:
-    """Writes the genres into the file as it lies there, and leaves every other tag alone.
+    """Write the genres to the file in place and preserve every other tag.
 
-    Killed in the middle, this may leave half a file: see ``core.tags.write``.
+    If the process is killed, the file may be damaged; see `core.tags.write`.
 
     Args:
-        genres: none removes the genre.
+        genres: an empty list removes the genre.
 
     Raises:
         AudioError: as ``read_genres``, or the file cannot be written.
@@ -169,7 +169,7 @@ def _genres_of(path: Path, file: Any) -> list[str]:
             return [] if tags is None else [str(value) for value in tags.get(_key(tags), [])]
         stored = [] if tags is None else [genre for frame in tags.getall("TCON") for genre in frame.genres]
         if isinstance(file, (MP3, TrueAudio)) and (not stored or tags.version < (2, 0)):
-            # An ID3v1 genre counts only where no other tag has one.
+            # An ID3v1 genre counts only if no other tag has one.
             with path.open("rb") as opened:
                 ape = find_ape_tag(opened)
             stored = (ape.genres if ape else []) or stored
@@ -179,9 +179,9 @@ def _genres_of(path: Path, file: Any) -> list[str]:
 
 
 def _front_splices(path: Path, file: Any, genres: list[str]) -> list[Splice]:
-    """ID3v2 at the beginning, APEv2 and ID3v1 at the end: each that is there gets the genre.
+    """Replacements for ID3v2 at the beginning and APEv2 and ID3v1 at the end; each existing tag gets the genre.
 
-    Without ID3v2 and APEv2 an ID3v2 tag is added, with the fields of the ID3v1 tag so that no player misses them.
+    Without ID3v2 and APEv2 an ID3v2 tag is added, which repeats the fields of an ID3v1 tag.
     """
     splices = []
     with path.open("rb") as opened:
@@ -225,7 +225,7 @@ def _ape_splices(path: Path, genres: list[str]) -> list[Splice]:
 
 
 def _splice(path: Path, splices: list[Splice]) -> None:
-    """Replaces parts of a file, the last one first."""
+    """Replace parts of a file, the last one first."""
     with path.open("r+b") as file:
         for at, length, data in sorted(splices, reverse=True):
             if len(data) != length:
@@ -235,7 +235,7 @@ def _splice(path: Path, splices: list[Splice]) -> None:
 
 
 def _move_tail(file: BinaryIO, start: int, to: int) -> None:
-    """Moves everything from ``start`` on, block by block, in the order in which none is overwritten unread."""
+    """Move everything from ``start`` on, block by block, in an order that overwrites no unread block."""
     length = file.seek(0, os.SEEK_END)
     blocks = range(start, length, _BLOCK)
     for at in reversed(blocks) if to > start else blocks:
@@ -248,10 +248,10 @@ def _move_tail(file: BinaryIO, start: int, to: int) -> None:
 
 
 def _save(path: Path, file: Any, genres: list[str]) -> None:
-    """Through mutagen.
+    """Save with mutagen.
 
     Raises:
-        TagError: another tag does not read as before.
+        TagError: another tag would change.
     """
     if file.tags is None:
         if not genres:
@@ -270,7 +270,7 @@ def _save(path: Path, file: Any, genres: list[str]) -> None:
 
 
 def _others(tags: Any) -> list[tuple[str, str]]:
-    """All tags but the genre, for comparison."""
+    """All tags except the genre, for comparison."""
     key = _key(tags).lower()
     return sorted((name, repr(value)) for name, value in dict(tags).items() if name.lower() != key)
 

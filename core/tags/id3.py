@@ -1,10 +1,9 @@
-"""The genre frame of an ID3v2 tag, changed without touching any other byte that need not move.
+"""Editing the genre in ID3v2 and APEv2 tags without changing other frames or items.
 
-A tag keeps its version (2.2, 2.3 or 2.4). Frames are not interpreted: what this program does not know, or what a
-library would translate, stays as it is. See https://id3.org/Developer%20Information for the three layouts.
-
-The genre item of an APEv2 tag is changed without touching the others; see
-https://wiki.hydrogenaud.io/index.php?title=APEv2_specification for its layout."""
+An ID3v2 tag keeps its version (2.2, 2.3 or 2.4). Frames are not interpreted, so that unknown ones and those that a
+library would convert are preserved. See https://id3.org/Developer%20Information for the three layouts and
+https://wiki.hydrogenaud.io/index.php?title=APEv2_specification for that of APEv2.
+"""
 
 import io
 import re
@@ -17,7 +16,7 @@ from mutagen.id3 import ID3
 
 HEADER_BYTES = 10
 PADDING_BYTES = 1024
-"""Left free when a tag has to grow, so that the next change fits."""
+"""Padding that is added when a tag has to grow, so that the next change fits."""
 UNSYNCHRONISED, EXTENDED, FOOTER = 0x80, 0x40, 0x10
 _GENRE = {2: b"TCO", 3: b"TCON", 4: b"TCON"}
 _CHECKSUM = 0x8000
@@ -25,11 +24,11 @@ LATIN_1, UTF_16, UTF_8 = 0, 1, 3
 
 
 class TagError(Exception):
-    """A tag that cannot be changed safely; the text says why."""
+    """A tag cannot be changed safely; the message says why."""
 
 
 def tag_size(head: bytes) -> int:
-    """The bytes of the ID3v2 tag that ``head`` (10 bytes or more) begins with; 0 if it does not begin with one."""
+    """Size in bytes of the ID3v2 tag that ``head`` (10 bytes or more) begins with; 0 if there is none."""
     if len(head) < HEADER_BYTES or head[:3] != b"ID3" or max(head[6:10]) > 127:
         return 0
     footer = HEADER_BYTES if head[3] == 4 and head[5] & FOOTER else 0
@@ -37,7 +36,7 @@ def tag_size(head: bytes) -> int:
 
 
 def new_tag(genres: list[str], earlier: ID3 | None = None) -> bytes:
-    """An ID3v2.4 tag with the genres and, where an ID3v1 tag has been read, its fields."""
+    """An ID3v2.4 tag with the genres and the fields of an earlier ID3v1 tag."""
     tags, data = earlier if earlier is not None else ID3(), io.BytesIO()  # type: ignore[no-untyped-call]
     tags.delall("TCON")  # type: ignore[no-untyped-call]
     tags.save(data, v1=0, v2_version=4, padding=lambda _: PADDING_BYTES)
@@ -45,13 +44,13 @@ def new_tag(genres: list[str], earlier: ID3 | None = None) -> bytes:
 
 
 def with_genres(tag: bytes, genres: list[str]) -> bytes:
-    """The tag with other genres (none: without any), in the same size where its padding suffices.
+    """Replace the genres of a tag (an empty list removes them), keeping its size if the padding suffices.
 
     Args:
         tag: a whole tag, from its header to the end of its padding or footer.
 
     Raises:
-        TagError: the tag is damaged, or of a kind that cannot be changed safely.
+        TagError: the tag is damaged or cannot be changed safely.
     """
     version, flags = tag[3], tag[5]
     if version not in _GENRE:
@@ -81,11 +80,11 @@ def with_genres(tag: bytes, genres: list[str]) -> bytes:
 class _Frame(NamedTuple):
     name: bytes
     data: bytes
-    """With its header."""
+    """The bytes of the frame, including its header."""
 
 
 def _exchanged(frames: list[_Frame], version: int, genres: list[str]) -> list[bytes]:
-    """The frames' bytes, the new genre in the place of the first old one."""
+    """The frames' bytes, with the new genre in the position of the first old one."""
     name = _GENRE[version]
     new = _genre_frame(version, genres) if genres else b""
     at = next((number for number, frame in enumerate(frames) if frame.name == name), len(frames))
@@ -94,7 +93,7 @@ def _exchanged(frames: list[_Frame], version: int, genres: list[str]) -> list[by
 
 
 def _genre_frame(version: int, genres: list[str]) -> bytes:
-    """Several values are separated by NUL: so it is defined for 2.4, and so programs write and read it in 2.2 and 2.3.
+    """A genre frame. Several values are separated by NUL, as defined in 2.4 and used by programs in 2.2 and 2.3.
 
     In 2.2 and 2.3 a value that begins with a parenthesis would be a reference; a real one is doubled, a number such
     as ``(17)`` stays one.
@@ -119,7 +118,7 @@ def _frames(data: bytes, version: int) -> list[_Frame]:
     """All frames up to the padding.
 
     Raises:
-        TagError: their sizes do not add up.
+        TagError: their sizes are inconsistent.
     """
     if version == 2:
         found = _walk(data, 6, lambda head: int.from_bytes(head[3:6], "big"), 3)
@@ -147,7 +146,7 @@ def _walk(data: bytes, head: int, size_of: Callable[[bytes], int], name_bytes: i
 
 
 def _extended_header(body: bytes, version: int) -> bytes:
-    """The extended header; nothing where the flag is set but a frame follows, as some programs write it."""
+    """The extended header; empty if the flag is set but a frame follows, as some programs write it."""
     if re.match(rb"[A-Z][A-Z0-9]{3}", body):
         return b""
     start = body[:4].ljust(4, b"\0")
@@ -158,24 +157,24 @@ def _extended_header(body: bytes, version: int) -> bytes:
 
 
 def _extended_for(extended: bytes, version: int, content: bytes, room: int) -> bytes:
-    """The extended header for other frames: the padding that it states, and its checksum."""
+    """Update padding and checksum of the extended header for other frames."""
     if version == 3 and len(extended) >= 10:
         flags = int.from_bytes(extended[4:6], "big")
         checksum = struct.pack(">I", zlib.crc32(content)) if flags & _CHECKSUM and len(extended) >= 14 else b""
         return extended[:6] + struct.pack(">I", room) + checksum + extended[10 + len(checksum) :]
     if version == 4 and extended and extended[5] & 0x20:
-        raise TagError("its ID3v2.4 tag has a checksum, which this program does not renew")
+        raise TagError("its ID3v2.4 tag has a checksum, which this program cannot update")
     return extended
 
 
 def _unsynchronise(data: bytes) -> bytes:
-    """A zero after each 0xFF that could be taken for the beginning of MPEG audio, or for such a zero."""
+    """Insert a zero after each 0xFF that could be mistaken for an MPEG frame or for an inserted zero."""
     data = re.sub(rb"\xff(?=[\xe0-\xff\x00])", b"\xff\x00", data)
     return data + b"\0" if data.endswith(b"\xff") else data
 
 
 def _synchsafe(data: bytes) -> int:
-    """Seven bits per byte. A size with a higher bit set is read as it stands, and so leads out of the tag."""
+    """Decode seven bits per byte. With a high bit set the size is invalid and leads out of the tag."""
     return sum(byte << shift for byte, shift in zip(data, (21, 14, 7, 0), strict=True))
 
 
@@ -189,15 +188,15 @@ _BLOCK = 32
 """Bytes of the header and of the footer."""
 _HAS_HEADER, _IS_HEADER = 1 << 31, 1 << 29
 _KIND = 0b110
-"""Flags of an item that say whether it is text (0), binary or a link."""
+"""Flags of an item for its kind: text (0), binary or link."""
 ID3V1_BYTES = 128
 
 
 class ApeTag(NamedTuple):
     at: int
-    """Where it begins in the file."""
+    """Offset in the file."""
     data: bytes
-    """All of it, with its header, if it has one, and footer."""
+    """The whole tag, with footer and optional header."""
 
     @property
     def genres(self) -> list[str]:
@@ -234,7 +233,7 @@ class ApeTag(NamedTuple):
 
 
 def empty_ape_tag(at: int) -> ApeTag:
-    """A tag without items, for a file that has none."""
+    """A tag without items, for a file that has no tag."""
     head, ends = b"APETAGEX" + struct.pack("<III", 2000, _BLOCK, 0), (_HAS_HEADER | _IS_HEADER, _HAS_HEADER)
     return ApeTag(at, b"".join(head + struct.pack("<I", flags) + bytes(8) for flags in ends))
 

@@ -1,8 +1,8 @@
-"""What was done to the tags of files, so that it can be undone: one JSON line per file, written before the file is.
+"""The undo journal of tags: one JSON line per file, written before the file is changed.
 
-A line holds what is needed to make the earlier content of a file from its present one. An edited tag moves the sound
-behind it; the difference is a list of pieces, each either a part of the new file or bytes that are no longer in it. For
-a changed genre that is a few hundred bytes, however large the file."""
+A line contains what is needed to restore the earlier content of a file. Editing a tag moves the sound after it, so the
+difference is a list of pieces, each either a part of the new file or bytes that are no longer in it. For a changed
+genre these are a few hundred bytes, for files of any size."""
 
 import hashlib
 import os
@@ -19,17 +19,17 @@ from core.util.text import printable
 Piece = tuple[int, int] | bytes
 """Position and length in the new file, or the bytes themselves."""
 _SHORTEST = 32
-"""Bytes that have to agree before they are copied."""
+"""Fewest equal bytes for which a part is copied."""
 _STEP = 16
 _WINDOW = 1 << 18
-"""How far a moved part is looked for."""
+"""Largest move that is searched."""
 _SHIFTS = 8
-"""How many moves are tried at each place."""
+"""Number of moves that are tried at each position."""
 _BLOCK = 1 << 20
 
 
 def difference(earlier: Path, now: Path) -> list[Piece]:
-    """The pieces of ``now`` that give ``earlier``."""
+    """The pieces from which ``restore`` makes ``earlier`` out of ``now``."""
     pieces: list[Piece] = []
     literal = bytearray()
     with earlier.open("rb") as old_file, now.open("rb") as new_file:
@@ -59,7 +59,7 @@ def difference(earlier: Path, now: Path) -> list[Piece]:
 
 
 def restore(now: Path, pieces: list[Piece], out: BinaryIO) -> None:
-    """Writes the earlier content to ``out``."""
+    """Write the earlier content to ``out``."""
     with now.open("rb") as new:
         for piece in pieces:
             if isinstance(piece, bytes):
@@ -84,7 +84,7 @@ def _longest_match(old: int, new: int, at: int, shifts: list[int]) -> tuple[int,
 
 
 def _equal_bytes(old: int, at: int, new: int, new_at: int) -> int:
-    """How many bytes agree from the two places on."""
+    """Number of equal bytes from two positions on."""
     equal, size = 0, 2 * _SHORTEST
     while True:
         ours, theirs = os.pread(old, size, at + equal), os.pread(new, size, new_at + equal)
@@ -95,7 +95,7 @@ def _equal_bytes(old: int, at: int, new: int, new_at: int) -> int:
 
 
 def _common(ours: bytes, theirs: bytes) -> int:
-    """The length of the common beginning, by bisection."""
+    """Length of the common prefix, by bisection."""
     low, high = 0, min(len(ours), len(theirs))
     while low < high:
         middle = (low + high + 1) // 2
@@ -107,7 +107,7 @@ def _common(ours: bytes, theirs: bytes) -> int:
 
 
 def _find(old: int, new: int, at: int) -> int | None:
-    """How far the next bytes have moved, if they have not moved far."""
+    """By how much the next bytes have moved; None if they are not found nearby."""
     wanted = os.pread(old, _SHORTEST, at)
     start = max(0, at - _WINDOW)
     place = os.pread(new, 2 * _WINDOW, start).find(wanted) if len(wanted) == _SHORTEST else -1
@@ -115,11 +115,11 @@ def _find(old: int, new: int, at: int) -> int | None:
 
 
 UNDONE = ".undone"
-"""Added to a journal's name when it has been undone."""
+"""Suffix of the name of a journal that was undone."""
 
 
 class Change(msgspec.Struct, frozen=True, kw_only=True):
-    """One file's new genres, and how to get its earlier bytes back."""
+    """The new genres of a file, and how to restore its earlier content."""
 
     path: Path
     before: list[str]
@@ -127,16 +127,16 @@ class Change(msgspec.Struct, frozen=True, kw_only=True):
     earlier: str
     """`core.tags.journal.digest` of the file before the change; empty in journals of version 0.1."""
     now: str
-    """The digest after it."""
+    """The digest after the change."""
     pieces: list[Piece]
-    """What gives the earlier content from the new one."""
+    """Pieces from which the earlier content is restored."""
 
 
 class _Line(msgspec.Struct):
     path: str
     """For people."""
     path_bytes: bytes
-    """A file name need not be text."""
+    """Bytes of the path, because file names need not be UTF-8."""
     before: list[str]
     after: list[str]
     time: float
@@ -151,7 +151,7 @@ def journals_folder() -> Path:
 
 
 class TagJournal:
-    """A journal being written; the file appears with its first line."""
+    """A journal that is being written; the file is created with the first line."""
 
     def __init__(self, path: Path | None = None) -> None:
         """Args:
@@ -161,10 +161,10 @@ class TagJournal:
         self._handle: int | None = None
 
     def record(self, change: Change) -> None:
-        """Appends a line and waits until it is on the disk.
+        """Append a line and sync it to disk.
 
         Raises:
-            UserError: it cannot be written; the file must not be changed then.
+            UserError: it cannot be written. The file must not be changed then.
         """
         line = _Line(
             path=printable(change.path),
@@ -187,7 +187,7 @@ class TagJournal:
             ) from error
 
     def _append(self, handle: int, line: bytes) -> None:
-        """All of the line or nothing: the rest of one, on a full disk, would make the next unreadable."""
+        """Append a complete line or nothing: on a full disk, an incomplete line would make the next one unreadable."""
         length = os.lseek(handle, 0, os.SEEK_END)
         try:
             rest = memoryview(line)
@@ -211,10 +211,10 @@ class TagJournal:
 
 
 def read_journal(path: Path) -> list[Change]:
-    """The changes, in the order in which they were made. A last line that was cut off changed no file.
+    """The changes in the order in which they were made. An incomplete last line is ignored: its file was not changed.
 
     Raises:
-        UserError: the file cannot be read, or is not such a journal.
+        UserError: the file cannot be read or is not an undo journal.
     """
     with explained(f"the journal {printable(path)} cannot be read"):
         lines = path.read_bytes().split(b"\n")

@@ -1,9 +1,8 @@
-"""Rewriting a file so that it is whole whenever the program dies, and stays the same file to everybody else.
+"""Rewriting a file so that it is never damaged if the program dies, and keeps its attributes and links.
 
-The new content is written to a copy beside the file, which then takes the file's place; permissions, owner, access
-lists and extended attributes go with it. A file of several hard links is written in place, from the finished copy. What
-is under way is noted in the journals' folder, so that the next command removes a copy that a killed one left, or
-finishes what it began in place.
+The new content is written to a copy beside the file, which then replaces it, with the same permissions, owner, access
+lists and extended attributes. A file with several hard links is overwritten in place from the finished copy. A note in
+the journals' folder lets the next command remove a copy that a killed one left, or finish overwriting.
 """
 
 import contextlib
@@ -27,23 +26,23 @@ _NOTES = "*.pending"
 
 
 class _Note(msgspec.Struct):
-    """What is under way, as it stands in a file that is locked while its process lives."""
+    """A note about a rewrite, in a file that is locked while its process lives."""
 
     copy: bytes
     target: bytes
     inode: int
     in_place: bool
-    """Whether the copy is finished, and the target being overwritten from it."""
+    """Whether the copy is complete and the target is being overwritten from it."""
 
 
 @contextlib.contextmanager
 def rewriting(path: Path) -> Iterator[Path]:
-    """A copy beside the file to be edited, which takes its place when the block has done its work.
+    """Yield a copy beside the file to edit, which replaces the file at the end of the block.
 
-    If ``path`` is a symbolic link, this rewrites the file that it leads to.
+    If ``path`` is a symbolic link, its target is rewritten.
 
     Raises:
-        AudioError: the file cannot be read or written; it is as it was.
+        AudioError: the file cannot be read or written; it is unchanged.
     """
     try:
         target = path.resolve(strict=True)
@@ -67,18 +66,18 @@ def rewriting(path: Path) -> Iterator[Path]:
                 _take_attributes(target, copy)
                 sync_file(copy)
                 copy.replace(target)
-                with contextlib.suppress(OSError):  # some network file systems sync no folders
+                with contextlib.suppress(OSError):  # some network file systems cannot sync folders
                     sync_file(target.parent)
     except AudioError as error:
-        raise AudioError(path, error.reason) from error  # about the copy, whose name says nothing to the user
+        raise AudioError(path, error.reason) from error  # with the name of the file instead of the copy
     except OSError as error:
         raise AudioError(path, f"its tags cannot be written ({(error.strerror or str(error)).lower()})") from error
 
 
 def recover() -> list[str]:
-    """Puts in order what killed commands left, and returns a line about each file that could not be.
+    """Clean up after killed commands; returns a message for each file for which this failed.
 
-    Copies are removed; a file that was being overwritten gets its new content.
+    Copies are removed, and a file that was being overwritten gets its new content.
     """
     troubles = []
     for path in journals_folder().glob(_NOTES):
@@ -86,11 +85,11 @@ def recover() -> list[str]:
             try:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except OSError:
-                continue  # its command is at work
+                continue  # its command is still running
             try:
                 _finish(msgspec.json.decode(file.read(), type=_Note))
             except msgspec.DecodeError:
-                pass  # killed before there was a copy
+                pass  # it was killed before it made a copy
             except OSError as error:
                 troubles.append(f"{path.name}: a rewrite that was interrupted cannot be completed: {error}")
                 continue
@@ -111,9 +110,9 @@ class _NoteCopy(Protocol):
 
 @contextlib.contextmanager
 def _noted(target: Path) -> Iterator[tuple[Path, _NoteCopy]]:
-    """A name for the copy, noted before the copy is there; both are gone afterwards.
+    """Yield a name for the copy, which is noted before the copy is made; both are removed afterwards.
 
-    An error while the target is being overwritten leaves both for `recover`.
+    After an error while overwriting the target, both remain for `recover`.
     """
     folder = journals_folder()
     try:
@@ -133,7 +132,7 @@ def _noted(target: Path) -> Iterator[tuple[Path, _NoteCopy]]:
         overwriting = in_place
 
     try:
-        with contextlib.suppress(OSError):  # a file system without locks
+        with contextlib.suppress(OSError):  # the file system has no locks
             fcntl.flock(handle, fcntl.LOCK_EX)
         note(in_place=False)
         yield copy, note
@@ -145,7 +144,7 @@ def _noted(target: Path) -> Iterator[tuple[Path, _NoteCopy]]:
 
 
 def _reserve(target: Path, size: int) -> None:
-    """Makes sure that the file can grow to ``size``, or leaves it as it is."""
+    """Make sure that the file can grow to ``size``; on an error it is unchanged."""
     with target.open("r+b") as file:
         now = os.fstat(file.fileno()).st_size
         if size <= now or not hasattr(os, "posix_fallocate"):
@@ -166,13 +165,13 @@ def _overwrite(target: Path, copy: Path) -> None:
 
 
 def _take_attributes(target: Path, copy: Path) -> None:
-    """Gives the copy the owner, permissions, access lists and extended attributes of the file that it replaces."""
+    """Copy owner, permissions, access lists and extended attributes from the file to the copy."""
     status = target.stat()
-    with contextlib.suppress(OSError):  # only root may give a file away, and some file systems know no owners
+    with contextlib.suppress(OSError):  # only root may change the owner, and some file systems have no owners
         os.chown(copy, status.st_uid, status.st_gid)
     shutil.copystat(target, copy)
-    os.utime(copy)  # players look at the time to see that a file has changed
+    os.utime(copy)  # players detect changed files by the time
     if hasattr(os, "listxattr"):
-        with contextlib.suppress(OSError):  # a file system without them
+        with contextlib.suppress(OSError):  # the file system does not support them
             for name in {*os.listxattr(copy)} - {*os.listxattr(target)}:  # from the folder's default access list
                 os.removexattr(copy, name)

@@ -1,4 +1,4 @@
-"""Planning, writing and undoing the genre of a file, and undoing a whole journal."""
+"""Planning, writing and undoing genre tags."""
 
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -18,13 +18,13 @@ class Action(StrEnum):
 
     WRITE = "write"
     KEEP = "keep"
-    """The file has a genre, which is not to be replaced."""
+    """The file has another genre, which is not replaced."""
     SAME = "same"
-    """The file has this genre already."""
+    """The file already has this genre."""
 
 
 class TagPlan(msgspec.Struct, frozen=True, kw_only=True):
-    """What is to happen to a file's tags."""
+    """The planned change of a file's tags."""
 
     action: Action
     before: list[str]
@@ -32,7 +32,7 @@ class TagPlan(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def plan(path: Path, genres: list[str], *, force: bool) -> TagPlan:
-    """What writing ``genres`` would do to a file; nothing is written.
+    """Plan writing ``genres`` to a file, without writing anything.
 
     Args:
         force: replace existing genres.
@@ -54,19 +54,19 @@ class Undone(StrEnum):
     """How far a change was undone."""
 
     EXACT = "exact"
-    """The file is byte for byte what it was."""
+    """The file is byte for byte the same as before."""
     GENRE_ONLY = "genre_only"
-    """The file has changed since in other ways, so only its genre is what it was."""
+    """The file has changed in other ways since, so only its genre was restored."""
     NOTHING = "nothing"
-    """The file already is as it was."""
+    """The file already is the same as before."""
 
 
 def write_genres(path: Path, genres: list[str], journal: TagJournal) -> None:
-    """Gives a file's tags the genres, after the change has been written to the journal.
+    """Write genres to a file's tags, after recording the change in the journal.
 
     Raises:
-        AudioError: the file cannot be read or written; it is as it was.
-        UserError: the journal cannot be written; the file is as it was.
+        AudioError: the file cannot be read or written; it is unchanged.
+        UserError: the journal cannot be written; the file is unchanged.
     """
     with rewriting(path) as copy:
         before = read_genres(copy)
@@ -86,10 +86,10 @@ def write_genres(path: Path, genres: list[str], journal: TagJournal) -> None:
 
 
 def undo(change: Change) -> Undone:
-    """Gives the file back the bytes that it had before the change, or at least the genre.
+    """Restore the content that the file had before the change, or at least the genre.
 
     Raises:
-        AudioError: the file cannot be read or written, or has other genres by now; it is left alone.
+        AudioError: the file cannot be read or written, or now has other genres; it is unchanged.
     """
     if change.earlier:
         now = _digest(change.path)
@@ -127,13 +127,13 @@ def _digest(path: Path) -> str:
 class UndoReport:
     journal: Path
     changes: list[tuple[Change, Undone]] = field(default_factory=list)
-    """Those that were undone."""
+    """Changes that were undone."""
     failed: list[str] = field(default_factory=list)
-    """A sentence for each file that was left alone."""
+    """A message for each file that was not changed."""
 
     @property
     def inexact(self) -> int:
-        """Files of which only the genre is what it was."""
+        """Number of files of which only the genre was restored."""
         return sum(done is Undone.GENRE_ONLY for _, done in self.changes)
 
 

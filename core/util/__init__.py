@@ -1,1 +1,1 @@
-"""What every room uses: atomic writes, parallel maps, folders of the user, devices, processes, errors."""
+"""Utilities for all packages: atomic writes, parallel maps, the user's folders, devices, worker processes, errors."""

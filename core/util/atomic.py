@@ -1,4 +1,4 @@
-"""Files that are either whole or absent, whenever they are read and whenever the writer dies."""
+"""Atomic writes: files are complete or absent even if the writer dies."""
 
 import contextlib
 import errno
@@ -14,22 +14,22 @@ from pathlib import Path
 from typing import IO, Any, Literal
 
 LONGEST_STEM = 100
-"""Characters of a file's name that its temporary file repeats."""
+"""Most characters of a file's name in the name of its temporary file."""
 
 
 @contextlib.contextmanager
 def replacing(path: Path, *, sync: bool = True, mode: int | None = None) -> Iterator[Path]:
-    """Yields a temporary path beside ``path`` to write to; on success it is synced and renamed to ``path``.
+    """Yield a temporary path beside ``path`` to write to; on success it is synced and renamed to ``path``.
 
-    When the block raises, the temporary file is removed and ``path`` is as it was. For files of our own; for a file
-    that a user names, see `open_output`.
+    If the block raises, the temporary file is removed and ``path`` is unchanged. This is for internal files; for a file
+    named by the user, see `open_output`.
 
     Args:
-        sync: without it a power cut may leave a damaged file: for caches only.
+        sync: False is for caches only: a power failure may then leave a damaged file.
         mode: permissions of the new file, by default what the umask allows.
     """
     path = Path(path)
-    # The suffix is kept because many writers (PNG, for one) choose their format by it.
+    # The suffix is kept, because many writers, such as that of PNG, choose the format by it.
     temporary = path.with_name(f".{path.stem[:LONGEST_STEM]}-{secrets.token_hex(4)}{path.suffix}")
     os.close(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666 if mode is None else mode))
     try:
@@ -47,21 +47,21 @@ def replacing(path: Path, *, sync: bool = True, mode: int | None = None) -> Iter
 
 
 def write_atomic(path: Path, data: bytes, *, sync: bool = True, mode: int | None = None) -> None:
-    """Writes ``data`` to ``path`` so that a reader sees the old content or the new, never a part."""
+    """Write ``data`` to ``path`` so that readers see either the old or the new content."""
     with replacing(path, sync=sync, mode=mode) as temporary:
         temporary.write_bytes(data)
 
 
 @contextlib.contextmanager
 def open_output(path: Path, mode: Literal["w", "wb"] = "wb", *, newline: str | None = None) -> Iterator[IO[Any]]:
-    """Opens the output file that a user named, whatever lies there.
+    """Open an output file named by the user.
 
-    A regular file or a new name gets its content when the block ends without an error, and keeps the old content (or
-    stays absent) otherwise. A symlink is followed, and its target is what is replaced. FIFOs, devices and open
-    descriptors (``/dev/stdout``) are written to directly. Text is UTF-8.
+    A regular or new file gets its content when the block ends without an error; otherwise it keeps the old content or
+    stays absent. Symbolic links are followed, and their target is replaced. FIFOs, devices and open descriptors
+    (``/dev/stdout``) are written to directly. Text is UTF-8.
 
     Raises:
-        OSError: the file cannot be written to; also when the block ends, on a disk or device that is full.
+        OSError: the file cannot be written; this may also be raised at the end of the block, if the disk is full.
     """
     text: dict[str, Any] = {} if mode == "wb" else {"encoding": "utf-8", "errors": "backslashreplace"}
     target = _replaceable(path)
@@ -75,7 +75,7 @@ def open_output(path: Path, mode: Literal["w", "wb"] = "wb", *, newline: str | N
 
 @contextlib.contextmanager
 def output_path(path: Path) -> Iterator[Path]:
-    """`open_output` for writers that take a path: yields the path to write to."""
+    """As `open_output`, for writers that need a path: yields the path to write to."""
     target = _replaceable(path)
     if target is not None:
         with _replacing_output(target) as temporary:
@@ -89,16 +89,16 @@ def output_path(path: Path) -> Iterator[Path]:
 
 
 def write_output(path: Path, data: bytes) -> None:
-    """Writes ``data`` to the output file that a user named; see `open_output`."""
+    """Write ``data`` to an output file named by the user; see `open_output`."""
     with open_output(path, "wb") as file:
         file.write(data)
 
 
 def _replaceable(path: Path) -> Path | None:
-    """The regular file, or the new name, that ``path`` leads to; None where it must be written to in place.
+    """The regular or new file that ``path`` leads to; None if it has to be written in place.
 
     Raises:
-        OSError: there is a folder, or a file that may not be written to.
+        OSError: it is a folder or a read-only file.
     """
     try:
         status = Path(path).stat()
@@ -115,13 +115,13 @@ def _replaceable(path: Path) -> Path | None:
 
 
 def _replacing_output(target: Path) -> AbstractContextManager[Path]:
-    """As `replacing`; a file that is there keeps its permissions."""
+    """As `replacing`, keeping the permissions of an existing file."""
     mode = stat.S_IMODE(target.stat().st_mode) if target.exists() else None
     return replacing(target, mode=mode)
 
 
 def _open_in_place(path: Path) -> int:
-    """A descriptor. One that this process has already is shared, so that what else goes there is not overwritten."""
+    """A descriptor. An open one of this process is duplicated, so that its other output is not overwritten."""
     descriptor = _descriptor(path)
     return os.open(path, os.O_WRONLY | os.O_TRUNC | os.O_CLOEXEC) if descriptor is None else os.dup(descriptor)
 
@@ -129,7 +129,7 @@ def _open_in_place(path: Path) -> int:
 def _descriptor(path: Path) -> int | None:
     """The descriptor of this process that ``path`` names, as /dev/stdout and /dev/fd/3 do."""
     link = Path(path)
-    for _ in range(40):  # as many links as the kernel follows
+    for _ in range(40):  # the number of links that the kernel follows
         link = link.parent.resolve() / link.name
         if (named := re.fullmatch(rf"/proc/{os.getpid()}/(?:task/\d+/)?fd/(\d+)", str(link))) is not None:
             return int(named[1])
@@ -140,7 +140,7 @@ def _descriptor(path: Path) -> int | None:
 
 
 def sync_file(path: Path) -> None:
-    """Writes a file, or the entries of a folder, through to the disk."""
+    """Sync a file, or the entries of a folder, to disk."""
     handle = os.open(path, os.O_RDONLY)
     try:
         os.fsync(handle)

@@ -1,5 +1,5 @@
-"""Compute devices: choosing one, and its name. Torch is imported only when needed, so a trainer without an accelerator
-can name its device before that."""
+"""Choosing and naming compute devices. PyTorch is imported only if needed, so that a trainer on a CPU can name its
+device before that."""
 
 import os
 import platform
@@ -9,13 +9,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from core.util.errors import UserError
+from core.util.text import counted
 
 if TYPE_CHECKING:
     import torch
 
 
 def choose_device(name: str) -> "torch.device":
-    """The device called ``name``: auto, cpu, cuda, cuda:N or mps. ``auto`` takes CUDA, then MPS, then the CPU.
+    """The device called ``name``: auto, cpu, cuda, cuda:N or mps. ``auto`` prefers CUDA, then MPS, then the CPU.
 
     Raises:
         UserError: the name is not a device, or this machine has no such device.
@@ -32,13 +33,14 @@ def choose_device(name: str) -> "torch.device":
         raise UserError(f"There is no device {name!r}; choose auto, cpu, cuda, cuda:N or mps.") from None
     if device.type == "cuda":
         if not torch.cuda.is_available():
-            raise UserError(f"The device {name} is not there: PyTorch {torch.__version__} finds no CUDA GPU.")
+            raise UserError(f"The device {name} does not exist: PyTorch {torch.__version__} finds no CUDA GPU.")
         index = torch.cuda.current_device() if device.index is None else device.index
         if index >= torch.cuda.device_count():
-            raise UserError(f"The device {name} is not there: this machine has {torch.cuda.device_count()} CUDA GPUs.")
+            gpus = counted(torch.cuda.device_count(), "CUDA GPU")
+            raise UserError(f"The device {name} does not exist: this machine has {gpus}.")
         return torch.device("cuda", index)
     if device.type == "mps" and not torch.backends.mps.is_available():
-        raise UserError("The device mps is not there; it takes a Mac with Apple silicon.")
+        raise UserError("The device mps does not exist here; it needs a Mac with Apple silicon.")
     if device.type not in ("cpu", "mps"):
         raise UserError(f"Training on {device.type} is not supported; choose auto, cpu, cuda, cuda:N or mps.")
     return device
@@ -54,7 +56,7 @@ def device_name(device: "torch.device") -> str:
 
 
 def is_surely_cpu(name: str) -> bool:
-    """Whether ``name`` means the CPU, without importing torch: ``cpu``, or ``auto`` where there is no accelerator."""
+    """Whether ``name`` means the CPU, without importing torch: ``cpu``, or ``auto`` without an accelerator."""
     no_gpu = sys.platform.startswith("linux") and not any(
         Path(node).exists() for node in ("/dev/nvidiactl", "/dev/dxg")
     )
@@ -62,10 +64,10 @@ def is_surely_cpu(name: str) -> bool:
 
 
 def device_ids(name: str, processes: int = 1) -> list[str]:
-    """What a trainer on ``name`` occupies, without importing torch: ``cpu``, ``mps``, or its GPUs.
+    """The devices that a trainer on ``name`` uses, without importing torch: ``cpu``, ``mps``, or its GPUs.
 
-    A GPU is named by its number on this host or by its UUID, whatever ``CUDA_VISIBLE_DEVICES`` calls it for one
-    process; by its number among the visible ones where that says nothing.
+    A GPU is identified by its number on this host or by its UUID, regardless of its number in
+    ``CUDA_VISIBLE_DEVICES``, or by its number among the visible ones if that is unknown.
     """
     if is_surely_cpu(name):
         return ["cpu"]
@@ -81,7 +83,7 @@ def device_ids(name: str, processes: int = 1) -> list[str]:
 
 
 def gpu_memory(device_id: str) -> tuple[int, int] | None:
-    """Free and total bytes of a GPU named as by `device_ids`, from NVML; None where that is not known."""
+    """Free and total bytes of a GPU from `device_ids`, by NVML; None if unknown."""
     if not device_id.startswith(("cuda:", "GPU-", "MIG-")):
         return None
     import pynvml
@@ -98,7 +100,7 @@ def gpu_memory(device_id: str) -> tuple[int, int] | None:
 
 
 def processor_name() -> str:
-    """The CPU's brand, or its architecture where the brand is unknown."""
+    """The CPU's brand, or its architecture if the brand is unknown."""
     cpuinfo = Path("/proc/cpuinfo")
     if cpuinfo.exists():
         for line in cpuinfo.read_text(errors="replace").splitlines():

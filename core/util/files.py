@@ -1,4 +1,4 @@
-"""Paths as people type them, and files opened safely: FIFOs do not block, and a full disk loses no line."""
+"""Typed paths, and opening files safely: FIFOs do not block, and a full disk does not lose lines."""
 
 import contextlib
 import errno
@@ -14,27 +14,27 @@ import msgspec
 from core.util.errors import explained
 
 SMALL_FILE_BYTES = 16 * 1024 * 1024
-"""More than any recipe, request or settings file."""
+"""More bytes than any recipe, request or settings file has."""
 DEEPEST = 100
-"""Folders inside each other that are searched, on disk or in an archive."""
+"""Deepest nesting of folders that is searched, on disk or in an archive."""
 BLOCK = 64 * 1024
 StructT = TypeVar("StructT", bound=msgspec.Struct)
 
 
 def open_regular(path: Path, flags: int = os.O_RDONLY) -> int:
-    """A descriptor of the regular file at ``path``, opened without waiting for anybody.
+    """Open the regular file at ``path`` without blocking; returns the descriptor.
 
     Args:
-        flags: as `os.open` takes them; with ``O_CREAT`` the file may be new.
+        flags: see `os.open`; with ``O_CREAT`` the file may be new.
 
     Raises:
         OSError: it cannot be opened, or is a folder, FIFO, socket or device.
     """
     try:
-        # Opening a FIFO waits for its other end, unless it is opened without blocking.
+        # Opening a FIFO blocks until its other end is opened, unless it is opened in non-blocking mode.
         descriptor = os.open(path, flags | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC, 0o666)
     except OSError as error:
-        if error.errno == errno.ENXIO:  # a FIFO without a reader, a socket, or a device that is not there
+        if error.errno == errno.ENXIO:  # a FIFO without a reader, a socket, or a missing device
             raise _not_regular(path) from None
         raise
     if not stat.S_ISREG(os.fstat(descriptor).st_mode):
@@ -44,18 +44,18 @@ def open_regular(path: Path, flags: int = os.O_RDONLY) -> int:
 
 
 def typed_path(text: str) -> Path:
-    """The absolute path that a person typed. A ``~`` of no user is a name like any other, as it is in a shell."""
+    """The absolute path for typed text. ``~NAME`` for an unknown user is a plain name, as in a shell."""
     return Path(os.path.expanduser(text)).absolute()  # noqa: PTH111  # Path.expanduser raises RuntimeError then
 
 
 def read_small(path: Path, limit: int = SMALL_FILE_BYTES) -> bytes:
-    """The content of a regular file of at most ``limit`` bytes.
+    """Read a regular file of at most ``limit`` bytes.
 
     Raises:
         OSError: it cannot be read, is not a regular file, or is larger.
     """
     with os.fdopen(open_regular(path), "rb") as file:
-        # Not by its size: files of /proc have none, and a file can grow. A large buffer is slow to allocate.
+        # The size is not used, because files in /proc have none and files can grow. Large buffers are slow to allocate.
         data = file.read(min(BLOCK, limit + 1))
         if len(data) == BLOCK:
             data += file.read(limit + 1 - BLOCK)
@@ -92,11 +92,11 @@ class SeekableReader(io.RawIOBase):
 
 
 class AppendFile:
-    """An append-only file with one writer. Bytes a full disk did not take stay queued, so no line is ever torn.
+    """An append-only file with one writer. Bytes that do not fit on the disk stay queued, so lines are never torn.
 
     Attributes:
-        error: why the last write failed; None when everything is on disk.
-        failed_writes: failed attempts since the last one that left nothing queued.
+        error: why the last write failed; None if everything is on disk.
+        failed_writes: failed attempts since the queue was last empty.
     """
 
     def __init__(self, path: Path) -> None:
@@ -112,12 +112,12 @@ class AppendFile:
         self._queued = bytearray()
 
     def write(self, data: bytes) -> bool:
-        """Appends ``data`` after what is queued; whether all of it is on disk now."""
+        """Append ``data`` to the queue and write it; returns whether everything is on disk."""
         self._queued += data
         return self.flush()
 
     def flush(self) -> bool:
-        """Tries to write what is queued; whether nothing is left."""
+        """Try to write the queue; returns whether it is empty."""
         while self._queued:
             try:
                 written = os.write(self.descriptor, self._queued)
@@ -130,7 +130,7 @@ class AppendFile:
         return True
 
     def close(self) -> None:
-        """Writes what is queued if it can be written, syncs the file to disk and closes it."""
+        """Write the queue if possible, sync the file to disk and close it."""
         self.flush()
         with contextlib.suppress(OSError):
             os.fsync(self.descriptor)
@@ -138,7 +138,7 @@ class AppendFile:
 
 
 def free_space(path: Path) -> str:
-    """Such as ``1.2 GB free on /home``: the free space of the disk that ``path`` is on, and where it is mounted."""
+    """Free space and mount point of the disk of ``path``: ``1.2 GB free on /home``."""
     folder = Path(path).absolute()
     while not os.path.ismount(folder) and folder != folder.parent:
         folder = folder.parent

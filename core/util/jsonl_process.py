@@ -1,9 +1,8 @@
-"""Worker processes that speak JSON lines: requests on standard input, messages on standard output.
+"""Worker processes with JSON lines: requests on standard input, messages on standard output.
 
-The parent hands over one request at a time, so a request that is withdrawn was never begun. Every request is answered
-once: by its answer, by nothing (a request that has none), or by `Refused`. Between answers a worker may send events.
-A worker ends with its input. When one dies, the request it was working on is refused, and the next request starts
-another.
+The parent sends one request at a time, so a withdrawn request has not been started. Every request is answered once: by
+its answer, by an empty reply (if it has no answer), or by `Refused`. Between answers a worker may send events. A worker
+ends when its input ends. If it dies, the current request is refused, and the next request starts another worker.
 """
 
 import io
@@ -35,15 +34,15 @@ class Refused(msgspec.Struct, frozen=True, tag_field="kind", tag="refused"):
 
 
 class Reply(msgspec.Struct, Generic[Message], array_like=True):
-    """One line from a worker."""
+    """A line from a worker."""
 
     message: Message | Refused | None
     is_answer: bool
-    """Whether the request in progress is done; an event otherwise."""
+    """Whether it completes the current request; otherwise it is an event."""
 
 
 def path_to_json(path: Path) -> str:
-    """The bytes of the absolute path as Latin-1: a file name need not be UTF-8, and a worker has its own folder."""
+    """The bytes of the absolute path as Latin-1, because file names need not be UTF-8. A worker has another folder."""
     return os.fsencode(path.absolute()).decode("latin-1")
 
 
@@ -53,29 +52,29 @@ def path_from_json(text: str) -> Path:
 
 
 def start_worker(module: str, arguments: Sequence[str] = (), **options: Any) -> subprocess.Popen[bytes]:
-    """``python -m module arguments`` with pipes on its standard input and output, both unbuffered."""
+    """Start ``python -m module arguments`` with unbuffered pipes for standard input and output."""
     return subprocess.Popen(
         [sys.executable, "-m", module, *arguments],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         bufsize=0,
-        # The current folder may hold modules of the same names.
+        # The current folder may contain modules with the same names.
         cwd=PACKAGES,
-        # Not in the terminal's process group: Ctrl-C and hang-ups are for the parent to handle.
+        # Not in the terminal's process group, because the parent handles Ctrl-C and hang-ups.
         start_new_session=True,
         **options,
     )
 
 
 def claim_stdout() -> int:
-    """A descriptor of standard output for the worker alone; what native libraries print goes to standard error."""
+    """Reserve standard output for the worker's messages; output of native libraries goes to standard error."""
     descriptor = os.dup(1)
     os.dup2(2, 1)
     return descriptor
 
 
 class JsonlProcess(Generic[Request, Message]):
-    """The parent's end. Starts the worker with the first request at the latest, and again after a crash."""
+    """The parent's end. Starts the worker on the first request, and again after a crash."""
 
     def __init__(
         self,
@@ -89,10 +88,10 @@ class JsonlProcess(Generic[Request, Message]):
         """
         Args:
             module: run as ``python -m module``.
-            messages: the union of everything the worker can send, tagged by ``kind``.
-            on_message: called in a thread of this object with a message and the request that it answers; None for an
-                event, and for a crash between requests.
-            crashed: what a request is refused with when the worker dies; the exit status is added.
+            messages: the union of all messages of the worker, tagged by ``kind``.
+            on_message: called in a thread of this object with a message and the request that it answers, or None for
+                an event and for a crash between requests.
+            crashed: the error if the worker dies; the exit status is added.
         """
         self._module, self._arguments = module, arguments
         generic: Any = Reply
@@ -105,31 +104,31 @@ class JsonlProcess(Generic[Request, Message]):
         self._closed = False
 
     def start(self) -> None:
-        """Starts the worker before the first request, so that it loads its libraries meanwhile."""
+        """Start the worker before the first request, so that it can import its libraries."""
         with self._lock:
             if self._process is None and not self._closed:
                 self._process = start_worker(self._module, self._arguments)
                 threading.Thread(target=self._read, args=[self._process], daemon=True).start()
 
     def ask(self, request: Request, *, first: bool = False) -> None:
-        """Queues a request, at the front if ``first``. Never waits."""
+        """Queue a request, at the front if ``first``. Never blocks."""
         with self._lock:
             self._waiting.appendleft(request) if first else self._waiting.append(request)
             self._hand_over()
 
     def withdraw(self, keep: Callable[[Request], bool]) -> None:
-        """Takes back all waiting requests except those to ``keep``."""
+        """Withdraw all waiting requests except those to ``keep``."""
         with self._lock:
             self._waiting = deque(request for request in self._waiting if keep(request))
 
     @property
     def waiting(self) -> Sequence[Request]:
-        """The requests that have not been handed over."""
+        """The requests that have not been sent."""
         with self._lock:
             return tuple(self._waiting)
 
     def close(self, grace_seconds: float = 0.0) -> None:
-        """Ends the worker: after ``grace_seconds`` at the latest, whatever it is doing. No message comes afterwards."""
+        """End the worker, at the latest after ``grace_seconds``. There are no messages afterwards."""
         with self._lock:
             self._closed = True
             process = self._process
@@ -149,7 +148,7 @@ class JsonlProcess(Generic[Request, Message]):
         self._current = self._waiting.popleft()
         self.start()
         assert self._process is not None and self._process.stdin is not None
-        with suppress(OSError):  # it has died, and the reading thread reports that
+        with suppress(OSError):  # it died, which the reading thread reports
             self._process.stdin.write(msgspec.json.encode(self._current) + b"\n")
 
     def _read(self, process: subprocess.Popen[bytes]) -> None:
@@ -181,13 +180,13 @@ class JsonlProcess(Generic[Request, Message]):
 
 
 class WorkerChannel:
-    """The worker's end: takes standard output for messages, which any thread may send."""
+    """The worker's end: reserves standard output for messages, which any thread may send."""
 
     def __init__(self) -> None:
         self._out, self._lock = claim_stdout(), threading.Lock()
 
     def send(self, message: object, *, is_answer: bool = False) -> None:
-        """Sends an event. Ends the process when nobody reads any more."""
+        """Send a message. Ends the process if the parent no longer reads."""
         line = memoryview(msgspec.json.encode((message, is_answer)) + b"\n")
         with self._lock:
             try:
@@ -197,7 +196,7 @@ class WorkerChannel:
                 os._exit(0)
 
     def serve(self, requests: Any, answer: Callable[[Any], object]) -> None:
-        """Answers requests of the types ``requests`` until standard input ends."""
+        """Answer requests of the types ``requests`` until standard input ends."""
         decoder = msgspec.json.Decoder(requests)
         for line in sys.stdin.buffer:
             try:
@@ -205,7 +204,7 @@ class WorkerChannel:
             except UserError as error:
                 message = Refused(str(error))
             except Exception as error:
-                # A defect costs this request only; its traceback goes to the viewer's log.
+                # An internal error affects only this request; its traceback goes to the viewer's log.
                 traceback.print_exc()
                 message = Refused(f"{type(error).__name__}: {error}")
             self.send(message, is_answer=True)

@@ -17,16 +17,16 @@ from typing import TypeVar
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 AHEAD = 4
-"""Results per thread that may wait for the reader."""
+"""Most results per thread that wait for the reader."""
 CGROUPS = Path("/sys/fs/cgroup")
 OWN_CGROUP = Path("/proc/self/cgroup")
 
 
 def ordered_map(function: Callable[[Item], Result], items: Iterable[Item], threads: int) -> Iterator[Result]:
-    """``function`` of every item, in the order of the items, computed by ``threads`` threads.
+    """Apply ``function`` to every item in ``threads`` threads; yields results in the order of the items.
 
     At most ``AHEAD`` results per thread wait for the reader, so memory does not grow with the number of items.
-    When the reader stops early or an item raises, only calls that have already begun are waited for.
+    If the reader stops early or an item raises, only running calls are waited for.
     """
     pool = ThreadPoolExecutor(threads, "clips")
     waiting: deque[Future[Result]] = deque()
@@ -42,18 +42,18 @@ def ordered_map(function: Callable[[Item], Result], items: Iterable[Item], threa
 
 
 def cores() -> int:
-    """Processor cores this process may use: no more than its CPU affinity and its container's CPU quota allow."""
+    """Cores that this process may use according to its CPU affinity and its container's CPU quota."""
     quota = cpu_quota()
     return affinity() if quota is None else max(1, min(affinity(), math.ceil(quota)))
 
 
 def affinity() -> int:
-    """Processor cores this process may run on, whatever its quota."""
+    """Cores that this process may run on, regardless of its quota."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def cpu_quota() -> float | None:
-    """The smallest CPU quota of this process's cgroup and the cgroups around it, in cores; None for no limit.
+    """The smallest CPU quota of this process's cgroup and its parents, in cores; None for no limit.
 
     Reads ``cpu.max`` (cgroup v2) and ``cpu.cfs_quota_us`` with ``cpu.cfs_period_us`` (v1).
     """
@@ -68,7 +68,7 @@ def cpu_quota() -> float | None:
         if not colon or (controllers and "cpu" not in controllers.split(",")):
             continue
         root = CGROUPS / controllers if controllers else CGROUPS
-        # A container sees its own cgroup mounted as the root, under a path that names the host's.
+        # In a container its own cgroup is mounted as the root, while the path is that of the host.
         for folder in {root, *(root / part for part in _with_parents(own))}:
             quotas += _quota(folder, v2=not controllers)
     return min(quotas, default=None)
@@ -93,8 +93,8 @@ def _quota(folder: Path, *, v2: bool) -> list[float]:
 
 @contextmanager
 def single_threaded_torch() -> Iterator[None]:
-    """Has each thread do its own arithmetic instead of sharing it out among as many threads again."""
-    import torch  # modules that only want the number of cores do without it
+    """Disable parallelism inside PyTorch operators, for use in several threads."""
+    import torch  # modules that only need the number of cores do not need it
 
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
@@ -112,13 +112,13 @@ PR_SET_PDEATHSIG = 1
 
 
 def die_with_parent() -> None:
-    """Has the kernel kill this process when its parent is gone: torchrun's children would train on without a lock."""
+    """Let the kernel kill this process when its parent dies: torchrun's children would train on without a lock."""
     if sys.platform.startswith("linux"):
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
 def tune_process() -> None:
-    """Makes CUDA deterministic, and CPU threads considerate of other processes.
+    """Make CUDA deterministic, and let CPU threads leave time for other processes.
 
     - CUDA's matrix products are deterministic only with a fixed workspace.
     - Libraries start as many threads as the CPU affinity allows; a container's CPU quota may allow fewer.
@@ -133,14 +133,14 @@ def tune_process() -> None:
         os.environ.setdefault("OMP_NUM_THREADS", str(cores()))
     if sys.platform.startswith("linux"):
         mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
-        if mallopt is not None:  # another libc has none
+        if mallopt is not None:  # other libraries than glibc have none
             mallopt(M_MMAP_THRESHOLD, 1 << 30)
             mallopt(M_TRIM_THRESHOLD, (1 << 31) - 1)
 
 
 @contextmanager
 def without_collecting() -> Iterator[None]:
-    """Pauses the garbage collector during imports, which create a million objects: saves a sixth of torch's time."""
+    """Disable garbage collection during imports, which create a million objects: saves a sixth of torch's time."""
     gc.disable()
     try:
         yield

@@ -1,4 +1,4 @@
-"""The user's folders of settings, state and cache, and file names made of text from outside."""
+"""The user's folders for settings, state and cache, and file names made from untrusted text."""
 
 import os
 import unicodedata
@@ -29,16 +29,16 @@ def cache_folder() -> Path:
 
 
 LONGEST_NAME = 200
-"""Bytes, leaving room for a suffix."""
+"""Most bytes of a file name, which leaves room for a suffix."""
 RESERVED = '/\\:*?"<>|'
-"""Characters that some file system does not take."""
+"""Characters that some file systems do not support."""
 
 
 def name_fault(text: object) -> str | None:
-    """What makes a genre or clip name from outside unacceptable; None for one that is fine.
+    """Why an untrusted genre or clip name is invalid; None for a valid one.
 
-    Separators are fine, as in ``Hip-Hop/Rap``: `file_name` replaces them. What is not is a name that is a path to
-    somewhere else, or that holds control characters.
+    Separators, as in ``Hip-Hop/Rap``, are valid, because `file_name` replaces them. Paths that lead out of the folder
+    and control characters are not.
     """
     if not isinstance(text, str):
         return "is not text"
@@ -51,14 +51,14 @@ def name_fault(text: object) -> str | None:
 
 
 def file_name(text: str) -> str:
-    """``text`` as a file name for any file system, `LONGEST_NAME` bytes at most: ``Hip-Hop/Rap`` → ``Hip-Hop-Rap``."""
+    """A file name for any file system, of at most `LONGEST_NAME` bytes: ``Hip-Hop/Rap`` → ``Hip-Hop-Rap``."""
     name = UNSAFE.sub("-", "".join("-" if c in RESERVED else c for c in text))
     name = name.encode(errors="replace")[:LONGEST_NAME].decode(errors="ignore")
     return name.strip(". ") or "unnamed"
 
 
 class FileNames:
-    """A file name for each text, different for different texts, also where case does not count."""
+    """Maps texts to distinct file names, which differ in more than case."""
 
     def __init__(self) -> None:
         self._names: dict[str, str] = {}
@@ -77,10 +77,10 @@ class FileNames:
 
 
 def inside(folder: Path, *parts: str) -> Path:
-    """``folder/part/...``, which must not leave the folder.
+    """Join a folder and untrusted parts, which must not lead out of it.
 
     Raises:
-        UserError: it would.
+        UserError: a part leads out of the folder.
     """
     for part in parts:
         if part in ("", ".", "..") or "/" in part or "\0" in part:

@@ -1,4 +1,4 @@
-"""Foreign text made safe to show (names of files, genres and models, tags, journals, errors), and field docs."""
+"""Making untrusted text safe to display (names, tags, journals, errors), counts with nouns, and field docs."""
 
 import os
 import re

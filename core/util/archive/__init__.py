@@ -1,1 +1,1 @@
-"""Zip and tar archives read in place, by paths that lead into them; see `core.util.archive.path`."""
+"""Reading zip and tar archives in place, by paths that lead into them; see `core.util.archive.path`."""

@@ -1,4 +1,4 @@
-"""A gzip file that can be read from any place: copies of the decompressor along the way are where reading resumes."""
+"""Random access to a gzip file, by copies of the decompressor at checkpoints."""
 
 import io
 import os
@@ -11,20 +11,20 @@ from core.util.errors import ArchiveError
 from core.util.files import SeekableReader
 
 CHUNK = 1 << 14
-"""Compressed bytes at a time, which give at most 16 MB."""
+"""Compressed bytes that are read at a time; they expand to at most 16 MB."""
 EVERY = 8 << 20
-"""Bytes between two places from which reading can resume, about 40 kB of memory each."""
+"""Bytes between two checkpoints, which take about 40 kB of memory each."""
 LARGEST_READ = 16 << 20
 MOST_IDLE = 4
-"""Readers that are kept where they stopped, for the files that follow."""
+"""Readers that are kept at their positions for the following files."""
 MOST_EXPANSION, EXPANSION_FROM = 200, 1 << 30
-"""Bytes per compressed byte that sound never reaches, and the size from which it counts."""
+"""Expansion that audio never reaches, and the size from which it is checked."""
 GZIP = 31
 """zlib's window bits for gzip with header and checksum."""
 
 
 class _Resume(NamedTuple):
-    """The decompressor after ``read`` compressed bytes, which gave the bytes before ``at``."""
+    """A checkpoint: the decompressor after ``read`` compressed and ``at`` decompressed bytes."""
 
     at: int
     read: int
@@ -32,7 +32,7 @@ class _Resume(NamedTuple):
 
 
 class Checkpoints:
-    """Where readers of one file can begin; shared between threads."""
+    """The checkpoints of a file; shared between threads."""
 
     def __init__(self) -> None:
         self._points = [_Resume(0, 0, zlib.decompressobj(GZIP))]
@@ -40,7 +40,7 @@ class Checkpoints:
         self._lock = threading.Lock()
 
     def reader(self, file: BinaryIO, at: int) -> "GzipReader":
-        """A reader at ``at``: one that was given back a little before it, where there is one."""
+        """A reader for position ``at``, if possible one that was given back shortly before it."""
         with self._lock:
             near = [reader for reader in self._idle if reader.begin <= at]
             best = max(near, key=lambda reader: reader.begin, default=None)
@@ -52,7 +52,7 @@ class Checkpoints:
         return best
 
     def give_back(self, reader: "GzipReader") -> None:
-        """Keeps a reader for the file that follows."""
+        """Keep a reader for the following file."""
         with self._lock:
             self._idle = [*self._idle, reader][-MOST_IDLE:]
 
@@ -77,11 +77,11 @@ class GzipReader(SeekableReader):
 
     @property
     def begin(self) -> int:
-        """The first byte that it can give without going back."""
+        """The first byte that can be read without going back."""
         return self._end - len(self._held)
 
     def continue_in(self, file: BinaryIO) -> None:
-        """Reads on in the same file, opened again."""
+        """Continue reading in the same file, which was opened again."""
         self._file = file
 
     def seek(self, offset: int, whence: int = os.SEEK_SET, /) -> int:
@@ -91,10 +91,10 @@ class GzipReader(SeekableReader):
         return self._at
 
     def readinto(self, buffer: Any, /) -> int:
-        """Fills the buffer except at the end: tarfile takes a header that is short for a damaged one.
+        """Fill the buffer except at the end, because tarfile treats a short header as damaged.
 
         Raises:
-            ArchiveError: the data are damaged, or expand as no sound does.
+            ArchiveError: the data are damaged, or expand more than audio does.
         """
         view, done = memoryview(buffer).cast("B")[:LARGEST_READ], 0
         while done < len(view) and (count := self._read_held(view[done:])):
@@ -102,7 +102,7 @@ class GzipReader(SeekableReader):
         return done
 
     def _read_held(self, view: memoryview) -> int:
-        """Reads from one chunk of the file."""
+        """Read from one chunk of the file."""
         near = self._checkpoints.before(self._at)
         if self._at < self.begin or near.at > self._end:
             self._resume(near)
@@ -120,7 +120,7 @@ class GzipReader(SeekableReader):
         self._held = b""
 
     def _fill(self) -> bool:
-        """Decompresses the next chunk; False at the end."""
+        """Decompress the next chunk; returns False at the end."""
         self._checkpoints.add(self._end, self._read, self._decompressor)
         chunk = os.pread(self._file.fileno(), CHUNK, self._read)
         if not chunk:

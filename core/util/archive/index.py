@@ -1,7 +1,7 @@
 """The files in a zip or tar archive, and each of them as an open file.
 
-Nothing is unpacked beside the archive: a file that is opened is copied to a temporary one without a name. Names that
-lead out of the archive, links, devices and everything else that is not a plain file are listed as faults.
+Nothing is unpacked beside the archive: opening a file copies it to an unnamed temporary file. Names that lead out of
+the archive, links, devices and everything else that is not a regular file are listed as faults.
 """
 
 import contextlib
@@ -24,13 +24,13 @@ LARGEST_FILE = 8 << 30
 """Bytes of the largest file that is copied out of an archive."""
 MOST_FILES = 2_000_000
 EXPANSION_FROM = 64 << 20
-"""Bytes of a file from which its expansion counts: short silence expands a thousandfold."""
+"""Size of a file from which its expansion is checked: short silence expands a thousandfold."""
 CHUNK = 1 << 20
 BLOCK = 512
 """Bytes of a tar header."""
 DRIVE = re.compile(r"[A-Za-z]:")
 ZIP_ERRORS = (zipfile.BadZipFile, zlib.error, EOFError, ValueError, RuntimeError, LookupError, MemoryError)
-"""What zipfile raises for damaged archives; RuntimeError includes NotImplementedError."""
+"""Exceptions that zipfile raises for damaged archives; RuntimeError includes NotImplementedError."""
 
 
 class Fault(NamedTuple):
@@ -41,7 +41,7 @@ class Fault(NamedTuple):
 
 
 class Member(NamedTuple):
-    """A plain file; ``place`` finds its content."""
+    """A regular file; ``place`` locates its content."""
 
     size: int
     place: Any
@@ -50,15 +50,15 @@ class Member(NamedTuple):
 class Archive(ABC):
     """
     Attributes:
-        files: the plain files by name: components separated by ``/``.
+        files: the regular files by name, with components separated by ``/``.
         folders: the names in each folder; "" is the archive itself.
-        faults: what cannot be used.
+        faults: files that cannot be used.
     """
 
     def __init__(self, path: str) -> None:
         """
         Raises:
-            ArchiveError: it is not an archive of this kind, or damaged as a whole.
+            ArchiveError: it is not an archive of this kind, or completely damaged.
             OSError: it cannot be read.
         """
         self.path = path
@@ -71,11 +71,11 @@ class Archive(ABC):
             self.faults.append(Fault(name, "has the name of a folder of the archive"))
 
     def open(self, name: str) -> BinaryIO:
-        """A copy of a file in an unbuffered temporary one, at its beginning.
+        """Copy a file to an unbuffered temporary file, positioned at its beginning.
 
         Raises:
             ArchiveError: it is damaged, encrypted or too large.
-            OSError: there is no room for it.
+            OSError: there is not enough disk space.
         """
         member = self.files[name]
         if member.size > LARGEST_FILE:
@@ -102,7 +102,7 @@ class Archive(ABC):
 
     @abstractmethod
     def _content(self, member: Member) -> Iterator[bytes]:
-        """The bytes of a file, part by part."""
+        """Yield the content of a file in pieces."""
 
     def _add(self, name: str, member: Member) -> None:
         parts = [part for part in name.split("/") if part not in ("", ".")]
@@ -160,7 +160,7 @@ class ZipArchive(Archive):
 
 
 class TarArchive(Archive):
-    """Listed in one pass; a compressed one remembers places from which to decompress again."""
+    """Listed in one pass, with checkpoints for random access if it is compressed."""
 
     def _list(self) -> None:
         is_gzip = _begins_with_gzip(self.path)
@@ -170,7 +170,7 @@ class TarArchive(Archive):
             try:
                 with tarfile.open(fileobj=cast("IO[bytes]", file), mode="r:") as tar:
                     while (info := tar.next()) is not None:
-                        cast("Any", tar).members.clear()  # they are kept here
+                        cast("Any", tar).members.clear()  # they are stored in self.files
                         last = info.name
                         self._take(info)
                     end = tar.offset
@@ -213,7 +213,7 @@ class TarArchive(Archive):
 
 
 class _Capped:
-    """A file that gives a reader no more than `LARGEST_READ` bytes at a time, whatever a header claims."""
+    """A file that returns at most `LARGEST_READ` bytes at a time, whatever size a header states."""
 
     def __init__(self, file: BinaryIO) -> None:
         self._file = file
@@ -229,7 +229,7 @@ KINDS: dict[str, Callable[[str], Archive]] = {
     ".tar.gz": TarArchive,
     ".tgz": TarArchive,
 }
-"""By the end of the name, in lower case."""
+"""Archive classes by lower-case suffix."""
 
 
 def _begins_with_gzip(path: str) -> bool:
@@ -238,7 +238,7 @@ def _begins_with_gzip(path: str) -> bool:
 
 
 def _zip_name(info: zipfile.ZipInfo) -> str:
-    """The name with ``/`` for Windows' separators, and as UTF-8 where a program wrote that without saying so."""
+    """The name with ``/`` instead of Windows separators, decoded as UTF-8 if possible even if it is not declared."""
     name = info.filename.replace("\\", "/")
     if not info.flag_bits & 0x800:
         with contextlib.suppress(UnicodeError):

@@ -20,7 +20,7 @@ from core.util.errors import ArchiveError
 SUFFIXES = tuple(KINDS)
 _IN_ARCHIVE = re.compile("(" + "|".join(map(re.escape, sorted(SUFFIXES, key=len, reverse=True))) + ")(?=/|$)", re.I)
 MOST_OPEN = 4
-"""Archives whose index stays in memory."""
+"""Most archives whose index is kept in memory."""
 _TIMES = ("st_atime", "st_mtime", "st_ctime", "st_atime_ns", "st_mtime_ns", "st_ctime_ns")
 _Stamp = tuple[int, int, int, int]
 
@@ -46,18 +46,18 @@ def without_suffix(name: str) -> str:
 
 
 def as_path(path: str | os.PathLike[str]) -> Path:
-    """The path, as an `ArchivePath` where it is an archive or leads into one."""
+    """The path, as an `ArchivePath` if it is an archive or leads into one."""
     return ArchivePath(path) if is_archive(path) else Path(path)
 
 
 def folder_above(path: Path) -> Path:
-    """The folder that a path is in; of a path into an archive, the one that holds the archive."""
+    """The parent folder of a path; for a path into an archive, that of the archive."""
     member = _member(path)
     return (path if member is None else Path(member.file)).absolute().parent
 
 
 def archive_faults(path: Path) -> list[tuple[str, str]]:
-    """Name and reason of what cannot be used in the archive at ``path``; empty for anything else.
+    """Names and reasons of unusable files in the archive at ``path``; empty for other paths.
 
     Raises:
         OSError: the archive cannot be read.
@@ -67,7 +67,7 @@ def archive_faults(path: Path) -> list[tuple[str, str]]:
 
 
 def open_in_archive(path: str | os.PathLike[str]) -> BinaryIO | None:
-    """A copy of a file in an archive, unbuffered, without a name; None where the path does not lead into one.
+    """An unbuffered, unnamed copy of a file in an archive; None if the path does not lead into one.
 
     Raises:
         OSError: the file does not exist, or it is damaged.
@@ -83,8 +83,8 @@ def open_in_archive(path: str | os.PathLike[str]) -> BinaryIO | None:
     return archive.open(member.name)
 
 
-class ArchivePath(type(Path())):  # type: ignore[misc]  # the class of this system's paths
-    """A path at or in an archive. What lies outside of archives is treated as `pathlib.Path` does."""
+class ArchivePath(type(Path())):  # type: ignore[misc]  # the platform's path class
+    """A path at or in an archive; other paths behave as with `pathlib.Path`."""
 
     def stat(self, *, follow_symlinks: bool = True) -> os.stat_result:
         member = _member(self)
@@ -129,7 +129,7 @@ class ArchivePath(type(Path())):  # type: ignore[misc]  # the class of this syst
         errors: str | None = None,
         newline: str | None = None,
     ) -> IO[Any]:
-        """A file in an archive can be read only."""
+        """Open a file; files in archives are read-only."""
         member = _member(self)
         if member is None:
             return super().open(mode, buffering, encoding, errors, newline)  # type: ignore[no-any-return]
@@ -144,7 +144,7 @@ class ArchivePath(type(Path())):  # type: ignore[misc]  # the class of this syst
         return buffered if "b" in mode else io.TextIOWrapper(buffered, encoding, errors, newline)
 
     def _kind(self) -> int:
-        """The mode; 0 for what is not there. A damaged archive is a folder that cannot be listed."""
+        """The mode, 0 if the path does not exist. A damaged archive counts as a folder that cannot be listed."""
         try:
             return self.stat().st_mode
         except ArchiveError:
@@ -155,7 +155,7 @@ class ArchivePath(type(Path())):  # type: ignore[misc]  # the class of this syst
 
 
 class Entry(NamedTuple):
-    """Something in a folder, as `os.scandir` gives it."""
+    """An entry of a folder, with the interface of `os.DirEntry`."""
 
     name: str
     path: str
@@ -166,7 +166,7 @@ class Entry(NamedTuple):
 
 
 def list_folder(folder: Path) -> "list[os.DirEntry[str]] | list[Entry]":
-    """What a folder, on disk or in an archive, holds, sorted by name.
+    """The entries of a folder on disk or in an archive, sorted by name.
 
     Raises:
         OSError: it cannot be listed.
@@ -179,7 +179,7 @@ def list_folder(folder: Path) -> "list[os.DirEntry[str]] | list[Entry]":
 
 
 _indexes: OrderedDict[tuple[str, _Stamp], Archive | ArchiveError] = OrderedDict()
-"""Indexes by file, and what is wrong with archives that have none: finding that out may take as long."""
+"""Indexes, or the errors of archives that cannot be listed, because detecting these may take equally long."""
 _lock = threading.Lock()
 
 

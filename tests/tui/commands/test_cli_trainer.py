@@ -241,7 +241,7 @@ def test_a_prepared_run_waits_to_be_started_and_finds_its_index_from_anywhere(
 def test_a_device_that_is_not_there_makes_no_run(genres: Path) -> None:
     failed = call("train", genres, *TINY, "--device", "cuda:99", "--detach")
     assert failed.returncode == FAILED
-    assert "The device cuda:99 is not there" in failed.stderr
+    assert "The device cuda:99 does not exist" in failed.stderr
     assert failed.stderr.count("\n") == 2  # the label source, and the error
     assert list_runs(Path(os.environ["GENRE_TUI_RUNS"])) == []
 
