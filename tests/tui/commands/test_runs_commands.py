@@ -81,7 +81,7 @@ def test_runs_are_filtered_sorted_and_cut(runs: Path, capsys: pytest.CaptureFixt
         (["runs", "--sort", "tset"], "there is no column 'tset'; did you mean 'test'?"),
         (["runs", "-n", "0"], "-n takes a number of at least 1, not 0"),
         (["compare", "first"], "compare takes two runs or more"),
-        (["queue", "first"], "say which place the run should have"),
+        (["queue", "first"], "name the place that the run moves to"),
         (["export", "first"], "name OUT, or --tensorboard DIR for a run's curves"),
         (["export", "first", "x.zip", "--follow"], "name --tensorboard DIR to --follow"),
         (["export", "first", "x.zip", "--tensorboard", "x"], "--tensorboard takes the place of OUT"),

@@ -160,7 +160,7 @@ def test_a_second_signal_ends_at_once(collection: Path, tmp_path: Path, started:
     os.kill(pid, signal.SIGTERM)
     wait_until_dead(run, pid)
     state = run.state()
-    assert state.status == "stopped" and "at once" in state.end_message
+    assert state.status == "stopped" and "immediately" in state.end_message
     assert state.test is None and not run.report_json_path.exists()
     started.append(pid := launch(run))
     reached = len(state.history) + 1
