@@ -37,7 +37,7 @@ POLICY = 1008
 
 @router.websocket("/live")
 async def live(socket: WebSocket) -> None:
-    """Receives binary messages of 16-bit little-endian mono PCM at the URL's ``rate``, until the text message ``end``.
+    """Receive binary messages of 16-bit little-endian mono PCM at the URL's ``rate``, until the text message ``end``.
 
     Sends JSON: ``{"type": "segment", ...}`` for every window, ``{"type": "end", "seconds"}``, and
     ``{"type": "problem", ...}`` before the server closes a socket because of an error.
