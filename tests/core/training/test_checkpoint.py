@@ -60,7 +60,7 @@ def spoil_a_weight(value: float) -> Callable[[dict[str, Any]], None]:
         (lambda c: c.update(dataset={"parts": {"train": 3}}), "dataset"),
         (lambda c: c.update(format=99), "newer version"),
         (lambda c: c.update(format=None), "is not a model"),
-        (lambda c: c["weights"].popitem(), "do not fit"),
+        (lambda c: c["weights"].popitem(), "do not match"),
     ],
 )
 def test_what_no_model_holds_is_refused(
