@@ -160,9 +160,15 @@ class _LeadingSilence:
         low, high = min(self._low, block_N.min() / full_scale), max(self._high, block_N.max() / full_scale)
         self.is_over = high - low >= SILENCE
         if self.is_over:
-            lows_N = np.minimum(np.minimum.accumulate(block_N) / full_scale, self._low)
-            highs_N = np.maximum(np.maximum.accumulate(block_N) / full_scale, self._high)
-            self.samples += int(np.argmax(highs_N - lows_N >= SILENCE))
+            # Most sounds begin within a few samples of a block of millions.
+            size, reached_N = 8, np.zeros(1, dtype=bool)
+            while not reached_N.any() and size < 8 * len(block_N):
+                size *= 8
+                head_N = block_N[:size]
+                lows_N = np.minimum(np.minimum.accumulate(head_N) / full_scale, self._low)
+                highs_N = np.maximum(np.maximum.accumulate(head_N) / full_scale, self._high)
+                reached_N = highs_N - lows_N >= SILENCE
+            self.samples += int(np.argmax(reached_N))
         else:
             self.samples += len(block_N)
         self._low, self._high = low, high
