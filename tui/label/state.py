@@ -51,7 +51,8 @@ class Clips:
         }
         self.marked = set()
         self.teaches = opened.ranked is not None
-        self._order = list(self.by_place)
+        # What is still to be decided comes first when a dataset is opened again.
+        self._order = sorted(self.by_place, key=lambda place: bool(self.by_place[place].decision))
         if opened.ranked is not None:
             self.rank(opened.ranked)
 

@@ -1,0 +1,25 @@
+"""The clips of the Label screen in their order."""
+
+from core.labelling.label_worker import Opened, Row
+from tui.label.state import Clips
+
+
+def test_a_dataset_that_is_opened_again_lists_decided_clips_last() -> None:
+    clips = Clips()
+    clips.open(
+        Opened(
+            genres=["blues", "rock"],
+            rows=[
+                Row(place, str(place), "rock", "blues", doubt, "", decision)
+                for place, doubt, decision in [(3, 0.9, "blues"), (1, 0.8, ""), (0, 0.7, "rock"), (2, 0.1, "")]
+            ],
+            ranked=None,
+            reason="",
+            has_audio=False,
+        )
+    )
+    assert [clip.place for clip in clips.listed()] == [1, 2, 3, 0]
+
+    clips.decide({1: "blues"})
+
+    assert [clip.place for clip in clips.listed()] == [1, 2, 3, 0]  # a row does not jump when it is decided
