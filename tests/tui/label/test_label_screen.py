@@ -124,6 +124,27 @@ async def test_a_run_gives_a_second_opinion_about_the_clips_that_it_does_not_kno
         assert {clip.name: clip.score for clip in table.clips} == alone
 
 
+async def test_a_clip_whose_file_has_gone_is_named_and_can_still_be_decided(here: Path) -> None:
+    music = genre_folder(here / "music", {"jazz": 3, "metal": 3}, seconds=2.0)
+    app = GenreApp(here / "runs")
+    async with app.run_test(size=(120, 40), notifications=True) as pilot:
+        screen, table = await opened(pilot, music)
+        await until_shown(pilot, "6 clips", "sounds like")
+        gone = table.clips[2]
+        next(music.rglob(f"{gone.name}.*")).unlink()
+        await pilot.press("down", "down")
+        await until(pilot, lambda: table.current is gone)
+        await until_shown(pilot, "no such file")
+        await pilot.press("x", "u", "a")
+        assert gone.decision == "jazz"
+        await until(pilot, lambda: current(read_overlay(here / "labels.csv")) != {})
+        assert screen.session.data == music
+        await pilot.press("home")
+        await until(
+            pilot, lambda: screen.session.looked is not None and screen.session.looked.place == table.clips[0].place
+        )
+
+
 async def test_a_folder_without_labels_is_taught(here: Path) -> None:
     music = here / "music"
     music.mkdir()
