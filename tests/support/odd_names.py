@@ -339,7 +339,7 @@ async def folder_scene(pilot: Pilot[None], names: Names) -> None:
     await pilot.press("5")
     await until_shown(pilot, "O opens a dataset")
     await pilot.press("O")
-    await until_shown(pilot, "Choose the folder")
+    await until_shown(pilot, "Choose a dataset")
     await pilot.press("down", "right", "down")
 
 
