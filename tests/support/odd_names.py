@@ -38,6 +38,7 @@ from tui.dialogs.pickers import ModelPicker
 from tui.dialogs.questions import PromptScreen
 from tui.label.panels import ClipTable
 from tui.label.screen import LabelScreen
+from tui.listen.audio_forwarding import THERE, Route
 from tui.listen.screen import ListenScreen
 from tui.new_run.dataset_process import DatasetSummary, Found, Scan
 from tui.new_run.dataset_process import Message as Answer
@@ -147,6 +148,8 @@ def without_workers(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(JsonlProcess, "start", lambda process: None)
     for screen in ("classify", "listen"):
         monkeypatch.setattr(f"tui.{screen}.screen.find_model", lambda name, runs: Path("best.pth"))
+    route = Route("a  feed this screen", THERE, "arecord | ssh box genre-tui feed")
+    monkeypatch.setattr("tui.listen.screen.routes", lambda: [route])
     monkeypatch.setattr("tui.watch.screen.now", lambda: 0.0)
     monkeypatch.setattr("tui.new_run.fields.CompletionSuggester.get_suggestion", AsyncMock(return_value=None))
 

@@ -161,7 +161,7 @@ class ConfusionView(Widget, can_focus=True):
             return [Content.styled(self._empty, "$text-muted").truncate(self.size.width, ellipsis=True)]
         names, cell, shading = self._names, self._cell, self._shading
         head = [Content.assemble(" " * (names + 1), (line, "$text-muted")) for line in self._headings()]
-        rows = max(1, self.size.height - len(head) - 1)
+        rows = max(1, self.size.height - len(head) - self.has_focus)  # the line about the cursor
         self._scroll(rows)
         row_names, lines = abbreviations(self.genres, names), head
         for truth in range(self._top, min(len(self.matrix), self._top + rows)):

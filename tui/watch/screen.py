@@ -178,6 +178,13 @@ class WatchScreen(ModeScreen, CurveKeys):
             self._request.say(Content.styled(f"! {message.error}", "$warn"))
         if self._is_due(before):
             self._show()
+        if not before.name:
+            self.call_after_refresh(self._focus_first)
+
+    def _focus_first(self) -> None:
+        """Nothing could take the focus while the panes were hidden."""
+        if self.focused is None and self.focus_chain:
+            self.set_focus(self.focus_chain[0], scroll_visible=False)
 
     @on(Gone)
     def show_gone(self, message: Gone) -> None:

@@ -74,7 +74,8 @@ def drive(teaches: bool) -> Callable[[Pilot[None]], object]:
             for accuracy in (0.3, 0.5, 0.6, 0.7):
                 assessed = Assessed(accuracy, accuracy - 0.1, accuracy + 0.1, 40)
                 screen.call_later(screen.take_answer, screen.session, assessed, None)
-        screen.call_later(screen.take_answer, screen.session, looked(0), None)
+        # Without teaching, clips 0 and 1 have decisions and are listed last.
+        screen.call_later(screen.take_answer, screen.session, looked(0 if teaches else 2), None)
         await until_shown(pilot, "30 clips", "country", *(["out of fold 70.0%"] if teaches else ["doubt"]))
         await pilot.pause()
 

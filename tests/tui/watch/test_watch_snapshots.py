@@ -8,7 +8,7 @@ from textual.pilot import Pilot
 
 from core.runs.lock import RunLock
 from tests.support import example_run as made_up_run
-from tests.support.pilot import until_shown
+from tests.support.pilot import until, until_shown
 from tui.app import GenreApp
 from tui.charts.confusion import ConfusionView
 from tui.shell.settings import Settings
@@ -39,6 +39,7 @@ def finished() -> Path:
 def shown(*parts: str, keys: str = "") -> Callable[[Pilot[None]], Awaitable[None]]:
     async def run(pilot: Pilot[None]) -> None:
         await until_shown(pilot, *parts)
+        await until(pilot, lambda: pilot.app.focused is not None)
         await pilot.press(*keys.split())
         await pilot.pause()
 
