@@ -18,8 +18,7 @@ from core.dataset.store.extract import compute_features
 from core.dataset.store.feature_set import FeatureSet
 from core.models.layers.conv import ConvBlock
 from core.training.loop.init import augmentation, init_train_state
-from core.training.loop.loader import BatchLoader
-from core.training.loop.sampler import Windows, random_windows
+from core.training.loop.loader import BatchLoader, Windows, random_windows
 from core.training.loop.step import Augmentation, Step, build_step
 from core.training.loop.train import Callbacks, train_epoch
 from core.training.loop.train_state import TrainState

@@ -15,8 +15,7 @@ from core.dataset.store.extract import compute_features
 from core.dataset.store.feature_store import FeatureStore
 from core.training.checkpoint import build_network
 from core.training.loop.init import init_train_state
-from core.training.loop.loader import BatchLoader
-from core.training.loop.sampler import random_windows
+from core.training.loop.loader import BatchLoader, random_windows
 from core.training.loop.step import build_step
 from core.training.loop.train import Callbacks, train_epoch
 from core.training.presets import preset

@@ -11,8 +11,7 @@ from benchmarks.table import Figure
 from core.dataset.load import load_dataset
 from core.dataset.store.feature_store import FeatureStore
 from core.training.loop.init import init_train_state
-from core.training.loop.loader import BatchLoader
-from core.training.loop.sampler import random_windows
+from core.training.loop.loader import BatchLoader, random_windows
 from core.training.loop.step import build_step
 from core.training.loop.train import Callbacks, train_epoch
 from core.training.presets import preset

@@ -28,7 +28,7 @@ classes (``-narrow`` …, ``-tiny`` …), set before ``on_resize``. Screens must
 **Colours.** Colours with a meaning come from ``app.palette`` (``tui.shell.themes.Palette``; in tcss ``$accent``,
 ``$train``, ``$val``, ``$running``, ``$good``, ``$warn``, ``$bad``, ``$faint``), all others from Textual's theme
 variables. Redraw charts on ``theme_changed_signal``. ``app.no_color`` is true if NO_COLOR is set; every state must be
-readable without colour. Symbols of a run's states: ``tui.text.status_symbols``. A
+readable without colour. Symbols of a run's states: ``tui.widgets.text``. A
 screen's styles are in ``tui/styles/<screen>.tcss`` (its ``CSS_PATH``), on top of ``app.tcss``.
 
 **Text.** Everything drawn passes ``tui.shell.line_filters``: unsafe characters are dropped, and with ``app.ascii`` the
@@ -72,8 +72,7 @@ from textual.widgets import Input
 
 from core.runs.journal.state import RunState
 from tui.shell.base import BaseApp
-from tui.shell.driver import AskingDriver, TerminalNamed
-from tui.shell.graphics import draws_pixels, tmux_clients
+from tui.shell.graphics import AskingDriver, TerminalNamed, draws_pixels, tmux_clients
 from tui.shell.keymap import bindings_of, usable_keys
 from tui.shell.line_filters import AsciiFilter, SafeFilter
 from tui.shell.mode_screen import TITLES, ModeScreen

@@ -135,13 +135,15 @@ COMMANDS = {
     ),
     "evaluate": Command(
         "evaluate a model on a labelled dataset",
-        "evaluation.evaluate",
+        "evaluate",
         ("evaluate gtzan-quick-3 genres", "evaluate new.pth genres --against default --json"),
     ),
     "crossval": Command(
         "cross-validate a recipe: train it anew on several splits of a dataset",
-        "evaluation.crossval",
+        "evaluate",
         ("crossval genres --protocol random --seeds 5", "crossval genres --protocol grouped --groups artist"),
+        "add_crossval_arguments",
+        "crossval",
     ),
     "classify": Command(
         "classify files and folders",
@@ -199,16 +201,18 @@ COMMANDS = {
     "web": Command("serve this app to browsers", "serve", ("web", "web --port 9000"), "add_web_arguments", "web"),
     "export": Command(
         "export a model for other programs (ONNX) or machines (archive of weights), or a run's curves (TensorBoard)",
-        "export",
+        "models",
         (
             "export default model.onnx",
             "export gtzan-quick-3 model.zip",
             "export gtzan-quick-3 --tensorboard board --follow",
         ),
+        "add_export_arguments",
+        "export",
     ),
     "import": Command(
         "import a model from an archive of weights",
-        "export",
+        "models",
         ("import model.zip model.pth",),
         "add_import_arguments",
         "run_import",

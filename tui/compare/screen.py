@@ -14,8 +14,7 @@ from textual.message import Message
 
 from core.runs.folder import RunFolder, RunReader
 from core.runs.journal.state import RunState
-from tui.charts.curve_keys import CurveKeys, curve_bindings
-from tui.charts.curves import Curves
+from tui.charts.curves import CurveKeys, Curves, curve_bindings
 from tui.charts.data import View
 from tui.compare.charts import ComparedCurves, Scatter
 from tui.compare.tables import difference_lines, result_lines

@@ -12,7 +12,7 @@ from core.runs.recipe_fields import differences, flat
 from tui.charts.run_charts import LETTERS
 from tui.text.cells import ending, fitted, widest
 from tui.text.formatting import clock, loss, percent
-from tui.text.status_symbols import STATUS_SYMBOLS
+from tui.widgets.text import STATUS_SYMBOLS
 
 HEAD = "$text-muted"
 

@@ -1,4 +1,7 @@
-"""The dataset on the New run screen: what a scan found, its label settings, and its genres, which can be merged."""
+"""The dataset on the New run screen: what a scan found, its label settings, and its genres, which can be merged.
+
+`DemoScreen` creates a small synthetic dataset.
+"""
 
 import time
 from collections.abc import Callable
@@ -8,20 +11,24 @@ from typing import ClassVar
 from textual import on, work
 from textual.app import ComposeResult
 from textual.binding import Binding
-from textual.containers import VerticalScroll
+from textual.containers import Vertical, VerticalScroll
 from textual.content import Content
 from textual.message import Message
-from textual.widgets import Static
+from textual.screen import ModalScreen
+from textual.widgets import Input, Static
 
 from core.dataset.clip import DatasetError
 from core.dataset.metadata import write_with_name
 from core.dataset.settings import LabelSettings, SplitSettings
+from core.util.errors import UserError
+from core.util.files import typed_path
 from core.util.jsonl_process import JsonlProcess, Refused, path_to_json
 from core.util.paths import state_folder
 from core.util.text import counted
-from tui.dialogs.questions import PromptScreen
+from tui.dialogs.questions import PromptScreen, key_hints
 from tui.new_run.dataset_process import DatasetSummary, Found, Progress, Scan, finding_lines, genre_line, head_lines
 from tui.new_run.dataset_process import Message as Answer
+from tui.new_run.fields import PathInput
 from tui.new_run.rows import FieldRow
 from tui.shell.base import BaseApp
 from tui.widgets.row_list import RowList
@@ -167,3 +174,47 @@ class DatasetPanel(VerticalScroll, can_focus=False):
             self.app.notify(f"The genre cannot be merged: {error}", severity="error")
         else:
             self.post_message(self.Mapped(table))
+
+
+class DemoScreen(ModalScreen[Path | None]):
+    """Returns the folder of genres, or None."""
+
+    BINDINGS: ClassVar = [Binding("escape", "dismiss", "cancel")]
+
+    def compose(self) -> ComposeResult:
+        with Vertical(classes="dialog"):
+            yield Static(Content.styled("Create a demo dataset", "bold"))
+            yield Static(
+                "Ten “genres” of chords, drums and timbres, 120 clips of 10 s (about 50 MB): not music, but enough to "
+                "try everything. In which folder?",
+                classes="detail",
+            )
+            yield PathInput("demo")
+            yield Static("", classes="error")
+            yield key_hints({"enter": "create", "esc": "cancel"})
+
+    @on(Input.Submitted)
+    def submitted(self, event: Input.Submitted) -> None:
+        event.input.disabled = True
+        self.query_one(".error", Static).update(Content.styled("Creating …", "$text-muted"))
+        self._make(typed_path(event.value.strip() or "demo"))
+
+    @work(thread=True)
+    def _make(self, out: Path) -> None:
+        from core.dataset.synthetic import make_demo  # numpy takes half a second to import
+
+        try:
+            genres = make_demo(out)
+        except UserError as error:
+            self.call_later(self._refused, str(error))
+        else:
+            self.call_later(self._made, genres)
+
+    def _made(self, genres: Path) -> None:
+        self.dismiss(genres)
+
+    def _refused(self, reason: str) -> None:
+        field = self.query_one(PathInput)
+        field.disabled = False
+        field.focus()
+        self.query_one(".error", Static).update(Content(reason))

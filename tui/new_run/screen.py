@@ -396,7 +396,7 @@ class NewRunScreen(ModeScreen):
 
     @work
     async def action_demo(self) -> None:
-        from tui.new_run.demo_dialog import DemoScreen
+        from tui.new_run.dataset_panel import DemoScreen
 
         folder = await self.app.push_screen_wait(DemoScreen())
         if folder is not None:

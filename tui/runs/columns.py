@@ -12,7 +12,7 @@ from core.runs.recipe_fields import Scalar
 from core.runs.summary import LIVING, Summary
 from tui.text import formatting
 from tui.text.cells import bar, fitted, sparkline
-from tui.text.status_symbols import state_label
+from tui.widgets.text import state_label
 
 STATES = ("running", "paused", "queued", "created", "lost", "failed", "stopped", "finished")
 """Sorted by how much they need attention."""

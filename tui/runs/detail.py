@@ -23,10 +23,9 @@ from tui.shell.base import BaseApp
 from tui.shell.panels import frame, key_of
 from tui.text.cells import shown
 from tui.text.formatting import DASH
-from tui.text.status_symbols import state_label
 from tui.widgets.row_list import LinesView
 from tui.widgets.run_header import run_header
-from tui.widgets.text import TextLines
+from tui.widgets.text import TextLines, state_label
 
 DELAY = 0.1
 """Seconds that the cursor rests on a run before its journal is read."""

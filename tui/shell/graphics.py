@@ -1,11 +1,12 @@
-"""Pictures in pixels, in terminals that can: kitty and Ghostty, also through tmux. Imports no Textual.
+"""Pictures in pixels, in terminals that can: kitty and Ghostty, also through tmux.
 
 A picture is sent once, as a PNG with few colours (the kitty graphics protocol). On the screen it is text: each of its
 cells is the placeholder U+10EEEE with its row and column as diacritics, and the picture's number is the foreground
 colour ("Unicode placeholders", https://sw.kovidgoyal.net/kitty/graphics-protocol). What is drawn over a cell covers
 it, and nothing has to be cleared; tmux and Textual move and copy the cells as they do other text.
 
-The terminal is asked for its name and version (XTVERSION), and tmux for those of the terminals that show its session.
+`AskingDriver` asks the terminal for its name and version (XTVERSION), and tmux is asked for those of the terminals that
+show its session.
 Sixel is not used: such a picture is not made of cells, so dialogs and tmux's redraws leave parts of it behind.
 """
 
@@ -15,8 +16,12 @@ import subprocess
 import time
 import zlib
 from base64 import b64encode
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from struct import pack
+
+from textual._xterm_parser import XTermParser
+from textual.drivers import linux_driver
+from textual.message import Message
 
 ESC, ST = "\x1b", "\x1b\\"
 ASK = f"{ESC}[>q{ESC}[c"
@@ -228,3 +233,44 @@ def png(levels: Levels, colours: Sequence[str]) -> bytes:
     return b"\x89PNG\r\n\x1a\n" + b"".join(
         pack(">I", len(body)) + kind + body + pack(">I", zlib.crc32(kind + body)) for kind, body in chunks
     )
+
+
+class TerminalNamed(Message):
+    """The terminal has answered, after the start or after a suspension."""
+
+    def __init__(self, name: str) -> None:
+        """``name``: and version; empty if the terminal does not tell."""
+        super().__init__()
+        self.name = name
+
+
+class AskingDriver(linux_driver.LinuxDriver):
+    def start_application_mode(self) -> None:
+        super().start_application_mode()  # type: ignore[no-untyped-call]
+        if may_be_asked():
+            self.write(ASK)
+
+    def run_input_thread(self) -> None:
+        if not may_be_asked():
+            super().run_input_thread()
+            return
+        driver = self
+
+        class Parser(XTermParser):
+            """Sees no answers, which Textual would take for keys."""
+
+            def __init__(self, debug: bool = False) -> None:
+                super().__init__(debug)
+                self._answers = Answers(lambda name: driver.send_message(TerminalNamed(name)))
+
+            def feed(self, data: str) -> Iterable[Message]:
+                seen = self._answers.rest(data) if data else data
+                return super().feed(seen) if seen or not data else ()  # "" would end the input
+
+            def tick(self) -> Iterable[Message]:
+                if held := self._answers.overdue():
+                    yield from super().feed(held)
+                yield from super().tick()
+
+        linux_driver.XTermParser = Parser  # type: ignore[attr-defined]
+        super().run_input_thread()

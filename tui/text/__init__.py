@@ -1,1 +1,1 @@
-"""Text for terminals: numbers, cells, status symbols."""
+"""Text for terminals: numbers, cells, the table of models."""

@@ -20,8 +20,7 @@ from core.runs.folder import RunFolder, RunReader
 from core.runs.journal.state import RunState, Validation
 from core.util.errors import UserError
 from core.util.text import counted
-from tui.charts.curve_keys import CurveKeys, curve_bindings
-from tui.charts.curves import Curves
+from tui.charts.curves import CurveKeys, Curves, curve_bindings
 from tui.charts.data import View
 from tui.dialogs.questions import ConfirmScreen, PromptScreen, stop_question
 from tui.shell.mode_screen import ModeScreen

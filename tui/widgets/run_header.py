@@ -8,7 +8,7 @@ from core.runs.journal.state import RunState
 from core.util.text import counted
 from tui.text.cells import shortened
 from tui.text.formatting import clock, decimal, gigabytes, percent
-from tui.text.status_symbols import state_label
+from tui.widgets.text import state_label
 
 HOT = 85.0
 """Degrees Celsius above which a GPU's temperature is highlighted: common cards throttle soon after."""

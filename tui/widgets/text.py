@@ -1,4 +1,4 @@
-"""Lines of text that are compared cell by cell, text fields, and bars of probabilities.
+"""Lines of text that are compared cell by cell, text fields, bars of probabilities, and the states of runs.
 
 On a slow link only the cells that differ are sent. `TextLines` shows a few lines; lists and charts use the functions
 above it. The cursor of a text field does not blink: an idle app sends nothing to the terminal."""
@@ -122,3 +122,22 @@ def probability_bars(probabilities: Mapping[str, float], width: int, rows: int, 
             )
         )
     return lines
+
+
+STATUS_SYMBOLS = {
+    "created": ("○", "$faint"),
+    "queued": ("»", "$warn"),
+    "running": ("●", "$running"),
+    "paused": ("◆", "$warn"),
+    "finished": ("✓", "$good"),
+    "stopped": ("■", "$faint"),
+    "failed": ("✗", "$bad"),
+    "lost": ("?", "$bad"),
+}
+"""State → symbol, colour variable."""
+
+
+def state_label(state: str) -> Content:
+    """``● running``, ``» queued 2``"""
+    symbol, colour = STATUS_SYMBOLS.get(state.partition(" ")[0], ("?", "$faint"))
+    return Content.assemble((f"{symbol} ", colour), state)

@@ -1,1 +1,1 @@
-"""The training loop: train and evaluate, state, optimiser, sampler, loader. No files, no journal."""
+"""The training loop: train and evaluate, state, optimiser, loader. No files, no journal."""

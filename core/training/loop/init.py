@@ -18,9 +18,8 @@ from core.models.networks.expert_ensemble import ExpertEnsemble
 from core.models.networks.lda_expert import ClipWindows, StatisticsExpert, fitted_clips
 from core.training.checkpoint import build_network
 from core.training.distributed import SINGLE, ProcessGroup
-from core.training.loop.loader import BatchLoader
+from core.training.loop.loader import BatchLoader, batch_bounds, random_windows, spaced_windows
 from core.training.loop.precision import choose_precision, make_deterministic
-from core.training.loop.sampler import batch_bounds, random_windows, spaced_windows
 from core.training.loop.step import Augmentation
 from core.training.loop.train_state import TrainState
 from core.training.loop.weigh import HeldOut, hold_out

@@ -1,15 +1,119 @@
-"""Batches of windows from a feature set, on the device. Suffixes: B batch, M mel bands, T frames."""
+"""The windows of an epoch, chosen from the seed alone and on the CPU, and batches of them on the device.
+
+Windows and their order are thus the same on every device and after resuming in the middle of an epoch, without saved
+state. Suffixes: B batch, M mel bands, T frames, K windows, N clips.
+"""
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
-from core.dataset.store.feature_set import FeatureSet
+from core.dataset.store.feature_set import ExcerptRows, FeatureSet
 from core.models.encoders.encoder import join
 from core.training.distributed import SINGLE, ProcessGroup
-from core.training.loop.sampler import Windows, batch_bounds
+
+
+@dataclass(frozen=True, slots=True)
+class Windows:
+    """Windows: ``row[i]`` is an excerpt of the feature set, ``start[i]`` the first frame. Both are int64 [K]."""
+
+    row: Tensor
+    start: Tensor
+
+    def __len__(self) -> int:
+        return len(self.row)
+
+    def part(self, first: int, last: int) -> "Windows":
+        return Windows(self.row[first:last], self.start[first:last])
+
+    def to(self, device: torch.device) -> "Windows":
+        """The same windows on ``device``; asynchronous on a GPU."""
+        if device.type == "cuda" and self.row.device.type == "cpu":
+            return Windows(
+                self.row.pin_memory().to(device, non_blocking=True),
+                self.start.pin_memory().to(device, non_blocking=True),
+            )
+        return Windows(self.row.to(device), self.start.to(device))
+
+
+def random_windows(
+    clips: Tensor,
+    excerpts: ExcerptRows,
+    frames: Tensor,
+    width: int,
+    per_clip: int,
+    seed: int,
+    epoch: int,
+    weights: Tensor | None = None,
+) -> Windows:
+    """``per_clip`` random windows of every clip, shuffled; with ``weights``, the same number of clips drawn by weight.
+
+    Each window is from a random excerpt of its clip.
+
+    Args:
+        clips: [N] indices into the feature set.
+        frames: valid frames of every excerpt in the feature set; windows stay inside them if they fit.
+        width: frames of a window.
+        weights: [N] relative frequency of each clip.
+    """
+    generator = torch.Generator().manual_seed(_epoch_seed(seed, epoch))
+    count = per_clip * len(clips)
+    if weights is None:
+        clip_K = clips.repeat(per_clip)[torch.randperm(count, generator=generator)]
+    else:
+        clip_K = clips[torch.multinomial(weights, count, replacement=True, generator=generator)]
+    row_K = excerpts.first_N[clip_K]
+    if excerpts.most > 1:
+        row_K = row_K + (torch.rand(count, generator=generator, dtype=torch.float64) * excerpts.count_N[clip_K]).long()
+    room_K = (frames[row_K] - width).clamp_min(0)
+    # PyTorch cannot draw integers with individual bounds; fractions in float64 can reach every start of a long clip.
+    start_K = (torch.rand(count, generator=generator, dtype=torch.float64) * (room_K + 1)).long()
+    return Windows(row_K, start_K)
+
+
+def spaced_windows(clips: Tensor, excerpts: ExcerptRows, frames: Tensor, width: int, per_clip: int) -> Windows:
+    """``per_clip`` windows of every clip, clip by clip.
+
+    They are distributed over its excerpts, and evenly spaced in each; a single one is centred.
+    """
+    count_N1 = excerpts.count_N[clips, None]
+    window_K = torch.arange(per_clip)
+    excerpt_NK = window_K * count_N1 // per_clip
+    first_NK = -(-excerpt_NK * per_clip // count_N1)  # the first window of the excerpt, rounded up
+    total_NK = -(-(excerpt_NK + 1) * per_clip // count_N1) - first_NK
+    fraction_NK = _spacing(per_clip)[total_NK - 1, window_K - first_NK]
+    row_NK = excerpts.first_N[clips, None] + excerpt_NK
+    start_NK = ((frames[row_NK] - width).clamp_min(0) * fraction_NK).round().long()
+    return Windows(row_NK.flatten(), start_NK.flatten())
+
+
+def _spacing(most: int) -> Tensor:
+    """Row n - 1 has the starts of n evenly spaced windows as fractions of the range; a single one is centred."""
+    rows = torch.zeros(most, most, dtype=torch.float64)
+    rows[0, 0] = 0.5
+    for n in range(2, most + 1):
+        rows[n - 1, :n] = torch.linspace(0, 1, n, dtype=torch.float64)
+    return rows
+
+
+def batch_bounds(windows: int, batch_size: int) -> list[tuple[int, int]]:
+    """First and one past the last window of each batch: as few as possible, with sizes differing by at most one.
+
+    Batch normalisation cannot use a last batch of a single window, which even sizes avoid; batches of two become
+    larger by one if necessary.
+    """
+    batches = -(-windows // batch_size)
+    if batch_size > 1 and windows // batches == 1:
+        batches = max(1, batches - 1)
+    return [(windows * i // batches, windows * (i + 1) // batches) for i in range(batches)]
+
+
+def _epoch_seed(seed: int, epoch: int) -> int:
+    """A seed from seed and epoch; sums of neighbouring seeds and epochs would coincide."""
+    return (seed * 0x9E3779B97F4A7C15 + epoch * 0xD1B54A32D192ED03 + 1) % 2**63
 
 
 class Batch(NamedTuple):

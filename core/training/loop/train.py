@@ -10,9 +10,8 @@ from core.models.networks.ensemble_cnn import EnsembleCNN
 from core.training.checkpoint import BestEpoch, EpochMetrics
 from core.training.distributed import SINGLE, ProcessGroup
 from core.training.loop.evaluation import Evaluation, calibrate
-from core.training.loop.loader import Batch, BatchLoader
+from core.training.loop.loader import Batch, BatchLoader, batch_bounds, random_windows, spaced_windows
 from core.training.loop.precision import Precision
-from core.training.loop.sampler import batch_bounds, random_windows, spaced_windows
 from core.training.loop.step import Augmentation, Step, build_step
 from core.training.loop.train_state import TrainState
 from core.training.loop.weigh import HeldOut, weigh

@@ -215,3 +215,33 @@ def _check_front_end(run: RunFolder, recipe: Recipe) -> None:
                 f"The {what} is no longer the one that this run began with ({changed[0]} was {was.get(changed[0])} and "
                 f"is now {now.get(changed[0])}): put it back, or start a new run."
             )
+
+
+def check_resumable(run: RunFolder) -> None:
+    """Check whether a run with a last.pth can resume: scan its dataset as its trainer would, without writing anything.
+
+    A finished run that cannot be extended thus stays finished, because its trainer is not started.
+
+    Raises:
+        UserError: recipe, dataset, labels or encoder are no longer those that the run started with.
+    """
+    from core.dataset.clip import searched_seconds
+    from core.dataset.scan import scan
+    from core.models.encoders.load import encoder_settings
+    from core.training.run.split_file import SPLIT, first_split, read_split
+
+    recipe = read_recipe(run)
+    rows = read_split(run.path / SPLIT)
+    seconds = searched_seconds(recipe.front_end.seconds, recipe.excerpts)
+    clips = scan(recipe.data, labels=recipe.labels, seconds=seconds).clips
+    split = first_split(clips, rows)
+    if recipe.encoder is None:
+        return
+    try:
+        encoder_settings(recipe.encoder.name)
+    except UserError:
+        from core.models.encoders.embeddings import count_missing  # imports torch
+
+        used = [clips[i] for part in (split.train, split.valid, split.test) for i in part]
+        if count_missing(used, recipe.encoder, recipe.front_end.seconds, recipe.excerpts):
+            raise

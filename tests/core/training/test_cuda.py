@@ -22,9 +22,8 @@ from core.models.registry import MODEL_NAMES
 from core.runs.journal import events as ev
 from core.training.checkpoint import to_plain
 from core.training.loop.init import augmentation, init_train_state
-from core.training.loop.loader import BatchLoader
+from core.training.loop.loader import BatchLoader, random_windows
 from core.training.loop.precision import triton_works
-from core.training.loop.sampler import random_windows
 from core.training.loop.step import Step, build_step
 from core.training.loop.train import Callbacks, train_epoch
 from core.training.loop.train_state import TrainState

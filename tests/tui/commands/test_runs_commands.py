@@ -128,7 +128,7 @@ def test_a_run_is_renamed_deleted_and_restored(runs: Path, capsys: pytest.Captur
 def test_the_curves_of_a_live_run_are_exported_until_it_ends(
     runs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("tui.commands.export.FOLLOW_SECONDS", 0.01)
+    monkeypatch.setattr("tui.commands.models.FOLLOW_SECONDS", 0.01)
     path = made_up_run.write_run(runs / "live", made_up_run.midway(3))
     file = tmp_path / "board" / "live" / "events.out.tfevents.genre-tui"
     arguments = ["export", "live", "--tensorboard", str(tmp_path / "board"), "--follow"]

@@ -19,8 +19,7 @@ from core.models.encoders.embeddings import cut_windows, windows_in, with_embedd
 from core.models.encoders.encoder import columns_of, join, split
 from core.models.encoders.load import encoder_settings, load_encoder
 from core.models.encoders.registry import WEIGHTS, encoder_folder
-from core.training.loop.loader import BatchLoader
-from core.training.loop.sampler import spaced_windows
+from core.training.loop.loader import BatchLoader, spaced_windows
 from core.util.errors import UserError
 from core.util.paths import cache_folder
 from tests.support.encoders import install_random_musicnn

@@ -17,7 +17,7 @@ from core.training.presets import preset
 from core.util.errors import UserError
 from tests.support.tones import make_collection
 from tui.cli import main
-from tui.commands.evaluation.crossval_report import same_protocol
+from tui.commands.crossval_report import same_protocol
 from tui.shell.printing import FAILED, USAGE
 
 GENRES = ("drums", "flute")

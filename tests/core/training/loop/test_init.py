@@ -16,8 +16,7 @@ from core.models.networks import lda_expert
 from core.models.networks.lda_expert import FORGOTTEN, REMEMBERED, StatisticsExpert
 from core.models.registry import build_model
 from core.training.loop.init import EXPERT_BATCH, EXPERT_WINDOWS, augmentation, expert_windows, sampling_weights
-from core.training.loop.loader import BatchLoader
-from core.training.loop.sampler import random_windows
+from core.training.loop.loader import BatchLoader, random_windows
 from core.training.presets import PRESETS, preset
 from core.training.recipe import Recipe, from_dict, to_dict
 from core.util.errors import UserError

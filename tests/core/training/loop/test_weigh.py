@@ -13,8 +13,7 @@ from core.training.evaluation.crossval import train_all_epochs
 from core.training.loop import weigh
 from core.training.loop.evaluation import Evaluation
 from core.training.loop.init import inner_folds
-from core.training.loop.loader import BatchLoader
-from core.training.loop.sampler import Windows, random_windows
+from core.training.loop.loader import BatchLoader, Windows, random_windows
 from core.training.loop.weigh import FEWEST_CLIPS, HeldOut, hold_out
 from core.training.presets import preset
 from core.training.recipe import Recipe

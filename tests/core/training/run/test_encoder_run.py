@@ -24,7 +24,7 @@ from core.training.checkpoint import load_model
 from core.training.evaluation.evaluate import embedded, evaluate, logits_of
 from core.training.presets import preset, with_encoder
 from core.training.recipe import Recipe, from_dict, to_dict
-from core.training.run.resume_check import check_resumable
+from core.training.run.trainer import check_resumable
 from core.util.errors import UserError
 from core.util.jsonl_process import path_to_json
 from tests.support.encoders import install_random_musicnn

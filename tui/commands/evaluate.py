@@ -1,8 +1,10 @@
-"""``crossval DATA --protocol random|grouped|split``: cross-validates a recipe."""
+"""``evaluate MODEL DATA`` and ``crossval DATA``: evaluate a model on labelled clips, or cross-validate a recipe."""
 
 import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+import msgspec
 
 from core.dataset.pack_manifest import is_pack
 from core.models.registry import MODELS
@@ -11,14 +13,23 @@ from core.training.presets import PRESETS
 from core.training.recipe import to_dict
 from core.util.files import typed_path
 from core.util.text import counted
-from tui.commands.common import DATA_HELP, Progress, add_device_option, add_label_options, add_settings_option
-from tui.commands.evaluation.crossval_report import check_comparable, compare, facts_of, read_earlier, text_of
-from tui.commands.evaluation.evaluate import note_excluded
+from tui.commands.common import (
+    DATA_HELP,
+    Progress,
+    add_device_option,
+    add_label_options,
+    add_runs_option,
+    add_settings_option,
+    label_settings,
+    runs_dir,
+)
+from tui.commands.crossval_report import check_comparable, compare, facts_of, read_earlier, text_of
 from tui.commands.runs.train import add_encoder_option, recipe_from
 from tui.new_run.command import FLAGS
 from tui.shell.printing import DONE, UsageError, print_json, print_lines, print_note
 
 if TYPE_CHECKING:
+    from core.dataset.clip import Excluded
     from core.dataset.store.feature_set import FeatureSet
     from core.training.evaluation.crossval import Fold
 
@@ -30,7 +41,7 @@ OF_PROTOCOLS: dict[str, tuple[tuple[str, ...], Any]] = {
     "train_part": (("split",), "train"),
     "part": (("split",), "valid"),
 }
-"""Option → the protocols that it belongs to, and its default there."""
+"""Option of ``crossval`` → the protocols that it belongs to, and its default there."""
 IDLE = {
     "data": "DATA names it",
     "preset": "--preset names it",
@@ -41,10 +52,90 @@ IDLE = {
     "labels": "--labels and its options name them",
     "split": "--protocol and its options split the clips",
 }
-"""Recipe fields without effect here, and why."""
+"""Recipe fields without effect in a cross-validation, and why."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("model", metavar="MODEL", help="a model file, a run, or default")
+    parser.add_argument("data", metavar="DATA", help=DATA_HELP)
+    add_label_options(parser)
+    parser.add_argument(
+        "--part",
+        metavar="PART",
+        help="train, valid or test as in the model's training, or all; with --split-column a value of that column "
+        "(every clip that the model was not trained on)",
+    )
+    parser.add_argument("--split-column", metavar="COLUMN", help="metadata column that holds the parts")
+    parser.add_argument("--index", type=Path, metavar="CSV", help="metadata, where the dataset has none of its own")
+    parser.add_argument(
+        "--against",
+        metavar="MODEL",
+        help="another model, evaluated on exactly the same clips: McNemar's test of the two",
+    )
+    add_device_option(parser)
+    parser.add_argument("--json", action="store_true", help="one JSON object")
+    add_runs_option(parser)
+
+
+def run(args: argparse.Namespace) -> int:
+    from core.inference.find_model import find_model
+
+    path = find_model(args.model, runs_dir(args))
+    against = None if args.against is None else find_model(args.against, runs_dir(args))
+
+    from core.reports.metrics import Assessment, as_text
+    from core.training.evaluation.baseline import Baseline
+    from core.training.evaluation.evaluate import evaluate
+
+    print_note(f"evaluating {path}" + (f" against {against}" if against else ""))
+    figures = evaluate(
+        path,
+        args.data,
+        against=against,
+        part=args.part,
+        split_column=args.split_column,
+        labels=label_settings(args),
+        index=args.index,
+        device=args.device,
+        on_scanning=Progress("files scanned"),
+        on_features=Progress("spectrograms"),
+        on_excluded=note_excluded,
+        on_note=print_note,
+    )
+    if args.json:
+        print_json(figures)
+    else:
+        heading = f"{figures['model']} on {figures['dataset']}: {figures['protocol']}"
+        if "baseline" in figures:
+            heading += f"\n{msgspec.convert(figures['baseline'], Baseline).as_text(figures['accuracy'])}"
+        below = [*_levels(figures), *(_comparison(figures) if against else [])]
+        print_lines(as_text(msgspec.convert(figures, Assessment), heading, "\n".join(below)))
+    return DONE
+
+
+def note_excluded(file: "Excluded") -> None:
+    print_note(f"left out {file.path}: {file.reason}")
+
+
+def _levels(figures: dict[str, Any]) -> list[str]:
+    """A line for each level of a tree of genres."""
+    return [
+        f"level {name}, {counted(len(level['genres']), 'genre')}: accuracy {percent(level['accuracy'])}, "
+        f"macro F1 {level['macro_f1']:.3f}"
+        for name, level in figures.get("levels", {}).items()
+    ]
+
+
+def _comparison(figures: dict[str, Any]) -> list[str]:
+    other, test = figures["against"], figures["mcnemar"]
+    return [
+        f"against {other['model']}: accuracy {percent(other['accuracy'])} of the same clips",
+        f"McNemar's test: p = {test['p']:.3g}; {test['only_this']:,} of {test['clips']:,} clips correct only with "
+        f"this model, {test['only_other']:,} only with the other",
+    ]
+
+
+def add_crossval_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("data", metavar="DATA", help=DATA_HELP)
     add_label_options(parser)
     parser.add_argument(
@@ -76,7 +167,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--json", action="store_true", help="one JSON object, with every prediction")
 
 
-def run(args: argparse.Namespace) -> int:
+def crossval(args: argparse.Namespace) -> int:
     from core.training.evaluation.crossval import cross_validate, load
 
     _check_options(args)

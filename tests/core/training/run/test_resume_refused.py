@@ -9,7 +9,7 @@ import pytest
 
 from core.runs import actions
 from core.runs.folder import RunFolder
-from core.training.run.resume_check import check_resumable
+from core.training.run.trainer import check_resumable
 from core.util.errors import UserError
 from tests.support import trainer_runs
 
