@@ -19,6 +19,8 @@ import msgspec
 
 from core.dataset.clip import DatasetError
 from core.util.atomic import write_atomic
+from core.util.errors import reason
+from core.util.files import LARGE_FILE_BYTES, read_input
 from core.util.text import counted, printable
 
 INDEX_NAME = "index.csv"
@@ -26,7 +28,6 @@ FILE_COLUMNS = ("path", "file", "file_name", "filename", "audio", "name", "track
 """Names of columns that may name the file, in order of preference; case is ignored."""
 LABEL_COLUMNS = ("genre", "genre_top", "label", "class", "tag", "tags", "style")
 """Names of columns that may hold the genre, in order of preference."""
-LARGEST_TABLE = 1 << 30
 DELIMITERS = ",;\t"
 MOST_LISTED = 20
 """Most columns that an error message lists."""
@@ -119,16 +120,31 @@ def read_rows(path: Path) -> Table:
         DatasetError: the file cannot be read or is not a table.
     """
     try:
-        status = path.stat()
-        if not stat.S_ISREG(status.st_mode) or status.st_size > LARGEST_TABLE:
-            raise ValueError(f"it is not a file of at most {LARGEST_TABLE >> 30} GB")
         if path.suffix.lower() == ".parquet":
+            _check_file(path)
             return _parquet(path)
-        text = decoded(path.read_bytes())
+        text = table_text(path)
         is_json = path.suffix.lower() in (".jsonl", ".ndjson") or text.lstrip()[:1] in ("{", "[")
         return _json_lines(path, text) if is_json else _delimited(path, text)
     except (OSError, ValueError, csv.Error, RecursionError) as error:
-        raise DatasetError(f"The table {printable(path)} cannot be read: {error}.") from error
+        raise DatasetError(f"The table {printable(path)} cannot be read: {reason(error)}.") from error
+
+
+def table_text(path: Path) -> str:
+    """The text of a table, whatever its encoding.
+
+    Raises:
+        OSError: the file cannot be read.
+        ValueError: it is not a regular file, is too large, or is not text.
+    """
+    _check_file(path)
+    return decoded(path.read_bytes())
+
+
+def _check_file(path: Path) -> None:
+    status = path.stat()
+    if not stat.S_ISREG(status.st_mode) or status.st_size > LARGE_FILE_BYTES:
+        raise ValueError(f"it is not a file of at most {LARGE_FILE_BYTES >> 30} GB")
 
 
 def read_table_of_two(path: Path) -> list[tuple[str, str]]:
@@ -138,11 +154,11 @@ def read_table_of_two(path: Path) -> list[tuple[str, str]]:
         DatasetError: the file cannot be read, or a row does not have two fields.
     """
     try:
-        text = decoded(path.read_bytes())
+        text = decoded(read_input(path))
         delimiter = max(DELIMITERS, key=lambda mark: len(_header(text, mark)))
         rows = list(csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, skipinitialspace=True))
     except (OSError, ValueError, csv.Error) as error:
-        raise DatasetError(f"{printable(path)} cannot be read: {error}.") from error
+        raise DatasetError(f"{printable(path)} cannot be read: {reason(error)}.") from error
     for number, row in enumerate(rows, start=1):
         if len(row) not in (0, 2):
             raise DatasetError(
@@ -209,7 +225,7 @@ def _delimited(path: Path, text: str) -> Table:
     text = text[announced.end() :] if announced else text
     delimiter = announced[1] if announced else max(DELIMITERS, key=lambda mark: len(_header(text, mark)))
     # Without this the error for a very long field would be about a limit of the csv module.
-    csv.field_size_limit(LARGEST_TABLE)
+    csv.field_size_limit(LARGE_FILE_BYTES)
     lines = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, skipinitialspace=True)
     columns = [column.strip() for column in next(lines, [])]
     again = {at: columns.index(name) for at, name in enumerate(columns) if name in columns[:at]}

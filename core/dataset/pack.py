@@ -28,6 +28,8 @@ from core.dataset.settings import LabelSettings
 from core.dataset.store.extract import OnFeatures, compute_features
 from core.dataset.store.feature_set import DiskArray, FeatureSet
 from core.features.settings import FrontEndSettings
+from core.util.errors import reason
+from core.util.files import open_regular
 from core.util.paths import name_fault
 from core.util.text import printable
 
@@ -209,12 +211,12 @@ def _same(own: Clip, clip: Clip) -> bool:
 def _offset(folder: Path, expected: tuple[int, int, int]) -> int:
     """The offset of the first row in bytes; the shape is checked against the index."""
     try:
-        with (folder / FEATURES).open("rb") as file:
+        with os.fdopen(open_regular(folder / FEATURES), "rb") as file:
             np.lib.format.read_magic(file)
             shape, fortran, dtype = np.lib.format.read_array_header_1_0(file)
             offset, size = file.tell(), file.seek(0, os.SEEK_END)
     except (OSError, ValueError) as error:
-        raise DatasetError(f"The feature pack {printable(folder)} is damaged: {error}.") from error
+        raise DatasetError(f"The feature pack {printable(folder)} is damaged: {reason(error)}.") from error
     if shape != expected or fortran or dtype != np.uint8 or size < offset + math.prod(expected):
         raise DatasetError(f"The feature pack {printable(folder)} is damaged: {FEATURES} does not match the index.")
     return offset

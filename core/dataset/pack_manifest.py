@@ -6,6 +6,7 @@ consecutive rows, and the column ``excerpt`` counts them from 0.
 """
 
 import csv
+import io
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -18,6 +19,8 @@ from core.dataset.matching import Matching, match_clips
 from core.dataset.metadata import column_list, no_column, read_table
 from core.dataset.settings import KINDS, LabelSettings
 from core.features.settings import FrontEndSettings
+from core.util.errors import reason
+from core.util.files import LARGE_FILE_BYTES, read_small
 from core.util.paths import name_fault
 from core.util.text import counted, printable
 
@@ -60,14 +63,14 @@ def read_pack_index(folder: Path) -> PackIndex:
         DatasetError: a file of the pack is missing, damaged, or of a later version.
     """
     try:
-        manifest = msgspec.json.decode((folder / MANIFEST).read_bytes(), type=Manifest)
+        manifest = msgspec.json.decode(read_small(folder / MANIFEST), type=Manifest)
         if not VERSION <= manifest.version <= WITH_EXCERPTS:
             raise DatasetError(
                 f"The feature pack {printable(folder)} is of version {manifest.version}; this program "
                 f"reads up to {WITH_EXCERPTS}."
             )
-        with (folder / INDEX).open(newline="", encoding="utf-8") as file:
-            rows = list(csv.DictReader(file, strict=True))
+        text = read_small(folder / INDEX, LARGE_FILE_BYTES).decode()
+        rows = list(csv.DictReader(io.StringIO(text, newline=""), strict=True))
         if not rows:
             raise ValueError(f"{INDEX} names no clips")
         first = [row for row in rows if int(row.get("excerpt") or 0) == 0]
@@ -82,8 +85,12 @@ def read_pack_index(folder: Path) -> PackIndex:
         frames = [_frames(row, manifest.front_end) for row in rows]
         checksums = [int(row["crc32"]) for row in rows] if "crc32" in rows[0] else None
         return PackIndex(manifest.front_end, clips, counts, frames, checksums)
-    except (OSError, KeyError, ValueError, csv.Error) as error:
-        raise DatasetError(f"The feature pack {printable(folder)} is damaged: {error}.") from error
+    except KeyError as error:
+        raise DatasetError(
+            f"The feature pack {printable(folder)} is damaged: {INDEX} has no column {printable(str(error))}."
+        ) from error
+    except (OSError, ValueError, RecursionError, csv.Error) as error:
+        raise DatasetError(f"The feature pack {printable(folder)} is damaged: {reason(error)}.") from error
 
 
 def write_pack_index(

@@ -5,6 +5,7 @@ best_model.pth, without the path of the dataset.
 """
 
 import hashlib
+import os
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -21,7 +22,8 @@ from core.training.checkpoint import ModelCheckpoint, all_finite, build_network,
 from core.training.recipe import Recipe
 from core.training.training_set import TrainingSet
 from core.util.atomic import replacing
-from core.util.errors import UserError, explained
+from core.util.errors import UserError, explained, reason
+from core.util.files import open_regular
 from core.util.paths import name_fault
 
 SUFFIX = ".zip"
@@ -96,7 +98,7 @@ def import_archive(path: Path, out: Path) -> Manifest:
 
 def _read(path: Path) -> tuple[Manifest, dict[str, Tensor]]:
     try:
-        with zipfile.ZipFile(path) as archive:
+        with os.fdopen(open_regular(path), "rb") as file, zipfile.ZipFile(file) as archive:
             names = archive.namelist()
             if MANIFEST not in names:
                 raise UserError(_foreign(path, names))
@@ -111,7 +113,7 @@ def _read(path: Path) -> tuple[Manifest, dict[str, Tensor]]:
     except msgspec.ValidationError as error:
         raise UserError(f"the manifest in {path} is damaged: {error}") from error
     except OSError as error:
-        raise UserError(f"{path} cannot be read: {error.strerror or error}") from error
+        raise UserError(f"{path} cannot be read: {reason(error)}") from error
     except (zipfile.BadZipFile, NotImplementedError, RuntimeError, EOFError) as error:
         raise UserError(f"{path} is damaged, or is not an archive ({error})") from error
     if hashlib.sha256(data).hexdigest() != manifest.sha256:

@@ -14,7 +14,8 @@ from core.runs.lock import INHERITED, STALE_SECONDS, RunLock, holder
 from core.runs.queue import HeldTicket
 from core.runs.registry import register
 from core.util.device import device_ids
-from core.util.errors import UserError
+from core.util.errors import UserError, explained
+from core.util.files import open_regular
 from core.util.parallel import cores
 
 MODULE = "core.training"
@@ -66,7 +67,11 @@ def launch(run: RunFolder, *, module: str = MODULE, queue: bool = False) -> int:
         if queue:
             ticket = HeldTicket.take(device_ids(str(recipe.get("device", "auto")), processes), running=False)
         held, says = ticket.hand_over() if ticket else (lock.fileno(), {})
-        with run.trainer_log_path.open("ab") as log:
+        appending = os.O_WRONLY | os.O_CREAT | os.O_APPEND
+        with (
+            explained(f"{run.trainer_log_path} cannot be written"),
+            os.fdopen(open_regular(run.trainer_log_path, appending), "ab") as log,
+        ):
             process = subprocess.Popen(
                 [sys.executable, *([] if queue else _torchrun(processes)), "-m", module, str(run.path)]
                 + ([QUEUE] if queue else []),

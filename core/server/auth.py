@@ -15,7 +15,8 @@ from http.cookies import CookieError, SimpleCookie
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from core.util.errors import UserError
+from core.util.errors import UserError, reason
+from core.util.files import read_input
 
 COOKIE = "genre_tui_token"
 TOKEN_VARIABLE = "GENRE_TUI_TOKEN"
@@ -143,9 +144,9 @@ def choose_token(host: str, token_file: Path | None, *, insecure: bool, always: 
     given = os.environ.get(TOKEN_VARIABLE)
     if token_file is not None:
         try:
-            given = token_file.read_text()
+            given = read_input(token_file).decode()
         except (OSError, UnicodeDecodeError) as error:
-            raise UserError(f"the token file {token_file} cannot be read: {error}") from error
+            raise UserError(f"the token file {token_file} cannot be read: {reason(error)}") from error
     if given is not None:
         given = given.strip()
         if len(given) < 16 or not given.isascii() or not given.isprintable() or any(c in given for c in ' ";,\\'):
@@ -164,4 +165,4 @@ def bind(host: str, port: int) -> socket.socket:
         family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
         return socket.create_server((host, port), family=family, backlog=1024)
     except (OSError, OverflowError) as error:
-        raise UserError(f"cannot listen on {host} port {port}: {error}") from error
+        raise UserError(f"cannot listen on {host} port {port}: {reason(error)}") from error

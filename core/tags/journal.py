@@ -13,6 +13,7 @@ from typing import BinaryIO, Self
 import msgspec
 
 from core.util.errors import UserError, explained
+from core.util.files import LARGE_FILE_BYTES, read_input
 from core.util.paths import state_folder
 from core.util.text import printable
 
@@ -217,7 +218,7 @@ def read_journal(path: Path) -> list[Change]:
         UserError: the file cannot be read or is not an undo journal.
     """
     with explained(f"the journal {printable(path)} cannot be read"):
-        lines = path.read_bytes().split(b"\n")
+        lines = read_input(path, LARGE_FILE_BYTES).split(b"\n")
     changes = []
     for number, text in enumerate(lines[:-1], start=1):
         try:

@@ -5,6 +5,7 @@ loaded with ``weights_only=True`` so that no code is executed, and are written a
 """
 
 import math
+import os
 import zipfile
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
@@ -20,7 +21,8 @@ from core.training.errors import is_out_of_memory
 from core.training.recipe import Recipe
 from core.training.training_set import TrainingSet
 from core.util.atomic import replacing
-from core.util.errors import UserError
+from core.util.errors import UserError, reason
+from core.util.files import open_regular
 
 FORMAT = 1
 
@@ -252,6 +254,7 @@ def _write(path: Path, content: dict[str, Any]) -> None:
 
 def _read(path: Path, kind: type[CheckpointT], what: str) -> CheckpointT:
     try:
+        os.close(open_regular(path))  # a FIFO would be waited for
         _check_sums(path)
         saved = torch.load(path, map_location="cpu", weights_only=True)
     except FileNotFoundError:
@@ -287,4 +290,4 @@ def _check_sums(path: Path) -> None:
 
 
 def _first_line(error: Exception) -> str:
-    return (str(error).strip().splitlines() or [type(error).__name__])[0]
+    return reason(error).strip().splitlines()[0]

@@ -17,10 +17,15 @@ class ArchiveError(OSError):
         self.reason = reason
 
 
+def reason(error: BaseException) -> str:
+    """Why something failed, in words: without the number and the file name that an OSError prints."""
+    return (isinstance(error, OSError) and error.strerror) or str(error) or type(error).__name__
+
+
 @contextmanager
 def explained(what: str, kind: type[UserError] = UserError) -> Iterator[None]:
     """Makes an OSError of the block a ``kind`` that says ``what`` and why, such as ``a.csv cannot be written: ...``."""
     try:
         yield
     except OSError as error:
-        raise kind(f"{what}: {error.strerror or error}") from error
+        raise kind(f"{what}: {reason(error)}") from error

@@ -15,6 +15,8 @@ from core.util.errors import explained
 
 SMALL_FILE_BYTES = 16 * 1024 * 1024
 """More bytes than any recipe, request or settings file has."""
+LARGE_FILE_BYTES = 1 << 30
+"""More bytes than any table or list of files has."""
 DEEPEST = 100
 """Deepest nesting of folders that is searched, on disk or in an archive."""
 BLOCK = 64 * 1024
@@ -60,7 +62,20 @@ def read_small(path: Path, limit: int = SMALL_FILE_BYTES) -> bytes:
         if len(data) == BLOCK:
             data += file.read(limit + 1 - BLOCK)
     if len(data) > limit:
-        raise OSError(errno.EFBIG, f"it is larger than {limit / 2**20:,.0f} MB", os.fspath(path))
+        raise _too_large(path, limit)
+    return data
+
+
+def read_input(path: Path, limit: int = SMALL_FILE_BYTES) -> bytes:
+    """Read a file that the user named, of at most ``limit`` bytes; FIFOs, such as those of a shell's ``<(...)``, too.
+
+    Raises:
+        OSError: it cannot be read, or is larger, as an endless device is.
+    """
+    with path.open("rb") as file:
+        data = file.read(limit + 1)
+    if len(data) > limit:
+        raise _too_large(path, limit)
     return data
 
 
@@ -70,6 +85,10 @@ def read_json(path: Path, kind: type[StructT], limit: int = SMALL_FILE_BYTES) ->
         return msgspec.json.decode(read_small(path, limit), type=kind)
     except (OSError, ValueError, RecursionError):  # msgspec's errors are ValueErrors
         return None
+
+
+def _too_large(path: Path, limit: int) -> OSError:
+    return OSError(errno.EFBIG, f"it is larger than {limit / 2**20:,.0f} MB", os.fspath(path))
 
 
 def _not_regular(path: Path) -> OSError:

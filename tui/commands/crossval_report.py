@@ -10,7 +10,8 @@ import msgspec
 
 from core.runs.journal.log_lines import percent
 from core.training.evaluation.significance import mcnemar
-from core.util.errors import UserError
+from core.util.errors import UserError, reason
+from core.util.files import LARGE_FILE_BYTES, read_input
 from tui.shell.printing import UsageError
 
 if TYPE_CHECKING:
@@ -184,9 +185,9 @@ def read_earlier(path: Path) -> EarlierResult:
         UsageError: the file cannot be read, or is not such a result.
     """
     try:
-        return msgspec.json.decode(path.read_bytes(), type=EarlierResult)
+        return msgspec.json.decode(read_input(path, LARGE_FILE_BYTES), type=EarlierResult)
     except OSError as error:
-        raise UsageError(f"{path} cannot be read ({(error.strerror or str(error)).lower()})") from error
+        raise UsageError(f"{path} cannot be read ({reason(error).lower()})") from error
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise UsageError(f"{path} is not a result of crossval --json ({error}): name a file that holds one") from error
 

@@ -265,6 +265,8 @@ class Parser(argparse.ArgumentParser):
                     raise argparse.ArgumentError(action, "is empty: give it a value or leave it out")
                 if "\0" in text:
                     raise argparse.ArgumentError(action, "holds a NUL character, which no name or path can have")
+            if arg_strings == ["--"] and action.nargs is None:  # argparse would drop it and return an empty list
+                raise argparse.ArgumentError(action, "has no value but --")
         return super()._get_values(action, arg_strings)
 
     def _innermost(self, parsed: argparse.Namespace) -> argparse.ArgumentParser:

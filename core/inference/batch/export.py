@@ -20,6 +20,7 @@ from core.tags.write import Action, plan, write_genres
 from core.util.archive.path import is_archive
 from core.util.atomic import write_output
 from core.util.errors import UserError, explained
+from core.util.files import read_input
 
 
 class Labels(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -84,10 +85,10 @@ def read_labels(path: Path) -> Labels:
         UserError: the file cannot be read or is invalid; the message says where.
     """
     try:
-        return msgspec.convert(tomllib.loads(path.read_text()), Labels)
+        return msgspec.convert(tomllib.loads(read_input(path).decode()), Labels)
     except OSError as error:
         raise UserError(f"{path} cannot be read: {error.strerror}") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError, msgspec.ValidationError) as error:
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError, msgspec.ValidationError, RecursionError) as error:
         raise UserError(f"{path} is not a file of labels: {error}") from error
 
 

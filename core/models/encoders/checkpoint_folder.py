@@ -5,6 +5,7 @@ is never executed.
 """
 
 import hashlib
+import stat
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ import msgspec
 
 from core.features.settings import EncoderSettings
 from core.util.errors import UserError
+from core.util.files import read_small
 from core.util.text import printable
 
 CONFIG, PREPROCESSOR = "config.json", "preprocessor_config.json"
@@ -32,7 +34,7 @@ def read_json(path: Path) -> dict[str, Any]:
         UserError: it is missing, or not a JSON object.
     """
     try:
-        return msgspec.json.decode(path.read_bytes(), type=dict[str, Any])
+        return msgspec.json.decode(read_small(path), type=dict[str, Any])
     except OSError as error:
         raise UserError(f"{printable(path)} cannot be read: {error.strerror}.") from error
     except (msgspec.DecodeError, msgspec.ValidationError, RecursionError) as error:
@@ -116,6 +118,8 @@ def file_digest(path: Path) -> bytes:
     """
     try:
         found = path.stat()
+        if not stat.S_ISREG(found.st_mode):
+            raise UserError(f"{printable(path)} is not a file.")
         return _digest(path, found.st_size, found.st_mtime_ns, found.st_ino)
     except OSError as error:
         raise UserError(f"{printable(path)} cannot be read: {error.strerror}.") from error

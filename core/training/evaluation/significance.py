@@ -2,6 +2,7 @@
 significant."""
 
 import csv
+import io
 import math
 from collections.abc import Hashable, Iterable, Sequence
 from dataclasses import dataclass
@@ -10,6 +11,7 @@ from statistics import mean, stdev
 
 from core.runs.folder import RunFolder
 from core.runs.summary import Summary, baselines
+from core.util.files import LARGE_FILE_BYTES, read_small
 
 CONFIDENCE = 0.95
 DRAWS = 5000
@@ -133,8 +135,8 @@ def difference(accuracy: float, base: float) -> str:
 def test_clips(run: RunFolder) -> frozenset[tuple[str, str, str]]:
     """Genre, name and content of the clips that the run is tested on; empty where its split cannot be read."""
     try:
-        with (run.path / SPLIT).open(newline="", encoding="utf-8", errors="surrogateescape") as file:
-            rows = list(csv.DictReader(file))
+        text = read_small(run.path / SPLIT, LARGE_FILE_BYTES).decode("utf-8", "surrogateescape")
+        rows = list(csv.DictReader(io.StringIO(text, newline="")))
         return frozenset((row["genre"], row["name"], row["content"]) for row in rows if row["part"] == "test")
     except (OSError, csv.Error, KeyError):
         return frozenset()

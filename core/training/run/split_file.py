@@ -7,6 +7,7 @@ from pathlib import Path
 from core.dataset.clip import Clip, OnNote
 from core.dataset.split import PARTS, Split
 from core.util.errors import UserError
+from core.util.files import LARGE_FILE_BYTES, read_small
 from core.util.text import counted
 
 SPLIT = "split.csv"
@@ -32,8 +33,8 @@ def read_split(path: Path) -> list[dict[str, str]]:
     """
     hint = "put back the file, or start a new run"
     try:
-        with path.open(newline="", encoding="utf-8", errors="surrogateescape") as file:
-            rows = list(csv.DictReader(file, strict=True))
+        text = read_small(path, LARGE_FILE_BYTES).decode("utf-8", "surrogateescape")
+        rows = list(csv.DictReader(io.StringIO(text, newline=""), strict=True))
     except OSError as error:
         raise UserError(
             f"{path}, the split that this run began with, cannot be read ({error.strerror}): {hint}."

@@ -1,6 +1,7 @@
 """Packs carry excerpts, labels and columns: other labels of the same clips need no audio."""
 
 import csv
+import os
 from pathlib import Path
 
 import numpy as np
@@ -61,6 +62,21 @@ def test_excerpts_that_are_missing_are_damage(packed: Path) -> None:
     third = next(i for i, line in enumerate(lines) if ",1," in line and "Ann" in line)
     (packed / "index.csv").write_text("\n".join([*lines[:third], *lines[third + 1 :]]))
     with pytest.raises(DatasetError, match="is damaged"):
+        load_dataset(packed, SETTINGS, SPLIT)
+
+
+@pytest.mark.parametrize("name", ["index.csv", "features.npy"])
+def test_a_pipe_in_a_pack_is_not_waited_for(name: str, packed: Path) -> None:
+    (packed / name).unlink()
+    os.mkfifo(packed / name)
+    with pytest.raises(DatasetError, match=r"is damaged: it is not a regular file\."):
+        load_dataset(packed, SETTINGS, SPLIT)
+
+
+def test_a_column_that_a_pack_lacks_is_named(packed: Path) -> None:
+    index = (packed / "index.csv").read_text()
+    (packed / "index.csv").write_text(index.replace("frames", "length", 1))
+    with pytest.raises(DatasetError, match=r"is damaged: index\.csv has no column 'frames'\."):
         load_dataset(packed, SETTINGS, SPLIT)
 
 

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import os
 import pickle
 import zipfile
 from collections.abc import Callable
@@ -105,6 +106,8 @@ def test_foreign_files_are_called_by_their_name(model: Path, tmp_path: Path) -> 
         file.writestr(WEIGHTS, b"")
     assert "somebody else's" in refusal(path)
     assert "does not exist" in refusal(tmp_path / "absent.zip")
+    os.mkfifo(tmp_path / "pipe.zip")
+    assert "cannot be read: it is not a regular file" in refusal(tmp_path / "pipe.zip")
 
 
 @pytest.mark.parametrize(

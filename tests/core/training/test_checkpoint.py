@@ -2,6 +2,7 @@
 
 import copy
 import math
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -9,7 +10,7 @@ from typing import Any
 import pytest
 import torch
 
-from core.training.checkpoint import load_model, read_model, to_plain, write_model
+from core.training.checkpoint import load_model, read_model, read_training, to_plain, write_model
 from core.util.errors import UserError
 from tests.support import trainer_runs as lives
 from tests.support.small_model import shared_model
@@ -28,6 +29,13 @@ def test_what_is_written_is_what_was_read(tmp_path: Path, content: dict[str, Any
     loaded = load_model(tmp_path / "again.pth", CPU)
     lives.assert_same(loaded.model.state_dict(), content["weights"])
     assert loaded.genres == content["genres"] and to_plain(loaded.recipe) == content["recipe"]
+
+
+def test_a_pipe_in_place_of_a_checkpoint_is_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "best_model.pth")
+    for read in (read_model, read_training):
+        with pytest.raises(UserError, match=r"is damaged, or is not .* \(it is not a regular file\)"):
+            read(tmp_path / "best_model.pth")
 
 
 def spoil_a_weight(value: float) -> Callable[[dict[str, Any]], None]:

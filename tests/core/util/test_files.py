@@ -5,7 +5,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from core.util.files import open_regular, read_json, read_small
+from core.util.files import open_regular, read_input, read_json, read_small
 
 
 def test_a_small_file_is_read(tmp_path: Path) -> None:
@@ -37,6 +37,16 @@ def test_an_endless_file_is_not_read_to_its_end(tmp_path: Path) -> None:
         file.truncate(1 << 40)
     with pytest.raises(OSError, match="larger than 16 MB"):
         read_small(tmp_path / "sparse")
+
+
+def test_an_input_may_be_a_pipe_but_not_endless() -> None:
+    reader, writer = os.pipe()
+    os.write(writer, b"content")
+    os.close(writer)
+    assert read_input(Path(f"/dev/fd/{reader}")) == b"content"
+    os.close(reader)
+    with pytest.raises(OSError, match="larger than 16 MB"):
+        read_input(Path("/dev/zero"))
 
 
 class Kept(msgspec.Struct):

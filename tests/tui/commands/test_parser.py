@@ -65,6 +65,21 @@ def test_an_empty_text_is_no_value(arguments: list[str], option: str, capsys: py
     assert f"argument {option}" in line and "is empty: give it a value or leave it out" in line
 
 
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["runs", "--sort=--"],
+        ["rename", "--", "run", "--"],
+        ["train", "x", "--labels=--"],
+        ["classify", "x", "--map=--"],
+    ],
+)
+def test_two_hyphens_are_no_value(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(arguments) == USAGE
+    (line,) = capsys.readouterr().err.splitlines()
+    assert "has no value but --" in line
+
+
 def test_a_nul_character_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["data", "check", "a\0b"]) == USAGE
     (line,) = capsys.readouterr().err.splitlines()

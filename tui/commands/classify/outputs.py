@@ -19,6 +19,7 @@ from core.inference.types import Prediction, Result, Unreadable, as_plain
 from core.tags.write import Action, TagPlan
 from core.util.atomic import open_output
 from core.util.errors import UserError, explained
+from core.util.files import LARGE_FILE_BYTES, read_input
 from core.util.text import counted, printable
 from tui.commands.common import writing
 from tui.shell.printing import print_data, print_json, print_line, print_note
@@ -63,7 +64,7 @@ class Joined:
 
     def _read(self, path: Path) -> Iterator[Result]:
         with explained(f"{printable(path)} cannot be read"):
-            lines = path.read_bytes().splitlines()
+            lines = read_input(path, LARGE_FILE_BYTES).splitlines()
         for number, text in enumerate(lines, start=1):
             try:
                 line = msgspec.json.decode(text, type=_Line)

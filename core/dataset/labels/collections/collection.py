@@ -62,6 +62,8 @@ class GenreFolders(Collection):
 def head(path: Path) -> str:
     """The beginning of a text file; empty if it cannot be read."""
     try:
+        if not path.is_file():  # reading a FIFO would wait for its other end
+            return ""
         with path.open("rb") as file:
             return file.read(HEAD).decode("utf-8-sig", "replace")
     except OSError:

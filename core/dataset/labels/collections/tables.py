@@ -13,6 +13,7 @@
   list has no header and may begin with comments; a second genre may follow. Audio is named by id, in any folders."""
 
 import csv
+import io
 import re
 from pathlib import Path
 
@@ -21,9 +22,10 @@ from core.dataset.labels.collections.collection import Collection, beside, head
 from core.dataset.labels.files import SPLIT_NAMES, Labels, entries, find_audio
 from core.dataset.labels.table import table_labels
 from core.dataset.labels.tree import GenreTree, read_tree
-from core.dataset.metadata import Table, decoded
+from core.dataset.metadata import Table, table_text
 from core.dataset.settings import LabelSettings
 from core.util.archive.path import folder_above
+from core.util.errors import reason
 from core.util.text import printable
 
 FMA_COLUMNS = {
@@ -65,19 +67,29 @@ def _read_fma(path: Path, tree: GenreTree | None) -> Table:
     """
     rows: list[dict[str, str]] = []
     try:
-        with path.open(newline="", encoding="utf-8") as file:
-            lines = csv.reader(file)
-            groups, names, _ = next(lines), next(lines), next(lines)
-            places = {
-                FMA_COLUMNS[key]: at for at, key in enumerate(zip(groups, names, strict=True)) if key in FMA_COLUMNS
-            }
-            for fields in lines:
-                if len(fields) != len(names):
-                    raise ValueError(f"line {lines.line_num} has {len(fields)} fields, and the header has {len(names)}")
-                rows.append({"track_id": fields[0]} | {name: fields[at] for name, at in places.items()})
-    except (OSError, ValueError, StopIteration, csv.Error) as error:
-        raise DatasetError(f"{printable(path)} cannot be read as FMA's tracks: {error}.") from error
+        lines = csv.reader(io.StringIO(table_text(path), newline=""))
+        groups, names, _ = next(lines), next(lines), next(lines)
+        places = {FMA_COLUMNS[key]: at for at, key in enumerate(zip(groups, names, strict=True)) if key in FMA_COLUMNS}
+        for fields in lines:
+            if len(fields) != len(names):
+                raise ValueError(f"line {lines.line_num} has {len(fields)} fields, and the header has {len(names)}")
+            rows.append({"track_id": fields[0]} | {name: fields[at] for name, at in places.items()})
+    except (OSError, ValueError, csv.Error) as error:
+        raise DatasetError(f"{printable(path)} cannot be read as FMA's tracks: {reason(error)}.") from error
+    except StopIteration:
+        raise DatasetError(f"{printable(path)} cannot be read as FMA's tracks: it has no header of 3 lines.") from None
     return Table(path, ["track_id", *places], rows)
+
+
+def _lines(path: Path) -> list[str]:
+    """
+    Raises:
+        DatasetError: the file cannot be read.
+    """
+    try:
+        return table_text(path).splitlines()
+    except (OSError, ValueError) as error:
+        raise DatasetError(f"{printable(path)} cannot be read: {reason(error)}.") from error
 
 
 JAMENDO_COLUMNS = ["TRACK_ID", "ARTIST_ID", "ALBUM_ID", "PATH", "DURATION", "TAGS"]
@@ -110,11 +122,11 @@ def _read_jamendo(path: Path, low: bool) -> Table:
         low: whether the files are those of the low-bandwidth copy, ``7400.low.mp3``.
 
     Raises:
-        DatasetError: a row is too short.
+        DatasetError: the file cannot be read, or a row is too short.
     """
     rows: list[dict[str, str]] = []
     kinds: dict[str, None] = {"genre": None}
-    for number, line in enumerate(path.read_text("utf-8", errors="replace").splitlines()[1:], start=2):
+    for number, line in enumerate(_lines(path)[1:], start=2):
         fields = line.split("\t")
         if len(fields) < len(JAMENDO_COLUMNS) - 1:
             raise DatasetError(
@@ -169,7 +181,7 @@ def _read_ismir04(path: Path, part: str) -> list[dict[str, str]]:
         return []
     rows = []
     try:
-        lines = csv.reader(decoded(path.read_bytes()).splitlines(), quotechar="'" if head(path)[:1] == "'" else '"')
+        lines = csv.reader(table_text(path).splitlines(), quotechar="'" if head(path)[:1] == "'" else '"')
         for fields in lines:
             if not fields:
                 continue
@@ -179,7 +191,7 @@ def _read_ismir04(path: Path, part: str) -> list[dict[str, str]]:
             inside = row["path"].replace("\\", "/").removeprefix("./")
             rows.append(row | {"path": f"{part}/{inside.removeprefix(f'{part}/')}", "split": SPLIT_NAMES[part]})
     except (OSError, ValueError, csv.Error) as error:
-        raise DatasetError(f"{printable(path)} cannot be read as a tracklist of ISMIR04: {error}.") from error
+        raise DatasetError(f"{printable(path)} cannot be read as a tracklist of ISMIR04: {reason(error)}.") from error
     return rows
 
 
@@ -205,7 +217,7 @@ class MillionSong(Collection):
         path = self.required(folder, path)
         rows = [
             {"track_id": found[1], "genre": found[2].replace("\t", "; ")}
-            for line in decoded(path.read_bytes()).splitlines()
+            for line in _lines(path)
             if (found := MSD_ROW.fullmatch(line.strip()))
         ]
         table = Table(path, ["track_id", "genre"], rows)

@@ -104,6 +104,27 @@ def test_genres_that_are_no_names(tmp_path: Path) -> None:
     ]
 
 
+@pytest.mark.parametrize("where", ["map", "tree"])
+@pytest.mark.parametrize("name", ["missing", "jazz", "loop", "/dev/zero", "binary"])
+def test_a_table_that_cannot_be_read_is_a_sentence(name: str, where: str, tmp_path: Path) -> None:
+    sound(tmp_path / "rock" / "a.wav", 1)
+    sound(tmp_path / "jazz" / "b.wav", 2)
+    (tmp_path / "loop").symlink_to("loop")
+    (tmp_path / "binary").write_bytes(bytes(range(256)) * 10)
+    with pytest.raises(DatasetError, match=r"cannot be read: .*\w\.$") as raised:
+        survey(tmp_path, seconds=0.6, labels=LabelSettings(**{where: str(tmp_path / name)}))
+    assert "Errno" not in str(raised.value)
+    assert str(raised.value).count(name) == 1
+
+
+@pytest.mark.parametrize("name", ["tracks.csv", "autotagging_genre.tsv", "train_filtered.txt", "list.cls"])
+def test_a_pipe_beside_the_audio_is_not_waited_for(name: str, tmp_path: Path) -> None:
+    sound(tmp_path / "rock" / "a.wav", 1)
+    sound(tmp_path / "jazz" / "b.wav", 2)
+    os.mkfifo(tmp_path / name)
+    assert survey(tmp_path, seconds=0.6).genres == ["jazz", "rock"]
+
+
 def test_links_pipes_and_folders_among_the_files(tmp_path: Path) -> None:
     sound(tmp_path / "rock" / "a.wav", 1)
     sound(tmp_path / "jazz" / "b.wav", 2)

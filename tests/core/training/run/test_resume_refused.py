@@ -1,5 +1,6 @@
 """A run that cannot resume is refused before its trainer starts, and keeps its state."""
 
+import os
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -43,6 +44,11 @@ def remove_split(run: RunFolder, music: Path) -> None:
     (run.path / "split.csv").unlink()
 
 
+def split_is_a_pipe(run: RunFolder, music: Path) -> None:
+    (run.path / "split.csv").unlink()
+    os.mkfifo(run.path / "split.csv")
+
+
 @pytest.mark.parametrize(
     ("change", "said"),
     [
@@ -53,6 +59,10 @@ def remove_split(run: RunFolder, music: Path) -> None:
         (remove_dataset, r"There is no folder or archive .*music"),
         (change_front_end, r"front end is no longer .* \(hop_length was 256 and is now 128\)"),
         (remove_split, r"split.csv, the split that this run began with, cannot be read"),
+        (
+            split_is_a_pipe,
+            r"split.csv, .* cannot be read \(it is not a regular file\)",
+        ),
     ],
 )
 def test_a_run_that_cannot_be_extended_stays_finished(
