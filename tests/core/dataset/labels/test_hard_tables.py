@@ -112,7 +112,7 @@ def test_a_table_that_cannot_be_read_is_a_sentence(name: str, where: str, tmp_pa
     (tmp_path / "loop").symlink_to("loop")
     (tmp_path / "binary").write_bytes(bytes(range(256)) * 10)
     with pytest.raises(DatasetError, match=r"cannot be read: .*\w\.$") as raised:
-        survey(tmp_path, seconds=0.6, labels=LabelSettings(**{where: str(tmp_path / name)}))
+        survey(tmp_path, seconds=0.6, labels=LabelSettings(**{where: str(tmp_path / name)}))  # type: ignore[arg-type]
     assert "Errno" not in str(raised.value)
     assert str(raised.value).count(name) == 1
 
