@@ -19,8 +19,7 @@ from sklearn.metrics import roc_auc_score
 from benchmarks.bench import Bench
 from benchmarks.table import Figure
 from core.labelling.doubt import doubt_of, groups_of, out_of_fold
-from core.labelling.embedding import Floats, embed_dataset
-from core.labelling.encoded import encode
+from core.labelling.embedding import Floats, embed_dataset, encode
 from core.labelling.expert import Labels
 from core.labelling.make_model import make_model
 from core.labelling.similar import nearest

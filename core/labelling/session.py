@@ -15,12 +15,10 @@ from core.dataset.labels.decisions import EXCLUDED, Decision, decided, path_in
 from core.dataset.store.extract import OnFeatures
 from core.features.settings import EncoderSettings
 from core.inference.types import MergedSegment, Prediction, Segment, rounded
-from core.labelling.doubt import ARTIST, groups_of
-from core.labelling.embedding import WINDOW_SECONDS, WINDOWS, EmbeddedSet
-from core.labelling.encoded import encode
+from core.labelling.doubt import ARTIST, Suspect, find_suspects, groups_of
+from core.labelling.embedding import WINDOW_SECONDS, WINDOWS, EmbeddedSet, encode
 from core.labelling.overlay import Overlay
 from core.labelling.similar import nearest
-from core.labelling.suspects import Suspect, find_suspects
 from core.labelling.teach import Accuracy, Teacher
 from core.models.encoders.load import encoder_settings
 from core.util.errors import UserError

@@ -15,8 +15,7 @@ import torch
 from core.dataset.store.extract import OnFeatures
 from core.features.settings import EncoderSettings
 from core.labelling.doubt import ARTIST, groups_of
-from core.labelling.embedding import EmbeddedSet, Floats, embed_file
-from core.labelling.encoded import encode, encode_clip
+from core.labelling.embedding import EmbeddedSet, Floats, embed_file, encode, encode_clip
 from core.labelling.expert import Labels, Space
 from core.util.archive.path import as_path
 from core.util.errors import UserError
@@ -75,7 +74,7 @@ def find_similar(
     """Find the clips most similar to ``query``, an audio file or the name of a clip in the dataset.
 
     The clip itself and copies of it are left out. With an ``encoder``, which runs on ``device``,
-    clips are compared by its embeddings; see `core.labelling.encoded.encode`.
+    clips are compared by its embeddings; see `core.labelling.embedding.encode`.
 
     Raises:
         UserError: ``query`` is neither, or cannot be read, or the encoder cannot be used.

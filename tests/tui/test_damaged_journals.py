@@ -20,7 +20,7 @@ from tui.charts.genres import genre_bars, report_lines
 from tui.charts.render import render_chart
 from tui.charts.run_charts import CHARTS, run_chart
 from tui.compare.charts import compared_chart
-from tui.compare.tables import difference_lines, result_lines
+from tui.compare.screen import difference_lines, result_lines
 from tui.runs.columns import COLUMNS, layout, line, ordered
 from tui.runs.detail import detail_lines
 from tui.shell.themes import DARK

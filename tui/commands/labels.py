@@ -53,8 +53,8 @@ def add_suspects_arguments(parser: argparse.ArgumentParser) -> None:
 def suspects(args: argparse.Namespace) -> int:
     from core.dataset.labels.decisions import is_overlay
     from core.inference.find_model import find_model
-    from core.labelling.encoded import encode
-    from core.labelling.suspects import find_suspects
+    from core.labelling.doubt import find_suspects
+    from core.labelling.embedding import encode
     from core.models.encoders.load import encoder_settings
     from core.util.device import choose_device
 

@@ -20,8 +20,7 @@ from core.util.text import printable
 from tui.classify.detail import SoundDetail
 from tui.classify.results import Sound
 from tui.label.panels import ClipsPane, ClipTable, Neighbours, head, legend
-from tui.label.second_opinion import pick_opinion
-from tui.label.session import Session
+from tui.label.session import Session, pick_opinion
 from tui.label.state import EXCLUDED
 from tui.shell.panels import frame, key_of
 from tui.widgets.pane_tabs import PaneScreen, PaneTabs

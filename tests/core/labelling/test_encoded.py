@@ -9,8 +9,7 @@ import pytest
 
 from core.dataset.clip import DatasetError
 from core.features.settings import EncoderSettings
-from core.labelling.embedding import WINDOWS, EmbeddedSet, embed_dataset
-from core.labelling.encoded import encode
+from core.labelling.embedding import WINDOWS, EmbeddedSet, embed_dataset, encode
 from core.labelling.session import LabelSession
 from core.util.errors import UserError
 from tests.support.encoders import install_random_musicnn

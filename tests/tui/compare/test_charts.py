@@ -10,7 +10,7 @@ from core.runs.journal.state import RunState
 from tests.support import example_run
 from tui.charts.data import Line
 from tui.compare.charts import differing_fields, of_one_recipe, scatter, with_bands
-from tui.compare.tables import RESULTS, _winners
+from tui.compare.screen import RESULTS, _winners
 
 
 def run(number: int, dataset: str = "gtzan", **recipe: Any) -> RunState:

@@ -12,7 +12,7 @@ from tests.support.event_sequences import numbered
 from tests.support.pilot import text, until, until_gone, until_shown
 from tui.app import GenreApp
 from tui.charts.curves import Curves
-from tui.compare.tables import difference_lines, result_lines
+from tui.compare.screen import difference_lines, result_lines
 from tui.shell.themes import DARK
 
 SIZE = (120, 40)

@@ -1,4 +1,6 @@
-"""Collections whose labels are in a table: where it is, and how it is recognised and read.
+"""Public collections as they are distributed: where their labels are, and how they are recognised and read.
+
+GTZAN and Ballroom have a folder per genre. The others have a table:
 
 - FMA (Defferrard et al., 2017): ``fma_small/000/000002.mp3`` and ``fma_metadata/tracks.csv`` with genres.csv, or the
   same as zip archives. tracks.csv has three header rows: groups (track, album, artist, set), names, and the name of the
@@ -15,18 +17,87 @@
 import csv
 import io
 import re
+from abc import ABC, abstractmethod
 from pathlib import Path
 
 from core.dataset.clip import DatasetError
-from core.dataset.labels.collections.collection import Collection, beside, head
 from core.dataset.labels.files import SPLIT_NAMES, Labels, entries, find_audio
+from core.dataset.labels.folders import folder_labels, genre_root
 from core.dataset.labels.table import table_labels
 from core.dataset.labels.tree import GenreTree, read_tree
 from core.dataset.metadata import Table, table_text
 from core.dataset.settings import LabelSettings
-from core.util.archive.path import folder_above
+from core.util.archive.path import as_path, folder_above
 from core.util.errors import reason
 from core.util.text import printable
+
+HEAD = 4096
+"""Bytes of a file from which it is recognised."""
+
+
+class Collection(ABC):
+    name: str
+
+    @abstractmethod
+    def find(self, folder: Path) -> Path | None:
+        """The collection's label file or folder of genres, in or beside ``folder``; None if there is none."""
+
+    def is_labels(self, path: Path) -> bool:
+        """Whether ``path`` is the collection's label file."""
+        return False
+
+    @abstractmethod
+    def labels(self, folder: Path, path: Path | None, settings: LabelSettings) -> Labels:
+        """The labels of the audio below ``folder``, from the label file ``path`` or the one that `find` returns.
+
+        Raises:
+            DatasetError: the label file is damaged or names no file in the folder.
+        """
+
+    def required(self, folder: Path, path: Path | None) -> Path:
+        """``path``, or else the label file that `find` returns."""
+        found = path or self.find(folder)
+        if found is None:
+            raise DatasetError(f"{folder} does not hold the labels of {self.name}: name the file with --labels.")
+        return found
+
+
+class GenreFolders(Collection):
+    """A collection with one folder per genre, known by the folders' names; what follows a hyphen is a variant."""
+
+    def __init__(self, name: str, genres: set[str], *, fewest: int, labels: str) -> None:
+        """Args:
+        fewest: genres that must be there.
+        labels: what the labels are called.
+        """
+        self.name, self._genres, self._fewest, self._labels = name, genres, fewest, labels
+
+    def find(self, folder: Path) -> Path | None:
+        root = genre_root(folder)
+        there = self._genres & {path.name.partition("-")[0] for path in entries(root)}
+        return root if len(there) >= self._fewest else None
+
+    def labels(self, folder: Path, path: Path | None, settings: LabelSettings) -> Labels:
+        return folder_labels(folder, name=self._labels)
+
+
+def head(path: Path) -> str:
+    """The beginning of a text file; empty if it cannot be read."""
+    try:
+        if not path.is_file():  # reading a FIFO would wait for its other end
+            return ""
+        with path.open("rb") as file:
+            return file.read(HEAD).decode("utf-8-sig", "replace")
+    except OSError:
+        return ""
+
+
+def beside(folder: Path, *names: str) -> Path | None:
+    """The first of ``names`` that exists in the folder or the one above it; names may lead into archives."""
+    places = (folder, folder_above(folder))
+    paths = (as_path(place / name) for place in places for name in names)
+    return next((path for path in paths if path.exists()), None)
+
 
 FMA_COLUMNS = {
     ("track", "genre_top"): "genre_top",
@@ -222,3 +293,49 @@ class MillionSong(Collection):
         ]
         table = Table(path, ["track_id", "genre"], rows)
         return table_labels(folder, table, label_column=settings.label_column)
+
+
+GTZAN = GenreFolders(
+    "GTZAN",
+    {"blues", "classical", "country", "disco", "hiphop", "jazz", "metal", "pop", "reggae", "rock"},
+    fewest=10,
+    labels="GTZAN, a folder per genre",
+)
+"""``genres/<genre>/<genre>.00000.au``, and the layout on Kaggle, ``Data/genres_original/<genre>/*.wav``.
+
+On Kaggle, jazz.00054.wav is damaged, and the CSV files beside the audio hold features, not labels. Lists such as
+``train_filtered.txt`` (the fault-filtered split) become the column ``split``.
+"""
+BALLROOM = GenreFolders(
+    "Ballroom",
+    {"ChaChaCha", "Jive", "Quickstep", "Rumba", "Samba", "Tango", "VienneseWaltz", "Waltz"},
+    fewest=6,
+    labels="Ballroom, a folder per dance",
+)
+"""``BallroomData/<dance>/*.wav`` with the list ``allBallroomFiles``."""
+
+TABLES: tuple[Collection, ...] = (Fma(), Jamendo(), Ismir04(), MillionSong())
+"""Collections whose labels are in a file."""
+LAYOUTS: tuple[Collection, ...] = (GTZAN, BALLROOM)
+"""Collections whose folders are their labels."""
+COLLECTIONS = (*TABLES, *LAYOUTS)
+
+
+def of_folder(folder: Path) -> Collection | None:
+    """The collection that a folder holds, detected by its layout."""
+    return next((one for one in COLLECTIONS if one.find(folder) is not None), None)
+
+
+def of_layout(folder: Path) -> Collection | None:
+    """The collection with a folder per genre that ``folder`` holds."""
+    return next((one for one in LAYOUTS if one.find(folder) is not None), None)
+
+
+def of_file(path: Path) -> Collection | None:
+    """The collection that a label file belongs to."""
+    return next((one for one in TABLES if path.is_file() and one.is_labels(path)), None)
+
+
+def table_in(folder: Path) -> tuple[Collection, Path] | None:
+    """The collection and its label file in or beside a folder."""
+    return next(((one, path) for one in TABLES if (path := one.find(folder)) is not None), None)
