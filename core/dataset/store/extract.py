@@ -204,6 +204,7 @@ def _one_by_one(clips: list[Clip], front_end: FrontEnd, device: torch.device) ->
     """One clip per thread, from file to codes."""
     settings = front_end.settings
 
+    @torch.inference_mode()  # in each thread; without it the many small operations take a tenth longer
     def spectrogram(clip: Clip) -> Computed:
         try:
             y, rate = waveform(clip, settings.seconds)

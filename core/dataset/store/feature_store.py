@@ -33,7 +33,7 @@ VERSION = 2
 RECORD = struct.Struct("<16sIII")
 """Content hash, valid frames, CRC-32 of the row, and CRC-32 of these three: a power failure can leave zeros at the end
 of a file."""
-BYTES_A_WRITE = 32 << 20
+BYTES_A_WRITE = 8 << 20
 """Bytes per write: larger writes need fewer syncs."""
 
 
