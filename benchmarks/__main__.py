@@ -34,6 +34,7 @@ BENCHMARKS = {
     "classify": "classify.measure",
     "latency": "latency.measure",
     "startup": "startup.measure",
+    "first_verdict": "first_verdict.measure",
     "viewer": "viewer.measure",
     "long_journal": "long_journal.measure",
     "labels": "labels.measure",
@@ -107,6 +108,7 @@ def _record(figures: list[Figure], loads: dict[str, float], *, quick: bool) -> d
         "quick": quick,
         "figures": [
             ({} if figure.processor is None else {"processor_s": _short(figure.processor)})
+            | ({} if figure.waiting is None else {"waiting_s": _short(figure.waiting)})
             | {"what": figure.what, "unit": figure.unit, "ours": _short(figure.ours)}
             | ({} if figure.baseline is None else {"baseline": _short(figure.baseline), "ratio": _short(figure.ratio)})
             for figure in figures

@@ -17,6 +17,8 @@ class Figure:
     """The measure, in words."""
     processor: float | None = None
     """Seconds of processor time that ours took, over all threads: what a busy machine does not stretch."""
+    waiting: float | None = None
+    """Seconds of ``ours`` in which another program had the core: about that much less on an idle machine."""
 
     @property
     def ratio(self) -> float | None:
@@ -30,8 +32,9 @@ def as_markdown(figures: Sequence[Figure]) -> str:
         ratio = "" if figure.ratio is None else f"**{figure.ratio:.1f}×**"
         baseline = "" if figure.baseline is None else _amount(figure.baseline, figure.unit)
         ours = _amount(figure.ours, figure.unit)
-        if figure.processor is not None:
-            ours += f" ({_amount(figure.processor, 's')} of processor)"
+        parts = (figure.processor, "of processor"), (figure.waiting, "waiting for a core")
+        if said := [f"{_amount(seconds, 's')} {what}" for seconds, what in parts if seconds is not None]:
+            ours += f" ({', '.join(said)})"
         cells = ratio, figure.what, ours, baseline, figure.baseline_is, figure.wanted
         lines.append(f"| {' | '.join(cells)} |")
     return "\n".join(lines)

@@ -13,6 +13,7 @@ import termios
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import Self
 
 import psutil
 
@@ -72,7 +73,7 @@ class PseudoTerminal:
         self.process = psutil.Process(self.pid)
         self.status: int | None = None
 
-    def __enter__(self) -> "PseudoTerminal":
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
