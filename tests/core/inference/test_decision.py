@@ -52,6 +52,18 @@ def test_flattening_keeps_the_order_and_leaves_flat_ones_alone(rule: DecisionRul
     assert rule.decide(VAGUE, Reason.SILENCE).probabilities == pytest.approx(np.full(10, 0.1))
 
 
+def test_rejected_windows_are_flattened_together_as_alone(rule: DecisionRule) -> None:
+    logits = np.random.default_rng(0).normal(0, [[0.01], [1], [10], [1000]], (4, 10))
+    alone = np.array([rule.decide(row, Reason.UNKNOWN).probabilities for row in logits])
+    windows = [window(logits[0]), *(window(row, ood_score=2) for row in logits), window()]
+    together = [list(segment.probabilities.values()) for segment in rule.segments(windows)]
+    assert np.array(together[1:-1]) == pytest.approx(alone, abs=1e-6)
+    assert (relative_entropy(alone) >= FLAT_ENTROPY).all()
+    assert relative_entropy(alone[2:]) == pytest.approx(np.full(2, FLAT_ENTROPY), abs=1e-6)
+    assert together[0] == pytest.approx(softmax(logits[0] / 1.5), abs=1e-6)
+    assert together[-1] == pytest.approx(softmax(SURE / 1.5), abs=1e-6)
+
+
 def test_high_entropy_is_unclear(rule: DecisionRule) -> None:
     assert rule.segments([window(VAGUE)])[0].reason is Reason.UNCLEAR
 
