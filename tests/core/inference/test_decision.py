@@ -53,7 +53,7 @@ def test_flattening_keeps_the_order_and_leaves_flat_ones_alone(rule: DecisionRul
 
 
 def test_rejected_windows_are_flattened_together_as_alone(rule: DecisionRule) -> None:
-    logits = np.random.default_rng(0).normal(0, [[0.01], [1], [10], [1000]], (4, 10))
+    logits = np.random.default_rng(0).normal(size=(4, 10)) * np.array([[0.01], [1], [10], [1000]])
     alone = np.array([rule.decide(row, Reason.UNKNOWN).probabilities for row in logits])
     windows = [window(logits[0]), *(window(row, ood_score=2) for row in logits), window()]
     together = [list(segment.probabilities.values()) for segment in rule.segments(windows)]
