@@ -18,7 +18,8 @@ from av.stream import Disposition
 
 from core.audio.errors import AudioError
 from core.audio.files.formats import BY_DEMUXER
-from core.audio.files.open_file import FileView
+from core.audio.files.open_file import FileView, size_of
+from core.audio.files.truncation import leading_tag_bytes
 
 DEMUXERS = ",".join(BY_DEMUXER)
 """Playlists are left out: they would make FFmpeg open other files and URLs."""
@@ -26,7 +27,11 @@ PREROLL = 0.5
 """Seconds decoded and dropped after a seek: MP3 and Opus frames depend on those before them."""
 PLANES = 8
 """Planar channels that PyAV can read."""
+READABLE = ("u8", "s16", "s32", "flt", "dbl")
+"""Sample formats, packed or planar with a p, that PyAV reads into arrays."""
 FULL_SCALE = {"u1": 128.0, "i2": 32768.0, "i4": 2147483648.0}
+PROBED_BYTES = 500_000
+"""Longer ID3 tags, with pictures, are skipped: FFmpeg looks no further for the format and takes any file for an MP3."""
 STALL_SECONDS = 8.0
 """Time without a decoded frame after which decoding ends: gigabytes of zeros would be searched for a frame."""
 SMALLEST_GAP = 0.02
@@ -89,6 +94,8 @@ def open_ffmpeg(path: str | os.PathLike[str], file: BinaryIO | FileView) -> Iter
     Raises:
         AudioError: FFmpeg does not support it, it has no audio stream, or nothing could be decoded for too long.
     """
+    if not isinstance(file, FileView) and PROBED_BYTES < (begin := leading_tag_bytes(file)) < size_of(file):
+        file = FileView(file, begin)
     file.seek(0)
     source = _Source(file)
     try:
@@ -222,6 +229,8 @@ def _channels(frame: Any) -> npt.NDArray[np.float32]:
     """A frame's samples, (C, N), full scale at 1."""
     if frame.layout.nb_channels > PLANES and frame.format.is_planar:
         frame = _packed(frame)
+    if frame.format.packed.name not in READABLE:  # 64-bit integers
+        frame = av.AudioResampler(format="dbl", layout=frame.layout, rate=frame.sample_rate).resample(frame)[0]
     samples = frame.to_ndarray()
     block_CN = samples if frame.format.is_planar else samples.reshape(-1, frame.layout.nb_channels).T
     kind = samples.dtype.str[1:]

@@ -240,12 +240,18 @@ def _mpeg_frame_bytes(packet: bytes) -> int:
     return int(samples // 8 * frame.bitrate // frame.sample_rate)
 
 
-def tag_bytes(file: BinaryIO) -> int:
-    """Bytes of the ID3 and APE tags around bare frames."""
-    size = size_of(file)
+def leading_tag_bytes(file: BinaryIO) -> int:
+    """Bytes of the ID3v2 tags at the beginning."""
     begin = 0
     while (tag := peek(file, 10, begin))[:3] == b"ID3" and len(tag) == 10:
         begin += 10 + (tag[6] << 21 | tag[7] << 14 | tag[8] << 7 | tag[9]) + (10 if tag[5] & 16 else 0)
+    return begin
+
+
+def tag_bytes(file: BinaryIO) -> int:
+    """Bytes of the ID3 and APE tags around bare frames."""
+    size = size_of(file)
+    begin = leading_tag_bytes(file)
     end = size
     if peek(file, 3, max(0, end - 128)) == b"TAG":
         end -= 128

@@ -1,6 +1,7 @@
 """Files that are not what they seem: each gives samples or an AudioError with a reason, and nothing else."""
 
 import os
+import struct
 import subprocess
 import sys
 from pathlib import Path
@@ -250,3 +251,22 @@ def test_nothing_is_printed(tmp_path: Path) -> None:
     )
     run = subprocess.run([sys.executable, "-c", program, tmp_path], capture_output=True, check=True)
     assert (run.stdout, run.stderr) == (b"", b"")
+
+
+@pytest.mark.parametrize("suffix", [".flac", ".mp3", ".wav"])
+def test_a_tag_with_a_large_picture_is_skipped(suffix: str, tmp_path: Path) -> None:
+    sound = write(tmp_path / f"x{suffix}", sweep(2, 44_100), 44_100).read_bytes()
+    (tmp_path / f"x{suffix}").write_bytes(b"ID3\x04\x00\x00\x01\x7f\x7f\x7f" + bytes(0x3FFFFF) + sound)
+    y, rate = decode(tmp_path / f"x{suffix}")
+    assert len(y) / rate == pytest.approx(2.0, abs=0.1)
+
+
+def test_samples_of_64_bit_integers(tmp_path: Path) -> None:
+    y = sweep(1, 8000)
+    form = struct.pack("<HHIIHH", 1, 1, 8000, 64_000, 8, 64)
+    data = (y * 2.0**62).astype("<i8").tobytes()
+    head = b"RIFF" + struct.pack("<I", 36 + len(data)) + b"WAVEfmt " + struct.pack("<I", 16) + form
+    (tmp_path / "x.wav").write_bytes(head + b"data" + struct.pack("<I", len(data)) + data)
+    decoded, rate = decode(tmp_path / "x.wav")
+    assert rate == 8000
+    np.testing.assert_allclose(decoded, y / 2, atol=1e-6)
