@@ -27,6 +27,8 @@ PIECE = 4 * 1024 * 1024
 """Bytes of a long journal that are read at a time."""
 LONGEST_LINE = 64 * 1024 * 1024
 """Most bytes of a line, far more than any event has; a damaged file could be a single line of any length."""
+LARGEST_JOURNAL = 1 << 30
+"""Most bytes of a journal that are read, millions of events; a damaged one may be a hole of terabytes."""
 TOO_LONG = b"\0"
 """Placeholder for a longer line, which is not an event."""
 
@@ -155,6 +157,7 @@ class JournalReader:
                 self._offset = 0
                 self._take_unfinished()
             file.seek(self._offset)
+            size = min(size, LARGEST_JOURNAL)
             # Only up to the size at opening, so that a fast writer cannot keep the reader busy forever.
             while self._offset < size and (block := file.read(min(BLOCK, size - self._offset))):
                 self._offset += len(block)
@@ -238,13 +241,15 @@ def _seq(line: bytes) -> int:
 
 
 def _last_lines(descriptor: int, size: int) -> list[bytes]:
-    """Lines at the end of the file, from as many blocks as needed to find one with a sequence number."""
-    tail = b""
+    """Lines at the end of the file, as many as needed to find one with a sequence number."""
+    length = BLOCK
     while size > 0:
-        start = max(0, size - BLOCK)
-        tail = os.pread(descriptor, size - start, start) + tail
-        size = start
-        lines = tail.split(b"\n") if size == 0 else tail.split(b"\n")[1:]
+        start = max(0, size - length)
+        lines = os.pread(descriptor, size - start, start).split(b"\n")
+        lines = lines if start == 0 else lines[1:]
         if any(_seq(line) >= 0 for line in lines):
             return lines
+        if start == 0 or length > LONGEST_LINE:
+            break
+        length *= 2  # so that the time is linear
     return []

@@ -311,3 +311,15 @@ def test_a_reader_does_not_run_after_a_writer_that_is_faster(path: Path, monkeyp
     reader = JournalReader(path)
     assert reader.read() == [first]
     assert [event.seq for event in reader.read()] == [1]
+
+
+def test_a_hole_of_terabytes_is_not_read_to_its_end(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("core.runs.journal.journal.LARGEST_JOURNAL", 4 << 20)
+    monkeypatch.setattr("core.runs.journal.journal.LONGEST_LINE", 1 << 20)
+    written = write_journal(path, whole_run())
+    with path.open("ab") as file:
+        file.truncate(1 << 41)
+    assert JournalReader(path).read() == written
+    journal = Journal(path)
+    journal.write(ev.Warned(message="more"))
+    journal.close()
