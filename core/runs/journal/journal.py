@@ -27,7 +27,7 @@ PIECE = 4 * 1024 * 1024
 """Bytes of a long journal that are read at a time."""
 LONGEST_LINE = 64 * 1024 * 1024
 """Most bytes of a line, far more than any event has; a damaged file could be a single line of any length."""
-LARGEST_JOURNAL = 1 << 30
+LARGEST_JOURNAL = 1 << 28
 """Most bytes of a journal that are read, millions of events; a damaged one may be a hole of terabytes."""
 TOO_LONG = b"\0"
 """Placeholder for a longer line, which is not an event."""
