@@ -14,6 +14,8 @@ from core.util.errors import UserError
 
 OnNote = Callable[[str], None]
 """Called with a sentence that the user should know about a dataset."""
+OnProgress = Callable[[int, int], None]
+"""Called with the numbers of files read and of all files; if tags are read first, both passes are counted."""
 
 
 @dataclass(frozen=True)

@@ -1,11 +1,14 @@
-"""Inspecting a file of a dataset: format, length, content hash, and whether it can be trained on.
+"""Inspecting the files of a dataset: format, length, content hash, and whether it can be trained on.
 
-`inspect_file` reads the header and the sound at both ends; `inspect_whole` decodes the whole file.
+`inspect_file` reads the header and the sound at both ends; `inspect_whole` decodes the whole file; `inspect_files` does
+either for many files, and remembers the results.
 """
 
 import hashlib
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, BinaryIO
 
 import msgspec
@@ -17,6 +20,8 @@ from core.audio.files.decode import AudioReader
 from core.audio.files.open_file import open_file, peek
 from core.audio.files.pcm import read_header, read_pcm16
 from core.audio.files.truncation import missing
+from core.dataset.clip import OnProgress
+from core.dataset.file_cache import FileCache
 
 SILENCE = 1e-4
 """Difference between the highest and lowest sample below which sound counts as silence: about -86 dB of full scale."""
@@ -81,6 +86,65 @@ def inspect_file(path: str | os.PathLike[str]) -> FileInspection:
             return _probe_open(path, file, content) or _inspect_open(path, file, content)
         except AudioError as error:
             return FileInspection(content=content, reason=error.reason)
+
+
+@dataclass(frozen=True)
+class Decoding:
+    """Options for decoding complete files, which finds damage in the middle."""
+
+    most_hours: float
+    """Most hours that are decoded; if there are more, nothing is."""
+    on_progress: OnProgress | None = None
+
+
+def inspect_files(
+    root: Path, files: list[tuple[Path, str]], on_progress: OnProgress | None, decoding: Decoding | None
+) -> list[FileInspection | str]:
+    """Inspect each file, or recall its inspection if it has not changed; for each the result, or why it cannot be read.
+
+    Args:
+        files: path and name of each file below ``root``.
+    """
+    findings = _remembered("scans", root, files, _inspect, on_progress)
+    left = [i for i, one in enumerate(findings) if not isinstance(one, str) and not one.is_decoded]
+    hours = sum(one.duration_s for one in findings if not isinstance(one, str) and not one.is_decoded) / 3600
+    if decoding is not None and left and hours <= decoding.most_hours:
+        decoded = _remembered("decoded", root, [files[i] for i in left], _inspect_whole, decoding.on_progress)
+        for i, finding in zip(left, decoded, strict=True):
+            findings[i] = finding
+    return findings
+
+
+def _remembered(
+    kind: str,
+    root: Path,
+    files: list[tuple[Path, str]],
+    find: Callable[[Path], FileInspection | str],
+    on_progress: OnProgress | None,
+) -> list[FileInspection | str]:
+    findings: list[FileInspection | str] = []
+    with FileCache(root, kind, FileInspection) as cache:
+        for finding in cache.all(files, find):
+            findings.append(finding)
+            if on_progress:
+                on_progress(len(findings), len(files))
+    return findings
+
+
+def _inspect(path: Path) -> FileInspection | str:
+    """Inspect a file by its header and ends; returns why it cannot be read if it cannot."""
+    try:
+        return inspect_file(path)
+    except AudioError as error:
+        return error.reason
+
+
+def _inspect_whole(path: Path) -> FileInspection | str:
+    """Inspect a file by decoding all of it; returns why it cannot be read if it cannot."""
+    try:
+        return inspect_whole(path)
+    except AudioError as error:
+        return error.reason
 
 
 def _probe_open(path: str | os.PathLike[str], file: BinaryIO, content: str) -> FileInspection | None:

@@ -8,11 +8,11 @@ from pathlib import Path
 
 import torch
 
-from core.dataset.clip import Clip, DatasetError, ExcerptRule, Excluded, OnNote, searched_seconds
+from core.dataset.clip import Clip, DatasetError, ExcerptRule, Excluded, OnNote, OnProgress, searched_seconds
 from core.dataset.near_duplicates import with_recordings
 from core.dataset.pack import open_clips
 from core.dataset.pack_manifest import is_pack
-from core.dataset.scan import OnProgress, Scan, check_genres, scan
+from core.dataset.scan import Scan, check_genres, scan
 from core.dataset.settings import AUTO, MOST_COMPARED, LabelSettings, SplitSettings
 from core.dataset.split import Split, auto_column, split
 from core.dataset.store.extract import OnFeatures, compute_features

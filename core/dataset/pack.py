@@ -19,11 +19,11 @@ import numpy.typing as npt
 import psutil
 import torch
 
-from core.dataset.clip import Clip, DatasetError, ExcerptRule, Excluded, OnNote, searched_seconds
+from core.dataset.clip import Clip, DatasetError, ExcerptRule, Excluded, OnNote, OnProgress, searched_seconds
 from core.dataset.matching import match
 from core.dataset.metadata import read_table
 from core.dataset.pack_manifest import FEATURES, is_pack, read_pack_index, write_pack_index
-from core.dataset.scan import OnProgress, scan
+from core.dataset.scan import scan
 from core.dataset.settings import LabelSettings
 from core.dataset.store.extract import OnFeatures, compute_features
 from core.dataset.store.feature_set import DiskArray, FeatureSet

@@ -8,10 +8,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from core.dataset.clip import Clip, DatasetError, Excluded
+from core.dataset.clip import Clip, DatasetError, Excluded, OnProgress
+from core.dataset.inspect_file import Decoding
 from core.dataset.matching import RowCounts
 from core.dataset.pack_manifest import is_pack
-from core.dataset.scan import Decoding, OnProgress, Scan, check_genres, reasons, survey
+from core.dataset.scan import Scan, check_genres, reasons, survey
 from core.dataset.settings import MOST_COMPARED, SHORTEST_COMPARED, LabelSettings, SplitSettings
 from core.dataset.split import Split, auto_column, default_split, sharing_artist, split
 from core.util.text import cells, counted, left_aligned, printable

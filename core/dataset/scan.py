@@ -3,17 +3,15 @@
 import hashlib
 import os
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
 
 import msgspec
 
-from core.audio.errors import AudioError
-from core.dataset.clip import Clip, DatasetError, Excluded
-from core.dataset.file_cache import FileCache
-from core.dataset.inspect_file import FileInspection, inspect_file, inspect_whole
+from core.dataset.clip import Clip, DatasetError, Excluded, OnProgress
+from core.dataset.inspect_file import Decoding, FileInspection, inspect_files
 from core.dataset.labels.decisions import current, is_overlay, labels_with, path_in, read_overlay
 from core.dataset.labels.files import LabelledFile, find_audio
 from core.dataset.labels.folders import genre_root, no_audio, unwrapped
@@ -27,18 +25,6 @@ from core.features.settings import FrontEndSettings
 from core.util.archive.path import SUFFIXES as ARCHIVES
 from core.util.archive.path import ArchivePath, as_path
 from core.util.text import counted, printable
-
-OnProgress = Callable[[int, int], None]
-"""Called with the numbers of files read and of all files; if tags are read first, both passes are counted."""
-
-
-@dataclass(frozen=True)
-class Decoding:
-    """Options for decoding complete files, which finds damage in the middle."""
-
-    most_hours: float
-    """Most hours that are decoded; if there are more, nothing is."""
-    on_progress: OnProgress | None = None
 
 
 @dataclass(frozen=True)
@@ -253,7 +239,7 @@ def _inspect_all(
     relative = [file.name for file in source.files]
     names = _names(relative, source.genres)
     clips: list[Clip] = []
-    findings = _inspections(root, list(zip(paths, relative, strict=True)), on_progress, decoding)
+    findings = inspect_files(root, list(zip(paths, relative, strict=True)), on_progress, decoding)
     for file, genre, name, finding in zip(source.files, source.genres, names, findings, strict=True):
         reason = finding if isinstance(finding, str) else finding.rejection(seconds)
         if isinstance(finding, str) or reason is not None:
@@ -281,36 +267,6 @@ def _inspect_all(
         source.matching,
         sum(not isinstance(one, str) and one.reason is None and not one.is_decoded for one in findings),
     )
-
-
-def _inspections(
-    root: Path, files: list[tuple[Path, str]], on_progress: OnProgress | None, decoding: Decoding | None
-) -> list[FileInspection | str]:
-    """Inspect each file; yields the result, or why it cannot be read."""
-    findings = _remembered("scans", root, files, _inspect, on_progress)
-    left = [i for i, one in enumerate(findings) if not isinstance(one, str) and not one.is_decoded]
-    hours = sum(one.duration_s for one in findings if not isinstance(one, str) and not one.is_decoded) / 3600
-    if decoding is not None and left and hours <= decoding.most_hours:
-        decoded = _remembered("decoded", root, [files[i] for i in left], _inspect_whole, decoding.on_progress)
-        for i, finding in zip(left, decoded, strict=True):
-            findings[i] = finding
-    return findings
-
-
-def _remembered(
-    kind: str,
-    root: Path,
-    files: list[tuple[Path, str]],
-    find: Callable[[Path], FileInspection | str],
-    on_progress: OnProgress | None,
-) -> list[FileInspection | str]:
-    findings: list[FileInspection | str] = []
-    with FileCache(root, kind, FileInspection) as cache:
-        for finding in cache.all(files, find):
-            findings.append(finding)
-            if on_progress:
-                on_progress(len(findings), len(files))
-    return findings
 
 
 def _existing(folder: Path) -> Path:
@@ -352,22 +308,6 @@ def _names(files: list[str], genres: list[str]) -> list[str]:
 def _with_columns(root: Path, files: list[LabelledFile], index: Path) -> list[LabelledFile]:
     rows = match(read_table(index), [file.name for file in files]).rows
     return [replace(file, columns=file.columns | row) for file, row in zip(files, rows, strict=True)]
-
-
-def _inspect(path: Path) -> FileInspection | str:
-    """Inspect a file by its header and ends; returns why it cannot be read if it cannot."""
-    try:
-        return inspect_file(path)
-    except AudioError as error:
-        return error.reason
-
-
-def _inspect_whole(path: Path) -> FileInspection | str:
-    """Inspect a file by decoding all of it; returns why it cannot be read if it cannot."""
-    try:
-        return inspect_whole(path)
-    except AudioError as error:
-        return error.reason
 
 
 def _clip(path: Path, genre: str, name: str, finding: FileInspection, columns: dict[str, str]) -> Clip:

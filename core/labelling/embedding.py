@@ -20,13 +20,13 @@ import numpy.typing as npt
 import torch
 
 from core.audio.errors import AudioError
-from core.dataset.clip import Clip, DatasetError, Excluded, OnNote
+from core.dataset.clip import Clip, DatasetError, Excluded, OnNote, OnProgress
 from core.dataset.inspect_file import inspect_file
 from core.dataset.load import load_features
 from core.dataset.near_duplicates import with_recordings
 from core.dataset.pack import ARCHIVE_FRONT_END
 from core.dataset.pack_manifest import is_pack
-from core.dataset.scan import OnProgress, Scan, survey, survey_unlabelled
+from core.dataset.scan import Scan, survey, survey_unlabelled
 from core.dataset.settings import MOST_COMPARED, LabelSettings
 from core.dataset.split import auto_column
 from core.dataset.store.extract import OnFeatures, compute_features

@@ -1,6 +1,6 @@
-"""One line of the New run form: a recipe's field with its editor, and a fold that shows a group of them."""
+"""The rows of the New run form: each a field with its editor, and folds that show a group of them."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import ClassVar
 
 from textual.app import ComposeResult
@@ -11,13 +11,51 @@ from textual.message import Message
 from textual.widget import Widget
 from textual.widgets import Label, Static
 
-from core.training.fields import Field
+from core.models.registry import MODELS
+from core.training.fields import Field, recipe_fields
+from core.training.recipe import Recipe
+from core.util.text import field_docs
 from tui.new_run.fields import CompletingInput, Completion, OptionSpinner, PathInput
+from tui.new_run.form import COMMON, RecipeForm
+from tui.new_run.notifications import FIELDS
 from tui.widgets.text import TextInput
 
 CHANGED = "•"
 """Before the name of a field that is not the preset's."""
 Editor = OptionSpinner | TextInput
+ABOUT = {
+    "data": "A folder of music: a folder per genre, with a table or tags; a public collection; or a feature pack. "
+    "ctrl+t chooses in a tree.",
+    "preset": "The recipe to start from; what you have changed stays. ",
+    "encoder": "A pretrained encoder whose embeddings a small head learns from: a name, a folder, or owner/name of the "
+    "model hub. tab completes.",
+    "name": "Name of the run; empty for the dataset, the preset and a number.",
+}
+LABELS = {
+    "labels.source": "Labels from",
+    "labels.multiple": "If several",
+    "labels.tree": "Genre tree",
+    "labels.level": "Tree level",
+    "labels.map": "Rename table",
+    "labels.min_clips": "Min clips",
+}
+"""Names of fields whose own say too little outside of the recipe."""
+CHOICES = {
+    "labels.multiple": {
+        "first": "the first genre of a file counts",
+        "specific": "the rarest, or the deepest in the tree",
+        "frequent": "the most frequent genre counts",
+        "drop": "leaves out files with several genres",
+    },
+    "labels.level": {
+        "top": "main genres, such as rock",
+        "leaf": "subgenres, such as punk",
+        "none": "genres as they are",
+    },
+}
+"""What the values of a field mean."""
+GROUPS = {"": "Training", "split": "Split and groups", "front_end": "Front end"}
+"""Titles of groups that are not the group's name in words."""
 
 
 def widget_id(name: str) -> str:
@@ -158,3 +196,56 @@ class FieldGroup(Vertical):
             self.post_message(self.Opened())
         for row in rows:
             row.display = is_open
+
+
+def folded_fields() -> list[Field]:
+    """The recipe's fields that the folds below the common ones show."""
+    above = {"data", "preset", *COMMON}
+    return [field for field in recipe_fields().values() if field.name not in above and field.group != "labels"]
+
+
+def folds(form: Callable[[], RecipeForm], webhook: str) -> Iterator[FieldGroup]:
+    """A fold per group of fields, and one for the notifications.
+
+    Args:
+        form: returns the form as it is when a fold is opened.
+        webhook: the settings' address.
+    """
+    about = field_docs(Recipe)
+    for group in dict.fromkeys(field.group for field in folded_fields()):
+        title = GROUPS.get(group, group.capitalize())
+        said = about.get(group) or "Clips, crops, excerpts and how long to train."
+        yield FieldGroup(group, title, said, lambda group=group: group_rows(group, form()))  # type: ignore[misc]
+    said = "Where notices about the run are posted, and which."
+    yield FieldGroup("notify", "Notifications", said, lambda: _notify_rows(form(), webhook))
+
+
+def group_rows(group: str, form: RecipeForm) -> list[FieldRow]:
+    fields = [field for field in recipe_fields().values() if field.group == group]
+    return [field_row(field, form) for field in fields if field.name not in {"data", "preset", *COMMON}]
+
+
+def field_row(field: Field, form: RecipeForm) -> FieldRow:
+    """The row of a field of the recipe."""
+    choices = {"model": MODELS, "device": {form.text("device"): ""}, **CHOICES}.get(field.name, {})
+    placeholder = "auto" if field.name == "labels.source" else ""
+    editor = editor_for(field, form.text(field.name), choices, placeholder)
+    return FieldRow(field.name, LABELS.get(field.name, field.label), editor, lambda: field.about)
+
+
+def own_row(name: str, label: str, editor: Editor) -> FieldRow:
+    """The row of a field that is not the recipe's."""
+    return FieldRow(name, label, editor, lambda: ABOUT.get(name, ""))
+
+
+def _notify_rows(form: RecipeForm, webhook: str) -> list[FieldRow]:
+    placeholders = {"webhook": webhook or "none"}
+    return [
+        FieldRow(
+            field.name,
+            field.label,
+            editor_for(field, form.text(field.name), {}, placeholders.get(field.name, "")),
+            lambda field=field: field.about,  # type: ignore[misc]
+        )
+        for field in FIELDS.values()
+    ]

@@ -16,21 +16,19 @@ from textual.content import Content
 from textual.timer import Timer
 from textual.widgets import Button, Input, Static
 
-from core.models.registry import MODELS
 from core.runs.actions import start
 from core.runs.folder import RunFolder, dataset_name
-from core.training.fields import NONE, Field, recipe_fields
+from core.training.fields import NONE, recipe_fields
 from core.training.presets import PRESETS
 from core.training.recipe import Recipe, to_dict
 from core.util.errors import UserError
 from core.util.files import typed_path
-from core.util.text import field_docs
 from tui.dialogs.questions import ConfirmScreen
 from tui.new_run.dataset_panel import DatasetPanel, GenreList
 from tui.new_run.fields import CompletingInput, OptionSpinner, PathInput, complete_encoder, complete_name
 from tui.new_run.form import COMMON, FieldError, RecipeForm, about_encoder, device_choices
 from tui.new_run.notifications import FIELDS, Notifications
-from tui.new_run.rows import FieldGroup, FieldRow, FoldTitle, editor_for
+from tui.new_run.rows import FieldGroup, FieldRow, FoldTitle, field_row, folded_fields, folds, group_rows, own_row
 from tui.shell.mode_screen import ModeScreen
 from tui.shell.panels import frame, key_of
 from tui.widgets.text import TextInput
@@ -39,39 +37,6 @@ TYPING_SECONDS = 0.4
 """Seconds after the last key before a typed path is scanned."""
 SCANNED = ("data", "labels.", "split.")
 """Beginnings of the fields that the scan depends on."""
-ABOUT = {
-    "data": "A folder of music: a folder per genre, with a table or tags; a public collection; or a feature pack. "
-    "ctrl+t chooses in a tree.",
-    "preset": "The recipe to start from; what you have changed stays. ",
-    "encoder": "A pretrained encoder whose embeddings a small head learns from: a name, a folder, or owner/name of the "
-    "model hub. tab completes.",
-    "name": "Name of the run; empty for the dataset, the preset and a number.",
-}
-LABELS = {
-    "labels.source": "Labels from",
-    "labels.multiple": "If several",
-    "labels.tree": "Genre tree",
-    "labels.level": "Tree level",
-    "labels.map": "Rename table",
-    "labels.min_clips": "Min clips",
-}
-"""Names of fields whose own say too little outside of the recipe."""
-CHOICES = {
-    "labels.multiple": {
-        "first": "the first genre of a file counts",
-        "specific": "the rarest, or the deepest in the tree",
-        "frequent": "the most frequent genre counts",
-        "drop": "leaves out files with several genres",
-    },
-    "labels.level": {
-        "top": "main genres, such as rock",
-        "leaf": "subgenres, such as punk",
-        "none": "genres as they are",
-    },
-}
-"""What the values of a field mean."""
-GROUPS = {"": "Training", "split": "Split and groups", "front_end": "Front end"}
-"""Titles of groups that are not the group's name in words."""
 
 
 class NewRunScreen(ModeScreen):
@@ -142,58 +107,20 @@ class NewRunScreen(ModeScreen):
         presets = {name: (make.__doc__ or "").splitlines()[0] for name, make in PRESETS.items()}
         with Container(id="new-run"):
             with Vertical(id="form", classes="panel"):
-                yield self._own_row("data", "Dataset", PathInput(form.data, placeholder="a folder", id="data"))
+                yield own_row("data", "Dataset", PathInput(form.data, placeholder="a folder", id="data"))
                 yield Static("", id="brief")
-                yield self._own_row("preset", "Preset", OptionSpinner(presets, form.preset, id="preset"))
+                yield own_row("preset", "Preset", OptionSpinner(presets, form.preset, id="preset"))
                 for name in COMMON:
-                    yield self._row(fields[name])
+                    yield field_row(fields[name], form)
                 encoder = CompletingInput(form.encoder, complete_encoder, id="encoder")
-                yield self._own_row("encoder", "Encoder", encoder)
+                yield own_row("encoder", "Encoder", encoder)
                 made_up = "dataset, preset, number"
-                yield self._own_row("name", "Name", TextInput("", compact=True, id="name", placeholder=made_up))
+                yield own_row("name", "Name", TextInput("", compact=True, id="name", placeholder=made_up))
                 yield Button("Start training", id="start", compact=True)
                 yield Static("", id="mistake")
-                about = field_docs(Recipe)
-                for group in dict.fromkeys(field.group for field in self._more()):
-                    title = GROUPS.get(group, group.capitalize())
-                    said = about.get(group) or "Clips, crops, excerpts and how long to train."
-                    yield FieldGroup(group, title, said, partial(self._group_rows, group))
-                yield FieldGroup(
-                    "notify", "Notifications", "Where notices about the run are posted, and which.", self._notify_rows
-                )
-            yield DatasetPanel(partial(self._group_rows, "labels"))
+                yield from folds(lambda: self.form, self.app.settings.webhook)
+            yield DatasetPanel(lambda: group_rows("labels", self.form))
         yield Static("", id="about")
-
-    def _more(self) -> list[Field]:
-        """The fields that the folds show."""
-        above = {"data", "preset", *COMMON}
-        return [field for field in recipe_fields().values() if field.name not in above and field.group != "labels"]
-
-    def _group_rows(self, group: str) -> list[FieldRow]:
-        fields = [field for field in recipe_fields().values() if field.group == group]
-        return [self._row(field) for field in fields if field.name not in {"data", "preset", *COMMON}]
-
-    def _notify_rows(self) -> list[FieldRow]:
-        placeholders = {"webhook": self.app.settings.webhook or "none"}
-        return [
-            FieldRow(
-                field.name,
-                field.label,
-                editor_for(field, self.form.text(field.name), {}, placeholders.get(field.name, "")),
-                lambda field=field: field.about,  # type: ignore[misc]
-            )
-            for field in FIELDS.values()
-        ]
-
-    def _row(self, field: Field) -> FieldRow:
-        choices = {"model": MODELS, "device": {self.form.text("device"): ""}, **CHOICES}.get(field.name, {})
-        placeholder = "auto" if field.name == "labels.source" else ""
-        editor = editor_for(field, self.form.text(field.name), choices, placeholder)
-        return FieldRow(field.name, LABELS.get(field.name, field.label), editor, lambda: field.about)
-
-    def _own_row(self, name: str, label: str, editor: OptionSpinner | TextInput) -> FieldRow:
-        """A field that is not the recipe's."""
-        return FieldRow(name, label, editor, lambda: ABOUT.get(name, ""))
 
     @property
     def panel(self) -> DatasetPanel:
@@ -282,7 +209,7 @@ class NewRunScreen(ModeScreen):
         self._show_about()
 
     def _changed(self) -> int:
-        return sum(self.form.is_changed(field.name) for field in self._more() if not field.group)
+        return sum(self.form.is_changed(field.name) for field in folded_fields() if not field.group)
 
     def _show_recipe_mistake(self) -> None:
         """Show the recipe's own error about a field beside it."""
@@ -488,7 +415,7 @@ class NewRunScreen(ModeScreen):
         self.query_one("#mistake", Static).update(Content.styled(str(mistake), "$bad"))
         if not isinstance(mistake, FieldError):
             return
-        folded = {field.name: field.group for field in self._more()} | dict.fromkeys(FIELDS, "notify")
+        folded = {field.name: field.group for field in folded_fields()} | dict.fromkeys(FIELDS, "notify")
         for group in self.query(FieldGroup):
             if folded.get(mistake.field) == group.group:
                 await group.unfold()

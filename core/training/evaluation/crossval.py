@@ -16,9 +16,9 @@ import msgspec
 import torch
 from torch import Tensor
 
-from core.dataset.clip import Clip, Excluded, OnNote, searched_seconds
+from core.dataset.clip import Clip, Excluded, OnNote, OnProgress, searched_seconds
 from core.dataset.load import load_features
-from core.dataset.scan import OnProgress, scan
+from core.dataset.scan import scan
 from core.dataset.settings import SplitSettings
 from core.dataset.split import column_values, split, union_find
 from core.dataset.store.extract import OnFeatures

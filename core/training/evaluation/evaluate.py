@@ -11,10 +11,10 @@ import msgspec
 import torch
 from torch import Tensor
 
-from core.dataset.clip import Clip, ExcerptRule, Excluded, OnNote, searched_seconds
+from core.dataset.clip import Clip, ExcerptRule, Excluded, OnNote, OnProgress, searched_seconds
 from core.dataset.labels.tree import GenreTree
 from core.dataset.load import load_features
-from core.dataset.scan import OnProgress, Scan, survey
+from core.dataset.scan import Scan, survey
 from core.dataset.settings import LabelSettings
 from core.dataset.split import PARTS, column_values
 from core.dataset.store.extract import OnFeatures
