@@ -10,8 +10,8 @@ from core.util.errors import UserError
 
 BLOCK_SECONDS = 0.5
 NO_OUTPUT = (
-    "This machine has no usable sound output, as is usual over SSH. Lend it the PulseAudio or PipeWire of the machine "
-    "you sit at: route c of the Listen screen (4, then h)."
+    "This machine has no usable sound output, as is usual over SSH. Use the PulseAudio or PipeWire of your local "
+    "machine: see route c on the Listen screen (4, then h)."
 )
 
 

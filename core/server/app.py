@@ -46,7 +46,7 @@ async def live(socket: WebSocket) -> None:
     try:
         stream, rate = _stream(service, socket.query_params)
         if not service.socket_rate.spend():
-            raise Problem(429, "too-many-sockets", "live sockets are opened too fast", {"Retry-After": "1"})
+            raise Problem(429, "too-many-sockets", "too many live sockets are being opened", {"Retry-After": "1"})
         async with service.sockets.one():
             await socket.accept()
             try:
@@ -72,7 +72,7 @@ async def _listen(socket: WebSocket, service: Service, stream: Stream, rate: int
             async with asyncio.timeout(service.limits.live_idle_seconds):
                 message = await socket.receive()
         except TimeoutError:
-            raise Problem(408, "no-sound", "no sound came for too long") from None
+            raise Problem(408, "no-sound", "no sound was received for too long") from None
         if message["type"] == "websocket.disconnect":
             return
         if message.get("text") is not None:
@@ -184,7 +184,7 @@ async def _http(_: Request, error: Exception) -> Response:
 
 
 async def _failed(_: Request, error: Exception) -> Response:
-    return Problem(500, "failed", "the server failed; its log says why").response()
+    return Problem(500, "failed", "internal error; see the server's log").response()
 
 
 class AuthMiddleware:

@@ -73,7 +73,8 @@ class Auth:
         known = is_loopback(name) or (self._public_host != "" and name == self._public_host)
         if self._token is None and self._loopback and not known:
             raise Refused(
-                403, f"this server is called localhost, not {host!r}; behind a proxy, start it with --public-url"
+                403,
+                f"this server is reached as localhost, not {host!r}; behind a proxy, start it with --public-url",
             )
 
     def local_path(self, path: str) -> str:

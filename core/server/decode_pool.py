@@ -57,7 +57,7 @@ class DecodePool:
             yield sound
         except Crashed:
             self._on_crash()
-            raise AudioError(name, "made the decoder fail") from None
+            raise AudioError(name, "crashed the decoder") from None
         finally:
             free()
 

@@ -191,7 +191,7 @@ async def _find(request: Request, name: str) -> RunFolder:
     raise Problem(404, "no-such-run", "there is no run of that name")
 
 
-@open_router.get("/v1/health", tags=["about"], summary="Whether the server is well")
+@open_router.get("/v1/health", tags=["about"], summary="The health of the server")
 @open_router.head("/v1/health", include_in_schema=False)
 async def health(request: Request) -> schemas.Health:
     """Needs no token."""
@@ -200,7 +200,7 @@ async def health(request: Request) -> schemas.Health:
     return schemas.Health(status="stopping" if service.stopping.is_set() else "ok", seconds=seconds)
 
 
-@router.get("/v1/models", tags=["about"], summary="The model that answers", responses=schemas.refusals(401))
+@router.get("/v1/models", tags=["about"], summary="The model in use", responses=schemas.refusals(401))
 async def models(request: Request) -> schemas.Models:
     """The model behind `/v1/classify` and `/v1/live`."""
     service: Service = request.app.state.service

@@ -179,7 +179,7 @@ _REFUSALS = {
     400: "The multipart form is damaged, or holds no file",
     401: "A token is needed: send it as Authorization: Bearer TOKEN",
     404: "There is no run of that name",
-    408: "The body comes too slowly",
+    408: "The body arrives too slowly",
     413: "The body, a file or its sound is too large",
     422: "A parameter or a file cannot be used",
     503: "The server is busy; Retry-After says when to try again",
@@ -210,7 +210,7 @@ CLASSIFY_BODY = {
 ABOUT = """
 Music genres from sound. Every answer to a refused request is `application/problem+json`.
 
-Sound that is still being made goes to the socket `/v1/live?rate=HZ`, which OpenAPI cannot describe: send binary
+Live sound goes to the socket `/v1/live?rate=HZ`, which OpenAPI cannot describe: send binary
 messages of 16-bit little-endian mono PCM; every full window is answered with a text message
 `{"type": "segment", "start_s", "end_s", "genre", "probabilities", ...}`. The text message `end` asks for the window
 that ends with the sound, and is answered with `{"type": "end", "seconds"}`. `overlap`, from 0 to 0.9, makes windows

@@ -131,7 +131,7 @@ def _too_large(limits: Limits) -> Problem:
 
 
 def _too_slow() -> Problem:
-    return Problem(408, "body-too-slow", "the body comes too slowly", unread=True)
+    return Problem(408, "body-too-slow", "the body arrives too slowly", unread=True)
 
 
 NAME_LENGTH = 255
@@ -203,7 +203,7 @@ class _Form:
                 await file.write(data)
             self._pieces.clear()
         if not self._whole:
-            raise Problem(400, "bad-form", "the multipart form breaks off before its end")
+            raise Problem(400, "bad-form", "the multipart form ends too early")
         if not self._uploads:
             raise Problem(400, "empty", "the form holds no file: give its parts a file name")
         for upload in self._uploads:

@@ -158,7 +158,7 @@ def _open(path: Path) -> Any:
     except Exception as error:  # a damaged file can raise anything in the library's parsers
         raise AudioError(path, f"its tags cannot be read ({_words(error)})") from error
     if file is None or not hasattr(file, "add_tags") or type(file).__name__ == "AAC":
-        raise AudioError(path, f"{path.suffix.lower() or 'this format'} files have no place for tags")
+        raise AudioError(path, f"{path.suffix.lower() or 'this format'} files cannot hold tags")
     return file
 
 

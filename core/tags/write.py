@@ -72,7 +72,7 @@ def write_genres(path: Path, genres: list[str], journal: TagJournal) -> None:
         before = read_genres(copy)
         set_genres(copy, genres)
         if not same_genres(read_genres(copy), genres):
-            raise AudioError(path, "its tags did not take the genre")
+            raise AudioError(path, "the genre was not stored in its tags")
         journal.record(
             Change(
                 path=path.absolute(),
@@ -102,7 +102,7 @@ def undo(change: Change) -> Undone:
     if genres == change.before:
         return Undone.NOTHING
     if not same_genres(genres, change.after):
-        raise AudioError(change.path, f"has other genres by now ({', '.join(genres) or 'none'}); left alone")
+        raise AudioError(change.path, f"now has other genres ({', '.join(genres) or 'none'}); left unchanged")
     with rewriting(change.path) as copy:
         set_genres(copy, change.before)
     return Undone.GENRE_ONLY
@@ -113,7 +113,7 @@ def _restore(change: Change) -> None:
         with copy.open("wb") as file:
             restore(change.path, change.pieces, file)
         if digest(copy) != change.earlier:
-            raise AudioError(change.path, "the journal does not give its earlier bytes; left alone")
+            raise AudioError(change.path, "its earlier bytes cannot be restored from the journal; left unchanged")
 
 
 def _digest(path: Path) -> str:

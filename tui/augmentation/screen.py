@@ -149,7 +149,7 @@ class AugmentationScreen(ModeScreen):
             Answer,
             lambda answer, request: self.call_later(self._answered, answer),
             arguments=[path_to_json(data), path_to_json(Path("preview"))],
-            crashed="the preview process has ended unexpectedly; ask again",
+            crashed="the preview process ended unexpectedly; try again",
         )
 
     def compose_body(self) -> ComposeResult:

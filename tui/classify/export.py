@@ -28,8 +28,8 @@ KINDS = {
     "csv": "one row per file, with the probability of every genre",
     "json": "one object per line, with the windows along the file",
     "playlists": "one .m3u8 per genre, in a folder",
-    "tags": "the genre in the file's own tags; others stay",
-    "tags, replacing": "the genre in the file's own tags, in place of another",
+    "tags": "the genre in the file's own tags; existing genres stay",
+    "tags, replacing": "the genre in the file's own tags, replacing an existing one",
 }
 NAMES = {"csv": "genres.csv", "json": "genres.jsonl", "playlists": "playlists"}
 
@@ -139,7 +139,7 @@ class ExportScreen(ModalScreen[str | None]):
             self.dismiss(self._written(out))
         except (OSError, ValueError) as error:
             why = (error.strerror or str(error)) if isinstance(error, OSError) else str(error)
-            self._say(f"It cannot be written: {why.lower()}.", "$bad")
+            self._say(f"Writing failed: {why.lower()}.", "$bad")
         except UserError as error:
             self._say(str(error), "$bad")
 
@@ -173,7 +173,7 @@ def _counted(report: TagReport) -> str:
         f"{counted(report.actions.get(Action.WRITE, 0), 'file')} {'got' if report.journal else 'would get'} a genre"
     ]
     if kept := report.actions.get(Action.KEEP, 0):
-        parts.append(f"{kept:,} with another genre left alone")
+        parts.append(f"{kept:,} with another genre, which stays")
     if same := report.actions.get(Action.SAME, 0):
         parts.append(f"{same:,} have it already")
     if report.unlabelled:

@@ -76,10 +76,12 @@ class ClassifyScreen(PaneScreen):
         Binding("m", "model", "model", id="classify.model", tooltip="Choose the model"),
         Binding("p", "play", "play", id="classify.play", tooltip="Play the file on this machine's output, or stop"),
         Binding("r", "again", "again", id="classify.again", tooltip="Classify again what another model classified"),
-        Binding("E", "wrong", "mistakes", id="classify.wrong", tooltip="The test clips that the model's run got wrong"),
+        Binding("E", "wrong", "mistakes", id="classify.wrong", tooltip="Test clips that the model's run misclassified"),
         Binding("w", "write", "write", id="classify.write", tooltip="Write the predictions to files, or to tags"),
         Binding("colon", "go_to", "go to", key_display=":", id="classify.go_to", tooltip="Go to a folder or a file"),
-        Binding("t", "totals", "totals", id="classify.totals", tooltip="Totals per genre and accuracy, or the sound"),
+        Binding(
+            "t", "totals", "totals", id="classify.totals", tooltip="Show totals per genre and accuracy, or the sound"
+        ),
         Binding("u", "undo_tags", "undo tags", show=False, id="classify.undo", tooltip="Undo the last writing of tags"),
         Binding("y", "copy_path", "copy path", show=False, id="classify.copy", tooltip="Copy the path of the file"),
         Binding("N", "names", "names", show=False, id="classify.names", tooltip="Show names, folders or full paths"),
@@ -228,7 +230,7 @@ class ClassifyScreen(PaneScreen):
     def action_wrong(self) -> None:
         run = None if self._model is None else RunFolder(self._model.parent)
         if run is None or not run.exists():
-            self.app.notify("This model belongs to no run, so its mistakes are not known.", severity="warning")
+            self.app.notify("This model does not belong to a run, so its test is unknown.", severity="warning")
             return
         self._mistakes_of(run)
 
@@ -255,7 +257,7 @@ class ClassifyScreen(PaneScreen):
     @work
     async def _ask_and_give(self, found: Sequence[Path | Unreadable], folders: Sequence[Path]) -> None:
         if len(found) > MANY and not await self.app.push_screen_wait(
-            ConfirmScreen(f"Classify {len(found):,} files?", "X cancels the files that wait.", yes="classify")
+            ConfirmScreen(f"Classify {len(found):,} files?", "X cancels the waiting files.", yes="classify")
         ):
             return
         self._given_folders |= dict.fromkeys(folders)

@@ -179,7 +179,7 @@ DATA_HELP = (
 def add_label_options(
     parser: argparse.ArgumentParser,
     title: str = "labels",
-    description: str = "Without options, whatever is found is used and named.",
+    description: str = "By default the source is detected, and named.",
     map_option: str = "--map",
 ) -> None:
     """

@@ -18,7 +18,7 @@ def add_socket_options(parser: argparse.ArgumentParser) -> None:
         type=int,
         default=None,
         metavar="HZ",
-        help="of bare 16-bit samples (22050); a WAV header states its own",
+        help="sample rate of bare 16-bit samples (22050); a WAV header states its own",
     )
 
 

@@ -28,15 +28,19 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     source.add_argument(
         "--stdin", action="store_true", help="audio of any kind, or bare 16-bit mono samples, from standard input"
     )
-    source.add_argument("--socket", type=Path, metavar="PATH", help="what genre-tui feed --socket PATH sends")
+    source.add_argument(
+        "--socket", type=Path, metavar="PATH", help="receive the sound that genre-tui feed --socket PATH sends"
+    )
     source.add_argument("--list-devices", action="store_true", help="print the input devices and exit")
-    parser.add_argument("--rate", type=int, metavar="HZ", help="of bare samples (22050); all else states its own")
+    parser.add_argument(
+        "--rate", type=int, metavar="HZ", help="sample rate of bare samples (22050); all other sound states its own"
+    )
     parser.add_argument("--json", action="store_true", help="one JSON object per window and line")
     parser.add_argument(
         "--overlap",
         type=float,
         metavar="SHARE",
-        help="of neighbouring windows, from 0 to 0.99 (a prediction every 0.4 s)",
+        help="overlap of neighbouring windows, from 0 to 0.99 (a prediction every 0.4 s)",
     )
     add_model_options(parser)
     # Up to 0.1 these two were --device N and --compute.

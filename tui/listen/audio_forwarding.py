@@ -42,9 +42,9 @@ def routes(environment: Mapping[str, str] = os.environ, feed_socket: Path | None
     return [
         Route("a  feed this screen", THERE, f"{RECORD} | {ssh} {program} feed{chosen}"),
         Route("b  listen without a screen", THERE, f"{RECORD} | {ssh} {program} listen --stdin --json"),
-        Route("c  lend this machine its PulseAudio or PipeWire (and its other users)", THERE, forward),
+        Route("c  share its PulseAudio or PipeWire with this machine and its users", THERE, forward),
         Route(
-            "   and, here, take that for a device (needs libasound2-plugins)",
+            "   then use it as a device here (needs libasound2-plugins)",
             HERE,
             f"PULSE_SERVER=tcp:localhost:{PULSE_PORT} {program}",
         ),

@@ -80,7 +80,7 @@ class ListenScreen(ModeScreen):
         Binding("D", "source", "source", id="listen.source", tooltip="Choose the device, or the feed over SSH"),
         Binding("m", "model", "model", id="listen.model", tooltip="Choose the model"),
         Binding("w", "save", "save", id="listen.save", tooltip="Write the last minute to a WAV file"),
-        Binding("h", "routes", "how", id="listen.routes", tooltip="How sound gets here from another machine"),
+        Binding("h", "routes", "how", id="listen.routes", tooltip="How to send sound from another machine"),
         Binding("y", "copy", "copy", id="listen.copy", tooltip="Copy the marked command"),
         Binding("X", "clear", "clear", id="listen.clear", tooltip="Clear the history"),
     ]

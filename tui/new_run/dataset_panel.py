@@ -38,9 +38,7 @@ class GenreList(RowList):
     """One line per genre; enter on one merges it with another."""
 
     BINDING_GROUP_TITLE = "The genres"
-    BINDINGS: ClassVar = [
-        Binding("enter", "choose", "merge", tooltip="Let the genre count as another, or leave it out")
-    ]
+    BINDINGS: ClassVar = [Binding("enter", "choose", "merge", tooltip="Merge the genre with another, or leave it out")]
     has_cursor = True
 
     def __init__(self) -> None:
@@ -163,7 +161,7 @@ class DatasetPanel(VerticalScroll, can_focus=False):
         if summary is None:
             return
         genre = summary.genres[event.index].genre
-        question = f"{genre} counts as which genre? Nothing leaves its files out."
+        question = f"{genre} counts as which genre? Leave this empty to leave its files out."
         answer = await self.app.push_screen_wait(PromptScreen(question, genre))
         if answer is None or answer.strip() == genre:
             return

@@ -26,7 +26,7 @@ Editor = OptionSpinner | TextInput
 ABOUT = {
     "data": "A folder of music: a folder per genre, with a table or tags; a public collection; or a feature pack. "
     "ctrl+t chooses in a tree.",
-    "preset": "The recipe to start from; what you have changed stays. ",
+    "preset": "The recipe to start from; your changes are kept. ",
     "encoder": "A pretrained encoder whose embeddings a small head learns from: a name, a folder, or owner/name of the "
     "model hub. tab completes.",
     "name": "Name of the run; empty for the dataset, the preset and a number.",

@@ -61,7 +61,13 @@ class NewRunScreen(ModeScreen):
             "ctrl+t", "browse", "choose folder", id="new_run.browse", tooltip="Choose the dataset folder in a tree"
         ),
         Binding("escape", "leave_form", "back", id="new_run.back", tooltip="Back to the runs without starting"),
-        Binding("f2", "reset", "reset field", id="new_run.reset", tooltip="The preset's value again; on Preset, all"),
+        Binding(
+            "f2",
+            "reset",
+            "reset field",
+            id="new_run.reset",
+            tooltip="Reset the field to the preset's value; on Preset, reset all",
+        ),
         Binding(
             "ctrl+y", "copy", "copy as command", id="new_run.copy", tooltip="Copy the train command of this recipe"
         ),
@@ -70,7 +76,7 @@ class NewRunScreen(ModeScreen):
             "augmentation",
             "preview",
             id="new_run.augmentation",
-            tooltip="See and hear this augmentation of a clip",
+            tooltip="See and hear the augmentation of a clip",
         ),
         Binding("ctrl+g", "demo", "demo data", id="new_run.demo", tooltip="Create a small synthetic dataset"),
         # Before the field handles the key: what is typed next belongs to the next field.
@@ -275,7 +281,7 @@ class NewRunScreen(ModeScreen):
         if isinstance(focused, FoldTitle) and isinstance(focused.parent, FieldGroup):
             return Content(focused.parent.about)
         if isinstance(focused, GenreList):
-            return Content("enter lets a genre count as another, or leaves it out; f2 on Map takes that back.")
+            return Content("enter merges a genre with another, or leaves it out; f2 on Rename table undoes that.")
         row = _row_of(focused)
         if row is None:
             return Content("")
@@ -353,7 +359,7 @@ class NewRunScreen(ModeScreen):
     async def action_leave_form(self) -> None:
         same = replace(self.form, dataset_split=self._initial.dataset_split) == self._initial
         if same or await self.app.push_screen_wait(
-            ConfirmScreen("Leave without starting?", "What you have changed in the form is lost.", yes="leave")
+            ConfirmScreen("Leave without starting?", "Your changes to the form are lost.", yes="leave")
         ):
             self.dismiss()
 

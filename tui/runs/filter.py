@@ -84,7 +84,7 @@ def _positive(term: str) -> Test:
     if comparison and not term.startswith(("/", '"')):
         return _compared(*comparison.groups())
     if term.count("(") != term.count(")") and not term.startswith(("/", '"')):
-        raise FilterError(f'{term} has an unmatched parenthesis; to look for it as it is, write "{term}"')
+        raise FilterError(f'{term} has an unmatched parenthesis; to search for it literally, write "{term}"')
     found = _finder(term)
     return lambda run: any(found(text) for field in SEARCHED for text in TEXT_FIELDS[field](run))
 

@@ -124,7 +124,7 @@ class RunCommands(ModeScreen):
         def change(run: RunFolder) -> str:
             if row.pinned:
                 notes.unpin(run)
-                return "not the baseline any more"
+                return "no longer the baseline"
             notes.pin(run)
             return "the baseline of its folder"
 

@@ -107,7 +107,7 @@ class RunsScreen(RunCommands):
             show=False,
             id="runs.pin",
             group=RUN,
-            tooltip="Make the run its folder's baseline, or not",
+            tooltip="Make the run the baseline of its folder, or undo that",
         ),
         Binding("t", "tags", "tags", show=False, id="runs.tags", group=RUN, tooltip="Change the run's tags"),
         Binding("i", "note", "note", show=False, id="runs.note", group=RUN, tooltip="Write a note about the run"),

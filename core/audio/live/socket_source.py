@@ -124,7 +124,7 @@ class SocketConnection:
             self._held_since = now
         if self._held_since is not None and now - self._held_since > STALL_SECONDS and not self._is_fast:
             self._is_fast = True
-            self.say("sound comes faster than real time and is slowed down to it")
+            self.say("the sound arrives faster than real time and is slowed down")
 
     def _read_greeting(self) -> bytes:
         """The bytes after the greeting once it is complete, or all of them if there is none."""

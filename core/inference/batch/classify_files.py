@@ -58,7 +58,7 @@ def classify_files(
     """
     if nearest and classifier.remembered is None:
         raise UserError(
-            f"The model {classifier.model} does not remember training clips: choose one of the networks ensemble_cnn "
+            f"The model {classifier.model} stores no training clips: use a model with the network ensemble_cnn "
             "or hybrid_cnn, or a head on an encoder."
         )
     # Parallelism over files is faster than inside operators, because a clip's matrices are small.

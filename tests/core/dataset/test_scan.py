@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from core.dataset import scan as scan_module
+from core.dataset import inspect_file as inspection
 from core.dataset.clip import DatasetError
 from core.dataset.inspect_file import inspect_file
 from core.dataset.report import check
@@ -108,7 +108,7 @@ def test_a_second_scan_decodes_only_what_changed(tmp_path: Path, monkeypatch: py
         examined.append(path.name)
         return inspect_file(path)
 
-    monkeypatch.setattr(scan_module, "inspect_file", counted)
+    monkeypatch.setattr(inspection, "inspect_file", counted)
     assert scan(root) == first
     assert examined == []
     changed = root / "a" / "a.00001.au"

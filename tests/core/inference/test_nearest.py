@@ -85,5 +85,5 @@ def test_a_model_that_does_not_list_what_it_remembers_says_nothing(tmp_path: Pat
     assert TorchBackend(model, "cpu").remembered is None
     classifier = Classifier.load(model, "cpu")
     assert classifier.classify_file(sounds(tmp_path)[0], nearest=2).nearest == []
-    with pytest.raises(UserError, match="does not remember training clips"):
+    with pytest.raises(UserError, match="stores no training clips"):
         list(classify_files(classifier, sounds(tmp_path), jobs=1, nearest=2))

@@ -113,7 +113,7 @@ def test_a_crash_costs_one_file(pools: MakePool, song: Path) -> None:
     pool = DecodePool(1, Limits(), lambda: crashes.append(1))
     try:
         (worker,) = workers(pool)
-        with pytest.raises(AudioError, match="made the decoder fail"), pool.decoding(song, "song") as sound:
+        with pytest.raises(AudioError, match="crashed the decoder"), pool.decoding(song, "song") as sound:
             worker.send_signal(signal.SIGSEGV)
             list(sound.blocks())
         assert crashes == [1]

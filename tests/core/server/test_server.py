@@ -108,7 +108,7 @@ def test_a_form_that_breaks_off_is_refused(server: Served) -> None:
         "/v1/classify", content=body, headers={"Content-Type": "multipart/form-data; boundary=b"}
     )
     assert answer.status_code == 400
-    assert "breaks off" in answer.json()["detail"]
+    assert "ends too early" in answer.json()["detail"]
 
 
 def test_no_path_of_the_server_is_read_on_a_client_s_word(server: Served, model: Path) -> None:

@@ -188,7 +188,7 @@ def test_wrong_usage_is_status_2_and_one_line(arguments: list[str]) -> None:
         (["--device", "tpu"], "no device 'tpu'"),
         (["--csv", "/nowhere/out.csv"], "cannot be written"),
         (["--map", "/nowhere/map.toml"], "cannot be read"),
-        (["--nearest", "2"], "does not remember training clips"),
+        (["--nearest", "2"], "stores no training clips"),
     ],
 )
 def test_mistakes_are_one_line_and_status_1(arguments: list[str], said: str) -> None:
@@ -249,7 +249,7 @@ def test_a_format_without_tags_is_told_and_the_rest_goes_on(music: Path) -> None
     shutil.copy(a_sound("saw-wall"), music / "first.au")
     done = classify(music, "--write-tags", "--yes")
     assert done.returncode == FAILED
-    assert "first.au: .au files have no place for tags" in done.stderr
+    assert "first.au: .au files cannot hold tags" in done.stderr
     assert "tags: wrote 4 files" in done.stderr
 
 

@@ -63,7 +63,7 @@ def test_a_baseline_on_another_dataset_is_one_sentence(runs: Path, capsys: pytes
     assert main(["compare", "first", "other"]) == 0
     captured = capsys.readouterr()
     assert captured.out.splitlines()[2].split()[-2:] == ["–", "–"]
-    assert captured.err == "not trained on gtzan-mini as first was, so not compared: other\n"
+    assert captured.err == "not compared, because they were not trained on gtzan-mini: other\n"
 
 
 def test_runs_are_filtered_sorted_and_cut(runs: Path, capsys: pytest.CaptureFixture[str]) -> None:

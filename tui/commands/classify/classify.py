@@ -51,8 +51,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_label_options(
         parser,
         "known genres",
-        "For a folder whose genres are known, accuracy and confusion follow the results. Without options, labels are "
-        "used where they are found and most are genres of the model.",
+        "If the genres of a folder are known, accuracy and confusion matrix follow the results. By default, labels are "
+        "used if they are found and most of them are genres of the model.",
         map_option="--label-map",
     )
     tags = parser.add_argument_group("tags")
@@ -241,7 +241,7 @@ def _known_labels(args: argparse.Namespace, genres: list[str]) -> "Iterator[Know
     settings = named_labels(args)
     folders = [path for path in map(as_path, args.paths) if path.is_dir()]
     if settings is not None and not folders:
-        raise UsageError("the options of known genres are about a folder: classify one as a whole")
+        raise UsageError("the options for known genres apply to a folder: classify a single folder")
     for folder in [] if args.write_tags and settings is None else folders:
         if (known := known_labels(folder, genres, settings)) is not None:
             yield known

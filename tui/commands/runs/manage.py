@@ -134,9 +134,11 @@ def compare(args: argparse.Namespace) -> int:
     rows = [_row(state, states[0], run, runs[0]) for run, state in zip(runs, states, strict=True)]
     print_lines(table([headings, *rows]))
     if others := [state.name for state in states if state.dataset != states[0].dataset]:
-        print_note(f"not trained on {states[0].dataset} as {runs[0].name} was, so not compared: {', '.join(others)}")
+        print_note(f"not compared, because they were not trained on {states[0].dataset}: {', '.join(others)}")
     elif others := [run.name for run in runs[1:] if test_clips(run) != test_clips(runs[0])]:
-        print_note(f"not tested on the same clips as {runs[0].name}, so without a p-value: {', '.join(others)}")
+        print_note(
+            f"without a p-value, because they were not tested on the same clips as {runs[0].name}: {', '.join(others)}"
+        )
     return DONE
 
 

@@ -133,7 +133,7 @@ def _cells(run: Summary) -> tuple[str, ...]:
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_run_arguments(parser)
     form = parser.add_mutually_exclusive_group()
-    form.add_argument("--once", action="store_true", help="print one frame, even of a run that is running")
+    form.add_argument("--once", action="store_true", help="print the run once, even while it is running")
     form.add_argument("--json", action="store_true", help="everything that is known about the run, as one JSON object")
     form.add_argument("--csv", action="store_true", help="the history, one row per epoch")
 
