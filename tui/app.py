@@ -83,7 +83,7 @@ from tui.shell.themes import THEMES, choose_theme
 FIRST_LOOK = 0.5
 """Seconds until the live runs are first read; this must not delay the first screen."""
 SWITCH_SECONDS = 0.002
-"""Until a mode that was switched to is drawn; Textual would wait 50 ms."""
+"""Delay before a newly shown mode is drawn; Textual's own is 50 ms."""
 LIVE_SECONDS = 2.0
 """Seconds between two reads of the live runs for notifications, progress and title."""
 
@@ -216,7 +216,7 @@ class GenreApp(BaseApp):
 
     @work(thread=True, group="live runs")
     def _poll_live_runs(self) -> None:
-        """In a thread: it reads journals."""
+        """Read the journals of the live runs, in a thread."""
         if not self._polling.acquire(blocking=False):
             return
         try:
@@ -267,7 +267,7 @@ class GenreApp(BaseApp):
 
     @work(thread=True, group="tmux")
     def _look_at_tmux(self) -> None:
-        """Whether the terminals that show the tmux session draw pictures; others may be attached at any time."""
+        """Check whether the terminals that show the tmux session draw pictures; others may be attached at any time."""
         clients = tmux_clients(os.environ["TMUX_PANE"])
         if clients != self._clients:
             self._clients = clients
@@ -328,7 +328,7 @@ class GenreApp(BaseApp):
             await self.show_mode(mode)
 
     def _run_under_cursor(self) -> Path | None:
-        """Of the Runs screen: what Watch shows until a run is chosen."""
+        """The run under the cursor of the Runs screen, which Watch shows until a run is chosen."""
         from tui.runs.screen import RunsScreen
 
         screen = self._mode_screens.get("runs")
@@ -370,7 +370,7 @@ class GenreApp(BaseApp):
 
 
 def _collect_only_what_follows() -> None:
-    """Modules and widgets that are there by now stay; going over them takes up to 90 ms, for which a key would wait."""
+    """Exclude what exists by now from garbage collection: visiting it takes up to 90 ms, which would delay a key."""
     gc.freeze()
     gc.enable()  # see `tui.cli`
 

@@ -82,7 +82,7 @@ class Written(msgspec.Struct, frozen=True, tag_field="kind", tag="written"):
 Answer = Shown | Playing | Written
 
 SECONDS = 8.0
-"""Shown of a clip where the recipe trains on whole ones."""
+"""Seconds shown of a clip if the recipe trains on whole clips."""
 
 
 class AugmentationWorker:

@@ -56,7 +56,7 @@ class ChartData:
     format: Callable[[float], str] = "{:g}".format
     """Formats a value for the title."""
     unit: str = ""
-    """After the labels of the vertical axis, such as ``%``."""
+    """Appended to the labels of the vertical axis, such as ``%``."""
     logarithmic: bool = True
     """Whether a logarithmic scale suits it."""
     empty: str = ""

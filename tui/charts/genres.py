@@ -16,7 +16,7 @@ from tui.text.formatting import DASH, loss, percent
 PAIRS = 5
 """Worst confusions listed below a matrix."""
 FEWEST_BAR = 16
-"""Cells of a bar, before long names get more than a third."""
+"""Cells that a bar keeps before long names get more than a third of the width."""
 
 
 @dataclass(frozen=True)

@@ -35,11 +35,11 @@ class RunChart:
     format: Callable[[float], str]
     bounds: Bounds = field(default_factory=lambda: Bounds(low=0.0))
     scale: float = 1.0
-    """What stored values are multiplied by."""
+    """Factor from stored to shown values."""
     logarithmic: bool = True
     empty: str = AFTER_AN_EPOCH
     unit: str = ""
-    """After the labels of the vertical axis."""
+    """Appended to the labels of the vertical axis."""
 
 
 def _percent(value: float) -> str:
@@ -110,7 +110,7 @@ def chart_data(chart: RunChart, title: str, lines: Sequence[Line], markers: Sequ
 
 
 def quantity_line(chart: RunChart, quantity: Quantity, state: RunState, *, steps: bool) -> Line:
-    """One quantity of one run. Over steps, what is only known per epoch stands at the epochs' ends."""
+    """One quantity of one run. Over steps, values that are only known per epoch are drawn at the ends of epochs."""
     xs: Sequence[float]
     ys: Sequence[float]
     spread = None
@@ -120,7 +120,7 @@ def quantity_line(chart: RunChart, quantity: Quantity, state: RunState, *, steps
             ys = array("d", (y * chart.scale for y in ys))
     else:
         points = state.series[quantity.step].points
-        # Of what is only known per step, over epochs: the part of the run that a step is.
+        # A value that is only known per step is drawn over epochs at the fraction of the run that its step is.
         last = state.history[-1] if state.history else None
         per_step = 1.0 if steps else last.epoch / last.step if last is not None and last.step else 0.0
         points = points if per_step else []

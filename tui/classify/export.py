@@ -100,7 +100,7 @@ class ExportScreen(ModalScreen[str | None]):
 
     @work(thread=True)
     def _tag(self, kind: str, *, write: bool) -> None:
-        """In a thread: it reads or rewrites every file."""
+        """Plan or write the tags, in a thread, because every file is read or rewritten."""
         try:
             report = tag_files(self._predictions, force=kind == "tags, replacing", write=write)
         except UserError as error:

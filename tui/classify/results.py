@@ -117,7 +117,7 @@ class ResultList(RowList):
         self.names = NAMES[0]
         self.descending = False
         self._genre_cells = self._answer_cells = len("genre▲")
-        """Of the longest genre that a model knows, and of the longest other answer."""
+        """Cells of the longest genre that a model knows, and of the longest other answer."""
 
     @property
     def current(self) -> Sound | None:

@@ -48,7 +48,7 @@ FRAMES = {
 FEWEST_MODEL = 12
 """Cells of the model's name at least."""
 REDRAW_SECONDS = 0.1
-"""Between two redraws while predictions come in."""
+"""Seconds between two redraws while predictions arrive."""
 BEGINNING = (
     "Choose an audio file on the left; enter classifies it.\n"
     "a classifies the whole folder, or the files and folders marked with space."
@@ -183,7 +183,7 @@ class ClassifyScreen(PaneScreen):
 
     @work(thread=True, group="caveats", exclusive=True)
     def _read_caveats(self, model: Path) -> None:
-        """In a thread: they come from the run's journal."""
+        """Read what the run's journal says about the model, in a thread."""
         caveats = caveats_of(model)
         if caveats:
             self.app.call_from_thread(self._show_caveats, model, caveats)
@@ -266,7 +266,7 @@ class ClassifyScreen(PaneScreen):
 
     @work(thread=True, group="labels", exclusive=True)
     def _find_labels(self) -> None:
-        """The labels of the folders that were given; in a thread, because they may come from tags."""
+        """Read the labels of the folders that were given, in a thread, because they may come from tags."""
         loaded = self._loaded
         if loaded is None:
             return
@@ -416,7 +416,7 @@ class ClassifyScreen(PaneScreen):
 
     @work(thread=True, group="tags")
     def action_undo_tags(self) -> None:
-        """In a thread: it rewrites every file that was tagged last."""
+        """Undo the last writing of tags, in a thread, because every file is rewritten."""
         try:
             report = undo_journal()
         except UserError as error:

@@ -72,7 +72,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def candidates(words: Sequence[str]) -> list[str]:
-    """What the last of ``words``, the arguments typed so far, can become."""
+    """The completions of the last of ``words``, the arguments typed so far."""
     *before, current = (re.sub(r"\\(.)", r"\1", word) for word in words)
     if current == "=":  # bash splits --option=value and field=value in three
         current = ""

@@ -1,4 +1,4 @@
-"""``data ACTION``: look at a dataset and its labels, make one, or turn one into features that travel."""
+"""``data ACTION``: inspect a dataset and its labels, make one, or pack its features without audio."""
 
 import argparse
 import math

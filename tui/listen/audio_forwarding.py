@@ -1,4 +1,4 @@
-"""How sound gets to a machine without a microphone: three routes, each as the very commands to type."""
+"""Sending sound to a machine without a microphone: three routes, each with the commands to type."""
 
 import getpass
 import os
@@ -12,7 +12,7 @@ from typing import NamedTuple
 from core.audio.live.unix_socket import DEFAULT_RATE, default_socket
 
 RECORD = f"arecord -q -f S16_LE -c 1 -r {DEFAULT_RATE} -t wav"
-"""On the machine with the microphone. The WAV header says the rate, so nothing else has to."""
+"""Runs on the machine with the microphone; the WAV header states the rate."""
 PULSE_PORT = 4713
 """PulseAudio's own. A forwarded Unix socket would not do: its clients take it for local and send memory over it."""
 ORDINARY_PATH = {"/usr/local/bin", "/usr/bin", "/bin"}
@@ -23,7 +23,7 @@ class Route(NamedTuple):
 
     purpose: str
     where: str
-    """On which machine to type it."""
+    """The machine on which to type it."""
     command: str
 
 
@@ -31,10 +31,10 @@ THERE, HERE = "on the machine with the microphone", "on this machine"
 
 
 def routes(environment: Mapping[str, str] = os.environ, feed_socket: Path | None = None) -> list[Route]:
-    """The routes to this machine, as it is reached from the one where the user sits.
+    """The routes from the user's local machine to this one.
 
     Args:
-        feed_socket: the socket that is listened on, where it is not the usual one.
+        feed_socket: the socket that Listen reads, if it is not the default one.
     """
     ssh, program = _ssh(environment), _program()
     chosen = "" if feed_socket in (None, default_socket()) else f" --socket {shlex.quote(str(feed_socket))}"
@@ -52,14 +52,14 @@ def routes(environment: Mapping[str, str] = os.environ, feed_socket: Path | None
 
 
 def _ssh(environment: Mapping[str, str]) -> str:
-    """The ssh command that the user came by, as far as this end of it knows."""
+    """The ssh command with which the user reached this machine, as far as its environment tells."""
     _, _, address, port = (environment.get("SSH_CONNECTION", "").split() + [""] * 4)[:4]
     option = f"-p {port} " if port not in ("", "22") else ""
     return f"ssh {option}{getpass.getuser()}@{address or socket.gethostname()}"
 
 
 def _program() -> str:
-    """How a command over SSH, which has an ordinary PATH, starts this program."""
+    """The command that starts this program over SSH, where PATH has its default value."""
     script = Path(sys.executable).with_name("genre-tui")
     if not script.exists():
         return f"{shlex.quote(sys.executable)} -m tui.cli"

@@ -111,7 +111,7 @@ def route_lines(route: Route, width: int) -> list[Content]:
 
 
 def command_lines(command: str, width: int) -> list[Content]:
-    """A shell command in full, broken where a shell lets it be: what is on the screen can be typed as it stands."""
+    """A shell command in full, broken into lines where a shell allows it, so that it can be typed as shown."""
     lines, line = [], ""
     for word in command.split(" "):
         longer = f"{line} {word}" if line else word
@@ -132,7 +132,7 @@ def level_line(level_db: float, peak_db: float, clipping: bool, width: int) -> C
     """``━━━━━━━━━━━    ┃      −18.2 dB  peak −9.1`` in ``width`` cells; clipping is stated in words.
 
     Args:
-        level_db: root mean square, and ``peak_db`` the highest peak of late, in dB of full scale.
+        level_db: root mean square, and ``peak_db`` the highest recent peak, in dB of full scale.
     """
     figures = Content.assemble(
         f" {_figure(level_db)} dB ",
@@ -162,9 +162,9 @@ def _figure(db: float) -> str:
 
 
 TILE = 4
-"""Cells; a last column narrower than that stays empty."""
+"""Cells of a tile; a narrower rest at the right edge stays empty."""
 MOST_ROWS = 32
-"""A cell shows two of the 64 bands."""
+"""Most rows, because a cell shows two of the 64 bands."""
 
 
 class ScrollView(Horizontal):
@@ -181,7 +181,7 @@ class ScrollView(Horizontal):
 
     @property
     def columns(self) -> int:
-        """How many columns have a place."""
+        """Number of columns that fit."""
         return len(self.children) * TILE
 
     def show(self, columns: Sequence[bytes]) -> None:
@@ -206,10 +206,10 @@ class ScrollView(Horizontal):
 
 
 COLUMNS_PER_CELL = 4
-"""Of the twenty columns per second, the loudest is shown."""
+"""Columns per cell, of twenty per second; the loudest is shown."""
 SECONDS_PER_CELL = 0.2
 TICK_CELLS = 25
-"""Between two times below the spectrogram: 5 s."""
+"""Cells between two times below the spectrogram: 5 s."""
 
 
 def strip_chart(columns: Sequence[bytes], seen: int, width: int) -> list[bytes]:

@@ -168,7 +168,7 @@ class ListenScreen(ModeScreen):
 
     @work(thread=True, group="caveats", exclusive=True)
     def _read_caveats(self, model: Path) -> None:
-        """In a thread: they come from the run's journal."""
+        """Read what the run's journal says about the model, in a thread."""
         caveats = caveats_of(model)
         if model == self._model:
             self._caveats = caveats

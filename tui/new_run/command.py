@@ -1,4 +1,4 @@
-"""The ``train`` command that makes a recipe."""
+"""The ``train`` command for a recipe."""
 
 import msgspec
 
@@ -22,7 +22,7 @@ FLAGS = {
 
 
 def suited(recipe: Recipe, split: SplitSettings | None) -> Recipe:
-    """The recipe with the split that suits its dataset, as ``train`` takes it without being asked; the seed stays."""
+    """The recipe with the split that suits its dataset, which ``train`` uses by default; the seed stays."""
     if split is None:
         return recipe
     return msgspec.structs.replace(recipe, split=msgspec.structs.replace(split, seed=recipe.split.seed))
@@ -36,8 +36,8 @@ def train_command(
     Args:
         preset: the one to start from.
         base: what ``train`` makes of that, with the recipe's encoder, without further options.
-        dataset_split: what suits the dataset, which ``train`` takes without being asked.
-        name: the run's name, if it is not to be made up.
+        dataset_split: the split that suits the dataset, which ``train`` uses by default.
+        name: the run's name; empty for a generated one.
     """
     plain, before = to_dict(recipe), to_dict(base)
     words = ["genre-tui", "train", recipe.data, "--preset", preset]

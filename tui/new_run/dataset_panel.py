@@ -74,7 +74,7 @@ class DatasetPanel(VerticalScroll, can_focus=False):
             self.table = table
 
     def __init__(self, rows: Callable[[], list[FieldRow]]) -> None:
-        """``rows``: makes those of the label settings."""
+        """``rows``: makes the rows of the label settings."""
         super().__init__(id="dataset", classes="panel")
         self.summary: DatasetSummary | None = None
         self.error = ""

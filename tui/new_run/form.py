@@ -31,7 +31,7 @@ COMMON = ("model", "epochs", "batch_size", "optimiser.learning_rate", "seed", "d
 
 
 OWN = ("data", "preset", "name", "encoder")
-"""Texts of the form's own."""
+"""Fields of the form that the recipe does not have."""
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,7 @@ class RecipeForm:
     typed: Mapping[str, str]
     """Field → text, where it is not the preset's. It stays when another preset is chosen."""
     name: str = ""
-    """Of the run; empty for one that is made up."""
+    """Name of the run; empty for a generated one."""
     encoder: str = NONE
     """The pretrained encoder that a head is trained on, by name."""
     notifications: Notifications = dataclasses.field(default_factory=Notifications)
@@ -83,7 +83,7 @@ class RecipeForm:
         return to_dict(suited(recipe, self.dataset_split))
 
     def _start(self) -> Recipe:
-        """The preset, for a head on the encoder where there is one; an encoder that is not installed is passed over."""
+        """The preset, or its variant for the encoder if there is one; an encoder that is not installed is ignored."""
         recipe = preset(self.preset, self.data)
         try:
             return recipe if self.encoder == NONE else with_encoder(recipe, encoder_settings(self.encoder))
@@ -100,7 +100,7 @@ class RecipeForm:
         return self.typed.get(name, self.base_text(name))
 
     def base_text(self, name: str) -> str:
-        """What a field is without anything typed."""
+        """The text of a field into which nothing was typed."""
         if name in FIELDS:
             return self.notifications.base_text(name)
         if name in OWN:

@@ -39,7 +39,7 @@ LABELS = {
     "labels.map": "Rename table",
     "labels.min_clips": "Min clips",
 }
-"""Names of fields whose own say too little outside of the recipe."""
+"""Labels of fields whose own names say too little outside of the recipe."""
 CHOICES = {
     "labels.multiple": {
         "first": "the first genre of a file counts",
@@ -53,9 +53,9 @@ CHOICES = {
         "none": "genres as they are",
     },
 }
-"""What the values of a field mean."""
+"""Field → value → its meaning."""
 GROUPS = {"": "Training", "split": "Split and groups", "front_end": "Front end"}
-"""Titles of groups that are not the group's name in words."""
+"""Titles of groups that differ from the group's name."""
 
 
 def widget_id(name: str) -> str:

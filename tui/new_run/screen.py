@@ -198,7 +198,7 @@ class NewRunScreen(ModeScreen):
     # The form
 
     def _show_form(self) -> None:
-        """Editors, marks and notes as the form has them."""
+        """Update editors, marks and notes from the form."""
         for row in self.query(FieldRow):
             if row.field == "encoder":
                 row.show_text(self.form.encoder)
@@ -258,7 +258,7 @@ class NewRunScreen(ModeScreen):
             self._soon = self.set_timer(TYPING_SECONDS, self._scan)
 
     def action_reset(self) -> None:
-        """The preset's value of the field in focus; on Preset of all."""
+        """Reset the focused field to the preset's value; on Preset, reset all fields."""
         row = _row_of(self.focused)
         if row is None:
             return

@@ -36,11 +36,11 @@ class Column:
     value: Callable[[Summary], str | float | None]
     """What the filter compares; None where there is nothing."""
     cell: Callable[[Summary, int], Cell]
-    """What stands in a cell of a width."""
+    """The content of a cell of a given width."""
     width: int
     """Cells at least."""
     most: int = 0
-    """Cells at most; 0 for as many as at least."""
+    """Cells at most; 0 for exactly ``width``."""
     weight: int = 1
     """How important it is: where there is too little room, the lightest columns are left out first."""
     right: bool = False
@@ -48,7 +48,7 @@ class Column:
     order: Callable[[Summary], Any] | None = None
     """Sort key, where it is not the value."""
     about: str = ""
-    """What it shows, for the choice of columns; the title where that says it."""
+    """What it shows, for the choice of columns; empty if the title says it."""
 
     def sort_key(self, run: Summary) -> Any:
         """None sorts last, in ascending and descending order."""

@@ -148,7 +148,7 @@ class RunNotice(NamedTuple):
 
 
 class LiveRuns:
-    """Follows each live run from when it is first seen. `poll` reads files: call it in a thread, now and then."""
+    """Follows each live run from when it is first seen. `poll` reads files: call it in a thread, every few seconds."""
 
     def __init__(self, runs_dir: Path, rules: NotifyRules) -> None:
         self._runs_dir = runs_dir

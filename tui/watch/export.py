@@ -12,7 +12,7 @@ from tui.charts.render import curve_points, x_range
 from tui.charts.run_charts import ACCURACY, LOSS, run_chart
 
 POINTS = 2000
-"""Bins of a line; each keeps its minimum and maximum."""
+"""Bins per line; each keeps its minimum and maximum."""
 
 
 def export(state: RunState, view: View, *, steps: bool, folder: Path) -> list[Path]:

@@ -98,9 +98,9 @@ class FilterInput(TextInput):
 
 
 TEXT_CELLS = 9
-"""Cells beside the name and the bar: the percentage and the spaces around it."""
+"""Cells of the percentage and the spaces around it."""
 FEWEST_BAR = 16
-"""Cells of a bar, before long names get more than a third."""
+"""Cells that a bar keeps before long names get more than a third of the width."""
 
 
 def probability_bars(probabilities: Mapping[str, float], width: int, rows: int, *, sure: bool = True) -> list[Content]:

@@ -37,7 +37,7 @@ class _Line(msgspec.Struct):
 class Joined:
     """
     Attributes:
-        results: a result of each part in turn, for the I-th of N shares holds every N-th file from the I-th on.
+        results: a result of each part in turn, because the I-th of N shares holds every N-th file from the I-th on.
         known_genres: by path, for files whose genres were known.
     """
 
@@ -268,7 +268,7 @@ def _tag_note(plan: TagPlan, written: bool) -> str:
 
 
 def _shortened(path: str, cells: int) -> str:
-    """The end of a long path, which tells files apart."""
+    """The end of a long path, which distinguishes files."""
     while cell_len(path) > cells:
         path = "…" + path[2:]
     return path

@@ -82,7 +82,7 @@ def follow(run: RunFolder, *, after: int = -1, bell: bool = False, settings: Set
 
 
 def progress_line(state: RunState, now: float) -> str:
-    """How far a run is with what it does now."""
+    """The progress of a run's current phase."""
     if state.status == "queued":
         return f"queued, place {state.place}"
     if state.paused:
