@@ -38,6 +38,7 @@ LABELS = {
     "labels.level": "Tree level",
     "labels.map": "Rename table",
     "labels.min_clips": "Min clips",
+    "notify.nan": "NaN loss",
 }
 """Labels of fields whose own names say too little outside of the recipe."""
 CHOICES = {
@@ -243,7 +244,7 @@ def _notify_rows(form: RecipeForm, webhook: str) -> list[FieldRow]:
     return [
         FieldRow(
             field.name,
-            field.label,
+            LABELS.get(field.name, field.label),
             editor_for(field, form.text(field.name), {}, placeholders.get(field.name, "")),
             lambda field=field: field.about,  # type: ignore[misc]
         )
