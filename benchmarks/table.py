@@ -33,7 +33,8 @@ def as_markdown(figures: Sequence[Figure]) -> str:
         baseline = "" if figure.baseline is None else _amount(figure.baseline, figure.unit)
         ours = _amount(figure.ours, figure.unit)
         parts = (figure.processor, "of processor"), (figure.waiting, "waiting for a core")
-        if said := [f"{_amount(seconds, 's')} {what}" for seconds, what in parts if seconds is not None]:
+        unit, scale = ("ms", 1000) if figure.unit == "ms" else ("s", 1)
+        if said := [f"{_amount(scale * seconds, unit)} {what}" for seconds, what in parts if seconds is not None]:
             ours += f" ({', '.join(said)})"
         cells = ratio, figure.what, ours, baseline, figure.baseline_is, figure.wanted
         lines.append(f"| {' | '.join(cells)} |")
