@@ -83,7 +83,7 @@ def make(args: argparse.Namespace) -> None:
     loader = BatchLoader(features, recipe.input_frames, features.device)
     learner = train_all_epochs(recipe, loader, torch.tensor(usable))
     model = ModelCheckpoint(
-        weights=weights_of(learner.eval_model),
+        weights=_smaller(weights_of(learner.eval_model)),
         recipe=msgspec.structs.replace(recipe, data="gtzan-logmel"),
         genres=features.genres,
         calibration=calibration,
@@ -95,6 +95,12 @@ def make(args: argparse.Namespace) -> None:
     card = args.card or (args.out.with_name("model_card.md") if args.out.parent == HERE else None)
     if card is not None:
         card.write_text(model_card(recipe, features, usable, outcomes, learner.model), encoding="utf-8")
+
+
+def _smaller(weights: dict[str, Tensor]) -> dict[str, Tensor]:
+    """With the experts' remembered clips in half precision, which halves the file; loading makes them float32 again."""
+    remembered = ("experts.clips", "experts.clip_weight")
+    return {name: weight.half() if name in remembered else weight for name, weight in weights.items()}
 
 
 def _chosen(clips: list[Clip], only: str | None) -> list[int]:

@@ -31,7 +31,7 @@ STANDARDISE_WINDOWS = 256
 """Windows of the training set to which standardisation is fitted."""
 EXPERT_WINDOWS = 8
 """Windows of each training clip to which an expert is fitted."""
-EVAL_WINDOWS = 4
+EVAL_WINDOWS = 8
 """Most windows of each training clip on which experts fitted to other clips are evaluated."""
 EXPERT_BATCH = 64
 PRESETS_BALANCE = {"artist"}
