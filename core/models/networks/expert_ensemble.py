@@ -44,7 +44,6 @@ from core.models.networks.lda_expert import (
 from core.models.networks.window_statistics import WindowStatistics
 from core.models.registry import FRAME_SECONDS
 
-
 SETTINGS = 10
 """Number of settings in a model file."""
 
