@@ -35,7 +35,7 @@ EVAL_WINDOWS = 8
 """Most windows of each training clip on which experts fitted to other clips are evaluated."""
 EXPERT_BATCH = 64
 PRESETS_BALANCE = {"artist"}
-"""Columns by which presets of earlier versions balance if the dataset has them."""
+"""Columns by which presets balance if the dataset has them."""
 
 
 def init_train_state(recipe: Recipe, loader: BatchLoader, train: Tensor, group: ProcessGroup = SINGLE) -> TrainState:
