@@ -3,9 +3,9 @@
     python tools/make_default_model.py PACK                        → core/inference/default_model.pth, model_card.md
     python tools/make_default_model.py PACK --only split=train --out train_only.pth
 
-Temperature and limits are fitted to clips that a network of the same recipe, trained without their artists, has
-judged; the figures on the card are of those clips too. With ``--only COLUMN=VALUE`` the other clips take no part at
-all, so that the model can be measured on them.
+Temperature and thresholds are fitted to predictions for clips by networks of the same recipe that were trained without
+the artists of these clips; the figures on the card are those of the same predictions. With ``--only COLUMN=VALUE`` the
+other clips are not used at all, so that the model can be evaluated on them.
 """
 
 import argparse
@@ -185,50 +185,49 @@ def model_card(
     fitted = sum(
         tensor.numel() for name, tensor in model.state_dict().items() if name.startswith(("expert.", "experts."))
     )
-    return f"""# The model that comes with genre-tui
+    return f"""# The bundled model
 
 Made by `python tools/make_default_model.py PACK` from the preset `{recipe.preset}`; every figure below comes from that
 run.
 
-**What it is.** `{recipe.model}`: {sum(p.numel() for p in model.parameters()):,} trained parameters, {recipe.epochs}
+**Model.** `{recipe.model}`: {sum(p.numel() for p in model.parameters()):,} parameters trained for {recipe.epochs}
 epochs on windows of {recipe.crop_seconds:g} s, seed {recipe.seed}; and {fitted:,}
-numbers of experts over window statistics that are fitted in closed form, to windows of {recipe.fit_seconds:g} s.
+numbers of experts over window statistics, fitted in closed form to windows of {recipe.fit_seconds:g} s.
 Front end: {s.sample_rate:,} Hz, windows of {s.n_fft:,} samples every {s.hop_length:,}, {s.n_mels} {s.mel_scale} mel
-bands, {s.top_db:g} dB. Blind to level.
+bands, {s.top_db:g} dB. The level of the sound has no influence.
 
-**What it knows.** Ten genres: {", ".join(genres)}.
+**Genres.** {", ".join(genres)}.
 
 **Data.** {len(usable)} clips of 30 s of the GTZAN collection (Tzanetakis & Cook 2002), as log-mel spectrograms; exact
-copies of a recording were left out. GTZAN dates from around 2000, has few artists per genre, and known wrong labels
-(Sturm 2013): the model inherits all of that.
+copies of a recording were left out. GTZAN dates from around 2000, has few artists per genre, and contains wrong labels
+(Sturm 2013). The model inherits these limitations.
 
-**How good it is.** Cross-validation with {len(outcomes)} folds grouped by artist, every clip classified by a network
-that was not trained on its artist: **{held_out.accuracy:.1%}** of {len(held_out.labels)} clips, 95% interval
+**Accuracy.** Cross-validation with {len(outcomes)} folds grouped by artist, each clip classified by a network that was
+not trained on its artist: **{held_out.accuracy:.1%}** of {len(held_out.labels)} clips, 95% interval
 {interval.low:.1%} to {interval.high:.1%} (whole artists, resampled); folds
-{", ".join(f"{a:.1%}" for a in accuracies)} (mean {mean(accuracies):.1%}). Macro F1 {report.macro_f1:.3f}. The model
-itself was then trained on all of these clips, so no figure on them says anything about it: evaluate it on music of your
-own.
+{", ".join(f"{a:.1%}" for a in accuracies)} (mean {mean(accuracies):.1%}). Macro F1 {report.macro_f1:.3f}. The bundled
+model was then trained on all of these clips, so evaluate it on music of your own.
 
-**Calibration.** One temperature, fitted to the held-out verdicts of that cross-validation. Expected calibration error
-(15 bins) with each fold's temperature fitted to the other folds: {off:.1%}; a
-perfectly calibrated model would show {calibration_noise(probabilities_NC):.1%} on as many clips.
+**Calibration.** One temperature, fitted to the held-out predictions of that cross-validation. Expected calibration
+error (15 bins) with each fold's temperature fitted to the other folds: {off:.1%}; a perfectly calibrated model would show
+{calibration_noise(probabilities_NC):.1%} on as many clips.
 
 | genre | clips | recall | precision |
 |---|---|---|---|
 {rows}
 
-What it mistakes most often:
+The most frequent errors:
 
-| is | predicted as | clips |
+| true genre | predicted as | clips |
 |---|---|---|
 {taken}
 
-**Not for** judging people or works, or music far from these ten genres and their time. It answers one of ten genres
-for any sound; take "uncertain" seriously.
+**Not suitable** for assessing people or works, or for music far from these ten genres and their time. It predicts one of
+ten genres for any sound; take "uncertain" seriously.
 
-**Licence.** The weights are the project's own work, under its licence. GTZAN itself carries no licence to redistribute
-it; no recording and no spectrogram of it is contained here, and what is kept of a clip, a thousand statistics of how it
-sounds on the whole, gives none back.
+**Licence.** The weights are the project's own work, under its licence. GTZAN has no licence that permits
+redistribution; the model contains no recording and no spectrogram of it. It stores about a thousand statistics of each
+clip, from which the sound cannot be restored.
 """
 
 

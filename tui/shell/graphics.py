@@ -107,9 +107,9 @@ def tmux_clients(pane: str) -> tuple[tuple[str, ...], bool]:
 class Answers:
     """Takes the terminal's answers out of what is read from it, so that they are not taken for keys."""
 
-    def __init__(self, told: Callable[[str], object]) -> None:
-        """``told``: called with the name and version, or with "" by a terminal that has none."""
-        self._told = told
+    def __init__(self, on_name: Callable[[str], object]) -> None:
+        """``on_name``: called with the name and version, or with "" by a terminal that has none."""
+        self._on_name = on_name
         self._name = self._held = ""
         self._held_at = self._begun = time.monotonic()
         self._done = False
@@ -124,7 +124,7 @@ class Answers:
             self._name = found["name"] or self._name
             if found["end"]:
                 self._done = True
-                self._told(self._name)
+                self._on_name(self._name)
                 return text
         if (begun := BEGUN.search(text)) is not None:
             text, self._held, self._held_at = text[: begun.start()], text[begun.start() :], time.monotonic()

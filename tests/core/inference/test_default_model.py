@@ -28,7 +28,7 @@ def path() -> Path:
 def test_is_small_and_has_a_card(path: Path) -> None:
     assert path.stat().st_size < 7_000_000
     card = path.with_name("model_card.md").read_text(encoding="utf-8")
-    assert "95 % interval" in card
+    assert "95% interval" in card
     assert load_model(path, torch.device("cpu")).recipe.model in card
 
 

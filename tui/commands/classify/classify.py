@@ -194,7 +194,11 @@ def _joined(args: argparse.Namespace) -> _Source:
 
     joined = Joined(args.paths)
     found = [as_path(one.path) if isinstance(one, Prediction) else one for one in joined.results]
-    known = [KnownLabels(Path(), "labels: those of the parts", joined.known_genres)] if joined.known_genres else []
+    known = (
+        [KnownLabels(Path(), "labels: from the parts that were joined", joined.known_genres)]
+        if joined.known_genres
+        else []
+    )
     return _Source(found, joined.results, joined.genres, known)
 
 
