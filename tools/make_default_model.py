@@ -209,8 +209,8 @@ not trained on its artist: **{held_out.accuracy:.1%}** of {len(held_out.labels)}
 model was then trained on all of these clips, so evaluate it on music of your own.
 
 **Calibration.** One temperature, fitted to the held-out predictions of that cross-validation. Expected calibration
-error (15 bins) with each fold's temperature fitted to the other folds: {off:.1%}; a perfectly calibrated model would show
-{calibration_noise(probabilities_NC):.1%} on as many clips.
+error (15 bins) with each fold's temperature fitted to the other folds: {off:.1%}; a perfectly calibrated model would
+show {calibration_noise(probabilities_NC):.1%} on as many clips.
 
 | genre | clips | recall | precision |
 |---|---|---|---|
@@ -222,8 +222,8 @@ The most frequent errors:
 |---|---|---|
 {taken}
 
-**Not suitable** for assessing people or works, or for music far from these ten genres and their time. It predicts one of
-ten genres for any sound; take "uncertain" seriously.
+**Not suitable** for assessing people or works, or for music far from these ten genres and their time. It predicts one
+of ten genres for any sound; take "uncertain" seriously.
 
 **Licence.** The weights are the project's own work, under its licence. GTZAN has no licence that permits
 redistribution; the model contains no recording and no spectrogram of it. It stores about a thousand statistics of each
