@@ -26,6 +26,7 @@ from core.inference.torch_backend import TorchBackend
 from core.inference.types import Prediction, Segment
 from core.inference.windows import SHORTEST_REST, WindowBatch, WindowCutter
 from core.util.errors import UserError
+from core.util.paths import name_fault
 from core.util.text import printable
 
 Waveform = npt.NDArray[np.float32]
@@ -375,8 +376,9 @@ def _check(network: Backend, path: Path) -> None:
     genres: Sequence[object] = network.genres
     if len(genres) < 2 or len(set(map(str, genres))) < len(genres):
         raise UserError(f"{path} is damaged: a model needs two or more different genres")
-    if not all(isinstance(genre, str) and genre.strip() and genre.isprintable() for genre in genres):
-        raise UserError(f"{path} is damaged: its genres are not printable names")
+    for genre in genres:
+        if fault := name_fault(genre):
+            raise UserError(f"{path} is damaged: its genre {printable(str(genre))!r} {fault}")
     noise = np.random.default_rng(0).uniform(-0.5, 0.5, (1, network.window_samples)).astype(np.float32)
     if not all(np.isfinite(values).all() for values in network.forward(noise)):
         raise UserError(f"{path} is damaged: its output is NaN or infinite")

@@ -23,6 +23,8 @@ from core.training.training_set import TrainingSet
 from core.util.atomic import replacing
 from core.util.errors import UserError, reason
 from core.util.files import open_regular
+from core.util.paths import name_fault
+from core.util.text import printable
 
 FORMAT = 1
 
@@ -36,7 +38,7 @@ class ModelCheckpoint(msgspec.Struct, kw_only=True):
     weights: dict[str, Tensor]
     recipe: Recipe
     genres: Annotated[list[Annotated[str, Meta(min_length=1)]], Meta(min_length=2)]
-    calibration: dict[str, Any] | None
+    calibration: dict[str, float | list[float | list[float]] | None] | None
     """``temperature``, which logits are divided by before the softmax (see `core.training.loop.evaluation`), and the
     out-of-distribution thresholds that the final report adds (see `core.models.ood`)."""
     epoch: Count
@@ -50,7 +52,7 @@ class ModelCheckpoint(msgspec.Struct, kw_only=True):
 
     @property
     def temperature(self) -> float:
-        return float((self.calibration or {}).get("temperature", 1.0))
+        return float((self.calibration or {}).get("temperature", 1.0))  # type: ignore[arg-type]
 
 
 class TrainedModel(ModelCheckpoint, kw_only=True):
@@ -149,6 +151,9 @@ def read_model(path: Path) -> ModelCheckpoint:
     model = _read(path, ModelCheckpoint, "a model of genre-tui")
     if len(set(model.genres)) != len(model.genres):
         raise UserError(f"{path} is damaged: it names a genre twice.")
+    for genre in model.genres:
+        if fault := name_fault(genre):
+            raise UserError(f"{path} is damaged: its genre {printable(genre)!r} {fault}.")
     try:
         temperature = model.temperature
     except (TypeError, ValueError):
@@ -269,7 +274,7 @@ def _read(path: Path, kind: type[CheckpointT], what: str) -> CheckpointT:
         raise UserError(f"{path} was written by a newer version of genre-tui (format {saved['format']}).")
     try:
         content = msgspec.convert(saved, kind)
-    except (msgspec.ValidationError, RecursionError) as error:
+    except (msgspec.ValidationError, UnicodeError, RecursionError) as error:
         raise UserError(f"{path} is damaged, or is not {what}: {_first_line(error)}.") from error
     if not all_finite(content.weights):
         raise UserError(f"{path} is damaged: some of its weights are NaN or infinite.")

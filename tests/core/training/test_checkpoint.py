@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 import torch
 
+from core.inference import Classifier
 from core.training.checkpoint import load_model, read_model, read_training, to_plain, write_model
 from core.util.errors import UserError
 from tests.support import trainer_runs as lives
@@ -53,12 +54,19 @@ def spoil_a_weight(value: float) -> Callable[[dict[str, Any]], None]:
         (spoil_a_weight(-math.inf), "NaN or infinite"),
         *[
             (lambda c, value=value: c["calibration"].update(temperature=value), "temperature must be a positive number")
-            for value in (0, -1.0, math.nan, math.inf, "hot", None, [1.0])
+            for value in (0, -1.0, math.nan, math.inf, None, [1.0])
         ],
         (lambda c: c.update(genres=[*c["genres"][:-1], c["genres"][0]]), "names a genre twice"),
         (lambda c: c.update(genres=[*c["genres"][:-1], 7]), "genres"),
         (lambda c: c.update(genres=[*c["genres"][:-1], ""]), "genres"),
         (lambda c: c.update(genres=None), "genres"),
+        (lambda c: c.update(genres=[*c["genres"][:-1], "\x1b[31m"]), r"genre '\\\\x1b\[31m' holds control characters"),
+        (lambda c: c.update(genres=[*c["genres"][:-1], "\ud800"]), "holds control characters"),
+        (lambda c: c.update(genres=[*c["genres"][:-1], "../x"]), "is a path out of its folder"),
+        (lambda c: c["calibration"].update(temperature="hot"), "calibration"),
+        (lambda c: c["calibration"].update(entropy_limit="\ud800"), "damaged"),
+        (lambda c: c["calibration"].update(texture_mean=torch.zeros(2)), "calibration"),
+        (lambda c: c["recipe"].update(seed="\ud800"), "damaged"),
         (lambda c: c.update(epoch=-1), "epoch"),
         (lambda c: c.update(calibration=[]), "calibration"),
         (lambda c: c.update(weights={"a": 1}), "weights"),
@@ -80,6 +88,13 @@ def test_what_no_model_holds_is_refused(
     with pytest.raises(UserError, match=sentence) as error:
         load_model(path, CPU)
     assert "\n" not in str(error.value) and "model.pth" in str(error.value)
+
+
+def test_genres_of_every_script_are_names(tmp_path: Path, content: dict[str, Any]) -> None:
+    names = ["موسیقی\u200cسنتی", "Hip\u00a0Hop", "演歌\u3000歌謡曲", "👩\u200d🎤"]
+    torch.save(content | {"genres": names}, tmp_path / "model.pth")
+    assert load_model(tmp_path / "model.pth", CPU).genres == names
+    assert Classifier.load(tmp_path / "model.pth", "cpu").genres == names
 
 
 def test_damage_anywhere_is_noticed(tmp_path: Path) -> None:
