@@ -15,6 +15,10 @@ if TYPE_CHECKING:
     from core.models.ood import OodDetector
 
 
+LONGEST_WINDOW = 100_000_000
+"""Most samples of a window; a longer one, which a damaged model file may state, would only use memory."""
+
+
 class Calibration(msgspec.Struct, frozen=True, kw_only=True):
     """The parts of a model file's ``calibration`` that decisions depend on, with defaults for missing ones."""
 

@@ -10,7 +10,7 @@ import msgspec
 import numpy as np
 
 from core.features.settings import FrontEndSettings
-from core.inference.backend import Calibration, Values, Waveform
+from core.inference.backend import LONGEST_WINDOW, Calibration, Values, Waveform
 from core.inference.windows import followed_by_silence, repeated
 from core.models.registry import is_fixed_length
 from core.util.errors import UserError, explained
@@ -18,8 +18,6 @@ from core.util.errors import UserError, explained
 FORMAT = "genre-tui model"
 VERSION = 1
 METADATA_KEY = "genre_tui"
-LONGEST_WINDOW = 100_000_000
-"""Most samples of a window; a longer one would only use memory."""
 
 
 class ModelCard(msgspec.Struct, frozen=True, kw_only=True):

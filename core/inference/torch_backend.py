@@ -8,7 +8,7 @@ import torch
 
 from core.features.log_mel import FrontEnd
 from core.features.settings import FrontEndSettings
-from core.inference.backend import Calibration, Values, Waveform
+from core.inference.backend import LONGEST_WINDOW, Calibration, Values, Waveform
 from core.inference.nearest import RememberedClips
 from core.inference.windows import followed_by_silence, repeated
 from core.models.encoders.encoder import join
@@ -22,6 +22,7 @@ from core.models.registry import is_fixed_length
 from core.training.checkpoint import load_model
 from core.training.loop.precision import has_bfloat16
 from core.util.device import choose_device
+from core.util.errors import UserError
 
 BATCH_SAMPLES = 96 * 66_150
 """Samples per batch, 96 windows of 3 s: larger batches are not faster on a CPU and take more memory."""
@@ -67,6 +68,8 @@ class TorchBackend:
             self.window_samples = (trained.recipe.input_frames - 1) * self.settings.hop_length
         else:
             self.window_samples = self.settings.samples
+        if self.window_samples > LONGEST_WINDOW:
+            raise UserError(f"{path} is damaged: a window cannot have {self.window_samples:,} samples.")
         self.calibration = Calibration.of(trained.calibration)
         ood_detector = self.calibration.ood_detector(self.settings)
         self.ood_detector = None if ood_detector is None else ood_detector.to(self.device)

@@ -276,6 +276,8 @@ def _read(path: Path, kind: type[CheckpointT], what: str) -> CheckpointT:
         content = msgspec.convert(saved, kind)
     except (msgspec.ValidationError, UnicodeError, RecursionError) as error:
         raise UserError(f"{path} is damaged, or is not {what}: {_first_line(error)}.") from error
+    if any(weight.layout != torch.strided or weight.device.type != "cpu" for weight in content.weights.values()):
+        raise UserError(f"{path} is damaged: some of its weights are sparse or have no values.")
     if not all_finite(content.weights):
         raise UserError(f"{path} is damaged: some of its weights are NaN or infinite.")
     return content

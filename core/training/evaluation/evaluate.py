@@ -228,15 +228,22 @@ def _evaluate(trained: TrainedModel, features: FeatureSet, clips: list[int]) -> 
 
 
 def logits_of(trained: TrainedModel, features: FeatureSet, clips: list[int]) -> Tensor:
-    """The model's logits for the clips, (N, C) in the order of its genres."""
+    """The model's logits for the clips, (N, C) in the order of its genres.
+
+    Raises:
+        UserError: they are NaN or infinite.
+    """
     on = next(trained.model.parameters()).device
-    return evaluate_model(
+    logits = evaluate_model(
         trained.model,
         BatchLoader(features.to(on), trained.recipe.input_frames, on),
         torch.tensor(clips),
         crops=trained.recipe.test_crops,
         precision=choose_precision(trained.recipe, on),
     ).logits
+    if not logits.isfinite().all():
+        raise UserError(f"{trained.path} is damaged: its output is NaN or infinite.")
+    return logits
 
 
 def assessment_of(

@@ -39,6 +39,14 @@ def test_a_pipe_in_place_of_a_checkpoint_is_not_waited_for(tmp_path: Path) -> No
             read(tmp_path / "best_model.pth")
 
 
+def change_a_weight(change: Callable[[torch.Tensor], torch.Tensor]) -> Callable[[dict[str, Any]], None]:
+    def spoil(content: dict[str, Any]) -> None:
+        name = next(name for name, weights in content["weights"].items() if weights.is_floating_point())
+        content["weights"][name] = change(content["weights"][name])
+
+    return spoil
+
+
 def spoil_a_weight(value: float) -> Callable[[dict[str, Any]], None]:
     def spoil(content: dict[str, Any]) -> None:
         name = next(name for name, weights in content["weights"].items() if weights.is_floating_point())
@@ -67,6 +75,8 @@ def spoil_a_weight(value: float) -> Callable[[dict[str, Any]], None]:
         (lambda c: c["calibration"].update(entropy_limit="\ud800"), "damaged"),
         (lambda c: c["calibration"].update(texture_mean=torch.zeros(2)), "calibration"),
         (lambda c: c["recipe"].update(seed="\ud800"), "damaged"),
+        (change_a_weight(lambda weight: weight.to("meta")), "sparse or have no values"),
+        (change_a_weight(lambda weight: weight.to_sparse()), "sparse or have no values"),
         (lambda c: c.update(epoch=-1), "epoch"),
         (lambda c: c.update(calibration=[]), "calibration"),
         (lambda c: c.update(weights={"a": 1}), "weights"),
@@ -88,6 +98,14 @@ def test_what_no_model_holds_is_refused(
     with pytest.raises(UserError, match=sentence) as error:
         load_model(path, CPU)
     assert "\n" not in str(error.value) and "model.pth" in str(error.value)
+
+
+def test_a_window_of_absurd_length_is_refused(tmp_path: Path, content: dict[str, Any]) -> None:
+    spoilt = copy.deepcopy(content)
+    spoilt["recipe"]["least_crop_frames"] = 10**18
+    torch.save(spoilt, tmp_path / "model.pth")
+    with pytest.raises(UserError, match="a window cannot have"):
+        Classifier.load(tmp_path / "model.pth", "cpu")
 
 
 def test_genres_of_every_script_are_names(tmp_path: Path, content: dict[str, Any]) -> None:

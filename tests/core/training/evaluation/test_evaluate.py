@@ -87,6 +87,13 @@ def test_what_cannot_be_evaluated_says_why(trained: RunFolder, collection: Path,
     torch.save({"other": 1}, tmp_path / "other.pth")
     with pytest.raises(UserError, match="not a model of genre-tui"):
         evaluate(tmp_path / "other.pth", collection, device="cpu")
+    content = lives.load(trained.best_model_path)
+    for weight in content["weights"].values():
+        if weight.is_floating_point():
+            weight.fill_(3e38)
+    torch.save(content, tmp_path / "huge.pth")
+    with pytest.raises(UserError, match=r"huge\.pth is damaged: its output is NaN or infinite"):
+        evaluate(tmp_path / "huge.pth", collection, device="cpu")
 
 
 def test_two_models_are_evaluated_on_the_same_clips_each_by_its_own_front_end(
