@@ -2,13 +2,20 @@
 
 import threading
 from collections.abc import Callable
+from contextlib import suppress
+from itertools import chain
 from pathlib import Path
+
+import numpy as np
 
 from core.audio.files.decode import stream
 from core.audio.live.microphone import portaudio
 from core.util.errors import UserError
 
 BLOCK_SECONDS = 0.5
+"""Of decoding, and between two reports of the position."""
+PIECES = 5
+"""A block is written in so many pieces; playing stops within one."""
 NO_OUTPUT = (
     "This machine has no usable sound output, as is usual over SSH. Use the PulseAudio or PipeWire of your local "
     "machine: see route c on the Listen screen (4, then h)."
@@ -18,16 +25,17 @@ NO_OUTPUT = (
 class Player:
     """Plays one file at a time, in a thread of its own."""
 
-    def __init__(self, on_end: Callable[[], object] = lambda: None) -> None:
+    def __init__(self, on_position: Callable[[float | None], object] = lambda position_s: None) -> None:
         """
         Args:
-            on_end: called in that thread when a file has been played to its end.
+            on_position: called in that thread about twice a second with the position in the file, in seconds; then
+                once with None when the file has been played to its end, or cannot be played any further.
         """
-        self._on_end = on_end
+        self._on_position = on_position
         self._stop = threading.Event()
         self._thread: threading.Thread | None = None
         self.position_s = 0.0
-        """Approximate position in the file."""
+        """What is heard now, in seconds from the start of the file."""
 
     def play(self, path: Path, start_s: float = 0.0) -> None:
         """Stop the current file and start ``path`` at ``start_s`` seconds; returns once playing has begun.
@@ -46,6 +54,8 @@ class Player:
             first, at = block, at + BLOCK_SECONDS
             if at + BLOCK_SECONDS > start_s:
                 break
+        if 0 < (skipped := round((start_s - at) * rate)) < len(first):
+            first, at = first[skipped:], start_s
         try:
             output = sounddevice.OutputStream(samplerate=rate, channels=1, dtype="float32")
             output.start()
@@ -55,22 +65,26 @@ class Player:
         self.position_s = at
 
         def run() -> None:
-            with output:
-                output.write(first)
-                for block, _ in blocks:
-                    if stopped.is_set():
-                        output.abort()
-                        return
-                    output.write(block)
-                    self.position_s += BLOCK_SECONDS
+            # The file may be damaged further on, and the device may be unplugged: playing ends there.
+            with suppress(UserError, sounddevice.PortAudioError), output:
+                written_s = at
+                for block in chain([first], (block for block, _ in blocks)):
+                    for piece in np.array_split(block, PIECES):
+                        if stopped.is_set():
+                            output.abort()
+                            return
+                        output.write(np.ascontiguousarray(piece))
+                        written_s += len(piece) / rate
+                        self.position_s = max(at, written_s - output.latency)
+                    self._on_position(self.position_s)
             if not stopped.is_set():
-                self._on_end()
+                self._on_position(None)
 
         self._thread = threading.Thread(target=run, daemon=True)
         self._thread.start()
 
     def stop(self) -> None:
-        """Stop within one block."""
+        """Stop within a piece of a block."""
         self._stop.set()
         if self._thread is not None:
             self._thread.join()

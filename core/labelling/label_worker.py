@@ -72,7 +72,7 @@ class Look(msgspec.Struct, frozen=True, tag_field="kind", tag="look"):
 
 
 class Play(msgspec.Struct, frozen=True, tag_field="kind", tag="play"):
-    """Play a clip on this machine's loudspeaker from ``start_s`` on; None stops. Its end is an event."""
+    """Play a clip on this machine's loudspeaker from ``start_s`` on; None stops. Positions and the end are events."""
 
     place: int | None
     start_s: float = 0.0
@@ -166,7 +166,10 @@ class Looked(msgspec.Struct, frozen=True, tag_field="kind", tag="looked"):
 
 
 class Playing(msgspec.Struct, frozen=True, tag_field="kind", tag="playing"):
+    """Sent about twice a second with the position that is heard; without a place once at the end."""
+
     place: int | None
+    position_s: float = 0.0
 
 
 class Made(msgspec.Struct, frozen=True, tag_field="kind", tag="made"):
@@ -304,19 +307,20 @@ class LabelWorker:
 
         if place is not None and self._session.found.is_pack:
             raise UserError("A feature pack holds no audio to play: open the folder of audio instead.")
-        self._player = self._player or Player(lambda: self._channel.send(Playing(None)))
+        self._player = self._player or Player(self._at)
+        self._player.stop()
         self._playing = None
         if place is None:
-            self._player.stop()
-        else:
-            self._player.play(self._session.found.clips[place].path, start_s)
-            self._playing = place
-        return Playing(place)
+            return Playing(None)
+        self._player.play(self._session.found.clips[place].path, start_s)
+        self._playing = place
+        return Playing(place, self._player.position_s)
+
+    def _at(self, position_s: float | None) -> None:
+        self._channel.send(Playing(None) if position_s is None else Playing(self._playing, position_s))
 
     def _make(self, runs_dir: Path) -> Made:
-        from core.labelling.make_model import make_model
-
-        made = make_model(self._session.found, self._session.labels(), runs_dir)
+        made = self._session.make_model(runs_dir)
         return Made(made.run.name, made.clips, made.accuracy, made.seconds)
 
 

@@ -1,7 +1,8 @@
-"""Making a model from labels in seconds: the closed-form experts of ``ensemble_cnn`` without its network.
+"""Making a model from labels in seconds: closed-form experts without a network.
 
-The embeddings of the clips are the statistics that the experts are fitted to, so no audio is read again. The model is
-saved as a run, which Classify, Listen and the commands find like any other.
+The experts are those of ``ensemble_cnn`` on window statistics, or of ``encoder_head`` on the embeddings of an encoder.
+They are fitted to the embeddings of the clips that are there already, so no audio is read again. The model is saved as
+a run, which Classify, Listen and the commands find like any other.
 
 Shapes: I clips, W windows of each, F statistics, C genres.
 """
@@ -15,16 +16,21 @@ from typing import NamedTuple
 
 import msgspec
 import torch
+from torch import nn
 
 from core.dataset.split import Split
+from core.features.settings import EncoderSettings
 from core.labelling.embedding import WINDOW_SECONDS, EmbeddedSet
+from core.models.networks.encoder_head import PARTS, EncoderHead
 from core.models.networks.ensemble_cnn import EnsembleCNN
+from core.models.networks.expert_ensemble import ExpertEnsemble
 from core.runs.directory import create
 from core.runs.folder import RunFolder, dataset_name
 from core.runs.journal.events import CheckpointSaved, DatasetScanned, RunFinished
 from core.training.checkpoint import ModelCheckpoint, build_network, write_model
 from core.training.loop.evaluation import fit_temperature
 from core.training.loop.init import inner_folds
+from core.training.presets import with_encoder
 from core.training.recipe import Recipe, to_dict
 from core.training.run.event_logger import EventLogger, run_started
 from core.training.training_set import training_set
@@ -34,7 +40,7 @@ from core.util.text import counted
 KIND = "labels"
 """What stands for a preset in the name of its run."""
 OPTIONS = {"width": 1, "network_weight": 0.0}
-"""Of the network, which has no say."""
+"""Of the network in ``ensemble_cnn``, which has no say."""
 FOLDS = 5
 """Inner folds that the settings are chosen by: half of those that training has."""
 
@@ -48,8 +54,13 @@ class MadeModel(NamedTuple):
     seconds: float
 
 
-def make_model(found: EmbeddedSet, labels: Mapping[int, str], runs_dir: Path) -> MadeModel:
+def make_model(
+    found: EmbeddedSet, labels: Mapping[int, str], runs_dir: Path, encoder: EncoderSettings | None = None
+) -> MadeModel:
     """Make a finished run in ``runs_dir`` with a model fitted to ``labels``: position in the dataset → genre.
+
+    Args:
+        encoder: where the embeddings of ``found`` come from, if they are not window statistics.
 
     Raises:
         UserError: there are fewer than two genres, or the run cannot be written.
@@ -69,11 +80,12 @@ def make_model(found: EmbeddedSet, labels: Mapping[int, str], runs_dir: Path) ->
         crop_seconds=min(WINDOW_SECONDS, found.settings.seconds),
         spectrograms=False,
     )
+    if encoder is not None:
+        recipe = msgspec.structs.replace(with_encoder(recipe, encoder), preset=KIND)
     network = build_network(recipe, len(genres))
-    assert isinstance(network, EnsembleCNN)
     labels_I = torch.tensor([genres.index(labels[place]) for place in places])
     features_IWF = torch.from_numpy(found.embeddings_NWF[places])
-    held_IC = network.experts.fit_measured(features_IWF, None, labels_I, inner_folds(clips, FOLDS))
+    held_IC = _experts_of(network).fit_measured(features_IWF, None, labels_I, inner_folds(clips, FOLDS))
     temperature, accuracy = 1.0, None
     if held_IC is not None:
         temperature = fit_temperature(held_IC, labels_I)
@@ -97,6 +109,15 @@ def make_model(found: EmbeddedSet, labels: Mapping[int, str], runs_dir: Path) ->
     seconds = time.perf_counter() - began
     _tell(run, model, [labels[place] for place in places], sum(clip.duration_s for clip in clips), seconds)
     return MadeModel(run, accuracy, len(clips), seconds)
+
+
+def _experts_of(network: nn.Module) -> ExpertEnsemble:
+    """The part of the network that is fitted; it alone has a say."""
+    if isinstance(network, EncoderHead):
+        network.weights.copy_(torch.tensor([float(part == "embeddings") for part in PARTS]))
+        return network.by_embeddings
+    assert isinstance(network, EnsembleCNN)
+    return network.experts
 
 
 def _tell(run: RunFolder, model: ModelCheckpoint, labels: list[str], seconds_of_sound: float, seconds: float) -> None:

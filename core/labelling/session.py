@@ -5,6 +5,7 @@ label next. Shapes: N clips, W windows of each, C genres.
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
@@ -17,6 +18,7 @@ from core.features.settings import EncoderSettings
 from core.inference.types import MergedSegment, Prediction, Segment, rounded
 from core.labelling.doubt import ARTIST, Suspect, find_suspects, groups_of
 from core.labelling.embedding import WINDOW_SECONDS, WINDOWS, EmbeddedSet, encode
+from core.labelling.make_model import MadeModel, make_model
 from core.labelling.overlay import Overlay
 from core.labelling.similar import nearest
 from core.labelling.teach import Accuracy, Teacher
@@ -138,6 +140,11 @@ class LabelSession:
             else:
                 del self.decisions[place]
         return step
+
+    def make_model(self, runs_dir: Path) -> MadeModel:
+        """Make a model of the current labels from what clips are compared by; see `core.labelling.make_model`."""
+        found = replace(self.found, embeddings_NWF=self._embeddings_NWF)
+        return make_model(found, self.labels(), runs_dir, self._encoder)
 
     # Teaching
 

@@ -8,6 +8,7 @@ from typing import ClassVar
 from rich.cells import cell_len
 from textual.binding import Binding
 from textual.content import Content
+from textual.message import Message
 
 from core.inference.types import MergedSegment, Prediction
 from core.util.text import printable
@@ -22,8 +23,13 @@ from tui.widgets.text import probability_bars
 UNCERTAIN = "?"
 
 
-def timeline_lines(prediction: Prediction, cursor: int | None, width: int, colours: Sequence[str]) -> list[Content]:
-    """Two lines: the stretches, each genre in a colour of its own, and the window under the cursor with the times."""
+def timeline_lines(
+    prediction: Prediction, cursor: int | None, width: int, colours: Sequence[str], playing_s: float | None = None
+) -> list[Content]:
+    """Two lines: the stretches, each genre in a colour of its own, and the window under the cursor with the times.
+
+    While the sound plays, its position stands there instead of the window.
+    """
     colour_of = dict(zip(prediction.probabilities, cycle(colours), strict=False))
     length = max(prediction.duration_s, 0.001)
     stretches = [
@@ -36,7 +42,8 @@ def timeline_lines(prediction: Prediction, cursor: int | None, width: int, colou
         end = min(max(begin, end), width)
         line = Content.assemble(line, " " * (begin - at), _stretch(stretch, end - begin, colour_of))
         at = end
-    return [line, _pointer(prediction, cursor, length, width)]
+    pointer = _pointer(prediction, cursor, length, width) if playing_s is None else _position(playing_s, length, width)
+    return [line, pointer]
 
 
 def _stretch(stretch: MergedSegment, cells: int, colour_of: Mapping[str, str]) -> Content:
@@ -71,6 +78,13 @@ def _pointer(prediction: Prediction, cursor: int | None, length: float, width: i
     )
 
 
+def _position(playing_s: float, length: float, width: int) -> Content:
+    time = clock(playing_s)
+    before = min(int(playing_s / length * width), width - 1)
+    text = f"▶ {time}" if before + 2 + len(time) <= width else f"{time} ▶"
+    return Content.styled(f"{' ' * (before if text[0] == '▶' else max(0, before - 1 - len(time)))}{text}", "$accent")
+
+
 def windows_at(prediction: Prediction, cursor: int | None, by: int) -> int | None:
     """The cursor moved by ``by`` windows; beyond an end it leaves the windows, and stands for the whole file."""
     count = len(prediction.segments)
@@ -91,10 +105,14 @@ NEAREST_IN_ROWS = ((26, 5), (19, 3))
 """Rows, and how many of the nearest training clips have room in them beside the spectrogram."""
 GENRE_CELLS = 20
 NAME_LINES = 2
+SEEK_SECONDS = 5.0
 
 
 class SoundDetail(LinesView):
-    """Left and right move along the windows; beyond an end the whole file is shown again."""
+    """Left and right seek while the sound plays, otherwise move along its windows.
+
+    Beyond an end of the windows the whole file is shown again.
+    """
 
     app: BaseApp
     BINDING_GROUP_TITLE = "The sound"
@@ -103,10 +121,17 @@ class SoundDetail(LinesView):
         Binding("right", "window(1)", "next window", show=False, key_display="→"),
     ]
 
+    class Sought(Message):
+        def __init__(self, by_s: float) -> None:
+            super().__init__()
+            self.by_s = by_s
+
     def __init__(self, *, id: str | None = None) -> None:
         super().__init__(id=id)
         self._sound: Sound | None = None
         self._window: int | None = None
+        self._plays = False
+        self._position_s: float | None = None
         self._hint = self._model = ""
 
     def on_mount(self) -> None:
@@ -123,6 +148,18 @@ class SoundDetail(LinesView):
         self._sound, self._hint, self._model = sound, hint, model
         self.draw()
 
+    def show_playing(self, position_s: float | None, *, is_this: bool) -> None:
+        """
+        Args:
+            position_s: the position that is heard, in seconds; None while nothing plays.
+            is_this: whether the sound that is shown plays, and not another one.
+        """
+        shown = position_s if is_this else None
+        changed = shown != self._position_s
+        self._plays, self._position_s = position_s is not None, shown
+        if changed:
+            self.draw()
+
     def draw(self) -> None:
         """Also after a change of the theme."""
         self.show(self._content())
@@ -132,7 +169,9 @@ class SoundDetail(LinesView):
         self.draw()
 
     def action_window(self, by: int) -> None:
-        if self._sound is not None and self._sound.prediction is not None:
+        if self._plays:
+            self.post_message(self.Sought(by * SEEK_SECONDS))
+        elif self._sound is not None and self._sound.prediction is not None:
             self._window = windows_at(self._sound.prediction, self._window, by)
             self.draw()
 
@@ -175,7 +214,7 @@ class SoundDetail(LinesView):
             left = cells_left_of(sound.image, width, picture)
         timeline: list[Content] = []
         if prediction.segments:  # under the spectrogram, on the same time axis
-            timeline = timeline_lines(prediction, self._window, width - left, self.app.palette.series)
+            timeline = timeline_lines(prediction, self._window, width - left, self.app.palette.series, self._position_s)
             timeline = [" " * left + line for line in timeline]
         gap = [Content("")] if room > bars + len(drawn) + len(timeline) else []
         bar_lines = probability_bars(seen.probabilities, width, bars, sure=not seen.uncertain)

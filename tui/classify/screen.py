@@ -16,7 +16,7 @@ from core.inference.batch.find_files import find_files
 from core.inference.batch.known_labels import KnownLabels, known_labels
 from core.inference.find_model import caveats_of, find_model
 from core.inference.types import Unreadable
-from core.inference.workers.file_worker import Answer, Classified, Classify, Load, Loaded, Play, Playing, Request
+from core.inference.workers.file_worker import Answer, Classified, Classify, Load, Loaded, Play, Playing, Request, Seek
 from core.runs.folder import RunFolder
 from core.tags.write import undo_journal
 from core.util.errors import UserError
@@ -31,6 +31,7 @@ from tui.dialogs.pickers import pick_model
 from tui.dialogs.questions import ConfirmScreen
 from tui.shell.panels import frame, key_of
 from tui.text.cells import shortened
+from tui.text.formatting import clock
 from tui.widgets.file_tree import AudioTree
 from tui.widgets.pane_tabs import PaneScreen, PaneTabs
 from tui.widgets.row_list import LinesView, RowList
@@ -74,7 +75,7 @@ class ClassifyScreen(PaneScreen):
         ),
         Binding("slash", "filter", "filter", key_display="/", id="classify.filter", tooltip="Filter files by name"),
         Binding("m", "model", "model", id="classify.model", tooltip="Choose the model"),
-        Binding("p", "play", "play", id="classify.play", tooltip="Play the file on this machine's output, or stop"),
+        Binding("p", "play", "play", id="classify.play", tooltip="Play from the window under the cursor, or stop"),
         Binding("r", "again", "again", id="classify.again", tooltip="Classify again what another model classified"),
         Binding("E", "wrong", "mistakes", id="classify.wrong", tooltip="Test clips that the model's run misclassified"),
         Binding("w", "write", "write", id="classify.write", tooltip="Write the predictions to files, or to tags"),
@@ -108,7 +109,9 @@ class ClassifyScreen(PaneScreen):
         self._caveats: tuple[str, ...] = ()
         self._loaded: Loaded | None = None
         self._trouble = ""
-        self._playing = False
+        self._playing = ""
+        """The path of what plays, as `path_to_json` gives it."""
+        self._position_s = 0.0
         self._given_folders: dict[Path, KnownLabels | None] = {}
         """Folders that were classified, with their labels where those are known."""
         self._soon: Timer | None = None
@@ -301,8 +304,9 @@ class ClassifyScreen(PaneScreen):
                 if self._soon is None:
                     self._soon = self.set_timer(REDRAW_SECONDS, self._show)
                 return
-            case Playing() as playing, _:
-                self._playing = bool(playing.path)
+            case Playing(path, position_s), _:
+                self._playing, self._position_s = path, position_s
+                self._show_playing()
             case Refused(error), Load():
                 self._trouble = error
             case Refused(error), _:
@@ -340,7 +344,7 @@ class ClassifyScreen(PaneScreen):
             line = Content.assemble(line, f" · {done} of {counted(len(self._sounds), 'file')} classified")
         if stale := len(self._sounds.stale):
             line = Content.assemble(line, (f" · {STALE} {stale} by another model: r classifies again", "$warn"))
-        line = Content.assemble(line, " · ▶ playing" if self._playing else "")
+        line = Content.assemble(line, f" · ▶ {clock(self._position_s)}" if self._playing else "")
         room = max(FEWEST_MODEL, self.query_one("#header").size.width - len("model ") - line.cell_length)
         return Content.assemble("model ", (shortened(loaded.model, room), "bold"), line)
 
@@ -380,6 +384,12 @@ class ClassifyScreen(PaneScreen):
     def _show_sound(self) -> None:
         model = "" if self._loaded is None else self._loaded.model
         self.query_one(SoundDetail).show_sound(self.query_one(ResultList).current, BEGINNING, model)
+        self._show_playing()
+
+    def _show_playing(self) -> None:
+        sound = self.query_one(ResultList).current
+        is_this = sound is not None and path_to_json(sound.path) == self._playing
+        self.query_one(SoundDetail).show_playing(self._position_s if self._playing else None, is_this=is_this)
 
     def show_pane(self, pane: str) -> None:
         super().show_pane(pane)
@@ -449,8 +459,16 @@ class ClassifyScreen(PaneScreen):
         node = self.query_one(AudioTree).current
         on_files = self.query_one(AudioTree).has_focus and node is not None and not node.is_folder
         path = node.path if on_files and node is not None else sound.path if sound is not None else None
-        if self._playing or path is not None:
-            self._process.ask(Play("" if self._playing or path is None else path_to_json(path)), first=True)
+        if self._playing:
+            self._process.ask(Play(""), first=True)
+        elif path is not None:
+            shown = sound is not None and sound.path == path
+            start_s = self.query_one(SoundDetail).window_start_s if shown else 0.0
+            self._process.ask(Play(path_to_json(path), start_s), first=True)
+
+    @on(SoundDetail.Sought)
+    def seek(self, event: SoundDetail.Sought) -> None:
+        self._process.ask(Seek(event.by_s), first=True)
 
     # The tree
 

@@ -16,7 +16,7 @@ from core.util.text import counted, printable
 from tui.label.session import Session
 from tui.label.state import Clip, Clips
 from tui.text.cells import fitted, shortened, shown, sparkline, widest
-from tui.text.formatting import percent
+from tui.text.formatting import clock, percent
 from tui.widgets.row_list import RowList
 from tui.widgets.text import FilterInput, TextLines
 
@@ -31,8 +31,8 @@ class ClipTable(RowList):
     BINDING_GROUP_TITLE = "The clips"
     BINDINGS: ClassVar = [
         Binding("enter", "choose", "suggested", id="label.accept", tooltip="Accept the suggestion"),
-        Binding("left", "screen.seek(-1)", "back", show=False, key_display="←", id="label.left"),
-        Binding("right", "screen.seek(1)", "on", show=False, key_display="→", id="label.right"),
+        Binding("left", "screen.window(-1)", "back", show=False, key_display="←", id="label.left"),
+        Binding("right", "screen.window(1)", "on", show=False, key_display="→", id="label.right"),
         Binding("shift+down", "screen.mark(1)", "mark down", show=False, id="label.mark_down"),
         Binding("shift+up", "screen.mark(-1)", "mark up", show=False, id="label.mark_up"),
     ]
@@ -224,25 +224,25 @@ def head(session: Session, listed: int) -> list[Content]:
 
 
 def _status(session: Session, listed: int) -> str:
-    clips = session.clips
-    parts = [counted(len(clips.by_place), "clip")]
-    if clips.filter:
-        parts[0] = f"{listed:,} of {parts[0]}"
-    if not clips.teaches:
-        differ = sum(clip.suggested != clip.label for clip in clips.by_place.values())
-        parts.append(f"{differ:,} with another suggestion")
-    if (opinion := session.second_opinion) is not None:
-        name = shortened(printable(opinion.name), NAME_CELLS)
-        parts.append(f"learning by {name}" if clips.teaches else f"second opinion: {name}")
-    parts.append(counted(clips.decided, "decision"))
+    """What passes comes first: a narrow screen cuts the end off."""
+    clips, parts = session.clips, []
+    if session.playing is not None:
+        parts.append(f"▶ {clock(session.position_s)}")
     if marked := len(clips.marked):
         parts.append(f"{marked:,} marked")
     if session.towards is not None:
         parts.append(f"most likely {session.towards} first (s: what helps most)")
     if session.choosing:
         parts.append("the key of a genre lists what is most likely of it")
-    if session.playing is not None:
-        parts.append("▶ playing")
+    count = counted(len(clips.by_place), "clip")
+    parts.append(f"{listed:,} of {count}" if clips.filter else count)
+    if not clips.teaches:
+        differ = sum(clip.suggested != clip.label for clip in clips.by_place.values())
+        parts.append(f"{differ:,} with another suggestion")
+    parts.append(counted(clips.decided, "decision"))
+    if (opinion := session.second_opinion) is not None:
+        name = shortened(printable(opinion.name), NAME_CELLS)
+        parts.append(f"learning by {name}" if clips.teaches else f"second opinion: {name}")
     return " · ".join(parts)
 
 

@@ -32,7 +32,6 @@ LABELS = Path("labels.csv")
 LONGEST_GENRE = 100
 LOOK_SECONDS = 0.15
 """Seconds that the cursor rests on a clip before its sound is read."""
-SEEK_SECONDS = 5.0
 FRAMES = {
     "clips": ("clips", {"exclude": "exclude", "mark": "mark", "undo": "undo"}),
     "sound": ("sound", {"play": "play"}),
@@ -149,6 +148,7 @@ class LabelScreen(PaneScreen):
             self._table.go_to(change.go_to)
         if change.sound:
             self._show_clip()
+        self._show_playing()
         if change.note:
             self.app.notify(change.note, severity="error" if change.is_error else "information", timeout=10)
         self._show_head()
@@ -232,12 +232,12 @@ class LabelScreen(PaneScreen):
         elif clip is not None:
             self.session.play(clip.place, self.query_one(SoundDetail).window_start_s)
 
-    def action_seek(self, by: int) -> None:
-        """Through the sound while it plays, otherwise along its windows."""
-        if self.session.playing is not None:
-            self.session.seek(by * SEEK_SECONDS)
-        else:
-            self.query_one(SoundDetail).action_window(by)
+    def action_window(self, by: int) -> None:
+        self.query_one(SoundDetail).action_window(by)
+
+    @on(SoundDetail.Sought)
+    def seek(self, event: SoundDetail.Sought) -> None:
+        self.session.seek(event.by_s)
 
     # Datasets and models
 
@@ -300,6 +300,7 @@ class LabelScreen(PaneScreen):
     @on(ClipTable.Moved)
     def moved(self) -> None:
         self._show_clip()
+        self._show_playing()
         if self._timer is not None:
             self._timer.stop()
         if (clip := self._table.current) is not None:
@@ -326,6 +327,12 @@ class LabelScreen(PaneScreen):
         if session.error:
             hint = [*(Content.styled(line, "$bad") for line in wrap(f"✗ {session.error}", width)), Content(""), *hint]
         self.query_one("#hint", LinesView).show(hint if session.is_empty else [])
+
+    def _show_playing(self) -> None:
+        session, clip = self.session, self._table.current
+        position_s = None if session.playing is None else session.position_s
+        is_this = clip is not None and clip.place == session.playing
+        self.query_one(SoundDetail).show_playing(position_s, is_this=is_this)
 
     def _show_clip(self) -> None:
         clip, looked = self._table.current, self.session.looked

@@ -93,6 +93,8 @@ class Session:
         self.clips, self.keys = Clips(), GenreKeys()
         self.looked: Looked | None = None
         self.playing: int | None = None
+        self.position_s = 0.0
+        """Of what plays."""
         self.towards: str | None = None
         """The genre whose likeliest clips come first."""
         self.choosing = False
@@ -194,8 +196,8 @@ class Session:
             case Looked():
                 self.looked = answer
                 return Change(sound=True)
-            case Playing(place):
-                self.playing = place
+            case Playing(place, position_s):
+                self.playing, self.position_s = place, position_s
             case Made(run, clips, accuracy, seconds):
                 right = "" if accuracy is None else f", {percent(accuracy)} right out of fold"
                 labels = counted(clips, "label")

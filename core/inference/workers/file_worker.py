@@ -34,12 +34,19 @@ class Classify(msgspec.Struct, frozen=True, tag_field="kind", tag="classify"):
 
 
 class Play(msgspec.Struct, frozen=True, tag_field="kind", tag="play"):
-    """Play a file on this machine's loudspeaker; an empty path stops. Its end is an event."""
+    """Play a file on this machine's loudspeaker; an empty path stops. Positions and the end are events."""
 
     path: str
+    start_s: float = 0.0
 
 
-Request = Load | Classify | Play
+class Seek(msgspec.Struct, frozen=True, tag_field="kind", tag="seek"):
+    """Continue playing ``by`` seconds from here."""
+
+    by: float
+
+
+Request = Load | Classify | Play | Seek
 
 
 class Loaded(msgspec.Struct, frozen=True, tag_field="kind", tag="loaded"):
@@ -61,7 +68,10 @@ class Classified(msgspec.Struct, frozen=True, tag_field="kind", tag="classified"
 
 
 class Playing(msgspec.Struct, frozen=True, tag_field="kind", tag="playing"):
+    """Sent about twice a second with the position that is heard; without a path once at the end."""
+
     path: str
+    position_s: float = 0.0
 
 
 Answer = Loaded | Classified | Playing
@@ -79,6 +89,7 @@ class FileWorker:
         self._classifier: Any = None
         self._loaded: Load | None = None
         self._player: Any = None
+        self._playing = ""
 
     def answer(self, request: Request) -> Answer:
         match request:
@@ -86,8 +97,11 @@ class FileWorker:
                 return self._load(request)
             case Classify():
                 return self._classify(request)
-            case Play():
-                return self._play(request)
+            case Play(path, start_s):
+                return self._play(path, start_s)
+            case Seek(by):
+                start = self._player.position_s + by if self._player is not None else 0.0
+                return self._play(self._playing, max(0.0, start))
 
     def _load(self, request: Load) -> Loaded:
         from core.inference.classifier import Classifier
@@ -121,15 +135,20 @@ class FileWorker:
         image = picture.image()
         return Classified(prediction, len(image), bytes(image), picture.hz)
 
-    def _play(self, request: Play) -> Playing:
+    def _play(self, path: str, start_s: float) -> Playing:
         from core.audio.playback import Player
 
-        self._player = self._player or Player(lambda: self._send(Playing("")))
-        if request.path:
-            self._player.play(path_from_json(request.path))
-        else:
-            self._player.stop()
-        return Playing(request.path)
+        self._player = self._player or Player(self._at)
+        self._player.stop()
+        self._playing = ""
+        if not path:
+            return Playing("")
+        self._player.play(path_from_json(path), start_s)
+        self._playing = path
+        return Playing(path, self._player.position_s)
+
+    def _at(self, position_s: float | None) -> None:
+        self._send(Playing("") if position_s is None else Playing(self._playing, position_s))
 
 
 def main() -> int:

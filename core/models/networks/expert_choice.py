@@ -12,6 +12,8 @@ import math
 from functools import cache, partial
 from typing import NamedTuple
 
+import numpy as np
+import numpy.typing as npt
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -73,6 +75,7 @@ def choose(
         apart_NI = distances(eval_IJF.flatten(0, 1), clips_IF) / average
         apart_IJI = apart_NI.view(*eval_IJF.shape[:2], len(clips_IF))
     clips, windows = eval_IJF.shape[:2]
+    within_all_FF = within_clips(features_IWF)
 
     def predicted(held_I: Tensor) -> dict[Candidate, Tensor]:
         """Candidate → logits of the held-out clips."""
@@ -80,7 +83,9 @@ def choose(
         known_IF, known_labels_I = clips_IF[~held_I], labels_I[~held_I]
         means_CF, covariance_FF, unknown = within_genres(features_IWF[~held_I], known_labels_I, genres)
         held_NF = eval_IJF[held_I].flatten(0, 1)
-        spread_FF = covariance_FF + CLIP_SPREAD * within_clips(features_IWF[~held_I])
+        share = float(held_I.double().mean())
+        within_FF = (within_all_FF - share * within_clips(features_IWF[held_I])) / (1 - share)
+        spread_FF = covariance_FF + CLIP_SPREAD * within_FF
         # Cached, because with few windows every shrinkage gives the same covariance.
         near = cache(partial(_nearness, held_NF, means_CF, spread_FF))
         for shrinkage in SHRINKAGES:
@@ -138,22 +143,25 @@ def pooled(logits: list[Tensor], labels_I: Tensor) -> tuple[list[float], float]:
     """
     from scipy.optimize import minimize  # type: ignore[import-untyped]
 
-    logits_EIC = torch.stack(logits).cpu()
-    scale_E = logits_EIC.std(dim=(1, 2)).clamp_min(1e-9)  # similar magnitudes for the optimiser
-    logits_EIC, labels_I = logits_EIC / scale_E[:, None, None], labels_I.cpu()
+    logits_EIC = torch.stack(logits).cpu().numpy()  # NumPy, because PyTorch takes longer to start such small operations
+    scale_E = np.maximum(logits_EIC.std(axis=(1, 2)), 1e-9)  # similar magnitudes for the optimiser
+    logits_EN = (logits_EIC / scale_E[:, None, None]).reshape(len(logits), -1)
+    shape, given_I = logits_EIC.shape[1:], labels_I.cpu().numpy()
+    clips_I = np.arange(len(given_I))
 
-    one_hot_IC = F.one_hot(labels_I, logits_EIC.shape[2])
-
-    def loss(weights: list[float]) -> tuple[float, list[float]]:
-        weights_E = torch.tensor(weights, dtype=torch.float64)
-        sums_IC = torch.einsum("e,eic->ic", weights_E, logits_EIC)
-        error_IC = (sums_IC.softmax(1) - one_hot_IC) / len(labels_I)
-        prior_E = weights_E / LIKELY_WEIGHT**2 / len(labels_I)
-        gradient_E = torch.einsum("eic,ic->e", logits_EIC, error_IC) + prior_E
-        return float(F.cross_entropy(sums_IC, labels_I) + weights_E @ prior_E / 2), gradient_E.tolist()
+    def loss(weights_E: npt.NDArray[np.float64]) -> tuple[float, npt.NDArray[np.float64]]:
+        sums_IC = (weights_E @ logits_EN).reshape(shape)
+        sums_IC -= sums_IC.max(axis=1, keepdims=True)
+        error_IC = np.exp(sums_IC)
+        total_I = error_IC.sum(axis=1)
+        error_IC /= total_I[:, None]
+        error_IC[clips_I, given_I] -= 1
+        prior_E = weights_E / LIKELY_WEIGHT**2 / len(given_I)
+        cross_entropy = float((np.log(total_I) - sums_IC[clips_I, given_I]).mean())
+        return cross_entropy + float(weights_E @ prior_E) / 2, logits_EN @ error_IC.ravel() / len(given_I) + prior_E
 
     found = minimize(loss, [1.0 / len(logits)] * len(logits), jac=True, bounds=[(0.0, None)] * len(logits))
-    return [weight / scale for weight, scale in zip(found.x.tolist(), scale_E.tolist(), strict=True)], float(found.fun)
+    return [float(weight) for weight in found.x / scale_E], float(found.fun)
 
 
 def within_genres(features_IWF: Tensor, labels_I: Tensor, genres: int) -> tuple[Tensor, Tensor, float]:
@@ -221,6 +229,14 @@ def l1_distances(x_NF: Tensor, y_IF: Tensor) -> Tensor:
     if torch.compiler.is_exporting():  # ONNX has no operator for cdist
         return (x_NF[:, None] - y_IF).abs().sum(2)
     return torch.cdist(x_NF, y_IF, p=1.0)
+
+
+def distances_among(x_IF: Tensor) -> Tensor:
+    """L1 distances [I, I], each of which is computed once."""
+    apart_II = x_IF.new_zeros(len(x_IF), len(x_IF))
+    row, column = torch.triu_indices(len(x_IF), len(x_IF), offset=1, device=x_IF.device)
+    apart_II[row, column] = apart_II[column, row] = F.pdist(x_IF, p=1.0)
+    return apart_II
 
 
 def average_distance(apart_II: Tensor) -> float:

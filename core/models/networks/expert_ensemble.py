@@ -25,6 +25,7 @@ from core.models.networks.expert_choice import (
     average_distance,
     choose,
     distances,
+    distances_among,
     factored,
     l1_distances,
     ridge_solution,
@@ -175,7 +176,7 @@ class ExpertEnsemble(nn.Module):
         eval_IJF = None if eval_IJF is None else standardised(eval_IJF, mean_F, std_F).float()
         folds_I = folds_I.to(labels_I.device)
         clips_IF = features_IWF.mean(1)
-        apart_II = distances(clips_IF, clips_IF)
+        apart_II = distances_among(clips_IF)
         settings = ExpertSettings()
         if folds_I.min() < folds_I.max():
             settings, accuracies, held_out_IC = choose(

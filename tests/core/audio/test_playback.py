@@ -1,5 +1,6 @@
 """Playing a file: from a position, to its end, or until it is stopped."""
 
+import queue
 import threading
 from pathlib import Path
 from types import SimpleNamespace
@@ -9,7 +10,7 @@ import numpy as np
 import pytest
 
 from core.audio import playback
-from core.audio.playback import BLOCK_SECONDS, Player
+from core.audio.playback import BLOCK_SECONDS, PIECES, Player
 from tests.support.sounds import write
 
 RATE = 22_050
@@ -17,11 +18,14 @@ BLOCKS = 6
 
 
 class FakeOutput:
-    """A sound output that takes a block whenever it is allowed to."""
+    """A sound output that takes a piece whenever it is allowed to, and plays it half a block later."""
+
+    latency = BLOCK_SECONDS / 2
 
     def __init__(self) -> None:
         self.blocks: list[np.ndarray[Any, Any]] = []
         self.may_write = threading.Semaphore(0)
+        self.unplugged_after = 1_000
 
     def __call__(self, **_: object) -> "FakeOutput":
         return self
@@ -40,6 +44,8 @@ class FakeOutput:
 
     def write(self, block: np.ndarray[Any, Any]) -> None:
         self.may_write.acquire()
+        if len(self.blocks) == self.unplugged_after:
+            raise OSError("the device is gone")
         self.blocks.append(block)
 
 
@@ -63,23 +69,42 @@ def levels(output: FakeOutput) -> list[float]:
     return [round(float(np.mean(block)), 1) for block in output.blocks]
 
 
-def test_the_end_is_told_once(output: FakeOutput, sound: Path) -> None:
-    ended = threading.Semaphore(0)
-    player = Player(ended.release)
+def test_positions_are_those_that_are_heard_and_the_end_is_told_once(output: FakeOutput, sound: Path) -> None:
+    told: queue.Queue[float | None] = queue.Queue()
+    player = Player(told.put)
     player.play(sound, 1.2)
-    output.may_write.release(BLOCKS)
-    assert ended.acquire(timeout=30)
-    assert levels(output) == [0.3, 0.4, 0.5, 0.6]
+    output.may_write.release(PIECES * BLOCKS)
+    positions = [told.get(timeout=30) for _ in range(5)]
+    assert positions == [*(pytest.approx(1.25 + BLOCK_SECONDS * number) for number in range(4)), None]
+    assert sum(map(len, output.blocks)) == round((BLOCKS * BLOCK_SECONDS - 1.2) * RATE)
+    assert levels(output) == [level for level in (0.3, 0.4, 0.5, 0.6) for _ in range(PIECES)]
     player.stop()
-    assert not ended.acquire(blocking=False)
+    assert told.empty()
+
+
+def test_a_start_beyond_the_end_plays_the_last_block(output: FakeOutput, sound: Path) -> None:
+    told: queue.Queue[float | None] = queue.Queue()
+    Player(told.put).play(sound, 60.0)
+    output.may_write.release(PIECES)
+    assert [told.get(timeout=30), told.get(timeout=30)] == [pytest.approx(2.75), None]
+    assert set(levels(output)) == {0.6}
 
 
 def test_what_is_stopped_does_not_end(output: FakeOutput, sound: Path) -> None:
-    ended: list[bool] = []
-    player = Player(lambda: ended.append(True))
+    told: list[float | None] = []
+    player = Player(told.append)
     player.play(sound)
     stopping = threading.Thread(target=player.stop)
     stopping.start()
-    output.may_write.release(BLOCKS)
+    output.may_write.release(PIECES * BLOCKS)
     stopping.join(timeout=30)
-    assert not ended and len(output.blocks) < BLOCKS
+    assert None not in told and len(output.blocks) < PIECES * BLOCKS
+
+
+def test_playing_ends_where_the_output_is_unplugged(output: FakeOutput, sound: Path) -> None:
+    told: queue.Queue[float | None] = queue.Queue()
+    player = Player(told.put)
+    output.unplugged_after = PIECES + 2
+    player.play(sound)
+    output.may_write.release(PIECES * BLOCKS)
+    assert [told.get(timeout=30), told.get(timeout=30)] == [pytest.approx(0.25), None]

@@ -9,8 +9,10 @@ import pytest
 
 from core.dataset.clip import DatasetError
 from core.features.settings import EncoderSettings
+from core.inference.classifier import Classifier
 from core.labelling.embedding import WINDOWS, EmbeddedSet, embed_dataset, encode
 from core.labelling.session import LabelSession
+from core.training.checkpoint import read_model
 from core.util.errors import UserError
 from tests.support.encoders import install_random_musicnn
 from tests.support.folders import genre_folder
@@ -65,6 +67,21 @@ def test_an_encoder_doubts_teaches_and_finds_what_sounds_alike(
     assert ranking.suggested == [clip.genre for clip in found.clips], "the examples are the same clips"
     with pytest.raises(UserError, match="choose an encoder to learn by"):
         taught.ask(tmp_path / "model.pth")
+
+
+def test_a_model_of_labels_judges_by_the_embeddings(
+    found: EmbeddedSet, encoder: EncoderSettings, tmp_path: Path
+) -> None:
+    session = LabelSession(found, tmp_path / "labels.csv")
+    session.ask(encoder=encoder.name)
+    made = session.make_model(tmp_path / "runs")
+    model = read_model(made.run.best_model_path)
+    assert model.recipe.encoder == encoder and made.clips == 8
+    classifier = Classifier.load(made.run.best_model_path)
+    assert model.weights["weights"].tolist() == [0, 1, 0], "the embeddings alone have a say"
+    for clip in found.clips[::3]:
+        prediction = classifier.classify_file(clip.path, nearest=1)
+        assert prediction.genre == clip.genre and prediction.nearest[0].genre == clip.genre
 
 
 def test_the_commands_ask_an_encoder_or_say_how_to_get_it(
