@@ -112,11 +112,13 @@ class Row(msgspec.Struct, frozen=True, array_like=True):
 
 
 class Ranked(msgspec.Struct, frozen=True, tag_field="kind", tag="ranked"):
-    """``order`` holds positions of clips; the other two lists have an entry for each clip."""
+    """``order`` holds positions of clips; the next two lists have an entry for each clip."""
 
     order: list[int]
     suggested: list[str]
     confidence: list[float]
+    genres: list[str] = []
+    """All genres, where there may be new ones."""
 
 
 class Opened(msgspec.Struct, frozen=True, tag_field="kind", tag="opened"):
@@ -275,7 +277,7 @@ class LabelWorker:
         from core.labelling.embedding import embed_dataset
 
         self._session.add_examples(embed_dataset(data, **self._progress()))
-        return _plain(self._session.rank())
+        return msgspec.structs.replace(_plain(self._session.rank()), genres=self._session.genres)
 
     def _ranked(self, towards: str | None) -> Ranked | None:
         return _plain(self._session.rank(towards)) if self._session.teaches else None

@@ -142,9 +142,17 @@ class LabelSession:
         return step
 
     def make_model(self, runs_dir: Path) -> MadeModel:
-        """Make a model of the current labels from what clips are compared by; see `core.labelling.make_model`."""
-        found = replace(self.found, embeddings_NWF=self._embeddings_NWF)
-        return make_model(found, self.labels(), runs_dir, self._encoder)
+        """Make a model of the current labels and the examples; see `core.labelling.make_model.make_model`.
+
+        It judges by what clips are compared by.
+        """
+        found, labels = replace(self.found, embeddings_NWF=self._embeddings_NWF), self.labels()
+        if self._examples is not None:
+            taught, own = self._encoded(self._examples), len(found.clips)
+            labels |= {own + i: clip.genre for i, clip in enumerate(taught.clips)}
+            embeddings_NWF = np.concatenate([found.embeddings_NWF, taught.embeddings_NWF])
+            found = replace(found, clips=found.clips + taught.clips, embeddings_NWF=embeddings_NWF)
+        return make_model(found, labels, runs_dir, self._encoder)
 
     # Teaching
 
@@ -162,8 +170,14 @@ class LabelSession:
     def _new_teacher(self, examples: EmbeddedSet | None) -> Teacher:
         if examples is None:
             return Teacher(self._embeddings_NWF)
-        examples_NWF = examples.embeddings_NWF if self._encoder is None else encode(examples, self._encoder)
-        return Teacher(self._embeddings_NWF, examples_NWF, [clip.genre for clip in examples.clips])
+        examples = self._encoded(examples)
+        return Teacher(self._embeddings_NWF, examples.embeddings_NWF, [clip.genre for clip in examples.clips])
+
+    def _encoded(self, examples: EmbeddedSet) -> EmbeddedSet:
+        """With the embeddings of the encoder that is asked, which are stored, if there is one."""
+        if self._encoder is None:
+            return examples
+        return replace(examples, embeddings_NWF=encode(examples, self._encoder))
 
     def rank(self, towards: str | None = None) -> Ranking:
         """Refit to the current labels; with ``towards`` the clips that are most likely of that genre come first."""

@@ -219,15 +219,14 @@ def head(session: Session, listed: int) -> list[Content]:
     """
     if session.data is None or (session.is_empty and not session.status):
         return [Content("no dataset")]
-    lines = [Content(f"{shown(session.data, NAME_CELLS)} · {session.status or _status(session, listed)}")]
+    playing = "" if session.playing is None else f"▶ {clock(session.position_s)} · "
+    lines = [Content(f"{shown(session.data, NAME_CELLS)} · {playing}{session.status or _status(session, listed)}")]
     return [*lines, _taught(session)] if session.clips.teaches else lines
 
 
 def _status(session: Session, listed: int) -> str:
     """What passes comes first: a narrow screen cuts the end off."""
     clips, parts = session.clips, []
-    if session.playing is not None:
-        parts.append(f"▶ {clock(session.position_s)}")
     if marked := len(clips.marked):
         parts.append(f"{marked:,} marked")
     if session.towards is not None:

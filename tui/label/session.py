@@ -185,8 +185,7 @@ class Session:
             case Ranked():
                 self.status = ""
                 self.clips.rank(answer)
-                if isinstance(request, Examples):
-                    self.keys.add(sorted({genre for genre in answer.suggested if genre}))
+                self.keys.add(answer.genres)
                 return Change(rows=True, to_top=True)
             case Decided():
                 return self._decided(answer)

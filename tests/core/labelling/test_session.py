@@ -82,6 +82,9 @@ def test_examples_of_another_dataset_teach(tmp_path: Path) -> None:
     assert session.genres == sorted(GENRES)
     ranking = session.rank()
     assert ranking.suggested == truth and len(ranking.order) == 30
+    session.decide([0], "new")
+    made = session.make_model(tmp_path / "runs")
+    assert made.clips == 10 and read_model(made.run.best_model_path).genres == sorted([*GENRES, "new"])
 
 
 @pytest.mark.parametrize("clips", [1, 6])

@@ -34,3 +34,20 @@ def test_a_label_that_is_taken_back_is_forgotten() -> None:
     assert teacher.genres == ["a"] and len(teacher.order()) == len(truth_N) - 1
     teacher.fit({})
     assert len(teacher.order()) == len(truth_N)
+
+
+def test_clips_unlike_those_with_a_label_come_first() -> None:
+    embeddings_NWF, truth_N, _ = collection(scale=0.8)
+    places = {genre: np.flatnonzero(truth_N == genre) for genre in range(3)}
+    teacher = Teacher(embeddings_NWF)
+    teacher.fit({int(places[0][0]): "a", int(places[1][0]): "b"})
+    assert truth_N[teacher.order()[0]] > 1, "of a genre that has no label yet"
+
+
+def test_windows_are_judged_like_their_clip() -> None:
+    embeddings_NWF, truth_N, _ = collection(scale=0.8)
+    teacher = Teacher(embeddings_NWF[:, :1].repeat(3, axis=1), embeddings_NWF[:4], ["a", "b", "a", "b"])
+    teacher.fit({place: f"genre {truth_N[place]}" for place in range(0, len(truth_N), 9)})
+    whole_NC = teacher.probabilities()
+    for place in (0, 50, 100):
+        assert np.allclose(teacher.windows(place), whole_NC[place], atol=1e-4), "equal windows"

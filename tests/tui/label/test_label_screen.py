@@ -176,6 +176,18 @@ async def test_a_folder_without_labels_is_taught(here: Path) -> None:
         await until_shown(pilot, "10 clips · 2 genres")
 
 
+async def test_every_genre_of_the_examples_has_a_key(here: Path) -> None:
+    music = genre_folder(here / "music", {"jazz": 3}, seconds=2.0)
+    examples = genre_folder(here / "examples", {"jazz": 3, "metal": 3}, seconds=2.0)
+    app = GenreApp(here / "runs")
+    async with app.run_test(size=(120, 40)) as pilot:
+        screen, table = await opened(pilot, music / "jazz")
+        await until_shown(pilot, "3 clips", "teaching")
+        screen.session.add_examples(examples)
+        await until_shown(pilot, "a jazz 0", "e metal 0")
+        assert {clip.suggested for clip in table.clips} == {"jazz"}
+
+
 async def test_a_folder_that_is_not_a_dataset_is_one_sentence(here: Path) -> None:
     (here / "empty").mkdir()
     app = GenreApp(here / "runs")
