@@ -117,7 +117,7 @@ class Teacher:
         some_F = self._clips_NF[:: 1 + self._count // AVERAGED]
         self._average = max(1e-6, float(_distances(some_F, some_F).mean()))
         self._columns: dict[int, Floats] = {}
-        """Row → its distances (N,) from the pool's clips, in units of the average."""
+        """Row → its distances from all clips, in units of the average."""
         self._alike: Floats | None = None
         self._seen: set[int] = set()
         self._fitted: Fitted | None = None
@@ -136,17 +136,17 @@ class Teacher:
         discriminant = Discriminant.fit(self._windows[rows], labels_K, len(genres))
         if len(genres) < 2 or len(rows) > MOST_COMPARED:
             return Fitted(discriminant, rows, None)
-        kernel_KK = np.exp(-EXPONENT * _distances(self._clips[rows], self._clips[rows]) / self._average)
+        kernel_KK = np.exp(-EXPONENT * self._apart(rows, rows))
         kernel_KK[np.diag_indices_from(kernel_KK)] += discriminant.counts_C[labels_K] * len(genres) / len(rows) * RIDGE
         targets_KC = np.eye(len(genres), dtype=np.float32)[labels_K] - np.float32(1 / len(genres))
         return Fitted(discriminant, rows, cho_solve(cho_factor(kernel_KK, check_finite=False), targets_KC))
 
-    def _pool_distances(self, rows: Sequence[int]) -> Floats:
-        """The distances (N, K) of the pool's clips from these rows; those of a new row are computed."""
+    def _apart(self, of: slice | Sequence[int], rows: Sequence[int]) -> Floats:
+        """The distances (N, K) of clips ``of`` the pool and the examples from ``rows``, computed once for each row."""
         if missing := [row for row in rows if row not in self._columns]:
-            columns_NK = _distances(self._clips_NF, self._clips[missing]) / self._average
+            columns_NK = _distances(self._clips, self._clips[missing]) / self._average
             self._columns |= {row: columns_NK[:, place].copy() for place, row in enumerate(missing)}
-        return np.stack([self._columns[row] for row in rows], axis=1)
+        return np.stack([self._columns[row][of] for row in rows], axis=1)
 
     def logits(self, embeddings_NWF: Floats | None = None) -> Floats:
         """Logits (N, C) for the pool, or for other clips; C is 0 before the first label."""
@@ -165,13 +165,13 @@ class Teacher:
         self, fitted: Fitted, other_NF: Floats | None = None, places: Sequence[int] | None = None
     ) -> list[Floats]:
         """The logits of each expert."""
-        chosen = slice(None) if places is None else places
-        clips_NF = self._clips_NF[chosen] if other_NF is None else other_NF
+        chosen = slice(self._count) if places is None else places
+        clips_NF = self._clips[chosen] if other_NF is None else other_NF
         by_means_NC = fitted.discriminant.logits(clips_NF)
         if fitted.coefficients_KC is None:
             return [by_means_NC]
         if other_NF is None:
-            apart_NK = self._pool_distances(fitted.rows)[chosen]
+            apart_NK = self._apart(chosen, fitted.rows)
         else:
             apart_NK = _distances(clips_NF, self._clips[fitted.rows]) / self._average
         return [by_means_NC, np.exp(-EXPONENT * apart_NK) @ fitted.coefficients_KC]
