@@ -1,10 +1,11 @@
-"""Active learning: experts that are refitted after each label, and the choice of the clip to label next.
+"""Active learning: an expert that is refitted after each label, and the choice of the clip to label next.
 
-A linear discriminant over all windows of the labelled clips (Fisher 1936), whose shrunk covariance (Friedman 1989)
-works with a few clips, and kernel ridge regression on the clips (Saunders, Gammerman & Vovk 1998) with a Laplacian
-kernel have an equal say. The next clip is one whose two likeliest genres are close (margin sampling: Scheffer,
-Decomain & Wrobel 2001), that resembles many clips which resemble no labelled one yet (facility location: Wei, Iyer &
-Bilmes 2015), preferably of a genre with few labels so far.
+The expert is a linear discriminant over all windows of the labelled clips (Fisher 1936), whose shrunk covariance
+(Friedman 1989) works with a few clips. The next clip is one whose two likeliest genres are close (margin sampling:
+Scheffer, Decomain & Wrobel 2001), preferably of a genre with few labels so far, which keeps the labels diverse. While
+there are few labels, it also resembles many clips that resemble none with a label (facility location: Wei, Iyer &
+Bilmes 2015): the clips about which a model of few labels is unsure are often outliers (Hacohen, Dekel & Weinshall
+2022).
 
 Shapes: N clips of the pool, M of them that stand for all, W windows of each, F statistics, C genres, K labelled clips.
 """
@@ -13,7 +14,6 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
-import torch
 from scipy.linalg import cho_factor, cho_solve  # type: ignore[import-untyped]
 from scipy.linalg.blas import ssyrk  # type: ignore[import-untyped]
 
@@ -24,12 +24,10 @@ from core.training.evaluation.significance import interval_of_share
 
 LEAST_LABELLED = 10
 """Fewest labelled clips for which an accuracy is computed."""
-RIDGE, EXPONENT = 0.3, 0.5
-"""Of the kernel ridge regression; the exponent is that at the average distance between two clips."""
-MOST_COMPARED = 1_000
-"""Most labelled clips for which the regression has a say, and most clips that stand for the pool."""
-AVERAGED = 200
-"""Most clips from which the average distance is computed."""
+REPRESENTATIVES = 1_000
+"""Most clips that stand for the pool."""
+FEW = 2.0
+"""Labels per genre up to which coverage counts in full; its exponent then falls as their number grows."""
 GAIN = 3.0
 """Factor from standardised logits to log-probabilities; only the order and the display depend on it."""
 
@@ -75,17 +73,6 @@ class Discriminant(NamedTuple):
         return logits_NC
 
 
-class Fitted(NamedTuple):
-    """A discriminant and, for at most `MOST_COMPARED` clips of two genres or more, the regression (K, C) on ``rows``.
-
-    A row beyond the pool is one of the examples.
-    """
-
-    discriminant: Discriminant
-    rows: list[int]
-    coefficients_KC: Floats | None
-
-
 class Accuracy(NamedTuple):
     """The accuracy for the labelled clips, out of fold, and its 95% interval."""
 
@@ -96,7 +83,7 @@ class Accuracy(NamedTuple):
 
 
 class Teacher:
-    """A pool of clips and experts fitted to their labels. What does not depend on labels is computed once."""
+    """A pool of clips and a discriminant fitted to their labels. What does not depend on labels is computed once."""
 
     def __init__(self, embeddings_NWF: Floats, examples_NWF: Floats | None = None, taught: Sequence[str] = ()) -> None:
         """
@@ -107,89 +94,48 @@ class Teacher:
         flat_BF = embeddings_NWF.reshape(-1, embeddings_NWF.shape[2])
         self._mean_F, std_F = flat_BF.mean(0), flat_BF.std(0)
         self._std_F = np.where(std_F > FLATTEST, std_F, np.inf).astype(np.float32)
-        pool_NWF = self._clipped(embeddings_NWF)
-        self._count = len(pool_NWF)
-        self._windows = pool_NWF if examples_NWF is None else np.concatenate([pool_NWF, self._clipped(examples_NWF)])
-        self._clips = self._windows.mean(1)
-        """Those of the pool and the examples after them, as in ``_windows``."""
-        self._clips_NF = self._clips[: self._count]
-        self._taught = dict(enumerate(taught, self._count))
-        some_F = self._clips_NF[:: 1 + self._count // AVERAGED]
-        self._average = max(1e-6, float(_distances(some_F, some_F).mean()))
-        self._columns: dict[int, Floats] = {}
-        """Row → its distances from all clips, in units of the average."""
+        self._windows_NWF = self._clipped(embeddings_NWF)
+        self._clips_NF = self._windows_NWF.mean(1)
+        self._examples_NWF = self._windows_NWF[:0] if examples_NWF is None else self._clipped(examples_NWF)
+        self._taught = list(taught)
         self._alike: Floats | None = None
+        """Cosines of the pool's clips and then the examples with the clips that stand for the pool, (·, M)."""
         self._seen: set[int] = set()
-        self._fitted: Fitted | None = None
+        self._fitted: Discriminant | None = None
         self.genres: list[str] = []
 
     def fit(self, labels: Mapping[int, str]) -> None:
         """Refit to ``labels``, index in the pool → genre, and the examples."""
         self._seen = set(labels)
-        known = {**labels, **self._taught}
-        self.genres = sorted(set(known.values()))
-        self._fitted = self._experts(known, self.genres) if self.genres else None
+        self.genres = sorted({*labels.values(), *self._taught})
+        self._fitted = self._discriminant(labels, self.genres) if self.genres else None
 
-    def _experts(self, known: Mapping[int, str], genres: Sequence[str]) -> Fitted:
-        index, rows = {genre: i for i, genre in enumerate(genres)}, list(known)
-        labels_K = np.array([index[genre] for genre in known.values()])
-        discriminant = Discriminant.fit(self._windows[rows], labels_K, len(genres))
-        if len(genres) < 2 or len(rows) > MOST_COMPARED:
-            return Fitted(discriminant, rows, None)
-        kernel_KK = np.exp(-EXPONENT * self._apart(rows, rows))
-        kernel_KK[np.diag_indices_from(kernel_KK)] += discriminant.counts_C[labels_K] * len(genres) / len(rows) * RIDGE
-        targets_KC = np.eye(len(genres), dtype=np.float32)[labels_K] - np.float32(1 / len(genres))
-        return Fitted(discriminant, rows, cho_solve(cho_factor(kernel_KK, check_finite=False), targets_KC))
-
-    def _apart(self, of: slice | Sequence[int], rows: Sequence[int]) -> Floats:
-        """The distances (N, K) of clips ``of`` the pool and the examples from ``rows``, computed once for each row."""
-        if missing := [row for row in rows if row not in self._columns]:
-            columns_NK = _distances(self._clips, self._clips[missing]) / self._average
-            self._columns |= {row: columns_NK[:, place].copy() for place, row in enumerate(missing)}
-        return np.stack([self._columns[row][of] for row in rows], axis=1)
+    def _discriminant(self, labels: Mapping[int, str], genres: Sequence[str]) -> Discriminant:
+        index = {genre: i for i, genre in enumerate(genres)}
+        windows_KWF = np.concatenate([self._windows_NWF[list(labels)], self._examples_NWF])
+        labels_K = np.array([index[genre] for genre in [*labels.values(), *self._taught]])
+        return Discriminant.fit(windows_KWF, labels_K, len(genres))
 
     def logits(self, embeddings_NWF: Floats | None = None) -> Floats:
         """Logits (N, C) for the pool, or for other clips; C is 0 before the first label."""
-        if self._fitted is None:
-            return np.zeros((self._count if embeddings_NWF is None else len(embeddings_NWF), 0), np.float32)
-        if embeddings_NWF is None:
-            return self._logits(self._fitted)
-        return self._logits(self._fitted, self._clipped(embeddings_NWF).mean(1))
-
-    def _logits(self, fitted: Fitted, other_NF: Floats | None = None, places: Sequence[int] | None = None) -> Floats:
-        """Logits (N, C) of the pool, of some ``places`` of it, or of other clips."""
-        parts = self._parts(fitted, other_NF, places)
-        return sum(map(_in_deviations, parts[1:]), _in_deviations(parts[0]))
-
-    def _parts(
-        self, fitted: Fitted, other_NF: Floats | None = None, places: Sequence[int] | None = None
-    ) -> list[Floats]:
-        """The logits of each expert."""
-        chosen = slice(self._count) if places is None else places
-        clips_NF = self._clips[chosen] if other_NF is None else other_NF
-        by_means_NC = fitted.discriminant.logits(clips_NF)
-        if fitted.coefficients_KC is None:
-            return [by_means_NC]
-        if other_NF is None:
-            apart_NK = self._apart(chosen, fitted.rows)
-        else:
-            apart_NK = _distances(clips_NF, self._clips[fitted.rows]) / self._average
-        return [by_means_NC, np.exp(-EXPONENT * apart_NK) @ fitted.coefficients_KC]
+        clips_NF = self._clips_NF if embeddings_NWF is None else self._clipped(embeddings_NWF).mean(1)
+        return np.zeros((len(clips_NF), 0), np.float32) if self._fitted is None else self._fitted.logits(clips_NF)
 
     def probabilities(self) -> Probabilities:
         """Probabilities (N, C) for the pool."""
         logits_NC = self.logits()
-        return softmax(GAIN * _in_deviations(logits_NC)) if logits_NC.size else logits_NC.astype(np.float64)
+        return self._softmax(logits_NC, logits_NC) if logits_NC.size else logits_NC.astype(np.float64)
 
     def windows(self, place: int) -> Probabilities:
         """Probabilities (W, C) of the windows of a clip of the pool."""
-        windows_WF = self._windows[place]
         if self._fitted is None:
-            return np.zeros((len(windows_WF), 0))
-        pool = self._parts(self._fitted)
-        scaled = [_in_deviations(*both) for both in zip(self._parts(self._fitted, windows_WF), pool, strict=True)]
-        among_NC = sum(map(_in_deviations, pool[1:]), _in_deviations(pool[0]))
-        return softmax(GAIN * _in_deviations(sum(scaled[1:], scaled[0]), among_NC))
+            return np.zeros((len(self._windows_NWF[place]), 0))
+        return self._softmax(self._fitted.logits(self._windows_NWF[place]), self.logits())
+
+    @staticmethod
+    def _softmax(logits_NC: Floats, pool_NC: Floats) -> Probabilities:
+        spread = float((pool_NC - pool_NC.mean(1, keepdims=True)).std())
+        return softmax(GAIN * (logits_NC - logits_NC.mean(1, keepdims=True)) / max(spread, 1e-9))
 
     def order(self, towards: str | None = None, probabilities_NC: Probabilities | None = None) -> list[int]:
         """The unlabelled clips, the most helpful first, or with ``towards`` those most likely of that genre.
@@ -204,13 +150,14 @@ class Teacher:
         if towards in self.genres:
             rank_N = probabilities_NC[:, self.genres.index(towards)]
         elif len(self.genres) == 1:
-            known_F = self._clips[[*(self._seen or self._taught)]].mean(0)
+            known_F = self._clips_NF[list(self._seen)].mean(0) if self._seen else self._examples_NWF.mean((0, 1))
             rank_N = np.linalg.norm(self._clips_NF - known_F, axis=1)  # a second genre is needed
         else:
             best_N2 = np.sort(probabilities_NC, axis=1)[:, -2:]
             unsure_N = 1 - (best_N2[:, -1] - best_N2[:, 0])
-            counts_N = self._fitted.discriminant.counts_C[probabilities_NC.argmax(1)]
-            rank_N = unsure_N * self._coverage() / np.sqrt(counts_N)
+            counts_C = self._fitted.counts_C
+            coverage_N = self._coverage() ** min(1.0, FEW / counts_C.mean())
+            rank_N = unsure_N * coverage_N / np.sqrt(counts_C[probabilities_NC.argmax(1)])
         return [i for i in np.argsort(-rank_N, kind="stable").tolist() if i not in self._seen]
 
     def accuracy(self, labels: Mapping[int, str], groups: Sequence[int]) -> Accuracy | None:
@@ -232,11 +179,10 @@ class Teacher:
         for fold in range(FOLDS):
             held = [place for place in labels if fold_of[groups[place]] == fold]
             rest = {place: genre for place, genre in labels.items() if fold_of[groups[place]] != fold}
-            known = {**rest, **self._taught}
-            genres = sorted(set(known.values()))
+            genres = sorted({*rest.values(), *self._taught})
             if not held or not genres:
                 continue
-            best_H = self._logits(self._experts(known, genres), places=held).argmax(1)
+            best_H = self._discriminant(rest, genres).logits(self._clips_NF[held]).argmax(1)
             right += sum(genres[best] == labels[place] for best, place in zip(best_H.tolist(), held, strict=True))
         share = right / len(labels)
         interval = interval_of_share(share, len(labels))
@@ -248,29 +194,16 @@ class Teacher:
         return [i for i in np.argsort(distance_N).tolist() if i not in self._seen]
 
     def _coverage(self) -> Floats:
-        """By how much the clips that stand for the pool, (N,), would come closer to a labelled one with each label."""
+        """By how much the clips that stand for the pool would come nearer to a labelled clip with each label, (N,)."""
         if self._alike is None:
-            units = self._clips - self._clips_NF.mean(0)
-            units /= np.maximum(np.linalg.norm(units, axis=1, keepdims=True), 1e-9)
-            self._alike = units @ units[: self._count : 1 + self._count // MOST_COMPARED].T
-        covered_M = self._alike[[*self._seen, *self._taught]].max(0)
-        gain_N: Floats = np.maximum(self._alike[: self._count] - covered_M, 0).sum(1)
-        return gain_N
+            centred = np.concatenate([self._clips_NF, self._examples_NWF.mean(1)]) - self._clips_NF.mean(0)
+            units = centred / np.maximum(np.linalg.norm(centred, axis=1, keepdims=True), 1e-9)
+            self._alike = units @ units[: len(self._clips_NF) : 1 + len(self._clips_NF) // REPRESENTATIVES].T
+        pool = len(self._clips_NF)
+        covered_M = self._alike[[*self._seen, *range(pool, len(self._alike))]].max(0)
+        nearer_N: Floats = np.maximum(self._alike[:pool] - covered_M, 0).sum(1)
+        return nearer_N
 
     def _clipped(self, embeddings_NWF: Floats) -> Floats:
         clipped: Floats = FARTHEST * np.tanh((embeddings_NWF - self._mean_F) / self._std_F / FARTHEST)
         return clipped
-
-
-def _distances(x_NF: Floats, y_KF: Floats) -> Floats:
-    """L1 distances (N, K)."""
-    apart_NK: Floats = torch.cdist(torch.from_numpy(x_NF), torch.from_numpy(y_KF), p=1.0).numpy()
-    return apart_NK
-
-
-def _in_deviations(logits_NC: Floats, among_NC: Floats | None = None) -> Floats:
-    """Logits less the mean over genres, in units of the deviation of ``among_NC`` or their own."""
-    centred_NC = logits_NC - logits_NC.mean(1, keepdims=True)
-    units_NC = centred_NC if among_NC is None else among_NC - among_NC.mean(1, keepdims=True)
-    scaled_NC: Floats = centred_NC / max(float(units_NC.std()), 1e-9)
-    return scaled_NC
