@@ -26,7 +26,7 @@ LEAST_LABELLED = 10
 """Fewest labelled clips for which an accuracy is computed."""
 REPRESENTATIVES = 1_000
 """Most clips that stand for the pool."""
-FEW = 2.0
+FEW = 4.0
 """Labels per genre up to which coverage counts in full; its exponent then falls as their number grows."""
 GAIN = 3.0
 """Factor from standardised logits to log-probabilities; only the order and the display depend on it."""
