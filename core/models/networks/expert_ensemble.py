@@ -24,7 +24,6 @@ from core.models.networks.expert_choice import (
     ExpertSettings,
     average_distance,
     choose,
-    distances,
     distances_among,
     factored,
     l1_distances,
