@@ -74,7 +74,7 @@ QUIETEST = 1e-30
 FAINTEST, LOUDEST = 1e-10, 1e20
 """Range of a clip's largest mel energy in which its floor does not underflow and squares do not overflow."""
 FRAMES_AT_ONCE = 256
-"""Frames that a CPU transforms at a time, so that they stay in its cache."""
+"""Most frames that a CPU transforms at a time, so that they stay in its cache."""
 BANDS_AT_ONCE = 8
 """Mel bands that a CPU computes at a time, from their range of frequencies: most of the filterbank is zero."""
 
@@ -127,9 +127,10 @@ class FrontEnd(nn.Module):
         if wave_BN.device.type != "cpu" or self.settings.power != 2.0 or torch.compiler.is_compiling():
             return self._energies_at_once(wave_BN)
         frames, pieces = self.frames_of(wave_BN.shape[1]), []
+        size = -(-frames // -(-frames // FRAMES_AT_ONCE))  # equal blocks, because a small rest costs nearly as much
         for part_BN in torch.split(wave_BN, max(1, FRAMES_AT_ONCE // frames)):
-            for begin in range(0, frames, FRAMES_AT_ONCE):
-                frames_BTN = self._windowed(part_BN, begin, min(begin + FRAMES_AT_ONCE, frames))
+            for begin in range(0, frames, size):
+                frames_BTN = self._windowed(part_BN, begin, min(begin + size, frames))
                 pieces.append(self._weigh(torch.view_as_real(torch.fft.rfft(frames_BTN))))
         return torch.cat(pieces, dim=1).view(-1, len(wave_BN), frames).transpose(0, 1).contiguous()
 
