@@ -209,6 +209,7 @@ class RunReader:
         self._journal = JournalReader(run.journal_path, skip=skip)
         self._on_event = on_event
         self._bad_lines = 0
+        self._cancelled = False
         self._heartbeat = (0, 0)
         self._beat_at = -math.inf
         """When the run's files were last seen to change, on this process's monotonic clock."""
@@ -227,7 +228,7 @@ class RunReader:
         if long and (snapshot := load_snapshot(self.run.journal_path)) is not None:
             self._journal.continue_from(snapshot.position, snapshot.bad_lines, snapshot.unknown_kinds)
             state, begun, self._bad_lines = snapshot.state, snapshot.position, snapshot.bad_lines
-        while events := self._journal.read(PIECE):
+        while not self._cancelled and (events := self._journal.read(PIECE)):
             state = reduce(state, events)
             if self._on_event is not None:
                 for event in events:
@@ -236,7 +237,7 @@ class RunReader:
             state = replace(state, damaged=state.damaged + bad - self._bad_lines)
             self._bad_lines = bad
         journal = self._journal
-        if self._snapshots and journal.position - begun >= WORTHWHILE:
+        if self._snapshots and not self._cancelled and journal.position - begun >= WORTHWHILE:
             save_snapshot(self.run.journal_path, journal.position, bad, journal.unknown_kinds, state)
         elsewhere = not held and self._lives_elsewhere(state)
         alive = held or elsewhere
@@ -244,6 +245,10 @@ class RunReader:
         if changed:
             self.state = self._placed(state, alive=alive, elsewhere=elsewhere)
         return changed
+
+    def cancel(self) -> None:
+        """Let a `poll` in another thread return without the rest of a long journal, which nobody waits for."""
+        self._cancelled = True
 
     def first_look(self) -> RunState | None:
         """The run without its curves over steps, where the first `poll` would take seconds; None where it would not.

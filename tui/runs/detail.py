@@ -35,6 +35,8 @@ GENRE_CELLS = 25
 """Cells of a genre and its bar at least."""
 LABEL = 14
 """Cells of the labels before the facts."""
+WITHIN_EPOCHS = frozenset({"batch_progress", "features_progress"})
+"""Kinds of events of which the panel needs only the last: most of a long journal."""
 NOT_CHANGES = {"data", "preset", "device", "spectrograms", "processes", "labels.source", "labels.digest"}
 """Fields of a recipe that say nothing about how the model is trained, or that scanning fills in."""
 
@@ -168,7 +170,7 @@ class RunDetail(Vertical):
         if tail is None:
             time.sleep(DELAY)
         if self._run is not None and run.path == self._run.path:
-            tail = tail or RunReader(RunFolder(Path(run.path)))
+            tail = tail or RunReader(RunFolder(Path(run.path)), skip=WITHIN_EPOCHS)
             tail.poll()
             self.call_later(self._take, run.path, tail)
             if self._compared[0] != run.path:

@@ -1,5 +1,6 @@
 """One run, live: status, curves, epochs, per-genre results, log and, at the end, the test report."""
 
+import threading
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -36,6 +37,8 @@ from tui.widgets.text import TextLines
 
 POLL_SECONDS = 0.5
 """Seconds between two reads of the journal; nothing is drawn more often, except after a key."""
+LOOK_SECONDS = 1.0
+"""Most seconds that a first look at a long journal has for itself: reading the rest would slow down its drawing."""
 EPOCH_SECONDS = 1.0
 """Seconds between two drawings of new epochs, which change most of the screen: a slow link must keep up."""
 
@@ -82,6 +85,7 @@ class WatchScreen(ModeScreen, CurveKeys):
             """Why the journal could not be read this time."""
             self.whole = whole
             """Whether the reading is over; a first look at a long journal comes before that."""
+            self.shown = threading.Event()
 
         def can_replace(self, message: Message) -> bool:
             return isinstance(message, WatchScreen.Read) and message.tail is self.tail
@@ -121,7 +125,15 @@ class WatchScreen(ModeScreen, CurveKeys):
         self.app.theme_changed_signal.subscribe(self, lambda _: self._show())
         self._show_none("No run is selected.")
 
+    def on_unmount(self) -> None:
+        self._leave_run()  # the process ends when its threads do
+
+    def _leave_run(self) -> None:
+        if self._tail is not None:
+            self._tail.cancel()
+
     def _show_none(self, why: str) -> None:
+        self._leave_run()
         self._tail, self._request, self._state = None, None, RunState.empty()
         self.query_one(Panes).display = False
         runs = self.app.key_for("mode.runs")
@@ -133,6 +145,7 @@ class WatchScreen(ModeScreen, CurveKeys):
     def watch_run(self, run: Path) -> None:
         """Watch the run in folder ``run``."""
         folder = RunFolder(run)
+        self._leave_run()
         self._tail, self._reading = RunReader(folder), False
         self._request = PendingRequest(folder)
         self._state = RunState.empty()
@@ -161,7 +174,9 @@ class WatchScreen(ModeScreen, CurveKeys):
             return
         try:
             if (state := tail.first_look()) is not None:
-                self.post_message(self.Read(tail, state, whole=False))
+                look = self.Read(tail, state, whole=False)
+                self.post_message(look)
+                look.shown.wait(LOOK_SECONDS)
             tail.poll()
         except OSError as error:
             self.post_message(self.Read(tail, tail.state, f"The journal cannot be read: {error.strerror}"))
@@ -170,6 +185,7 @@ class WatchScreen(ModeScreen, CurveKeys):
 
     @on(Read)
     def show_new(self, message: Read) -> None:
+        self.call_after_refresh(message.shown.set)
         if message.tail is not self._tail:
             return
         before, self._state, self._reading = self._state, message.state, not message.whole

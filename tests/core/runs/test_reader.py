@@ -61,3 +61,23 @@ def test_a_first_look_at_a_long_journal_lacks_only_the_curves_over_steps(
     assert (look.status, look.validation, look.test) == ("finished", reader.state.validation, reader.state.test)
     assert reader.first_look() is None
     assert RunReader(run).first_look() is None  # the snapshot is there
+
+
+def test_a_cancelled_reader_leaves_the_rest_of_a_long_journal(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    run = create(tmp_path, {}, "x", "m")
+    journal = Journal(run.journal_path)
+    events = whole_run() * 40
+    for event in events:
+        journal.write(event)
+    monkeypatch.setattr(folder, "PIECE", 1)
+    seen: list[object] = []
+
+    def see(event: object) -> None:
+        seen.append(event)
+        reader.cancel()
+
+    reader = RunReader(run, on_event=see)
+    reader.poll()
+    assert 0 < len(seen) < len(events) / 2
+    reader.poll()
+    assert len(seen) < len(events) / 2
