@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from core.dataset.clip import DatasetError
-from core.dataset.metadata import read_rows
+from core.dataset.metadata import column_list, read_rows
 from core.util.text import printable
 
 
@@ -49,6 +49,6 @@ def read_tree(path: Path) -> GenreTree:
     if child is None or "parent" not in lower:
         raise DatasetError(
             f"The genre tree {printable(path)} needs the columns child and parent, or genre_id, parent and title as in "
-            f"FMA's genres.csv; it has {', '.join(columns) or 'none'}."
+            f"FMA's genres.csv; it has {column_list(columns) or 'none'}."
         )
     return GenreTree({row[child]: row[lower["parent"]] for row in rows if row[lower["parent"]]}, {})

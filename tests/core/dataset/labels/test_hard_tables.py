@@ -9,6 +9,7 @@ import pytest
 
 from core.dataset.clip import DatasetError
 from core.dataset.labels.source import LabelSource, read_labels
+from core.dataset.labels.tree import read_tree
 from core.dataset.scan import scan, survey
 from core.dataset.settings import LabelSettings
 from core.inference.batch.find_files import find_files
@@ -115,6 +116,12 @@ def test_a_table_that_cannot_be_read_is_a_sentence(name: str, where: str, tmp_pa
         survey(tmp_path, seconds=0.6, labels=LabelSettings(**{where: str(tmp_path / name)}))  # type: ignore[arg-type]
     assert "Errno" not in str(raised.value)
     assert str(raised.value).count(name) == 1
+
+
+def test_the_columns_of_a_tree_are_named_safely_and_not_all(tmp_path: Path) -> None:
+    (tmp_path / "tree.csv").write_text(",".join(["x\x1b[31m", *(f"column {n}" for n in range(1000))]))
+    with pytest.raises(DatasetError, match=r"it has x\\x1b\[31m, column 0, .* and 981 more\.$"):
+        read_tree(tmp_path / "tree.csv")
 
 
 @pytest.mark.parametrize("name", ["tracks.csv", "autotagging_genre.tsv", "train_filtered.txt", "list.cls"])
