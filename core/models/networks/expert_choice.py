@@ -65,7 +65,7 @@ def choose(
 
     Args:
         eval_IJF: None to evaluate whole clips by the means of their windows, which takes less than half the time.
-        apart_II: the distances between clips.
+        apart_II: the L1 distances between clips.
     """
     clips_IF, average = features_IWF.mean(1), average_distance(apart_II)
     apart_II = apart_II / average
@@ -220,12 +220,7 @@ def ridge_solution(kernel_II: Tensor, labels_I: Tensor, genres: int, ridge: floa
 
 
 def distances(x_NF: Tensor, y_IF: Tensor) -> Tensor:
-    """Euclidean distances [N, I]."""
-    return squared_distances(x_NF, y_IF).sqrt()
-
-
-def l1_distances(x_NF: Tensor, y_IF: Tensor) -> Tensor:
-    """[N, I]; many times slower on a CPU than `distances`, which are a matrix product."""
+    """L1 distances [N, I]."""
     if torch.compiler.is_exporting():  # ONNX has no operator for cdist
         return (x_NF[:, None] - y_IF).abs().sum(2)
     return torch.cdist(x_NF, y_IF, p=1.0)
@@ -246,6 +241,6 @@ def average_distance(apart_II: Tensor) -> float:
 
 
 def squared_distances(x_NF: Tensor, y_IF: Tensor) -> Tensor:
-    squared_NI = torch.addmm(y_IF.square().sum(1), x_NF, y_IF.T, alpha=-2)
-    nonnegative_NI: Tensor = torch.clamp_min(squared_NI + x_NF.square().sum(1, keepdim=True), 0)
+    squared_NI: Tensor = x_NF.square().sum(1, keepdim=True) + y_IF.square().sum(1) - 2 * x_NF @ y_IF.T
+    nonnegative_NI: Tensor = torch.clamp_min(squared_NI, 0)
     return nonnegative_NI

@@ -2,7 +2,7 @@
 
 - discriminant: every genre's mean, compared by the Mahalanobis distance within genres and clips (Fisher 1936)
 - memory: every training clip, compared by that within genres, and summed per genre by a kernel (Parzen 1962)
-- kernel ridge regression on the genres (Saunders, Gammerman & Vovk 1998) with an exponential kernel of the distance
+- kernel ridge regression on the genres (Saunders, Gammerman & Vovk 1998) with a Laplacian kernel of the L1 distance
 
 Which of them is best depends on the collection; `expert_choice` chooses the settings.
 
@@ -26,7 +26,6 @@ from core.models.networks.expert_choice import (
     choose,
     distances_among,
     factored,
-    l1_distances,
     ridge_solution,
     squared_distances,
     within_clips,
@@ -43,9 +42,6 @@ from core.models.networks.lda_expert import (
 )
 from core.models.networks.window_statistics import WindowStatistics
 from core.models.registry import FRAME_SECONDS
-
-SETTINGS = 10
-"""Number of settings in a model file."""
 
 
 class Statistics(Protocol):
@@ -97,15 +93,13 @@ class ExpertEnsemble(nn.Module):
             "clip_weight": (genres, memory, count),
             "clip_bias": (genres, memory),
             "coefficients": (genres, memory, genres),
-            # Shrinkages, bandwidth, ridge, weights, and the kernel's exponents for squared, L1 and Euclidean distances.
-            # All but the last are 0 except in models of earlier versions.
-            "settings": (SETTINGS,),
+            # Shrinkages, bandwidth, ridge, weights, and the kernel's exponents for squared and L1 distances. The
+            # former is 0 except in models of earlier versions, whose kernel was Gaussian.
+            "settings": (9,),
             "accuracies": (len(EXPERTS) + 1,),  # of each expert and of their sum, out of fold
         }
         for name, shape in shapes.items():
             self.register_buffer(name, torch.zeros(shape))
-        self.of_l1 = False
-        """Whether the kernel is of L1 distances, as in models of earlier versions."""
 
     def forward(self, mel_BMT: Tensor) -> Tensor:
         # bfloat16 is too coarse for covariances of hundreds of statistics.
@@ -117,10 +111,8 @@ class ExpertEnsemble(nn.Module):
             each_BCK = torch.einsum("bf,ckf->bck", features_BF, self.clip_weight) + self.clip_bias
             by_clips_BC = temperature * torch.logsumexp(each_BCK / temperature, dim=2)
             clips_NF = self.clips.flatten(0, 1)
-            squared_BN = squared_distances(features_BF, clips_NF)
-            far_BN = exponents[0] * squared_BN + exponents[2] * squared_BN.sqrt()
-            if self.of_l1:
-                far_BN = far_BN + exponents[1] * l1_distances(features_BF, clips_NF)
+            far_BN = exponents[0] * squared_distances(features_BF, clips_NF)
+            far_BN = far_BN + exponents[1] * distances(features_BF, clips_NF)
             by_kernel_BC = torch.exp(-far_BN) @ self.coefficients.flatten(0, 1)
             return weights_E[0] * by_means_BC + weights_E[1] * by_clips_BC + weights_E[2] * by_kernel_BC
 
@@ -183,7 +175,7 @@ class ExpertEnsemble(nn.Module):
             )
             self.accuracies.copy_(torch.tensor(accuracies))
         exponent = settings.exponent / average_distance(apart_II)
-        self.settings.copy_(torch.tensor([*settings[:4], *settings.weights, 0.0, 0.0, exponent]))
+        self.settings.copy_(torch.tensor([*settings[:4], *settings.weights, 0.0, exponent]))
         self._fit(features_IWF, labels_I, settings, torch.exp(-exponent * apart_II))
         return held_out_IC
 
@@ -206,12 +198,10 @@ class ExpertEnsemble(nn.Module):
         }
 
     def _load_from_state_dict(self, state_dict: dict[str, Any], prefix: str, *args: Any) -> None:
-        """Also loads the settings of earlier versions, which have fewer exponents."""
+        """Also loads the settings of earlier versions, which have no exponent for the L1 distance."""
         settings = state_dict.get(f"{prefix}settings")
-        if isinstance(settings, Tensor) and settings.shape in {(8,), (9,)}:
-            settings = F.pad(settings, (0, SETTINGS - len(settings)))
-            state_dict[f"{prefix}settings"] = settings
-        self.of_l1 = isinstance(settings, Tensor) and settings.shape == (SETTINGS,) and bool(settings[8] > 0)
+        if isinstance(settings, Tensor) and settings.shape == (8,):
+            state_dict[f"{prefix}settings"] = F.pad(settings, (0, 1))
         super()._load_from_state_dict(state_dict, prefix, *args)
 
     def _fit(self, features_IWF: Tensor, labels_I: Tensor, settings: ExpertSettings, kernel_II: Tensor) -> None:

@@ -31,11 +31,11 @@ STANDARDISE_WINDOWS = 256
 """Windows of the training set to which standardisation is fitted."""
 EXPERT_WINDOWS = 8
 """Windows of each training clip to which an expert is fitted."""
-EVAL_WINDOWS = 8
+EVAL_WINDOWS = 4
 """Most windows of each training clip on which experts fitted to other clips are evaluated."""
 EXPERT_BATCH = 64
 PRESETS_BALANCE = {"artist"}
-"""Columns by which presets balance if the dataset has them."""
+"""Columns by which presets of earlier versions balance if the dataset has them."""
 
 
 def init_train_state(recipe: Recipe, loader: BatchLoader, train: Tensor, group: ProcessGroup = SINGLE) -> TrainState:

@@ -52,8 +52,8 @@ def test_the_default_makes_the_sum_less_certain_and_leaves_experts_alone_as_they
     alone.experts.settings[4:7] = 1.0
     for one in (together, alone):
         one.weigh_by_default()
-    assert together.experts.settings[4:7].tolist() == pytest.approx([1 / 1.15] * 3)
-    assert float(together.network_weight) == pytest.approx(0.3 / 1.15)
+    assert together.experts.settings[4:7].tolist() == pytest.approx([1 / 1.2] * 3)
+    assert float(together.network_weight) == pytest.approx(0.3 / 1.2)
     assert alone.experts.settings[4:7].tolist() == [1.0] * 3 and float(alone.network_weight) == 0
 
 
@@ -107,7 +107,7 @@ def test_a_training_holds_a_fold_out_then_weighs_and_uses_all_clips(
     everything = set(clips.tolist())
     assert held and drawn == [everything - held] * 2 + [everything] * 2
     assert isinstance(state.model, EnsembleCNN) and isinstance(state.eval_model, EnsembleCNN)
-    assert float(state.model.network_weight) == float(state.eval_model.network_weight) != pytest.approx(0.3 / 1.15)
+    assert float(state.model.network_weight) == float(state.eval_model.network_weight) != pytest.approx(0.3 / 1.2)
     copy = EnsembleCNN(n_mels=32, genres=len(features.genres), frame_seconds=0.02, width=4, memory=4)
     copy.load_state_dict(state.eval_model.state_dict())
     assert copy.describe() == state.eval_model.describe()
