@@ -24,6 +24,7 @@ from core.models.networks.expert_choice import (
     ExpertSettings,
     average_distance,
     choose,
+    distances,
     distances_among,
     factored,
     ridge_solution,
