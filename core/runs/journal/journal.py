@@ -1,5 +1,6 @@
 """The journal: events in a file, one per line, append-only, with one writer and any number of readers."""
 
+import errno
 import os
 import re
 import threading
@@ -27,10 +28,8 @@ PIECE = 4 * 1024 * 1024
 """Bytes of a long journal that are read at a time."""
 LONGEST_LINE = 64 * 1024 * 1024
 """Most bytes of a line, far more than any event has; a damaged file could be a single line of any length."""
-LARGEST_JOURNAL = 1 << 28
-"""Most bytes of a journal that are read, millions of events; a damaged one may be a hole of terabytes."""
 TOO_LONG = b"\0"
-"""Placeholder for a longer line, which is not an event."""
+"""Placeholder for a longer line, and for a hole in a line, neither of which is an event."""
 
 EventT = TypeVar("EventT", bound=Event)
 ValueT = TypeVar("ValueT")
@@ -156,10 +155,12 @@ class JournalReader:
             if size < self._offset:  # it was replaced by an older copy
                 self._offset = 0
                 self._take_unfinished()
-            file.seek(self._offset)
-            size = min(size, LARGEST_JOURNAL)
             # Only up to the size at opening, so that a fast writer cannot keep the reader busy forever.
-            while self._offset < size and (block := file.read(min(BLOCK, size - self._offset))):
+            while self._offset < size:
+                self._skip_hole(file.fileno(), size)
+                block = file.read(min(BLOCK, size - self._offset))
+                if not block:
+                    break
                 self._offset += len(block)
                 first, *others = block.split(b"\n")
                 if not others:
@@ -169,6 +170,17 @@ class JournalReader:
                 lines = [self._take_unfinished(), *others[:-1]]
                 self._keep_unfinished(others[-1])
                 yield lines
+
+    def _skip_hole(self, descriptor: int, size: int) -> None:
+        """Move the file to the next data: a damaged journal may be a hole of terabytes, which belongs to one line."""
+        try:
+            data = min(os.lseek(descriptor, self._offset, os.SEEK_DATA), size)
+        except OSError as error:  # without data after the offset, or on a file system that knows no holes
+            data = size if error.errno == errno.ENXIO else os.lseek(descriptor, self._offset, os.SEEK_SET)
+        if data > self._offset:
+            self._keep_unfinished(TOO_LONG)
+            self._unfinished_bytes += data - self._offset - len(TOO_LONG)
+            self._offset = data
 
     def _keep_unfinished(self, part: bytes) -> None:
         """Keep a part of a line; parts are joined when it ends, in linear time. A line that is too long is dropped."""

@@ -313,13 +313,27 @@ def test_a_reader_does_not_run_after_a_writer_that_is_faster(path: Path, monkeyp
     assert [event.seq for event in reader.read()] == [1]
 
 
-def test_a_hole_of_terabytes_is_not_read_to_its_end(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("core.runs.journal.journal.LARGEST_JOURNAL", 4 << 20)
+def test_a_hole_of_terabytes_is_skipped(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("core.runs.journal.journal.LONGEST_LINE", 1 << 20)
     written = write_journal(path, whole_run())
     with path.open("ab") as file:
         file.truncate(1 << 41)
-    assert JournalReader(path).read() == written
+    reader = JournalReader(path)
+    assert reader.read() == written
     journal = Journal(path)
-    journal.write(ev.Warned(message="more"))
+    more = journal.write(ev.Warned(message="more"))
     journal.close()
+    assert reader.read() == [more]
+    assert JournalReader(path).read() == [*written, more]
+    assert reader.position == path.stat().st_size
+
+
+def test_a_hole_within_a_line_damages_it(path: Path) -> None:
+    line = ev.encode(ev.Warned(message="text"))
+    with path.open("wb") as file:
+        file.write(line[:4])
+        file.seek(1 << 20)
+        file.write(line[4:] + b"\n" + line + b"\n")
+    reader = JournalReader(path)
+    assert len(reader.read()) == 1
+    assert reader.bad_lines == 1
