@@ -30,7 +30,7 @@ RUNS = 1000
 """In the list, beside the one that is trained."""
 ROWS: Keys = [("j", ""), ("k", "")]
 FILTER: Keys = [*((key, "") for key in "run-09"), *[("\x7f", "")] * 6]
-HELP: Keys = [("?", "esc closes"), ("q", "[1 Runs]")]
+HELP: Keys = [("?", "esc close"), ("q", "")]
 MODES: Keys = [
     ("2", "[2 Watch]"),
     ("3", "[3 Classify]"),
@@ -39,15 +39,18 @@ MODES: Keys = [
     ("1", "[1 Runs]"),
 ]
 CHARTS: Keys = [("]", "Learning rate"), ("[", "Accuracy")]
-DIALOG: Keys = [("o", "outliers"), ("q", "Accuracy")]
+DIALOG: Keys = [("o", "outliers"), ("q", "")]
 TYPING: Keys = [("a", ""), ("\x7f", "")]
 
 
 def measure(name: str, terminal: PseudoTerminal, keys: Keys, times: int) -> None:
     """Milliseconds until the screen shows what each key does, pressed when it has been still for a moment.
 
-    The processor time per key, which other loads of the machine do not lengthen, includes what is drawn by itself.
+    The keys are pressed in turn, at least ``times`` in all and each as often as the others, so that the screen is
+    afterwards what it was before. The processor time per key includes what is drawn by
+    itself.
     """
+    times = -(-times // len(keys)) * len(keys)
     taken: list[float] = []
     before = terminal.cpu_seconds()
     for number in range(times):

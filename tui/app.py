@@ -197,7 +197,7 @@ class GenreApp(BaseApp):
         # After a suspension Textual reopens its screen but leaves it empty.
         self.set_interval(LIVE_SECONDS, self._poll_live_runs)
         self.set_timer(FIRST_LOOK, self._poll_live_runs)
-        self.app_resume_signal.subscribe(self, lambda _: self.refresh(layout=True))
+        self.app_resume_signal.subscribe(self, lambda _: self.redraw())
         if self.settings.pixels and "TMUX_PANE" in os.environ and not self.is_headless:
             self.set_interval(LIVE_SECONDS, self._look_at_tmux)
         if self.settings.keys:
@@ -362,6 +362,7 @@ class GenreApp(BaseApp):
             act = partial(self.run_action, binding.action, node)
             yield SystemCommand(binding.tooltip or binding.description, f"key {self.get_key_display(binding)}", act)
         yield SystemCommand("Theme", "Dark, light, colour-blind, 16-colour and others", self.action_change_theme)
+        yield SystemCommand("Redraw", "Send the whole screen to the terminal again", self.redraw)
         yield SystemCommand("Screenshot", "Save the screen as an SVG file", self.deliver_screenshot)
 
     def on_command_palette_opened(self) -> None:

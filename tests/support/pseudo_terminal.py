@@ -23,6 +23,9 @@ PATIENCE = 60.0
 """Seconds after which something that should have happened counts as missing; the machine may be busy."""
 CONTROL = re.compile(rb"\x1b\[[0-9;?>=]*[ -/]*[@-~]|\x1b[()][A-Z0-9]|\x1b[=>78]|\x1b\][^\x07]*\x07")
 
+PIECE = re.compile(rb"\x1b\[(\d+);(\d+)H|(" + CONTROL.pattern + rb")|([^\x1b\r\n]+)")
+"""A cursor movement, another control sequence, or text."""
+
 
 def wait_until(holds: Callable[[], bool], what: str, patience: float = PATIENCE) -> None:
     deadline = time.monotonic() + patience
@@ -111,6 +114,18 @@ class PseudoTerminal:
             assert time.monotonic() < deadline, f"waited {patience:g} s for {text!r}; the screen got {got[-2000:]!r}"
             got += self.read(0.2)
         return got
+
+    def screen(self) -> list[str]:
+        """The rows of text that the app has drawn so far, every character one cell wide."""
+        rows: dict[int, dict[int, str]] = {}
+        y = x = 1
+        for piece in PIECE.finditer(self.output):
+            if piece[1]:
+                y, x = int(piece[1]), int(piece[2])
+            for char in (piece[4] or b"").decode(errors="replace"):
+                rows.setdefault(y, {})[x] = char
+                x += 1
+        return ["".join(row.get(x, " ") for x in range(1, max(row) + 1)) for _, row in sorted(rows.items())]
 
     def type(self, keys: str) -> None:
         os.write(self.master, keys.encode())

@@ -13,13 +13,13 @@ from textual.binding import Binding
 from textual.containers import Container
 from textual.content import Content
 from textual.message import Message
-from textual.screen import ModalScreen, Screen
+from textual.screen import Screen
 
 from core.runs.journal.state import RunState
 from tui.charts.chart import Chart
 from tui.charts.data import ChartData, View, go_back, move_cursor, put_cursor, select, zoom_at, zoom_in
 from tui.charts.run_charts import CHARTS, RunChart, newest_points, run_chart
-from tui.shell.panels import frame
+from tui.shell.panels import Dialog, frame
 from tui.text.cells import padded, widest
 from tui.widgets.row_list import RowList
 
@@ -221,7 +221,7 @@ class OptionList(RowList):
         return Content.assemble(padded(option.name, names + 3), (option.value, "bold")).truncate(width, ellipsis=True)
 
 
-class ChartOptions(ModalScreen[None]):
+class ChartOptions(Dialog[None]):
     """Enter changes the option under the cursor; the key that opens the dialog changes the first one, outliers."""
 
     DEFAULT_CSS = "ChartOptions OptionList { width: 44; max-width: 100%; }"

@@ -1,6 +1,6 @@
 """Rendering a chart into cells: chart data and a view in, characters and tags out."""
 
-from bisect import bisect_left
+from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
@@ -39,8 +39,8 @@ def render_chart(
     low, high = (0.5, len(data.columns) + 0.5) if data.columns else view.zoom or x_range(data.lines)
     if low == high:  # a single epoch is a single point, in the middle
         low, high = low - 0.5, high + 0.5
-    raw, main = _curves(data.lines, view, low, high, width, ascii_only)
-    values = [y for curve in (*raw, *main) for y in curve.points[1]]
+    raw, main, crossings = _curves(data.lines, view, low, high, width, ascii_only)
+    values = [y for _, ys in (*(curve.points for curve in (*raw, *main)), *crossings) for y in ys]
     floor, ceiling = fences([y for curve in main for y in curve.points[1]]) if view.clip_outliers else (-inf, inf)
     values = [y for y in values if floor <= y <= ceiling]
     rows, across, up = height - 2, 1 if ascii_only else 2, 1 if ascii_only else 4
@@ -51,7 +51,8 @@ def render_chart(
     x = Axis(low, high, _column_ticks(data.columns, columns) or numbers)
     grid = Grid(columns, rows, across, up, x, y)
     kept = [_within(curve, floor, ceiling) for curve in (*raw, *main)]
-    canvas = draw(kept, grid, unit, ascii_only=ascii_only)
+    lines = [_within(_to_frame(*pair), floor, ceiling) for pair in zip(main, crossings, strict=True)]
+    canvas = draw([*kept[: len(raw)], *lines], grid, unit, ascii_only=ascii_only)
     for line, curve in zip(data.lines, main, strict=True):
         for at, value in zip(*curve.points, strict=True):
             if value > ceiling or value < floor:
@@ -103,10 +104,11 @@ def x_range(lines: Sequence[Line]) -> tuple[float, float]:
 
 def _curves(
     lines: Sequence[Line], view: View, low: float, high: float, width: int, ascii_only: bool
-) -> tuple[list[Curve], list[Curve]]:
-    """The raw values, faint, and the lines; a later line covers an earlier one."""
+) -> tuple[list[Curve], list[Curve], list[Points]]:
+    """The raw values, faint, the lines, and where these cross the frame; a later line covers an earlier one."""
     raw: list[Curve] = []
     main: list[Curve] = []
+    crossings: list[Points] = []
     dot = "." if ascii_only else "·"
     for line in lines:
         marker = line.ascii_marker if ascii_only else "braille"
@@ -114,23 +116,41 @@ def _curves(
             for values in line.spread or (line.ys,):
                 points = scaled(decimate(line.xs, values, low, high, width), view)
                 raw.append(Curve(points, dot, FAINT + line.tag, line=False))
-        points = curve_points(line, view, low, high, width)
+        points, crossing = curve_points(line, view, low, high, width)
+        crossings.append(crossing)
         main.append(Curve(points, marker, line.tag, dashed=line.dashed))
-    return raw, main
+    return raw, main, crossings
 
 
-def curve_points(line: Line, view: View, low: float, high: float, columns: int) -> Points:
-    """The points of a line as ``view`` shows it: decimated, smoothed, scaled.
+def curve_points(line: Line, view: View, low: float, high: float, columns: int) -> tuple[Points, Points]:
+    """The points of a line as ``view`` shows it (decimated, smoothed, scaled), and those where it crosses the frame.
 
     Smoothing after decimation is cheap and visible however long the line is. It starts a whole range to the left of
     the visible one, to have settled there.
     """
-    if not view.smoothing:
-        return scaled(decimate(line.xs, line.ys, low, high, columns), view)
-    start = low - (high - low)
-    xs, ys = decimate(line.xs, line.ys, start, high, 4 * columns, keep="mean")
-    first = bisect_left(xs, low)
-    return scaled((xs[first:], smooth(ys, view.smoothing)[first:]), view)
+    before, after = bisect_left(line.xs, low) - 1, bisect_right(line.xs, high)
+    if view.smoothing:
+        xs, ys = decimate(line.xs, line.ys, low - (high - low), high, 4 * columns, keep="mean")
+    else:
+        xs, ys = decimate(line.xs, line.ys, low, high, columns)
+        if before >= 0:
+            xs, ys = [line.xs[before], *xs], [line.ys[before], *ys]
+    if after < len(line.xs):
+        xs, ys = [*xs, line.xs[after]], [*ys, line.ys[after]]
+    xs, ys = scaled((xs, smooth(ys, view.smoothing) if view.smoothing else ys), view)
+    first, end = bisect_left(xs, low), bisect_right(xs, high)
+    crossings = [
+        (x, ys[i - 1] + (x - xs[i - 1]) / (xs[i] - xs[i - 1]) * (ys[i] - ys[i - 1]))
+        for x, i in ((low, first), (high, end))
+        if 0 < i < len(xs) and xs[i - 1] < x < xs[i]
+    ]
+    return (xs[first:end], ys[first:end]), ([x for x, _ in crossings], [y for _, y in crossings])
+
+
+def _to_frame(curve: Curve, crossings: Points) -> Curve:
+    """The curve with the points where it crosses the frame."""
+    points = sorted([*zip(*curve.points, strict=True), *zip(*crossings, strict=True)], key=lambda point: point[0])
+    return replace(curve, points=([x for x, _ in points], [y for _, y in points])) if crossings[0] else curve
 
 
 def scaled(points: Points, view: View) -> Points:

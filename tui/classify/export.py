@@ -9,7 +9,6 @@ from textual.app import ComposeResult
 from textual.binding import Binding
 from textual.containers import Vertical
 from textual.content import Content
-from textual.screen import ModalScreen
 from textual.widgets import Input, Static
 
 from core.inference.batch.export import Labels, Playlists, TagReport, tag_files, write_csv, write_json
@@ -22,6 +21,7 @@ from tui.classify.results import Sound
 from tui.dialogs.questions import key_hints
 from tui.new_run.fields import CompletingInput, OptionSpinner, PathInput
 from tui.shell.base import BaseApp
+from tui.shell.panels import Dialog
 from tui.text.cells import shown
 
 KINDS = {
@@ -34,7 +34,7 @@ KINDS = {
 NAMES = {"csv": "genres.csv", "json": "genres.jsonl", "playlists": "playlists"}
 
 
-class ExportScreen(ModalScreen[str | None]):
+class ExportScreen(Dialog[str | None]):
     """Returns a sentence about what was written, or None."""
 
     app: BaseApp

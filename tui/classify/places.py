@@ -10,7 +10,6 @@ from textual.app import ComposeResult
 from textual.binding import Binding
 from textual.containers import Vertical
 from textual.content import Content
-from textual.screen import ModalScreen
 from textual.widgets import Input, Static
 
 from core.util.atomic import write_atomic
@@ -19,6 +18,7 @@ from core.util.paths import state_folder
 from core.util.text import printable
 from tui.dialogs.questions import key_hints
 from tui.new_run.fields import CompletingInput, PathInput
+from tui.shell.panels import Dialog
 from tui.text.cells import shown
 from tui.widgets.row_list import RowList
 
@@ -92,7 +92,7 @@ class PlaceList(RowList):
             self.rows_changed()
 
 
-class GoToScreen(ModalScreen[Path | None]):
+class GoToScreen(Dialog[Path | None]):
     """Returns a path to go to, or None. ``ctrl+d`` bookmarks the folder that the field names."""
 
     BINDINGS: ClassVar = [

@@ -450,9 +450,9 @@ class ClassifyScreen(PaneScreen):
         read_places().visit(path if path.is_dir() else path.parent)
         if path.is_dir():
             tree.show_root(path)
+            self.show_pane("files")
         else:
-            tree.reveal(path)
-        self.show_pane("files")
+            self.classify_paths([path])
 
     def action_play(self) -> None:
         sound = self.query_one(ResultList).current

@@ -121,13 +121,14 @@ def _percent_of(read: Result) -> Result:
 
 
 RESULTS: dict[str, tuple[Result, Callable[[float], str]]] = {
-    "best val (%)": (_percent_of(lambda run: run.best.val_accuracy if run.best else None), "{:.1f}%".format),
-    "test (%)": (_percent_of(lambda run: run.test.accuracy if run.test else None), "{:.1f}%".format),
+    "best val": (_percent_of(lambda run: run.best.val_accuracy if run.best else None), "{:.1f}%".format),
+    "test": (_percent_of(lambda run: run.test.accuracy if run.test else None), "{:.1f}%".format),
     "macro F1": (lambda run: run.test.macro_f1 if run.test else None, "{:.3f}".format),
     "val loss": (lambda run: run.best.val_loss if run.best else None, formatting.loss),
     "minutes": (lambda run: run.seconds(0.0) / 60, "{:.1f}".format),
 }
 """Name → value of a run, and how it is written."""
+PERCENT = ("best val", "test")
 
 
 def differing_fields(runs: Sequence[RunState]) -> list[str]:
@@ -149,9 +150,9 @@ def scatter(runs: Sequence[RunState], field: str, result: str) -> ChartData:
         value, x = read(run), names.index(written(recipe.get(field))) + 1.0
         xs, ys = ([x], [value]) if value is not None else ([], [])
         lines.append(Line(letter, tag, xs, ys, letter, sign=letter))
-    bounds = Bounds(0.0, 100.0) if "%" in result else Bounds(low=0.0)
-    title = f"{result} by {field}"
-    return ChartData(title, lines, bounds, format=write, columns=names, empty="No run has this result yet.")
+    bounds, unit = (Bounds(0.0, 100.0), "%") if result in PERCENT else (Bounds(low=0.0), "")
+    title, empty = f"{result} by {field}", "No run has this result yet."
+    return ChartData(title, lines, bounds, format=write, unit=unit, columns=names, empty=empty)
 
 
 class Scatter(Vertical, can_focus=True):

@@ -6,14 +6,14 @@ from typing import ClassVar
 from textual import on
 from textual.app import ComposeResult
 from textual.binding import Binding
-from textual.containers import VerticalScroll
+from textual.containers import Vertical
 from textual.content import Content
 from textual.dom import DOMNode
-from textual.screen import ModalScreen, Screen
-from textual.widgets import Static
+from textual.screen import Screen
 
 from tui.shell.base import BaseApp
-from tui.shell.panels import frame
+from tui.shell.panels import Dialog, frame
+from tui.widgets.row_list import LinesView
 from tui.widgets.text import FilterInput
 
 TEXTUALS_OWN = {"app.focus_next", "app.focus_previous", "screen.copy_text", "quit"}
@@ -69,14 +69,12 @@ def _group(node: DOMNode, binding: Binding, screen: Screen[object]) -> str:
     return getattr(node, "BINDING_GROUP_TITLE", None) or words
 
 
-class HelpScreen(ModalScreen[None]):
+class HelpScreen(Dialog[None]):
     """Shown over the screen that it describes."""
 
     BINDINGS: ClassVar = [
         Binding("escape,q,question_mark", "dismiss", "close"),
         Binding("slash", "filter", "filter"),
-        Binding("j", "scroll(2)", "down", show=False),
-        Binding("k", "scroll(-2)", "up", show=False),
     ]
 
     def __init__(self, about: Screen[object]) -> None:
@@ -84,10 +82,14 @@ class HelpScreen(ModalScreen[None]):
         self.about = about
 
     def compose(self) -> ComposeResult:
-        with VerticalScroll(id="help") as box:
+        lines = self._lines()
+        with Vertical(id="help") as box:
             frame(box, "Help", [("/", "filter"), ("esc", "close")])
+            box.styles.height = len(lines) + box.styles.gutter.height
             yield FilterInput(compact=True, placeholder="part of a key or of what it does")
-            yield Static(self._text())
+            view = LinesView()
+            view.show(lines)
+            yield view
 
     def on_mount(self) -> None:
         self._show_filter(False)
@@ -95,7 +97,7 @@ class HelpScreen(ModalScreen[None]):
     def _show_filter(self, shown: bool) -> None:
         field = self.query_one(FilterInput)
         field.display = field.can_focus = shown
-        self.query_one("#help" if not shown else FilterInput).focus()
+        self.query_one(FilterInput if shown else LinesView).focus()
 
     def action_filter(self) -> None:
         self._show_filter(True)
@@ -107,16 +109,19 @@ class HelpScreen(ModalScreen[None]):
 
     @on(FilterInput.Changed)
     def filter_as_typed(self, event: FilterInput.Changed) -> None:
-        self.query_one(Static).update(self._text(event.value.casefold()))
+        view = self.query_one(LinesView)
+        view.begin()
+        view.show(self._lines(event.value.casefold()))
+
+    @on(LinesView.Resized)
+    def fill(self, event: LinesView.Resized) -> None:
+        event.view.rows_changed()
 
     @on(FilterInput.Submitted)
     def leave_filter(self) -> None:
-        self.query_one("#help").focus()
+        self.query_one(LinesView).focus()
 
-    def action_scroll(self, by: int) -> None:
-        self.query_one("#help").scroll_relative(y=by, animate=False)
-
-    def _text(self, wanted: str = "") -> Content:
+    def _lines(self, wanted: str = "") -> list[Content]:
         """The keys whose names or descriptions contain ``wanted``; all of them, after the purpose, without it."""
         groups = {
             title: found
@@ -124,17 +129,17 @@ class HelpScreen(ModalScreen[None]):
             if (found := [entry for entry in entries if wanted in f"{entry[0]} {entry[1]}".casefold()])
         }
         if not groups:
-            return Content.styled("No key matches.", "$text-muted")
+            return [Content.styled("No key matches.", "$text-muted")]
         width = max((len(keys) for entries in groups.values() for keys, _, _ in entries), default=0)
-        parts: list[Content | tuple[str, str]] = []
+        lines: list[Content] = []
         if (purpose := getattr(self.about, "HELP", "")) and not wanted:
-            parts.append(Content(f"{purpose}\n"))
+            lines += [Content(line) for line in textwrap.wrap(purpose, LINE)]
         for title, entries in groups.items():
-            parts.append((f"\n{title}\n", "bold"))
+            lines += [Content("")] * bool(lines) + [Content.styled(title, "bold")]
             for keys, text, now in entries:
-                parts.append((f"  {keys:<{width}}  ", "$footer-key-foreground" if now else "$text-muted"))
-                below = " " * (width + 4)
-                lines = textwrap.wrap(text if now else f"{text} (not now)", max(20, LINE - len(below)))
-                entry_text = f"\n{below}".join(lines) + "\n"
-                parts.append(Content(entry_text) if now else (entry_text, "$text-muted"))
-        return Content.assemble(*parts)
+                first, *rest = textwrap.wrap(text if now else f"{text} (not now)", max(20, LINE - width - 4))
+                style = "$footer-key-foreground" if now else "$text-muted"
+                what = "" if now else "$text-muted"
+                lines.append(Content.assemble((f"  {keys:<{width}}  ", style), (first, what)))
+                lines += [Content.styled(" " * (width + 4) + line, what) for line in rest]
+        return lines

@@ -12,7 +12,6 @@ from textual.binding import Binding
 from textual.containers import Vertical
 from textual.content import Content
 from textual.message import Message
-from textual.screen import ModalScreen
 from textual.widgets import Static
 
 from core.audio.files.formats import is_audio
@@ -23,6 +22,7 @@ from core.util.files import typed_path
 from core.util.text import counted, printable
 from tui.dialogs.questions import PromptScreen, key_hints
 from tui.shell.base import BaseApp
+from tui.shell.panels import Dialog
 from tui.text.model_table import model_details, model_table
 from tui.widgets.file_tree import AudioTree, Node
 from tui.widgets.row_list import RowList
@@ -70,7 +70,7 @@ class ModelList(RowList):
         return Content.assemble((mark, "$accent"), sound, (f"! {caveats}", "$warn")).truncate(width, ellipsis=True)
 
 
-class ModelPicker(ModalScreen[tuple[ModelChoice, bool] | None]):
+class ModelPicker(Dialog[tuple[ModelChoice, bool] | None]):
     """Returns the model and whether it is to be used from now on, or None."""
 
     BINDINGS: ClassVar = [
@@ -178,7 +178,7 @@ class FolderTree(AudioTree):
         self.post_message(self.Moved())
 
 
-class FolderPicker(ModalScreen[Path | None]):
+class FolderPicker(Dialog[Path | None]):
     """Returns the folder, or None."""
 
     BINDINGS: ClassVar = [Binding("colon", "type", "type a path"), Binding("escape", "dismiss", "cancel")]

@@ -8,10 +8,10 @@ from textual.app import ComposeResult
 from textual.binding import Binding
 from textual.containers import Vertical
 from textual.content import Content
-from textual.screen import ModalScreen
 from textual.widgets import Input, Static
 
 from core.util.errors import UserError
+from tui.shell.panels import Dialog
 from tui.widgets.text import TextInput
 
 
@@ -21,7 +21,7 @@ def key_hints(keys: Mapping[str, str]) -> Static:
     return Static(Content.assemble(*(part for pair in parts for part in pair)).rstrip(), classes="keys")
 
 
-class ConfirmScreen(ModalScreen[bool]):
+class ConfirmScreen(Dialog[bool]):
     """Asks before an action that cannot be undone; returns True only after ``y``."""
 
     BINDINGS: ClassVar = [
@@ -58,7 +58,7 @@ def stop_question(run: str) -> ConfirmScreen:
     return ConfirmScreen(f"Stop {run}?", detail, yes="stop")
 
 
-class PromptScreen(ModalScreen[str | None]):
+class PromptScreen(Dialog[str | None]):
     """Asks for a line of text; returns it, or None."""
 
     BINDINGS: ClassVar = [Binding("escape", "dismiss", "cancel")]

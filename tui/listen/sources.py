@@ -9,7 +9,6 @@ from textual.binding import Binding
 from textual.containers import Vertical
 from textual.content import Content
 from textual.message import Message
-from textual.screen import ModalScreen
 from textual.widgets import Static
 
 from core.audio.live.microphone import Device
@@ -17,6 +16,7 @@ from tui.dialogs.questions import key_hints
 from tui.listen.audio_forwarding import Route
 from tui.listen.drawing import advice_lines, route_lines
 from tui.listen.state import ListenState
+from tui.shell.panels import Dialog
 from tui.widgets.row_list import RowList
 from tui.widgets.text import TextLines
 
@@ -45,7 +45,7 @@ class SourceList(RowList):
         return Content.assemble(mark, source_name(source)).truncate(width, ellipsis=True)
 
 
-class SourcePicker(ModalScreen[tuple[Device | None] | None]):
+class SourcePicker(Dialog[tuple[Device | None] | None]):
     """Answers with the source in a tuple (the feed is None), or with None where none was chosen."""
 
     BINDINGS: ClassVar = [Binding("escape", "dismiss", "cancel")]

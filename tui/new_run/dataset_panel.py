@@ -14,7 +14,6 @@ from textual.binding import Binding
 from textual.containers import Vertical, VerticalScroll
 from textual.content import Content
 from textual.message import Message
-from textual.screen import ModalScreen
 from textual.widgets import Input, Static
 
 from core.dataset.clip import DatasetError
@@ -31,6 +30,7 @@ from tui.new_run.dataset_process import Message as Answer
 from tui.new_run.fields import PathInput
 from tui.new_run.rows import FieldRow
 from tui.shell.base import BaseApp
+from tui.shell.panels import Dialog
 from tui.widgets.row_list import RowList
 
 
@@ -174,7 +174,7 @@ class DatasetPanel(VerticalScroll, can_focus=False):
             self.post_message(self.Mapped(table))
 
 
-class DemoScreen(ModalScreen[Path | None]):
+class DemoScreen(Dialog[Path | None]):
     """Returns the folder of genres, or None."""
 
     BINDINGS: ClassVar = [Binding("escape", "dismiss", "cancel")]

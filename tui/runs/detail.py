@@ -138,7 +138,8 @@ class RunDetail(Vertical):
     def __init__(self, *, id: str | None = None, classes: str | None = None) -> None:
         super().__init__(id=id, classes=classes)
         self._run: Summary | None = None
-        self._base: Summary | None = None
+        """The run to show; until its journal has been read, `_shown` stays in view."""
+        self._shown: Summary | None = None
         self._compared: tuple[str, list[str]] = ("", [])
         """Path of a run, and how it compares to the baseline."""
         self._tail: RunReader | None = None
@@ -156,14 +157,16 @@ class RunDetail(Vertical):
         Args:
             base: the baseline of its folder.
         """
-        other = run is None or self._run is None or run.path != self._run.path
-        self._run, self._base = run, base
-        if other:
-            self._tail, self._drawn, self._compared = None, None, ("", [])
+        self._run = run
+        if run is None:
+            self._shown = self._tail = None
+            self._describe()
+        elif self._shown is None:
             self._describe()
         if run is not None and run.path != self._reading:
             self._reading = run.path
-            self._read(run, base, self._tail)
+            known = self._shown is not None and run.path == self._shown.path
+            self._read(run, base, self._tail if known else None)
 
     @work(thread=True)
     def _read(self, run: Summary, base: Summary | None, tail: RunReader | None) -> None:
@@ -182,7 +185,9 @@ class RunDetail(Vertical):
         if path == self._reading:
             self._reading = ""
         if self._run is not None and path == self._run.path:
-            self._tail = tail
+            if self._tail is not tail:
+                self._tail, self._drawn = tail, None
+            self._shown = self._run
             self._describe()
 
     @on(Compared)
@@ -190,7 +195,8 @@ class RunDetail(Vertical):
         message.stop()
         if self._run is not None and message.run == self._run.path:
             self._compared = message.run, message.lines
-            self._describe()
+            if message.lines:
+                self._describe()
 
     def on_resize(self) -> None:
         rows = 0 if self.size.height < 14 else max(7, min(16, self.size.height // 4))
@@ -204,7 +210,7 @@ class RunDetail(Vertical):
         self._describe()
 
     def _describe(self) -> None:
-        run, state = self._run, self._tail.state if self._tail is not None else None
+        run, state = self._shown or self._run, self._tail.state if self._tail is not None else None
         lines, head = self.query_one(Facts), self.query_one(TextLines)
         keys = [("enter", "watch"), (key_of(self.screen, "runs.new"), "new")]
         frame(self, run.name if run is not None else "run", keys if run is not None else ())

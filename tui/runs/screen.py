@@ -407,10 +407,12 @@ class RunsScreen(RunCommands):
         self.app.push_screen(NewRunScreen(like=None if run is None else Path(run.path)))
 
     def action_mark(self) -> None:
+        """Mark the run, or all of a group; without the mark where all have it already."""
         row = self.table.current_row
-        for run in row.runs if isinstance(row, Group) else [row] if row is not None else []:
-            path = Path(run.path)
-            if path not in self.table.marked and len(self.table.marked) >= COMPARED.stop - 1:
+        paths = [Path(run.path) for run in (row.runs if isinstance(row, Group) else [row] if row is not None else [])]
+        unmarked = [path for path in paths if path not in self.table.marked]
+        for path in unmarked or paths:
+            if unmarked and len(self.table.marked) >= COMPARED.stop - 1:
                 most = COMPARED.stop - 1
                 self.notify(f"At most {most} runs can be compared; unmark one first.", severity="warning")
                 return

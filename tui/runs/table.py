@@ -13,7 +13,6 @@ from textual.app import ComposeResult
 from textual.binding import Binding
 from textual.content import Content
 from textual.message import Message
-from textual.screen import ModalScreen
 from textual.widget import Widget
 
 from core.runs.recipe_fields import but_for_the_seed
@@ -22,7 +21,7 @@ from core.util.text import counted
 from tui.charts.run_charts import LETTERS
 from tui.runs.columns import COLUMNS, USUAL, PlacedColumn, header, layout, line, widest_texts
 from tui.shell.base import BaseApp
-from tui.shell.panels import frame
+from tui.shell.panels import Dialog, frame
 from tui.text.cells import padded, widest
 from tui.text.formatting import DASH
 from tui.widgets.row_list import RowList
@@ -233,7 +232,7 @@ class ColumnList(RowList):
         return Content.assemble(mark, padded(column.title, names + 2)) + about
 
 
-class ColumnPicker(ModalScreen[None]):
+class ColumnPicker(Dialog[None]):
     """Enter or space shows the column under the cursor, or hides it."""
 
     DEFAULT_CSS = "ColumnPicker ColumnList { width: 72; max-width: 100%; max-height: 100%; }"

@@ -6,11 +6,14 @@
 from collections.abc import Sequence
 from pathlib import Path
 
+from rich.console import RenderableType
+from textual._compositor import ChopsUpdate, LayoutUpdate
 from textual.binding import Binding
 from textual.notifications import SeverityLevel
 from textual.screen import Screen
 from textual.signal import Signal
 
+from tui.shell.frame import Changes, Frame
 from tui.shell.graphics import Pictures
 from tui.shell.keymap import OrderedKeysApp, own_bindings
 from tui.shell.settings import Settings
@@ -34,11 +37,26 @@ class BaseApp(OrderedKeysApp[None]):
         super().__init__()
         self.pictures = Pictures(self.write_terminal)
         self.pictures_changed: Signal[None] = Signal(self, "pictures changed")
+        self.frame = Frame()
 
     def write_terminal(self, text: str) -> None:
         """Write sequences for the terminal itself, where there is one."""
         if self._driver is not None and not self._driver.is_headless:
             self._driver.write(text)
+
+    def _display(self, screen: Screen[object], renderable: RenderableType | None) -> None:
+        if isinstance(renderable, LayoutUpdate | ChopsUpdate):
+            super()._display(screen, Changes(self.frame, renderable))  # type: ignore[arg-type]
+        else:
+            super()._display(screen, renderable)
+
+    def on_resize(self) -> None:
+        self.frame.forget()
+
+    def redraw(self) -> None:
+        """Send the whole screen again: other programs may have written to the terminal."""
+        self.frame.forget()
+        self.refresh(layout=True)
 
     # Navigation, implemented by GenreApp.
 

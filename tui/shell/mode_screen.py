@@ -141,6 +141,9 @@ class KeyBar(Widget):
                 return
 
 
+SIZES = ("-narrow", "-normal", "-wide", "-tiny", "-short", "-tall")
+
+
 class ModeScreen(PanelKeys):
     """A screen with mode bar and key bar. A subclass yields its widgets in ``compose_body`` and sets ``MODE``."""
 
@@ -149,6 +152,10 @@ class ModeScreen(PanelKeys):
     """The purpose of the screen in a sentence or two, shown above its keys in help."""
 
     app: BaseApp
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.set_size_classes()
 
     def compose(self) -> ComposeResult:
         yield ModeBar(self.MODE)
@@ -166,7 +173,7 @@ class ModeScreen(PanelKeys):
 
     def set_size_classes(self) -> None:
         """``-narrow``, ``-normal`` or ``-wide``, and ``-tiny``, ``-short`` or ``-tall``: see ``tui.app``."""
-        for name in ("-narrow", "-normal", "-wide"):
-            self.set_class(name == f"-{self.app.width_class}", name)
-        for name in ("-tiny", "-short", "-tall"):
-            self.set_class(name == f"-{self.app.height_class}", name)
+        classes = {f"-{self.app.width_class}", f"-{self.app.height_class}"}
+        if not classes <= self.classes:
+            self.remove_class(*SIZES, update=False)
+            self.add_class(*classes, update=self.is_mounted)

@@ -8,14 +8,19 @@ upper border, and the panel has the class ``-below-tabs``."""
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, ClassVar
 
+from rich.console import RenderableType
+from rich.style import Style as RichStyle
 from textual import events
 from textual.app import ComposeResult
 from textual.binding import Binding
 from textual.content import Content
-from textual.geometry import Offset
+from textual.dom import DOMNode
+from textual.geometry import Offset, Region
 from textual.keys import _character_to_key
 from textual.reactive import reactive
-from textual.screen import ModalScreen, Screen
+from textual.renderables.blank import Blank
+from textual.screen import ModalScreen, Screen, ScreenResultType
+from textual.strip import Strip
 from textual.style import Style
 from textual.widget import Widget
 from textual.widgets import Static
@@ -66,6 +71,60 @@ class LiveScreen(Screen[None]):
             self.app.screen.refresh(*regions)
         regions.clear()
         self._dirty_widgets.clear()
+
+
+class Dialog(ModalScreen[ScreenResultType]):
+    """A dialog over a screen, which is drawn as it is: a tint would send all of it, and take longer than the dialog."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._framed: list[DOMNode] = []
+        """What has a bright frame behind, but not while the dialog is in front."""
+        self._has_size = False
+        """Before it has, it is laid out once, and what it would draw is the screen behind."""
+
+    def on_mount(self) -> None:
+        behind = self._behind()
+        focused = behind.focused if behind is not None else None
+        for panel in focused.ancestors_with_self if focused is not None else ():
+            if panel.has_class("panel") or panel.has_class("framed"):
+                self._framed.append(panel.add_class("-behind"))
+
+    def on_unmount(self) -> None:
+        for panel in self._framed:
+            panel.remove_class("-behind")
+
+    def _compositor_refresh(self) -> None:
+        if self._has_size:
+            super()._compositor_refresh()
+
+    def on_resize(self) -> None:
+        self._has_size = True
+
+    def on_screen_resume(self, event: events.ScreenResume) -> None:
+        event.refresh_styles = False  # it has just got them
+
+    def render_lines(self, crop: Region) -> list[Strip]:
+        """The screen behind."""
+        behind = self._behind()
+        if behind is None or behind.size != self.size:
+            return super().render_lines(crop)
+        lines = crop.line_range
+        chops = behind._compositor._render_chops(Region(0, crop.y, behind.size.width, crop.height), lines.__contains__)
+        return [Strip.join(chops[y].values()).crop(crop.x, crop.right) for y in lines]
+
+    def render(self) -> RenderableType:
+        return Blank(self.styles.background)  # type: ignore[return-value]
+
+    def get_style_at(self, x: int, y: int) -> RichStyle:
+        """Nothing behind can be clicked."""
+        widget, _ = self.get_widget_at(x, y)
+        return RichStyle.null() if widget is self else super().get_style_at(x, y)
+
+    def _behind(self) -> Screen[Any] | None:
+        stack = self.app.screen_stack
+        at = stack.index(self) if self in stack else 0
+        return stack[at - 1] if at else None
 
 
 PANELS = Binding.Group("Panels")
@@ -128,6 +187,15 @@ class PanelKeys(LiveScreen):
     def on_mount(self) -> None:
         self.screen_layout_refresh_signal.subscribe(self, lambda _: self._number_panels())
 
+    def _update_focus_styles(self, focused: Widget | None = None, blurred: Widget | None = None) -> None:
+        """Restyle what the focus enters or leaves, and its children, for which ``:focus-within`` may matter.
+
+        Textual restyles all that is in the panel, even when the focus stays in it.
+        """
+        before, now = (set(widget.ancestors_with_self) if widget else set() for widget in (blurred, focused))
+        changed = [node for node in before ^ now if isinstance(node, Widget) and node._has_focus_within]
+        self.app.stylesheet.update_nodes({part for node in changed for part in (node, *node.children)}, animate=True)
+
     def _number_panels(self) -> None:
         """Number the panels in the order of the screen, as alt and a number focus them."""
         if self.maximized is not None:
@@ -180,11 +248,11 @@ class PanelKeys(LiveScreen):
             self.set_focus(target)
 
 
-class JumpScreen(ModalScreen[Widget | None]):
+class JumpScreen(Dialog[Widget | None]):
     """A label over each target; its key focuses the target, any other closes."""
 
     DEFAULT_CSS = """
-    JumpScreen { align: left top; background: $background 0%; }
+    JumpScreen { align: left top; }
     JumpScreen Static {
         position: absolute;
         width: 3;

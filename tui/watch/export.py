@@ -37,6 +37,6 @@ def _write_chart(path: Path, run: str, data: ChartData, axis: str, view: View, s
     low, high = view.zoom or x_range(data.lines)
     linear = View(smoothing=view.smoothing)  # matplotlib takes the logarithm itself
     smoothed = f", smoothed {view.smoothing:g}" if view.smoothing else ""
-    lines = {line.name: curve_points(line, linear, low, high, POINTS) for line in data.lines}
+    lines = {line.name: curve_points(line, linear, low, high, POINTS)[0] for line in data.lines}
     title = printable(f"{run}: {data.title.lower()}{smoothed}")
     plot_lines(path, title, "Step" if steps else "Epoch", axis, lines, logarithmic=logarithmic)

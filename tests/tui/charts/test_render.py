@@ -5,7 +5,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from tui.charts.data import ChartData, Line, Marker, View
-from tui.charts.render import CURSOR, FAINT, RenderedChart, fences, render_chart
+from tui.charts.render import CURSOR, FAINT, RenderedChart, curve_points, fences, render_chart
 from tui.charts.ticks import Bounds
 
 EPOCHS = list(range(1, 21))
@@ -345,3 +345,22 @@ def test_an_accuracy_of_exactly_none_or_all_lies_inside_the_frame(accuracy: floa
     assert {line for _, line in cells(made, 1)} == {made.grid.line(100 * accuracy)}
     label = "".join(made.canvas.rows[made.grid.line(100 * accuracy)]).split("┤")[0].strip()
     assert label.endswith("%") and float(label[:-1]) == 100 * accuracy
+
+
+@pytest.mark.parametrize("smoothing", [0.0, 0.5])
+def test_a_zoomed_line_reaches_the_frame(smoothing: float) -> None:
+    line = Line("val", 1, [1.0, 2.0, 3.0, 4.0], [0.0, 10.0, 20.0, 30.0])
+    view = View(smoothing=smoothing, zoom=(1.5, 3.5))
+    (xs, inside), (ends, at_ends) = curve_points(line, view, 1.5, 3.5, 40)
+    assert (xs, ends) == ([2.0, 3.0], [1.5, 3.5])
+    assert at_ends[0] < inside[0] < inside[1] < at_ends[1]
+    if not smoothing:
+        assert (inside, at_ends) == ([10.0, 20.0], [5.0, 25.0])
+    made = render_chart(ChartData("", [line]), view, 60, 16)
+    assert {0, made.grid.columns - 1} <= {x for x, _ in cells(made, 1)}
+
+
+def test_a_line_crosses_a_range_without_values() -> None:
+    line = Line("val", 1, [1.0, 5.0], [0.0, 40.0])
+    assert curve_points(line, View(zoom=(2.0, 4.0)), 2.0, 4.0, 40) == (([], []), ([2.0, 4.0], [10.0, 30.0]))
+    assert cells(render_chart(ChartData("", [line]), View(zoom=(2.0, 4.0)), 60, 16), 1)

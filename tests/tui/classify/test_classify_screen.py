@@ -374,6 +374,11 @@ async def test_it_goes_to_any_folder_and_remembers(tmp_path: Path, music: Path) 
         await until_shown(pilot, "★ ~/music/known")
         await pilot.press("down", "enter")
         await until(pilot, lambda: tree.root == music / "known")
+        await pilot.press("colon")
+        await until_shown(pilot, "★ ~/music/known")
+        await pilot.press("ctrl+u", *"~/music/broken.mp3", "enter")
+        results = app.screen.query_one(ResultList)
+        await until(pilot, lambda: [sound.path.name for sound in results.sounds] == ["broken.mp3"])
 
 
 async def test_more_than_ten_thousand_files_are_asked_about(

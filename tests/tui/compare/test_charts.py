@@ -25,7 +25,7 @@ def run(number: int, dataset: str = "gtzan", **recipe: Any) -> RunState:
 def test_a_column_per_value_in_order_and_a_letter_per_run() -> None:
     runs = [run(0, optimiser={"learning_rate": 3e-3}), run(1, optimiser={"learning_rate": 1e-3}), run(2)]
     assert differing_fields(runs) == ["optimiser.learning_rate"]
-    data = scatter(runs, "optimiser.learning_rate", "best val (%)")
+    data = scatter(runs, "optimiser.learning_rate", "best val")
     assert list(data.columns) == ["0.001", "0.003", "–"]
     best = [100 * state.best.val_accuracy if state.best else None for state in runs]
     assert [(line.name, list(line.xs), list(line.ys)) for line in data.lines] == [

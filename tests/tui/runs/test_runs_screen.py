@@ -23,7 +23,7 @@ from tests.support.pilot import text, type_text, until, until_gone, until_shown
 from tests.support.pseudo_terminal import wait_until
 from tui.app import GenreApp
 from tui.runs.columns import is_alive
-from tui.runs.table import RunTable
+from tui.runs.table import Group, RunTable
 from tui.shell.settings import Settings
 
 SIZE = (120, 40)
@@ -239,6 +239,14 @@ async def test_seeds_of_a_recipe_are_grouped_by_a_key(runs: Path) -> None:
         assert "runs of seed" not in text(pilot)
         await pilot.press("S")
         await until_shown(pilot, "runs of seed, seed_cnn", " ± ")
+        table = pilot.app.screen.query_one(RunTable)
+        group = next(row for row in table.rows if isinstance(row, Group))
+        table.toggle_mark(Path(group.runs[1].path))
+        table._move_cursor(table.rows.index(group))
+        await pilot.press("space")
+        assert {str(path) for path in table.marked} == {run.path for run in group.runs}
+        await pilot.press("space")
+        assert not table.marked
 
 
 async def test_opening_a_run_watches_it(runs: Path) -> None:

@@ -7,7 +7,7 @@ import pytest
 
 from core.runs.folder import RunFolder
 from tests.support import example_run as made_up_run
-from tests.support.pseudo_terminal import CONTROL, PseudoTerminal
+from tests.support.pseudo_terminal import PseudoTerminal, wait_until
 
 
 @pytest.fixture
@@ -33,9 +33,13 @@ def test_what_is_typed_goes_where_the_cursor_has_been_sent(runs: Path, tmp_path:
     with PseudoTerminal(["--runs", str(runs)], tmp_path) as terminal:
         terminal.read_until("rock-steady")
         terminal.type("n" + "\x15/data" + "\x1b[B" * 3 + "\x157" + "\t\x1564" + "\x1b[B" * 5 + "mine")
-        terminal.read_until("mine")
-        terminal.resize(121, 40)  # all of it is drawn
-        screen = CONTROL.sub(b" ", terminal.read_until("demo data")).decode(errors="replace")
+
+        def typed() -> str:
+            terminal.read(0.1)
+            return "\n".join(terminal.screen())
+
+        wait_until(lambda: "mine" in typed(), "what is typed last")
+        screen = typed()
         for field, value in (("Dataset", "/data"), ("Epochs", "7"), ("Batch size", "64"), ("Name", "mine")):
             assert re.search(rf"{field} +{value} ", screen), screen
         terminal.type("\x1b")
