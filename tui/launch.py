@@ -36,6 +36,8 @@ def run_app(runs_dir: Path, attach: str | None = None, *, ascii: bool = False, t
     if not in_browser:
         check_terminal()
     watch = None if attach is None else find(runs_dir, attach or None).path
+    if watch is not None and watch.parent.resolve() != runs_dir.resolve():
+        runs_dir = watch.parent  # so that Runs lists it
     try:
         settings, mistakes = read_settings(settings_file())
     except SettingsError as error:

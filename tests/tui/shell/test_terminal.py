@@ -60,6 +60,14 @@ def test_several_viewers_watch_one_run(busy: Path, tmp_path: Path) -> None:
         assert other.wait() == 0
 
 
+def test_runs_lists_the_folder_of_the_run_that_was_attached_to(runs: Path, tmp_path: Path) -> None:
+    arguments = ["--runs", str(tmp_path / "none"), "attach", str(runs / "first")]
+    with PseudoTerminal(arguments, tmp_path) as terminal:
+        terminal.read_until("epoch")
+        terminal.type("1")
+        terminal.read_until("second")
+
+
 def test_sigterm_ends_it_in_good_order(runs: Path, tmp_path: Path) -> None:
     with PseudoTerminal(["--runs", str(runs)], tmp_path) as terminal:
         terminal.read_until("second")
