@@ -127,7 +127,7 @@ def complete_path(text: str, *, files: bool = False) -> Completion:
         )
     except (OSError, ValueError):  # ValueError: a NUL
         return Completion(text)
-    return Completion(f"{parent}{slash}{_common_beginning(names)}" if beginning and names else text, tuple(names))
+    return Completion(f"{parent}{slash}{_common_beginning(names)}" if names else text, tuple(names))
 
 
 def complete_name(text: str, names: Sequence[str]) -> Completion:

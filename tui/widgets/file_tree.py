@@ -137,6 +137,8 @@ class AudioTree(RowList):
             line = Content.assemble((mark, "bold $accent"), "  " * node.depth, fold, text.stylize("$text-muted"))
         if node.error:
             line = Content.assemble(line, (f"  {node.error}", "$bad"))
+        elif node.is_open and not node.children:
+            line = Content.assemble(line, (f"  no {'audio files' if self.audio_only else 'files'}", "$text-muted"))
         return line.truncate(width, ellipsis=True)
 
     def action_choose(self) -> None:

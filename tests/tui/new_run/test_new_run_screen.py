@@ -239,7 +239,7 @@ def test_completion_goes_as_far_as_the_names_agree(tmp_path: Path, monkeypatch: 
     assert complete_path("musi").text == "music/"
     assert complete_path("~/musi").text == "~/music/"
     assert complete_path(f"{tmp_path}/.h").text == f"{tmp_path}/.hidden/"
-    assert complete_path(f"{tmp_path}/") == Completion(f"{tmp_path}/", ("museum/", "music/"))
+    assert complete_path(f"{tmp_path}/") == Completion(f"{tmp_path}/mus", ("museum/", "music/"))
     assert complete_path(f"{tmp_path}/x") == Completion(f"{tmp_path}/x")
     assert complete_path("/no/such/pl") == Completion("/no/such/pl")
     assert complete_path("~nobody-at-all/x") == Completion("~nobody-at-all/x")
