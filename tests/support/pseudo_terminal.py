@@ -67,6 +67,10 @@ class PseudoTerminal:
             **(environment or {}),
         }
         self.output = b""
+        self._cells: dict[int, dict[int, str]] = {}
+        self._at = 1, 1
+        self._interpreted = 0
+        """Bytes of the output that `screen` has gone through."""
         self.pid, self.master = pty.fork()
         if self.pid == 0:
             signal.signal(signal.SIGHUP, signal.SIG_IGN if ignore_hangup else signal.SIG_DFL)
@@ -115,17 +119,19 @@ class PseudoTerminal:
             got += self.read(0.2)
         return got
 
-    def screen(self) -> list[str]:
-        """The rows of text that the app has drawn so far, every character one cell wide."""
-        rows: dict[int, dict[int, str]] = {}
-        y = x = 1
-        for piece in PIECE.finditer(self.output):
+    def screen(self) -> str:
+        """The rows of text that the app has drawn by its last finished sequence, every character one cell wide."""
+        end = self.output.rfind(b"\x1b")
+        for piece in PIECE.finditer(self.output, self._interpreted, max(end, self._interpreted)):
             if piece[1]:
-                y, x = int(piece[1]), int(piece[2])
+                self._at = int(piece[1]), int(piece[2])
             for char in (piece[4] or b"").decode(errors="replace"):
-                rows.setdefault(y, {})[x] = char
-                x += 1
-        return ["".join(row.get(x, " ") for x in range(1, max(row) + 1)) for _, row in sorted(rows.items())]
+                row, column = self._at
+                self._cells.setdefault(row, {})[column] = char
+                self._at = row, column + 1
+        self._interpreted = max(end, self._interpreted)
+        rows = [row for _, row in sorted(self._cells.items())]
+        return "\n".join("".join(row.get(x, " ") for x in range(1, max(row) + 1)) for row in rows)
 
     def type(self, keys: str) -> None:
         os.write(self.master, keys.encode())

@@ -20,8 +20,8 @@ TEXTUALS_OWN = {"app.focus_next", "app.focus_previous", "screen.copy_text", "qui
 """Textual's own actions, which every screen has."""
 
 LISTS = "In every list"
-LINE = 68
-"""Cells of a line in the box at 80 columns."""
+LINE = 67
+"""Cells of a line in the box."""
 
 Entry = tuple[str, str, bool]
 """Keys, description, and whether it is available now."""
@@ -69,6 +69,11 @@ def _group(node: DOMNode, binding: Binding, screen: Screen[object]) -> str:
     return getattr(node, "BINDING_GROUP_TITLE", None) or words
 
 
+class KeyLines(LinesView):
+    def _mark(self, index: int) -> Content:
+        return Content("  ")  # nothing else can have the focus
+
+
 class HelpScreen(Dialog[None]):
     """Shown over the screen that it describes."""
 
@@ -87,7 +92,7 @@ class HelpScreen(Dialog[None]):
             frame(box, "Help", [("/", "filter"), ("esc", "close")])
             box.styles.height = len(lines) + box.styles.gutter.height
             yield FilterInput(compact=True, placeholder="part of a key or of what it does")
-            view = LinesView()
+            view = KeyLines()
             view.show(lines)
             yield view
 
@@ -97,7 +102,7 @@ class HelpScreen(Dialog[None]):
     def _show_filter(self, shown: bool) -> None:
         field = self.query_one(FilterInput)
         field.display = field.can_focus = shown
-        self.query_one(FilterInput if shown else LinesView).focus()
+        self.query_one(FilterInput if shown else KeyLines).focus()
 
     def action_filter(self) -> None:
         self._show_filter(True)
@@ -109,17 +114,17 @@ class HelpScreen(Dialog[None]):
 
     @on(FilterInput.Changed)
     def filter_as_typed(self, event: FilterInput.Changed) -> None:
-        view = self.query_one(LinesView)
+        view = self.query_one(KeyLines)
         view.begin()
         view.show(self._lines(event.value.casefold()))
 
-    @on(LinesView.Resized)
-    def fill(self, event: LinesView.Resized) -> None:
+    @on(KeyLines.Resized)
+    def fill(self, event: KeyLines.Resized) -> None:
         event.view.rows_changed()
 
     @on(FilterInput.Submitted)
     def leave_filter(self) -> None:
-        self.query_one(LinesView).focus()
+        self.query_one(KeyLines).focus()
 
     def _lines(self, wanted: str = "") -> list[Content]:
         """The keys whose names or descriptions contain ``wanted``; all of them, after the purpose, without it."""

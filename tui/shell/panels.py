@@ -76,6 +76,8 @@ class LiveScreen(Screen[None]):
 class Dialog(ModalScreen[ScreenResultType]):
     """A dialog over a screen, which is drawn as it is: a tint would send all of it, and take longer than the dialog."""
 
+    HORIZONTAL_BREAKPOINTS = [(0, "-full"), (90, "-partly")]  # noqa: RUF012 - not a ClassVar of Screen
+
     def __init__(self) -> None:
         super().__init__()
         self._framed: list[DOMNode] = []

@@ -36,7 +36,7 @@ def test_what_is_typed_goes_where_the_cursor_has_been_sent(runs: Path, tmp_path:
 
         def typed() -> str:
             terminal.read(0.1)
-            return "\n".join(terminal.screen())
+            return terminal.screen()
 
         wait_until(lambda: "mine" in typed(), "what is typed last")
         screen = typed()
