@@ -112,9 +112,9 @@ class PseudoTerminal:
         return got
 
     def read_until(self, text: str, patience: float = PATIENCE) -> bytes:
-        """Everything up to and with ``text``, colours and cursor movements aside."""
-        got, deadline = b"", time.monotonic() + patience
-        while text.encode() not in CONTROL.sub(b"", got):
+        """All that is written until ``text`` has been, or stands on the screen where it did not before."""
+        got, deadline, before = b"", time.monotonic() + patience, text in self.screen()
+        while text.encode() not in CONTROL.sub(b"", got) and (before or text not in self.screen()):
             assert time.monotonic() < deadline, f"waited {patience:g} s for {text!r}; the screen got {got[-2000:]!r}"
             got += self.read(0.2)
         return got

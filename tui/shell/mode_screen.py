@@ -153,11 +153,8 @@ class ModeScreen(PanelKeys):
 
     app: BaseApp
 
-    def __init__(self) -> None:
-        super().__init__()
-        self.set_size_classes()
-
     def compose(self) -> ComposeResult:
+        self.set_size_classes()  # before there is anything else to restyle
         yield ModeBar(self.MODE)
         yield from self.compose_body()
         yield KeyBar()
@@ -176,4 +173,4 @@ class ModeScreen(PanelKeys):
         classes = {f"-{self.app.width_class}", f"-{self.app.height_class}"}
         if not classes <= self.classes:
             self.remove_class(*SIZES, update=False)
-            self.add_class(*classes, update=self.is_mounted)
+            self.add_class(*classes)

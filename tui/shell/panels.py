@@ -190,13 +190,13 @@ class PanelKeys(LiveScreen):
         self.screen_layout_refresh_signal.subscribe(self, lambda _: self._number_panels())
 
     def _update_focus_styles(self, focused: Widget | None = None, blurred: Widget | None = None) -> None:
-        """Restyle what the focus enters or leaves, and its children, for which ``:focus-within`` may matter.
+        """Restyle what the focus enters or leaves, and its children, where a rule of theirs has ``:focus-within``.
 
         Textual restyles all that is in the panel, even when the focus stays in it.
         """
         before, now = (set(widget.ancestors_with_self) if widget else set() for widget in (blurred, focused))
-        changed = [node for node in before ^ now if isinstance(node, Widget) and node._has_focus_within]
-        self.app.stylesheet.update_nodes({part for node in changed for part in (node, *node.children)}, animate=True)
+        parts = {part for node in before ^ now if isinstance(node, Widget) for part in (node, *node.children)}
+        self.app.stylesheet.update_nodes([part for part in parts if part._has_focus_within], animate=True)
 
     def _number_panels(self) -> None:
         """Number the panels in the order of the screen, as alt and a number focus them."""
