@@ -91,13 +91,12 @@ class HelpScreen(Dialog[None]):
         with Vertical(id="help") as box:
             frame(box, "Help", [("/", "filter"), ("esc", "close")])
             box.styles.height = len(lines) + box.styles.gutter.height
-            yield FilterInput(compact=True, placeholder="part of a key or of what it does")
+            field = FilterInput(compact=True, placeholder="part of a key or of what it does")
+            field.display = field.can_focus = False  # or it would take a key that follows at once
+            yield field
             view = KeyLines()
             view.show(lines)
             yield view
-
-    def on_mount(self) -> None:
-        self._show_filter(False)
 
     def _show_filter(self, shown: bool) -> None:
         field = self.query_one(FilterInput)

@@ -48,3 +48,12 @@ def test_what_is_typed_goes_where_the_cursor_has_been_sent(runs: Path, tmp_path:
         terminal.read_for(1.0)
         terminal.type("q")
         assert terminal.wait() == 0
+
+
+def test_help_is_closed_by_a_key_that_follows_at_once(runs: Path, tmp_path: Path) -> None:
+    with PseudoTerminal(["--runs", str(runs)], tmp_path) as terminal:
+        terminal.read_until("rock-steady")
+        terminal.type("?q" * 3 + "2")
+        terminal.read_until("[2 Watch]")
+        terminal.type("?q" * 3 + "q")
+        assert terminal.wait() == 0
