@@ -90,7 +90,7 @@ def test_no_escape_sequence_of_any_source_reaches_the_terminal(tmp_path: Path, s
         terminal.type("\x1b")
         terminal.read_for(0.3)
         terminal.type("\r")
-        terminal.read_until("epoch")
+        terminal.read_until("[2 Watch]")
         for _ in range(8):
             terminal.type("\t")
             terminal.read_for(0.2)
