@@ -88,7 +88,9 @@ def test_no_escape_sequence_of_any_source_reaches_the_terminal(tmp_path: Path, s
         terminal.type("\x1b")
         terminal.read_for(0.3)
         terminal.type("\x1b")
-        terminal.read_for(0.3)
+        wait_until(
+            lambda: terminal.read(0.1) is not None and "Start training" not in terminal.screen(), "the list of runs"
+        )
         terminal.type("\r")
         terminal.read_until("[2 Watch]")
         for _ in range(8):
