@@ -9,7 +9,7 @@ from textual.color import Color
 
 from core.runs.journal import events as ev
 from tests.support import example_run
-from tests.support.pseudo_terminal import PseudoTerminal
+from tests.support.pseudo_terminal import PseudoTerminal, wait_until
 from tui.shell.line_filters import SafeFilter, safe
 
 PAYLOAD = "\u001b]0;PWN\u0007\u001b[66m\u009b66m[red]x[/red]\u202e\u2066\r\n\tz"
