@@ -131,12 +131,16 @@ def made_at(run: RunFolder) -> float:
         return 0.0
 
 
-def find(runs_dir: Path, key: str | Path | None = None) -> RunFolder:
+def find(runs_dir: Path, key: str | Path | None = None, *, prefixes_elsewhere: bool = True) -> RunFolder:
     """Find a run by its folder, its name, or a unique prefix of its name.
 
     Runs of ``runs_dir`` take precedence over registered ones of other folders; of several with the same name, a single
     live one is chosen. Without a key it is the newest of the folder's runs and all live ones, or else the newest
     registered run.
+
+    Args:
+        prefixes_elsewhere: whether a prefix also finds a run of another folder. False for what moves a run, where an
+            abbreviation must not reach what the user does not see.
 
     Raises:
         UserError: no run or several runs match.
@@ -162,9 +166,12 @@ def find(runs_dir: Path, key: str | Path | None = None) -> RunFolder:
         [run for run in others if run.name.startswith(text)],
     ):
         if len(fitting) > 1 and len(alive := [run for run in fitting if run.is_alive()]) == 1 and fitting[0] in others:
-            return alive[0]
+            fitting = alive
         if len(fitting) == 1:
-            return fitting[0]
+            run = fitting[0]
+            if not prefixes_elsewhere and run in others and run.name != text:
+                raise UserError(f"{text!r} is the beginning of {run.name} in {run.path.parent}: give the whole name")
+            return run
         if fitting:
             shown = ", ".join(str(run.path) if run in others else run.name for run in newest_first(fitting)[:3])
             raise UserError(

@@ -9,6 +9,7 @@ import pytest
 from core.runs.folder import RunFolder
 from core.runs.journal import events as ev
 from core.runs.lock import RunLock
+from core.runs.registry import register
 from tests.support import example_run as made_up_run
 from tests.support.waiting import wait_until
 from tui.cli import main
@@ -113,6 +114,19 @@ def test_wrong_input_is_one_sentence_and_changes_nothing(
     assert sentence in message
     assert len(message.splitlines()) == 1
     assert len(output(capsys, "runs").splitlines()) == 4
+
+
+def test_what_moves_a_run_of_another_folder_takes_its_whole_name(
+    runs: Path, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    far = RunFolder(made_up_run.write_run(tmp_path / "elsewhere" / "far-away", made_up_run.whole(2)))
+    register(far)
+    for arguments in (["rm", "far"], ["rename", "far", "near"]):
+        assert "'far' is the beginning of far-away in" in output(capsys, *arguments, status=1)
+    assert far.exists()
+    assert "far-away" in output(capsys, "show", "far", "--once")
+    output(capsys, "rm", "far-away")
+    assert not far.exists()
 
 
 def test_a_run_is_renamed_deleted_and_restored(runs: Path, capsys: pytest.CaptureFixture[str]) -> None:

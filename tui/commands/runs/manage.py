@@ -26,7 +26,7 @@ def remove(args: argparse.Namespace) -> int:
     Raises:
         UserError: the run does not exist, or it is running.
     """
-    for run in [find(runs_dir(args), name) for name in args.names]:
+    for run in [find(runs_dir(args), name, prefixes_elsewhere=False) for name in args.names]:
         print_note(f"{run.name}: moved to {run.trash()}")
     return DONE
 
@@ -58,7 +58,7 @@ def add_rename_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def rename(args: argparse.Namespace) -> int:
-    run = run_folder(args)
+    run = find(runs_dir(args), args.run, prefixes_elsewhere=False)
     print_note(f"renamed {run.name} to {actions.rename(run, args.name).name}")
     return DONE
 
