@@ -52,7 +52,7 @@ def measure(name: str, terminal: PseudoTerminal, keys: Keys, times: int) -> None
     """
     times = -(-times // len(keys)) * len(keys)
     taken: list[float] = []
-    before = terminal.cpu_seconds()
+    before, sent = terminal.cpu_seconds(), len(terminal.output)
     for number in range(times):
         while terminal.read(0.05):
             pass
@@ -66,10 +66,10 @@ def measure(name: str, terminal: PseudoTerminal, keys: Keys, times: int) -> None
             got, answered = terminal.read(LONGEST), time.perf_counter()
         taken.append((answered - pressed) * 1000)
     processor = (terminal.cpu_seconds() - before) * 1000 / times
-    ordered = sorted(taken)
+    ordered, kilobytes = sorted(taken), (len(terminal.output) - sent) / 1000 / times
     print(
         f"{name:<30} median {statistics.median(taken):5.1f} ms, 95% below {ordered[int(times * 0.95)]:5.1f} ms, "
-        f"worst {ordered[-1]:5.1f} ms; {processor:4.1f} ms of processor time ({times} keys)"
+        f"worst {ordered[-1]:5.1f} ms; {processor:4.1f} ms of processor time, {kilobytes:.1f} KB ({times} keys)"
     )
 
 
