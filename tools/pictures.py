@@ -26,6 +26,8 @@ from core.training.presets import preset
 from core.training.recipe import to_dict
 from tools.screen_svg import redrawn
 from tui.app import GenreApp
+from tui.classify.results import ResultList
+from tui.label.panels import ClipTable
 from tui.label.screen import LabelScreen
 from tui.shell.settings import Settings
 
@@ -95,11 +97,14 @@ async def picture(
             await app.compare_runs(compare)
         if classify:
             await app.classify_paths(classify, model)
+            results = app.screen.query_one(ResultList)
+            await reached(lambda: [sound.state for sound in results.sounds] == ["classified"] * len(classify))
         if label:
             screen = await app.show_mode("label")
             assert isinstance(screen, LabelScreen)
             screen.open_dataset(label)
-        await at_rest(pilot, 15 if classify or label else 2)
+            await reached(lambda: bool(screen.query_one(ClipTable).clips))
+        await at_rest(pilot, 2)
         await pilot.press(*keys.split())
         await at_rest(pilot, 3 if label else 1)
         svg = place.with_suffix(".svg")
@@ -108,6 +113,13 @@ async def picture(
     subprocess.run(["rsvg-convert", "-o", png, svg], check=True)
     Image.open(png).convert("RGB").quantize(COLOURS).save(png, optimize=True)
     svg.unlink()
+
+
+async def reached(condition: Callable[[], bool]) -> None:
+    """A worker process loads models and computes features beside the screen."""
+    async with asyncio.timeout(300):
+        while not condition():
+            await asyncio.sleep(0.2)
 
 
 async def at_rest(pilot: Pilot[None], seconds: float) -> None:

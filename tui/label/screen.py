@@ -47,7 +47,7 @@ WELCOME = (
     "Each decision goes to labels.csv in the current folder; no audio file and no tag is changed.",
 )
 LOADING = (
-    "The clips are listed here as soon as a model has listened to each of them; this is done once for a dataset.",
+    "Every clip is analysed first, once for each dataset; then the clips are listed here.",
     *WELCOME[1:],
 )
 """Below the progress."""
