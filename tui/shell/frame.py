@@ -18,6 +18,7 @@ from tui.text.cells import characters
 
 Cell = tuple[str, str]
 """A character with the sequences of its style; an empty one for the second cell of a wide character."""
+UNKNOWN = ("", "")
 _EACH = count()
 GAP = 8
 """Unchanged cells that are sent all the same, as moving the cursor over them takes as many bytes."""
@@ -38,16 +39,21 @@ class Frame:
         if isinstance(update, LayoutUpdate) and (
             len(self._rows) != update.region.height or len(self._rows[0]) != update.region.width
         ):
-            self._rows = [[("", "")] * update.region.width for _ in range(update.region.height)]
+            self._rows = [[UNKNOWN] * update.region.width for _ in range(update.region.height)]
         if not self._rows:
             return update.render_segments(console)
         sent: list[str] = []
         for x, y, strip in _pieces(update):
-            new, row = _cells(strip, console), self._rows[y]
-            old = row[x : x + len(new)]
+            row = self._rows[y] if y < len(self._rows) else []
+            width, new = strip.cell_length, _cells(strip, console)
+            old = row[x : x + width]
+            if not len(new) == len(old) == width:  # the widths do not add up, or it was drawn for another size
+                row[x : x + width] = [UNKNOWN] * len(old)
+                sent += [Control.move_to(x, y).segment.text, strip.render(console)]
+                continue
             if new == old:
                 continue
-            row[x : x + len(new)] = new
+            row[x : x + width] = new
             for start, end in _changed(old, new):
                 sent.append(Control.move_to(x + start, y).segment.text)
                 sent.append(strip.crop(start, end).render(console))
@@ -90,7 +96,11 @@ def _cells(strip: Strip, console: Console) -> list[Cell]:
         if PLACEHOLDER in text:  # the terminal draws a new picture only in cells that are sent again
             code += str(next(_EACH))
         for char in characters(text):
-            cells += [(char, code), *[("", code)] * (cell_len(char) - 1)]
+            if width := cell_len(char):
+                cells += [(char, code), *[("", code)] * (width - 1)]
+            elif cells:  # a mark on the last character of another segment
+                at = next((at for at in reversed(range(len(cells))) if cells[at][0]), 0)
+                cells[at] = cells[at][0] + char, cells[at][1]
     return cells
 
 

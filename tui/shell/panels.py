@@ -109,7 +109,7 @@ class Dialog(ModalScreen[ScreenResultType]):
     def render_lines(self, crop: Region) -> list[Strip]:
         """The screen behind."""
         behind = self._behind()
-        if behind is None or behind.size != self.size:
+        if behind is None or behind._compositor.size != self.size:  # it is resized after the dialog
             return super().render_lines(crop)
         lines = crop.line_range
         chops = behind._compositor._render_chops(Region(0, crop.y, behind.size.width, crop.height), lines.__contains__)

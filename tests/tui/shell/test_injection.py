@@ -92,6 +92,9 @@ def test_no_escape_sequence_of_any_source_reaches_the_terminal(tmp_path: Path, s
             lambda: terminal.read(0.1) is not None and "Start training" not in terminal.screen(), "the list of runs"
         )
         terminal.type("\r")
+        if size[0] == 80:  # enter shows the details of the run first
+            terminal.read_until("watch")
+            terminal.type("\r")
         terminal.read_until("[2 Watch]")
         for _ in range(8):
             terminal.type("\t")
