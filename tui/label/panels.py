@@ -52,6 +52,9 @@ class ClipTable(RowList):
         self._widest = NARROWEST
         """Cells of the longest label."""
 
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        return bool(self.clips) if action == "choose" else super().check_action(action, parameters)
+
     @property
     def current(self) -> Clip | None:
         return self.clips[self.cursor] if 0 <= self.cursor < len(self.clips) else None

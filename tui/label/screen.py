@@ -51,6 +51,10 @@ LOADING = (
     *WELCOME[1:],
 )
 """Below the progress."""
+OF_CLIPS = frozenset(
+    {"keep", "exclude", "new", "undo", "play", "mark", "filter", "likely", "second", "examples", "model", "train"}
+)
+"""Actions that need clips."""
 
 
 class LabelScreen(PaneScreen):
@@ -152,6 +156,11 @@ class LabelScreen(PaneScreen):
         if change.note:
             self.app.notify(change.note, severity="error" if change.is_error else "information", timeout=10)
         self._show_head()
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        if action in OF_CLIPS and self.session.is_empty:
+            return False
+        return super().check_action(action, parameters)
 
     # Deciding
 
@@ -321,7 +330,9 @@ class LabelScreen(PaneScreen):
         session, width = self.session, max(20, self.size.width - 6)
         self.query_one("#head", TextLines).show(head(session, len(self._table.clips)))
         self.query_one("#legend", TextLines).show(legend(session, self.size.width - 2))
-        self.set_class(session.is_empty, "-empty")
+        if session.is_empty != self.has_class("-empty"):
+            self.set_class(session.is_empty, "-empty")
+            self.refresh_bindings()
         said = LOADING if session.status else WELCOME
         hint = [Content(part) for line in said for part in wrap(line, width) or [""]]
         if session.error:
