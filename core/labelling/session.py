@@ -70,9 +70,9 @@ class LabelSession:
         self.teacher = Teacher(found.embeddings_NWF)
 
     def ask(self, model: Path | None = None, encoder: str | None = None, on_features: OnFeatures | None = None) -> None:
-        """Has a trained model or an encoder judge the labels too, or with neither the closed-form expert alone.
+        """Assess the labels by a trained model or an encoder too; with neither, by the closed-form expert alone.
 
-        By an encoder's embeddings clips are compared as well, and taught.
+        An encoder's embeddings are also what clips are compared and taught by.
 
         Raises:
             UserError: the model or encoder cannot be used on this dataset; everything is as it was.
@@ -144,7 +144,7 @@ class LabelSession:
     def make_model(self, runs_dir: Path) -> MadeModel:
         """Make a model of the current labels and the examples; see `core.labelling.make_model.make_model`.
 
-        It judges by what clips are compared by.
+        It is fitted to the embeddings that clips are compared by.
         """
         found, labels = replace(self.found, embeddings_NWF=self._embeddings_NWF), self.labels()
         if self._examples is not None:

@@ -103,8 +103,8 @@ class Session:
         self.assessed: Assessed | None = None
         self.has_audio = True
         self.second_opinion: Opinion | None = None
+        """The model or encoder that assesses the labels too."""
         self._asked: dict[Ask, Opinion | None] = {}
-        """The model that judges the labels too."""
         self.status = self.error = self.reason = ""
         self._unconfirmed: list[dict[int, str]] = []
         """The decisions before those that the process has not written yet."""
