@@ -18,16 +18,23 @@ from torch import Tensor
 
 from core.inference.backend import Calibration
 from core.inference.onnx_backend import FORMAT, VERSION, check_header
-from core.training.checkpoint import ModelCheckpoint, all_finite, build_network, load_model, write_model
+from core.training.checkpoint import (
+    ARCHIVE_MANIFEST,
+    ModelCheckpoint,
+    all_finite,
+    build_network,
+    load_model,
+    write_model,
+)
 from core.training.recipe import Recipe
 from core.training.training_set import TrainingSet
 from core.util.atomic import replacing
 from core.util.errors import UserError, explained, reason
 from core.util.files import open_regular
-from core.util.paths import name_fault
+from core.util.paths import genres_fault
 
 SUFFIX = ".zip"
-MANIFEST, WEIGHTS = "manifest.json", "weights.safetensors"
+MANIFEST, WEIGHTS = ARCHIVE_MANIFEST, "weights.safetensors"
 LARGEST_MANIFEST = 64 * 1024 * 1024
 """Most bytes of the manifest, which has a hash of every training clip."""
 
@@ -146,11 +153,8 @@ def _check(path: Path, manifest: Manifest, weights: dict[str, Tensor]) -> None:
         UserError: the manifest and the weights do not belong together, or the weights are NaN or infinite.
     """
     recipe = manifest.recipe
-    for genre in manifest.genres:
-        if fault := name_fault(genre):
-            raise UserError(f"the manifest in {path} is damaged: the genre {genre!r} {fault}")
-    if len(manifest.genres) < 2 or len(set(manifest.genres)) != len(manifest.genres):
-        raise UserError(f"the manifest in {path} is damaged: it needs at least two different genres")
+    if fault := genres_fault(manifest.genres):
+        raise UserError(f"the manifest in {path} is damaged: {fault}")
     Calibration.of(manifest.calibration).ood_detector(recipe.front_end)
     try:
         with torch.device("meta"):  # only shapes, because a manifest may describe a network of any size

@@ -5,7 +5,7 @@ same stream as live sound, so both give the same segments.
 """
 
 import os
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import BinaryIO, Protocol
@@ -26,7 +26,7 @@ from core.inference.torch_backend import TorchBackend
 from core.inference.types import Prediction, Segment
 from core.inference.windows import SHORTEST_REST, WindowBatch, WindowCutter
 from core.util.errors import UserError
-from core.util.paths import name_fault
+from core.util.paths import genres_fault
 from core.util.text import printable
 
 Waveform = npt.NDArray[np.float32]
@@ -373,12 +373,8 @@ def _check(network: Backend, path: Path) -> None:
     Raises:
         UserError: the genres are not valid names, or the network's output is NaN or infinite.
     """
-    genres: Sequence[object] = network.genres
-    if len(genres) < 2 or len(set(map(str, genres))) < len(genres):
-        raise UserError(f"{path} is damaged: a model needs two or more different genres")
-    for genre in genres:
-        if fault := name_fault(genre):
-            raise UserError(f"{path} is damaged: its genre {printable(str(genre))!r} {fault}")
+    if fault := genres_fault(network.genres):
+        raise UserError(f"{path} is damaged: {fault}")
     noise = np.random.default_rng(0).uniform(-0.5, 0.5, (1, network.window_samples)).astype(np.float32)
     if not all(np.isfinite(values).all() for values in network.forward(noise)):
         raise UserError(f"{path} is damaged: its output is NaN or infinite")

@@ -15,9 +15,11 @@ from core.runs.registry import Choice, choice_file, read_choice, write_choice
 from core.runs.summary import QUIET, RunWatcher, Summary
 from core.util.errors import UserError, explained
 from core.util.files import read_json
+from core.util.text import printable
 
 DEFAULT = "default"
 """The name of the bundled model."""
+MODEL_SUFFIXES = (".pth", ".onnx")
 BUNDLED = "bundled; genre-tui use RUN chooses another"
 
 
@@ -67,8 +69,14 @@ def find_model(name: str | None, runs_dir: Path) -> Path:
         if bundled is None:
             raise UserError("this installation comes without a bundled model; name a run or a file with --model")
         return bundled
-    if Path(name).is_file():
-        return Path(name)
+    path = Path(name)
+    if path.is_file():
+        return path
+    if path.exists() and not path.is_dir():
+        raise UserError(f"{printable(name)} is not a regular file")
+    is_path = "/" in name or path.suffix in MODEL_SUFFIXES
+    if is_path and not path.exists() and not (runs_dir / name).exists():
+        raise UserError(f"{printable(name)} does not exist")
     return _model_of(find(runs_dir, name))
 
 

@@ -14,6 +14,7 @@ from core.inference.backend import LONGEST_WINDOW, Calibration, Values, Waveform
 from core.inference.windows import followed_by_silence, repeated
 from core.models.registry import is_fixed_length
 from core.util.errors import UserError, explained
+from core.util.files import open_regular
 
 FORMAT = "genre-tui model"
 VERSION = 1
@@ -135,8 +136,8 @@ class OnnxBackend:
 
 
 def _read(path: Path) -> bytes:
-    with explained(f"{path} cannot be read"):
-        content = path.read_bytes()
+    with explained(f"{path} cannot be read"), os.fdopen(open_regular(path), "rb") as file:
+        content = file.read()
     # The protobuf key of references to external files. ONNX Runtime would search them in the current folder, because
     # the model is loaded from memory.
     if b"\x0a\x08location" in content or b"external_data" in content:
@@ -152,7 +153,9 @@ def _open(path: Path, content: bytes, provider: str) -> Any:
     try:
         return onnxruntime.InferenceSession(content, options, providers=[provider])
     except Exception as error:  # ONNX Runtime raises many different classes for damaged models
-        raise UserError(f"{path} is damaged, or is not an ONNX model ({str(error).splitlines()[0]})") from error
+        if any(phrase in str(error) for phrase in ("Opset", "opset", "IR version")):
+            raise UserError(f"{path} does not run on onnxruntime {onnxruntime.__version__}; export it again") from error
+        raise UserError(f"{path} is damaged, or is not an ONNX model") from error
 
 
 def _provider(device: str) -> str:

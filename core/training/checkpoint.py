@@ -6,6 +6,7 @@ loaded with ``weights_only=True`` so that no code is executed, and are written a
 
 import math
 import os
+import pickle
 import zipfile
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
@@ -23,10 +24,11 @@ from core.training.training_set import TrainingSet
 from core.util.atomic import replacing
 from core.util.errors import UserError, reason
 from core.util.files import open_regular
-from core.util.paths import name_fault
-from core.util.text import printable
+from core.util.paths import genres_fault
 
 FORMAT = 1
+ARCHIVE_MANIFEST = "manifest.json"
+"""The file that an exported archive of weights has and a checkpoint does not."""
 
 Count = Annotated[int, Meta(ge=0)]
 CheckpointT = TypeVar("CheckpointT", "ModelCheckpoint", "TrainCheckpoint")
@@ -149,11 +151,8 @@ def read_model(path: Path) -> ModelCheckpoint:
         UserError: the file is missing, damaged, not a model, of a newer version, or has invalid values.
     """
     model = _read(path, ModelCheckpoint, "a model of genre-tui")
-    if len(set(model.genres)) != len(model.genres):
-        raise UserError(f"{path} is damaged: it names a genre twice.")
-    for genre in model.genres:
-        if fault := name_fault(genre):
-            raise UserError(f"{path} is damaged: its genre {printable(genre)!r} {fault}.")
+    if fault := genres_fault(model.genres):
+        raise UserError(f"{path} is damaged: {fault}.")
     try:
         temperature = model.temperature
     except (TypeError, ValueError):
@@ -200,8 +199,11 @@ def load_model(path: Path, device: torch.device) -> TrainedModel:
     saved = read_model(path)
     try:
         network = build_network(saved.recipe, len(saved.genres))
+        _check_types(network.state_dict(), saved.weights)
         network.load_state_dict(saved.weights)
-    except RuntimeError as error:  # PyTorch lists all weights with other shapes
+    except UserError as error:
+        raise UserError(f"{path} cannot be loaded. {error}") from error
+    except (RuntimeError, TypeError) as error:  # PyTorch lists all weights with other shapes
         if is_out_of_memory(error):
             raise UserError(f"{path} needs more memory than there is: {_first_line(error)}") from error
         raise UserError(
@@ -227,6 +229,17 @@ def build_network(recipe: Recipe, genres: int) -> nn.Module:
         embedding=0 if recipe.encoder is None else recipe.encoder.dim,
         **recipe.model_options,
     )
+
+
+def _check_types(expected: dict[str, Tensor], weights: dict[str, Tensor]) -> None:
+    """
+    Raises:
+        TypeError: PyTorch would silently convert weights of another kind, such as integers.
+    """
+    for name, weight in weights.items():
+        own = expected.get(name, weight)
+        if (own.is_floating_point(), own.is_complex()) != (weight.is_floating_point(), weight.is_complex()):
+            raise TypeError(f"{name} is {weight.dtype}, not {own.dtype}")
 
 
 def all_finite(weights: dict[str, Tensor]) -> bool:
@@ -264,10 +277,15 @@ def _read(path: Path, kind: type[CheckpointT], what: str) -> CheckpointT:
         saved = torch.load(path, map_location="cpu", weights_only=True)
     except FileNotFoundError:
         raise UserError(f"{path} does not exist.") from None
-    except Exception as error:  # damaged archives raise many different exceptions
+    except (OSError, zipfile.BadZipFile) as error:
+        raise UserError(f"{path} is damaged, or is not {what} ({_first_line(error)}).") from error
+    except UserError:
+        raise
+    except Exception as error:  # many different ones, with messages that advise loading it without weights_only
         if is_out_of_memory(error):
             raise UserError(f"{path} needs more memory than there is.") from error
-        raise UserError(f"{path} is damaged, or is not {what} ({_first_line(error)}).") from error
+        code = " It may hold code, which is not run." if isinstance(error, pickle.UnpicklingError) else ""
+        raise UserError(f"{path} is damaged, or is not {what}.{code}") from error
     if not isinstance(saved, dict) or not isinstance(saved.get("format"), int):
         raise UserError(f"{path} is not {what}.")
     if saved["format"] > FORMAT:
@@ -276,20 +294,30 @@ def _read(path: Path, kind: type[CheckpointT], what: str) -> CheckpointT:
         content = msgspec.convert(saved, kind)
     except (msgspec.ValidationError, UnicodeError, RecursionError) as error:
         raise UserError(f"{path} is damaged, or is not {what}: {_first_line(error)}.") from error
-    if any(weight.layout != torch.strided or weight.device.type != "cpu" for weight in content.weights.values()):
+    if any(map(_has_no_values, content.weights.values())):
         raise UserError(f"{path} is damaged: some of its weights are sparse or have no values.")
     if not all_finite(content.weights):
         raise UserError(f"{path} is damaged: some of its weights are NaN or infinite.")
     return content
 
 
+def _has_no_values(weight: Tensor) -> bool:
+    """Whether a tensor has fewer values than its shape says; an expanded one of a few bytes could fill the memory."""
+    if weight.layout != torch.strided or weight.device.type != "cpu":
+        return True
+    return weight.untyped_storage().nbytes() < weight.numel() * weight.element_size()
+
+
 def _check_sums(path: Path) -> None:
     """Check the checksums of the whole zip file, which ``torch.load`` does not do.
 
     Raises:
+        UserError: it is an exported archive of weights.
         zipfile.BadZipFile: a member is damaged or compressed; PyTorch does not compress.
     """
     with zipfile.ZipFile(path) as archive:
+        if ARCHIVE_MANIFEST in archive.namelist():
+            raise UserError(f"{path} is an exported archive; make a model of it with genre-tui import ARCHIVE NAME.pth")
         if any(member.compress_type != zipfile.ZIP_STORED for member in archive.infolist()):
             raise zipfile.BadZipFile("it is compressed")
         if (damaged := archive.testzip()) is not None:

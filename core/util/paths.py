@@ -2,12 +2,13 @@
 
 import os
 import unicodedata
+from collections.abc import Sequence
 from pathlib import Path
 
 import platformdirs
 
 from core.util.errors import UserError
-from core.util.text import UNSAFE
+from core.util.text import UNSAFE, printable
 
 _APP = "genre-tui"
 
@@ -30,6 +31,8 @@ def cache_folder() -> Path:
 
 LONGEST_NAME = 200
 """Most bytes of a file name, which leaves room for a suffix."""
+LONGEST_GENRE = 200
+"""Most characters of a genre or clip name; no label is longer, and a message or a table could not show it."""
 RESERVED = '/\\:*?"<>|'
 """Characters that some file systems do not support."""
 
@@ -46,8 +49,20 @@ def name_fault(text: object) -> str | None:
         return "is empty"
     if UNSAFE.search(text):
         return "holds control characters"
+    if len(text) > LONGEST_GENRE:
+        return f"is longer than {LONGEST_GENRE} characters"
     parts = text.replace("\\", "/").split("/")
     return "is a path out of its folder" if ".." in parts or parts[0] == "" or text == "." else None
+
+
+def genres_fault(genres: Sequence[object]) -> str | None:
+    """Why the untrusted genres of a model are invalid; None for valid ones."""
+    if len(genres) < 2:
+        return "it has fewer than two genres"
+    for genre in genres:
+        if fault := name_fault(genre):
+            return f"its genre {printable(str(genre)[:LONGEST_GENRE])!r} {fault}"
+    return "it names a genre twice" if len(set(genres)) < len(genres) else None
 
 
 def file_name(text: str) -> str:

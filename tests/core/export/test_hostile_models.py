@@ -116,7 +116,9 @@ def test_foreign_files_are_called_by_their_name(model: Path, tmp_path: Path) -> 
         (lambda m, w: m.update(version=99), "newer version"),
         (lambda m, w: m.pop("recipe"), "recipe"),
         (lambda m, w: m.update(sha256="wrong"), "do not match the checksum in its manifest"),
-        (lambda m, w: m.update(genres=["jazz", "jazz"]), "two different genres"),
+        (lambda m, w: m.update(genres=["jazz", "jazz"]), "names a genre twice"),
+        (lambda m, w: m.update(genres=["jazz"]), "fewer than two genres"),
+        (lambda m, w: m.update(genres=["jazz", "x" * 100_000]), "is longer than 200 characters"),
         (lambda m, w: m.update(genres=m["genres"] + ["polka"]), "do not fit"),
         (lambda m, w: m["recipe"].update(model="resnet_900"), "no model called"),
         (lambda m, w: m["recipe"].update(model="crnn"), "do not fit"),
@@ -153,12 +155,36 @@ def test_a_pickle_in_the_place_of_weights_is_not_loaded(archive: Path, tmp_path:
 def test_a_model_file_that_is_a_pickle_is_not_loaded(tmp_path: Path) -> None:
     mark, path = tmp_path / "executed", tmp_path / "best_model.pth"
     torch.save({"format": 1, "weights": Exploit(mark)}, path)
-    with pytest.raises(UserError):
+    with pytest.raises(UserError, match=r"is not a model of genre-tui. It may hold code, which is not run.$"):
         Classifier.load(path)
     path.write_bytes(pickle.dumps(Exploit(mark)))
     with pytest.raises(UserError):
         Classifier.load(path)
     assert not mark.exists()
+
+
+def test_an_exported_archive_is_called_one(archive: Path) -> None:
+    with pytest.raises(UserError, match=r"exported archive; make a model of it with genre-tui import"):
+        Classifier.load(archive)
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (lambda w: w.int(), "do not match the networks"),
+        (lambda w: w.to(torch.complex64), "do not match the networks"),
+        (lambda w: torch.zeros(1).expand(10**12), "have no values"),
+    ],
+)
+def test_weights_of_another_kind_are_not_converted(
+    model: Path, tmp_path: Path, change: Callable[[torch.Tensor], torch.Tensor], said: str
+) -> None:
+    content = torch.load(model, weights_only=True)
+    name = "blocks.0.0.weight"
+    content["weights"][name] = change(content["weights"][name])
+    torch.save(content, tmp_path / "other.pth")
+    with pytest.raises(UserError, match=said):
+        load_model(tmp_path / "other.pth", torch.device("cpu"))
 
 
 def test_a_compressed_archive_is_refused_before_it_unfolds(archive: Path) -> None:
@@ -185,6 +211,12 @@ def test_damaged_onnx_models(onnx: Callable[[str], Path], tmp_path: Path) -> Non
         path.write_bytes(content)
         assert onnx_refusal(path)
     assert "cannot be read" in onnx_refusal(tmp_path / "absent.onnx")
+    os.mkfifo(tmp_path / "pipe.onnx")
+    assert "it is not a regular file" in onnx_refusal(tmp_path / "pipe.onnx")
+    newer = onnx_format.load_from_string(whole)
+    newer.opset_import[0].version = 99
+    path.write_bytes(newer.SerializeToString())
+    assert "does not run on onnxruntime" in onnx_refusal(path)
     for start in (len(whole) // 2, len(whole) * 3 // 4):
         path.write_bytes(whole[:start] + bytes(64) + whole[start + 64 :])
         assert "damaged" in onnx_refusal(path), "a hole of zeros was not noticed"

@@ -137,3 +137,14 @@ def test_a_run_without_a_best_model_is_told(tmp_path: Path) -> None:
         find_model("begun", tmp_path)
     with pytest.raises(UserError, match="nothing"):
         find_model("nothing", tmp_path)
+
+
+def test_a_path_that_is_not_a_model_file_is_called_by_what_it_is(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe.pth")
+    for name, said in (
+        ("pipe.pth", "is not a regular file"),
+        ("absent.pth", "absent.pth does not exist"),
+        ("\x1b[31m/absent", r"\\x1b\[31m/absent does not exist"),
+    ):
+        with pytest.raises(UserError, match=said):
+            find_model(f"{tmp_path}/{name}", tmp_path / "runs")
