@@ -73,8 +73,13 @@ class RememberedClips:
         finally:
             del self._watched.batches
 
+    @property
+    def is_watching(self) -> bool:
+        """Whether the statistics of this thread's windows are collected."""
+        return hasattr(self._watched, "batches")
+
     def _note(self, _module: nn.Module, _inputs: object, statistics_BF: Tensor) -> None:
-        if hasattr(self._watched, "batches"):
+        if self.is_watching:
             self._watched.batches.append(statistics_BF.float().cpu().numpy())
 
     def nearest(self, statistics: Sequence[Statistics], count: int) -> list[TrainingClip]:

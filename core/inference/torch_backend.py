@@ -5,10 +5,12 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from core.features.log_mel import FrontEnd
 from core.features.settings import FrontEndSettings
 from core.inference.backend import LONGEST_WINDOW, Calibration, Values, Waveform
+from core.inference.cuda_graph import CudaGraphForward
 from core.inference.nearest import RememberedClips
 from core.inference.windows import followed_by_silence, repeated
 from core.models.encoders.encoder import join
@@ -26,6 +28,8 @@ from core.util.errors import UserError
 
 BATCH_SAMPLES = 96 * 66_150
 """Samples per batch, 96 windows of 3 s: larger batches are not faster on a CPU and take more memory."""
+CUDA_BATCH_SAMPLES = 128 * 66_150
+"""On CUDA a batch is padded to a power of two, and one that `WindowBatch` sends should not be divided."""
 
 
 class TorchBackend:
@@ -73,6 +77,18 @@ class TorchBackend:
         self.calibration = Calibration.of(trained.calibration)
         ood_detector = self.calibration.ood_detector(self.settings)
         self.ood_detector = None if ood_detector is None else ood_detector.to(self.device)
+        on_cuda = self.device.type == "cuda"
+        samples = CUDA_BATCH_SAMPLES if on_cuda else BATCH_SAMPLES
+        self._most = max(1, samples // self.window_samples)
+        self._graph: CudaGraphForward | None = None
+        if on_cuda and self.encoder is None:  # an encoder may synchronise
+            self._graph = CudaGraphForward(
+                lambda wave_BN: self.on_device([wave_BN]),
+                self.device,
+                most=self._most,
+                samples=self.window_samples,
+                columns=len(self.genres) + 1,
+            )
 
     @torch.inference_mode()
     def forward(self, *waves_BN: Waveform) -> tuple[Values, Values]:
@@ -80,32 +96,42 @@ class TorchBackend:
 
         The scores are distances from the training windows in units of the threshold; 0 without a threshold.
         """
-        logits, ood_score = [], []
-        for parts_BN in _batches(waves_BN, max(1, BATCH_SAMPLES // self.window_samples)):
+        values = []
+        for parts_BN in _batches(waves_BN, self._most):
             whole_BN = [repeated(part_BN, self.window_samples) for part_BN in parts_BN]
-            mel_BMT = self._log_mel(whole_BN)
-            ood_score.append(self._ood_score(mel_BMT).cpu())
-            if self.encoder is not None:
-                mel_BMT = join(mel_BMT, torch.cat([self.encoder(wave_BN) for wave_BN in self._moved(whole_BN)]))
+            padded_BN = None
             if self.fixed_length and parts_BN[0].shape[1] < self.window_samples:
-                mel_BMT = self._log_mel([followed_by_silence(part_BN, self.window_samples) for part_BN in parts_BN])
-            logits.append(self.model(mel_BMT).double().cpu())
-        return torch.cat(logits).numpy(), torch.cat(ood_score).numpy()
+                padded_BN = self._moved([followed_by_silence(part_BN, self.window_samples) for part_BN in parts_BN])
+            # A graph cannot give what is collected beside the values.
+            watched = self.remembered is not None and self.remembered.is_watching
+            if self._graph is not None and padded_BN is None and not watched:
+                values.append(self._graph(whole_BN))
+            else:
+                values.append(self.on_device(self._moved(whole_BN), padded_BN).cpu())
+        values_BX = torch.cat(values).double().numpy()
+        return values_BX[:, :-1], values_BX[:, -1]
 
-    def _log_mel(self, waves_BN: Sequence[Waveform]) -> torch.Tensor:
-        return torch.cat([self.front_end(wave_BN) for wave_BN in self._moved(waves_BN)])
+    def on_device(self, waves_BN: Sequence[Tensor], padded_BN: Sequence[Tensor] | None = None) -> Tensor:
+        """Windows (B, N) on the device → logits and OOD score (B, C + 1) float32: the part that can be captured.
 
-    def _moved(self, waves_BN: Sequence[Waveform]) -> list[torch.Tensor]:
+        Args:
+            padded_BN: the same windows for the network alone, if it was trained on silence after short sounds.
+        """
+        mel_BMT = self._log_mel(waves_BN)
+        ood_score_B = mel_BMT.new_zeros(len(mel_BMT)) if self.ood_detector is None else self.ood_detector(mel_BMT)
+        if self.encoder is not None:
+            mel_BMT = join(mel_BMT, torch.cat([self.encoder(wave_BN) for wave_BN in waves_BN]))
+        logits_BC = self.model(mel_BMT if padded_BN is None else self._log_mel(padded_BN))
+        return torch.cat([logits_BC.float(), ood_score_B[:, None]], dim=1)
+
+    def _log_mel(self, waves_BN: Sequence[Tensor]) -> Tensor:
+        return torch.cat([self.front_end(wave_BN) for wave_BN in waves_BN])
+
+    def _moved(self, waves_BN: Sequence[Waveform]) -> list[Tensor]:
         """The windows on the device: in one tensor on an accelerator, without copying on a CPU."""
         if self.device.type == "cpu":
             return [torch.from_numpy(wave_BN) for wave_BN in waves_BN]
         return [torch.from_numpy(np.concatenate(waves_BN)).to(self.device)]
-
-    def _ood_score(self, mel_BMT: torch.Tensor) -> torch.Tensor:
-        if self.ood_detector is None:
-            return torch.zeros(len(mel_BMT), dtype=torch.float64)
-        ood_score_B: torch.Tensor = self.ood_detector(mel_BMT)
-        return ood_score_B.double()
 
 
 def _batches(waves_BN: Sequence[Waveform], most: int) -> Iterator[list[Waveform]]:

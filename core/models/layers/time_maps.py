@@ -5,7 +5,7 @@ Suffixes: T frames, B windows, R rows, S scales, N frequencies.
 
 import math
 from collections.abc import Callable
-from functools import lru_cache, wraps
+from functools import cache, wraps
 from itertools import accumulate, pairwise
 from typing import NamedTuple, TypeVar
 
@@ -17,11 +17,11 @@ Function = Callable[[int, torch.device], Made]
 
 
 def made_once(function: Function[Made]) -> Function[Made]:
-    """Cache the results of ``function`` by size and device.
+    """Cache the results of ``function`` by size and device, for good: captured CUDA graphs read them.
 
     There is no caching while a network is exported or compiled, because its tensors are symbolic then.
     """
-    kept = lru_cache(maxsize=16)(function)
+    kept = cache(function)
 
     @wraps(function)
     def made(size: int, device: torch.device) -> Made:
