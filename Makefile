@@ -1,6 +1,7 @@
 # make run ARGS="train genres --epochs 20"    the app, or one command
 # make test ARGS="-k journal" WORKERS=0       the tests, or some of them; in one process
 # make bench ARGS="--quick"                   what this machine does, as a table
+# make gpu                                    what only a CUDA GPU can show: its tests, then its figures
 
 PYTHON ?= python3
 VENV := .venv
@@ -12,7 +13,7 @@ PIP_OPTIONS := --quiet --disable-pip-version-check --no-compile --constraint con
 # Processes that share the tests. Many tests wait for a process of their own: one more than two cores is no loss.
 WORKERS ?= 3
 
-.PHONY: run test bench lint format constraints clean
+.PHONY: run test bench gpu lint format constraints clean
 
 run: $(VENV)/.installed
 	@$(BIN)/genre-tui $(ARGS)
@@ -22,6 +23,12 @@ test: $(VENV)/.installed-dev
 
 bench: $(VENV)/.installed-bench
 	@$(BIN)/python -m benchmarks $(ARGS)
+
+# Each part continues where another fails, because time on a GPU is short.
+gpu: $(VENV)/.installed-bench
+	-$(BIN)/python -m pytest tests/core/inference/test_cuda.py tests/core/training/test_cuda.py
+	-$(BIN)/python -m benchmarks --only classify linear_adam $(ARGS)
+	$(BIN)/python -m benchmarks --only whole compiled $(ARGS)
 
 lint: $(VENV)/.installed-dev
 	$(BIN)/ruff check .

@@ -46,6 +46,7 @@ LONG = {
     "larger_than_memory": "larger_than_memory.measure",
     "compiled": "compiled.measure",
     "whole": "whole.measure",
+    "linear_adam": "linear_adam.measure",
 }
 """Those that take minutes or many gigabytes of disk and change little: only when they are asked for."""
 HISTORY = Path(__file__).with_name("history.jsonl")
