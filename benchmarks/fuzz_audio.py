@@ -14,9 +14,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from core.audio.errors import AudioError
 from core.audio.files.decode import AudioReader
-from core.audio.files.open_file import open_file
+from core.audio.files.open_file import AudioError, open_file
 from tests.support.audio_corpus import BARE_FRAMES, DAMAGES, LOSSY, VARIANTS, make
 
 SLOW_SECONDS = 10.0

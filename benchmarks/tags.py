@@ -9,7 +9,7 @@ import time
 from collections import Counter
 from pathlib import Path
 
-from core.audio.errors import AudioError
+from core.audio.files.open_file import AudioError
 from core.tags.journal import TagJournal, digest, read_journal
 from core.tags.write import undo, write_genres
 from tests.support.tagged_files import SUFFIXES, tagged_files

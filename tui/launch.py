@@ -7,8 +7,7 @@ from pathlib import Path
 import msgspec
 from rich.console import Console
 
-from core.runs.directory import elsewhere, find, list_runs, newest_first
-from core.runs.registry import live_runs
+from core.runs.directory import elsewhere, find, list_runs, live_runs, newest_first
 from core.util.errors import UserError
 from tui.app import GenreApp
 from tui.shell.printing import print_line, print_note

@@ -15,9 +15,8 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
-from core.audio.errors import AudioError
 from core.audio.files.decode import AudioReader
-from core.audio.files.open_file import open_file, peek
+from core.audio.files.open_file import AudioError, open_file, peek
 from core.audio.files.pcm import read_header, read_pcm16
 from core.audio.files.truncation import missing
 from core.dataset.clip import OnProgress

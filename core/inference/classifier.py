@@ -14,9 +14,8 @@ import numpy as np
 import numpy.typing as npt
 
 from core.audio.conversion import Resampler
-from core.audio.errors import AudioError
 from core.audio.files.decode import AudioReader
-from core.audio.files.open_file import open_file
+from core.audio.files.open_file import AudioError, open_file
 from core.inference.backend import Backend
 from core.inference.decision import DecisionRule, Window, merge_segments, relative_entropy
 from core.inference.find_model import DEFAULT, default_model

@@ -9,9 +9,8 @@ from typing import NamedTuple
 
 import msgspec
 
-from core.runs.directory import find, list_runs
+from core.runs.directory import Choice, choice_file, find, list_runs, read_choice, write_choice
 from core.runs.folder import RunFolder, RunReader
-from core.runs.registry import Choice, choice_file, read_choice, write_choice
 from core.runs.summary import QUIET, RunWatcher, Summary
 from core.util.errors import UserError, explained
 from core.util.files import read_json

@@ -19,7 +19,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from core.audio.errors import AudioError
+from core.audio.files.open_file import AudioError
 from core.dataset.clip import Clip, DatasetError, Excluded, OnNote, OnProgress
 from core.dataset.inspect_file import inspect_file
 from core.dataset.load import load_features

@@ -17,14 +17,14 @@ from typing import Any
 
 import msgspec
 
-from core.runs import control, lock, registry
+from core.runs import control, directory, lock
 from core.runs.control import Kind
 from core.runs.directory import create, scan_runs
 from core.runs.folder import MOST_EPOCHS, TRASH, RunFolder, checked_name
 from core.runs.journal.events import RequestAnswered
 from core.runs.journal.state import RunState
 from core.runs.launch import check_resumable, launch
-from core.runs.webhook import Webhook, check_webhook, write_webhook
+from core.runs.notices import Webhook, check_webhook, write_webhook
 from core.util.errors import UserError, explained
 from core.util.text import counted, printable
 
@@ -95,13 +95,13 @@ def rename(run: RunFolder, name: str) -> RunFolder:
     Raises:
         UserError: the run is running, the name is taken or unusable, or the runs folder cannot be written to.
     """
-    folder, known = run.path.parent, registry.is_registered(run.path)
+    folder, known = run.path.parent, directory.is_registered(run.path)
     renamed = run.rename(name)
     if known:
-        registry.register(renamed)
-    if (choice := registry.read_choice(folder)) is not None and choice.run == run.name:
+        directory.register(renamed)
+    if (choice := directory.read_choice(folder)) is not None and choice.run == run.name:
         with contextlib.suppress(OSError):
-            registry.write_choice(folder, registry.Choice(run=renamed.name))
+            directory.write_choice(folder, directory.Choice(run=renamed.name))
     return renamed
 
 
@@ -129,7 +129,7 @@ def restore(runs_dir: Path, name: str) -> RunFolder:
     with explained(f"{run.path} cannot be moved to {runs_dir}"):
         run.path.rename(target.path)
     if target.lock_path.exists():  # it was started once
-        registry.register(target)
+        directory.register(target)
     return target
 
 

@@ -1,19 +1,119 @@
-"""A folder of runs: creating, listing and finding runs."""
+"""Where runs are: a folder of runs (creating, listing and finding them), and the user's registry of runs in any folder.
 
+The registry is in the state folder: a link per run, created when its trainer is launched, so that the run is found from
+any directory, and the model chosen for each runs folder. A link to a run that no longer exists is removed when it is
+read.
+"""
+
+import contextlib
+import hashlib
 import os
 import re
 import shutil
 import tempfile
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
-from core.runs import registry
 from core.runs.folder import TRASH, RunFolder, checked_name
+from core.util.atomic import write_atomic
 from core.util.errors import UserError, explained
-from core.util.files import open_regular
+from core.util.files import open_regular, read_json
+from core.util.paths import state_folder
+
+
+def registry_folder() -> Path:
+    return state_folder() / "runs"
+
+
+def register(run: RunFolder) -> None:
+    """Register a run. Errors are ignored, because they must not prevent training."""
+    with contextlib.suppress(OSError):
+        link = _link(run.path)
+        link.parent.mkdir(parents=True, exist_ok=True)
+        link.symlink_to(run.path.resolve())
+
+
+def is_registered(path: Path) -> bool:
+    return _link(path).is_symlink()
+
+
+def registered() -> list[RunFolder]:
+    """The registered runs, in no particular order, without inaccessible ones."""
+    found = []
+    for link, run in _links():
+        with contextlib.suppress(OSError):
+            if run.exists():
+                found.append(run)
+            elif _is_gone(run.path):
+                link.unlink()
+    return found
+
+
+def live_runs() -> list[RunFolder]:
+    """The registered runs that have a trainer."""
+    return [run for _, run in _links() if run.is_alive()]
+
+
+def _link(path: Path) -> Path:
+    """The link for a folder, which is the same for all paths to it."""
+    return registry_folder() / hashlib.sha256(os.fsencode(path.resolve())).hexdigest()[:20]
+
+
+def _links() -> Iterator[tuple[Path, RunFolder]]:
+    """Yield each link and its run."""
+    with contextlib.suppress(OSError), os.scandir(registry_folder()) as entries:
+        for entry in entries:
+            if entry.is_symlink():  # other files are not registrations
+                link = Path(entry.path)
+                yield link, RunFolder(link.readlink())
+
+
+def _is_gone(path: Path) -> bool:
+    """Whether the run no longer exists, as opposed to being inaccessible to this user."""
+    try:
+        path.stat()
+        list(os.scandir(path))
+    except (FileNotFoundError, NotADirectoryError):
+        return True
+    except OSError:
+        return False
+    return True
+
+
+class Choice(msgspec.Struct, frozen=True):
+    """The model chosen for a runs folder: a run by its name, or a model file by its absolute path."""
+
+    run: str = ""
+    file: str = ""
+
+
+def read_choice(runs_dir: Path) -> Choice | None:
+    choice = read_json(choice_file(runs_dir), Choice)
+    return choice if choice and (choice.run or choice.file) else None
+
+
+def write_choice(runs_dir: Path, choice: Choice | None) -> None:
+    """Store the choice; None removes it.
+
+    Raises:
+        OSError: the state folder cannot be written to.
+    """
+    file = choice_file(runs_dir)
+    if choice is None:
+        file.unlink(missing_ok=True)
+    else:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        write_atomic(file, msgspec.json.encode(choice))
+
+
+def choice_file(runs_dir: Path) -> Path:
+    folder = runs_dir.resolve()
+    digest = hashlib.sha1(os.fsencode(folder)).hexdigest()
+    return state_folder() / "models" / f"{folder.name[:100]}-{digest[:8]}.json"
+
 
 LONGEST_SLUG = 40
 """Most characters of a dataset's name in a run's name."""
@@ -147,8 +247,8 @@ def find(runs_dir: Path, key: str | Path | None = None, *, prefixes_elsewhere: b
     """
     runs_dir = Path(runs_dir)
     if key is None:
-        runs = newest_first([*scan_runs(runs_dir), *elsewhere(registry.live_runs(), runs_dir)])
-        runs = runs or newest_first(registry.registered())
+        runs = newest_first([*scan_runs(runs_dir), *elsewhere(live_runs(), runs_dir)])
+        runs = runs or newest_first(registered())
         if not runs:
             raise UserError(f"{runs_dir.absolute()} holds no runs; start one with: genre-tui train FOLDER")
         return runs[0]
@@ -159,7 +259,7 @@ def find(runs_dir: Path, key: str | Path | None = None, *, prefixes_elsewhere: b
         if text and _is_forbidden(path):
             raise UserError(f"{path} may not be read by this user")
     here = scan_runs(runs_dir)
-    others = elsewhere(registry.registered(), runs_dir) if text and "/" not in text else []
+    others = elsewhere(registered(), runs_dir) if text and "/" not in text else []
     for fitting in (
         [run for run in others if run.name == text],
         [run for run in here if run.name.startswith(text)],

@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import NoReturn
 
 import core
+from core.runs.directory import register
 from core.runs.folder import RunFolder
 from core.runs.lock import INHERITED, STALE_SECONDS, RunLock, holder
 from core.runs.queue import HeldTicket
-from core.runs.registry import register
 from core.util.device import device_ids
 from core.util.errors import UserError, explained
 from core.util.files import open_regular

@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 import msgspec
 
-from core.runs import registry
+from core.runs import directory
 from core.runs.directory import elsewhere, made_at, scan_runs
 from core.runs.folder import RunFolder, RunReader
 from core.runs.journal.state import RunState
@@ -139,7 +139,7 @@ class RunList:
         """The current summaries, the newest run first; runs that no longer exist are left out."""
         runs = scan_runs(self.runs_dir)
         if self.scope != "folder":
-            others = registry.live_runs() if self.scope == "live" else registry.registered()
+            others = directory.live_runs() if self.scope == "live" else directory.registered()
             runs += elsewhere(others, self.runs_dir)
         self._watchers = {run.path: self._watchers.get(run.path) or RunWatcher(run) for run in runs}
         summaries = [watcher.summary() for watcher in self._watchers.values()]

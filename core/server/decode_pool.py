@@ -13,7 +13,7 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
-from core.audio.errors import AudioError
+from core.audio.files.open_file import AudioError
 from core.server.decode_worker import BLOCK, END, HEADER, TOO_LONG, Job
 from core.server.limits import Limits
 from core.server.schemas import Problem

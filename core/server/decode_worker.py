@@ -17,10 +17,9 @@ from typing import BinaryIO
 
 import msgspec
 
-from core.audio.errors import AudioError
 from core.audio.files.decode import AudioReader
 from core.audio.files.formats import BY_NAME
-from core.audio.files.open_file import open_file
+from core.audio.files.open_file import AudioError, open_file
 from core.util.jsonl_process import claim_stdout
 from core.util.parallel import die_with_parent
 

@@ -19,7 +19,7 @@ from prometheus_client import (
     generate_latest,
 )
 
-from core.audio.errors import AudioError
+from core.audio.files.open_file import AudioError
 from core.inference.classifier import Classifier
 from core.inference.types import Result, Unreadable
 from core.runs.summary import RunList

@@ -21,7 +21,7 @@ from mutagen.mp4 import MP4Tags
 from mutagen.trueaudio import TrueAudio
 from mutagen.wave import WAVE
 
-from core.audio.errors import AudioError
+from core.audio.files.open_file import AudioError
 from core.tags.id3 import (
     HEADER_BYTES,
     ID3V1_BYTES,

@@ -16,7 +16,7 @@ from typing import Protocol
 
 import msgspec
 
-from core.audio.errors import AudioError
+from core.audio.files.open_file import AudioError
 from core.tags.journal import journals_folder
 from core.util.atomic import sync_file
 from core.util.errors import UserError

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import msgspec
 
-from core.audio.errors import AudioError
+from core.audio.files.open_file import AudioError
 from core.tags.formats import read_genres, same_genres, set_genres
 from core.tags.journal import Change, TagJournal, difference, digest, mark_undone, newest_journal, read_journal, restore
 from core.tags.rewrite import rewriting

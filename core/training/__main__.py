@@ -6,7 +6,7 @@ from pathlib import Path
 from core.runs.folder import RunFolder
 from core.runs.journal.events import RunFinished, RunStopped
 from core.runs.launch import CHECK, QUEUE, REFUSED
-from core.runs.webhook import WebhookNotifier, report_lost_runs_forever
+from core.runs.notices import WebhookNotifier, report_lost_runs_forever
 from core.training.run.trainer import check_resumable, has_ended, run_ddp_worker, run_trainer
 from core.util.errors import UserError
 from core.util.parallel import die_with_parent, dist_info, tune_process, under_torchrun

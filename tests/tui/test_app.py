@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from core.runs.directory import register
 from core.runs.folder import RunFolder
 from core.runs.lock import RunLock
-from core.runs.registry import register
 from tests.support import example_run as made_up_run
 from tests.support.paths import ROOT
 from tests.support.pilot import text, until, until_gone, until_shown

@@ -1,4 +1,5 @@
-"""``listen``: the genre of live sound, from a device, standard input or a socket, as lines."""
+"""``listen``: the genre of live sound, from a device, standard input or a socket, as lines; ``feed``: standard input to
+the socket that the Listen screen reads."""
 
 import argparse
 import sys
@@ -9,7 +10,6 @@ from core.util.errors import UserError
 from core.util.parallel import tune_process
 from tui.commands.classify.classify import add_model_options
 from tui.commands.common import add_runs_option, runs_dir
-from tui.commands.feed import stated_rate
 from tui.listen.audio_forwarding import routes
 from tui.shell.printing import DONE, UsageError, print_json, print_line, print_note, print_notes
 from tui.text.formatting import clock
@@ -71,7 +71,6 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _listen(args: argparse.Namespace, source: "Source") -> int:
-
     from core.inference.find_model import resolve_model
 
     model, reason = resolve_model(args.model, runs_dir(args))
@@ -103,7 +102,7 @@ def _open(args: argparse.Namespace) -> "Source":
 
         if sys.stdin.isatty():
             raise UsageError("--stdin takes sound; try: arecord -q -f S16_LE -t wav | genre-tui listen --stdin")
-        return PipeSource(sys.stdin.fileno(), stated_rate(args))
+        return PipeSource(sys.stdin.fileno(), _stated_rate(args))
     if args.socket:
         from core.audio.live.socket_source import SocketSource
 
@@ -153,3 +152,42 @@ class _Lines:
         if line and kind != self._source:
             print_note(line)
         self._source = kind
+
+
+def add_feed_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--socket", type=Path, metavar="PATH", help="the socket to send to (the user's own)")
+    parser.add_argument(
+        "--rate",
+        type=int,
+        default=None,
+        metavar="HZ",
+        help="sample rate of bare 16-bit samples (22050); a WAV header states its own",
+    )
+
+
+def feed(args: argparse.Namespace) -> int:
+    from core.audio.live import unix_socket
+
+    if sys.stdin.isatty():
+        raise UsageError("feed takes sound from standard input; try: arecord -q -f S16_LE -t wav | genre-tui feed")
+    path = args.socket or unix_socket.default_socket()
+    sent = unix_socket.feed(
+        sys.stdin.fileno(), path, _stated_rate(args), on_message=lambda text: print_note(f"genre-tui: {text}")
+    )
+    print_note(f"fed {sent:,} bytes to {path}")
+    return DONE
+
+
+def _stated_rate(args: argparse.Namespace) -> int:
+    """The rate of bare samples, from ``--rate``, in Hz.
+
+    Raises:
+        UsageError: it is out of range.
+    """
+    from core.audio.conversion import HIGHEST_RATE, LOWEST_RATE
+    from core.audio.live.unix_socket import DEFAULT_RATE
+
+    rate: int = DEFAULT_RATE if args.rate is None else args.rate
+    if not LOWEST_RATE <= rate <= HIGHEST_RATE:
+        raise UsageError(f"--rate must be from {LOWEST_RATE:,} to {HIGHEST_RATE:,} Hz, not {rate:,}")
+    return rate

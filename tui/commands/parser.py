@@ -45,7 +45,7 @@ COMMANDS = {
     ),
     "attach": Command(
         "open the Watch screen of a run, by default the newest",
-        "runs.control",
+        "runs.manage",
         ("attach", "attach gtzan-quick-3"),
         "add_attach_arguments",
         "attach",
@@ -64,26 +64,26 @@ COMMANDS = {
     ),
     "stop": Command(
         "end a run at its next batch, with evaluation and report",
-        "runs.control",
+        "runs.manage",
         ("stop gtzan-quick-3",),
         "add_run_arguments",
     ),
-    "pause": Command("pause a run at its next batch", "runs.control", ("pause gtzan-quick-3",), "add_run_arguments"),
+    "pause": Command("pause a run at its next batch", "runs.manage", ("pause gtzan-quick-3",), "add_run_arguments"),
     "resume": Command(
         "resume a paused, stopped, failed or lost run exactly where it was",
-        "runs.control",
+        "runs.manage",
         ("resume gtzan-quick-3", "resume gtzan-quick-3 --detach"),
         "add_resume_arguments",
     ),
     "extend": Command(
         "train a run for more epochs",
-        "runs.control",
+        "runs.manage",
         ("extend gtzan-quick-3 --epochs 40", "extend gtzan-quick-3 --epochs +20"),
         "add_extend_arguments",
     ),
     "queue": Command(
         "list the queued runs, or move one to another place",
-        "runs.control",
+        "runs.manage",
         ("queue", "queue gtzan-quick-3 1"),
         "add_queue_arguments",
         "queue",
@@ -171,8 +171,10 @@ COMMANDS = {
     ),
     "feed": Command(
         "send standard input to the socket that the Listen screen reads",
-        "feed",
+        "listen",
         ("arecord -q -f S16_LE -t wav | genre-tui feed",),
+        "add_feed_arguments",
+        "feed",
     ),
     "similar": Command(
         "list the files of a dataset that sound most like a file",

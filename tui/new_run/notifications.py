@@ -6,8 +6,7 @@ from typing import Any, Self
 
 import msgspec
 
-from core.runs.notices import NotifyRules
-from core.runs.webhook import FORMATS, Format, Webhook, check_webhook
+from core.runs.notices import FORMATS, Format, NotifyRules, Webhook, check_webhook
 from core.training.fields import Field, decode_value, encode_value, fields_of
 from core.util.errors import UserError
 from core.util.text import field_docs

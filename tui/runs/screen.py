@@ -12,8 +12,7 @@ from textual.containers import Container, Horizontal, Vertical
 from textual.content import Content
 from textual.widgets import Input, Static
 
-from core.runs.directory import elsewhere
-from core.runs.registry import registered
+from core.runs.directory import elsewhere, registered
 from core.runs.summary import RunList, Summary
 from core.training.evaluation.significance import baseline_of
 from core.util.errors import UserError

@@ -15,9 +15,8 @@ from core.runs.directory import scan_runs
 from core.runs.folder import RunFolder, RunReader
 from core.runs.journal import events as ev
 from core.runs.journal.state import RunState
-from core.runs.notices import Notice, NotifyRules, RunNotices
+from core.runs.notices import Notice, NotifyRules, RunNotices, report_lost
 from core.runs.summary import QUIET
-from core.runs.webhook import report_lost
 from core.util.errors import UserError
 from core.util.text import printable
 

@@ -17,8 +17,7 @@ from typing import Annotated, TypeVar
 
 import msgspec
 
-from core.runs.notices import NotifyRules
-from core.runs.webhook import Format, Webhook, check_webhook
+from core.runs.notices import Format, NotifyRules, Webhook, check_webhook
 from core.training.presets import DEFAULT_PRESET, PRESETS
 from core.util.atomic import write_atomic
 from core.util.errors import UserError

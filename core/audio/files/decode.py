@@ -13,10 +13,9 @@ import numpy as np
 import numpy.typing as npt
 
 from core.audio.conversion import Downmix, Resampler, Waveform
-from core.audio.errors import AudioError
 from core.audio.files.formats import BY_NAME, sniff
 from core.audio.files.ogg import OggPages, read_pages
-from core.audio.files.open_file import FileView, open_file, size_of
+from core.audio.files.open_file import AudioError, FileView, open_file, size_of
 from core.audio.files.pcm import PcmHeader, read_header, read_pcm16
 from core.audio.files.probe import AudioInfo, probe_open
 from core.audio.files.truncation import container_promise, ends_within_frame, lost, missing, tag_bytes

@@ -16,9 +16,8 @@ import numpy as np
 import numpy.typing as npt
 from av.stream import Disposition
 
-from core.audio.errors import AudioError
 from core.audio.files.formats import BY_DEMUXER
-from core.audio.files.open_file import FileView, size_of
+from core.audio.files.open_file import AudioError, FileView, size_of
 from core.audio.files.truncation import leading_tag_bytes
 
 DEMUXERS = ",".join(BY_DEMUXER)

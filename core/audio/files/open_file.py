@@ -1,4 +1,4 @@
-"""Opening untrusted files, and views of a part of a file."""
+"""Opening untrusted audio files, views of a part of a file, and the error for a file that cannot be used."""
 
 import os
 import stat
@@ -6,10 +6,19 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, BinaryIO
 
-from core.audio.errors import AudioError
 from core.util.archive.path import open_in_archive
-from core.util.errors import ArchiveError
+from core.util.errors import ArchiveError, UserError
 from core.util.files import SeekableReader
+from core.util.text import printable
+
+
+class AudioError(UserError):
+    """A file that cannot be used as audio. ``reason`` says why without naming the file."""
+
+    def __init__(self, path: str | os.PathLike[str], reason: str) -> None:
+        super().__init__(f"{printable(path)}: {reason}")
+        self.reason = reason
+
 
 FARTHEST = 1 << 62
 """Damaged headers may hold offsets beyond what the system supports."""

@@ -5,9 +5,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
-from core.audio.errors import AudioError
 from core.audio.files.formats import BY_DEMUXER, BY_NAME, sniff
-from core.audio.files.open_file import FileView, open_file
+from core.audio.files.open_file import AudioError, FileView, open_file
 from core.audio.files.pcm import read_header
 
 

@@ -12,8 +12,7 @@ import numpy as np
 import numpy.typing as npt
 import soundfile
 
-from core.audio.errors import AudioError
-from core.audio.files.open_file import FileView
+from core.audio.files.open_file import AudioError, FileView
 
 READ_SAMPLES = 1 << 21
 """Samples of all channels in one read: many channels need no more memory than one."""

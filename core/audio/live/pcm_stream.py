@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from core.audio.conversion import HIGHEST_RATE, LOWEST_RATE, LiveDownmix
-from core.audio.files.chunks import FLOAT, PCM, WaveFormat
+from core.audio.files.pcm import FLOAT, PCM, WaveFormat
 from core.util.errors import UserError
 
 Waveform = npt.NDArray[np.float32]

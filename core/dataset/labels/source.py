@@ -7,7 +7,7 @@ from pathlib import Path
 
 import msgspec
 
-from core.audio.errors import AudioError
+from core.audio.files.open_file import AudioError
 from core.audio.files.tags import Tags, read_tags
 from core.dataset.clip import DatasetError, Excluded
 from core.dataset.file_cache import FileCache

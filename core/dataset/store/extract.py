@@ -18,9 +18,8 @@ import torch
 from torch import Tensor
 
 from core.audio.conversion import resample
-from core.audio.errors import AudioError
 from core.audio.files.decode import AudioReader, decode_pcm16
-from core.audio.files.open_file import open_file
+from core.audio.files.open_file import AudioError, open_file
 from core.audio.files.truncation import missing
 from core.dataset.clip import Clip, ExcerptRule, Excluded, OnNote, excerpts_of
 from core.dataset.inspect_file import SILENCE

@@ -10,8 +10,7 @@ from typing import TypeVar
 import msgspec
 import torch
 
-from core.audio.errors import AudioError
-from core.audio.files.open_file import open_file
+from core.audio.files.open_file import AudioError, open_file
 from core.inference.batch.cache import PredictionCache
 from core.inference.batch.find_files import Found
 from core.inference.classifier import Classifier, PendingSound

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import msgspec
 
-from core.audio.errors import AudioError
+from core.audio.files.open_file import AudioError
 from core.inference.types import Prediction, Reason, Result, Unreadable, as_plain
 from core.tags.journal import TagJournal
 from core.tags.rewrite import recover

@@ -9,7 +9,7 @@ from typing import Any
 
 import msgspec
 
-from core.audio.errors import AudioError
+from core.audio.files.open_file import AudioError
 from core.inference.types import Prediction
 from core.util.errors import UserError
 from core.util.jsonl_process import WorkerChannel, path_from_json

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from core.audio.conversion import resample
-from core.audio.errors import AudioError
+from core.audio.files.open_file import AudioError
 from core.dataset.clip import Clip, DatasetError, ExcerptRule, OnNote, excerpts_of
 from core.dataset.pack_manifest import is_pack
 from core.dataset.store.extract import Computed, OnFeatures, fill_store, waveform

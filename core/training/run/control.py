@@ -12,9 +12,9 @@ from types import FrameType
 from typing import Any
 
 from core.runs.control import ControlReader, Request
+from core.runs.directory import register
 from core.runs.folder import MOST_EPOCHS, RunFolder
 from core.runs.journal.events import RequestAnswered, Warned
-from core.runs.registry import register
 from core.training.errors import RunFolderGone, StopRequested
 from core.training.run.event_logger import EventLogger, Logger
 from core.util.text import counted

@@ -15,12 +15,12 @@ from pathlib import Path
 import msgspec
 
 from core.dataset.pack_manifest import is_pack, read_pack_index
+from core.runs.directory import register
 from core.runs.folder import RunFolder
 from core.runs.journal.events import Event, RunFailed, RunFinished, RunStopped, Warned
 from core.runs.journal.journal import JournalReader
 from core.runs.launch import become_torchrun
 from core.runs.lock import INHERITED, RunLock
-from core.runs.registry import register
 from core.training.errors import Diverged, EndedAtOnce, StopRequested, is_out_of_memory
 from core.training.recipe import Recipe, from_dict, to_dict
 from core.training.run.control import ControlHandler

@@ -10,8 +10,8 @@ import numpy.typing as npt
 import pytest
 import torch
 
-from core.audio.errors import AudioError
 from core.audio.files.decode import decode
+from core.audio.files.open_file import AudioError
 from core.inference import Classifier
 from core.inference.types import Reason, Segment
 from core.util.errors import UserError

@@ -10,7 +10,7 @@ from core.runs.directory import create, list_runs
 from core.runs.folder import RunFolder
 from core.runs.journal import events as ev
 from core.runs.lock import RunLock
-from core.runs.webhook import Webhook
+from core.runs.notices import Webhook
 from core.util.errors import UserError
 from tests.support.event_sequences import beginning, epoch, write_journal
 

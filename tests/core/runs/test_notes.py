@@ -3,10 +3,9 @@ from pathlib import Path
 import pytest
 
 from core.runs import actions
-from core.runs.directory import create
+from core.runs.directory import create, register, registered
 from core.runs.folder import RunFolder
 from core.runs.notes import FILE, Notes, change_tags, pin, read_notes, set_note, unpin
-from core.runs.registry import register, registered
 from core.runs.summary import RunWatcher
 from core.util.errors import UserError
 

@@ -8,8 +8,8 @@ import psutil
 import pytest
 import soundfile
 
-from core.audio.errors import AudioError
 from core.audio.files.decode import decode
+from core.audio.files.open_file import AudioError
 from core.server.decode_pool import DecodePool
 from core.server.limits import MIB, Limits
 from core.server.schemas import Problem

@@ -13,8 +13,8 @@ from websockets.typing import Origin
 from core.inference import Classifier
 from core.inference.batch.export import Labels
 from core.inference.types import as_plain
+from core.runs.directory import register, registered
 from core.runs.lock import RunLock
-from core.runs.registry import register, registered
 from tests.support.served import PROBLEM, TOKEN, Serve, Served, a_run, chord, encoded, epoch, pcm
 from tests.support.small_model import a_sound
 from tests.support.waiting import wait_until

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from core.audio.errors import AudioError
+from core.audio.files.open_file import AudioError
 from core.tags import rewrite
 from core.tags.journal import TagJournal, journals_folder, read_journal
 from core.tags.rewrite import recover, rewriting

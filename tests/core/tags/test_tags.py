@@ -16,8 +16,8 @@ import numpy as np
 import pytest
 from mutagen.id3 import ID3, TIT2
 
-from core.audio.errors import AudioError
 from core.audio.files.decode import decode
+from core.audio.files.open_file import AudioError
 from core.tags.formats import read_genres, set_genres
 from core.tags.journal import TagJournal, mark_undone, newest_journal, read_journal
 from core.tags.write import Action, Undone, plan, undo, write_genres

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from core.runs.directory import register
 from core.runs.folder import RunFolder
 from core.runs.lock import RunLock
-from core.runs.registry import register
 from tests.support import example_run
 
 NOBODY = 65534

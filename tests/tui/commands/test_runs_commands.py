@@ -6,10 +6,10 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from core.runs.directory import register
 from core.runs.folder import RunFolder
 from core.runs.journal import events as ev
 from core.runs.lock import RunLock
-from core.runs.registry import register
 from tests.support import example_run as made_up_run
 from tests.support.waiting import wait_until
 from tui.cli import main

@@ -10,8 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from core.dataset.settings import SplitSettings, own_split
-from core.runs.notices import NotifyRules
-from core.runs.webhook import Webhook
+from core.runs.notices import NotifyRules, Webhook
 from core.training.fields import Field, decode_value, encode_value, recipe_fields, value_of
 from core.training.presets import PRESETS, preset
 from core.training.recipe import Recipe, to_dict

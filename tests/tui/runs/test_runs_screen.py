@@ -9,13 +9,12 @@ from pathlib import Path
 import pytest
 from textual.pilot import Pilot
 
-from core.runs.directory import create
+from core.runs.directory import create, register
 from core.runs.folder import TRASH, RunFolder
 from core.runs.launch import launch
 from core.runs.lock import RunLock
 from core.runs.notes import pin, read_notes
 from core.runs.queue import HeldTicket
-from core.runs.registry import register
 from core.runs.summary import Summary
 from tests.support import example_run as made_up_run
 from tests.support.paths import ROOT

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Protocol, Self
 import msgspec
 from rich.cells import cell_len
 
-from core.audio.errors import AudioError
+from core.audio.files.open_file import AudioError
 from core.inference.batch.export import CSV_HEAD, Labels, csv_cells
 from core.inference.types import Prediction, Result, Unreadable, as_plain
 from core.tags.write import Action, TagPlan

@@ -13,8 +13,7 @@ from core.runs.folder import RunFolder, RunReader
 from core.runs.journal import events as ev
 from core.runs.journal.log_lines import duration, log_lines
 from core.runs.journal.state import RunState
-from core.runs.notices import RunNotices
-from core.runs.webhook import report_lost
+from core.runs.notices import RunNotices, report_lost
 from core.util.errors import UserError
 from tui.commands.common import user_settings
 from tui.shell.notifications import TerminalStatus

@@ -13,8 +13,8 @@ from core.runs.folder import RunFolder, RunReader
 from core.runs.journal.history import EpochRow, history_csv
 from core.runs.journal.log_lines import duration, percent
 from core.runs.journal.state import RunState
+from core.runs.notices import report_lost_runs
 from core.runs.summary import LIVING, RunList, Summary, baselines
-from core.runs.webhook import report_lost_runs
 from core.training.evaluation.significance import against_baseline, other_datasets
 from core.util.text import counted, printable, printable_lines
 from tui.commands.common import add_run_arguments, add_runs_option, run_folder, runs_dir

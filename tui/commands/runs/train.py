@@ -10,7 +10,7 @@ import msgspec
 from core.dataset.pack_manifest import is_pack
 from core.models.encoders.load import encoder_settings
 from core.models.registry import ARCHITECTURES, MODELS
-from core.runs.webhook import FORMATS, check_webhook
+from core.runs.notices import FORMATS, check_webhook
 from core.training.fields import decode_value
 from core.training.presets import DEFAULT_PRESET, PRESETS, preset, with_encoder
 from core.training.recipe import Recipe, from_dict, to_dict

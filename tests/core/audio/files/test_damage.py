@@ -10,9 +10,8 @@ from av.stream import Disposition
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from core.audio.errors import AudioError
 from core.audio.files.decode import AudioReader, decode
-from core.audio.files.open_file import open_file
+from core.audio.files.open_file import AudioError, open_file
 from tests.support.audio_corpus import BARE_FRAMES, DAMAGES, LOSSY, VARIANTS, make
 
 SECONDS = 2.0

@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 import soundfile
 
-from core.audio.errors import AudioError
 from core.audio.files.decode import decode, decode_pcm16, stream
 from core.audio.files.formats import is_audio
+from core.audio.files.open_file import AudioError
 from core.audio.files.probe import probe
 from core.util.errors import UserError
 from core.util.text import printable
@@ -244,7 +244,7 @@ def test_nothing_is_printed(tmp_path: Path) -> None:
     (tmp_path / "tag.mp3").write_bytes(b"ID3\x04\x00\x80\xff\xff\xff\xff" + good)
     program = (
         "import sys\nfrom pathlib import Path\nfrom core.audio.files.decode import decode\n"
-        "from core.audio.errors import AudioError\n"
+        "from core.audio.files.open_file import AudioError\n"
         "for path in Path(sys.argv[1]).iterdir():\n"
         "    try: decode(path)\n"
         "    except AudioError: pass\n"

@@ -25,7 +25,7 @@ import sys
 import numpy as np
 from pathlib import Path
 from core.audio.files.decode import decode
-from core.audio.errors import AudioError
+from core.audio.files.open_file import AudioError
 path = Path(sys.argv[1])
 whole = path.read_bytes()
 start, end = whole.index(b"mdat") + 4, whole.index(b"moov") - 4

@@ -19,9 +19,8 @@ from core.runs.journal.history import history_csv, history_json
 from core.runs.journal.journal import JournalReader
 from core.runs.journal.reducer import reduce
 from core.runs.journal.state import RunState
-from core.runs.notices import Notice
+from core.runs.notices import Notice, Webhook, post_for
 from core.runs.summary import QUIET, summarise
-from core.runs.webhook import Webhook, post_for
 from tests.support.event_sequences import beginning, epoch, epoch_finished, numbered, scanned, whole_run, write_journal
 
 LINES = [json.loads(ev.encode(event)) for event in numbered(whole_run())]

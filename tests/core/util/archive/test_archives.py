@@ -15,9 +15,8 @@ from typing import BinaryIO
 import numpy as np
 import pytest
 
-from core.audio.errors import AudioError
 from core.audio.files.decode import decode
-from core.audio.files.open_file import open_file
+from core.audio.files.open_file import AudioError, open_file
 from core.dataset.clip import DatasetError
 from core.dataset.load import load_dataset
 from core.dataset.scan import Scan, scan, survey

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from core.runs import registry
+from core.runs import directory
 from core.runs.directory import create, find
 from core.runs.folder import RunFolder
 from core.runs.lock import RunLock
@@ -20,7 +20,7 @@ def own_state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 def started(runs: Path, name: str) -> RunFolder:
     run = create(runs, {"data": "/music", "model": "small_cnn", "epochs": 3}, "music", "quick", name=name)
-    registry.register(run)
+    directory.register(run)
     return run
 
 
@@ -43,10 +43,10 @@ def test_without_any_run_the_folder_is_named(tmp_path: Path) -> None:
 
 def test_a_run_is_listed_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     run = started(tmp_path / "runs", "one")
-    registry.register(run)
+    directory.register(run)
     (tmp_path / "same").symlink_to(tmp_path / "runs")
-    registry.register(RunFolder(tmp_path / "same" / "one"))
-    assert registry.registered() == [run]
+    directory.register(RunFolder(tmp_path / "same" / "one"))
+    assert directory.registered() == [run]
     with RunLock(run.lock_path):
         for folder in (tmp_path / "runs", tmp_path / "same"):
             assert len(RunList(folder, "live").refresh()) == 1
@@ -70,13 +70,13 @@ def test_links_to_nowhere_vanish_and_what_is_not_a_link_stays(tmp_path: Path) ->
     empty = started(tmp_path / "runs", "emptied")
     empty.recipe_path.unlink()
     gone.path.rename(tmp_path / "runs" / "other")
-    folder = registry.registry_folder()
+    folder = directory.registry_folder()
     (folder / "loop").symlink_to(folder / "loop")
     (folder / "relative").symlink_to("nowhere")
     (folder / "file").write_text("text")
-    assert registry.registered() == [run]
-    assert registry.live_runs() == []
-    assert {path.name for path in folder.iterdir()} - {"loop"} == {registry._link(run.path).name, "file"}
+    assert directory.registered() == [run]
+    assert directory.live_runs() == []
+    assert {path.name for path in folder.iterdir()} - {"loop"} == {directory._link(run.path).name, "file"}
     with pytest.raises(UserError, match=r"no run in .* is called 'gone'"):
         find(tmp_path, "gone")
 
@@ -86,16 +86,16 @@ def test_a_folder_that_may_not_be_entered_keeps_its_link(tmp_path: Path) -> None
     run = started(tmp_path / "runs", "one")
     run.path.parent.chmod(0)
     try:
-        assert registry.registered() == []
+        assert directory.registered() == []
         with pytest.raises(UserError, match=r"no run in .* is called 'one'"):
             find(tmp_path, "one")
     finally:
         run.path.parent.chmod(0o755)
-    assert registry.registered() == [run]
+    assert directory.registered() == [run]
 
 
 def test_a_state_folder_that_cannot_be_used_stops_nothing(tmp_path: Path) -> None:
     (tmp_path / "state").write_text("a file")
     run = started(tmp_path / "runs", "one")
     assert run.exists()
-    assert registry.registered() == registry.live_runs() == []
+    assert directory.registered() == directory.live_runs() == []
