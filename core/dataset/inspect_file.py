@@ -20,7 +20,7 @@ from core.audio.files.open_file import AudioError, open_file, peek
 from core.audio.files.pcm import read_header, read_pcm16
 from core.audio.files.truncation import missing
 from core.dataset.clip import OnProgress
-from core.dataset.file_cache import FileCache
+from core.util.file_cache import FileCache
 
 SILENCE = 1e-4
 """Difference between the highest and lowest sample below which sound counts as silence: about -86 dB of full scale."""

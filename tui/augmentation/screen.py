@@ -16,10 +16,10 @@ from core.training.presets import preset
 from core.util.jsonl_process import JsonlProcess, Refused, path_to_json
 from core.util.text import counted
 from tui.augmentation.worker import Answer, Play, Playing, Request, Show, Shown, Write, Written
+from tui.formatting import shortened, shown
 from tui.shell.base import BaseApp
 from tui.shell.mode_screen import ModeScreen
 from tui.shell.panels import frame, key_of
-from tui.text.cells import shortened, shown
 from tui.widgets.spectrogram_view import Image, shading_of, spectrogram_with_axes
 from tui.widgets.text import TextLines
 

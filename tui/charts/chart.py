@@ -13,8 +13,8 @@ from textual.widget import Widget
 from core.util.text import counted
 from tui.charts.data import ChartData, Line, View
 from tui.charts.render import CURSOR, FAINT, SELECTION, RenderedChart, render_chart
+from tui.formatting import DASH
 from tui.shell.base import BaseApp
-from tui.text.formatting import DASH
 from tui.widgets.text import Cell, cells, difference, strip
 
 SMALLEST = (16, 5)

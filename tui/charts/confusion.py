@@ -13,8 +13,8 @@ from textual.strip import Strip
 from textual.widget import Widget
 
 from tui.charts.genres import Shading, matrix_cell, worst_pair_lines
+from tui.formatting import characters, fitted, widest
 from tui.shell.base import BaseApp
-from tui.text.cells import characters, fitted, widest
 from tui.widgets.row_list import LIST_KEYS
 from tui.widgets.text import Cell, cells, difference, strip
 

@@ -19,8 +19,8 @@ from core.runs.journal.state import RunState
 from tui.charts.chart import Chart
 from tui.charts.data import ChartData, View, go_back, move_cursor, put_cursor, select, zoom_at, zoom_in
 from tui.charts.run_charts import CHARTS, RunChart, newest_points, run_chart
+from tui.formatting import padded, widest
 from tui.shell.panels import Dialog, frame
-from tui.text.cells import padded, widest
 from tui.widgets.row_list import RowList
 
 SMOOTHING = (0.0, 0.5, 0.8, 0.95)

@@ -9,9 +9,8 @@ from textual.content import Content
 
 from core.runs.journal.events import TestFinished
 from core.runs.journal.state import RunState
+from tui.formatting import DASH, bar, fitted, loss, percent, widest
 from tui.shell.themes import Palette
-from tui.text.cells import bar, fitted, widest
-from tui.text.formatting import DASH, loss, percent
 
 PAIRS = 5
 """Worst confusions listed below a matrix."""

@@ -16,7 +16,7 @@ from textual_plotext.plot import Plot
 
 from tui.charts.data import Points
 from tui.charts.ticks import Axis
-from tui.text.cells import characters
+from tui.formatting import characters
 
 _RUN = re.compile(r"(?:\x1b\[38;5;(\d+)m)?([^\x1b]*)\x1b\[0m")
 BRAILLE = 0x2800

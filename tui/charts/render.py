@@ -9,7 +9,7 @@ from math import inf, isfinite, log10, nan
 from tui.charts.data import ChartData, Line, Points, View, decimate, smooth
 from tui.charts.plot import Canvas, Curve, Grid, axis_width, draw
 from tui.charts.ticks import Axis, Tick, integer_ticks, log_axis, value_axis
-from tui.text.cells import shortened
+from tui.formatting import shortened
 
 FAINT = 100
 """Added to a line's tag for its raw values behind the smoothed line."""

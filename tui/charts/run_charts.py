@@ -5,9 +5,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from core.runs.journal.state import RunState
+from tui import formatting
 from tui.charts.data import ChartData, Line, Marker
 from tui.charts.ticks import Bounds
-from tui.text import formatting
 
 LETTERS = "ABCDEFGH"
 """A compared run's letter marks it in lists and charts; its colour has the same index in the palette's series."""

@@ -13,9 +13,8 @@ from textual.message import Message
 from core.inference.types import MergedSegment, Prediction
 from core.util.text import printable
 from tui.classify.results import Sound
+from tui.formatting import beginning, clock, fitted, percent, shortened, widest
 from tui.shell.base import BaseApp
-from tui.text.cells import beginning, fitted, shortened, widest
-from tui.text.formatting import clock, percent
 from tui.widgets.row_list import LinesView
 from tui.widgets.spectrogram_view import cells_left_of, picture_lines, shading_of, spectrogram_with_axes
 from tui.widgets.text import probability_bars

@@ -19,10 +19,10 @@ from core.util.files import typed_path
 from core.util.text import counted, printable
 from tui.classify.results import Sound
 from tui.dialogs.questions import key_hints
+from tui.formatting import shown
 from tui.new_run.fields import CompletingInput, OptionSpinner, PathInput
 from tui.shell.base import BaseApp
 from tui.shell.panels import Dialog
-from tui.text.cells import shown
 
 KINDS = {
     "csv": "one row per file, with the probability of every genre",

@@ -17,9 +17,9 @@ from core.util.files import read_json, typed_path
 from core.util.paths import state_folder
 from core.util.text import printable
 from tui.dialogs.questions import key_hints
+from tui.formatting import shown
 from tui.new_run.fields import CompletingInput, PathInput
 from tui.shell.panels import Dialog
-from tui.text.cells import shown
 from tui.widgets.row_list import RowList
 
 MOST_RECENT = 12

@@ -16,8 +16,7 @@ from textual.widgets import Static
 from core.inference.batch.known_labels import Comparison
 from core.inference.types import Prediction, Unreadable
 from core.util.text import printable
-from tui.text.cells import bar, ending, fitted, padded, shown, widest
-from tui.text.formatting import DASH, clock, percent
+from tui.formatting import DASH, bar, clock, ending, fitted, padded, percent, shown, widest
 from tui.widgets.row_list import LinesView, RowList
 from tui.widgets.spectrogram_view import Image
 

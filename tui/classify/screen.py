@@ -29,9 +29,8 @@ from tui.classify.queue import Sounds, classifier_process
 from tui.classify.results import NAMES, ORDERS, STALE, ResultHeader, ResultList, Totals, total_lines
 from tui.dialogs.pickers import pick_model
 from tui.dialogs.questions import ConfirmScreen
+from tui.formatting import clock, shortened
 from tui.shell.panels import frame, key_of
-from tui.text.cells import shortened
-from tui.text.formatting import clock
 from tui.widgets.file_tree import AudioTree
 from tui.widgets.pane_tabs import PaneScreen, PaneTabs
 from tui.widgets.row_list import LinesView, RowList

@@ -15,9 +15,9 @@ from core.runs.directory import find
 from core.runs.folder import RunFolder
 from core.util.errors import UserError
 from core.util.files import typed_path
+from tui.formatting import clock
 from tui.shell.printing import UsageError, print_note, write_notes
 from tui.shell.settings import Settings, SettingsError, default_runs_dir, read_settings, settings_file
-from tui.text.formatting import clock
 
 
 def add_runs_option(parser: argparse.ArgumentParser) -> None:

@@ -10,9 +10,9 @@ from core.util.errors import UserError
 from core.util.parallel import tune_process
 from tui.commands.classify.classify import add_model_options
 from tui.commands.common import add_runs_option, runs_dir
+from tui.formatting import clock
 from tui.listen.audio_forwarding import routes
 from tui.shell.printing import DONE, UsageError, print_json, print_line, print_note, print_notes
-from tui.text.formatting import clock
 
 if TYPE_CHECKING:
     from core.audio.live.source import Source

@@ -14,9 +14,8 @@ from core.runs.folder import RunFolder
 from core.runs.summary import LIVING
 from core.util.atomic import output_path
 from tui.commands.common import add_runs_option, runs_dir, writing
+from tui.formatting import fitted, model_table
 from tui.shell.printing import DONE, UsageError, print_data, print_json, print_line, print_note
-from tui.text.cells import fitted
-from tui.text.model_table import model_table
 
 
 def add_use_arguments(parser: argparse.ArgumentParser) -> None:

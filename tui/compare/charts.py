@@ -12,12 +12,12 @@ from textual.containers import Vertical
 from core.runs.journal.history import History
 from core.runs.journal.state import RunState
 from core.runs.recipe_fields import but_for_the_seed, flat, written
+from tui import formatting
 from tui.charts.chart import Chart
 from tui.charts.curves import Curves, Option
 from tui.charts.data import ChartData, Line, View
 from tui.charts.run_charts import LETTERS, RunChart, chart_data, newest_points, quantity_line
 from tui.charts.ticks import Bounds
-from tui.text import formatting
 
 _PART = {True: "Training", False: "Validation"}
 

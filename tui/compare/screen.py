@@ -22,11 +22,10 @@ from tui.charts.curves import CurveKeys, Curves, curve_bindings
 from tui.charts.data import View
 from tui.charts.run_charts import LETTERS
 from tui.compare.charts import ComparedCurves, Scatter
+from tui.formatting import clock, ending, fitted, loss, percent, widest
 from tui.shell.base import BaseApp
 from tui.shell.mode_screen import KeyBar
 from tui.shell.panels import PanelKeys, frame, key_of
-from tui.text.cells import ending, fitted, widest
-from tui.text.formatting import clock, loss, percent
 from tui.widgets.pane_tabs import PaneTabs
 from tui.widgets.row_list import LinesView
 from tui.widgets.text import STATUS_SYMBOLS, TextLines

@@ -21,9 +21,9 @@ from core.util.errors import UserError
 from core.util.files import typed_path
 from core.util.text import counted, printable
 from tui.dialogs.questions import PromptScreen, key_hints
+from tui.formatting import model_details, model_table
 from tui.shell.base import BaseApp
 from tui.shell.panels import Dialog
-from tui.text.model_table import model_details, model_table
 from tui.widgets.file_tree import AudioTree, Node
 from tui.widgets.row_list import RowList
 

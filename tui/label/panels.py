@@ -13,10 +13,9 @@ from textual.message import Message
 from textual.widgets import Input, Static
 
 from core.util.text import counted, printable
+from tui.formatting import clock, fitted, percent, shortened, shown, sparkline, widest
 from tui.label.session import Session
 from tui.label.state import Clip, Clips
-from tui.text.cells import fitted, shortened, shown, sparkline, widest
-from tui.text.formatting import clock, percent
 from tui.widgets.row_list import RowList
 from tui.widgets.text import FilterInput, TextLines
 

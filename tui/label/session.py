@@ -34,9 +34,9 @@ from core.models.encoders.registry import encoder_folder, encoder_names, is_inst
 from core.util.jsonl_process import JsonlProcess, Refused, path_to_json
 from core.util.text import counted
 from tui.dialogs.pickers import ModelPicker
+from tui.formatting import percent
 from tui.label.state import EXCLUDED, Clips, GenreKeys
 from tui.shell.base import BaseApp
-from tui.text.formatting import percent
 
 
 class Opinion(NamedTuple):

@@ -14,11 +14,10 @@ from textual.content import Content
 
 from core.audio.live.source import State
 from core.util.text import counted
+from tui.formatting import clock, fitted, percent, shortened, widest
 from tui.listen.audio_forwarding import Route
 from tui.listen.state import HistoryEntry, ListenState
 from tui.shell.base import BaseApp
-from tui.text.cells import fitted, shortened, widest
-from tui.text.formatting import clock, percent
 from tui.widgets.spectrogram_view import Image, shading_of, spectrogram_lines
 from tui.widgets.text import TextLines
 

@@ -31,6 +31,7 @@ from core.inference.workers.live_worker import (
 from core.util.errors import UserError
 from core.util.jsonl_process import JsonlProcess, Refused
 from tui.dialogs.pickers import pick_model
+from tui.formatting import clock
 from tui.listen.audio_forwarding import routes
 from tui.listen.drawing import (
     MOST_ROWS,
@@ -47,7 +48,6 @@ from tui.listen.sources import RoutesPanel, SourcePicker
 from tui.listen.state import HistoryEntry, ListenState
 from tui.shell.mode_screen import ModeScreen
 from tui.shell.panels import frame, key_of
-from tui.text.formatting import clock
 from tui.widgets.row_list import LinesView, RowList
 from tui.widgets.spectrogram_view import hz_labels
 from tui.widgets.text import TextLines, probability_bars

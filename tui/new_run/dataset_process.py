@@ -18,8 +18,7 @@ from core.dataset.report import DataReport, GenreReport
 from core.dataset.settings import KINDS, LabelSettings, SplitSettings
 from core.util.jsonl_process import WorkerChannel, path_from_json
 from core.util.text import counted, printable
-from tui.text.cells import bar, fitted, widest
-from tui.text.formatting import percent
+from tui.formatting import bar, fitted, percent, widest
 
 MAX_LISTED = 8
 """Files left out, and groups of duplicates, that are listed; the others are counted."""

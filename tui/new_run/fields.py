@@ -17,7 +17,7 @@ from textual.widget import Widget
 from core.models.encoders.registry import encoder_names
 from core.training.fields import NONE
 from core.util.files import typed_path
-from tui.text.cells import padded, widest
+from tui.formatting import padded, widest
 from tui.widgets.text import TextInput
 
 BACK = "‹ "

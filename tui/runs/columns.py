@@ -10,8 +10,8 @@ from textual.content import Content
 
 from core.runs.recipe_fields import Scalar
 from core.runs.summary import LIVING, Summary
-from tui.text import formatting
-from tui.text.cells import bar, fitted, sparkline
+from tui import formatting
+from tui.formatting import bar, fitted, sparkline
 from tui.widgets.text import state_label
 
 STATES = ("running", "paused", "queued", "created", "lost", "failed", "stopped", "finished")

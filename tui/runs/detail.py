@@ -19,10 +19,9 @@ from core.training.evaluation.significance import significance
 from core.training.presets import PRESETS, preset
 from core.training.recipe import to_dict
 from tui.charts.genres import genre_bars
+from tui.formatting import DASH, shown
 from tui.shell.base import BaseApp
 from tui.shell.panels import frame, key_of
-from tui.text.cells import shown
-from tui.text.formatting import DASH
 from tui.widgets.row_list import LinesView
 from tui.widgets.run_header import run_header
 from tui.widgets.text import TextLines, state_label

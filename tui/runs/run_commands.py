@@ -14,10 +14,10 @@ from core.runs.summary import LIVING, Summary
 from core.util.errors import UserError
 from core.util.text import counted
 from tui.dialogs.questions import ConfirmScreen, PromptScreen, stop_question
+from tui.formatting import shown
 from tui.runs.columns import STATES
 from tui.shell.mode_screen import ModeScreen
 from tui.shell.panels import key_of
-from tui.text.cells import shown
 
 POSSIBLE = {
     "stop": {"queued", "running", "paused"},

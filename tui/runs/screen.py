@@ -17,6 +17,7 @@ from core.runs.summary import RunList, Summary
 from core.training.evaluation.significance import baseline_of
 from core.util.errors import UserError
 from core.util.text import counted
+from tui.formatting import shown
 from tui.runs.columns import COLUMNS, USUAL, is_alive, ordered
 from tui.runs.detail import RunDetail
 from tui.runs.filter import FilterError, Test, parse_filter
@@ -24,7 +25,6 @@ from tui.runs.run_commands import RunCommands
 from tui.runs.table import Group, RunTable, RunTableHeader, grouped
 from tui.shell.panels import frame, key_of
 from tui.shell.settings import RunsView, load_view, runs_view_file, save_view
-from tui.text.cells import shown
 from tui.widgets.text import FilterInput
 
 POLL_SECONDS = 1.0

@@ -19,11 +19,10 @@ from core.runs.recipe_fields import but_for_the_seed
 from core.runs.summary import Summary
 from core.util.text import counted
 from tui.charts.run_charts import LETTERS
+from tui.formatting import DASH, padded, widest
 from tui.runs.columns import COLUMNS, USUAL, PlacedColumn, header, layout, line, widest_texts
 from tui.shell.base import BaseApp
 from tui.shell.panels import Dialog, frame
-from tui.text.cells import padded, widest
-from tui.text.formatting import DASH
 from tui.widgets.row_list import RowList
 
 

@@ -13,8 +13,8 @@ from textual._cells import cell_len
 from textual._compositor import ChopsUpdate, CompositorUpdate, LayoutUpdate
 from textual.strip import Strip
 
+from tui.formatting import characters
 from tui.shell.graphics import PLACEHOLDER
-from tui.text.cells import characters
 
 Cell = tuple[str, str]
 """A character with the sequences of its style; an empty one for the second cell of a wide character."""

@@ -10,10 +10,10 @@ from textual.dom import DOMNode
 from textual.screen import Screen
 from textual.widget import Widget
 
+from tui.formatting import fitted, shown
 from tui.shell.base import BaseApp
 from tui.shell.keymap import own_bindings
 from tui.shell.panels import PanelKeys
-from tui.text.cells import fitted, shown
 
 TITLES = {"runs": "Runs", "watch": "Watch", "classify": "Classify", "listen": "Listen", "label": "Label"}
 

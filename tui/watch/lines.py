@@ -11,8 +11,7 @@ from core.runs import actions, control
 from core.runs.folder import RunFolder
 from core.runs.journal.state import RunState
 from core.util.text import counted
-from tui.text.cells import bar, ending, fitted, widest
-from tui.text.formatting import learning_rate, rate
+from tui.formatting import bar, ending, fitted, learning_rate, rate, widest
 
 WIDEST = 40
 """Cells of a bar at most: a longer one says no more."""

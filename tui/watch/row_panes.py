@@ -14,9 +14,8 @@ from core.runs.journal.events import Misclassified
 from core.runs.journal.history import EpochRow, History
 from core.runs.journal.log_lines import LogLine
 from core.runs.journal.state import RunState
-from tui.text import formatting
-from tui.text.cells import fitted, padded
-from tui.text.formatting import DASH, local_time, percent
+from tui import formatting
+from tui.formatting import DASH, fitted, local_time, padded, percent
 from tui.widgets.row_list import MARGINS, RowList
 
 

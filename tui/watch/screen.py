@@ -24,10 +24,10 @@ from core.util.text import counted
 from tui.charts.curves import CurveKeys, Curves, curve_bindings
 from tui.charts.data import View
 from tui.dialogs.questions import ConfirmScreen, PromptScreen, stop_question
+from tui.formatting import shown
 from tui.shell.mode_screen import ModeScreen
 from tui.shell.panels import key_of
 from tui.shell.settings import WatchView, load_view, run_view_file, save_view
-from tui.text.cells import shown
 from tui.watch.lines import CONSEQUENCES, PendingRequest
 from tui.watch.panes import Panes
 from tui.watch.row_panes import EpochRows, Mistakes

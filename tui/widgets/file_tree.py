@@ -10,7 +10,7 @@ from textual.content import Content
 
 from core.audio.files.formats import is_audio
 from core.util.text import printable
-from tui.text.cells import shortened, shown
+from tui.formatting import shortened, shown
 from tui.widgets.row_list import RowList
 
 

@@ -6,8 +6,7 @@ from textual.content import Content
 from core.runs.journal.events import DeviceSample
 from core.runs.journal.state import RunState
 from core.util.text import counted
-from tui.text.cells import shortened
-from tui.text.formatting import clock, decimal, gigabytes, percent
+from tui.formatting import clock, decimal, gigabytes, percent, shortened
 from tui.widgets.text import state_label
 
 HOT = 85.0

@@ -7,10 +7,10 @@ from functools import lru_cache
 from textual.color import Color
 from textual.content import Content
 
+from tui.formatting import clock
 from tui.shell.base import BaseApp
 from tui.shell.graphics import NUMBERS
 from tui.shell.themes import Palette
-from tui.text.formatting import clock
 
 SHADES = " ░▒▓█"
 ASCII_SHADES = " .:-=+*#%@"

@@ -17,7 +17,7 @@ from textual.style import Style
 from textual.widget import Widget
 from textual.widgets import Input
 
-from tui.text.cells import bar, fitted, widest
+from tui.formatting import bar, fitted, widest
 
 Cell = tuple[str, Style]
 """A character and its style."""

@@ -10,7 +10,6 @@ import msgspec
 from core.audio.files.open_file import AudioError
 from core.audio.files.tags import Tags, read_tags
 from core.dataset.clip import DatasetError, Excluded
-from core.dataset.file_cache import FileCache
 from core.dataset.labels import collections
 from core.dataset.labels.files import AudioFile, LabelledFile, Labels, find_audio, listing_once
 from core.dataset.labels.folders import folder_labels
@@ -21,6 +20,7 @@ from core.dataset.matching import RowCounts
 from core.dataset.metadata import Table, column_list, no_column, read_table
 from core.dataset.settings import LabelSettings
 from core.util.archive.path import as_path, folder_above
+from core.util.file_cache import FileCache
 from core.util.text import printable
 
 OnProgress = Callable[[int, int], None]

@@ -12,9 +12,9 @@ from textual.geometry import Region
 from textual.strip import Strip
 
 from tests.support.pseudo_terminal import PIECE
+from tui.formatting import characters
 from tui.shell.frame import Frame
 from tui.shell.graphics import placeholders
-from tui.text.cells import characters
 
 WIDTH, HEIGHT = 24, 4
 CONSOLE = Console(color_system="truecolor")

@@ -11,8 +11,8 @@ from core.runs.journal.state import RunState, Validation
 from tests.support import example_run as made_up_run
 from tests.support.event_sequences import numbered
 from tests.support.example_run import GENRES
+from tui import formatting
 from tui.charts.genres import Shading, genre_bars, matrix_cell, report_lines, worst_pairs
-from tui.text import formatting
 from tui.watch.lines import progress_line, setup_lines
 from tui.watch.row_panes import columns_for
 from tui.widgets.run_header import device_strip, run_header

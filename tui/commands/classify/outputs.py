@@ -22,8 +22,8 @@ from core.util.errors import UserError, explained
 from core.util.files import LARGE_FILE_BYTES, read_input
 from core.util.text import counted, printable
 from tui.commands.common import writing
+from tui.formatting import padded, widest
 from tui.shell.printing import print_data, print_json, print_line, print_note
-from tui.text.cells import padded, widest
 
 
 class _Line(msgspec.Struct):

@@ -1,7 +1,7 @@
 """Commands that act on runs.
 
-``attach``, ``stop``, ``pause``, ``resume``, ``extend`` and ``queue`` are about training; ``rm``, ``restore``, ``rename``,
-``note``, ``tag``, ``pin`` and ``compare`` are about what it left.
+``attach``, ``stop``, ``pause``, ``resume``, ``extend`` and ``queue`` control training; ``rm``, ``restore``,
+``rename``, ``note``, ``tag``, ``pin`` and ``compare`` manage what it leaves.
 """
 
 import argparse

@@ -19,8 +19,8 @@ from core.training.evaluation.significance import against_baseline, other_datase
 from core.util.text import counted, printable, printable_lines
 from tui.commands.common import add_run_arguments, add_runs_option, run_folder, runs_dir
 from tui.commands.parser import did_you_mean
+from tui.formatting import padded
 from tui.shell.printing import DONE, UsageError, print_data, print_json, print_lines, print_note, write_controls
-from tui.text.cells import padded
 
 HEADINGS = ("name", "state", "epochs", "best val", "test", "model", "dataset", "started", "time")
 

@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 from rich.cells import cell_len
 
 from tui.commands.runs.show import table
-from tui.text.cells import JOINER, beginning, characters, ending, fitted, padded, shortened
+from tui.formatting import JOINER, beginning, characters, ending, fitted, padded, shortened
 
 TEXTS = st.text(st.sampled_from("ab -é日語ñ\u0301\u0303\u200d🎵👩\ufe0fหมำ\udcff"), max_size=30) | st.text(max_size=30)
 

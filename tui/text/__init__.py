@@ -1,1 +1,0 @@
-"""Text for terminals: numbers, cells, the table of models."""
