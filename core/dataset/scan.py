@@ -305,7 +305,7 @@ def _names(files: list[str], genres: list[str]) -> list[str]:
     return names
 
 
-def _with_columns(root: Path, files: list[LabelledFile], index: Path) -> list[LabelledFile]:
+def _with_columns(files: list[LabelledFile], index: Path) -> list[LabelledFile]:
     rows = match(read_table(index), [file.name for file in files]).rows
     return [replace(file, columns=file.columns | row) for file, row in zip(files, rows, strict=True)]
 

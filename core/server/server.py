@@ -1,6 +1,7 @@
 """The server process: connection limits, signals and graceful shutdown."""
 
 import asyncio
+import logging
 import resource
 import signal
 import socket
@@ -46,7 +47,7 @@ class GuardedProtocol(H11Protocol):
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         if len(self.connections) >= self.limits.connections and not self._make_room():
-            problem = Problem(503, "busy", "too many connections are open; try again soon")
+            problem = Problem(503, "busy", "too many connections are open; try again soon", {"Retry-After": "1"})
             transport.write(_plain_response(problem))
             transport.close()
             self.transport = transport
@@ -63,6 +64,15 @@ class GuardedProtocol(H11Protocol):
             self._cancel_timer()
         elif self._header_timer is None and not self.is_busy:
             self._await_headers()
+
+    def handle_websocket_upgrade(self, event: h11.Request) -> None:
+        super().handle_websocket_upgrade(event)
+        protocol: Any = self.transport.get_protocol()
+        if not protocol.handshake_initiated:
+            # The websockets library rejects such a request (not GET, or with a body) and uvicorn would keep it open.
+            problem = Problem(400, "bad-handshake", "a live socket is opened with GET and without a body")
+            self.transport.write(_plain_response(problem))
+            self.transport.close()
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._cancel_timer()
@@ -111,12 +121,20 @@ class GuardedProtocol(H11Protocol):
 def _plain_response(problem: Problem) -> bytes:
     """A complete response for a connection whose request is not read."""
     body = msgspec.json.encode(problem.as_dict())
-    head = f"HTTP/1.1 {problem.status} {problem.as_dict()['title']}\r\nContent-Type: {MEDIA_TYPE}\r\nRetry-After: 1\r\n"
-    return head.encode() + f"Content-Length: {len(body)}\r\nConnection: close\r\n\r\n".encode() + body
+    headers = {**problem.headers, "Content-Type": MEDIA_TYPE, "Content-Length": len(body), "Connection": "close"}
+    lines = [f"HTTP/1.1 {problem.status} {problem.as_dict()['title']}", *(f"{k}: {v}" for k, v in headers.items())]
+    return "".join(f"{line}\r\n" for line in [*lines, ""]).encode() + body
 
 
 MESSAGE_BYTES = 1024 * 1024
 """Largest message on a live socket."""
+REFUSED_HANDSHAKE = "ASGI callable returned without completing handshake."
+"""What uvicorn logs as an error whenever a live socket is refused with a response."""
+
+
+def _is_error(record: logging.LogRecord) -> bool:
+    """Filters out refused sockets: the client was told why, and /metrics has the counts."""
+    return record.msg != REFUSED_HANDSHAKE
 
 
 class GenreServer(Server):
@@ -175,6 +193,7 @@ def run_server(
         proxy_headers=False,
         lifespan="off",
     )
+    logging.getLogger("uvicorn.error").addFilter(_is_error)
     try:
         asyncio.run(GenreServer(config, service, on_ready).serve([listener]))
     finally:

@@ -10,4 +10,3 @@ ROOT = Path(__file__).resolve().parents[2]
 DATA = Path(os.environ.get("GENRE_TUI_TEST_DATA") or ROOT.parent / "shared" / "data")
 GTZAN_MINI = DATA / "gtzan-mini" / "genres"
 GTZAN_LOGMEL = DATA / "gtzan-logmel"
-FMA_LOGMEL = DATA / "fma-logmel"

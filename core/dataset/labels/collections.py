@@ -24,7 +24,7 @@ from core.dataset.clip import DatasetError
 from core.dataset.labels.files import SPLIT_NAMES, Labels, entries, find_audio
 from core.dataset.labels.folders import folder_labels, genre_root
 from core.dataset.labels.table import table_labels
-from core.dataset.labels.tree import GenreTree, read_tree
+from core.dataset.labels.tree import read_tree
 from core.dataset.metadata import Table, table_text
 from core.dataset.settings import LabelSettings
 from core.util.archive.path import as_path, folder_above
@@ -127,11 +127,11 @@ class Fma(Collection):
         path = self.required(folder, path)
         tree = read_tree(path.with_name("genres.csv")) if path.with_name("genres.csv").is_file() else None
         column = settings.label_column or ("genres" if settings.level == "leaf" else "genre_top")
-        labels = table_labels(folder, _read_fma(path, tree), label_column=column, tree=tree)
+        labels = table_labels(folder, _read_fma(path), label_column=column, tree=tree)
         return labels.with_own_split()
 
 
-def _read_fma(path: Path, tree: GenreTree | None) -> Table:
+def _read_fma(path: Path) -> Table:
     """
     Raises:
         DatasetError: the file is damaged.

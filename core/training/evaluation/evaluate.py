@@ -310,7 +310,9 @@ def select_clips(
     if part == "all":
         return ClipSelection(list(everything), f"all clips{_leak(parts, others)}")
     if part is not None and part not in PARTS:
-        raise UserError(f"There is no part {part!r}: choose {', '.join(PARTS)} or all, or name a column that has it.")
+        raise UserError(
+            f"The dataset has no part {part!r}: choose {', '.join(PARTS)} or all, or name a column that has it."
+        )
     if part is not None:
         chosen = [i for i in everything if parts[i] == part]
         if not chosen:

@@ -113,7 +113,7 @@ def test_rows_are_excerpts_and_clips_are_files(music: Path) -> None:
         assert (codes.int() - features.spectrogram(0, k).int()).abs().max() <= 1
 
 
-def test_excerpts_are_computed_once_beside_those_of_first(music: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_excerpts_are_computed_once_beside_those_of_first(music: Path) -> None:
     clips = scan(music, seconds=np.inf).clips
     progress: list[tuple[int, int, int]] = []
     compute_features(clips, SETTINGS, excerpts=3)

@@ -139,7 +139,7 @@ def test_what_is_no_music_is_uncertain_and_nearly_flat(classifier: Classifier, n
     assert len(prediction.top(3)) == 3
 
 
-def test_a_network_of_fixed_length_pads_what_is_shorter_and_divides_what_is_longer(tmp_path: Path) -> None:
+def test_a_network_of_fixed_length_pads_what_is_shorter_and_divides_what_is_longer() -> None:
     classifier = Classifier.load(shared_model("seed_cnn"))
     y, rate = decode(a_sound("saw-wall"))
     assert classifier.window_seconds == SECONDS

@@ -85,7 +85,7 @@ def test_a_model_of_labels_judges_by_the_embeddings(
 
 
 def test_the_commands_ask_an_encoder_or_say_how_to_get_it(
-    found: EmbeddedSet, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    found: EmbeddedSet, capsys: pytest.CaptureFixture[str]
 ) -> None:
     data = str(found.root)
 

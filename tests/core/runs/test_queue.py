@@ -31,7 +31,7 @@ def own_state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-def started(tmp_path: Path) -> Iterator[list[RunFolder]]:
+def started() -> Iterator[list[RunFolder]]:
     """Runs whose trainers are killed when the test is over, if they still live."""
     runs: list[RunFolder] = []
     yield runs
@@ -150,9 +150,7 @@ def test_a_run_that_was_not_queued_is_waited_for_and_waits_for_nobody(
     wait_until(lambda: queued.state().phase == "scanning", "it is its turn")
 
 
-def test_a_queued_run_is_moved_and_cancelled_but_not_paused(
-    tmp_path: Path, started: list[RunFolder], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_queued_run_is_moved_and_cancelled_but_not_paused(tmp_path: Path, started: list[RunFolder]) -> None:
     with contextlib.closing(Closing(HeldTicket.take(["cpu"], running=True))):
         runs = [new_run(tmp_path, started) for _ in range(4)]
         wait_for_place(runs[3], 4)
@@ -205,7 +203,7 @@ def test_a_queued_run_of_two_processes_waits_in_one_and_then_trains_in_both(
     assert HeldTicket.take(["simulated:0"], running=False).place() is None
 
 
-def test_a_run_that_waited_for_memory_starts_when_there_is_enough(tmp_path: Path) -> None:
+def test_a_run_that_waited_for_memory_starts_when_there_is_enough() -> None:
     ticket = HeldTicket.take(["cuda:0"], running=False)
     assert ticket.place(lambda: "little memory") == Place(1, "little memory")
     assert ticket.place() is None
@@ -213,7 +211,7 @@ def test_a_run_that_waited_for_memory_starts_when_there_is_enough(tmp_path: Path
     assert tickets() == []
 
 
-def test_damaged_tickets_block_nobody(tmp_path: Path) -> None:
+def test_damaged_tickets_block_nobody() -> None:
     first = HeldTicket.take(["cpu"], running=False)
     folder = queue.queue_folder()
     (folder / "x.lock").write_text("nobody")

@@ -100,7 +100,7 @@ def test_hours_of_silence_in_a_small_file_are_refused_early(pools: MakePool, tmp
     assert len(read(pool, song)[0]) == 40 * RATE
 
 
-def test_a_worker_cannot_take_more_memory_than_it_may(pools: MakePool, tmp_path: Path, song: Path) -> None:
+def test_a_worker_cannot_take_more_memory_than_it_may(pools: MakePool, song: Path) -> None:
     pool = pools(decode_bytes=700 * MIB)
     assert len(read(pool, song)[0]) == 40 * RATE
     assert workers(pool)[0].rlimit(psutil.RLIMIT_AS) == (700 * MIB, 700 * MIB)

@@ -171,6 +171,17 @@ def test_a_flood_of_connections(strict: Served) -> None:
         assert_well(strict)
 
 
+@pytest.mark.parametrize("request_line", ["POST /v1/live?rate=8000", "GET /v1/live?rate=8000"])
+def test_a_live_socket_that_begins_with_a_body_is_closed(strict: Served, request_line: str) -> None:
+    head = f"{request_line} HTTP/1.1\r\nHost: 127.0.0.1:{strict.port}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+    with connected(strict) as client:
+        client.sendall(head.encode() + b"Content-Length: 3\r\n\r\nabc")
+        answer = client.makefile("rb").read()
+    assert answer.startswith(b"HTTP/1.1 400 Bad Request\r\n")
+    assert json.loads(answer.partition(b"\r\n\r\n")[2])["type"] == "urn:genre-tui:bad-handshake"
+    assert_well(strict)
+
+
 def live(served: Served, address: str = "/v1/live?rate=8000") -> sockets.ClientConnection:
     return sockets.connect(served.url.replace("http", "ws") + address)
 

@@ -318,7 +318,9 @@ def test_events_are_told_as_they_are_written(server: Served, runs_dir: Path) -> 
             assert next(line for line in lines if line.startswith("id:")) == f"id: {number}"
 
 
-def test_a_token_is_asked_for_everywhere_but_for_health_and_the_empty_page(serve: Serve) -> None:
+def test_a_token_is_asked_for_everywhere_but_for_health_and_the_empty_page(
+    serve: Serve, capfd: pytest.CaptureFixture[str]
+) -> None:
     with serve(token=TOKEN) as served:
         assert served.client.get("/v1/models").status_code == 200
         served.client.headers.pop("Authorization")
@@ -330,6 +332,7 @@ def test_a_token_is_asked_for_everywhere_but_for_health_and_the_empty_page(serve
         with pytest.raises(InvalidStatus) as refused:
             sockets.connect(served.url.replace("http", "ws") + "/v1/live?rate=8000")
         assert refused.value.response.status_code == 401
+        assert capfd.readouterr().err == ""  # the log has no line for each
         assert served.client.get("/v1/health").status_code == 200
         assert served.client.get("/").status_code == 200
         assert served.client.get("/?token=wrong").status_code == 401

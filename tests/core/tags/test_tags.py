@@ -216,7 +216,7 @@ def test_a_journal_that_cannot_be_written_leaves_the_file_alone(make: Maker, tmp
     assert path.read_bytes() == content
 
 
-def test_a_journal_cut_off_anywhere_is_read_up_to_there(make: Maker, journal: TagJournal, tmp_path: Path) -> None:
+def test_a_journal_cut_off_anywhere_is_read_up_to_there(make: Maker, journal: TagJournal) -> None:
     paths = [make(".flac", name) for name in ("one", os.fsdecode(b"caf\xe9"), "new\nline")]
     for path in paths:
         write_genres(path, ["Jazz"], journal)

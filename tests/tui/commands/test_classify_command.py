@@ -116,7 +116,7 @@ def test_csv_goes_through_a_link_and_into_a_device(tmp_path: Path) -> None:
     assert "genre-tui: /dev/full cannot be written (no space left on device)" in full.stderr
 
 
-def test_top_leaves_the_likeliest(tmp_path: Path) -> None:
+def test_top_leaves_the_likeliest() -> None:
     [line] = objects(classify(a_sound("saw-wall"), "--json", "--top", "2"))
     assert next(iter(line["probabilities"])) == "saw-wall"
     assert len(line["probabilities"]) == len(line["segments"][0]["probabilities"]) == 2

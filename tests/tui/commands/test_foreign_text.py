@@ -138,7 +138,7 @@ def test_arguments(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> 
     assert "Traceback" not in err and "internal error" not in err
 
 
-def test_settings(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_settings(capsys: pytest.CaptureFixture[str]) -> None:
     from tui.shell.settings import settings_file
 
     settings_file().parent.mkdir(parents=True)

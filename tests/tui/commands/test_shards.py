@@ -33,7 +33,7 @@ def test_shares_are_every_item_once() -> None:
 
 
 @pytest.mark.slow
-def test_the_clock_starts_with_the_first_process_that_is_ready(tmp_path: Path) -> None:
+def test_the_clock_starts_with_the_first_process_that_is_ready() -> None:
     """They begin to classify while the others still load the model: what is done by then took time too."""
     sounds = sorted(shared_sounds().rglob("*.au"))[:2]
     given = argparse.Namespace(nproc=2, device="cpu", jobs=1, overlap=0.0, nearest=0, skip_existing=False)

@@ -25,7 +25,7 @@ def one_moment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-def running(tmp_path: Path) -> Iterator[Path]:
+def running() -> Iterator[Path]:
     folder = made_up_run.write_run(Path("runs") / "2026-11-22_14-03-11_gtzan-mini_seed-cnn", made_up_run.midway())
     with RunLock(folder / "run.lock"):
         yield folder

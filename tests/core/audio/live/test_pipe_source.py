@@ -115,7 +115,7 @@ def test_an_mp3_without_a_tag_is_known_by_its_frames(tmp_path: Path) -> None:
     assert abs(frequency(y, rate) - 440) < 2
 
 
-def test_samples_that_begin_like_an_mpeg_frame_are_samples(tmp_path: Path) -> None:
+def test_samples_that_begin_like_an_mpeg_frame_are_samples() -> None:
     y = (tone(SECONDS, 8000) * 32767).astype("<i2")
     y[:4] = np.frombuffer(b"\xff\xfb\x90\x00\0\0\0\0", dtype="<i2")
     with piped(y.tobytes()) as source:

@@ -129,9 +129,7 @@ def test_a_file_that_is_deleted_while_it_waits(classifier: Classifier, tmp_path:
     assert isinstance(other, Prediction)
 
 
-def test_a_defect_of_the_program_costs_one_file(
-    classifier: Classifier, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_defect_of_the_program_costs_one_file(classifier: Classifier, monkeypatch: pytest.MonkeyPatch) -> None:
     whole = Classifier.measure_file
 
     def defective(self: Classifier, path: Path, *args: object, **options: object) -> PendingSound:

@@ -204,7 +204,7 @@ def test_other_weights_in_the_same_folder_are_noticed(tmp_path: Path) -> None:
         load_encoder(settings)
 
 
-def test_a_repository_of_the_hub_is_found_where_it_was_put(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_repository_of_the_hub_is_found_where_it_was_put(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(UserError, match="download it with genre-tui encoders get some/model"):
         encoder_settings("some/model")
 
