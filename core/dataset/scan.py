@@ -134,7 +134,7 @@ def survey(
             f"tag them, or name a table with --labels.{''.join(f' {note}' for note in source.notes)}"
         )
     if index is not None:
-        source = replace(source, files=_with_columns(source.root, source.files, index))
+        source = replace(source, files=_with_columns(source.files, index))
     return _inspect_all(source, seconds, on_progress, decoding)
 
 
