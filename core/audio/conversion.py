@@ -22,7 +22,7 @@ ALIKE = 0.98
 SILENT_POWER = 1e-9
 """-90 dB of full scale; quieter sound does not show whether channels cancel."""
 MOST_SAMPLES = 1 << 16
-"""Samples of a block that are measured."""
+"""Most samples of a block that are measured."""
 
 
 def mix(block_CN: npt.NDArray[np.float32]) -> Waveform:

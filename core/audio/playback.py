@@ -13,9 +13,9 @@ from core.audio.live.microphone import portaudio
 from core.util.errors import UserError
 
 BLOCK_SECONDS = 0.5
-"""Of decoding, and between two reports of the position."""
+"""Seconds of sound that are decoded at a time, and between two reports of the position."""
 PIECES = 5
-"""A block is written in so many pieces; playing stops within one."""
+"""Number of pieces in which a block is written; playing stops after at most one more."""
 NO_OUTPUT = (
     "This machine has no usable sound output, as is usual over SSH. Use the PulseAudio or PipeWire of your local "
     "machine: see route c on the Listen screen (4, then h)."
@@ -84,7 +84,7 @@ class Player:
         self._thread.start()
 
     def stop(self) -> None:
-        """Stop within a piece of a block."""
+        """Stop playing, after at most a tenth of a second of sound."""
         self._stop.set()
         if self._thread is not None:
             self._thread.join()

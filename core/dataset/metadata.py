@@ -44,7 +44,8 @@ class Table:
     """Names shared by several columns with different contents; the rows hold the first of them."""
 
     def check_single(self, column: str) -> None:
-        """
+        """Check that ``column`` does not stand for several columns with different contents.
+
         Raises:
             DatasetError: several columns with that name differ.
         """
@@ -66,7 +67,8 @@ class Table:
 
 
 def read_table(path: Path, path_column: str | None = None) -> Table:
-    """
+    """Read a table whose rows describe files.
+
     Args:
         path_column: the column that names the files; by default one of `FILE_COLUMNS`.
 
@@ -82,7 +84,8 @@ def read_table(path: Path, path_column: str | None = None) -> Table:
 
 
 def check_file_columns(table: Table) -> None:
-    """
+    """Check that the table has a column that may name files.
+
     Raises:
         DatasetError: the table has none of `FILE_COLUMNS`.
     """
@@ -191,7 +194,8 @@ def _parquet(path: Path) -> Table:
 
 
 def decoded(data: bytes) -> str:
-    """
+    """The text of a file in UTF-8, UTF-16, Windows-1252 or Latin-1.
+
     Raises:
         ValueError: it is not text.
     """

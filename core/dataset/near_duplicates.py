@@ -51,7 +51,7 @@ def codes_of(vectors_ND: npt.NDArray[np.float32]) -> Codes:
 
 
 def candidates(positions: Sequence[Codes], excerpts: Sequence[Codes]) -> Iterator[tuple[int, int]]:
-    """Yield each pair of clips once of which an excerpt of one has a code similar to a position of the other.
+    """Yield, once, each pair of clips in which an excerpt of one has a code similar to that of a position in the other.
 
     Args:
         positions: for each clip, the codes of all its positions.

@@ -1,4 +1,4 @@
-"""The report about a dataset of ``data check``."""
+"""The report of ``data check`` about a dataset."""
 
 import math
 import os

@@ -85,12 +85,15 @@ def scan(
 
 
 def check_genres(genres: Sequence[str], name: str, source: str = "") -> None:
-    """
+    """Check that a dataset has at least two genres.
+
     Args:
-        source: where the labels come from.
+        genres: the genres with usable clips.
+        name: the dataset's name, for the message.
+        source: where the labels come from, for the message.
 
     Raises:
-        DatasetError: there are fewer than two.
+        DatasetError: there is only one.
     """
     if len(genres) < 2:
         where = f" (now {source})" if source else ""

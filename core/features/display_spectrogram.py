@@ -85,7 +85,10 @@ class Picture:
     """Mel energies of a sound that arrives in blocks. The time between columns grows with the length of the sound."""
 
     def __init__(self, rate: int) -> None:
-        """``rate``: Hz."""
+        """
+        Args:
+            rate: sample rate of the sound in Hz.
+        """
         self._rate = rate
         self._window = np.hanning(N_FFT).astype(np.float32)
         self._hop = max(1, round(HOP_SECONDS * rate))

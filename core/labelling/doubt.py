@@ -269,7 +269,7 @@ def _with_model(
 
 
 def _geometric_mean(first_NC: Probabilities, second_NC: Probabilities) -> Probabilities:
-    """Of the probabilities of two models; the rows sum to 1."""
+    """The geometric mean of the probabilities of two models, with rows that sum to 1."""
     both_NC: Probabilities = np.sqrt(np.maximum(first_NC, 1e-12) * second_NC)
     both_NC /= both_NC.sum(1, keepdims=True)
     return both_NC

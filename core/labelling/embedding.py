@@ -246,9 +246,9 @@ def encode(
     on_features: OnFeatures | None = None,
     on_note: OnNote | None = None,
 ) -> Floats:
-    """The embeddings of all clips, (N, W, D) float32: of each part of a clip the mean over its windows.
+    """The embeddings of all clips by an encoder, (N, W, D) float32: for each part of a clip, the mean over its windows.
 
-    ``on_features`` hears of the clips that are not in the feature store yet.
+    ``on_features`` is called with the progress of the clips that are not in the feature store yet.
 
     Raises:
         DatasetError: the dataset is a feature pack, which has no sound, or a file has changed since it was scanned.
@@ -258,7 +258,7 @@ def encode(
 
 
 def encode_clip(clip: Clip, settings: FrontEndSettings, encoder: EncoderSettings, device: torch.device | str) -> Floats:
-    """The same of one clip, (W, D)."""
+    """As `encode`, for one clip: (W, D)."""
     parts_WD: Floats = _encode(clip.path.parent, [clip], settings, encoder, device, None, None)[0]
     return parts_WD
 

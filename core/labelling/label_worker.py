@@ -28,7 +28,7 @@ class Open(msgspec.Struct, frozen=True, tag_field="kind", tag="open"):
 
 
 class Ask(msgspec.Struct, frozen=True, tag_field="kind", tag="ask"):
-    """Judge the labels by a model too (a path as `path_to_json` gives it) or an encoder, or by neither again."""
+    """Assess the labels by a model (a path as `path_to_json` gives it) or an encoder as well, or again by neither."""
 
     model: str | None = None
     encoder: str | None = None

@@ -38,11 +38,11 @@ from core.util.errors import UserError
 from core.util.text import counted
 
 KIND = "labels"
-"""What stands for a preset in the name of its run."""
+"""Takes the place of a preset in the name of its run."""
 OPTIONS = {"width": 1, "network_weight": 0.0}
-"""Of the network in ``ensemble_cnn``, which has no say."""
+"""Options of the network in ``ensemble_cnn``; its logits get no weight."""
 FOLDS = 5
-"""Inner folds that the settings are chosen by: half of those that training has."""
+"""Inner folds on which the settings are chosen: half as many as in training."""
 
 
 class MadeModel(NamedTuple):
@@ -112,7 +112,7 @@ def make_model(
 
 
 def _experts_of(network: nn.Module) -> ExpertEnsemble:
-    """The part of the network that is fitted; it alone has a say."""
+    """The part of the network that is fitted; only its logits count."""
     if isinstance(network, EncoderHead):
         network.weights.copy_(torch.tensor([float(part == "embeddings") for part in PARTS]))
         return network.by_embeddings

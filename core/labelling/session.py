@@ -70,12 +70,12 @@ class LabelSession:
         self.teacher = Teacher(found.embeddings_NWF)
 
     def ask(self, model: Path | None = None, encoder: str | None = None, on_features: OnFeatures | None = None) -> None:
-        """Assess the labels by a trained model or an encoder too; with neither, by the closed-form expert alone.
+        """Assess the labels by a trained model or an encoder as well; with neither, by the closed-form expert alone.
 
-        An encoder's embeddings are also what clips are compared and taught by.
+        With an encoder, its embeddings are also used to compare clips and to teach.
 
         Raises:
-            UserError: the model or encoder cannot be used on this dataset; everything is as it was.
+            UserError: the model or encoder cannot be used on this dataset; nothing has changed.
         """
         if model is not None and self.teaches:
             raise UserError("A model is asked about labels, and these files have none: choose an encoder to learn by.")
@@ -144,7 +144,7 @@ class LabelSession:
     def make_model(self, runs_dir: Path) -> MadeModel:
         """Make a model of the current labels and the examples; see `core.labelling.make_model.make_model`.
 
-        It is fitted to the embeddings that clips are compared by.
+        It is fitted to the embeddings with which clips are compared.
         """
         found, labels = replace(self.found, embeddings_NWF=self._embeddings_NWF), self.labels()
         if self._examples is not None:
@@ -174,7 +174,7 @@ class LabelSession:
         return Teacher(self._embeddings_NWF, examples.embeddings_NWF, [clip.genre for clip in examples.clips])
 
     def _encoded(self, examples: EmbeddedSet) -> EmbeddedSet:
-        """With the embeddings of the encoder that is asked, which are stored, if there is one."""
+        """The examples with the stored embeddings of the encoder in use, if there is one."""
         if self._encoder is None:
             return examples
         return replace(examples, embeddings_NWF=encode(examples, self._encoder))

@@ -68,7 +68,7 @@ class Discriminant(NamedTuple):
         return cls(weight_FC, -0.5 * (weight_FC.T * means_CF).sum(1), counts_C)
 
     def logits(self, clips_NF: Floats) -> Floats:
-        """(N, C)."""
+        """Logits (N, C)."""
         logits_NC: Floats = clips_NF @ self.weight_FC + self.bias_C
         return logits_NC
 

@@ -20,17 +20,17 @@ _PALETTE = (colormaps["magma"](np.arange(256))[:, :3] * 255).round().astype(np.u
 
 
 def write_spectrogram(path: Path, quantised_MT: npt.NDArray[np.uint8]) -> None:
-    """Writes a PNG of a spectrogram [bands, frames], 0 for silence and 255 for its loudest point; low bands below."""
+    """Write a PNG of a spectrogram [bands, frames], 0 for silence and 255 for its loudest point; low bands below."""
     picture = Image.fromarray(np.ascontiguousarray(quantised_MT[::-1]))
     picture.putpalette(_PALETTE)
     picture.save(path, compress_level=1)
 
 
 def write_spectrograms(folder: Path, clips: Iterable[tuple[str, str, npt.NDArray[np.uint8]]]) -> int:
-    """Writes ``folder/<genre>/<clip>.png`` for every (genre, clip, quantised_MT) and returns how many.
+    """Write ``folder/<genre>/<clip>.png`` for every (genre, clip, quantised_MT); returns how many.
 
     The folder is moved into place once it is complete, instead of syncing each file. Names become valid file names, and
-    different names stay different.
+    different names remain different.
     """
     making = Path(tempfile.mkdtemp(dir=folder.parent, prefix=f".{folder.name}-"))
     count = 0
@@ -50,7 +50,11 @@ def write_spectrograms(folder: Path, clips: Iterable[tuple[str, str, npt.NDArray
 
 
 def write_picture(folder: Path, seen: AugmentPreview) -> Path:
-    """``folder/<effect>.png``."""
+    """Write the spectrogram of a preview to ``folder/<effect>.png``; returns the path.
+
+    Raises:
+        OSError: the file cannot be written.
+    """
     path = folder / f"{seen.effect}.png"
     with output_path(path) as file:
         write_spectrogram(file, quantise(seen.mel_MT, seen.front_end.top_db).numpy())
@@ -58,7 +62,11 @@ def write_picture(folder: Path, seen: AugmentPreview) -> Path:
 
 
 def write_sound(folder: Path, preview: AugmentPreview) -> Path:
-    """``folder/<effect>.wav``, 16 bits."""
+    """Write the sound of a preview to ``folder/<effect>.wav`` in 16 bits; returns the path.
+
+    Raises:
+        OSError: the file cannot be written.
+    """
     import soundfile
 
     path = folder / f"{preview.effect}.wav"

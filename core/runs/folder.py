@@ -125,7 +125,7 @@ class RunFolder:
         return plain
 
     def write_recipe(self, recipe: dict[str, Any]) -> None:
-        """Replaces recipe.json."""
+        """Replace recipe.json."""
         write_atomic(self.recipe_path, msgspec.json.format(msgspec.json.encode(recipe), indent=2) + b"\n")
 
     def state(self) -> RunState:
@@ -247,7 +247,7 @@ class RunReader:
         return changed
 
     def cancel(self) -> None:
-        """Let a `poll` in another thread return without the rest of a long journal, which nobody waits for."""
+        """Make a `poll` in another thread return before it has read the rest of a long journal."""
         self._cancelled = True
 
     def first_look(self) -> RunState | None:

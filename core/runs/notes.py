@@ -29,7 +29,8 @@ def read_notes(run: RunFolder) -> Notes:
 
 
 def set_note(run: RunFolder, text: str) -> None:
-    """
+    """Replace the text of a run's note; empty text removes it.
+
     Raises:
         UserError: the text is too long or holds control characters, or the folder cannot be written to.
     """
@@ -59,9 +60,10 @@ def change_tags(run: RunFolder, add: list[str], remove: list[str]) -> list[str]:
 
 
 def check_tag(tag: str) -> None:
-    """
+    """Check that a text can be a tag: one printable word without a comma.
+
     Raises:
-        UserError: the text cannot be a tag.
+        UserError: it cannot.
     """
     if not tag or len(tag) > LONGEST_TAG or tag.startswith("-") or not tag.isprintable() or "," in tag or " " in tag:
         raise UserError(
@@ -80,7 +82,8 @@ def pin(run: RunFolder) -> None:
 
 
 def unpin(run: RunFolder) -> None:
-    """
+    """Undo `pin`.
+
     Raises:
         UserError: the folder cannot be written to.
     """

@@ -3,7 +3,7 @@
 A webhook takes the format of Slack, Discord, ntfy, or plain JSON. Its address is not part of the recipe, because it
 does not affect training. The trainer posts from a thread, so no viewer is needed, and an address that does not respond
 only delays the end of the process. That a trainer was lost is posted by the first process of this user that notices it:
-a viewer, runs, or another trainer.
+a viewer, ``runs``, or another trainer.
 """
 
 import math
@@ -153,7 +153,8 @@ class Post(NamedTuple):
 
 
 def check_webhook(webhook: Webhook) -> None:
-    """
+    """Check the address of a webhook.
+
     Raises:
         UserError: the address is invalid or does not suit the format.
     """

@@ -60,7 +60,7 @@ async def live(socket: WebSocket) -> None:
 
 
 async def _listen(socket: WebSocket, service: Service, stream: Stream, rate: int) -> None:
-    """Classifies until the sound ends.
+    """Classify until the sound ends.
 
     Raises:
         Problem: the client is silent, too fast, or sends something other than PCM.

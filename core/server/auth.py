@@ -57,9 +57,10 @@ class Auth:
         self.cookie = f"{COOKIE}_{port}"
 
     def check_origin(self, headers: Mapping[str, str]) -> None:
-        """
+        """Check that no page of another origin sends the request, and that the host name is this machine's.
+
         Raises:
-            Refused: the request comes from a page of another origin.
+            Refused: 403, one of them does not hold.
         """
         host = headers.get("host", "")
         origin = headers.get("origin")
@@ -83,9 +84,10 @@ class Auth:
         return inner if inner != path and inner.startswith("/") else path
 
     def check_token(self, headers: Mapping[str, str]) -> None:
-        """
+        """Check the token in the headers: a bearer token or a cookie.
+
         Raises:
-            Refused: a token is required, and none or a wrong one was sent.
+            Refused: 401, a token is required, and none or a wrong one was sent.
         """
         if not any(self.is_token(given) for given in self._given(headers) or [""]):
             raise Refused(401, "a token is needed: send it as Authorization: Bearer TOKEN")

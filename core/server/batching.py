@@ -58,7 +58,7 @@ class Batcher:
             thread.start()
 
     def forward(self, *waves_BN: Waveform) -> Measured:
-        """Runs windows (B, N) of one length and blocks for the result. Never call it on the event loop."""
+        """Run windows (B, N) of one length and block for the result. Never call it on the event loop."""
         # In pieces, so that a long file does not block the other clients.
         jobs = [_Job(wave_BN[i : i + self._most]) for wave_BN in waves_BN for i in range(0, len(wave_BN), self._most)]
         answers = []
@@ -68,7 +68,7 @@ class Batcher:
         return np.concatenate([logits for logits, _ in answers]), np.concatenate([other for _, other in answers])
 
     def close(self) -> None:
-        """Finishes the pending windows, then stops."""
+        """Finish the pending windows, then stop."""
         for _ in self._threads:
             self._jobs.put(None)
         for thread in self._threads:

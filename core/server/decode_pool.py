@@ -84,7 +84,7 @@ class Sound:
         self.on_end: Callable[[], None] = lambda: None
 
     def blocks(self, block_seconds: float = 0.0) -> Iterator[tuple[Waveform, int]]:
-        """Yields blocks; the worker decides their length."""
+        """Yield blocks; the worker decides their length."""
         block = self._next()
         while block is not None:
             following = self._next()

@@ -17,9 +17,9 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     audio_seconds: float = 900.0
     """Longest sound in one file, after decoding (413)."""
     requests: int = 128
-    """Requests to classify whose files have come, at one time; a further one waits a little for a place (503)."""
+    """Requests to classify at one time, counted from the end of the upload; a further one waits for its turn (503)."""
     wait_seconds: float = 5.0
-    """How long a further request waits for its turn."""
+    """Longest wait of a further request."""
     connections: int = 512
     """Open connections. When full, the oldest idle one, or the slowest sender, is closed to make room (else 503)."""
     header_seconds: float = 10.0

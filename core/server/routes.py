@@ -183,7 +183,7 @@ def _as_text(event: AnyEvent) -> bytes:
 
 
 async def _find(request: Request, name: str) -> RunFolder:
-    """Finds a listed run by name: a name is compared, never turned into a path."""
+    """Find a listed run by name: a name is compared, never turned into a path."""
     service: Service = request.app.state.service
     for folder in await asyncio.to_thread(list_runs, service.runs_dir):
         if folder.name == name:

@@ -69,7 +69,7 @@ class _ClosingResponse(Response):
 
 
 def described(struct: type[msgspec.Struct], *, without: str = "", example: Any = None, **more: Any) -> type[BaseModel]:
-    """Derives a Pydantic model from a struct.
+    """Derive a Pydantic model from a struct.
 
     Args:
         without: a field that is not sent.
@@ -147,7 +147,7 @@ Runs = create_model("Runs", runs=(list[Summary], ...))  # type: ignore[valid-typ
 class Health(BaseModel):
     status: Literal["ok", "stopping"]
     seconds: float
-    """Since the server started."""
+    """Seconds since the server started."""
 
 
 class Model(BaseModel):

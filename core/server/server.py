@@ -89,7 +89,7 @@ class GuardedProtocol(H11Protocol):
         return self._received / max(time.monotonic() - self._since, 1e-3)
 
     def _make_room(self) -> bool:
-        """Drops the oldest idle connection, or else the slowest of those still sending a request."""
+        """Drop the oldest idle connection, or else the slowest of those still sending a request."""
         guarded = [c for c in self.connections if isinstance(c, GuardedProtocol)]
         idle = [c for c in guarded if not c.is_busy]
         late = time.monotonic() - PATIENCE_SECONDS
@@ -133,7 +133,7 @@ REFUSED_HANDSHAKE = "ASGI callable returned without completing handshake."
 
 
 def _is_error(record: logging.LogRecord) -> bool:
-    """Filters out refused sockets: the client was told why, and /metrics has the counts."""
+    """Filter out refused sockets: the client was told why, and /metrics has the counts."""
     return record.msg != REFUSED_HANDSHAKE
 
 
@@ -170,7 +170,7 @@ def run_server(
     on_ready: Callable[[], None] = lambda: None,
     public_url: str = "",
 ) -> None:
-    """Serves until SIGINT or SIGTERM, then completes the requests in progress.
+    """Serve until SIGINT or SIGTERM, then complete the requests in progress.
 
     Args:
         on_ready: called once the server accepts requests.
@@ -206,6 +206,6 @@ def _guarded(limits: Limits) -> type[GuardedProtocol]:
 
 
 def _raise_descriptor_limit() -> None:
-    """Raises the limit on descriptors: every connection and every upload needs one, and 1,024 are too few."""
+    """Raise the limit on descriptors: every connection and every upload needs one, and 1,024 are too few."""
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))

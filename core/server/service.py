@@ -92,7 +92,8 @@ class ConcurrencyLimiter:
 
     @asynccontextmanager
     async def one(self) -> AsyncIterator[None]:
-        """
+        """Wait for a free place and hold it during the block.
+
         Raises:
             Problem: 503, the limit was reached and nothing finished in time.
         """

@@ -44,7 +44,8 @@ class Spool:
             file.remove()
 
     def reserve(self, count: int) -> None:
-        """
+        """Count ``count`` more bytes as held.
+
         Raises:
             Problem: 503, the limit on uploads is reached.
         """
@@ -75,7 +76,7 @@ class UploadFile:
             await self.flush()
 
     async def flush(self) -> None:
-        """Writes what has arrived so far to disk, off the event loop.
+        """Write what has arrived so far to disk, off the event loop.
 
         Raises:
             Problem: 503, the disk or the limit on uploads is full.
@@ -96,7 +97,7 @@ class UploadFile:
 
 
 async def read_body(request: Request, limits: Limits) -> AsyncGenerator[bytes, None]:
-    """Yields the body in pieces of a few dozen kilobytes.
+    """Yield the body in pieces of a few dozen kilobytes.
 
     Raises:
         Problem: 413, the body (or its Content-Length) is too large; 408, it arrives too slowly; 400, the client

@@ -74,7 +74,8 @@ class Id3Chunk(NamedTuple):
 
 
 def find_id3_chunk(file: BinaryIO) -> Id3Chunk:
-    """
+    """Find the ID3 chunk of a WAV or AIFF file, or the place for a new one.
+
     Raises:
         TagError: the sizes of the file's chunks are inconsistent, so none can be added or replaced.
     """

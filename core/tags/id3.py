@@ -200,7 +200,8 @@ class ApeTag(NamedTuple):
 
     @property
     def genres(self) -> list[str]:
-        """
+        """The values of the genre item; empty without one.
+
         Raises:
             TagError: the tag is damaged.
         """
@@ -213,7 +214,8 @@ class ApeTag(NamedTuple):
         ]
 
     def with_genres(self, genres: list[str]) -> bytes:
-        """
+        """The bytes of the tag with other genres; an empty list removes the item.
+
         Raises:
             TagError: the tag is damaged.
         """

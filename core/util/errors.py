@@ -24,7 +24,11 @@ def reason(error: BaseException) -> str:
 
 @contextmanager
 def explained(what: str, kind: type[UserError] = UserError) -> Iterator[None]:
-    """Makes an OSError of the block a ``kind`` that says ``what`` and why, such as ``a.csv cannot be written: ...``."""
+    """Turn an OSError raised in the block into a ``kind`` whose message is ``what`` and the reason.
+
+    >>> with explained("a.csv cannot be written"):        # doctest: +SKIP
+    ...     write_atomic(Path("a.csv"), data)
+    """
     try:
         yield
     except OSError as error:

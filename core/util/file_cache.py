@@ -14,7 +14,7 @@ from core.util.parallel import cores, ordered_map
 from core.util.paths import cache_folder
 
 Stamp = tuple[int, int, int]
-"""Size, and the modification times of content and inode in ns. The latter shows if the former was set back."""
+"""Size, and the times in ns at which the content and the inode changed; a program can set back only the first."""
 VERSION = 4
 Value = TypeVar("Value", bound=msgspec.Struct)
 

@@ -67,7 +67,7 @@ def read_small(path: Path, limit: int = SMALL_FILE_BYTES) -> bytes:
 
 
 def read_input(path: Path, limit: int = SMALL_FILE_BYTES) -> bytes:
-    """Read a file that the user named, of at most ``limit`` bytes; FIFOs, such as those of a shell's ``<(...)``, too.
+    """Read a file that the user named, of at most ``limit`` bytes; it may be a FIFO, as of a shell's ``<(...)``.
 
     Raises:
         OSError: it cannot be read, or is larger, as an endless device is.
@@ -80,7 +80,7 @@ def read_input(path: Path, limit: int = SMALL_FILE_BYTES) -> bytes:
 
 
 def read_json(path: Path, kind: type[StructT], limit: int = SMALL_FILE_BYTES) -> StructT | None:
-    """What a JSON file of our own holds; None where there is none, or it cannot be read or used."""
+    """Read one of the program's own JSON files; None if it is missing, too large, unreadable or not a ``kind``."""
     try:
         return msgspec.json.decode(read_small(path, limit), type=kind)
     except (OSError, ValueError, RecursionError):  # msgspec's errors are ValueErrors
@@ -96,7 +96,7 @@ def _not_regular(path: Path) -> OSError:
 
 
 class SeekableReader(io.RawIOBase):
-    """A file that is only read; a subclass has `seek` and `readinto`, by the position ``_at``."""
+    """A read-only file; subclasses define `seek` and `readinto` in terms of the position ``_at``."""
 
     _at = 0
 

@@ -42,7 +42,7 @@ class Reply(msgspec.Struct, Generic[Message], array_like=True):
 
 
 def path_to_json(path: Path) -> str:
-    """The bytes of the absolute path as Latin-1, because file names need not be UTF-8. A worker has another folder."""
+    """The bytes of the absolute path as Latin-1: names need not be UTF-8, and a worker runs in another folder."""
     return os.fsencode(path.absolute()).decode("latin-1")
 
 

@@ -17,7 +17,7 @@ _UNSAFE_BUT_NEWLINE = re.compile(rf"(?!\n){UNSAFE.pattern}")
 
 
 def printable(text: str | os.PathLike[str]) -> str:
-    r"""Foreign text as one line that a terminal shows as it is: ``\n``, ``\x1b``, ``\u202e`` stand for themselves.
+    r"""Untrusted text as one line that is safe on a terminal: control characters become ``\n``, ``\x1b``, ``\u202e``.
 
     Bytes of a file name that are not UTF-8 become ``\xNN``. Letters of every script, emoji and spaces stay.
     """

@@ -27,7 +27,7 @@ PCM_SECONDS = 30.0
 """Length of a block read from plain 16-bit samples."""
 DECISION_SECONDS = 20.0
 DECISION_SAMPLES = 1 << 23
-"""Sound from which to decide whether channels cancel, and the most samples of all channels for that."""
+"""Seconds of sound from which to decide whether channels cancel, and the most samples of all channels for that."""
 Block = tuple[npt.NDArray[np.float32], int]
 """Samples, (C, N) or (N,), and their rate in Hz."""
 

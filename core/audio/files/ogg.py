@@ -41,7 +41,7 @@ class OggLink:
 
     begin: int
     end: int
-    """Its bytes in the file, from ``begin`` up to ``end``."""
+    """Its bytes in the file are those from ``begin`` up to ``end``."""
     streams: dict[int, _Stream] = field(default_factory=dict)
 
     @property

@@ -17,7 +17,7 @@ import numpy.typing as npt
 from core.audio.files.open_file import peek, size_of
 
 Read = Callable[[int, int], bytes]
-"""Returns up to so many bytes at an offset."""
+"""Takes a number of bytes and an offset; returns the bytes, or fewer at the end."""
 MOST_CHUNKS = 1000
 """Chunks that are read: a file of zeros would be an endless chain of empty ones."""
 PCM, FLOAT, EXTENSIBLE = 1, 3, 0xFFFE

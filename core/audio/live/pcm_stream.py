@@ -94,7 +94,8 @@ class PcmDecoder:
         return self._downmix.note
 
     def push(self, data: bytes) -> Waveform:
-        """
+        """Add the next bytes; returns the mono samples that they complete, (samples,).
+
         Raises:
             ContainerError: the bytes are compressed audio, or a WAV with compressed samples.
             StreamError: they are not sound; the message says what they seem to be.

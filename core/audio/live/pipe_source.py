@@ -164,7 +164,7 @@ class ContainerStream:
                     yield self._downmix(one.to_ndarray().reshape(-1, channels).T)
 
     def _resampler(self, frame: Any) -> Any:
-        """Converts to packed floats, and to the rate of the first link if a chained stream changes it."""
+        """Convert to packed floats, and to the rate of the first link if a chained stream changes it."""
         if self._downmix is None:
             if not LOWEST_RATE <= frame.sample_rate <= HIGHEST_RATE:
                 raise StreamError(f"a rate of {frame.sample_rate:,} Hz cannot be played")

@@ -16,7 +16,7 @@ from pathlib import Path
 from core.util.errors import UserError, explained
 
 DEFAULT_RATE = 22_050
-"""Of bare samples without a stated rate, in Hz."""
+"""Sample rate in Hz of bare samples whose sender states none."""
 
 
 class SocketError(UserError):
@@ -64,7 +64,7 @@ def listen_on(path: Path) -> socket.socket:
 
 
 def connect_to(path: Path) -> socket.socket:
-    """Connects to the listener.
+    """Connect to the listener.
 
     Raises:
         SocketError: no process listens there.
@@ -167,7 +167,7 @@ class _Exchange:
             raise SocketError("the listener has disconnected")
 
     def read_to_the_end(self) -> None:
-        """Until the listener hangs up.
+        """Read messages until the listener hangs up.
 
         Raises:
             SocketError: its last message was a refusal.

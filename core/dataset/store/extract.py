@@ -32,8 +32,8 @@ from core.util.parallel import cores, ordered_map, single_threaded_torch
 from core.util.text import printable
 
 LARGEST_KERNEL = 1 << 18
-"""Most coefficients (phases × input samples) of the filter: 48 → 22.05 kHz needs 47 thousand; 44,101 → 22,050 Hz would
-need a thousand million, more than the machine's memory."""
+"""Most coefficients (phases × input samples) of the filter: 48 → 22.05 kHz needs 47,000; 44,101 → 22,050 Hz would
+need a billion, more than the machine's memory."""
 
 SAMPLES_AT_ONCE = 64 * 30 * 48_000
 """Most samples that are resampled at a time."""

@@ -5,7 +5,7 @@ One folder for each front end holds two append-only files. ``rows.bin`` has a ro
 by the hash of its audio file, so that a renamed file is known and a changed one is not. Writers take turns under a
 lock and sync rows before they append records; a process killed in between leaves a row without a record, which the
 next writer overwrites. Every row has a checksum: ``drop_damaged`` drops rows that do not match theirs, and the next
-spectrogram of the same content is appended in their stead.
+spectrogram of the same content is appended instead.
 """
 
 import fcntl

@@ -26,7 +26,7 @@ Share = Annotated[float, Meta(ge=0, le=1.001)]
 Percent = Annotated[float, Meta(ge=0, le=1e6)]
 """Percent; a process on several cores may have more than 100."""
 Count = Annotated[int, Meta(ge=0, le=10**15)]
-"""Also bytes."""
+"""A number of things, or of bytes."""
 Steps = Annotated[int, Meta(ge=0, le=10**9)]
 """Epochs, batches and steps."""
 Confusion = list[list[Count]]

@@ -39,7 +39,7 @@ class History(Sequence[EpochRow]):
     """Rows ascending by epoch, without repetition. Immutable.
 
     A history and the longer one that `with_row` makes of it share their columns, so that each state of a run of
-    20,000 epochs costs nothing beside the last one.
+    20,000 epochs adds almost nothing to the memory of the last one.
     """
 
     __slots__ = ("_columns", "_length")
@@ -75,7 +75,7 @@ class History(Sequence[EpochRow]):
         return self._columns[COLUMNS.index(name)][: self._length]
 
     def nearest(self, name: str, value: float) -> int:
-        """The index of the row whose ``name``, ``epoch`` or ``step``, is closest to ``value``. Not of an empty one."""
+        """The index of the row whose ``name``, ``epoch`` or ``step``, is closest to ``value``; there must be one."""
         column = self._columns[COLUMNS.index(name)]
         right = bisect_left(column, value, 0, self._length)
         near = range(max(0, right - 1), min(self._length, right + 1))

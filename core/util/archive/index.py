@@ -48,7 +48,8 @@ class Member(NamedTuple):
 
 
 class Archive(ABC):
-    """
+    """The files of an archive.
+
     Attributes:
         files: the regular files by name, with components separated by ``/``.
         folders: the names in each folder; "" is the archive itself.
@@ -98,7 +99,7 @@ class Archive(ABC):
 
     @abstractmethod
     def _list(self) -> None:
-        """Finds the files."""
+        """List the files, folders and faults."""
 
     @abstractmethod
     def _content(self, member: Member) -> Iterator[bytes]:
