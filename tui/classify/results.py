@@ -2,19 +2,21 @@
 
 import textwrap
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar, Literal
 
-from textual import events
+from textual import events, work
 from textual.binding import Binding
 from textual.content import Content
 from textual.message import Message
 from textual.widgets import Static
 
-from core.inference.batch.known_labels import Comparison
+from core.inference.batch.known_labels import Comparison, KnownLabels, known_labels
 from core.inference.types import Prediction, Unreadable
+from core.inference.workers.file_worker import Loaded
+from core.util.errors import UserError
 from core.util.text import printable
 from tui.formatting import DASH, bar, clock, ending, fitted, padded, percent, shown, widest
 from tui.widgets.row_list import LinesView, RowList
@@ -112,6 +114,8 @@ class ResultList(RowList):
     def __init__(self, *, id: str | None = None) -> None:
         super().__init__(id=id)
         self.sounds: Sequence[Sound] = ()
+        """In the order in which they are listed."""
+        self._given: Sequence[Sound] = ()
         self.order = "given"
         self.names = NAMES[0]
         self.descending = False
@@ -124,7 +128,7 @@ class ResultList(RowList):
 
     def show(self, sounds: Sequence[Sound]) -> None:
         """Show these in the order that is set; the cursor stays on its file."""
-        on = self.current
+        on, self._given = self.current, sounds
         self.sounds = sorted(sounds, key=ORDERS[self.order], reverse=self.descending)
         if on is not None and on in self.sounds:
             self.cursor = self.sounds.index(on)
@@ -136,6 +140,26 @@ class ResultList(RowList):
         self.rows_changed()
         self.post_message(self.Moved())
         self.post_message(self.Resized())
+
+    def sort_by(self, column: str) -> None:
+        """Sort by a column, or in reverse if it is sorted by that one already."""
+        self.descending = not self.descending if column == self.order else False
+        self.order = column
+        self.show(self._given)
+
+    def sort_by_next(self) -> None:
+        orders = list(ORDERS)
+        self.order = orders[(orders.index(self.order) + 1) % len(orders)]
+        self.show(self._given)
+
+    def reverse(self) -> None:
+        self.descending = not self.descending
+        self.show(self._given)
+
+    def turn_names(self) -> None:
+        """Show the next of `NAMES` in the first column."""
+        self.names = NAMES[(NAMES.index(self.names) + 1) % len(NAMES)]
+        self.show(self._given)
 
     def go_to(self, sound: Sound) -> None:
         if sound in self.sounds:
@@ -226,7 +250,63 @@ class ResultList(RowList):
 
 
 class Totals(LinesView):
+    """Totals per genre, and the accuracy in the classified folders whose labels are known."""
+
     BINDING_GROUP_TITLE = "The totals"
+
+    def __init__(self, *, id: str | None = None) -> None:
+        super().__init__(id=id)
+        self._sounds: Sequence[Sound] = ()
+        self._model: Loaded | None = None
+        self._folders: dict[Path, KnownLabels | None] = {}
+        """Folders that were classified, with their labels where those are known."""
+
+    def show_sounds(self, sounds: Sequence[Sound]) -> None:
+        self._sounds = sounds
+        self.fill()
+
+    def use(self, model: Loaded | None) -> None:
+        """Compare the predictions of this model, which may know other genres than the one before."""
+        self._model, self._folders = model, dict.fromkeys(self._folders)
+        self._find_labels()
+
+    def add_folders(self, folders: Iterable[Path]) -> None:
+        self._folders |= dict.fromkeys(folders)
+        self._find_labels()
+
+    def fill(self) -> None:
+        """Draw the lines for the present width."""
+        if not self.size.width:
+            return
+        model = self._model
+        results = [sound.prediction for sound in self._sounds if sound.prediction is not None and not sound.is_stale]
+        comparisons = [
+            known.compare(results, model.genres, model.learnt)
+            for known in self._folders.values()
+            if known is not None and model is not None
+        ]
+        self.show(total_lines(self._sounds, comparisons, self.row_width))
+
+    def on_resize(self) -> None:
+        super().on_resize()
+        self.fill()
+
+    @work(thread=True, group="labels", exclusive=True)
+    def _find_labels(self) -> None:
+        """Read the labels of the folders in a thread, because they may come from tags."""
+        model = self._model
+        if model is None:
+            return
+        for folder in [folder for folder, known in self._folders.items() if known is None]:
+            try:
+                known = known_labels(folder, model.genres)
+            except (UserError, OSError):
+                continue  # nothing to compare with
+            self.app.call_from_thread(self._take_labels, folder, known)
+
+    def _take_labels(self, folder: Path, known: KnownLabels | None) -> None:
+        self._folders[folder] = known
+        self.fill()
 
 
 def total_lines(sounds: Sequence[Sound], comparisons: Sequence[Comparison], width: int) -> list[Content]:

@@ -13,7 +13,6 @@ from textual.timer import Timer
 from textual.widgets import Input, Static
 
 from core.inference.batch.find_files import find_files
-from core.inference.batch.known_labels import KnownLabels, known_labels
 from core.inference.find_model import caveats_of, find_model
 from core.inference.types import Unreadable
 from core.inference.workers.file_worker import Answer, Classified, Classify, Load, Loaded, Play, Playing, Request, Seek
@@ -26,14 +25,14 @@ from tui.classify.detail import SoundDetail
 from tui.classify.export import ExportScreen
 from tui.classify.places import GoToScreen, read_places
 from tui.classify.queue import Sounds, classifier_process
-from tui.classify.results import NAMES, ORDERS, STALE, ResultHeader, ResultList, Totals, total_lines
+from tui.classify.results import STALE, ResultHeader, ResultList, Totals
 from tui.dialogs.pickers import pick_model
 from tui.dialogs.questions import ConfirmScreen
 from tui.formatting import clock, shortened
 from tui.shell.panels import frame, key_of
 from tui.widgets.file_tree import AudioTree
 from tui.widgets.pane_tabs import PaneScreen, PaneTabs
-from tui.widgets.row_list import LinesView, RowList
+from tui.widgets.row_list import RowList
 from tui.widgets.text import FilterInput, TextLines
 
 MANY = 10_000
@@ -111,8 +110,6 @@ class ClassifyScreen(PaneScreen):
         self._playing = ""
         """The path of what plays, as `path_to_json` gives it."""
         self._position_s = 0.0
-        self._given_folders: dict[Path, KnownLabels | None] = {}
-        """Folders that were classified, with their labels where those are known."""
         self._soon: Timer | None = None
 
     def compose_body(self) -> ComposeResult:
@@ -176,6 +173,7 @@ class ClassifyScreen(PaneScreen):
         if found == self._model and not self._trouble:
             return
         self._model, self._loaded, self._trouble, self._caveats = found, None, "", ()
+        self.query_one(Totals).use(None)
         self._read_caveats(found)
         load = Load(path_to_json(found))
         self._process.withdraw(lambda request: not isinstance(request, Load))
@@ -262,26 +260,8 @@ class ClassifyScreen(PaneScreen):
             ConfirmScreen(f"Classify {len(found):,} files?", "X cancels the waiting files.", yes="classify")
         ):
             return
-        self._given_folders |= dict.fromkeys(folders)
         self._given(found)
-        self._find_labels()
-
-    @work(thread=True, group="labels", exclusive=True)
-    def _find_labels(self) -> None:
-        """Read the labels of the folders that were given, in a thread, because they may come from tags."""
-        loaded = self._loaded
-        if loaded is None:
-            return
-        for folder in [folder for folder, known in self._given_folders.items() if known is None]:
-            try:
-                known = known_labels(folder, loaded.genres)
-            except (UserError, OSError):
-                continue  # nothing to compare with
-            self.app.call_from_thread(self._take_labels, folder, known)
-
-    def _take_labels(self, folder: Path, known: KnownLabels | None) -> None:
-        self._given_folders[folder] = known
-        self._show_totals()
+        self.query_one(Totals).add_folders(folders)
 
     def _given(self, found: Sequence[Path | Unreadable]) -> None:
         first = self._sounds.give(found)
@@ -296,8 +276,7 @@ class ClassifyScreen(PaneScreen):
             case Loaded() as loaded, Load(model):
                 if self._model is not None and model == path_to_json(self._model):  # another may be wanted by now
                     self._loaded, self._trouble = loaded, ""
-                    self._given_folders = dict.fromkeys(self._given_folders)
-                    self._find_labels()
+                    self.query_one(Totals).use(loaded)
             case (Classified() | Refused()) as classified, Classify() as classify:
                 self._sounds.classified(classify, classified)
                 if self._soon is None:
@@ -328,7 +307,9 @@ class ClassifyScreen(PaneScreen):
             self._soon.stop()
             self._soon = None
         self.query_one("#header", TextLines).show([self._header()])
-        self._show_sounds()
+        sounds = list(self._sounds)
+        self.query_one(ResultList).show(sounds)
+        self.query_one(Totals).show_sounds(sounds)
 
     def _header(self) -> Content:
         if self._trouble:
@@ -347,25 +328,6 @@ class ClassifyScreen(PaneScreen):
         room = max(FEWEST_MODEL, self.query_one("#header").size.width - len("model ") - line.cell_length)
         return Content.assemble("model ", (shortened(loaded.model, room), "bold"), line)
 
-    def _show_sounds(self) -> None:
-        self.query_one(ResultList).show(list(self._sounds))
-        self._show_titles()
-        self._show_totals()
-
-    @on(LinesView.Resized)
-    def _show_totals(self) -> None:
-        totals = self.query_one(Totals)
-        if not totals.size.width:
-            return
-        sounds, loaded = list(self._sounds), self._loaded
-        results = [sound.prediction for sound in sounds if sound.prediction is not None and not sound.is_stale]
-        comparisons = [
-            known.compare(results, loaded.genres, loaded.learnt)
-            for known in self._given_folders.values()
-            if known is not None and loaded is not None
-        ]
-        totals.show(total_lines(sounds, comparisons, totals.row_width))
-
     @on(ResultList.Resized)
     def _show_titles(self) -> None:
         self.query_one(ResultHeader).update(self.query_one(ResultList).header())
@@ -374,10 +336,7 @@ class ClassifyScreen(PaneScreen):
     def sort_by_title(self, event: ResultHeader.Clicked) -> None:
         """A click on a title sorts by it, another one in reverse."""
         results = self.query_one(ResultList)
-        column = results.column_at(event.x)
-        results.descending = not results.descending if column == results.order else False
-        results.order = column
-        self._show_sounds()
+        results.sort_by(results.column_at(event.x))
 
     @on(ResultList.Moved)
     def _show_sound(self) -> None:
@@ -393,22 +352,16 @@ class ClassifyScreen(PaneScreen):
     def show_pane(self, pane: str) -> None:
         super().show_pane(pane)
         self.set_class(self.app.width_class == "wide", "-totals-beside")
-        self.call_after_refresh(self._show_totals)
+        self.call_after_refresh(self.query_one(Totals).fill)
 
     def action_sort(self) -> None:
-        orders, results = list(ORDERS), self.query_one(ResultList)
-        results.order = orders[(orders.index(results.order) + 1) % len(orders)]
-        self._show_sounds()
+        self.query_one(ResultList).sort_by_next()
 
     def action_reverse(self) -> None:
-        results = self.query_one(ResultList)
-        results.descending = not results.descending
-        self._show_sounds()
+        self.query_one(ResultList).reverse()
 
     def action_names(self) -> None:
-        results = self.query_one(ResultList)
-        results.names = NAMES[(NAMES.index(results.names) + 1) % len(NAMES)]
-        self._show_sounds()
+        self.query_one(ResultList).turn_names()
 
     def action_totals(self) -> None:
         self.show_pane("sound" if self.pane == "totals" else "totals")
