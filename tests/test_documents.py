@@ -1,9 +1,12 @@
-"""What README and docs say exists: commands, options, files, links, modules, fields of the recipe."""
+"""What README and docs say exists (commands, options, files, links, modules, fields of the recipe), and what their
+examples show is what happens."""
 
 import argparse
+import doctest
 import importlib.util
 import re
 import shlex
+from pathlib import Path
 
 import pytest
 
@@ -124,3 +127,13 @@ def test_every_field_that_is_set_is_one_of_the_recipe(name: str) -> None:
     for field in re.findall(r"--set (\w[\w.]*)=", text_of(name)):
         if field != "FIELD" and not field.startswith("model_options."):
             assert field in fields or f"augmentation.{field}" in fields, field
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("page", ["docs/python.md"])
+def test_the_examples_of(page: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("GENRE_TUI_CACHE", str(tmp_path / "cache"))
+    failed, tried = doctest.testfile(str(ROOT / page), module_relative=False)
+    assert tried > 20
+    assert failed == 0

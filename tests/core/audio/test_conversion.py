@@ -1,14 +1,16 @@
-"""Channels that cancel are not mixed, in files of every kind; others are, whatever their levels."""
+"""Mixing and resampling. Channels that cancel are not mixed; others are, whatever their levels."""
 
 from pathlib import Path
 
 import numpy as np
 import pytest
 import soundfile
+import torch
 
-from core.audio.conversion import Downmix
+from core.audio.conversion import Downmix, resample
 from core.audio.files.decode import AudioReader, decode
 from core.audio.files.open_file import open_file
+from core.dataset.store.extract import can_resample_on_device, resample_on_device
 from tests.support.sounds import sweep, write
 
 RATE = 22_050
@@ -61,3 +63,39 @@ def test_the_decision_does_not_change_within_a_file(tmp_path: Path) -> None:
     assert np.abs(decoded[31 * RATE : 56 * RATE] - y).max() < 1e-3
     assert np.abs(decoded[56 * RATE :] - y).max() < 1e-3
     assert "left" in (warning(path) or "")
+
+
+def tone(frequency: float, seconds: float, rate: int) -> np.ndarray:
+    return np.sin(2 * np.pi * frequency * np.arange(round(seconds * rate)) / rate).astype(np.float32)
+
+
+@pytest.mark.parametrize("rate", [8000, 11_025, 44_100, 44_101, 48_000, 96_000, 384_000])
+def test_a_tone_keeps_its_pitch_level_and_length(rate: int) -> None:
+    y = resample(tone(440, 1, rate), rate, 22_050)
+    assert y.dtype == np.float32
+    assert len(y) == pytest.approx(22_050, abs=1)
+    n = min(len(y), 22_050)
+    assert np.abs(y[1000 : n - 1000] - tone(440, 1, 22_050)[1000 : n - 1000]).max() < 0.01
+
+
+def test_one_sample_a_second_can_be_resampled() -> None:
+    y = resample(np.linspace(-1, 1, 30, dtype=np.float32), 1, 22_050)
+    assert len(y) == pytest.approx(30 * 22_050, rel=0.01)
+    assert np.isfinite(y).all()
+
+
+@pytest.mark.parametrize("rate", [44_100, 48_000, 32_000])
+def test_a_device_resamples_like_the_cpu(rate: int) -> None:
+    y = sweep(2, rate)
+    there = resample_on_device(torch.from_numpy(y), rate, 22_050).numpy()
+    here = resample(y, rate, 22_050)
+    n = min(len(here), len(there)) - 500
+    difference = here[500:n] - there[500:n]
+    assert np.sqrt((difference**2).mean()) < 0.01 * np.sqrt((here**2).mean())
+
+
+def test_awkward_ratios_stay_off_the_device() -> None:
+    assert can_resample_on_device(48_000, 22_050)
+    assert can_resample_on_device(96_000, 22_050)
+    assert not can_resample_on_device(44_101, 22_050)
+    assert not can_resample_on_device(1_000_003, 22_050)
