@@ -17,7 +17,7 @@ from textual.message import Message
 
 from core.runs.folder import RunFolder, RunReader
 from core.runs.journal.state import RunState
-from core.runs.recipe_fields import differences, flat
+from core.runs.summary import differences, flat
 from tui.charts.curves import CurveKeys, Curves, curve_bindings
 from tui.charts.data import View
 from tui.charts.run_charts import LETTERS

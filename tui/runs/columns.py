@@ -8,8 +8,7 @@ from typing import Any, Literal
 from rich.cells import cell_len
 from textual.content import Content
 
-from core.runs.recipe_fields import Scalar
-from core.runs.summary import LIVING, Summary
+from core.runs.summary import LIVING, Scalar, Summary
 from tui import formatting
 from tui.formatting import bar, fitted, sparkline
 from tui.widgets.text import state_label

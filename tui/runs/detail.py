@@ -13,8 +13,7 @@ from textual.message import Message
 
 from core.runs.folder import RunFolder, RunReader
 from core.runs.journal.state import RunState
-from core.runs.recipe_fields import changes, flat
-from core.runs.summary import Summary
+from core.runs.summary import Summary, changes, flat
 from core.training.evaluation.significance import significance
 from core.training.presets import PRESETS, preset
 from core.training.recipe import to_dict

@@ -25,8 +25,7 @@ from datetime import datetime
 from functools import lru_cache
 from typing import Any
 
-from core.runs.recipe_fields import flat, written
-from core.runs.summary import Summary
+from core.runs.summary import Summary, flat, written
 from core.training.presets import preset
 from core.training.recipe import to_dict
 from core.util.errors import UserError

@@ -15,8 +15,7 @@ from textual.content import Content
 from textual.message import Message
 from textual.widget import Widget
 
-from core.runs.recipe_fields import but_for_the_seed
-from core.runs.summary import Summary
+from core.runs.summary import Summary, but_for_the_seed
 from core.util.text import counted
 from tui.charts.run_charts import LETTERS
 from tui.formatting import DASH, padded, widest

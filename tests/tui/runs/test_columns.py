@@ -3,7 +3,7 @@
 import pytest
 from msgspec.structs import replace
 
-from core.runs.recipe_fields import Scalar
+from core.runs.summary import Scalar
 from tests.support.summaries import summary
 from tui.runs.columns import COLUMNS, USUAL, header, layout, line, ordered, widest_texts
 from tui.runs.table import Group, grouped, heading

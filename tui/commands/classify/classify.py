@@ -23,8 +23,7 @@ if TYPE_CHECKING:
     from core.inference.batch.find_files import Found
     from core.inference.batch.known_labels import Comparison, KnownLabels
     from core.inference.types import Result
-    from tui.commands.classify.outputs import Output
-    from tui.commands.classify.tagging import Tagger
+    from tui.commands.classify.outputs import Output, Tagger
 
 OVERLAP_HELP = "overlap of neighbouring 3 s windows, from 0 to 0.99 (0)"
 
@@ -85,9 +84,9 @@ def add_model_options(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     if args.undo_tags is not None:
-        from tui.commands.classify.tagging import undo
+        from tui.commands.classify.outputs import undo_tags
 
-        return undo(Path(args.undo_tags) if args.undo_tags else None)
+        return undo_tags(Path(args.undo_tags) if args.undo_tags else None)
     _check(args)
     from core.inference.batch.export import Playlists
     from core.inference.types import Prediction
@@ -290,7 +289,7 @@ def _outputs(args: argparse.Namespace, genres: list[str], found: Sequence[object
 
 
 def _tagger(args: argparse.Namespace) -> "Tagger":
-    from tui.commands.classify.tagging import Tagger
+    from tui.commands.classify.outputs import Tagger
 
     return Tagger(write=args.yes, force=args.force)
 
