@@ -1,5 +1,5 @@
-"""The outputs of ``classify``: a table, JSON, CSV, and genres in the tags of files, which can be undone; the final tally;
-and the outputs of several machines joined."""
+"""The outputs of ``classify``: a table, JSON, CSV, and genres in tags, which can be undone; the final tally; and the
+outputs of several machines joined."""
 
 import contextlib
 import csv
