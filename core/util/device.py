@@ -46,6 +46,18 @@ def choose_device(name: str) -> "torch.device":
     return device
 
 
+def shared_device(name: str, number: int) -> str:
+    """The device of one of several processes, counted from 0, that work on ``name``: all GPUs in turn.
+
+    Raises:
+        UserError: as for `choose_device`.
+    """
+    import torch
+
+    on_cuda = name in ("auto", "cuda") and choose_device(name).type == "cuda"
+    return f"cuda:{number % torch.cuda.device_count()}" if on_cuda else name
+
+
 def device_name(device: "torch.device") -> str:
     """The device's product name, such as ``NVIDIA H200``."""
     if device.type == "cuda":

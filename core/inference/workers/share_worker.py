@@ -18,6 +18,8 @@ class Share(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", tag="sh
     paths: list[str]
     model: str
     device: str
+    number: int
+    """Of this process, from 0."""
     jobs: int
     processes: int
     """Number of worker processes on this machine."""
@@ -64,9 +66,10 @@ def classify(share: Share, channel: WorkerChannel) -> Finished:
         from core.inference.batch.classify_files import classify_files
         from core.inference.classifier import Classifier
         from core.util.archive.path import as_path
+        from core.util.device import shared_device
 
         model = path_from_json(share.model)
-        classifier = Classifier.load(model, share.device)
+        classifier = Classifier.load(model, shared_device(share.device, share.number))
     channel.send(Ready(classifier.model, classifier.genres, classifier.device, sorted(classifier.learnt)))
     index = None
     if share.index is not None:

@@ -3,7 +3,6 @@
 import argparse
 import math
 import os
-import sys
 import time
 from collections.abc import Generator, Sequence
 from functools import partial
@@ -17,7 +16,6 @@ import msgspec
 from core.inference.batch.find_files import Found
 from core.inference.types import Result, Unreadable
 from core.inference.workers.share_worker import Classified, Defect, Finished, Message, Ready, Share
-from core.util.device import is_surely_cpu
 from core.util.errors import UserError
 from core.util.jsonl_process import JsonlProcess, Refused, path_to_json
 from core.util.parallel import cores
@@ -32,7 +30,11 @@ AHEAD = 1000
 
 def add_shard_options(group: argparse._ArgumentGroup) -> None:
     group.add_argument(
-        "--nproc", type=int, default=1, metavar="N", help="processes that share the work, one per GPU (1)"
+        "--nproc",
+        type=int,
+        default=1,
+        metavar="N",
+        help="processes that share the work; they take the GPUs in turn (1)",
     )
     group.add_argument(
         "--shard",
@@ -97,7 +99,8 @@ class Processes:
                 Share(
                     paths=paths[number :: args.nproc],
                     model=path_to_json(model),
-                    device=_device(args.device, number),
+                    device=args.device,
+                    number=number,
                     jobs=args.jobs or max(1, cores() // args.nproc),
                     processes=args.nproc,
                     overlap=args.overlap,
@@ -156,10 +159,3 @@ def _next(messages: "Queue[Message | Refused]") -> Message:
     if isinstance(message, Refused):
         raise UserError(message.error)
     return message
-
-
-def _device(wanted: str, number: int) -> str:
-    """A GPU for each process."""
-    if wanted in ("auto", "cuda") and sys.platform.startswith("linux") and not is_surely_cpu(wanted):
-        return f"cuda:{number}"
-    return wanted
