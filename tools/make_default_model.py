@@ -23,7 +23,7 @@ from core.dataset.clip import Clip
 from core.dataset.split import Split, column_values
 from core.dataset.store.feature_set import FeatureSet
 from core.reports.metrics import classification_report
-from core.training.checkpoint import ModelCheckpoint, write_model
+from core.training.checkpoint import ModelCheckpoint, training_set, write_model
 from core.training.evaluation.crossval import (
     FoldResult,
     cross_validate,
@@ -39,7 +39,6 @@ from core.training.loop.train_state import weights_of
 from core.training.presets import preset
 from core.training.recipe import Recipe
 from core.training.run.final_report import ood_thresholds
-from core.training.training_set import training_set
 from core.util.errors import UserError
 
 HERE = Path(__file__).resolve().parents[1] / "core" / "inference"

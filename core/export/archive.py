@@ -21,13 +21,13 @@ from core.inference.onnx_backend import FORMAT, VERSION, check_header
 from core.training.checkpoint import (
     ARCHIVE_MANIFEST,
     ModelCheckpoint,
+    TrainingSet,
     all_finite,
     build_network,
     load_model,
     write_model,
 )
 from core.training.recipe import Recipe
-from core.training.training_set import TrainingSet
 from core.util.atomic import replacing
 from core.util.errors import UserError, explained, reason
 from core.util.files import open_regular

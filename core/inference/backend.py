@@ -41,7 +41,8 @@ class Calibration(msgspec.Struct, frozen=True, kw_only=True):
 
     @classmethod
     def of(cls, plain: dict[str, Any] | None) -> "Calibration":
-        """
+        """Check and convert the ``calibration`` of a model file.
+
         Raises:
             UserError: a value has another type, is NaN or infinite, or is out of range.
         """

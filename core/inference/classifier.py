@@ -101,7 +101,7 @@ class Classifier:
 
         Args:
             overlap: fraction by which consecutive windows overlap, from 0 to 0.99.
-            nearest: how many of the training clips that sound most like it to list; none of a model without any.
+            nearest: how many of the most similar training clips to list; there are none if the model stores none.
 
         Raises:
             AudioError: the file cannot be read, is not audio, or is too short.
@@ -128,7 +128,7 @@ class Classifier:
             raise AudioError(path, str(error)) from error
 
     def batch(self, nearest: int = 0) -> WindowBatch:
-        """An empty batch, for sounds of which so many of the nearest training clips are wanted."""
+        """An empty batch for windows of several sounds, each of which gets its ``nearest`` training clips."""
         return WindowBatch(self.network, self.remembered if nearest else None)
 
     def measure_file(

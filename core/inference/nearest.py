@@ -20,7 +20,7 @@ from core.inference.types import TrainingClip
 from core.models.networks.encoder_head import EncoderHead
 from core.models.networks.expert_ensemble import ExpertEnsemble
 from core.models.networks.lda_expert import FORGOTTEN, StatisticsExpert, fitted_clips, standardised
-from core.training.training_set import TrainingSet
+from core.training.checkpoint import TrainingSet
 
 Statistics = npt.NDArray[np.float32]
 

@@ -73,7 +73,11 @@ def check_header(text: str | bytes, what: str) -> None:
 
 
 def read_card(text: str, what: str) -> ModelCard:
-    """
+    """Read the metadata of an ONNX model.
+
+    Args:
+        what: the name of the file in messages.
+
     Raises:
         UserError: the metadata is damaged; the message says where.
     """

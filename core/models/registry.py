@@ -111,7 +111,8 @@ def needs_encoder(name: str) -> bool:
 
 
 def network_class(name: str) -> "type[nn.Module]":
-    """
+    """Import the class of a network.
+
     Raises:
         UserError: the network does not exist.
     """

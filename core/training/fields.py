@@ -72,7 +72,8 @@ class Field:
         return str(value)
 
     def parse(self, text: str) -> object:
-        """
+        """The value of a text form.
+
         Raises:
             ValueError: the text has another type; the message says what is expected.
         """

@@ -16,10 +16,9 @@ from core.features.settings import FrontEndSettings
 from core.models.layers.normalisation import fit_standardisation
 from core.models.ood import WINDOW_SECONDS, cut, fit_thresholds
 from core.models.registry import build_model
-from core.training.checkpoint import ModelCheckpoint, write_model
+from core.training.checkpoint import ModelCheckpoint, TrainingSet, write_model
 from core.training.loop.evaluation import Evaluation, calibrate
 from core.training.recipe import Recipe
-from core.training.training_set import TrainingSet
 
 GENRES = ["bass-pulse", "drums-fast", "organ-hymn", "saw-wall"]
 FRONT_END = FrontEndSettings(sample_rate=11_025, n_fft=1024, hop_length=512, n_mels=32, seconds=12.0)

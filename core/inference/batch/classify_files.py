@@ -47,13 +47,13 @@ def classify_files(
     Args:
         jobs: number of threads.
         processes: number of processes that classify on this machine at the same time.
-        nearest: training clips that sound most like a file, for each.
+        nearest: number of most similar training clips to list for each file.
         index: the prediction cache.
         skip_existing: use cached predictions.
         on_defect: called with the traceback of an internal error.
 
     Raises:
-        UserError: nearest clips are wanted of a model that remembers none.
+        UserError: nearest clips are requested from a model that stores none.
     """
     if nearest and classifier.remembered is None:
         raise UserError(

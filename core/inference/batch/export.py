@@ -46,7 +46,8 @@ class Labels(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
                 raise ValueError(f"a threshold is a probability from 0 to 1, not {value:g}")
 
     def check(self, genres: list[str]) -> None:
-        """
+        """Check that the mapping suits a model with these genres.
+
         Raises:
             UserError: a name or a threshold refers to a genre that the model does not have.
         """
@@ -80,7 +81,8 @@ class Labels(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 
 
 def read_labels(path: Path) -> Labels:
-    """
+    """Read a mapping from a TOML file.
+
     Raises:
         UserError: the file cannot be read or is invalid; the message says where.
     """
@@ -202,7 +204,8 @@ def csv_cells(result: Result, labels: Sequence[str], genres: Sequence[str], top:
 
 
 def write_csv(out: Path, results: Iterable[Result], genres: Sequence[str]) -> None:
-    """
+    """Write one row per file, with a column for each of ``genres``, as ``classify --csv`` does.
+
     Raises:
         OSError: the file cannot be written.
     """

@@ -16,7 +16,7 @@ from core.util.jsonl_process import WorkerChannel, path_from_json
 from core.util.parallel import tune_process, without_collecting
 
 NEAREST = 5
-"""Training clips that explain a verdict."""
+"""Number of training clips that explain a prediction."""
 
 
 class Load(msgspec.Struct, frozen=True, tag_field="kind", tag="load"):

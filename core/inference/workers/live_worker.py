@@ -1,7 +1,7 @@
 """``python -m core.inference.workers.live_worker``: the worker process of the Listen screen.
 
 Capturing never waits for the app, and loading torch never blocks it. See `core.util.jsonl_process` for the protocol;
-`Opened`, `Failed` and the events of `core.inference.types` are sent between answers.
+`Opened`, `Failed` and the events of `core.inference.live_events` are sent between answers.
 """
 
 import os

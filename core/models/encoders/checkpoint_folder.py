@@ -29,7 +29,8 @@ MAEST_HOP = 256
 
 
 def read_json(path: Path) -> dict[str, Any]:
-    """
+    """Read a settings file of a checkpoint.
+
     Raises:
         UserError: it is missing, or not a JSON object.
     """
@@ -82,7 +83,8 @@ def is_maest(config: dict[str, Any], sound: dict[str, Any]) -> bool:
 
 
 def weight_files(folder: Path) -> list[Path]:
-    """
+    """The files of a checkpoint that hold its weights.
+
     Raises:
         UserError: there are none in safetensors.
     """

@@ -165,5 +165,5 @@ def _as_bytes(embedding_WD: Tensor) -> Tensor:
 
 
 def _as_numbers(codes_MW: Tensor) -> Tensor:
-    """The reverse."""
+    """The inverse of `_as_bytes`."""
     return codes_MW.t().contiguous().view(torch.float32)

@@ -77,7 +77,8 @@ class Musicnn(Encoder):
 
     @classmethod
     def load(cls, path: Path) -> "Musicnn":
-        """
+        """Load the network from safetensors, on the CPU and ready for inference.
+
         Raises:
             UserError: the file is not readable, or holds other weights.
         """

@@ -60,14 +60,14 @@ class Int8Conv:
         return out
 
     def linear(self, codes: Tensor) -> Tensor:
-        """→ bfloat16."""
+        """Codes (B, C, H, W) → the result in bfloat16."""
         out: Tensor = torch.ops.onednn.qconv2d_pointwise(
             *self._operands(codes), self.bias_O, *self.geometry, 1.0, 0, torch.bfloat16, "none", [], ""
         )
         return out
 
     def add_relu(self, codes: Tensor, to: Tensor) -> Tensor:
-        """→ the rectified sum of the result and ``to``, bfloat16, which it overwrites."""
+        """Codes (B, C, H, W) → the rectified sum of the result and ``to``, in bfloat16; ``to`` is overwritten."""
         add: Sequence[Any] = (1.0, 0, torch.bfloat16, 1.0, 0, "sum", 1.0, "relu", [], "")
         out: Tensor = torch.ops.onednn.qconv2d_pointwise.binary(
             *self._operands(codes), to, self.bias_O, *self.geometry, *add

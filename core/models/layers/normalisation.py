@@ -52,7 +52,7 @@ class Standardise(nn.Module):
 
 
 def own_scale(mel_BMT: Tensor) -> Tensor:
-    """Normalises each window to zero mean and unit variance over all bands and frames."""
+    """Normalise each window to zero mean and unit variance over all bands and frames."""
     centred_BMT, std_B11 = centred_with_std(mel_BMT)
     return centred_BMT / std_B11.clamp_min(FLATTEST_DB)
 
@@ -83,7 +83,7 @@ class TwoViews(nn.Module):
 
 
 def fit_standardisation(model: nn.Module, mel_NMT: Tensor) -> None:
-    """Fits every `Standardise` of a network to windows of the training set [N, M, T] in dB."""
+    """Fit every `Standardise` of a network to windows of the training set [N, M, T] in dB."""
     for module in model.modules():
         if isinstance(module, Standardise):
             module.fit(mel_NMT)

@@ -1,4 +1,4 @@
-"""The kernels of `core.models.layers.triton_ops` and `core.models.layers.triton_ops`, in Triton.
+"""The kernels of `core.models.layers.triton_ops`, in Triton.
 
 A tensor in channels_last format is seen as rows, one per pixel, of C channels. A tile is a block of rows, or of 2×2
 pooling windows.
@@ -20,17 +20,17 @@ SIZES = ["rows", "windows", "H", "W"]
 
 
 def empty_sums(tiles: int, *shape: int, like: torch.Tensor) -> torch.Tensor:
-    """Allocates partial sums, float32 [P, *shape], on the device of ``like``; every program has at least one tile."""
+    """Allocate partial sums, float32 [P, *shape], on the device of ``like``; every program has at least one tile."""
     return torch.empty(min(PROGRAMS, tiles), *shape, device=like.device)
 
 
 def empty_picture(*shape: int, like: torch.Tensor) -> torch.Tensor:
-    """Allocates [B, C, H, W] in channels_last format, with the dtype and on the device of ``like``."""
+    """Allocate [B, C, H, W] in channels_last format, with the dtype and on the device of ``like``."""
     return torch.empty(shape, dtype=like.dtype, device=like.device, memory_format=torch.channels_last)
 
 
 def launched_where(x: torch.Tensor) -> AbstractContextManager[object]:
-    """Makes the tensor's device current: Triton launches on the current device, not on that of its arguments."""
+    """Make the tensor's device current: Triton launches on the current device, not on that of its arguments."""
     return torch.cuda.device_of(x)
 
 

@@ -23,14 +23,13 @@ from core.features.settings import FrontEndSettings
 from core.models.encoders.embeddings import with_embeddings
 from core.reports.metrics import Assessment, assess, macro_f1
 from core.runs.folder import dataset_name
-from core.training.checkpoint import TrainedModel, load_model
+from core.training.checkpoint import LEARNT, TrainedModel, load_model
 from core.training.evaluation.baseline import baseline
 from core.training.evaluation.significance import interval_of_share, mcnemar
 from core.training.loop.evaluation import Evaluation, calibration_error, calibration_noise
 from core.training.loop.loader import BatchLoader
 from core.training.loop.precision import choose_precision
 from core.training.loop.train import evaluate_model
-from core.training.training_set import LEARNT
 from core.util.device import choose_device
 from core.util.errors import UserError
 

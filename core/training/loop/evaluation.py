@@ -93,16 +93,16 @@ def fit_temperature(logits_NC: Tensor, labels_N: Tensor) -> float:
     return math.exp((low + high) / 2)
 
 
-def calibration_error(probabilities_NC: Tensor, labels_N: Tensor, bins: int = BINS) -> float:
+def calibration_error(probabilities_NC: Tensor, labels_N: Tensor) -> float:
     """Expected calibration error in [0, 1]: mean distance between confidence and accuracy over bins of equal width.
 
     See Naeini, Cooper & Hauskrecht (2015).
     """
     confidence_N, predicted_N = probabilities_NC.double().max(1)
-    return float(_gaps(confidence_N, (predicted_N == labels_N).double()[None], bins))
+    return float(_gaps(confidence_N, (predicted_N == labels_N).double()[None]))
 
 
-def calibration_noise(probabilities_NC: Tensor, bins: int = BINS) -> float:
+def calibration_noise(probabilities_NC: Tensor) -> float:
     """The mean calibration error of a perfectly calibrated model with these probabilities.
 
     It is not 0 for a finite number of clips, because each bin's accuracy is random (Bröcker & Smith 2007). It is
@@ -110,11 +110,11 @@ def calibration_noise(probabilities_NC: Tensor, bins: int = BINS) -> float:
     """
     confidence_N = probabilities_NC.double().amax(1)
     chances_DN = torch.rand(DRAWS, len(confidence_N), dtype=torch.float64, generator=torch.Generator().manual_seed(0))
-    return float(_gaps(confidence_N, (chances_DN < confidence_N.cpu()).double(), bins).mean())
+    return float(_gaps(confidence_N, (chances_DN < confidence_N.cpu()).double()).mean())
 
 
-def _gaps(confidence_N: Tensor, correct_DN: Tensor, bins: int) -> Tensor:
+def _gaps(confidence_N: Tensor, correct_DN: Tensor) -> Tensor:
     """Mean distance between confidence and accuracy over bins of equal width, for D sets of outcomes: [D]."""
-    bin_N = (confidence_N * bins).long().clamp_max(bins - 1)
-    gap_DB = torch.zeros(len(correct_DN), bins, dtype=torch.float64).index_add_(1, bin_N, correct_DN - confidence_N)
+    bin_N = (confidence_N * BINS).long().clamp_max(BINS - 1)
+    gap_DB = torch.zeros(len(correct_DN), BINS, dtype=torch.float64).index_add_(1, bin_N, correct_DN - confidence_N)
     return gap_DB.abs().sum(1) / len(confidence_N)

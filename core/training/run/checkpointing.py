@@ -17,6 +17,7 @@ from core.training.checkpoint import (
     BestEpoch,
     ModelCheckpoint,
     TrainCheckpoint,
+    TrainingSet,
     all_finite,
     read_model,
     write_model,
@@ -27,7 +28,6 @@ from core.training.loop.evaluation import Evaluation, calibrate
 from core.training.loop.train_state import TrainState, copy_of, weights_of
 from core.training.run.phases import PhaseTimer
 from core.training.run.write_guard import WriteGuard
-from core.training.training_set import TrainingSet
 
 LARGEST_SHARE = 0.25
 """Largest share of the free main memory for a copy."""

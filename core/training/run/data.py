@@ -14,6 +14,7 @@ from core.dataset.store.feature_set import FeatureSet
 from core.models.encoders.embeddings import with_embeddings
 from core.runs.folder import RunFolder, dataset_name
 from core.runs.journal.events import DatasetScanned, ExcludedClip, FeaturesProgress, Warned
+from core.training.checkpoint import TrainingSet, training_set
 from core.training.recipe import Recipe
 from core.training.run.callbacks import Throttle, Timer
 from core.training.run.control import ControlHandler
@@ -21,7 +22,6 @@ from core.training.run.event_logger import Logger
 from core.training.run.phases import PhaseTimer
 from core.training.run.split_file import SPLIT, first_split, read_split, split_csv
 from core.training.run.write_guard import WriteGuard
-from core.training.training_set import TrainingSet, training_set
 from core.util.atomic import write_atomic
 from core.util.errors import UserError
 from core.util.text import counted

@@ -27,7 +27,8 @@ def split_csv(clips: list[Clip], split: Split, labels: str) -> bytes:
 
 
 def read_split(path: Path) -> list[dict[str, str]]:
-    """
+    """Read the rows of split.csv, one per clip.
+
     Raises:
         UserError: the file is missing or damaged.
     """

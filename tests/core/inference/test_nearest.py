@@ -13,8 +13,7 @@ from core.inference.torch_backend import TorchBackend
 from core.inference.types import Prediction, as_plain
 from core.labelling.embedding import embed_dataset
 from core.labelling.make_model import make_model
-from core.training.checkpoint import read_model, write_model
-from core.training.training_set import TrainingSet
+from core.training.checkpoint import TrainingSet, read_model, write_model
 from core.util.errors import UserError
 from tests.support.sounds import write
 

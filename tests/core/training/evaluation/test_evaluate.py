@@ -13,10 +13,9 @@ from core.dataset.settings import LabelSettings
 from core.runs.folder import RunFolder
 from core.runs.journal import events as ev
 from core.runs.journal.log_lines import percent
-from core.training.checkpoint import read_model, write_model
+from core.training.checkpoint import PartClips, read_model, write_model
 from core.training.evaluation.evaluate import evaluate
 from core.training.evaluation.significance import interval_of_share
-from core.training.training_set import PartClips
 from core.util.errors import UserError
 from tests.support import trainer_runs as lives
 from tests.support.tones import GENRES, make_collection
