@@ -107,7 +107,7 @@ def whole_run(epochs: int = 3) -> list[ev.Event]:
 
 
 def numbered(events: Iterable[ev.Event], *, first: int = 0, start: float = START, every: float = 1.0) -> list[ev.Event]:
-    """As a journal hands them out: with sequence numbers, and a time that goes on."""
+    """Give events what a journal adds: sequence numbers, and increasing times."""
     return [msgspec.structs.replace(event, seq=first + i, time=start + every * i) for i, event in enumerate(events)]
 
 

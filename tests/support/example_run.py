@@ -239,7 +239,7 @@ def append(folder: Path, events: list[ev.Event]) -> None:
 
 
 def answer(folder: Path, message: str, *, accepted: bool = True) -> ev.RequestAnswered:
-    """The answer to the request that lies in the run's control file."""
+    """The answer to the request in the run's control file."""
     asked = msgspec.json.decode((folder / "control.json").read_bytes(), type=Request)
     return ev.RequestAnswered(request=asked.request, id=asked.id, accepted=accepted, message=message)
 

@@ -52,7 +52,7 @@ def check_norm_pool(
 
 
 def check_no_number(device: str) -> None:
-    """What is no number stays none, so that a training that went wrong does not go on in silence."""
+    """NaN stays NaN, so that a training that diverges is noticed."""
     x = torch.randn(2, 32, 4, 4, device=device).contiguous(memory_format=torch.channels_last)
     x[1, 5, 2, 2] = torch.nan
     y = norm_pool_relu(x, nn.BatchNorm2d(32).to(device))

@@ -131,7 +131,7 @@ class Answers:
         return text
 
     def overdue(self) -> str:
-        """What was held back and is no answer, as nothing has followed it."""
+        """The text that was held back as the beginning of an answer but is not one, as nothing has followed."""
         now = time.monotonic()
         self._done = self._done or now > self._begun + PATIENCE
         if not self._held or (now < self._held_at + HELD_SECONDS and not self._done):
