@@ -41,6 +41,8 @@ def value_axis(values: Sequence[float], bounds: Bounds, rows: int, dots: int) ->
     if low >= high:
         low, high = (high - 1, high) if isfinite(high) else (low, low + 1)
     below, above = (0.25, 0.5) if dots > 1 else (0.0, 0.0)  # of a row, beyond the middle of the outermost rows
+    if rows - 1 + above <= 1 and low < 0 < high:  # no two neighbouring multiples are on both sides of zero
+        return Axis(low, high, [(low, _short_value(low)), (high, _short_value(high))])
     spacings = range(1 if rows < 6 else 2, max(1, min(rows // 2, DENSEST)) + 1)
     wanted = max(2, round(rows / 5))
     found: list[tuple[float, float, int]] = []

@@ -39,6 +39,7 @@ def test_the_axis_of_a_percentage_has_both_ends_inside() -> None:
 
 
 @example(62499.96875, 0.0625, 2, 1, 0.0)
+@example(-1.0, 2.0, 2, 1, -1e9)
 @given(
     st.floats(-1e6, 1e6),
     st.floats(1e-3, 1e6),
