@@ -16,13 +16,11 @@ from core.runs.directory import elsewhere, registered
 from core.runs.summary import RunList, Summary
 from core.training.evaluation.significance import baseline_of
 from core.util.errors import UserError
-from core.util.text import counted
-from tui.formatting import shown
 from tui.runs.columns import COLUMNS, USUAL, is_alive, ordered
 from tui.runs.detail import RunDetail
 from tui.runs.filter import FilterError, Test, parse_filter
 from tui.runs.run_commands import RunCommands
-from tui.runs.table import Group, RunTable, RunTableHeader, grouped
+from tui.runs.table import ColumnPicker, Group, RunTable, RunTableHeader, Welcome, grouped
 from tui.shell.panels import frame, key_of
 from tui.shell.settings import RunsView, load_view, runs_view_file, save_view
 from tui.widgets.text import FilterInput
@@ -183,7 +181,7 @@ class RunsScreen(RunCommands):
                 table.chosen = self.view.columns
                 yield RunTableHeader(table, self.sort_key, self.descending)
                 yield table
-                yield Static(self._welcome(), id="welcome")
+                yield Welcome(id="welcome")
             yield RunDetail(id="detail", classes="panel")
 
     def on_mount(self) -> None:
@@ -237,11 +235,10 @@ class RunsScreen(RunCommands):
             others: how many runs other folders have, where there are no rows.
         """
         if others:
-            self.query_one("#welcome", Static).update(self._welcome(others))
+            self.query_one(Welcome).show(others=others)
         if trouble != self._trouble:
             self._trouble = trouble
-            welcome = Content.styled(f"! {trouble}", "$warn") if trouble else self._welcome()
-            self.query_one("#welcome", Static).update(welcome)
+            self.query_one(Welcome).show(trouble)
         if rows != self.rows or not self._read_once:
             self.rows, self._read_once = rows, True
             self.show_rows()
@@ -305,8 +302,6 @@ class RunsScreen(RunCommands):
         self._sort(self.sort_key, not self.descending)
 
     def action_columns(self) -> None:
-        from tui.runs.table import ColumnPicker
-
         self.app.push_screen(ColumnPicker(self.view.columns, self._choose_columns, self._columns_in_view))
 
     def _choose_columns(self, columns: tuple[str, ...]) -> None:
@@ -436,22 +431,3 @@ class RunsScreen(RunCommands):
             from tui.new_run.screen import NewRunScreen
 
             self.app.push_screen(NewRunScreen(folder))
-
-    def _welcome(self, others: int = 0) -> Content:
-        key = "bold $footer-key-foreground"
-        offer = Content.assemble(("  f  ", key), f"Show the {counted(others, 'run')} of other folders.\n")
-        all_folders = offer if others else Content("")
-        return Content.assemble(
-            ("No runs yet", "bold"),
-            (f" in {shown(self.app.runs_dir.absolute())}\n\n", "$text-muted"),
-            "What to do next:\n\n",
-            all_folders,
-            (f"  {self.app.key_for('mode.classify')}  ", key),
-            "Classify your music now: a model is included.\n",
-            ("  n  ", key),
-            "Train on your music: a folder per genre, a table of genres, or tags.\n",
-            ("  g  ", key),
-            "No music at hand? Create a small synthetic dataset to try things out.\n",
-            ("  ?  ", key),
-            "Show all keys. The bottom line shows the most important ones.\n",
-        )

@@ -1,6 +1,7 @@
-"""The table of runs, with seeds of one recipe as a group, and the dialog that chooses its columns.
+"""The table of runs, with seeds of one recipe as a group, what stands in place of an empty one, and the dialog that
+chooses its columns.
 
-It makes only the rows in view and draws what changed."""
+The table makes only the rows in view and draws what changed."""
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
@@ -14,11 +15,12 @@ from textual.binding import Binding
 from textual.content import Content
 from textual.message import Message
 from textual.widget import Widget
+from textual.widgets import Static
 
 from core.runs.summary import Summary, but_for_the_seed
 from core.util.text import counted
 from tui.charts.run_charts import LETTERS
-from tui.formatting import DASH, padded, widest
+from tui.formatting import DASH, padded, shown, widest
 from tui.runs.columns import COLUMNS, USUAL, PlacedColumn, header, layout, line, widest_texts
 from tui.shell.base import BaseApp
 from tui.shell.panels import Dialog, frame
@@ -228,6 +230,43 @@ class ColumnList(RowList):
         if column.key in self.chosen and column.key not in self._in_view():
             about += Content.styled(f"{'  ' if column.about else ''}no room now", "$warn")
         return Content.assemble(mark, padded(column.title, names + 2)) + about
+
+
+class Welcome(Static):
+    """What to do next, in place of the table while there are no runs."""
+
+    app: BaseApp
+
+    def on_mount(self) -> None:
+        self.show()
+
+    def show(self, trouble: str = "", *, others: int = 0) -> None:
+        """
+        Args:
+            trouble: why the runs cannot be listed.
+            others: how many runs other folders have.
+        """
+        if trouble:
+            self.update(Content.styled(f"! {trouble}", "$warn"))
+            return
+        key = "bold $footer-key-foreground"
+        offer = Content.assemble(("  f  ", key), f"Show the {counted(others, 'run')} of other folders.\n")
+        self.update(
+            Content.assemble(
+                ("No runs yet", "bold"),
+                (f" in {shown(self.app.runs_dir.absolute())}\n\n", "$text-muted"),
+                "What to do next:\n\n",
+                offer if others else "",
+                (f"  {self.app.key_for('mode.classify')}  ", key),
+                "Classify your music now: a model is included.\n",
+                ("  n  ", key),
+                "Train on your music: a folder per genre, a table of genres, or tags.\n",
+                ("  g  ", key),
+                "No music at hand? Create a small synthetic dataset to try things out.\n",
+                ("  ?  ", key),
+                "Show all keys. The bottom line shows the most important ones.\n",
+            )
+        )
 
 
 class ColumnPicker(Dialog[None]):
