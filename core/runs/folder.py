@@ -6,6 +6,7 @@ import socket
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -49,11 +50,11 @@ class RunFolder:
     def name(self) -> str:
         return self.path.name
 
-    @property
+    @cached_property
     def recipe_path(self) -> Path:
         return self.path / "recipe.json"
 
-    @property
+    @cached_property
     def journal_path(self) -> Path:
         return self.path / "events.jsonl"
 
@@ -66,7 +67,7 @@ class RunFolder:
         """Standard output and error of the trainer process."""
         return self.path / "trainer.log"
 
-    @property
+    @cached_property
     def lock_path(self) -> Path:
         return self.path / "run.lock"
 

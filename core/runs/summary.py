@@ -153,30 +153,39 @@ class RunWatcher:
         self.run = run
         self._tail: RunReader | None = None
         self._rested: tuple[Stamp, Summary] | None = None
+        self._unsaved = False
 
-    def summary(self, now: float | None = None) -> Summary:
+    def summary(self, now: float | None = None, *, save: bool = True) -> Summary:
         """The current summary.
 
         Args:
             now: the viewer's ``time.monotonic``.
+            save: cache the summary of a run that has ended; otherwise `save` does.
         """
-        if self.run.is_alive():
-            return self._read(now)
         stamp = _stamp(self.run)
         if self._rested is None or self._rested[0] != stamp:
-            summary = _read_cache(self.run, stamp)
-            if summary is None:
-                summary = self._read(now)
-                if summary.state in LIVING:  # it was launched just now, or is trained on another host
-                    return summary
-                _write_cache(self.run, stamp, summary)
-            self._rested, self._tail = (stamp, summary), None
-        return self._rested[1]
-
-    def _read(self, now: float | None) -> Summary:
+            cached = _read_cache(self.run, stamp)
+            self._rested = None if cached is None else (stamp, cached)
+        if self._rested is not None and not self.run.is_alive():
+            self._tail = None
+            return self._rested[1]
         self._tail = self._tail or RunReader(self.run, skip=QUIET)
-        self._tail.poll()
-        summary = summarise(self._tail.state, self.run.path, time.monotonic() if now is None else now)
+        summary = self._read(self._tail, now)
+        if summary.state not in LIVING and not self._tail.state.alive:
+            self._rested, self._tail, self._unsaved = (stamp, summary), None, True
+            if save:
+                self.save()
+        return summary
+
+    def save(self) -> None:
+        """Cache the summary in the run's folder, if it is new."""
+        if self._unsaved and self._rested is not None:
+            _write_cache(self.run, *self._rested)
+        self._unsaved = False
+
+    def _read(self, tail: RunReader, now: float | None) -> Summary:
+        tail.poll()
+        summary = summarise(tail.state, self.run.path, time.monotonic() if now is None else now)
         notes = read_notes(self.run)
         return msgspec.structs.replace(summary, tags=notes.tags, note=notes.note, pinned=notes.pinned)
 
@@ -193,17 +202,26 @@ class RunList:
         self.scope: Scope = scope
         self._watchers: dict[Path, RunWatcher] = {}
 
-    def refresh(self) -> list[Summary]:
-        """The current summaries, the newest run first; runs that no longer exist are left out."""
+    def refresh(self, *, save: bool = True) -> list[Summary]:
+        """The current summaries, the newest run first; runs that no longer exist are left out.
+
+        Args:
+            save: see `RunWatcher.summary`. Saving those of a thousand runs takes longer than reading them.
+        """
         runs = scan_runs(self.runs_dir)
         if self.scope != "folder":
             others = directory.live_runs() if self.scope == "live" else directory.registered()
             runs += elsewhere(others, self.runs_dir)
         self._watchers = {run.path: self._watchers.get(run.path) or RunWatcher(run) for run in runs}
-        summaries = [watcher.summary() for watcher in self._watchers.values()]
+        summaries = [watcher.summary(save=save) for watcher in self._watchers.values()]
         bases = baselines(summaries)
         summaries = [_compared(summary, bases.get(str(Path(summary.path).parent))) for summary in summaries]
         return sorted(summaries, key=lambda s: (s.started or made_at(RunFolder(Path(s.path))), s.name), reverse=True)
+
+    def save(self) -> None:
+        """Cache the summaries that are new."""
+        for watcher in self._watchers.values():
+            watcher.save()
 
 
 def baselines(runs: Iterable[Summary]) -> dict[str, Summary]:
@@ -274,6 +292,13 @@ def _read_cache(run: RunFolder, stamp: Stamp) -> Summary | None:
 def _write_cache(run: RunFolder, stamp: Stamp, summary: Summary) -> None:
     # Without name and path, which are known on reading and need not be UTF-8.
     data = msgspec.json.encode(_Cached(VERSION, stamp, msgspec.structs.replace(summary, name="", path="")))
+    path = f"{run.path}/{CACHE}"
     # Errors are ignored: runs of other users may be read-only and are then read every time.
     with contextlib.suppress(OSError):
-        write_atomic(run.path / CACHE, data, sync=False)
+        try:  # a new file needs no replacing, which takes three times as long; one that is cut off is not read
+            descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
+        except FileExistsError:
+            write_atomic(Path(path), data, sync=False)
+        else:
+            with os.fdopen(descriptor, "wb", buffering=0) as file:
+                file.write(data)

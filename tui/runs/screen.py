@@ -219,14 +219,14 @@ class RunsScreen(RunCommands):
     @work(thread=True)
     def _read(self) -> None:
         try:
-            rows = self.runs.refresh()
+            rows = self.runs.refresh(save=False)
+            others = len(elsewhere(registered(), self.app.runs_dir)) if not rows and not self._read_once else 0
+            self.call_later(self._take, rows, others=others)
+            self.runs.save()
         except UserError as error:
             self.call_later(self._take, [], str(error))
-            return
         finally:
             self._reading = False
-        others = len(elsewhere(registered(), self.app.runs_dir)) if not rows and not self._read_once else 0
-        self.call_later(self._take, rows, others=others)
 
     def _take(self, rows: list[Summary], trouble: str = "", others: int = 0) -> None:
         """

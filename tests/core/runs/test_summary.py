@@ -66,6 +66,18 @@ def test_the_second_look_reads_no_journal(tmp_path: Path, monkeypatch: pytest.Mo
     assert RunWatcher(run).summary() == first
 
 
+def test_summaries_are_saved_when_the_list_is_shown(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    runs = [make(tmp_path, name) for name in ("one", "two")]
+    for run in runs:
+        write_journal(run.journal_path, whole_run())
+    listed = RunList(tmp_path)
+    first = listed.refresh(save=False)
+    assert not any((run.path / CACHE).exists() for run in runs)
+    listed.save()
+    monkeypatch.setattr(summary_module, "RunReader", None)
+    assert RunList(tmp_path).refresh() == first == listed.refresh()
+
+
 def test_what_changes_is_read_again(tmp_path: Path) -> None:
     run = make(tmp_path, "one")
     watcher = RunWatcher(run)
