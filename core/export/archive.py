@@ -28,7 +28,7 @@ from core.training.checkpoint import (
     write_model,
 )
 from core.training.recipe import Recipe
-from core.util.atomic import replacing
+from core.util.atomic import output_path
 from core.util.errors import UserError, explained, reason
 from core.util.files import open_regular
 from core.util.paths import genres_fault
@@ -74,7 +74,7 @@ def write_archive(model_path: Path, name: str, out: Path) -> None:
     )
     with (
         explained(f"{out} cannot be written"),
-        replacing(out) as temporary,
+        output_path(out) as temporary,
         zipfile.ZipFile(temporary, "w", zipfile.ZIP_STORED) as archive,
     ):
         archive.writestr(MANIFEST, msgspec.json.format(msgspec.json.encode(manifest)))
@@ -89,17 +89,17 @@ def import_archive(path: Path, out: Path) -> Manifest:
     """
     manifest, weights = _read(path)
     _check(path, manifest, weights)
-    with explained(f"{out} cannot be written"):
-        model = ModelCheckpoint(
-            weights=weights,
-            recipe=manifest.recipe,
-            genres=manifest.genres,
-            calibration=manifest.calibration,
-            epoch=manifest.epoch,
-            val_accuracy=manifest.val_accuracy,
-            dataset=manifest.dataset,
-        )
-        write_model(out, model)
+    model = ModelCheckpoint(
+        weights=weights,
+        recipe=manifest.recipe,
+        genres=manifest.genres,
+        calibration=manifest.calibration,
+        epoch=manifest.epoch,
+        val_accuracy=manifest.val_accuracy,
+        dataset=manifest.dataset,
+    )
+    with explained(f"{out} cannot be written"), output_path(out) as temporary:
+        write_model(temporary, model)
     return manifest
 
 

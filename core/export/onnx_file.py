@@ -25,7 +25,7 @@ from core.inference.onnx_backend import (
 )
 from core.inference.torch_backend import TorchBackend
 from core.models.encoders.encoder import join
-from core.util.atomic import replacing
+from core.util.atomic import output_path
 from core.util.errors import UserError, explained
 
 OPSET = 18
@@ -112,7 +112,7 @@ def export_onnx(model_path: Path, name: str, out: Path) -> None:
     )
     program = _exported(WholeModel(network).eval(), torch.zeros(2, network.window_samples))
     program.model.metadata_props[METADATA_KEY] = msgspec.json.encode(card).decode()
-    with explained(f"{out} cannot be written"), replacing(out) as temporary:
+    with explained(f"{out} cannot be written"), output_path(out) as temporary:
         program.save(os.fspath(temporary))
         content = temporary.read_bytes()
         digest = digest_of(content, NO_DIGEST)

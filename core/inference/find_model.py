@@ -76,6 +76,8 @@ def find_model(name: str | None, runs_dir: Path) -> Path:
     is_path = "/" in name or path.suffix in MODEL_SUFFIXES
     if is_path and not path.exists() and not (runs_dir / name).exists():
         raise UserError(f"{printable(name)} does not exist")
+    if path.suffix in MODEL_SUFFIXES and path.is_dir() and not RunFolder(path).exists():
+        raise UserError(f"{printable(name)} is a folder, not a model file")
     return _model_of(find(runs_dir, name))
 
 

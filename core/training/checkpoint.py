@@ -325,6 +325,8 @@ def _write(path: Path, content: dict[str, Any]) -> None:
 def _read(path: Path, kind: type[CheckpointT], what: str) -> CheckpointT:
     try:
         os.close(open_regular(path))  # a FIFO would be waited for
+        if path.suffix == ".onnx":
+            raise UserError(f"{path} is an ONNX model, which can only classify: name the model that was exported.")
         _check_sums(path)
         saved = torch.load(path, map_location="cpu", weights_only=True)
     except FileNotFoundError:

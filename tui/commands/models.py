@@ -12,7 +12,6 @@ from core.models.encoders.registry import ENCODERS, encoder_folder, is_installed
 from core.runs.directory import find
 from core.runs.folder import RunFolder
 from core.runs.summary import LIVING
-from core.util.atomic import output_path
 from tui.commands.common import add_runs_option, runs_dir, writing
 from tui.formatting import fitted, model_table
 from tui.shell.printing import DONE, UsageError, print_data, print_json, print_line, print_note
@@ -143,10 +142,8 @@ def export(args: argparse.Namespace) -> int:
         from core.export.onnx_file import export_onnx as write
     else:
         from core.export.archive import write_archive as write
-    with writing(args.out), output_path(args.out) as path:
-        write(model, args.out.stem, path)
-        size = path.stat().st_size
-    print_note(f"wrote {args.out} ({size / 1e6:,.1f} MB)")
+    write(model, args.out.stem, args.out)
+    print_note(f"wrote {args.out}" + (f" ({args.out.stat().st_size / 1e6:,.1f} MB)" if args.out.is_file() else ""))
     return DONE
 
 
@@ -177,8 +174,7 @@ def run_import(args: argparse.Namespace) -> int:
         raise UsageError(f"{args.out} exists already; choose another name")
     from core.export.archive import import_archive
 
-    with writing(args.out), output_path(args.out) as path:
-        manifest = import_archive(args.archive, path)
+    manifest = import_archive(args.archive, args.out)
     print_note(
         f"wrote {args.out}: {manifest.recipe.model}, {len(manifest.genres)} genres: {', '.join(manifest.genres)}"
     )

@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 from av.stream import Disposition
 
-from core.audio.files.formats import BY_DEMUXER
+from core.audio.files.formats import BY_DEMUXER, begins_container
 from core.audio.files.open_file import AudioError, FileView, size_of
 from core.audio.files.truncation import leading_tag_bytes
 
@@ -30,7 +30,8 @@ READABLE = ("u8", "s16", "s32", "flt", "dbl")
 """Sample formats, packed or planar with a p, that PyAV reads into arrays."""
 FULL_SCALE = {"u1": 128.0, "i2": 32768.0, "i4": 2147483648.0}
 PROBED_BYTES = 500_000
-"""Longer ID3 tags, with pictures, are skipped: FFmpeg looks no further for the format and takes any file for an MP3."""
+"""Longer ID3 tags, with pictures, are skipped: FFmpeg looks no further for the format and takes any file for an MP3.
+Shorter ones are skipped before a container; before bare frames, they help FFmpeg to detect the format."""
 STALL_SECONDS = 8.0
 """Time without a decoded frame after which decoding ends: gigabytes of zeros would be searched for a frame."""
 SMALLEST_GAP = 0.02
@@ -93,7 +94,8 @@ def open_ffmpeg(path: str | os.PathLike[str], file: BinaryIO | FileView) -> Iter
     Raises:
         AudioError: FFmpeg does not support it, it has no audio stream, or nothing could be decoded for too long.
     """
-    if not isinstance(file, FileView) and PROBED_BYTES < (begin := leading_tag_bytes(file)) < size_of(file):
+    begin = 0 if isinstance(file, FileView) else leading_tag_bytes(file)
+    if 0 < begin < size_of(file) and (begin > PROBED_BYTES or begins_container(file, begin)):
         file = FileView(file, begin)
     file.seek(0)
     source = _Source(file)

@@ -58,17 +58,30 @@ BY_NAME = {form.name: form for form in FORMATS}
 BY_DEMUXER = {demuxer: form for form in reversed(FORMATS) for demuxer in form.demuxers}
 
 
+SIGNATURES = (
+    *(b"wvpk", b"MAC ", b"MPCK", b"MP+", b"TTA1", b"tBaK", b"DSD ", b"FRM8", b"ajkg", b"#!AMR", b"Creative Voice"),
+    *(b"\x1a\x45\xdf\xa3", b"\x30\x26\xb2\x75\x8e\x66\xcf\x11"),
+)
+"""First bytes of the containers that only FFmpeg reads; the last two are of Matroska and ASF."""
+
+
+def begins_container(file: BinaryIO, offset: int) -> bool:
+    """Whether a known container, not bare frames such as those of MP3, begins at ``offset``."""
+    head = peek(file, 16, offset)
+    return sniff(file, offset) is not None or head.startswith(SIGNATURES) or head[4:8] == b"ftyp"
+
+
 def is_audio(path: str | os.PathLike[str]) -> bool:
     """Whether the name has the suffix of an audio format; the file is not opened."""
     return Path(path).suffix.lower() in AUDIO_SUFFIXES
 
 
-def sniff(file: BinaryIO) -> AudioFormat | None:
-    """The format by the file's first bytes if this package reads its container itself; None for any other.
+def sniff(file: BinaryIO, offset: int = 0) -> AudioFormat | None:
+    """The format by the bytes at ``offset`` if this package reads its container itself; None for any other.
 
     The name is ignored: libsndfile would decode a damaged ``.au`` as raw µ-law because of its name.
     """
-    head = peek(file, 16)
+    head = peek(file, 16, offset)
     if head[:4] == b".snd":
         return BY_NAME["au"]
     if head[:4] in (b"RIFF", b"RIFX", b"RF64", b"BW64") and head[8:12] == b"WAVE":

@@ -82,7 +82,7 @@ def _mp3(file: BinaryIO, stated: float | None) -> Promise:
 
 def _mp4(file: BinaryIO, stated: float | None) -> Promise:
     """The boxes must follow each other to the end; a fragmented file does not state its length."""
-    size, position, fragments, kind = size_of(file), 0, False, b""
+    size, position, fragments, kind = size_of(file), leading_tag_bytes(file), False, b""
     for _ in range(MOST_BOXES):
         head = peek(file, 16, position)
         if len(head) < 8:

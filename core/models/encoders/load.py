@@ -96,7 +96,8 @@ def _folder(name: str) -> Path:
     if name in ENCODERS or not (is_folder or name.startswith(("/", "~"))):
         return _installed(name)
     if not is_folder:
-        raise UserError(f"The folder of the encoder, {printable(path)}, does not exist: restore it, or name another.")
+        fault = "is not a folder" if path.exists() else "does not exist"
+        raise UserError(f"The folder of the encoder, {printable(path)}, {fault}: restore it, or name another.")
     return path
 
 

@@ -212,6 +212,8 @@ def test_damaged_onnx_models(onnx: Callable[[str], Path], tmp_path: Path) -> Non
         assert onnx_refusal(path)
     assert "cannot be read" in onnx_refusal(tmp_path / "absent.onnx")
     os.mkfifo(tmp_path / "pipe.onnx")
+    with pytest.raises(UserError, match="ONNX model, which can only classify"):
+        load_model(onnx("small_cnn"), torch.device("cpu"))
     assert "it is not a regular file" in onnx_refusal(tmp_path / "pipe.onnx")
     newer = onnx_format.load_from_string(whole)
     newer.opset_import[0].version = 99

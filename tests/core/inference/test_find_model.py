@@ -141,8 +141,10 @@ def test_a_run_without_a_best_model_is_told(tmp_path: Path) -> None:
 
 def test_a_path_that_is_not_a_model_file_is_called_by_what_it_is(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe.pth")
+    (tmp_path / "folder.pth").mkdir()
     for name, said in (
         ("pipe.pth", "is not a regular file"),
+        ("folder.pth", "is a folder, not a model file"),
         ("absent.pth", "absent.pth does not exist"),
         ("\x1b[31m/absent", r"\\x1b\[31m/absent does not exist"),
     ):

@@ -197,3 +197,12 @@ def test_tags_around_bare_frames_are_not_damage(name: str, corpus: dict[str, byt
     seconds, warning = read(path)
     assert warning is None
     assert seconds == pytest.approx(SECONDS, abs=0.1)
+
+
+@pytest.mark.parametrize("name", sorted(set(VARIANTS) - set(BARE_FRAMES)))
+def test_a_tag_before_a_container_changes_nothing(name: str, corpus: dict[str, bytes], tmp_path: Path) -> None:
+    path = tmp_path / name
+    path.write_bytes(b"ID3\4\0\0\0\0\7\x68" + bytes(1000) + corpus[name])
+    seconds, warning = read(path)
+    assert warning is None
+    assert seconds == pytest.approx(SECONDS, abs=0.1)

@@ -11,10 +11,10 @@ import numpy as np
 import pytest
 import soundfile
 
-from core.audio.files.decode import decode, decode_pcm16, stream
+from core.audio.files.decode import AudioReader, decode, decode_pcm16, stream
 from core.audio.files.ffmpeg import _channels
 from core.audio.files.formats import is_audio
-from core.audio.files.open_file import AudioError
+from core.audio.files.open_file import AudioError, open_file
 from core.audio.files.probe import probe
 from core.util.errors import UserError
 from core.util.text import printable
@@ -255,12 +255,16 @@ def test_nothing_is_printed(tmp_path: Path) -> None:
     assert (run.stdout, run.stderr) == (b"", b"")
 
 
-@pytest.mark.parametrize("suffix", [".flac", ".mp3", ".wav"])
-def test_a_tag_with_a_large_picture_is_skipped(suffix: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize("suffix", [".flac", ".mp3", ".wav", ".aiff", ".au", ".caf", ".ogg"])
+@pytest.mark.parametrize("tag_bytes", [100, 60_000, 300_000, 4_000_000])
+def test_a_tag_before_any_format_is_skipped(suffix: str, tag_bytes: int, tmp_path: Path) -> None:
     sound = write(tmp_path / f"x{suffix}", sweep(2, 44_100), 44_100).read_bytes()
-    (tmp_path / f"x{suffix}").write_bytes(b"ID3\x04\x00\x00\x01\x7f\x7f\x7f" + bytes(0x3FFFFF) + sound)
-    y, rate = decode(tmp_path / f"x{suffix}")
-    assert len(y) / rate == pytest.approx(2.0, abs=0.1)
+    size = bytes(tag_bytes >> shift & 127 for shift in (21, 14, 7, 0))
+    (tmp_path / f"x{suffix}").write_bytes(b"ID3\x04\x00\x00" + size + bytes(tag_bytes) + sound)
+    with open_file(tmp_path / f"x{suffix}") as file:
+        reader = AudioReader(tmp_path / f"x{suffix}", file)
+        assert sum(len(y) / rate for y, rate in reader.blocks()) == pytest.approx(2.0, abs=0.1)
+        assert reader.warning is None
 
 
 def test_samples_of_64_bit_integers(tmp_path: Path) -> None:
