@@ -42,6 +42,7 @@ OF_PROTOCOLS: dict[str, tuple[tuple[str, ...], Any]] = {
     "part": (("split",), "valid"),
 }
 """Option of ``crossval`` → the protocols that it belongs to, and its default there."""
+MOST_TRAININGS = 1000
 IDLE = {
     "data": "DATA names it",
     "preset": "--preset names it",
@@ -219,8 +220,8 @@ def _check_options(args: argparse.Namespace) -> None:
         raise UsageError(
             f"--part and --train-part are both {args.part!r}: name two parts, one to train and one to test on"
         )
-    if min(args.seeds, args.folds) < 1:
-        raise UsageError("--seeds and --folds must be at least 1")
+    if not 1 <= args.seeds <= MOST_TRAININGS or not 2 <= args.folds <= MOST_TRAININGS:
+        raise UsageError(f"--seeds must be from 1 to {MOST_TRAININGS:,}, and --folds from 2 to {MOST_TRAININGS:,}")
     idle = IDLE | ({"front_end": "a feature pack brings its own"} if is_pack(Path(args.data)) else {})
     for setting in args.settings:
         field = setting.partition("=")[0].strip()
