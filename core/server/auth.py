@@ -164,8 +164,10 @@ def bind(host: str, port: int) -> socket.socket:
     Raises:
         UserError: the address does not belong to this machine, or is in use.
     """
+    if not 0 <= port <= 65535:
+        raise UserError(f"a port is a number from 0 to 65535, not {port}")
     try:
         family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
         return socket.create_server((host, port), family=family, backlog=1024)
-    except (OSError, OverflowError) as error:
+    except OSError as error:
         raise UserError(f"cannot listen on {host} port {port}: {reason(error)}") from error

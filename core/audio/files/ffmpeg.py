@@ -94,9 +94,10 @@ def open_ffmpeg(path: str | os.PathLike[str], file: BinaryIO | FileView) -> Iter
     Raises:
         AudioError: FFmpeg does not support it, it has no audio stream, or nothing could be decoded for too long.
     """
-    begin = 0 if isinstance(file, FileView) else leading_tag_bytes(file)
-    if 0 < begin < size_of(file) and (begin > PROBED_BYTES or begins_container(file, begin)):
-        file = FileView(file, begin)
+    if not isinstance(file, FileView):
+        begin = leading_tag_bytes(file)
+        if 0 < begin < size_of(file) and (begin > PROBED_BYTES or begins_container(file, begin)):
+            file = FileView(file, begin)
     file.seek(0)
     source = _Source(file)
     try:

@@ -164,7 +164,15 @@ def test_a_shard_is_its_part() -> None:
     assert [json.loads(line)["path"] for line in done.stdout.splitlines()] == [str(path) for path in files[1::3]]
 
 
-@pytest.mark.parametrize("option", [("--nproc", "2"), ("--shard", "1/2")])
+def test_a_file_of_two_parts_counts_once(tmp_path: Path) -> None:
+    part = tmp_path / "part.jsonl"
+    part.write_text('{"path":"a.mp3","error":"is empty"}\n')
+    done = call("classify", "--join", part, part, "--json")
+    assert len(done.stdout.splitlines()) == 1
+    assert "1 result of files that another part has, too: the first of each counts" in done.stderr
+
+
+@pytest.mark.parametrize("option", [("--nproc", "2"), ("--shard", "1/2"), ("--model", "m"), ("--skip-existing",)])
 def test_joining_classifies_nothing(option: tuple[str, ...]) -> None:
     done = call("classify", "--join", *option, "part.jsonl")
     assert done.returncode == USAGE

@@ -212,13 +212,14 @@ def _print_comparison(comparison: "Comparison", args: argparse.Namespace) -> Non
 
 def _check(args: argparse.Namespace) -> None:
     if not args.paths:
-        raise UsageError("nothing to classify; give files, folders or patterns")
+        wanted = "the --json results of all shards" if args.join else "files, folders or patterns"
+        raise UsageError(f"nothing to {'join' if args.join else 'classify'}; give {wanted}")
     if args.jobs is not None and args.jobs < 1:
         raise UsageError(f"--jobs must be at least 1, not {args.jobs}")
     if args.nproc < 1:
         raise UsageError(f"--nproc must be at least 1, not {args.nproc}")
-    if args.join and (args.nproc > 1 or args.shard):
-        raise UsageError("--join classifies nothing, so it takes neither --nproc nor --shard")
+    if args.join and (idle := [option for option, given in _classifying(args).items() if given]):
+        raise UsageError(f"--join classifies nothing, so {' and '.join(idle)} would have no effect: leave it out")
     if args.top is not None and args.top < 1:
         raise UsageError(f"--top must be at least 1, not {args.top}")
     if args.nearest < 0:
@@ -231,6 +232,20 @@ def _check(args: argparse.Namespace) -> None:
         raise UsageError("--yes and --force need --write-tags")
     if args.json and args.csv == Path("-"):
         raise UsageError("--json and --csv - both write to standard output; give --csv a file")
+
+
+def _classifying(args: argparse.Namespace) -> dict[str, bool]:
+    """The options that affect only how files are classified, and whether each was given."""
+    return {
+        "--model": args.model is not None,
+        "--overlap": args.overlap > 0,
+        "--nearest": args.nearest > 0,
+        "--jobs": args.jobs is not None,
+        "--skip-existing": args.skip_existing,
+        "--index": args.index is not None,
+        "--nproc": args.nproc > 1,
+        "--shard": args.shard is not None,
+    }
 
 
 def _known_labels(args: argparse.Namespace, genres: list[str]) -> "Iterator[KnownLabels]":

@@ -125,9 +125,13 @@ class Joined:
         self.known_genres: dict[str, str] = {}
         paths = sorted(map(Path, parts), key=_natural)
         shares = [list(self._read(path)) for path in paths]
-        self.results: list[Result] = [
-            result for turn in itertools.zip_longest(*shares) for result in turn if result is not None
-        ]
+        joined = [result for turn in itertools.zip_longest(*shares) for result in turn if result is not None]
+        firsts: dict[str, Result] = {}
+        for result in joined:
+            firsts.setdefault(str(result.path), result)
+        self.results = list(firsts.values())
+        if again := len(joined) - len(self.results):
+            print_note(f"{counted(again, 'result')} of files that another part has, too: the first of each counts")
         if max(map(len, shares)) - min(map(len, shares)) > 1:
             counts = ", ".join(f"{path.name} {len(one):,}" for path, one in zip(paths, shares, strict=True))
             print_note(f"these are not equal shares of one list of files, so a part may be incomplete: {counts}")
