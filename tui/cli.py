@@ -78,6 +78,7 @@ def _run(arguments: list[str]) -> int:
     if args.version:
         print_line(f"genre-tui {_version()}")
         return DONE
+    _check_current_folder()
     if args.command in (None, "attach"):
         gc.disable()  # nothing is garbage until the first screen is there, when the app enables it
     if args.command is None:
@@ -88,6 +89,17 @@ def _run(arguments: list[str]) -> int:
     if args.command not in LIGHT:
         _check_memory_limit()
     return COMMANDS[args.command].call(args)
+
+
+def _check_current_folder() -> None:
+    """
+    Raises:
+        UserError: it has been deleted; relative paths and PyTorch's libraries would fail with other reasons.
+    """
+    try:
+        Path.cwd()
+    except FileNotFoundError:
+        raise UserError("the current folder has been deleted: change to another, for example with cd") from None
 
 
 def _version() -> str:

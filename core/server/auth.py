@@ -147,8 +147,8 @@ def choose_token(host: str, token_file: Path | None, *, insecure: bool, always: 
     given = os.environ.get(TOKEN_VARIABLE)
     if token_file is not None:
         try:
-            given = read_input(token_file).decode()
-        except (OSError, UnicodeDecodeError) as error:
+            given = read_input(token_file).decode(errors="replace")  # no valid token holds the replacement
+        except OSError as error:
             raise UserError(f"the token file {token_file} cannot be read: {reason(error)}") from error
     if given is not None:
         given = given.strip()

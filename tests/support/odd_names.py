@@ -151,7 +151,7 @@ def without_workers(monkeypatch: pytest.MonkeyPatch) -> None:
     route = Route("a  feed this screen", THERE, "arecord | ssh box genre-tui feed")
     monkeypatch.setattr("tui.listen.screen.routes", lambda: [route])
     monkeypatch.setattr("tui.watch.screen.now", lambda: 0.0)
-    monkeypatch.setattr("tui.new_run.fields.CompletionSuggester.get_suggestion", AsyncMock(return_value=None))
+    monkeypatch.setattr("tui.widgets.fields.CompletionSuggester.get_suggestion", AsyncMock(return_value=None))
 
 
 def image_of(bands: int = 32, columns: int = 64) -> bytes:

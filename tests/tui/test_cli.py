@@ -310,3 +310,14 @@ def test_a_runs_folder_that_cannot_be_read_is_not_called_empty(
     (tmp_path / "file").touch()
     assert cli.main(["runs", "--runs", str(tmp_path / "file")]) == FAILED
     assert "cannot be read" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("command", [["doctor"], ["runs"], ["classify", "a.wav"], []])
+def test_a_current_folder_that_has_been_deleted(
+    command: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "gone").mkdir()
+    monkeypatch.chdir(tmp_path / "gone")
+    (tmp_path / "gone").rmdir()
+    assert cli.main(command) == FAILED
+    assert capsys.readouterr().err.startswith("genre-tui: the current folder has been deleted")

@@ -123,7 +123,7 @@ def test_new_run(
     snap_compare: Compare, tmp_path: Path, size: tuple[int, int], ascii: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # A completion comes from a thread, before the picture or after it.
-    monkeypatch.setattr("tui.new_run.fields.CompletionSuggester.get_suggestion", AsyncMock(return_value=None))
+    monkeypatch.setattr("tui.widgets.fields.CompletionSuggester.get_suggestion", AsyncMock(return_value=None))
     folder = make_demo(tmp_path, clips_per_genre=10, seconds=0.5)
     (folder / "broken").mkdir()
     (folder / "organ-hymn" / "empty.wav").touch()

@@ -20,9 +20,9 @@ from core.util.text import counted, printable
 from tui.classify.results import Sound
 from tui.dialogs.questions import key_hints
 from tui.formatting import shown
-from tui.new_run.fields import CompletingInput, OptionSpinner, PathInput
 from tui.shell.base import BaseApp
 from tui.shell.panels import Dialog
+from tui.widgets.fields import CompletingInput, OptionSpinner, PathInput
 
 KINDS = {
     "csv": "one row per file, with the probability of every genre",

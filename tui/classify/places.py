@@ -18,8 +18,8 @@ from core.util.paths import state_folder
 from core.util.text import printable
 from tui.dialogs.questions import key_hints
 from tui.formatting import shown
-from tui.new_run.fields import CompletingInput, PathInput
 from tui.shell.panels import Dialog
+from tui.widgets.fields import CompletingInput, PathInput
 from tui.widgets.row_list import RowList
 
 MOST_RECENT = 12

@@ -10,7 +10,7 @@ from core.server.auth import TOKEN_VARIABLE, bind, choose_token, is_loopback
 from core.server.limits import MIB, Limits
 from tui.commands.classify.classify import add_model_options
 from tui.commands.common import add_runs_option, runs_dir
-from tui.shell.printing import DONE, print_note
+from tui.shell.printing import DONE, UsageError, print_note
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -48,6 +48,8 @@ def run(args: argparse.Namespace) -> int:
     from core.server.server import run_server
     from core.server.service import Service
 
+    if args.max_body < 1 or not args.max_audio > 0:
+        raise UsageError("--max-body must be at least 1, and --max-audio above 0")
     token = choose_token(args.host, args.token_file, insecure=args.insecure)
     limits = msgspec.structs.replace(Limits(), body_bytes=args.max_body * MIB, audio_seconds=args.max_audio)
     model, reason = resolve_model(args.model, runs_dir(args))

@@ -20,7 +20,7 @@ from core.inference.find_model import DEFAULT, ModelChoice, choose_model, list_m
 from core.util.errors import UserError
 from core.util.files import typed_path
 from core.util.text import counted, printable
-from tui.dialogs.questions import PromptScreen, key_hints
+from tui.dialogs.questions import PathPrompt, key_hints
 from tui.formatting import model_details, model_table
 from tui.shell.base import BaseApp
 from tui.shell.panels import Dialog
@@ -224,7 +224,7 @@ class FolderPicker(Dialog[Path | None]):
     async def action_type(self) -> None:
         node = self.query_one(FolderTree).current
         start = f"{node.path}/" if node is not None else ""
-        if path := await self.app.push_screen_wait(PromptScreen(self.question, start, check=_check_exists)):
+        if path := await self.app.push_screen_wait(PathPrompt(self.question, start, check=_check_exists)):
             self.dismiss(typed_path(path))
 
 

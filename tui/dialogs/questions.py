@@ -11,7 +11,9 @@ from textual.content import Content
 from textual.widgets import Input, Static
 
 from core.util.errors import UserError
+from core.util.text import printable
 from tui.shell.panels import Dialog
+from tui.widgets.fields import CompletingInput, PathInput
 from tui.widgets.text import TextInput
 
 
@@ -61,6 +63,8 @@ def stop_question(run: str) -> ConfirmScreen:
 class PromptScreen(Dialog[str | None]):
     """Asks for a line of text; returns it, or None."""
 
+    KEYS: ClassVar[dict[str, str]] = {}
+    """Further keys of the field."""
     BINDINGS: ClassVar = [Binding("escape", "dismiss", "cancel")]
 
     def __init__(self, question: str, value: str = "", *, check: Callable[[str], object] | None = None) -> None:
@@ -78,9 +82,12 @@ class PromptScreen(Dialog[str | None]):
     def compose(self) -> ComposeResult:
         with Vertical(classes="dialog"):
             yield Static(Content.styled(self.question, "bold"))
-            yield TextInput(self.value, compact=True)
+            yield self.field()
             yield Static("", classes="error")
-            yield key_hints({"enter": "OK", "esc": "cancel"})
+            yield key_hints({"enter": "OK", **self.KEYS, "esc": "cancel"})
+
+    def field(self) -> TextInput:
+        return TextInput(self.value, compact=True)
 
     @on(Input.Submitted)
     def submit(self, event: Input.Submitted) -> None:
@@ -91,3 +98,16 @@ class PromptScreen(Dialog[str | None]):
             self.query_one(".error", Static).update(Content(str(error)))
         else:
             self.dismiss(event.value)
+
+
+class PathPrompt(PromptScreen):
+    """Asks for the path of a folder or file, which tab completes."""
+
+    KEYS: ClassVar = {"tab": "complete"}
+
+    def field(self) -> TextInput:
+        return PathInput(self.value, files=True)
+
+    @on(CompletingInput.Candidates)
+    def list_candidates(self, event: CompletingInput.Candidates) -> None:
+        self.query_one(".error", Static).update(Content("  ".join(map(printable, event.names))))

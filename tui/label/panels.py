@@ -1,10 +1,11 @@
 """The panels of the Label screen: the table of clips with its filter and the lines above it, and what sounds alike."""
 
 from collections.abc import Sequence
+from textwrap import wrap
 from typing import ClassVar
 
 from rich.cells import cell_len
-from textual import on
+from textual import events, on
 from textual.app import ComposeResult
 from textual.binding import Binding
 from textual.containers import Horizontal, Vertical
@@ -85,26 +86,51 @@ class ClipTable(RowList):
         most = min(max(NARROWEST, self._widest), max(LONGEST_GENRE, width // 6))
         return max(6, min(most, left // (2 + given) - 1)), given, artists
 
-    def titles(self) -> str:
-        """The titles above the rows."""
+    def _titles(self) -> list[tuple[str, str, int]]:
+        """The columns: what they are sorted by, title, and cells."""
         genre, given, artists = self.columns(self.row_width)
-        names = [*(["given"] if given else []), "suggested", "decision"]
-        score = "sure" if self.teaches else "doubt"
-        line = f"  {fitted(score, SCORE)} " + "".join(f"{fitted(name, genre)} " for name in names)
-        return line + (f"{fitted('artist', ARTIST)} " if artists else "") + "file"
+        labels = [*(["given"] if given else []), "suggested", "decision"]
+        return [
+            ("score", "sure" if self.teaches else "doubt", SCORE),
+            *((name, name, genre) for name in labels),
+            *([("artist", "artist", ARTIST)] if artists else []),
+            ("file", "file", FEWEST_NAME),
+        ]
+
+    def titles(self, sorted_by: str, arrow: str) -> Content:
+        """The titles above the rows, with an arrow after the one that is sorted by."""
+        parts = [
+            (f"{fitted(title[: size - 1] + arrow, size)} ", "bold $foreground")
+            if name == sorted_by
+            else f"{fitted(title, size)} "
+            for name, title, size in self._titles()
+        ]
+        return Content.assemble("  ", *parts).stylize_before("$text-muted").rstrip()
+
+    def column_at(self, x: int) -> str:
+        """What the column whose title is at cell ``x`` is sorted by."""
+        end = 2
+        for name, _, size in self._titles():
+            end += size + 1
+            if x < end:
+                return name
+        return "file"
+
+    def sortable(self) -> list[str]:
+        """The orders that `action_sort` goes through: that of deciding, then the columns."""
+        return ["", *(name for name, _, _ in self._titles())]
 
     def row(self, index: int, width: int) -> Content:
         clip = self.clips[index]
         genre, given, artists = self.columns(width)
         is_unknown = clip.score is None or (self.teaches and not clip.suggested)
         score = "" if is_unknown else f"{clip.score:.2f}" if self.teaches else f"{clip.score:.3f}"
-        differs = clip.suggested != clip.label
         taken = SCORE + 3 + (genre + 1) * (2 + given) + (ARTIST + 1) * artists
         return Content.assemble(
             (f"{MARK} " if clip.place in self.marked else "  ", "$accent"),
             f"{fitted(score, SCORE)} ",
             f"{fitted(clip.label, genre)} " if given else "",
-            (f"{fitted(clip.suggested if differs else '', genre)} ", "$warn"),
+            (f"{fitted(clip.shown_suggestion, genre)} ", "$warn"),
             (f"{fitted(clip.decision, genre)} ", "bold $good"),
             (f"{fitted(clip.artist, ARTIST)} " if artists else "", "$text-muted"),
             shortened(clip.name, max(FEWEST_NAME, width - taken)),
@@ -149,6 +175,18 @@ class Neighbours(RowList):
         )
 
 
+class ClipTitles(TextLines):
+    """The titles of the columns; a click on one sorts by it."""
+
+    class Clicked(Message):
+        def __init__(self, x: int) -> None:
+            super().__init__()
+            self.x = x
+
+    def on_click(self, event: events.Click) -> None:
+        self.post_message(self.Clicked(event.x - self.styles.padding.left))
+
+
 class ClipsPane(Vertical):
     def __init__(self, *, id: str, classes: str) -> None:
         super().__init__(id=id, classes=classes)
@@ -158,7 +196,7 @@ class ClipsPane(Vertical):
         with Horizontal(id="filter"):
             yield Static("/")
             yield FilterInput(compact=True, placeholder="words of file, label, suggestion or artist")
-        yield TextLines(id="columns")
+        yield ClipTitles(id="columns")
         yield ClipTable(id="clips")
 
     @property
@@ -205,8 +243,26 @@ class ClipsPane(Vertical):
 
     @on(ClipTable.Resized)
     def _show_titles(self) -> None:
-        lines = [Content.styled(self.table.titles(), "$text-muted")] if self.table.clips else []
-        self.query_one("#columns", TextLines).show(lines)
+        arrow = "▼" if self._clips.descending else "▲"
+        lines = [self.table.titles(self._clips.sorted_by, arrow)] if self.table.clips else []
+        self.query_one(ClipTitles).show(lines)
+
+    @on(ClipTitles.Clicked)
+    def _sort_by_title(self, event: ClipTitles.Clicked) -> None:
+        self._clips.sort_by(self.table.column_at(event.x))
+        self.show(self._clips)
+
+    def sort_by_next(self) -> None:
+        """Sort by the column on the right of the present one, or in the order of deciding."""
+        orders, clips = self.table.sortable(), self._clips
+        here = orders.index(clips.sorted_by) if clips.sorted_by in orders else 0
+        clips.sorted_by, clips.descending = orders[(here + 1) % len(orders)], False
+        self.show(clips)
+
+    def reverse(self) -> None:
+        if self._clips.sorted_by:
+            self._clips.descending = not self._clips.descending
+            self.show(self._clips)
 
 
 SPARK_CELLS = 24
@@ -214,15 +270,19 @@ LEGEND_LINES = 3
 NAME_CELLS = 30
 
 
-def head(session: Session, listed: int) -> list[Content]:
+def head(session: Session, listed: int, width: int) -> list[Content]:
     """
     Args:
         listed: clips that the filter leaves.
+        width: cells of a line; a message takes as many lines as it needs.
     """
     if session.data is None or (session.is_empty and not session.status):
         return [Content("no dataset")]
     playing = "" if session.playing is None else f"▶ {clock(session.position_s)} · "
-    lines = [Content(f"{shown(session.data, NAME_CELLS)} · {playing}{session.status or _status(session, listed)}")]
+    begin = f"{shown(session.data, NAME_CELLS)} · {playing}"
+    lines = [Content(line) for line in wrap(begin + session.status, width)]
+    if not session.status:
+        lines = [Content(begin + _status(session, listed))]
     return [*lines, _taught(session)] if session.clips.teaches else lines
 
 

@@ -53,6 +53,7 @@ LOADING = (
 """Below the progress."""
 OF_CLIPS = frozenset(
     {"keep", "exclude", "new", "undo", "play", "mark", "filter", "likely", "second", "examples", "model", "train"}
+    | {"sort", "reverse"}
 )
 """Actions that need clips."""
 
@@ -82,6 +83,10 @@ class LabelScreen(PaneScreen):
             id="label.filter",
             tooltip="Show the rows that contain these words",
         ),
+        Binding(
+            "greater_than_sign", "sort", "sort", key_display=">", id="label.sort", tooltip="Sort by another column"
+        ),
+        Binding("R", "reverse", "reverse", show=False, id="label.reverse", tooltip="Reverse the sort order"),
         Binding("s", "likely", "most likely", id="label.likely", tooltip="Teaching: what is most likely of a genre"),
         Binding("M", "second", "second opinion", id="label.second", tooltip="A model or encoder, or none"),
         Binding("A", "examples", "examples", id="label.examples", tooltip="Teaching: learn from another dataset too"),
@@ -147,7 +152,7 @@ class LabelScreen(PaneScreen):
             return  # of an earlier dataset
         change = session.take(answer, request)
         if change.rows:
-            self._show_clips(to_top=change.to_top)
+            self._show_clips(to_top=change.to_top and not session.clips.sorted_by)
         if change.go_to is not None:
             self._table.go_to(change.go_to)
         if change.sound:
@@ -283,6 +288,12 @@ class LabelScreen(PaneScreen):
             session.ask_opinion(None if opinion == session.second_opinion else opinion)
             self._show_head()
 
+    def action_sort(self) -> None:
+        self._pane.sort_by_next()
+
+    def action_reverse(self) -> None:
+        self._pane.reverse()
+
     def action_likely(self) -> None:
         session = self.session
         if not session.clips.teaches:
@@ -328,7 +339,7 @@ class LabelScreen(PaneScreen):
 
     def _show_head(self) -> None:
         session, width = self.session, max(20, self.size.width - 6)
-        self.query_one("#head", TextLines).show(head(session, len(self._table.clips)))
+        self.query_one("#head", TextLines).show(head(session, len(self._table.clips), max(20, self.size.width - 2)))
         self.query_one("#legend", TextLines).show(legend(session, self.size.width - 2))
         if session.is_empty != self.has_class("-empty"):
             self.set_class(session.is_empty, "-empty")

@@ -1,7 +1,7 @@
 """What the Label screen shows: the clips in their order, marks, a filter, and the keys of the genres."""
 
 import string
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 from core.labelling.label_worker import Opened, Ranked
@@ -9,7 +9,7 @@ from core.labelling.label_worker import Opened, Ranked
 EXCLUDED = "(excluded)"
 MOVING = "gjkG"
 """Letters that move in every list."""
-ACTIONS = "mnpqstuxAMOV"
+ACTIONS = "mnpqstuxAMORV"
 """Letters that do something on this screen."""
 LETTERS = [letter for letter in string.ascii_letters if letter not in MOVING + ACTIONS]
 KEYS = [*"67890", *LETTERS]
@@ -29,9 +29,26 @@ class Clip:
     artist: str
     decision: str
 
+    @property
+    def shown_suggestion(self) -> str:
+        """Empty if it is the label."""
+        return self.suggested if self.suggested != self.label else ""
+
     def matches(self, words: Sequence[str]) -> bool:
         text = " ".join((self.name, self.label, self.suggested, self.artist, self.decision)).casefold()
         return all(word in text for word in words)
+
+
+ORDERS: dict[str, Callable[[Clip], str | float | None]] = {
+    "": lambda clip: None,
+    "score": lambda clip: clip.score,
+    "given": lambda clip: clip.label.casefold(),
+    "suggested": lambda clip: clip.shown_suggestion.casefold(),
+    "decision": lambda clip: clip.decision.casefold(),
+    "artist": lambda clip: clip.artist.casefold(),
+    "file": lambda clip: clip.name.casefold(),
+}
+"""Column that the clips are sorted by → key; without one, what is to be decided next comes first."""
 
 
 class Clips:
@@ -42,6 +59,8 @@ class Clips:
         self.marked: set[int] = set()
         self.teaches = False
         self.filter = ""
+        self.sorted_by, self.descending = "", False
+        """A key of `ORDERS`."""
         self._order: list[int] = []
 
     def open(self, opened: Opened) -> None:
@@ -50,6 +69,7 @@ class Clips:
             for row in opened.rows
         }
         self.marked = set()
+        self.sorted_by, self.descending = "", False
         self.teaches = opened.ranked is not None
         # What is still to be decided comes first when a dataset is opened again.
         self._order = sorted(self.by_place, key=lambda place: bool(self.by_place[place].decision))
@@ -64,7 +84,20 @@ class Clips:
 
     def listed(self) -> list[Clip]:
         words = self.filter.casefold().split()
-        return [clip for place in self._order if (clip := self.by_place[place]).matches(words)]
+        clips = [clip for place in self._order if (clip := self.by_place[place]).matches(words)]
+        key = ORDERS[self.sorted_by]
+        known = [clip for clip in clips if key(clip) not in (None, "")]
+        known.sort(key=lambda clip: (key(clip),), reverse=self.descending)
+        return known + [clip for clip in clips if key(clip) in (None, "")]
+
+    def sort_by(self, column: str) -> None:
+        """Sort by a column, then in reverse, then in the order of deciding again."""
+        if column != self.sorted_by:
+            self.sorted_by, self.descending = column, False
+        elif self.descending:
+            self.sorted_by, self.descending = "", False
+        else:
+            self.descending = True
 
     def decide(self, decisions: dict[int, str]) -> dict[int, str]:
         """Sets decisions, empty for none; returns those before."""

@@ -27,10 +27,10 @@ from core.util.text import counted
 from tui.dialogs.questions import PromptScreen, key_hints
 from tui.new_run.dataset_process import DatasetSummary, Found, Progress, Scan, finding_lines, genre_line, head_lines
 from tui.new_run.dataset_process import Message as Answer
-from tui.new_run.fields import PathInput
 from tui.new_run.rows import FieldRow
 from tui.shell.base import BaseApp
 from tui.shell.panels import Dialog
+from tui.widgets.fields import PathInput
 from tui.widgets.row_list import RowList
 
 

@@ -15,9 +15,9 @@ from core.models.registry import MODELS
 from core.training.fields import Field, recipe_fields
 from core.training.recipe import Recipe
 from core.util.text import field_docs
-from tui.new_run.fields import CompletingInput, Completion, OptionSpinner, PathInput
 from tui.new_run.form import COMMON, RecipeForm
 from tui.new_run.notifications import FIELDS
+from tui.widgets.fields import CompletingInput, Completion, OptionSpinner, PathInput
 from tui.widgets.text import TextInput
 
 CHANGED = "•"

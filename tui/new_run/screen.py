@@ -25,12 +25,12 @@ from core.util.errors import UserError
 from core.util.files import typed_path
 from tui.dialogs.questions import ConfirmScreen
 from tui.new_run.dataset_panel import DatasetPanel, GenreList
-from tui.new_run.fields import CompletingInput, OptionSpinner, PathInput, complete_encoder, complete_name
 from tui.new_run.form import COMMON, FieldError, RecipeForm, about_encoder, device_choices
 from tui.new_run.notifications import FIELDS, Notifications
 from tui.new_run.rows import FieldGroup, FieldRow, FoldTitle, field_row, folded_fields, folds, group_rows, own_row
 from tui.shell.mode_screen import ModeScreen
 from tui.shell.panels import frame, key_of
+from tui.widgets.fields import CompletingInput, OptionSpinner, PathInput, complete_encoder, complete_name
 from tui.widgets.text import TextInput
 
 TYPING_SECONDS = 0.4
@@ -272,6 +272,10 @@ class NewRunScreen(ModeScreen):
 
     def on_descendant_focus(self, event: events.DescendantFocus) -> None:
         self._show_about()
+        if event.widget in self.panel.walk_children():  # on a narrow screen, one panel is in view at a time
+            self.panel.scroll_visible(top=True, animate=False, immediate=True)
+        elif self.query_one("#new-run").max_scroll_y:
+            self.query_one("#new-run").scroll_home(animate=False, immediate=True)
 
     def _show_about(self) -> None:
         self.query_one("#about", Static).update(self._about())

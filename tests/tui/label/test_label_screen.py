@@ -13,7 +13,7 @@ from tests.support.folders import genre_folder
 from tests.support.pilot import text, until, until_shown
 from tests.support.sounds import sweep, write
 from tui.app import GenreApp
-from tui.label.panels import ClipTable, Neighbours
+from tui.label.panels import ClipTable, ClipTitles, Neighbours
 from tui.label.screen import LabelScreen
 from tui.new_run.screen import NewRunScreen
 
@@ -91,6 +91,36 @@ async def test_marks_filter_and_neighbours(here: Path) -> None:
         await pilot.press("tab", "tab", "enter")
         await until(pilot, lambda: table.current is target)
         assert len(table.clips) == 6, "a jump leaves the filter"
+
+
+async def test_the_table_is_sorted_by_its_titles(here: Path) -> None:
+    genre_folder(here / "music", {"jazz": 3, "metal": 3}, seconds=2.0)
+    app = GenreApp(here / "runs")
+    async with app.run_test(size=(120, 40)) as pilot:
+        await pilot.press("5", "O", "colon")
+        await until_shown(pilot, "tab complete")
+        await pilot.press("ctrl+u", *str(here / "mus"), "tab")
+        await until_shown(pilot, "/music/")
+        await pilot.press("enter")
+        await until_shown(pilot, "6 clips")
+        table = app.screen.query_one(ClipTable)
+        own = [clip.place for clip in table.clips]
+
+        def titled(title: str) -> tuple[int, int]:
+            return text(pilot).splitlines()[app.screen.query_one(ClipTitles).region.y].index(title) - 3, 0
+
+        names = sorted(clip.name for clip in table.clips)
+        await pilot.click(ClipTitles, offset=titled("file"))
+        await until_shown(pilot, "file▲")
+        assert [clip.name for clip in table.clips] == names
+        await pilot.click(ClipTitles, offset=titled("file"))
+        await until_shown(pilot, "file▼")
+        assert [clip.name for clip in table.clips] == names[::-1]
+        await pilot.press("greater_than_sign")
+        await until(pilot, lambda: [clip.place for clip in table.clips] == own)
+        await pilot.press("greater_than_sign", "greater_than_sign", "R")
+        await until_shown(pilot, "given▼")
+        assert [clip.label for clip in table.clips] == ["metal"] * 3 + ["jazz"] * 3
 
 
 async def test_a_run_gives_a_second_opinion_about_the_clips_that_it_does_not_know(here: Path) -> None:

@@ -23,3 +23,10 @@ def test_a_dataset_that_is_opened_again_lists_decided_clips_last() -> None:
     clips.decide({1: "blues"})
 
     assert [clip.place for clip in clips.listed()] == [1, 2, 3, 0]  # a row does not jump when it is decided
+
+    clips.sort_by("decision")
+    assert [clip.place for clip in clips.listed()] == [1, 3, 0, 2]  # what is empty comes last
+    clips.sort_by("decision")
+    assert [clip.place for clip in clips.listed()] == [0, 1, 3, 2]
+    clips.sort_by("decision")
+    assert [clip.place for clip in clips.listed()] == [1, 2, 3, 0]

@@ -18,10 +18,10 @@ from tests.support.encoders import install_random_musicnn
 from tui.commands.parser import build_parser
 from tui.commands.runs.train import recipe_from
 from tui.new_run.command import suited
-from tui.new_run.fields import complete_encoder
 from tui.new_run.form import FieldError, RecipeForm
 from tui.new_run.notifications import Notifications, rules_from
 from tui.shell.settings import NewRunSettings, Settings
+from tui.widgets.fields import complete_encoder
 
 
 def form_for(folder: Path, **chosen: object) -> RecipeForm:

@@ -24,9 +24,9 @@ from tui.app import GenreApp
 from tui.dialogs.pickers import describe
 from tui.new_run import dataset_panel
 from tui.new_run.dataset_process import Message, Scan
-from tui.new_run.fields import Completion, complete_path
 from tui.new_run.rows import FieldGroup, FieldRow, FoldTitle
 from tui.shell.settings import NewRunSettings, Settings
+from tui.widgets.fields import Completion, complete_path
 
 SIZE = (120, 40)
 FIELDS = ("Dataset", "Preset", "Model", "Epochs", "Batch size", "Learning rate", "Seed", "Device", "Name")

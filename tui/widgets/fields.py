@@ -1,4 +1,4 @@
-"""Editors of the New run form: a choice of a few names, and a text with completion."""
+"""Editors of forms: a choice of a few names, and a text with completion."""
 
 import asyncio
 import os
