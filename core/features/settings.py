@@ -209,9 +209,9 @@ def range_of(effect: str, settings: AugmentationSettings) -> str:
     return {
         "time_stretch": f"tempo ±{settings.time_stretch_range * 100:g}%",
         "pitch_shift": f"±{settings.pitch_shift_range:g} semitones",
-        "noise": f"{quietest:g}–{loudest:g} dB below the sound",
+        "noise": f"{quietest:g}–{loudest:g} dB below it",
         "gain": f"±{settings.gain_range:g} dB",
-        "tilt": f"±{settings.tilt_range:g} dB, lowest to highest band",
+        "tilt": f"±{settings.tilt_range:g} dB across bands",
         "equaliser": f"±{settings.equaliser_range:g} dB",
         "roll": "by any amount",
         "time_mask": f"0–{settings.time_mask_fraction * 100:g}% of the time",

@@ -20,6 +20,7 @@ from starlette.requests import ClientDisconnect, Request
 
 from core.server.limits import Limits
 from core.server.schemas import Problem
+from core.util.errors import explained
 
 CHUNK = 256 * 1024
 
@@ -28,7 +29,12 @@ class Spool:
     """The folder for uploads, removed with everything in it on close."""
 
     def __init__(self, max_bytes: int, parent: Path | None = None) -> None:
-        self._folder = tempfile.TemporaryDirectory(prefix="genre-tui-uploads-", dir=parent)
+        """
+        Raises:
+            UserError: there can be no folder in ``parent``.
+        """
+        with explained(f"no folder for uploads can be made in {parent or tempfile.gettempdir()}"):
+            self._folder = tempfile.TemporaryDirectory(prefix="genre-tui-uploads-", dir=parent)
         self._max_bytes = max_bytes
         self.held = 0
         """Bytes on disk, of all uploads together."""

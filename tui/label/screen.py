@@ -83,15 +83,15 @@ class LabelScreen(PaneScreen):
             id="label.filter",
             tooltip="Show the rows that contain these words",
         ),
-        Binding(
-            "greater_than_sign", "sort", "sort", key_display=">", id="label.sort", tooltip="Sort by another column"
-        ),
-        Binding("R", "reverse", "reverse", show=False, id="label.reverse", tooltip="Reverse the sort order"),
         Binding("s", "likely", "most likely", id="label.likely", tooltip="Teaching: what is most likely of a genre"),
         Binding("M", "second", "second opinion", id="label.second", tooltip="A model or encoder, or none"),
         Binding("A", "examples", "examples", id="label.examples", tooltip="Teaching: learn from another dataset too"),
         Binding("m", "model", "make model", id="label.model", tooltip="Make a model of the present labels"),
         Binding("t", "train", "train", id="label.train", tooltip="Train a run with the present labels"),
+        Binding(
+            "greater_than_sign", "sort", "sort", key_display=">", id="label.sort", tooltip="Sort by another column"
+        ),
+        Binding("R", "reverse", "reverse", show=False, id="label.reverse", tooltip="Reverse the sort order"),
         Binding("tab", "pane(1)", "pane", show=False, id="label.next_pane", tooltip="The next pane"),
         Binding("shift+tab", "pane(-1)", "pane before", show=False, id="label.previous_pane"),
         Binding("escape", "back", "back", show=False, id="label.back", tooltip="Clear the filter, then the marks"),

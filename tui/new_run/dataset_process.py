@@ -121,7 +121,7 @@ def finding_lines(summary: DatasetSummary) -> list[Content]:
     """Baseline, durations, files left out, duplicates and notes."""
     report = summary.report
     most = max(summary.genres, key=lambda genre: genre.clips).genre
-    lines = [Content(f"baseline: always {printable(most)} has an accuracy of {percent(report.majority)}")]
+    lines = [Content(f"baseline: always answering {printable(most)} has an accuracy of {percent(report.majority)}")]
     if report.sharing_artist:
         lines.append(
             Content.styled(

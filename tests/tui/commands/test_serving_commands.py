@@ -65,6 +65,24 @@ def test_a_port_that_is_taken_is_said_in_one_line(capsys: pytest.CaptureFixture[
     assert re.fullmatch(rf"genre-tui: cannot listen on 127.0.0.1 port {port}: .+\n", capsys.readouterr().err)
 
 
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (["--port", "99999"], "a port is a number from 0 to 65535, not 99999"),
+        (["--max-body", "0"], "--max-body must be at least 1"),
+        (["--max-audio", "nan"], "--max-audio above 0"),
+        (["--spool", "nowhere/x"], "no folder for uploads can be made in nowhere/x: No such file"),
+    ],
+)
+def test_options_of_serve_that_cannot_be_met(
+    options: list[str], said: str, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    arguments = ["serve", "--port", "0", "--model", str(shared_model()), "--runs", str(tmp_path), *options]
+    assert main(arguments) in (1, 2)
+    error = capsys.readouterr().err
+    assert said in error and error.count("\n") == 1
+
+
 def test_a_model_is_exported_imported_and_used(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     archive, model = tmp_path / "travels.zip", tmp_path / "arrived.pth"
     assert main(["export", str(shared_model()), str(archive)]) == 0

@@ -107,7 +107,8 @@ async def test_the_table_is_sorted_by_its_titles(here: Path) -> None:
         own = [clip.place for clip in table.clips]
 
         def titled(title: str) -> tuple[int, int]:
-            return text(pilot).splitlines()[app.screen.query_one(ClipTitles).region.y].index(title) - 3, 0
+            region = app.screen.query_one(ClipTitles).region
+            return text(pilot).splitlines()[region.y].index(title) - region.x, 0
 
         names = sorted(clip.name for clip in table.clips)
         await pilot.click(ClipTitles, offset=titled("file"))
