@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from pathlib import Path
+from textwrap import wrap
 from typing import ClassVar
 
 from textual import events, on, work
@@ -306,14 +307,17 @@ class ClassifyScreen(PaneScreen):
         if self._soon is not None:
             self._soon.stop()
             self._soon = None
-        self.query_one("#header", TextLines).show([self._header()])
+        self._show_header()
         sounds = list(self._sounds)
         self.query_one(ResultList).show(sounds)
         self.query_one(Totals).show_sounds(sounds)
 
+    def _show_header(self) -> None:
+        header = self.query_one("#header", TextLines)
+        trouble = wrap(f"✗ {self._trouble}", max(20, header.size.width)) if self._trouble else []
+        header.show([Content.styled(line, "$bad") for line in trouble] or [self._header()])
+
     def _header(self) -> Content:
-        if self._trouble:
-            return Content.assemble(("✗ ", "$bad"), self._trouble)
         if self._loaded is None:
             return Content.styled("no model yet" if self._model is None else "loading the model …", "$text-muted")
         loaded, done = self._loaded, len(self._sounds) - self._sounds.waiting
@@ -331,6 +335,7 @@ class ClassifyScreen(PaneScreen):
     @on(ResultList.Resized)
     def _show_titles(self) -> None:
         self.query_one(ResultHeader).update(self.query_one(ResultList).header())
+        self._show_header()
 
     @on(ResultHeader.Clicked)
     def sort_by_title(self, event: ResultHeader.Clicked) -> None:
