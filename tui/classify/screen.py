@@ -312,6 +312,9 @@ class ClassifyScreen(PaneScreen):
         self.query_one(ResultList).show(sounds)
         self.query_one(Totals).show_sounds(sounds)
 
+    def on_resize(self) -> None:
+        self.call_after_refresh(self._show_header)
+
     def _show_header(self) -> None:
         header = self.query_one("#header", TextLines)
         trouble = wrap(f"✗ {self._trouble}", max(20, header.size.width)) if self._trouble else []
@@ -335,7 +338,6 @@ class ClassifyScreen(PaneScreen):
     @on(ResultList.Resized)
     def _show_titles(self) -> None:
         self.query_one(ResultHeader).update(self.query_one(ResultList).header())
-        self._show_header()
 
     @on(ResultHeader.Clicked)
     def sort_by_title(self, event: ResultHeader.Clicked) -> None:
