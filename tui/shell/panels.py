@@ -6,11 +6,13 @@ one, and the frame of the one with the focus is bright. Where panels share a spa
 upper border, and the panel has the class ``-below-tabs``."""
 
 from collections.abc import Callable, Iterable, Sequence
+from enum import Enum
 from typing import Any, ClassVar
 
 from rich.console import RenderableType
 from rich.style import Style as RichStyle
 from textual import events
+from textual._ansi_sequences import ANSI_SEQUENCES_KEYS
 from textual.app import ComposeResult
 from textual.binding import Binding
 from textual.content import Content
@@ -133,6 +135,9 @@ PANELS = Binding.Group("Panels")
 LABELS = "123456789abcdefghijklmnopqrstuvwxyz"
 NUMBERS = "¹²³⁴⁵⁶⁷⁸⁹"
 """As they stand before the titles."""
+AltDigit = Enum("AltDigit", {f"ALT_{digit}": f"alt+{digit}" for digit in range(1, 10)})  # type: ignore[misc]
+ANSI_SEQUENCES_KEYS.update({f"\x1b{key.value[-1]}": (key,) for key in AltDigit})  # type: ignore[attr-defined]
+"""Most terminals send alt and a digit as ESC and the digit, which Textual takes for a character of macOS, such as ¡."""
 KEY_NAMES = {"enter": "enter", "space": "space", "esc": "escape", "←": "left", "→": "right", "↑": "up", "↓": "down"}
 """Displayed key → its name, where that is not the character itself."""
 

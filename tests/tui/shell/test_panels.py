@@ -3,6 +3,8 @@
 from pathlib import Path
 
 import pytest
+from textual._xterm_parser import XTermParser
+from textual.events import Key
 from textual.pilot import Pilot
 
 from tests.support import example_run
@@ -78,3 +80,8 @@ async def test_a_click_on_a_key_in_the_bottom_line_acts_whoever_has_the_focus(ap
         await until_shown(pilot, "Start training")
         await pilot.click(offset=place_of(pilot, "esc back"))
         await until_gone(pilot, "Start training")
+
+
+def test_alt_and_a_digit_as_most_terminals_send_it() -> None:
+    keys = [event.key for digit in "19" for event in XTermParser().feed(f"\x1b{digit}") if isinstance(event, Key)]
+    assert keys == ["alt+1", "alt+9"]
