@@ -34,7 +34,6 @@ from core.training.evaluation.crossval import (
 )
 from core.training.evaluation.significance import interval_of_groups
 from core.training.loop.evaluation import Evaluation, calibrate, calibration_error, calibration_noise, fit_temperature
-from core.training.loop.loader import BatchLoader
 from core.training.loop.train_state import weights_of
 from core.training.presets import preset
 from core.training.recipe import Recipe
@@ -79,11 +78,10 @@ def make(args: argparse.Namespace) -> None:
     calibration |= ood_thresholds(
         held_out, calibration["temperature"], features, torch.tensor(last.train), torch.tensor(last.test)
     )
-    loader = BatchLoader(features, recipe.input_frames, features.device)
-    learner = train_all_epochs(recipe, loader, torch.tensor(usable))
+    learner = train_all_epochs(recipe, features, torch.tensor(usable))
     model = ModelCheckpoint(
         weights=_smaller(weights_of(learner.eval_model)),
-        recipe=msgspec.structs.replace(recipe, data="gtzan-logmel"),
+        recipe=msgspec.structs.replace(learner.recipe, data="gtzan-logmel"),
         genres=features.genres,
         calibration=calibration,
         epoch=learner.progress.epoch,
@@ -93,7 +91,7 @@ def make(args: argparse.Namespace) -> None:
     write_model(args.out, model)
     card = args.card or (args.out.with_name("model_card.md") if args.out.parent == HERE else None)
     if card is not None:
-        card.write_text(model_card(recipe, features, usable, outcomes, learner.model), encoding="utf-8")
+        card.write_text(model_card(learner.recipe, features, usable, outcomes, learner.model), encoding="utf-8")
 
 
 def _smaller(weights: dict[str, Tensor]) -> dict[str, Tensor]:

@@ -19,7 +19,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from core.features.log_mel import FrontEnd, mel_frequencies, position_of
-from core.features.settings import EFFECTS, AugmentationSettings, FrontEndSettings
+from core.features.settings import EFFECTS, AugmentationSettings, FrontEndSettings, effects_of
 from core.features.torchaudio_import import torchaudio
 from core.util.errors import UserError
 
@@ -90,6 +90,11 @@ class Augment:
         return F.interpolate(knots_BK[:, None], size=self.front_end.n_mels, mode="linear", align_corners=True)[
             :, 0, :, None
         ]
+
+
+def make_augment(settings: AugmentationSettings, front_end: FrontEndSettings) -> Augment | None:
+    """The augmentation; None if the settings change nothing."""
+    return Augment(settings, front_end) if effects_of(settings) or settings.mixup else None
 
 
 class _RandomNumbers:

@@ -28,8 +28,8 @@ from core.runs.directory import create
 from core.runs.folder import RunFolder, dataset_name
 from core.runs.journal.events import CheckpointSaved, DatasetScanned, RunFinished
 from core.training.checkpoint import ModelCheckpoint, build_network, training_set, write_model
+from core.training.loop.adapt import inner_folds
 from core.training.loop.evaluation import fit_temperature
-from core.training.loop.init import inner_folds
 from core.training.presets import with_encoder
 from core.training.recipe import Recipe, to_dict
 from core.training.run.event_logger import EventLogger, run_started

@@ -1,10 +1,14 @@
 """Presets: complete recipes, which the command line and the New run screen modify."""
 
+from typing import Any
+
+import msgspec
 from msgspec.structs import replace
 
 from core.features.settings import AugmentationSettings, EncoderSettings, FrontEndSettings
 from core.models.registry import FRAME_SECONDS
-from core.training.recipe import OptimiserSettings, Recipe
+from core.training.fields import set_value, value_of
+from core.training.recipe import OptimiserSettings, Recipe, from_dict
 
 DEFAULT_PRESET = "quick"
 SLANEY = FrontEndSettings(top_db=80.0, mel_scale="slaney", mel_norm="slaney")
@@ -47,6 +51,7 @@ def with_encoder(recipe: Recipe, encoder: EncoderSettings) -> Recipe:
         crop_seconds=encoder.window_seconds,
         least_crop_frames=0,
         fit_seconds=None,
+        choose_windows=False,
         weigh_after=0.0,
         crops_per_clip=3,
         test_crops=max(1, round(front_end.seconds / encoder.window_seconds)),
@@ -57,6 +62,35 @@ def with_encoder(recipe: Recipe, encoder: EncoderSettings) -> Recipe:
         balance=None,
         precision="float32",
     )
+
+
+SHORT_WINDOWS = {
+    "crop_seconds": 3.0,
+    "least_crop_frames": 39,
+    "crops_per_clip": 5,
+    "test_crops": 10,
+    "balance": "artist",
+    "model_options": {"dropout": 0.3},
+    "optimiser.weight_decay": 2e-2,
+    "optimiser.label_smoothing": 0.0,
+    "optimiser.weight_average": 0.0,
+    "augmentation.pitch_shift": 0.0,
+    "augmentation.tilt": 0.0,
+    "augmentation.mixup": 1.0,
+    "augmentation.mixup_alpha": 0.3,
+}
+"""What changes in `best` for crops of 3 s. All of it gains on GTZAN; shorter crops alone do not (docs/accuracy.md)."""
+
+
+def with_short_windows(recipe: Recipe) -> Recipe | None:
+    """A recipe made from `best`, with `SHORT_WINDOWS`; None if one of these settings is not that of `best`."""
+    plain: dict[str, Any] = msgspec.to_builtins(recipe)
+    usual = msgspec.to_builtins(_best(recipe.data))
+    if recipe.model != "ensemble_cnn" or any(value_of(plain, name) != value_of(usual, name) for name in SHORT_WINDOWS):
+        return None
+    for name, value in SHORT_WINDOWS.items():
+        set_value(plain, name, value)
+    return from_dict(plain)
 
 
 def _seed(data: str) -> Recipe:
@@ -89,6 +123,7 @@ def _best(data: str) -> Recipe:
         crop_seconds=5.0,
         least_crop_frames=64,
         fit_seconds=7.5,
+        choose_windows=True,
         weigh_after=0.6,
         test_crops=8,
         excerpts=3,

@@ -26,6 +26,7 @@ from core.dataset.store.feature_set import FeatureSet
 from core.models.encoders.embeddings import with_embeddings
 from core.training.checkpoint import EpochMetrics
 from core.training.evaluation.baseline import Baseline, baseline
+from core.training.loop.adapt import choose_windows
 from core.training.loop.evaluation import Evaluation
 from core.training.loop.init import augmentation, init_train_state, sampling_weights
 from core.training.loop.loader import BatchLoader
@@ -183,18 +184,17 @@ def cross_validate(
         Diverged: a loss became NaN or infinite.
         UserError: the network cannot be built.
     """
-    loader = BatchLoader(features, recipe.input_frames, features.device)
     for fold in folds:
         began = time.monotonic()
         report = partial(on_epoch, fold) if on_epoch else None
         train_state = train_all_epochs(
-            msgspec.structs.replace(recipe, seed=fold.seed), loader, torch.tensor(fold.train), report
+            msgspec.structs.replace(recipe, seed=fold.seed), features, torch.tensor(fold.train), report
         )
         evaluation = evaluate_model(
             train_state.eval_model,
-            loader,
+            BatchLoader(features, train_state.recipe.input_frames, features.device),
             torch.tensor(fold.test),
-            crops=recipe.test_crops,
+            crops=train_state.recipe.test_crops,
             precision=train_state.precision,
         )
         seconds = time.monotonic() - began
@@ -203,9 +203,9 @@ def cross_validate(
 
 
 def train_all_epochs(
-    recipe: Recipe, loader: BatchLoader, train: Tensor, on_epoch: Callable[[int, int], None] | None = None
+    recipe: Recipe, features: FeatureSet, train: Tensor, on_epoch: Callable[[int, int], None] | None = None
 ) -> TrainState:
-    """Train for all of the recipe's epochs without validation.
+    """Train for all of the recipe's epochs without validation, on the device of the features.
 
     Args:
         train: indices of the clips, int64 [N].
@@ -215,7 +215,9 @@ def train_all_epochs(
         Diverged: the loss is NaN or infinite.
         UserError: the network cannot be built.
     """
-    train_state = init_train_state(recipe, loader, train)
+    recipe, fitted = choose_windows(recipe, features, train, features.device)
+    loader = BatchLoader(features, recipe.input_frames, features.device)
+    train_state = init_train_state(recipe, loader, train, fitted=fitted)
     weights = sampling_weights(loader.features.clips, train, recipe.balance)
     train_model(train_state, loader, train, None, _EpochCallback(on_epoch), augmentation(recipe), weights)
     return train_state

@@ -6,11 +6,12 @@ from core.runs.journal.log_lines import percent
 from core.training.checkpoint import TrainCheckpoint, read_training
 from core.training.distributed import init_process_group
 from core.training.errors import Diverged, StopRequested
+from core.training.loop.adapt import FittedExperts, choose_windows
 from core.training.loop.init import augmentation, init_train_state, sampling_weights
 from core.training.loop.loader import BatchLoader
 from core.training.loop.train import evaluate_model, train_model
 from core.training.loop.train_state import TrainState
-from core.training.recipe import Recipe
+from core.training.recipe import Recipe, to_dict
 from core.training.run.callbacks import TrainerCallbacks
 from core.training.run.checkpointing import CheckpointManager
 from core.training.run.control import ControlHandler
@@ -86,8 +87,9 @@ class Run:
                 warm_up.wait()  # before the process ends, and before free memory is measured
             data = stored.on(self.device)
             self.phases.begin("adapting")
+            fitted = self._choose_windows(data)
             loader = BatchLoader(data.features, self.recipe.input_frames, self.device)
-            train_state = self._init_train_state(loader, data)
+            train_state = self._init_train_state(loader, data, fitted)
             emit, guard, phases = self.logger.emit, self.guard, self.phases
             with (
                 CheckpointManager(
@@ -107,9 +109,22 @@ class Run:
                     )
         return self._ending(train_state, stopped)
 
-    def _init_train_state(self, loader: BatchLoader, data: TrainData) -> TrainState:
+    def _choose_windows(self, data: TrainData) -> FittedExperts | None:
+        """Make the recipe's choice, which recipe.json keeps for resuming."""
+        recipe, fitted = choose_windows(self.recipe, data.features, data.train, self.device, self.group)
+        if recipe != self.recipe and self.group.info.is_leader:
+
+            def write() -> None:
+                epochs = self.run.read_recipe()["epochs"]  # more since an extension
+                self.run.write_recipe(to_dict(recipe) | {"epochs": epochs})
+
+            self.guard.attempt(self.run.recipe_path.name, write)
+        self.recipe = recipe
+        return fitted
+
+    def _init_train_state(self, loader: BatchLoader, data: TrainData, fitted: FittedExperts | None) -> TrainState:
         recipe = self.recipe
-        train_state = init_train_state(recipe, loader, data.train, self.group)
+        train_state = init_train_state(recipe, loader, data.train, self.group, fitted)
         if self.saved is not None:
             self._restore(train_state, self.saved)
             self.saved = None  # frees 2 GB for the largest network

@@ -12,7 +12,7 @@ from core.models.networks.expert_choice import CLIP_SPREAD, EXPERTS, within_clip
 from core.models.networks.expert_ensemble import ExpertEnsemble, leave_out_empty_places
 from core.models.networks.lda_expert import StatisticsExpert, standardised
 from core.models.registry import FRAME_SECONDS, build_model
-from core.training.loop.init import INNER_FOLDS, inner_folds
+from core.training.loop.adapt import INNER_FOLDS, inner_folds
 
 
 def two_kinds(clips: int, windows: int = 2, frames: int = 60) -> tuple[Tensor, Tensor]:

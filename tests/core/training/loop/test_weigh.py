@@ -11,9 +11,9 @@ from core.dataset.store.extract import compute_features
 from core.models.networks.ensemble_cnn import EnsembleCNN
 from core.training.evaluation.crossval import train_all_epochs
 from core.training.loop import weigh
+from core.training.loop.adapt import inner_folds
 from core.training.loop.evaluation import Evaluation
-from core.training.loop.init import inner_folds
-from core.training.loop.loader import BatchLoader, Windows, random_windows
+from core.training.loop.loader import Windows, random_windows
 from core.training.loop.weigh import FEWEST_CLIPS, HeldOut, hold_out
 from core.training.presets import preset
 from core.training.recipe import Recipe
@@ -53,7 +53,7 @@ def test_the_default_makes_the_sum_less_certain_and_leaves_experts_alone_as_they
     for one in (together, alone):
         one.weigh_by_default()
     assert together.experts.settings[4:7].tolist() == pytest.approx([1 / 1.2] * 3)
-    assert float(together.network_weight) == pytest.approx(0.3 / 1.2)
+    assert float(together.network_weight) == pytest.approx(0.4 / (1 + 0.4 * 2 / 3))
     assert alone.experts.settings[4:7].tolist() == [1.0] * 3 and float(alone.network_weight) == 0
 
 
@@ -102,12 +102,16 @@ def test_a_training_holds_a_fold_out_then_weighs_and_uses_all_clips(
     monkeypatch.setattr("core.training.loop.train.random_windows", recorded)
     clips = torch.arange(len(features))
     folds = inner_folds(features.clips)
-    state = train_all_epochs(recipe, BatchLoader(features, recipe.input_frames, torch.device("cpu")), clips)
+    state = train_all_epochs(recipe, features, clips)
     held = set(clips[folds >= 8].tolist())
     everything = set(clips.tolist())
     assert held and drawn == [everything - held] * 2 + [everything] * 2
     assert isinstance(state.model, EnsembleCNN) and isinstance(state.eval_model, EnsembleCNN)
-    assert float(state.model.network_weight) == float(state.eval_model.network_weight) != pytest.approx(0.3 / 1.2)
+    assert (
+        float(state.model.network_weight)
+        == float(state.eval_model.network_weight)
+        != pytest.approx(0.4 / (1 + 0.4 * 2 / 3))
+    )
     copy = EnsembleCNN(n_mels=32, genres=len(features.genres), frame_seconds=0.02, width=4, memory=4)
     copy.load_state_dict(state.eval_model.state_dict())
     assert copy.describe() == state.eval_model.describe()
