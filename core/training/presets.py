@@ -83,13 +83,17 @@ SHORT_WINDOWS = {
 
 
 def with_short_windows(recipe: Recipe) -> Recipe | None:
-    """A recipe made from `best`, with `SHORT_WINDOWS`; None if one of these settings is not that of `best`."""
+    """A recipe made from `best`, with `SHORT_WINDOWS`; None if one of these settings is not that of `best`.
+
+    Experts are fitted to windows of the same length as with ``recipe``.
+    """
     plain: dict[str, Any] = msgspec.to_builtins(recipe)
     usual = msgspec.to_builtins(_best(recipe.data))
     if recipe.model != "ensemble_cnn" or any(value_of(plain, name) != value_of(usual, name) for name in SHORT_WINDOWS):
         return None
     for name, value in SHORT_WINDOWS.items():
         set_value(plain, name, value)
+    plain["fit_seconds"] = recipe.fit_frames * recipe.front_end.frame_seconds
     return from_dict(plain)
 
 

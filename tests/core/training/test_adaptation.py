@@ -150,6 +150,11 @@ def test_a_setting_that_was_changed_by_hand_leaves_no_choice() -> None:
     short = with_short_windows(replace(recipe, epochs=7, seed=3, precision="float32"))
     assert short is not None
     assert (short.epochs, short.seed, short.precision) == (7, 3, "float32")
+    for hop_length in (512, 1709, 5160):
+        usual = replace(recipe, front_end=replace(recipe.front_end, hop_length=hop_length))
+        short = with_short_windows(usual)
+        assert short is not None
+        assert short.fit_frames == usual.fit_frames  # experts are fitted to the same windows
     assert {name: value_of(to_dict(short), name) for name in SHORT_WINDOWS} == SHORT_WINDOWS
 
 
