@@ -5,6 +5,7 @@ I those of them that experts are fitted to, W windows of each to fit to, J windo
 T frames, C genres.
 """
 
+import math
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
@@ -31,10 +32,8 @@ from core.training.recipe import Recipe
 
 EXPERT_WINDOWS = 8
 """Windows of each training clip to which an expert is fitted."""
-EVAL_WINDOWS = 4
-EVAL_FRAMES = 256
-"""Experts fitted to other clips are evaluated on as many windows of each training clip as have these frames together,
-and at least on `EVAL_WINDOWS`."""
+EVAL_WINDOWS = 10
+"""Most windows of each training clip on which experts fitted to other clips are evaluated."""
 EXPERT_BATCH = 64
 INNER_FOLDS = 10
 """With ten folds, experts are nearly as accurate and confident as those fitted to all clips."""
@@ -55,8 +54,8 @@ def choose_windows(
 ) -> tuple[Recipe, FittedExperts | None]:
     """The recipe, or its variant with short windows if that suits the training clips better.
 
-    The experts of both are fitted, and short windows have to lower their out-of-fold cross-entropy by more than its
-    standard error (Breiman et al. 1984). The recipe that is returned leaves no choice.
+    That with the lower out-of-fold cross-entropy of the experts is chosen; without inner folds, the recipe as it is.
+    The recipe that is returned leaves no choice.
 
     Args:
         train: indices of the training clips in the feature set, int64 [N].
@@ -78,20 +77,13 @@ def choose_windows(
         (experts,) = (module for module in model.modules() if isinstance(module, ExpertEnsemble))
         by_length.append(FittedExperts(experts, fit_ensemble(experts, one, features, train, home(device, group))))
     labels_I = features.labels.cpu()[_expert_clips(train)]
-    (is_better,) = group.broadcast(_clearly_better(by_length[1], by_length[0], labels_I))
+    usual_loss, short_loss = (_loss(fitted.out_of_fold_IC, labels_I) for fitted in by_length)
+    (is_better,) = group.broadcast(short_loss < usual_loss)
     return (short if is_better else usual), by_length[is_better]
 
 
-def _clearly_better(one: FittedExperts, other: FittedExperts, labels_I: Tensor) -> bool:
-    """Whether the cross-entropy is lower by more than its standard error; False if it is not known."""
-    if one.out_of_fold_IC is None or other.out_of_fold_IC is None:
-        return False
-    loss_I, other_loss_I = (
-        F.cross_entropy(fitted.out_of_fold_IC.cpu(), labels_I, reduction="none")  # type: ignore[union-attr]
-        for fitted in (one, other)
-    )
-    gain_I: Tensor = other_loss_I - loss_I
-    return bool(gain_I.mean() > gain_I.std() / len(gain_I) ** 0.5)
+def _loss(logits_IC: Tensor | None, labels_I: Tensor) -> float:
+    return math.inf if logits_IC is None else float(F.cross_entropy(logits_IC.cpu(), labels_I))
 
 
 def home(device: torch.device, group: ProcessGroup) -> torch.device:
@@ -153,7 +145,7 @@ def fit_ensemble(
 def eval_windows(recipe: Recipe, features: FeatureSet, train: Tensor, device: torch.device) -> Iterator[ClipWindows]:
     """Windows of the training clips as in an evaluation: [I, J, M, T] on ``device``, clips in order."""
     loader = BatchLoader(features, recipe.input_frames, features.device)
-    count = min(max(EVAL_WINDOWS, round(EVAL_FRAMES / loader.width)), recipe.test_crops)
+    count = min(EVAL_WINDOWS, recipe.test_crops)
     windows = spaced_windows(_expert_clips(train), loader.excerpts, loader.frames, loader.width, count)
     for first in range(0, len(windows), per_batch := EXPERT_BATCH // count * count):
         mel_BMT, labels_B = loader.read(windows.part(first, first + per_batch))
