@@ -5,7 +5,6 @@ I those of them that experts are fitted to, W windows of each to fit to, J windo
 T frames, C genres.
 """
 
-import math
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
@@ -54,8 +53,9 @@ def choose_windows(
 ) -> tuple[Recipe, FittedExperts | None]:
     """The recipe, or its variant with short windows if that suits the training clips better.
 
-    That with the lower out-of-fold cross-entropy of the experts is chosen; without inner folds, the recipe as it is.
-    The recipe that is returned leaves no choice.
+    The experts of both are fitted, and short windows have to lower their out-of-fold cross-entropy by more than its
+    standard error (Breiman et al. 1984), because the network is not asked. The recipe that is returned leaves no
+    choice.
 
     Args:
         train: indices of the training clips in the feature set, int64 [N].
@@ -77,13 +77,20 @@ def choose_windows(
         (experts,) = (module for module in model.modules() if isinstance(module, ExpertEnsemble))
         by_length.append(FittedExperts(experts, fit_ensemble(experts, one, features, train, home(device, group))))
     labels_I = features.labels.cpu()[_expert_clips(train)]
-    usual_loss, short_loss = (_loss(fitted.out_of_fold_IC, labels_I) for fitted in by_length)
-    (is_better,) = group.broadcast(short_loss < usual_loss)
+    (is_better,) = group.broadcast(_clearly_better(by_length[1], by_length[0], labels_I))
     return (short if is_better else usual), by_length[is_better]
 
 
-def _loss(logits_IC: Tensor | None, labels_I: Tensor) -> float:
-    return math.inf if logits_IC is None else float(F.cross_entropy(logits_IC.cpu(), labels_I))
+def _clearly_better(one: FittedExperts, other: FittedExperts, labels_I: Tensor) -> bool:
+    """Whether the cross-entropy is lower by more than its standard error; False if it is not known."""
+    if one.out_of_fold_IC is None or other.out_of_fold_IC is None:
+        return False
+    loss_I, other_loss_I = (
+        F.cross_entropy(fitted.out_of_fold_IC.cpu(), labels_I, reduction="none")  # type: ignore[union-attr]
+        for fitted in (one, other)
+    )
+    gain_I: Tensor = other_loss_I - loss_I
+    return bool(gain_I.mean() > gain_I.std() / len(gain_I) ** 0.5)
 
 
 def home(device: torch.device, group: ProcessGroup) -> torch.device:

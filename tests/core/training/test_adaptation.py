@@ -19,6 +19,7 @@ from core.training.checkpoint import read_model
 from core.training.evaluation.crossval import load, train_all_epochs
 from core.training.fields import set_value, value_of
 from core.training.loop import adapt
+from core.training.loop.adapt import FittedExperts
 from core.training.loop.init import init_train_state
 from core.training.loop.loader import BatchLoader
 from core.training.loop.train import evaluate_model
@@ -125,6 +126,18 @@ def test_experts_choose_the_windows_of_best(
     )
     for name, values in again.model.get_submodule("experts").state_dict().items():
         assert torch.equal(values, state.model.get_submodule("experts").state_dict()[name]), name
+
+
+def test_windows_within_the_standard_error_stay_as_they_are(data: Path) -> None:
+    features, _ = load(data, preset("best", str(data)))
+    labels = features.labels.cpu()
+    experts = ExpertEnsemble(32, 2, frame_seconds=0.08, memory=1)
+    unsure, right = torch.zeros(len(labels), 2).double(), torch.nn.functional.one_hot(labels, 2).double()
+    mixed = right.clone()
+    mixed[::2] *= -1.0  # better for half of the clips and worse for the other half
+    assert adapt._clearly_better(FittedExperts(experts, right), FittedExperts(experts, unsure), labels)
+    assert not adapt._clearly_better(FittedExperts(experts, mixed), FittedExperts(experts, unsure), labels)
+    assert not adapt._clearly_better(FittedExperts(experts, None), FittedExperts(experts, unsure), labels)
 
 
 def test_a_setting_that_was_changed_by_hand_leaves_no_choice() -> None:
