@@ -128,7 +128,10 @@ def test_the_report_names_the_baseline_and_what_was_chosen(
     report = json.loads(run.report_json_path.read_text())
     assert set(report["baseline"]) == {"majority", "svm"}
     chosen = report["experts"]
-    assert chosen["network_weight"] == pytest.approx(0.25) and chosen["shrinkage"] in SHRINKAGES
+    assert (
+        chosen["network_weight"] == pytest.approx(0.4 / (1 + 0.4 * 2 / 3), abs=1e-6)
+        and chosen["shrinkage"] in SHRINKAGES
+    )
     assert chosen["window_seconds"] == pytest.approx(1.0, abs=0.03)
     assert chosen["fit_seconds"] == pytest.approx(1.5, abs=0.03)
     assert main(["show", str(run.path)]) == 0
