@@ -38,6 +38,7 @@ def facts_of(outcomes: list["FoldResult"], features: "FeatureSet", protocol: str
                 "name": outcome.fold.name,
                 "trained_on": len(outcome.fold.train),
                 "clips": len(outcome.fold.test),
+                "window_seconds": outcome.recipe.input_frames * outcome.recipe.front_end.frame_seconds,
                 "accuracy": evaluation.accuracy,
                 "macro_f1": table.macro_f1,
                 "loss": evaluation.loss,

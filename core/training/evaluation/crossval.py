@@ -52,6 +52,8 @@ class FoldResult:
     """The result of a fold; ``evaluation`` is for the clips ``fold.test``, in that order."""
 
     fold: Fold
+    recipe: Recipe
+    """As trained, with the windows that were chosen."""
     evaluation: Evaluation
     baseline: Baseline
     seconds: float
@@ -199,7 +201,7 @@ def cross_validate(
         )
         seconds = time.monotonic() - began
         to_beat = baseline(features, torch.tensor(fold.train), torch.tensor(fold.test))
-        yield FoldResult(fold, evaluation, to_beat, seconds)
+        yield FoldResult(fold, train_state.recipe, evaluation, to_beat, seconds)
 
 
 def train_all_epochs(

@@ -138,7 +138,7 @@ def test_the_report_names_the_baseline_and_what_was_chosen(
     shown, written = capsys.readouterr().out, run.report_text_path.read_text()
     for text in (shown, written):
         assert "baseline: a support-vector machine on band statistics has an accuracy of" in text
-        assert "weight of the network 0.25" in text and "fitted to windows of 1.51 s" in text
+        assert "weight of the network 0.32" in text and "fitted to windows of 1.51 s" in text
 
 
 def test_a_diverging_run_keeps_the_last_good_weights(collection: Path, tmp_path: Path) -> None:
