@@ -6,7 +6,6 @@ import socket
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -50,11 +49,11 @@ class RunFolder:
     def name(self) -> str:
         return self.path.name
 
-    @cached_property
+    @property
     def recipe_path(self) -> Path:
         return self.path / "recipe.json"
 
-    @cached_property
+    @property
     def journal_path(self) -> Path:
         return self.path / "events.jsonl"
 
@@ -67,7 +66,7 @@ class RunFolder:
         """Standard output and error of the trainer process."""
         return self.path / "trainer.log"
 
-    @cached_property
+    @property
     def lock_path(self) -> Path:
         return self.path / "run.lock"
 

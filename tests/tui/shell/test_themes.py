@@ -10,7 +10,7 @@ from textual.theme import Theme
 import tui
 from tui.shell.themes import PALETTES, ROLES, THEMES
 
-NAMED = re.compile(r"#[0-9a-fA-F]{6}\b|\$(primary|secondary|success|warning|error)\b|ansi_|\"(red|green|blue|yellow)\"")
+NAMED = re.compile(r"#[0-9a-fA-F]{6}\b|\$(primary|secondary|success|warning|error)\b|\bansi_|\"(red|green|blue|yellow)\"")
 
 
 @pytest.mark.parametrize("theme", THEMES, ids=lambda theme: theme.name)

@@ -115,6 +115,7 @@ def test_losses_are_told_as_they_are_and_with_a_temperature_fitted_to_what_was_m
     assert fitted["fitted_to"] == "the measured clips"
     assert fitted["loss"] == pytest.approx(sum(run["calibrated"]["loss"] for run in facts["runs"]) / 2)
     assert all(run["calibrated"]["loss"] < run["loss"] for run in facts["runs"]), facts["runs"]
+    assert [run["window_seconds"] for run in facts["runs"]] == [pytest.approx(2.0, abs=0.05)] * 2
     assert 0 <= fitted["calibration_error"] <= 1 and fitted["calibration_noise"] > 0
     assert main(["crossval", str(pack), *SMALL, *split]) == 0
     line = next(line for line in capsys.readouterr().out.splitlines() if line.startswith("loss"))
