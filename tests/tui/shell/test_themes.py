@@ -10,7 +10,8 @@ from textual.theme import Theme
 import tui
 from tui.shell.themes import PALETTES, ROLES, THEMES
 
-NAMED = re.compile(r"#[0-9a-fA-F]{6}\b|\$(primary|secondary|success|warning|error)\b|\bansi_|\"(red|green|blue|yellow)\"")
+ROLES_OF_TEXTUAL = r"\$(primary|secondary|success|warning|error)\b"
+NAMED = re.compile(rf"#[0-9a-fA-F]{{6}}\b|{ROLES_OF_TEXTUAL}|\bansi_|\"(red|green|blue|yellow)\"")
 
 
 @pytest.mark.parametrize("theme", THEMES, ids=lambda theme: theme.name)
