@@ -51,7 +51,7 @@ REDRAW_SECONDS = 0.1
 """Seconds between two redraws while predictions arrive."""
 BEGINNING = (
     "Choose an audio file on the left; enter classifies it.\n"
-    "a classifies the whole folder, or the files and folders marked with space."
+    "a classifies the folder, or the files and folders that are marked."
 )
 
 TEST_DIFFERS = "The test averaged training crops; Classify averages windows, so probabilities can differ."
