@@ -77,7 +77,7 @@ def choose_windows(
         (experts,) = (module for module in model.modules() if isinstance(module, ExpertEnsemble))
         by_length.append(FittedExperts(experts, fit_ensemble(experts, one, features, train, home(device, group))))
     labels_I = features.labels.cpu()[_expert_clips(train)]
-    (is_better,) = group.broadcast(_clearly_better(by_length[1], by_length[0], labels_I))
+    (is_better,) = group.broadcast(int(_clearly_better(by_length[1], by_length[0], labels_I)))
     return (short if is_better else usual), by_length[is_better]
 
 
