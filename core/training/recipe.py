@@ -85,7 +85,7 @@ class Recipe(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     the clips. None takes the crops'."""
     choose_windows: bool = False
     """Whether crops of 3 s, and the training settings that suit them, replace those of the recipe if experts over
-    statistics prefer them on the training clips. A setting that was changed by hand stays, and leaves no choice."""
+    statistics are better with them on the training clips. Where one of these settings was changed, all stay."""
     weigh_after: float = 0.0
     """Fraction of the epochs in which a network with experts does not train on a fifth of the training clips;
     then its weight beside the experts is chosen on them. 0, and a fifth of fewer than 400 clips, leave the default."""

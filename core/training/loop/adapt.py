@@ -71,11 +71,11 @@ def choose_windows(
     short = with_short_windows(usual) if recipe.choose_windows else None
     if short is None or short.input_frames >= usual.input_frames:
         return usual, None
-    by_length = []
+    device, by_length = build_device(device, group), []
     for one in (usual, short):
-        model = build_network(one, len(features.genres)).to(home(device, group))
+        model = build_network(one, len(features.genres)).to(device)
         (experts,) = (module for module in model.modules() if isinstance(module, ExpertEnsemble))
-        by_length.append(FittedExperts(experts, fit_ensemble(experts, one, features, train, home(device, group))))
+        by_length.append(FittedExperts(experts, fit_ensemble(experts, one, features, train, device)))
     labels_I = features.labels.cpu()[_expert_clips(train)]
     (is_better,) = group.broadcast(int(_clearly_better(by_length[1], by_length[0], labels_I)))
     return (short if is_better else usual), by_length[is_better]
@@ -93,7 +93,7 @@ def _clearly_better(one: FittedExperts, other: FittedExperts, labels_I: Tensor) 
     return bool(gain_I.mean() > gain_I.std() / len(gain_I) ** 0.5)
 
 
-def home(device: torch.device, group: ProcessGroup) -> torch.device:
+def build_device(device: torch.device, group: ProcessGroup) -> torch.device:
     """Where networks are built and experts fitted: the device, or the CPU.
 
     Initialising 169 M weights takes about 1 s on a CPU, and copying them to a GPU another second. But the GPUs of a

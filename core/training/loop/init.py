@@ -12,7 +12,7 @@ from core.features.augment import make_augment
 from core.models.layers.normalisation import fit_standardisation, init_batch_norm_stats
 from core.training.checkpoint import build_network
 from core.training.distributed import SINGLE, ProcessGroup
-from core.training.loop.adapt import FittedExperts, fit_experts, home
+from core.training.loop.adapt import FittedExperts, build_device, fit_experts
 from core.training.loop.loader import BatchLoader, batch_bounds, random_windows
 from core.training.loop.precision import choose_precision, make_deterministic
 from core.training.loop.step import Augmentation
@@ -24,7 +24,7 @@ from core.util.text import printable
 STANDARDISE_WINDOWS = 256
 """Windows of the training set to which standardisation is fitted."""
 PRESETS_BALANCE = {"artist"}
-"""Columns by which presets of earlier versions balance if the dataset has them."""
+"""Columns by which presets balance if the dataset has them."""
 
 
 def init_train_state(
@@ -47,15 +47,15 @@ def init_train_state(
     """
     make_deterministic(recipe, loader.device)
     genres = len(loader.features.genres)
-    at = home(loader.device, group)
-    with at:
+    device = build_device(loader.device, group)
+    with device:
         model = build_network(recipe, genres)
     if recipe.batch_size == 1 and any(isinstance(module, nn.BatchNorm1d) for module in model.modules()):
         raise UserError(f"{recipe.model} cannot train on batches of one clip: choose a batch size of 2 or more.")
     windows = random_windows(train, loader.excerpts, loader.frames, loader.width, 1, recipe.seed, epoch=0)
-    fit_standardisation(model, loader.read(windows.part(0, STANDARDISE_WINDOWS)).mel_BMT.to(at))
-    init_batch_norm_stats(model, loader.read(windows.part(0, max(2, recipe.batch_size))).mel_BMT.to(at))
-    held = fit_experts(model, recipe, loader.features, train, at, fitted)
+    fit_standardisation(model, loader.read(windows.part(0, STANDARDISE_WINDOWS)).mel_BMT.to(device))
+    init_batch_norm_stats(model, loader.read(windows.part(0, max(2, recipe.batch_size))).mel_BMT.to(device))
+    held = fit_experts(model, recipe, loader.features, train, device, fitted)
     bounds = batch_bounds(len(train) * recipe.crops_per_clip, recipe.batch_size)
     smallest = min(last - first for first, last in bounds)
     if smallest < group.info.size:
