@@ -194,6 +194,8 @@ class TrainCheckpoint(msgspec.Struct, kw_only=True):
     sums: Tensor
     """Loss and number of correct predictions of the current epoch, summed [2]."""
     progress: TrainProgress = msgspec.field(name="place")
+    window_frames: Count = 0
+    """Frames of the windows that `choose_windows` chose; 0 in checkpoints of earlier versions."""
 
 
 def read_model(path: Path) -> ModelCheckpoint:

@@ -49,7 +49,12 @@ class FittedExperts(NamedTuple):
 
 
 def choose_windows(
-    recipe: Recipe, features: FeatureSet, train: Tensor, device: torch.device, group: ProcessGroup = SINGLE
+    recipe: Recipe,
+    features: FeatureSet,
+    train: Tensor,
+    device: torch.device,
+    group: ProcessGroup = SINGLE,
+    chosen_frames: int = 0,
 ) -> tuple[Recipe, FittedExperts | None]:
     """The recipe, or its variant with short windows if that suits the training clips better.
 
@@ -60,6 +65,7 @@ def choose_windows(
     Args:
         train: indices of the training clips in the feature set, int64 [N].
         group: all processes get the choice of rank 0.
+        chosen_frames: frames of the windows that were chosen before, for resuming.
 
     Returns:
         The recipe to train with, and its experts if they are fitted already.
@@ -71,6 +77,8 @@ def choose_windows(
     short = with_short_windows(usual) if recipe.choose_windows else None
     if short is None or short.input_frames >= usual.input_frames:
         return usual, None
+    if chosen_frames:
+        return (short if short.input_frames == chosen_frames else usual), None
     device, by_length = build_device(device, group), []
     for one in (usual, short):
         model = build_network(one, len(features.genres)).to(device)

@@ -191,6 +191,7 @@ class TrainState:
             ),
             sums=self.sums,
             progress=self.progress,
+            window_frames=self.recipe.input_frames,
         )
 
     def restore(self, saved: TrainCheckpoint) -> None:

@@ -11,7 +11,7 @@ from core.training.loop.init import augmentation, init_train_state, sampling_wei
 from core.training.loop.loader import BatchLoader
 from core.training.loop.train import evaluate_model, train_model
 from core.training.loop.train_state import TrainState
-from core.training.recipe import Recipe, to_dict
+from core.training.recipe import Recipe
 from core.training.run.callbacks import TrainerCallbacks
 from core.training.run.checkpointing import CheckpointManager
 from core.training.run.control import ControlHandler
@@ -110,16 +110,11 @@ class Run:
         return self._ending(train_state, stopped)
 
     def _choose_windows(self, data: TrainData) -> FittedExperts | None:
-        """Make the recipe's choice, which recipe.json keeps for resuming."""
-        recipe, fitted = choose_windows(self.recipe, data.features, data.train, self.device, self.group)
-        if recipe != self.recipe and self.group.info.is_leader:
-
-            def write() -> None:
-                epochs = self.run.read_recipe()["epochs"]  # more since an extension
-                self.run.write_recipe(to_dict(recipe) | {"epochs": epochs})
-
-            self.guard.attempt(self.run.recipe_path.name, write)
-        self.recipe = recipe
+        """Make the recipe's choice, or that of an earlier life of the run."""
+        chosen_frames = 0 if self.saved is None else self.saved.window_frames
+        self.recipe, fitted = choose_windows(
+            self.recipe, data.features, data.train, self.device, self.group, chosen_frames
+        )
         return fitted
 
     def _init_train_state(self, loader: BatchLoader, data: TrainData, fitted: FittedExperts | None) -> TrainState:

@@ -14,7 +14,8 @@ from core.features.settings import FrontEndSettings
 from core.models.networks.ensemble_cnn import EnsembleCNN
 from core.models.networks.expert_ensemble import ExpertEnsemble
 from core.runs.directory import create
-from core.runs.journal.events import RunFinished
+from core.runs.journal.events import ModelBuilt, RunFinished
+from core.runs.journal.journal import JournalReader
 from core.training.checkpoint import read_model
 from core.training.evaluation.crossval import load, train_all_epochs
 from core.training.fields import set_value, value_of
@@ -159,17 +160,18 @@ def test_a_setting_that_was_changed_by_hand_leaves_no_choice() -> None:
 
 
 def test_a_run_keeps_the_windows_that_it_chose(tmp_path: Path, data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """recipe.json has them, so that the run resumes with them whatever the experts would choose then."""
+    """It resumes with them whatever the experts would choose then, and its recipe stays as it was asked for."""
     prefer(monkeypatch, 39, by=1.0)
     asked = replace(preset("best", str(data)), epochs=1, device="cpu", spectrograms=False)
     run = create(tmp_path, to_dict(asked), "made-up", asked.model)
     assert isinstance(run_trainer(run.path), RunFinished)
-    kept = from_dict(run.read_recipe())
-    assert (kept.crop_seconds, kept.choose_windows) == (3.0, False)
-    model = read_model(run.best_model_path)
-    assert model.recipe == kept
+    trained = read_model(run.best_model_path).recipe
+    assert (trained.crop_seconds, trained.choose_windows) == (3.0, False)
     assert b'"window_seconds": 3.0' in run.report_json_path.read_bytes()
     prefer(monkeypatch, 65, by=1.0)
     run.write_recipe(run.read_recipe() | {"epochs": 2})
     assert isinstance(run_trainer(run.path), RunFinished)
-    assert from_dict(run.read_recipe()) == replace(kept, epochs=2)
+    built = [event for event in JournalReader(run.journal_path).read() if isinstance(event, ModelBuilt)]
+    assert [event.input_shape[2] for event in built] == [39, 39]
+    kept = from_dict(run.read_recipe())
+    assert (kept.crop_seconds, kept.choose_windows, kept.epochs) == (5.0, True, 2)
