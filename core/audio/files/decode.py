@@ -111,8 +111,8 @@ class AudioReader:
         """
         header = self._header
         if header is not None:
-            whole = header.frame_bytes and not missing(header.promised_s, header.frames / header.rate)
-            return header.promised_s if whole else None
+            cut = not header.frame_bytes or header.unread or missing(header.promised_s, header.frames / header.rate)
+            return None if cut else header.promised_s
         if self._format is BY_NAME["ogg"]:
             pages = read_pages(self.file)
             return pages.seconds if pages.is_intact and sum(bool(link.sound) for link in pages.links) == 1 else None
@@ -125,6 +125,8 @@ class AudioReader:
     def damage(self) -> str | None:
         """What is missing from the file, as a phrase; None if it is complete. Valid once all of it is decoded."""
         header = self._header
+        if header is not None and header.unread:
+            return header.unread
         if header is not None and header.frame_bytes:
             return missing(header.promised_s, self.seconds)
         if header is not None:
@@ -173,9 +175,7 @@ class AudioReader:
             yield from self._ogg_links(start, duration)
             return
         header = self._header
-        source: BinaryIO | FileView = self.file
-        if header is not None and header.patches:
-            source = FileView(self.file, patches=header.patches)
+        source = self.file if header is None else header.view(self.file)
         if header is not None and not header.size:
             return
         # libsndfile hides damage in compressed samples, and its MP3 decoder prints to standard error.

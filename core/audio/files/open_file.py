@@ -85,19 +85,25 @@ def peek(file: BinaryIO, count: int, offset: int = 0) -> bytes:
 
 
 class FileView(SeekableReader):
-    """Bytes ``begin`` to ``end`` of an open file as a file, with some bytes replaced.
+    """Bytes ``begin`` to ``end`` of an open file as a file, with some bytes replaced and zeros inserted.
 
     Reading does not move the position of the open file.
     """
 
     def __init__(
-        self, file: BinaryIO, begin: int = 0, end: int | None = None, patches: Sequence[tuple[int, bytes]] = ()
+        self,
+        file: BinaryIO,
+        begin: int = 0,
+        end: int | None = None,
+        patches: Sequence[tuple[int, bytes]] = (),
+        gaps: Sequence[tuple[int, int]] = (),
     ) -> None:
         """Args:
         patches: (offset in the file, bytes to read there instead).
+        gaps: (offset in the file, zeros to insert there), in ascending order.
         """
-        self._file, self._begin, self._patches = file, begin, patches
-        self._size = (size_of(file) if end is None else end) - begin
+        self._file, self._begin, self._patches, self._gaps = file, begin, patches, gaps
+        self._size = (size_of(file) if end is None else end) - begin + sum(count for _, count in gaps)
 
     def seek(self, offset: int, whence: int = os.SEEK_SET, /) -> int:
         target = offset + {os.SEEK_SET: 0, os.SEEK_CUR: self._at, os.SEEK_END: self._size}[whence]
@@ -110,6 +116,16 @@ class FileView(SeekableReader):
         view = memoryview(buffer).cast("B")
         count = min(len(view), max(0, self._size - self._at))
         position = self._begin + self._at
+        for offset, zeros in self._gaps:
+            if position < offset:
+                count = min(count, offset - position)
+                break
+            if position < offset + zeros:
+                count = min(count, offset + zeros - position)
+                view[:count] = bytes(count)
+                self._at += count
+                return count
+            position -= zeros
         read = os.preadv(self._file.fileno(), [view[:count]], position)
         for offset, patch in self._patches:
             for at, byte in enumerate(patch, start=offset - position):

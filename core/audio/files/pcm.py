@@ -2,67 +2,25 @@
 
 The header is not left to a decoder for three reasons. Decoders silently shorten a length that exceeds the file, which
 hides truncation. They decode nothing if a program that wrote to a pipe could not fill in the length. And plain 16-bit
-samples need no decoder. The chunks are read from a file, or from the bytes of a stream that have arrived so far.
+samples need no decoder.
 """
 
 import struct
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from functools import partial
+from itertools import takewhile
 from typing import BinaryIO, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
-from core.audio.files.open_file import peek, size_of
+from core.audio.files.chunks import CAF, IFF, RIFF, WAVE64, Chunk, ChunkLayout, chunks
+from core.audio.files.open_file import FileView, peek, size_of
 
-Read = Callable[[int, int], bytes]
-"""Takes a number of bytes and an offset; returns the bytes, or fewer at the end."""
-MOST_CHUNKS = 1000
-"""Chunks that are read: a file of zeros would be an endless chain of empty ones."""
 PCM, FLOAT, EXTENSIBLE = 1, 3, 0xFFFE
 BLOCK_CODES = (0x02, 0x11, 0x31)
 """Microsoft and IMA ADPCM, GSM: blocks of equal size."""
-
-
-class ChunkLayout(NamedTuple):
-    name_bytes: int
-    size_format: str
-    size_counts_header: bool = False
-    alignment: int = 1
-
-
-RIFF = ChunkLayout(4, "<I", alignment=2)
-IFF = ChunkLayout(4, ">I", alignment=2)
-CAF = ChunkLayout(4, ">Q")
-WAVE64 = ChunkLayout(16, "<Q", size_counts_header=True, alignment=8)
-
-
-class Chunk(NamedTuple):
-    name: bytes
-    """The first four bytes of its name; longer names differ in these."""
-    offset: int
-    """Offset of the content in bytes."""
-    size: int
-    """Bytes of the content as stated in the header; not checked against the file."""
-    size_offset: int
-    """Offset of the size field in bytes."""
-
-
-def chunks(read: Read, start: int, layout: ChunkLayout) -> Iterator[Chunk]:
-    """The chunks from byte ``start`` on, as far as their headers can be read."""
-    width = struct.calcsize(layout.size_format)
-    header = layout.name_bytes + width
-    position = start
-    for _ in range(MOST_CHUNKS):
-        head = read(header, position)
-        if len(head) < header:
-            return
-        size = struct.unpack(layout.size_format, head[layout.name_bytes :])[0]
-        if layout.size_counts_header:
-            size = max(0, size - header)
-        yield Chunk(head[:4], position + header, size, position + layout.name_bytes)
-        position += header + size + -size % layout.alignment
 
 
 class WaveFormat(NamedTuple):
@@ -133,6 +91,16 @@ class PcmHeader:
     """NumPy dtype of a sample if it is a 16-bit integer."""
     patches: tuple[tuple[int, bytes], ...] = ()
     """(offset, bytes) that fill in an unknown length, for decoders that need one."""
+    gaps: tuple[tuple[int, int], ...] = ()
+    """(offset, bytes) of padding that is missing between chunks, for decoders that need it."""
+    unread: str | None = None
+    """Further sound in the file, which is not read, as a phrase."""
+
+    def view(self, file: BinaryIO) -> BinaryIO | FileView:
+        """The file as decoders can read it: with lengths and padding, and without further sound."""
+        if not (self.patches or self.gaps or self.unread):
+            return file
+        return FileView(file, 0, self.offset + self.size if self.unread else None, self.patches, self.gaps)
 
     @property
     def frames(self) -> int:
@@ -176,17 +144,17 @@ def _au(file: BinaryIO, head: bytes) -> PcmHeader | None:
     if not (rate and width and offset >= 24):
         return None
     dtype = ">i2" if encoding == AU_PCM16 else None
-    return _header(file, rate, channels, offset, size, rate * width, width, dtype, ((8, ">I", 0),))
+    header = _header(file, rate, channels, offset, size, rate * width, width, dtype, ((8, ">I", 0),))
+    return _appended(header) if peek(file, 4, offset + size) == b".snd" else header
 
 
 def _wave(file: BinaryIO, start: int, layout: ChunkLayout, order: str) -> PcmHeader | None:
     form: WaveFormat | None = None
-    long_size, long_field = 0, 0
-    found = chunks(partial(peek, file), start, layout)
-    for chunk in found:
+    long_field = 0
+    found = list(chunks(partial(peek, file), start, layout))
+    for index, chunk in enumerate(found):
         if chunk.name == b"ds64":
             long_field = chunk.offset + 8
-            long_size = struct.unpack("<Q", peek(file, 8, long_field).ljust(8, b"\0"))[0]
         elif chunk.name == b"fmt ":
             form = WaveFormat.parse(peek(file, min(chunk.size, 40), chunk.offset), order)
         elif chunk.name == b"data" and form is not None:
@@ -198,17 +166,19 @@ def _wave(file: BinaryIO, start: int, layout: ChunkLayout, order: str) -> PcmHea
                 fields.append((16, "<Q", chunk.offset))  # of the whole file
             if long_field:
                 fields.append((long_field, "<Q", 0))
-                size = long_size if size == 0xFFFF_FFFF else size
             plain = form.code in (PCM, FLOAT, A_LAW, MU_LAW) and form.frame_bytes > 0
             dtype = f"{order}i2" if (form.code, form.bits, form.frame_bytes) == (PCM, 16, 2 * form.channels) else None
             width = form.frame_bytes if plain else None
             byte_rate: float = form.rate * width if width else form.byte_rate
             if form.block_samples:
                 byte_rate = form.rate * form.frame_bytes / form.block_samples
-            if size == 0 and _is_chunk_chain(file, found):
+            if size == 0 and _is_chunk_chain(file, found[index + 1 :]):
+                if any(other.name == b"data" and other.size for other in found[index + 1 :]):
+                    continue
                 return PcmHeader(form.rate, form.channels, chunk.offset, 0, 0, byte_rate, width)
             header = _header(file, form.rate, form.channels, chunk.offset, size, byte_rate, width, dtype, fields)
-            return replace(header, is_exact=bool(width or form.block_samples))
+            header = replace(header, is_exact=bool(width or form.block_samples))
+            return _in_chunks(header, chunk, found, chunk)
     return None
 
 
@@ -216,7 +186,7 @@ def _is_chunk_chain(file: BinaryIO, rest: Iterable[Chunk]) -> bool:
     """Whether named chunks follow up to the end of the file; the data chunk is then empty on purpose."""
     end = -1
     for chunk in rest:
-        if not (chunk.name.isascii() and chunk.name.decode().isprintable()):
+        if not chunk.is_named:
             return False
         end = chunk.offset + chunk.size
     return size_of(file) in (end, end + 1)
@@ -225,14 +195,16 @@ def _is_chunk_chain(file: BinaryIO, rest: Iterable[Chunk]) -> bool:
 def _aiff(file: BinaryIO) -> PcmHeader | None:
     common: Chunk | None = None
     sound: Chunk | None = None
-    for chunk in chunks(partial(peek, file), 12, IFF):
+    found = list(chunks(partial(peek, file), 12, IFF))
+    for chunk in found:
         if chunk.name == b"COMM":
-            common = chunk
+            common = common or chunk
         elif chunk.name == b"SSND":
-            sound = chunk
-        if common and sound:
-            return _aiff_header(file, common, sound)
-    return None
+            sound = sound or chunk
+    if not (common and sound):
+        return None
+    header = _aiff_header(file, common, sound)
+    return header and _in_chunks(header, sound, found, max(common, sound, key=found.index))
 
 
 def _aiff_header(file: BinaryIO, common: Chunk, sound: Chunk) -> PcmHeader | None:
@@ -260,9 +232,12 @@ def _aiff_header(file: BinaryIO, common: Chunk, sound: Chunk) -> PcmHeader | Non
     if not width:
         return None
     dtype = {b"NONE": ">i2", b"twos": ">i2", b"sowt": "<i2"}.get(kind) if bits == 16 else None
+    end = sound.offset + sound.size
     if frames and not _streamed(frames * width) and not _streamed(size):
         size = frames * width
     header = _header(file, rate, channels, offset, size, rate * width, width, dtype, fields)
+    if not header.patches:
+        header = replace(header, size=min(header.size, max(0, end - offset)))
     return _patch_frames(header, common, header.frames)
 
 
@@ -275,7 +250,8 @@ def _patch_frames(header: PcmHeader, common: Chunk, frames: int) -> PcmHeader:
 
 def _caf(file: BinaryIO) -> PcmHeader | None:
     described: tuple[float, bytes, int, int, int, int, int] | None = None
-    for chunk in chunks(partial(peek, file), 8, CAF):
+    found = list(chunks(partial(peek, file), 8, CAF))
+    for chunk in found:
         if chunk.name == b"desc":
             form = peek(file, 32, chunk.offset)
             if len(form) < 32:
@@ -293,8 +269,28 @@ def _caf(file: BinaryIO) -> PcmHeader | None:
             byte_rate = rate * packet_bytes / packet_frames
             width = packet_bytes if plain else None
             fields = [(chunk.size_offset, ">Q", 4)]
-            return _header(file, int(rate), channels, chunk.offset + 4, size, byte_rate, width, dtype, fields)
+            header = _header(file, int(rate), channels, chunk.offset + 4, size, byte_rate, width, dtype, fields)
+            return _in_chunks(header, chunk, found, chunk)
     return None
+
+
+def _in_chunks(header: PcmHeader, sound: Chunk, found: list[Chunk], last: Chunk) -> PcmHeader:
+    """Add what is missing between the chunks up to ``last``, and whether more sound follows the chunk ``sound``."""
+    before = found[: found.index(last)]
+    header = replace(header, gaps=tuple((chunk.offset + chunk.size, chunk.gap) for chunk in before if chunk.gap))
+    if header.patches:  # what follows is sound, whatever it looks like
+        return header
+    for chunk in takewhile(lambda chunk: chunk.is_named, found[found.index(sound) + 1 :]):
+        if chunk.name == sound.name and chunk.size:
+            return _appended(header, "a second chunk of sound")
+        if chunk.name in (b"RIFF", b"RIFX", b"RF64", b"BW64", b"riff", b"FORM", b"caff"):
+            return _appended(header)
+    return header
+
+
+def _appended(header: PcmHeader, what: str = "another file appended to it") -> PcmHeader:
+    seconds = header.size / header.byte_rate if header.byte_rate else 0.0
+    return replace(header, unread=f"has more sound after the first {seconds:.1f} s, in {what}, which is not read")
 
 
 def _streamed(size: int) -> bool:

@@ -2,7 +2,7 @@
 
 import contextlib
 import re
-import struct
+from functools import partial
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -10,7 +10,8 @@ import msgspec
 import mutagen
 from mutagen.id3 import ID3, TCON
 
-from core.audio.files.open_file import open_file
+from core.audio.files.chunks import RIFF, chunks, held
+from core.audio.files.open_file import open_file, peek
 
 KEYS = {
     "genre": ("genre", "\xa9gen", "WM/Genre", "Genre"),
@@ -98,21 +99,16 @@ def _resolved(genre: str) -> str:
 
 def _info_chunk(file: BinaryIO) -> dict[str, list[str]]:
     """The texts of a WAV file's LIST INFO chunk."""
-    file.seek(0)
-    head = file.read(12)
+    head = peek(file, 12)
     found: dict[str, list[str]] = {}
     if head[:4] not in (b"RIFF", b"RF64") or head[8:] != b"WAVE":
         return found
-    while len(chunk := file.read(8)) == 8:
-        size = struct.unpack("<I", chunk[4:])[0]
-        if chunk[:4] == b"LIST" and size <= LARGEST_INFO:
-            data, at = file.read(size + size % 2), 4
-            while data[:4] == b"INFO" and at + 8 <= len(data):
-                length = struct.unpack("<I", data[at + 4 : at + 8])[0]
-                text = data[at + 8 : at + 8 + length].rstrip(b"\0").decode("utf-8", "replace").strip()
-                if text and (name := INFO_CHUNKS.get(data[at : at + 4])):
-                    found[name] = [text]
-                at += 8 + length + length % 2
-        else:
-            file.seek(size + size % 2, 1)
+    for info in chunks(partial(peek, file), 12, RIFF):
+        if info.name != b"LIST" or info.size > LARGEST_INFO or peek(file, 4, info.offset) != b"INFO":
+            continue
+        data = peek(file, info.size, info.offset)
+        for chunk in chunks(held(data), 4, RIFF):
+            text = data[chunk.offset : chunk.offset + chunk.size].rstrip(b"\0").decode("utf-8", "replace").strip()
+            if text and (name := INFO_CHUNKS.get(chunk.name)):
+                found[name] = [text]
     return found

@@ -1,12 +1,12 @@
 """Decoding sound from a pipe or socket: a WAV header and samples, or bare 16-bit samples at a stated rate."""
 
-import struct
 from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from core.audio.conversion import HIGHEST_RATE, LOWEST_RATE, LiveDownmix
+from core.audio.files.chunks import RIFF, chunks, held
 from core.audio.files.pcm import FLOAT, PCM, WaveFormat
 from core.util.errors import UserError
 
@@ -150,20 +150,17 @@ class PcmDecoder:
         return True
 
     def _read_wav_header(self) -> bool:
-        position, form = 12, b""
-        while len(self._held) >= position + 8:
-            name, size = struct.unpack_from("<4sI", self._held, position)
-            position += 8
-            if name == b"data":
+        form = b""
+        for chunk in chunks(held(self._held), 12, RIFF):
+            if chunk.name == b"data":
                 self._format = self._wav_format(form)
                 self._downmix = LiveDownmix(self._format.rate)
                 # The length is ignored, because a program that writes to a pipe does not know it.
-                self._held = self._held[position:]
+                self._held = self._held[chunk.offset :]
                 return True
-            if name == b"fmt ":
-                form = self._held[position : position + min(size, 40)]
-            position += size + size % 2
-            if position > LONGEST_HEADER:
+            if chunk.name == b"fmt ":
+                form = self._held[chunk.offset : chunk.offset + min(chunk.size, 40)]
+            if chunk.offset + chunk.size > LONGEST_HEADER:
                 raise StreamError(f"the WAV header does not end; {HINT}")
         return False
 

@@ -135,6 +135,68 @@ def test_a_recording_through_a_pipe_is_read_to_its_end(
     assert seconds == pytest.approx(SECONDS, abs=0.15)
 
 
+def chunk_after_header(content: bytes, data: bytes) -> bytes:
+    """The file with a chunk of ``data`` before its others, without the padding that an odd length needs."""
+    if content[:4] == b"riff":
+        guid = b"junk\xf3\xac\xd3\x11\x8c\xd1\x00\xc0\x4f\x8e\xdb\x8a"
+        return content[:40] + guid + struct.pack("<Q", 24 + len(data)) + data + content[40:]
+    at = 12 + (8 + struct.unpack("<I", content[16:20])[0] if content[:4] == b"RF64" else 0)
+    order = ">" if content[:4] == b"FORM" else "<"
+    return content[:at] + struct.pack(f"{order}4sI", b"NOTE", len(data)) + data + content[at:]
+
+
+CHUNKED = [name for name in VARIANTS if name.endswith((".wav", ".w64", ".aiff"))]
+
+
+@pytest.mark.parametrize("name", CHUNKED)
+def test_a_chunk_without_its_padding_is_no_damage(name: str, corpus: dict[str, bytes], tmp_path: Path) -> None:
+    path = tmp_path / name
+    path.write_bytes(chunk_after_header(corpus[name], b"hello"))
+    seconds, warning = read(path)
+    assert warning is None
+    assert seconds == pytest.approx(SECONDS, abs=0.1)
+    path.write_bytes(corpus[name])
+    whole = decode(path, start=1.0, duration=0.5)[0]
+    path.write_bytes(chunk_after_header(corpus[name], b"hello"))
+    np.testing.assert_array_equal(decode(path, start=1.0, duration=0.5)[0], whole)
+
+
+@pytest.mark.parametrize("filler", [b"x", b"\xff"])
+def test_padding_need_not_be_zero(filler: bytes, corpus: dict[str, bytes], tmp_path: Path) -> None:
+    content = chunk_after_header(corpus["wav_pcm_16.wav"], b"hello")
+    at = content.index(b"hello") + 5
+    (tmp_path / "x.wav").write_bytes(content[:at] + filler + content[at:])
+    seconds, warning = read(tmp_path / "x.wav")
+    assert (seconds, warning) == (SECONDS, None)
+
+
+@pytest.mark.parametrize("name", [*CHUNKED, "au_pcm_16.au", "caf_pcm_16.caf"])
+def test_sound_after_the_first_is_said(name: str, corpus: dict[str, bytes], tmp_path: Path) -> None:
+    path = tmp_path / name
+    path.write_bytes(2 * corpus[name])
+    seconds, warning = read(path)
+    assert seconds == pytest.approx(SECONDS, abs=0.1)
+    assert "in another file appended to it, which is not read" in (warning or "")
+
+
+@pytest.mark.parametrize(
+    ("name", "header"),
+    [("wav_pcm_16.wav", "<4sI"), ("wav_pcm_24.wav", "<4sI"), ("aiff_pcm_16.aiff", ">4sI8x"), ("w64_pcm_16.w64", "")],
+)
+def test_a_second_chunk_of_sound_is_said(name: str, header: str, corpus: dict[str, bytes], tmp_path: Path) -> None:
+    content, path = corpus[name], tmp_path / name
+    if header:
+        kind = b"SSND" if ">" in header else b"data"
+        second = struct.pack(header, kind, 4000 + struct.calcsize(header) - 8) + bytes(4000)
+    else:
+        at = content.index(b"data\xf3\xac")
+        second = content[at : at + 16] + struct.pack("<Q", 24 + 4000) + bytes(4000)
+    path.write_bytes(content + second)
+    seconds, warning = read(path)
+    assert seconds == pytest.approx(SECONDS, abs=0.01)
+    assert "has more sound after the first 2.0 s, in a second chunk of sound" in (warning or "")
+
+
 @pytest.mark.parametrize(
     ("first", "second"),
     [

@@ -44,6 +44,13 @@ def test_pieces_of_any_size_give_the_same_samples(cuts: list[int]) -> None:
     assert np.array_equal(np.concatenate(parts), PcmDecoder(8000).push(PIPED))
 
 
+def test_a_chunk_without_its_padding_is_read_in_pieces_too() -> None:
+    unpadded = PIPED[:12] + struct.pack("<4sI", b"NOTE", 5) + b"hello" + PIPED[12:]
+    decoder = PcmDecoder(8000)
+    parts = [decoder.push(unpadded[at : at + 1]) for at in range(100)] + [decoder.push(unpadded[100:])]
+    assert np.array_equal(np.concatenate(parts), PcmDecoder(8000).push(PIPED))
+
+
 @pytest.mark.parametrize("length", [0, 0xFFFFFFFF, 0x7FFFFFFF])
 def test_the_length_in_the_header_is_nothing_to_go_by(length: int) -> None:
     piped = bytearray(wav("PCM_16"))

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from core.audio.files.tags import read_tags
+from core.audio.files.tags import Tags, read_tags
 from core.dataset.clip import DatasetError
 from core.dataset.labels.genres import genres_in
 from core.dataset.labels.source import LabelSource, read_labels
@@ -111,13 +111,13 @@ def test_a_folder_per_genre_of_tagged_files_is_one(tmp_path: Path) -> None:
     assert labels(tmp_path, source="tags").genres == ["Noise", "Noise"]
 
 
-def info_wav(path: Path, **texts: str) -> Path:
-    """A WAV file with a LIST INFO chunk."""
+def info_wav(path: Path, padding: bytes = b"\0", **texts: str) -> Path:
+    """A WAV file with a LIST INFO chunk. ``padding`` follows a text of odd length."""
     content = sound(path, 0).read_bytes()
     body = b"INFO"
     for name, text in texts.items():
         data = text.encode() + b"\0"
-        body += name.encode() + struct.pack("<I", len(data)) + data + b"\0" * (len(data) % 2)
+        body += name.encode() + struct.pack("<I", len(data)) + data + padding * (len(data) % 2)
     chunk = b"LIST" + struct.pack("<I", len(body)) + body
     whole = content[:12] + chunk + content[12:]
     path.write_bytes(whole[:4] + struct.pack("<I", len(whole) - 8) + whole[8:])
@@ -138,6 +138,7 @@ def test_numbers_are_resolved_and_info_chunks_are_read(tmp_path: Path) -> None:
     assert read_tags(tagged(tmp_path / "a.flac", 0, genre="(17)")).genres == ["Rock"]
     tags = read_tags(info_wav(tmp_path / "b.wav", IGNR="Jazz", IART="Ann"))
     assert (tags.genres, tags.artist) == (["Jazz"], "Ann")
+    assert read_tags(info_wav(tmp_path / "d.wav", b"", IGNR="Jazz", IART="Anna")) == Tags(["Jazz"], "Anna")
     assert read_tags(sound(tmp_path / "c.wav", 0)).genres == []
 
 
