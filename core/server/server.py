@@ -18,6 +18,7 @@ from uvicorn.server import ServerState
 
 from core.server.app import create_app
 from core.server.auth import Auth
+from core.server.client_errors import limited
 from core.server.limits import Limits
 from core.server.schemas import MEDIA_TYPE, Problem
 from core.server.service import Service
@@ -130,11 +131,21 @@ MESSAGE_BYTES = 1024 * 1024
 """Largest message on a live socket."""
 REFUSED_HANDSHAKE = "ASGI callable returned without completing handshake."
 """What uvicorn logs as an error whenever a live socket is refused with a response."""
+CLIENT_ERRORS = (
+    "Invalid HTTP request received.",
+    "Unsupported upgrade request.",
+    "Invalid UTF-8 sequence received from client.",
+)
+"""What uvicorn logs about requests that do not reach the app."""
 
 
 def _is_error(record: logging.LogRecord) -> bool:
     """Filter out refused sockets: the client was told why, and /metrics has the counts."""
     return record.msg != REFUSED_HANDSHAKE
+
+
+def _is_client_error(record: logging.LogRecord) -> bool:
+    return record.msg in CLIENT_ERRORS
 
 
 class GenreServer(Server):
@@ -194,8 +205,10 @@ def run_server(
         lifespan="off",
     )
     logging.getLogger("uvicorn.error").addFilter(_is_error)
+    logging.getLogger("python_multipart").setLevel(logging.CRITICAL)  # its messages are in the responses
     try:
-        asyncio.run(GenreServer(config, service, on_ready).serve([listener]))
+        with limited("uvicorn.error", _is_client_error):
+            asyncio.run(GenreServer(config, service, on_ready).serve([listener]))
     finally:
         service.close()
 

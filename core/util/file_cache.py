@@ -15,7 +15,7 @@ from core.util.paths import cache_folder
 
 Stamp = tuple[int, int, int]
 """Size, and the times in ns at which the content and the inode changed; a program can set back only the first."""
-VERSION = 4
+VERSION = 5
 Value = TypeVar("Value", bound=msgspec.Struct)
 
 

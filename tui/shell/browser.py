@@ -1,5 +1,6 @@
 """The app in a browser: textual-serve, behind a token."""
 
+import logging
 import shlex
 import socket
 import sys
@@ -7,9 +8,11 @@ from collections.abc import Callable
 from typing import Any
 
 from aiohttp import web
+from aiohttp.http_exceptions import HttpProcessingError
 from textual_serve.server import Server
 
 from core.server.auth import Auth, Refused
+from core.server.client_errors import limited
 
 HEADERS = {
     # The page asks for a font from elsewhere; the browser must not fetch it, and uses its own.
@@ -18,6 +21,11 @@ HEADERS = {
     "Referrer-Policy": "no-referrer",
     "X-Content-Type-Options": "nosniff",
 }
+
+
+def _is_client_error(record: logging.LogRecord) -> bool:
+    """Whether aiohttp logs a malformed request."""
+    return record.exc_info is not None and isinstance(record.exc_info[1], HttpProcessingError)
 
 
 class WebServer(Server):
@@ -37,7 +45,8 @@ class WebServer(Server):
     def run(self, on_ready: Callable[[], None]) -> None:
         """Serves until SIGINT or SIGTERM."""
         self._on_ready = on_ready
-        web.run_app(self._make_app(), sock=self._listener, print=None)
+        with limited("aiohttp.server", _is_client_error):
+            web.run_app(self._make_app(), sock=self._listener, print=None)
 
     async def _make_app(self) -> web.Application:
         app = await super()._make_app()

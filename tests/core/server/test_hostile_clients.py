@@ -126,6 +126,27 @@ def test_headers_that_never_end(strict: Served) -> None:
     assert_well(strict)
 
 
+def test_malformed_requests_do_not_fill_the_log(serve: Serve, capfd: pytest.CaptureFixture[str]) -> None:
+    with serve() as served:
+        for _ in range(5):
+            for request in ("\0 garbage\r\n\r\n", "GET / HTTP/1.1\r\nHost : x\r\n\r\n"):
+                with socket.create_connection(("127.0.0.1", served.port), 10) as client:
+                    client.sendall(request.encode())
+                    assert client.recv(12) == b"HTTP/1.1 400"
+            served.client.get("/v1/health", headers={"Connection": "Upgrade", "Upgrade": "h2c"})
+            with sockets.connect(served.url.replace("http", "ws") + "/v1/live?rate=8000") as live:
+                live.send(b"\xff\xfe", text=True)
+                with pytest.raises(ConnectionClosed):
+                    live.recv(10)
+            form = {"Content-Type": "multipart/form-data; boundary=b"}
+            assert served.client.post("/v1/classify", content=b"no boundary", headers=form).status_code == 400
+        assert sorted(line.strip("\0 ") for line in capfd.readouterr().err.splitlines()) == [
+            "ERROR:    Invalid UTF-8 sequence received from client.",
+            "WARNING:  Invalid HTTP request received.",
+            "WARNING:  Unsupported upgrade request.",
+        ]
+
+
 def test_a_second_request_that_never_ends(strict: Served) -> None:
     with connected(strict) as slow:
         slow.sendall(b"GET /v1/health HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n")

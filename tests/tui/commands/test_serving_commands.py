@@ -3,6 +3,7 @@
 import os
 import re
 import signal
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -57,8 +58,6 @@ def test_serve_takes_its_token_from_the_environment(tmp_path: Path) -> None:
 
 
 def test_a_port_that_is_taken_is_said_in_one_line(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
-    import socket
-
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = str(taken.getsockname()[1])
         assert main(["serve", "--port", port, "--model", str(shared_model()), "--runs", str(tmp_path)]) == 1
@@ -96,7 +95,7 @@ def test_a_model_is_exported_imported_and_used(capsys: pytest.CaptureFixture[str
 
 
 def test_web_lets_nobody_in_without_the_token() -> None:
-    with running("web", "--port", "0") as (_, address):
+    with running("web", "--port", "0") as (process, address):
         bare = address.partition("?")[0]
         for path in ("", "ws", "static/js/textual.js", "?token=wrong"):
             assert httpx.get(bare + path).status_code == 401
@@ -105,6 +104,13 @@ def test_web_lets_nobody_in_without_the_token() -> None:
         with httpx.Client() as client:
             assert "textual-terminal" in client.get(address, follow_redirects=True).text
             assert client.get(bare + "static/js/textual.js").status_code == 200
+        for _ in range(5):  # malformed, and only the first is logged
+            with socket.create_connection(("127.0.0.1", int(bare.rstrip("/").rpartition(":")[2])), 10) as connection:
+                connection.sendall(b"GET / HTTP/1.1\r\nHost : x\r\n\r\n")
+                assert b" 400 " in connection.recv(20)
+        process.send_signal(signal.SIGINT)
+        assert process.stderr is not None
+        assert process.stderr.read() == "Error handling request from 127.0.0.1\n"
 
 
 @needs_chromium
