@@ -54,6 +54,7 @@ def with_encoder(recipe: Recipe, encoder: EncoderSettings) -> Recipe:
         choose_windows=False,
         weigh_after=0.0,
         crops_per_clip=3,
+        crops_per_epoch=0,
         test_crops=max(1, round(front_end.seconds / encoder.window_seconds)),
         epochs=15,
         batch_size=64,
@@ -134,6 +135,7 @@ def _best(data: str) -> Recipe:
         epochs=30,
         batch_size=16,
         crops_per_clip=3,
+        crops_per_epoch=1700,
         optimiser=replace(ADAMW, weight_average=0.995),
         augmentation=AugmentationSettings(
             pitch_shift=1.0,

@@ -91,6 +91,9 @@ class Recipe(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     then its weight beside the experts is chosen on them. 0, and a fifth of fewer than 400 clips, leave the default."""
     crops_per_clip: int = 1
     """Random crops of each clip per epoch, each from one of its excerpts."""
+    crops_per_epoch: int = 0
+    """Fewest crops in an epoch: where crops_per_clip gives fewer, each clip has more, so that a small dataset does not
+    end training after few steps. 0 takes crops_per_clip as it is."""
     test_crops: int = 1
     """Evenly spaced crops of each clip whose logits are averaged in validation and test; at least one per excerpt."""
     balance: str | None = None
@@ -120,6 +123,8 @@ class Recipe(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
             raise ValueError(f"seed must be from 0 to {HIGHEST_SEED}, not {self.seed}")
         if self.epochs > MOST_EPOCHS:
             raise ValueError(f"epochs must be at most {MOST_EPOCHS:,}, not {self.epochs:,}")
+        if self.crops_per_epoch < 0:
+            raise ValueError(f"crops_per_epoch must be at least 0, not {self.crops_per_epoch:,}")
         if self.least_crop_frames < 0:
             raise ValueError(f"least_crop_frames must be at least 0, not {self.least_crop_frames}")
         longest = math.inf if self.least_crop_frames else self.front_end.seconds
@@ -150,6 +155,10 @@ class Recipe(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
                 raise ValueError(f"model_options cannot have {name}: it follows from the front end and the dataset")
             if isinstance(value, float) and not math.isfinite(value):
                 raise ValueError(f"model_options.{name} must be a number, not {value}")
+
+    def crops_of_each(self, clips: int) -> int:
+        """Crops of each of ``clips`` training clips per epoch."""
+        return max(self.crops_per_clip, math.ceil(self.crops_per_epoch / clips))
 
     @property
     def input_frames(self) -> int:

@@ -223,7 +223,11 @@ def distances(x_NF: Tensor, y_IF: Tensor) -> Tensor:
     """L1 distances [N, I]."""
     if torch.compiler.is_exporting():  # ONNX has no operator for cdist
         return (x_NF[:, None] - y_IF).abs().sum(2)
-    return torch.cdist(x_NF, y_IF, p=1.0)
+    if x_NF.device.type != "cpu":
+        return torch.cdist(x_NF, y_IF, p=1.0)
+    # |a - b| = 2 max(a, b) - a - b: on a CPU, cdist takes three times as long.
+    larger = [torch.maximum(x_F, y_IF).sum(1) for x_F in x_NF]
+    return 2 * torch.stack(larger) - x_NF.sum(1, keepdim=True) - y_IF.sum(1)
 
 
 def distances_among(x_IF: Tensor) -> Tensor:

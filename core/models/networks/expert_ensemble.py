@@ -94,13 +94,15 @@ class ExpertEnsemble(nn.Module):
             "clip_weight": (genres, memory, count),
             "clip_bias": (genres, memory),
             "coefficients": (genres, memory, genres),
-            # Shrinkages, bandwidth, ridge, weights, and the kernel's exponents for squared and L1 distances. The
-            # former is 0 except in models of earlier versions, whose kernel was Gaussian.
+            # Shrinkages, bandwidth, ridge, weights, and the kernel's exponents for squared and L1 distances, one of
+            # which is 0.
             "settings": (9,),
             "accuracies": (len(EXPERTS) + 1,),  # of each expert and of their sum, out of fold
         }
         for name, shape in shapes.items():
             self.register_buffer(name, torch.zeros(shape))
+        self.is_gaussian = False
+        """Whether the kernel is of squared distances, as in models of earlier versions."""
 
     def forward(self, mel_BMT: Tensor) -> Tensor:
         # bfloat16 is too coarse for covariances of hundreds of statistics.
@@ -112,8 +114,10 @@ class ExpertEnsemble(nn.Module):
             each_BCK = torch.einsum("bf,ckf->bck", features_BF, self.clip_weight) + self.clip_bias
             by_clips_BC = temperature * torch.logsumexp(each_BCK / temperature, dim=2)
             clips_NF = self.clips.flatten(0, 1)
-            far_BN = exponents[0] * squared_distances(features_BF, clips_NF)
-            far_BN = far_BN + exponents[1] * distances(features_BF, clips_NF)
+            if self.is_gaussian:
+                far_BN = exponents[0] * squared_distances(features_BF, clips_NF)
+            else:
+                far_BN = exponents[1] * distances(features_BF, clips_NF)
             by_kernel_BC = torch.exp(-far_BN) @ self.coefficients.flatten(0, 1)
             return weights_E[0] * by_means_BC + weights_E[1] * by_clips_BC + weights_E[2] * by_kernel_BC
 
@@ -177,6 +181,7 @@ class ExpertEnsemble(nn.Module):
             self.accuracies.copy_(torch.tensor(accuracies))
         exponent = settings.exponent / average_distance(apart_II)
         self.settings.copy_(torch.tensor([*settings[:4], *settings.weights, 0.0, exponent]))
+        self.is_gaussian = False
         self._fit(features_IWF, labels_I, settings, torch.exp(-exponent * apart_II))
         return held_out_IC
 
@@ -199,10 +204,11 @@ class ExpertEnsemble(nn.Module):
         }
 
     def _load_from_state_dict(self, state_dict: dict[str, Any], prefix: str, *args: Any) -> None:
-        """Also loads the settings of earlier versions, which have no exponent for the L1 distance."""
+        """Also loads the settings of earlier versions, whose kernel is Gaussian."""
         settings = state_dict.get(f"{prefix}settings")
         if isinstance(settings, Tensor) and settings.shape == (8,):
-            state_dict[f"{prefix}settings"] = F.pad(settings, (0, 1))
+            settings = state_dict[f"{prefix}settings"] = F.pad(settings, (0, 1))
+        self.is_gaussian = isinstance(settings, Tensor) and settings.shape == (9,) and bool(settings[7] > 0)
         super()._load_from_state_dict(state_dict, prefix, *args)
 
     def _fit(self, features_IWF: Tensor, labels_I: Tensor, settings: ExpertSettings, kernel_II: Tensor) -> None:

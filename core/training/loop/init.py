@@ -56,7 +56,7 @@ def init_train_state(
     fit_standardisation(model, loader.read(windows.part(0, STANDARDISE_WINDOWS)).mel_BMT.to(device))
     init_batch_norm_stats(model, loader.read(windows.part(0, max(2, recipe.batch_size))).mel_BMT.to(device))
     held = fit_experts(model, recipe, loader.features, train, device, fitted)
-    bounds = batch_bounds(len(train) * recipe.crops_per_clip, recipe.batch_size)
+    bounds = batch_bounds(len(train) * recipe.crops_of_each(len(train)), recipe.batch_size)
     smallest = min(last - first for first, last in bounds)
     if smallest < group.info.size:
         raise UserError(

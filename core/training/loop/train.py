@@ -78,7 +78,7 @@ def train_model(
             loader.excerpts,
             loader.frames,
             loader.width,
-            recipe.crops_per_clip,
+            recipe.crops_of_each(len(clips)),
             recipe.seed,
             epoch,
             weights_N,

@@ -1,5 +1,6 @@
 """The preset best trains on whatever features there are, without a setting."""
 
+import math
 from pathlib import Path
 
 import numpy as np
@@ -71,6 +72,8 @@ def test_any_pack_trains(
     state = train_all_epochs(recipe, features, clips)
     loader = BatchLoader(features, state.recipe.input_frames, features.device)
     result = evaluate_model(state.eval_model, loader, clips, crops=state.recipe.test_crops, precision=state.precision)
+    assert state.batches == math.ceil(len(clips) * state.recipe.crops_of_each(len(clips)) / recipe.batch_size)
+    assert state.batches * recipe.batch_size >= 1700  # however few clips there are
     assert result.logits.isfinite().all()
     assert result.accuracy > 1.5 / genres
     assert isinstance(state.eval_model, EnsembleCNN)

@@ -76,7 +76,7 @@ def epoch(step: Step, loader: BatchLoader, number: int, callbacks: Any) -> None:
         loader.excerpts,
         loader.frames,
         loader.width,
-        recipe.crops_per_clip,
+        recipe.crops_of_each(len(loader.labels)),
         recipe.seed,
         number,
     )

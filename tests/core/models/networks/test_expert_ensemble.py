@@ -8,7 +8,7 @@ from torch import Tensor
 
 from core.dataset.clip import Clip
 from core.models.networks import expert_choice
-from core.models.networks.expert_choice import CLIP_SPREAD, EXPERTS, within_clips, within_genres
+from core.models.networks.expert_choice import CLIP_SPREAD, EXPERTS, distances, within_clips, within_genres
 from core.models.networks.expert_ensemble import ExpertEnsemble, leave_out_empty_places
 from core.models.networks.lda_expert import StatisticsExpert, standardised
 from core.models.registry import FRAME_SECONDS, build_model
@@ -98,6 +98,14 @@ def test_a_model_of_an_earlier_version_keeps_its_gaussian_kernel() -> None:
     features = standardised(experts.measured(mel), experts.mean, experts.std)
     kernel = torch.exp(-gaussian * torch.cdist(features, clips).square())
     torch.testing.assert_close(experts(mel), 2 * kernel @ saved["coefficients"].flatten(0, 1), rtol=1e-3, atol=1e-4)
+
+
+def test_l1_distances_are_those_of_cdist() -> None:
+    torch.manual_seed(0)
+    x, y = 3 * torch.randn(5, 985), 3 * torch.randn(7, 985)
+    y[2] = x[1]
+    torch.testing.assert_close(distances(x, y), torch.cdist(x, y, p=1.0), rtol=1e-5, atol=1e-2)
+    torch.testing.assert_close(distances(x.double(), y.double()), torch.cdist(x.double(), y.double(), p=1.0))
 
 
 def test_the_discriminant_ignores_what_differs_within_clips() -> None:
