@@ -34,6 +34,7 @@ class Embeddings(nn.Module):
     def __init__(self, count: int) -> None:
         super().__init__()
         self.count = count
+        self.compared_by_kernel = torch.arange(count)
 
     def forward(self, embedding_BD1: Tensor) -> Tensor:
         return embedding_BD1[:, :, 0]

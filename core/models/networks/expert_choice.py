@@ -4,8 +4,8 @@ The settings, and the weight of each expert in the sum of their logits (a logari
 1986), minimise the out-of-fold cross-entropy of the training clips: experts are fitted without the clip's group
 (artist, album).
 
-Suffixes: I clips, W windows of each to fit to, J windows of each to evaluate on, N all windows, F statistics, C genres,
-E experts.
+Suffixes: I clips, W windows of each to fit to, J windows of each to evaluate on, N all windows, F statistics, D those
+that the kernel compares, C genres, E experts.
 """
 
 import math
@@ -57,7 +57,13 @@ class ExpertSettings(NamedTuple):
 
 
 def choose(
-    features_IWF: Tensor, eval_IJF: Tensor | None, labels_I: Tensor, folds_I: Tensor, genres: int, apart_II: Tensor
+    features_IWF: Tensor,
+    eval_IJF: Tensor | None,
+    labels_I: Tensor,
+    folds_I: Tensor,
+    genres: int,
+    columns_D: Tensor,
+    apart_II: Tensor,
 ) -> tuple[ExpertSettings, list[float], Tensor]:
     """The settings with the lowest out-of-fold cross-entropy, the accuracies for `describe`, and the logits.
 
@@ -65,14 +71,15 @@ def choose(
 
     Args:
         eval_IJF: None to evaluate whole clips by the means of their windows, which takes less than half the time.
-        apart_II: the L1 distances between clips.
+        columns_D: the statistics that the kernel compares.
+        apart_II: the L1 distances between clips in these.
     """
     clips_IF, average = features_IWF.mean(1), average_distance(apart_II)
     apart_II = apart_II / average
     if eval_IJF is None:
         eval_IJF, apart_IJI = clips_IF[:, None], apart_II[:, None]
     else:
-        apart_NI = distances(eval_IJF.flatten(0, 1), clips_IF) / average
+        apart_NI = distances(eval_IJF[..., columns_D].flatten(0, 1), clips_IF[:, columns_D]) / average
         apart_IJI = apart_NI.view(*eval_IJF.shape[:2], len(clips_IF))
     clips, windows = eval_IJF.shape[:2]
     within_all_FF = within_clips(features_IWF)

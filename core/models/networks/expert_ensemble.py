@@ -7,7 +7,7 @@
 Which of them is best depends on the collection; `expert_choice` chooses the settings.
 
 Suffixes: I clips, W windows of each to fit to, J windows of each to evaluate on, N all windows, B windows, M mel bands,
-T frames, F statistics, C genres, K stored clips per genre, E experts.
+T frames, F statistics, D those that the kernel compares, C genres, K stored clips per genre, E experts.
 """
 
 import math
@@ -49,6 +49,8 @@ class Statistics(Protocol):
     """A module that maps windows [B, M, T] to ``count`` numbers each, [B, F]."""
 
     count: int
+    compared_by_kernel: Tensor
+    """Indices of those that the kernel compares, [D]."""
 
     def __call__(self, mel_BMT: Tensor) -> Tensor: ...
 
@@ -60,6 +62,7 @@ class ExpertEnsemble(nn.Module):
     std: Tensor
     weight: Tensor
     bias: Tensor
+    columns: Tensor
     clips: Tensor
     clip_weight: Tensor
     clip_bias: Tensor
@@ -85,12 +88,13 @@ class ExpertEnsemble(nn.Module):
         self.frame_seconds = frame_seconds
         self.statistics = WindowStatistics(n_mels) if statistics is None else statistics
         count = self.statistics.count
+        self.register_buffer("columns", self.statistics.compared_by_kernel, persistent=False)
         shapes = {
             "mean": (count,),
             "std": (count,),
             "weight": (genres, count),
             "bias": (genres,),
-            "clips": (genres, memory, count),
+            "clips": (genres, memory, len(self.columns)),
             "clip_weight": (genres, memory, count),
             "clip_bias": (genres, memory),
             "coefficients": (genres, memory, genres),
@@ -113,11 +117,11 @@ class ExpertEnsemble(nn.Module):
             by_means_BC = F.linear(features_BF, self.weight, self.bias)
             each_BCK = torch.einsum("bf,ckf->bck", features_BF, self.clip_weight) + self.clip_bias
             by_clips_BC = temperature * torch.logsumexp(each_BCK / temperature, dim=2)
-            clips_NF = self.clips.flatten(0, 1)
+            compared_BD, clips_ND = features_BF.index_select(1, self.columns), self.clips.flatten(0, 1)
             if self.is_gaussian:
-                far_BN = exponents[0] * squared_distances(features_BF, clips_NF)
+                far_BN = exponents[0] * squared_distances(compared_BD, clips_ND)
             else:
-                far_BN = exponents[1] * distances(features_BF, clips_NF)
+                far_BN = exponents[1] * distances(compared_BD, clips_ND)
             by_kernel_BC = torch.exp(-far_BN) @ self.coefficients.flatten(0, 1)
             return weights_E[0] * by_means_BC + weights_E[1] * by_clips_BC + weights_E[2] * by_kernel_BC
 
@@ -172,11 +176,12 @@ class ExpertEnsemble(nn.Module):
         eval_IJF = None if eval_IJF is None else standardised(eval_IJF, mean_F, std_F).float()
         folds_I = folds_I.to(labels_I.device)
         clips_IF = features_IWF.mean(1)
-        apart_II = distances_among(clips_IF)
+        self._compare(self.statistics.compared_by_kernel)
+        apart_II = distances_among(clips_IF[:, self.columns])
         settings = ExpertSettings()
         if folds_I.min() < folds_I.max():
             settings, accuracies, held_out_IC = choose(
-                features_IWF.float(), eval_IJF, labels_I, folds_I, len(self.bias), apart_II.float()
+                features_IWF.float(), eval_IJF, labels_I, folds_I, len(self.bias), self.columns, apart_II.float()
             )
             self.accuracies.copy_(torch.tensor(accuracies))
         exponent = settings.exponent / average_distance(apart_II)
@@ -204,12 +209,21 @@ class ExpertEnsemble(nn.Module):
         }
 
     def _load_from_state_dict(self, state_dict: dict[str, Any], prefix: str, *args: Any) -> None:
-        """Also loads the settings of earlier versions, whose kernel is Gaussian."""
+        """Also loads models of earlier versions, whose kernel is Gaussian or compares all statistics."""
         settings = state_dict.get(f"{prefix}settings")
         if isinstance(settings, Tensor) and settings.shape == (8,):
             settings = state_dict[f"{prefix}settings"] = F.pad(settings, (0, 1))
         self.is_gaussian = isinstance(settings, Tensor) and settings.shape == (9,) and bool(settings[7] > 0)
+        clips, count = state_dict.get(f"{prefix}clips"), len(self.mean)
+        if isinstance(clips, Tensor) and clips.shape[-1:] == (count,):
+            self._compare(torch.arange(count))
         super()._load_from_state_dict(state_dict, prefix, *args)
+
+    def _compare(self, columns_D: Tensor) -> None:
+        """Let the kernel compare these statistics; its stored clips are lost if they had others."""
+        if len(columns_D) != len(self.columns):
+            self.columns = columns_D.to(self.mean.device)
+            self.clips = self.clips.new_zeros(*self.clips.shape[:2], len(columns_D))
 
     def _fit(self, features_IWF: Tensor, labels_I: Tensor, settings: ExpertSettings, kernel_II: Tensor) -> None:
         genres, memory = self.clip_bias.shape
@@ -228,7 +242,7 @@ class ExpertEnsemble(nn.Module):
             kept.append(of_genre[even.round().long()])
             known_KF = clips_IF[kept[-1]] if len(of_genre) else means_CF[genre : genre + 1]
             count = len(known_KF)
-            self.clips[genre, :count] = known_KF.float()
+            self.clips[genre, :count] = known_KF[:, self.columns].float()
             compare_with(known_KF, lower_FF, self.clip_weight[genre, :count], self.clip_bias[genre, :count])
             # A genre must not be likelier because it has more clips.
             self.clip_bias[genre, :count] -= settings.bandwidth**2 * math.log(count)

@@ -88,11 +88,19 @@ class WindowStatistics(nn.Module):
         }
         for name, buffer in buffers.items():
             self.register_buffer(name, buffer, persistent=False)
-        self.count = self(torch.zeros(1, n_mels, SHORTEST)).shape[1]
+        widths = [sum(part.shape[1] for part in kind) for kind in self._parts(torch.zeros(1, n_mels, SHORTEST))]
+        self.count = sum(widths)
         """F."""
+        self.compared_by_kernel = torch.cat([torch.arange(widths[0]), torch.arange(widths[0] + widths[1], self.count)])
+        """Indices of the statistics that are not correlations between bands. There are many correlations, and an L1
+        distance counts all statistics alike."""
 
     @torch.no_grad()
     def forward(self, mel_BMT: Tensor) -> Tensor:
+        return torch.cat([part for kind in self._parts(mel_BMT) for part in kind], dim=1)
+
+    def _parts(self, mel_BMT: Tensor) -> tuple[list[Tensor], list[Tensor], list[Tensor]]:
+        """The statistics in their order: some, correlations between bands, others."""
         times = -(-SHORTEST // mel_BMT.shape[2])  # how often a short window is repeated
         frames = times * mel_BMT.shape[2]
         unbiased = frames / (frames - 1)
@@ -123,33 +131,31 @@ class WindowStatistics(nn.Module):
         steady_TBG = _residual(wide_TBG, padded_TBR[..., both + narrow : both + narrow + wide], dim=0)
         balance_mean_BG, _, balance_variance_BG = _moments(rows_TBR[..., -1 - wide : -1] - steady_TBG)
         unsteady_BM = _residual(z_TBM, padded_TBM, dim=0).square_().mean(0)
-        return torch.cat(
-            [
-                mean_BR[:, :cepstra],
-                (unbiased * variance_BR[:, :cepstra]).sqrt(),
-                *movement_SBR[:CEPSTRUM_SCALES, :, :cepstra],
-                *movement_SBR[:, :, cepstra:],
-                *self._harmonicity(z_TBM, maps.halves),
-                change_TBG.clamp_min(0).square_().mean(0).sqrt(),
-                change_TBG.clamp_max(0).square_().mean(0).sqrt(),
-                z_BMT.mean(2) @ self.fine_groups.T,
-                pairs_BP[:, :group_pairs],
-                change_pairs_BP,
-                pairs_BP[:, group_pairs:],
-                *(part[:, :cepstra] for part in shape),
-                *(part[:, cepstra:both] for part in shape),
-                *(part[:, both:] for part in shape),
-                *_shape(change_centred_TBG, change_variance_BG, self.floors[-1:]),
-                _fluctuation(wide_TBG, maps),
-                balance_mean_BG,
-                _log(unbiased * balance_variance_BG),
-                *_log(torch.stack([unsteady_BM, uneven_BM]) @ self.wide_groups.T),
-                contrast_BGT.mean(2),
-                _log(unbiased * _variance(contrast_BGT)),
-                _dynamics(centred_BMT, std_B11, loudness_TB, times),
-            ],
-            dim=1,
-        )
+        before = [
+            mean_BR[:, :cepstra],
+            (unbiased * variance_BR[:, :cepstra]).sqrt(),
+            *movement_SBR[:CEPSTRUM_SCALES, :, :cepstra],
+            *movement_SBR[:, :, cepstra:],
+            *self._harmonicity(z_TBM, maps.halves),
+            change_TBG.clamp_min(0).square_().mean(0).sqrt(),
+            change_TBG.clamp_max(0).square_().mean(0).sqrt(),
+            z_BMT.mean(2) @ self.fine_groups.T,
+        ]
+        correlations = [pairs_BP[:, :group_pairs], change_pairs_BP, pairs_BP[:, group_pairs:]]
+        after = [
+            *(part[:, :cepstra] for part in shape),
+            *(part[:, cepstra:both] for part in shape),
+            *(part[:, both:] for part in shape),
+            *_shape(change_centred_TBG, change_variance_BG, self.floors[-1:]),
+            _fluctuation(wide_TBG, maps),
+            balance_mean_BG,
+            _log(unbiased * balance_variance_BG),
+            *_log(torch.stack([unsteady_BM, uneven_BM]) @ self.wide_groups.T),
+            contrast_BGT.mean(2),
+            _log(unbiased * _variance(contrast_BGT)),
+            _dynamics(centred_BMT, std_B11, loudness_TB, times),
+        ]
+        return before, correlations, after
 
     def _contrast(self, z_BMT: Tensor) -> Tensor:
         """Spectral contrast of each group of bands, peak above valley: [B, G, T]."""

@@ -86,18 +86,29 @@ def test_settings_are_chosen_together(monkeypatch: pytest.MonkeyPatch) -> None:
     assert loss(3) < loss(0)
 
 
-def test_a_model_of_an_earlier_version_keeps_its_gaussian_kernel() -> None:
-    """Its settings have no exponent per L1 distance."""
+@pytest.mark.parametrize("is_gaussian", [True, False])
+def test_a_model_of_an_earlier_version_keeps_its_kernel(is_gaussian: bool) -> None:
+    """It is Gaussian, and the settings have no exponent per L1 distance, or L1; it compares correlations, too."""
     saved = fitted().state_dict()
-    clips = saved["clips"].flatten(0, 1)
-    gaussian = torch.tensor(0.001)
-    saved["settings"] = torch.cat([torch.tensor([0.3, 0.3, 5.0, 0.3, 0.0, 0.0, 2.0]), gaussian[None]])
+    exponent = torch.tensor(0.001)
+    saved["clips"] = torch.randn(*saved["clip_bias"].shape, len(saved["mean"]))
+    weights = torch.tensor([0.3, 0.3, 5.0, 0.3, 0.0, 0.0, 2.0])
+    saved["settings"] = torch.cat([weights, exponent[None] if is_gaussian else torch.tensor([0.0, exponent])])
     experts = ExpertEnsemble(16, 2, frame_seconds=FRAME_SECONDS, memory=20)
     experts.load_state_dict(saved)
     mel = two_kinds(6)[0][:, 0]
     features = standardised(experts.measured(mel), experts.mean, experts.std)
-    kernel = torch.exp(-gaussian * torch.cdist(features, clips).square())
-    torch.testing.assert_close(experts(mel), 2 * kernel @ saved["coefficients"].flatten(0, 1), rtol=1e-3, atol=1e-4)
+    apart = torch.cdist(features, saved["clips"].flatten(0, 1), p=2.0 if is_gaussian else 1.0)
+    kernel = torch.exp(-exponent * (apart.square() if is_gaussian else apart))
+    expected = 2 * kernel @ saved["coefficients"].flatten(0, 1)
+    torch.testing.assert_close(experts(mel), expected, rtol=1e-3, atol=1e-4)
+    again = ExpertEnsemble(16, 2, frame_seconds=FRAME_SECONDS, memory=20)
+    again.load_state_dict(experts.state_dict())
+    torch.testing.assert_close(again(mel), experts(mel))
+    windows = two_kinds(30)
+    experts.fit([windows], [windows], torch.arange(30) // 2 % 3)
+    assert experts.clips.shape[2] == len(experts.statistics.compared_by_kernel) < len(saved["mean"])
+    assert accuracy(experts) > 0.9
 
 
 def test_l1_distances_are_those_of_cdist() -> None:
