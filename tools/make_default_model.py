@@ -10,6 +10,7 @@ other clips are not used at all, so that the model can be evaluated on them.
 
 import argparse
 import sys
+import textwrap
 from collections import Counter
 from pathlib import Path
 from statistics import mean
@@ -182,14 +183,14 @@ def model_card(
     fitted = sum(
         tensor.numel() for name, tensor in model.state_dict().items() if name.startswith(("expert.", "experts."))
     )
-    return f"""# The bundled model
+    return _wrapped(f"""# The bundled model
 
 Made by `python tools/make_default_model.py PACK` from the preset `{recipe.preset}`; every figure below comes from that
 run.
 
 **Model.** `{recipe.model}`: {sum(p.numel() for p in model.parameters()):,} parameters trained for {recipe.epochs}
 epochs on windows of {recipe.crop_seconds:g} s, seed {recipe.seed}; and {fitted:,}
-numbers of experts over window statistics, fitted in closed form to windows of {recipe.fit_seconds:g} s.
+numbers of experts over window statistics, fitted in closed form to windows of {recipe.fit_seconds:.1f} s.
 Front end: {s.sample_rate:,} Hz, windows of {s.n_fft:,} samples every {s.hop_length:,}, {s.n_mels} {s.mel_scale} mel
 bands, {s.top_db:g} dB. The level of the sound has no influence.
 
@@ -225,7 +226,13 @@ of ten genres for any sound; take "uncertain" seriously.
 **Licence.** The weights are the project's own work, under its licence. GTZAN has no licence that permits
 redistribution; the model contains no recording and no spectrogram of it. It stores about a thousand statistics of each
 clip, from which the sound cannot be restored.
-"""
+""")
+
+
+def _wrapped(markdown: str) -> str:
+    """With paragraphs in lines of the usual width; tables keep their lines."""
+    blocks = markdown.rstrip().split("\n\n")
+    return "\n\n".join(block if block.startswith("|") else textwrap.fill(block, 120) for block in blocks) + "\n"
 
 
 if __name__ == "__main__":

@@ -146,7 +146,7 @@ def test_the_bundled_model_answers_until_a_run_is_chosen(tmp_path: Path, monkeyp
     assert objects(done)[0]["model"] == "tour"
     assert "model tour (chosen with genre-tui use; trained on synthetic sounds) on cpu" in done.stderr
     listed = genre_tui("use").stdout.splitlines()
-    assert re.match(r"  default +hybrid_cnn +GTZAN +10 +76.5% \(71%–82%\)", listed[1])
+    assert re.match(r"  default +ensemble_cnn +GTZAN +10 +76.1% \(70%–82%\)", listed[1])
     assert re.match(r"\* tour +.* 99.0% \(90%–100%\) .* ! trained on synthetic sounds", listed[2])
     assert [line["in_use"] for line in objects(genre_tui("use", "--json"))] == [False, True]
 
