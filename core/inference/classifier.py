@@ -154,25 +154,17 @@ class Classifier:
         except UserError as error:
             raise AudioError(path, str(error)) from error
 
-    def classify_sound(
-        self,
-        sound: Sound,
-        name: str,
-        *,
-        overlap: float = 0.0,
-        on_block: Callable[[Waveform, int], object] | None = None,
-    ) -> Prediction:
+    def classify_sound(self, sound: Sound, name: str) -> Prediction:
         """Classify decoded sound.
 
         Args:
             name: the prediction's ``path``.
-            on_block: called with each block and its rate before it is classified, for example to draw a spectrogram.
 
         Raises:
             UserError: the sound is too short.
         """
         batch = self.batch()
-        pending = self.measure_sound(sound, name, batch, overlap=overlap, on_block=on_block)
+        pending = self.measure_sound(sound, name, batch)
         batch.measure()
         return self.predict(pending)
 
@@ -185,7 +177,12 @@ class Classifier:
         overlap: float = 0.0,
         on_block: Callable[[Waveform, int], object] | None = None,
     ) -> "PendingSound":
-        """Decode a sound and add its windows to ``batch``. Every path from a file to a prediction leads here."""
+        """Decode a sound and add its windows to ``batch``. Every path from a file to a prediction leads here.
+
+        Args:
+            name: the prediction's ``path``.
+            on_block: called with each block and its rate before its windows are added, to draw a spectrogram.
+        """
         pending = PendingSound(name)
         for block, rate in sound.blocks(BLOCK_SECONDS):
             if on_block is not None:

@@ -56,14 +56,14 @@ def value_axis(values: Sequence[float], bounds: Bounds, rows: int, dots: int) ->
         # Some room is traded for a reasonable number of ticks.
         found.append((step / spacing * (1 + 0.05 * abs(spacing - wanted)), step / spacing, spacing))
     _, per_row, spacing = min(found)
-    first = _first_row(low, high, per_row, bounds, rows, below)
+    first = _first_row(low, per_row, bounds, rows, below)
     step = per_row * spacing
     multiples = range(ceil(first / spacing), floor((first + rows - 1) / spacing) + 1)
     axis_low, axis_high = (first - below) * per_row, (first + rows - 1 + above) * per_row
     return Axis(axis_low, axis_high, [(tick * step, _value_label(tick * step, step)) for tick in multiples])
 
 
-def _first_row(low: float, high: float, per_row: float, bounds: Bounds, rows: int, below: float) -> int:
+def _first_row(low: float, per_row: float, bounds: Bounds, rows: int, below: float) -> int:
     """The lowest row in multiples of ``per_row``: at or below ``low``, and no higher than the upper bound requires."""
     first = floor(low / per_row + below + 1e-9)
     if isfinite(bounds.high):

@@ -157,10 +157,6 @@ class FeatureSet:
         """The device of ``frames`` and ``labels``, and of ``mel`` unless it is on disk."""
         return self.labels.device
 
-    @property
-    def on_disk(self) -> bool:
-        return isinstance(self.mel, DiskArray)
-
     def to(self, device: torch.device | str, *, limit: int | None = None) -> "FeatureSet":
         """The same set in the memory of ``device``, or still on disk if it takes more than ``limit`` bytes.
 

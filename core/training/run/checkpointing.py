@@ -209,13 +209,13 @@ class CheckpointManager:
             self._best_is_saved = True
         return saved.complete
 
-    def save_best(self, *, patiently: bool = True) -> bool:
-        """Save the model of the best epoch unless it is on disk; returns whether it is."""
+    def save_best(self) -> bool:
+        """Save the model of the best epoch unless it is on disk, waiting for disk space; returns whether it is."""
         self.wait()
         if self._best is None or self._best_is_saved or not self._is_leader:
             return True
         with self._phases.during("checkpoints"):
-            self._best_is_saved = self._write_best(self._best, patiently=patiently)
+            self._best_is_saved = self._write_best(self._best, patiently=True)
         return self._best_is_saved
 
     def save_unfinished(self, validation: Evaluation) -> None:

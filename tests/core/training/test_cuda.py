@@ -12,7 +12,7 @@ from torch import Tensor
 from core.audio.files.decode import decode
 from core.dataset.scan import scan
 from core.dataset.store.extract import compute_features, in_batches
-from core.dataset.store.feature_set import FeatureSet
+from core.dataset.store.feature_set import DiskArray, FeatureSet
 from core.dataset.store.feature_store import FeatureStore
 from core.features.log_mel import FrontEnd, quantise
 from core.features.settings import AugmentationSettings, FrontEndSettings
@@ -169,7 +169,7 @@ def test_an_epoch_does_not_wait_for_the_device(collection: Path, features: Featu
 
 
 def test_windows_from_disk_are_those_in_memory(features: FeatureSet) -> None:
-    assert features.on_disk
+    assert isinstance(features.mel, DiskArray)
     windows = random_windows(torch.arange(len(features)), features.excerpts, features.frames, 40, 2, seed=3, epoch=1)
     pairs = zip(
         BatchLoader(features, 40, CUDA).batches(windows, 7),
