@@ -19,7 +19,7 @@ import msgspec
 
 from core.dataset.clip import DatasetError
 from core.util.atomic import write_atomic
-from core.util.errors import reason
+from core.util.errors import first_line, reason
 from core.util.files import LARGE_FILE_BYTES, read_input
 from core.util.text import counted, printable
 
@@ -189,7 +189,7 @@ def _parquet(path: Path) -> Table:
             doubled = tuple(name for name in columns if texts.count(name) > 1)
             rows = file.read(columns).to_pylist()
     except ArrowException as error:
-        raise ValueError((str(error).splitlines() or [type(error).__name__])[0]) from error
+        raise ValueError(first_line(error)) from error
     return Table(path, columns, [{column: _text(row[column]) for column in columns} for row in rows], doubled)
 
 

@@ -28,7 +28,7 @@ from core.dataset.settings import LabelSettings
 from core.dataset.store.extract import OnFeatures, compute_features
 from core.dataset.store.feature_set import DiskArray, FeatureSet
 from core.features.settings import FrontEndSettings
-from core.util.errors import reason
+from core.util.errors import first_line, reason
 from core.util.files import open_regular
 from core.util.paths import name_fault
 from core.util.text import printable
@@ -244,7 +244,7 @@ def _read_archive(archive: Path) -> tuple[npt.NDArray[np.uint8], npt.NDArray[Any
         with np.load(archive, allow_pickle=False) as arrays:
             mel, names, genres = (np.asarray(arrays[key]) for key in ("X", "name", "genre"))
     except ARCHIVE_ERRORS as error:
-        raise DatasetError(f"{name} is not an archive of X, name and genre: {_first_line(error)}.") from error
+        raise DatasetError(f"{name} is not an archive of X, name and genre: {first_line(error)}.") from error
     except MemoryError as error:
         raise DatasetError(f"{name} does not fit into memory.") from error
     if mel.dtype != np.uint8 or mel.ndim != 3:
@@ -278,10 +278,6 @@ def _check_member(archive: zipfile.ZipFile, name: str) -> None:
         raise ValueError(f"{name} is declared as {dtype} {shape} but has {held:,} bytes")
     if size > psutil.virtual_memory().available:
         raise ValueError(f"{name} needs {size / 1e9:,.1f} GB of memory, more than is free")
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error).strip().splitlines() or [type(error).__name__])[0].rstrip(".")
 
 
 def _lasting(settings: FrontEndSettings, frames: int) -> FrontEndSettings:

@@ -24,6 +24,7 @@ from core.dataset.settings import KINDS, LabelSettings
 from core.features.settings import FrontEndSettings
 from core.util.archive.path import SUFFIXES as ARCHIVES
 from core.util.archive.path import ArchivePath, as_path
+from core.util.errors import reason
 from core.util.text import counted, printable
 
 
@@ -125,9 +126,7 @@ def survey(
             return _packed(folder, labels or LabelSettings(), index)
         source = read_labels(folder, labels or LabelSettings(), index, on_progress)
     except OSError as error:
-        raise DatasetError(
-            f"{printable(folder)} cannot be listed: {(error.strerror or str(error)).lower()}."
-        ) from error
+        raise DatasetError(f"{printable(folder)} cannot be listed: {reason(error).lower()}.") from error
     if not source.total:
         raise no_audio(source.root)
     if not source.files:
@@ -158,7 +157,7 @@ def survey_unlabelled(
     try:
         files = [LabelledFile(path, name, []) for path, name in find_audio(root, excluded)]
     except OSError as error:
-        raise DatasetError(f"{printable(root)} cannot be listed: {(error.strerror or str(error)).lower()}.") from error
+        raise DatasetError(f"{printable(root)} cannot be listed: {reason(error).lower()}.") from error
     if not files:
         raise no_audio(root)
     described, none = "labels: none", [""] * len(files)

@@ -33,7 +33,7 @@ from core.training.loop.evaluation import fit_temperature
 from core.training.presets import with_encoder
 from core.training.recipe import Recipe, to_dict
 from core.training.run.event_logger import EventLogger, run_started
-from core.util.errors import UserError
+from core.util.errors import UserError, reason
 from core.util.text import counted
 
 KIND = "labels"
@@ -104,7 +104,7 @@ def make_model(
     try:
         write_model(run.best_model_path, model)
     except OSError as error:
-        raise UserError(f"The model cannot be written to {run.path}: {error.strerror or error}.") from error
+        raise UserError(f"The model cannot be written to {run.path}: {reason(error)}.") from error
     seconds = time.perf_counter() - began
     _tell(run, model, [labels[place] for place in places], sum(clip.duration_s for clip in clips), seconds)
     return MadeModel(run, accuracy, len(clips), seconds)

@@ -16,8 +16,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from core.dataset.clip import Clip
-from core.dataset.labels.decisions import DECISION_COLUMNS, Decision, Key, current, explained, read_overlay
-from core.util.errors import UserError
+from core.dataset.labels.decisions import DECISION_COLUMNS, Decision, Key, current, read_overlay
+from core.util.errors import UserError, explained
 from core.util.files import open_regular
 from core.util.text import printable
 
@@ -38,7 +38,7 @@ class Overlay:
         self.path = path
         self._mine: list[list[Decision]] = []
         """The decisions of each key press."""
-        with explained(path):
+        with explained(f"The labels file {printable(path)} cannot be written"):
             self._descriptor = open_regular(path, os.O_RDWR | os.O_CREAT | os.O_APPEND)
         try:
             if os.fstat(self._descriptor).st_size:
@@ -94,7 +94,7 @@ class Overlay:
 
     def append(self, *decisions: Decision) -> None:
         """Append rows in one write and sync them. The file is unchanged if they cannot be written."""
-        with explained(self.path):
+        with explained(f"The labels file {printable(self.path)} cannot be written"):
             fcntl.flock(self._descriptor, fcntl.LOCK_EX)
             try:
                 size = os.fstat(self._descriptor).st_size

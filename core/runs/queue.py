@@ -193,10 +193,8 @@ def _mutex() -> Iterator[None]:
     with explained(f"the queue in {folder} cannot be used"):
         folder.mkdir(parents=True, exist_ok=True)
         descriptor = open_regular(folder / "mutex", os.O_RDWR | os.O_CREAT)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
-        yield
-    except OSError as error:
-        raise UserError(f"the queue in {folder} cannot be used: {error.strerror or error}") from error
-    finally:
-        os.close(descriptor)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+            yield
+        finally:
+            os.close(descriptor)

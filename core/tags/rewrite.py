@@ -19,7 +19,7 @@ import msgspec
 from core.audio.files.open_file import AudioError
 from core.tags.journal import journals_folder
 from core.util.atomic import sync_file
-from core.util.errors import UserError
+from core.util.errors import UserError, reason
 from core.util.text import printable
 
 _NOTES = "*.pending"
@@ -71,7 +71,7 @@ def rewriting(path: Path) -> Iterator[Path]:
     except AudioError as error:
         raise AudioError(path, error.reason) from error  # with the name of the file instead of the copy
     except OSError as error:
-        raise AudioError(path, f"its tags cannot be written ({(error.strerror or str(error)).lower()})") from error
+        raise AudioError(path, f"its tags cannot be written ({reason(error).lower()})") from error
 
 
 def recover() -> list[str]:

@@ -11,6 +11,7 @@ from core.tags.formats import read_genres, same_genres, set_genres
 from core.tags.journal import Change, TagJournal, difference, digest, mark_undone, newest_journal, read_journal, restore
 from core.tags.rewrite import rewriting
 from core.util.archive.path import is_archive
+from core.util.errors import reason
 
 
 class Action(StrEnum):
@@ -120,7 +121,7 @@ def _digest(path: Path) -> str:
     try:
         return digest(path)
     except OSError as error:
-        raise AudioError(path, f"cannot be read ({(error.strerror or str(error)).lower()})") from error
+        raise AudioError(path, f"cannot be read ({reason(error).lower()})") from error
 
 
 @dataclass

@@ -22,6 +22,11 @@ def reason(error: BaseException) -> str:
     return (isinstance(error, OSError) and error.strerror) or str(error) or type(error).__name__
 
 
+def first_line(error: BaseException) -> str:
+    """The first line of `reason`, without a full stop: the messages of some libraries have several."""
+    return (reason(error).strip().splitlines() or [type(error).__name__])[0].rstrip(".")
+
+
 @contextmanager
 def explained(what: str, kind: type[UserError] = UserError) -> Iterator[None]:
     """Turn an OSError raised in the block into a ``kind`` whose message is ``what`` and the reason.

@@ -10,6 +10,7 @@ from typing import Generic, Self, TypeVar
 import msgspec
 
 from core.util.atomic import write_atomic
+from core.util.errors import reason
 from core.util.parallel import cores, ordered_map
 from core.util.paths import cache_folder
 
@@ -90,5 +91,5 @@ def _stamp_of(path: Path) -> Stamp | str:
     try:
         status = path.stat()
     except OSError as error:
-        return f"cannot be read ({(error.strerror or str(error)).lower()})"
+        return f"cannot be read ({reason(error).lower()})"
     return status.st_size, status.st_mtime_ns, status.st_ctime_ns

@@ -14,7 +14,7 @@ import msgspec
 
 from core.features.settings import AugmentationSettings, effects_of
 from core.training.presets import preset
-from core.util.errors import UserError
+from core.util.errors import UserError, reason
 from core.util.jsonl_process import WorkerChannel, path_from_json
 from core.util.parallel import tune_process
 
@@ -188,7 +188,7 @@ class AugmentationWorker:
             if self.pack is None:
                 files += [write_sound(self.folder, preview) for preview in self.shown.values()]
         except OSError as error:
-            raise UserError(f"{self.folder} cannot be written: {(error.strerror or str(error)).lower()}.") from error
+            raise UserError(f"{self.folder} cannot be written: {reason(error).lower()}.") from error
         return Written(str(self.folder), len(files))
 
 

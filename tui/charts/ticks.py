@@ -49,7 +49,7 @@ def value_axis(values: Sequence[float], bounds: Bounds, rows: int, dots: int) ->
     for spacing in spacings:
         step = _round_step((high - low) * spacing / (rows - 1 + above), 2)
         for _ in range(80):  # a value far from zero may be a multiple of many round steps
-            first = _first_row(low, high, step / spacing, bounds, rows, below)
+            first = _first_row(low, step / spacing, bounds, rows, below)
             if (first + rows - 1 + above) * step / spacing >= high * (1 - 1e-12 * (high > 0)):
                 break
             step = _round_step(step * 1.01, 2)

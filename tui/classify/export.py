@@ -14,7 +14,7 @@ from textual.widgets import Input, Static
 from core.inference.batch.export import Labels, Playlists, TagReport, tag_files, write_csv, write_json
 from core.inference.types import Prediction, Result
 from core.tags.write import Action
-from core.util.errors import UserError
+from core.util.errors import UserError, reason
 from core.util.files import typed_path
 from core.util.text import counted, printable
 from tui.classify.results import Sound
@@ -138,7 +138,7 @@ class ExportScreen(Dialog[str | None]):
             out = typed_path(self.query_one(PathInput).value.strip())
             self.dismiss(self._written(out))
         except (OSError, ValueError) as error:
-            why = (error.strerror or str(error)) if isinstance(error, OSError) else str(error)
+            why = reason(error)
             self._say(f"Writing failed: {why.lower()}.", "$bad")
         except UserError as error:
             self._say(str(error), "$bad")

@@ -13,7 +13,7 @@ from core.dataset.clip import MOST_EXCERPTS, ExcerptRule
 from core.dataset.settings import KINDS, LabelSettings
 from core.runs.directory import find
 from core.runs.folder import RunFolder
-from core.util.errors import UserError
+from core.util.errors import UserError, reason
 from core.util.files import typed_path
 from tui.formatting import clock
 from tui.shell.printing import UsageError, print_note, write_notes
@@ -97,7 +97,7 @@ def writing(path: Path) -> Iterator[None]:
     except BrokenPipeError:  # the reader of standard output has gone
         raise
     except OSError as error:
-        raise UserError(f"{path} cannot be written ({(error.strerror or str(error)).lower()})") from error
+        raise UserError(f"{path} cannot be written ({reason(error).lower()})") from error
 
 
 REDRAW_SECONDS = 0.1

@@ -18,7 +18,7 @@ import sys
 from collections.abc import Iterator
 from typing import TextIO
 
-from core.util.errors import UserError
+from core.util.errors import UserError, reason
 from core.util.text import UNSAFE, printable, printable_lines
 
 
@@ -135,7 +135,7 @@ def _reporting_output() -> Iterator[None]:
     except BrokenPipeError:
         raise
     except OSError as error:
-        raise OutputError(f"standard output cannot be written ({(error.strerror or str(error)).lower()})") from error
+        raise OutputError(f"standard output cannot be written ({reason(error).lower()})") from error
 
 
 def _json_escape(match: re.Match[str]) -> str:

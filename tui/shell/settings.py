@@ -20,7 +20,7 @@ import msgspec
 from core.runs.notices import Format, NotifyRules, Webhook, check_webhook
 from core.training.presets import DEFAULT_PRESET, PRESETS
 from core.util.atomic import write_atomic
-from core.util.errors import UserError
+from core.util.errors import UserError, reason
 from core.util.files import read_small
 from core.util.paths import config_folder, state_folder
 from core.util.text import field_docs
@@ -133,7 +133,7 @@ def read_settings(path: Path) -> tuple[Settings, list[str]]:
     except FileNotFoundError:
         return Settings(), []
     except (OSError, ValueError, RecursionError) as error:  # ValueError: not UTF-8, or not TOML
-        why = (error.strerror or str(error)) if isinstance(error, OSError) else str(error).rstrip(".")
+        why = reason(error).rstrip(".")
         raise SettingsError(f"{path} cannot be used: {why}. The default settings are in effect.") from error
     settings, mistakes = convert_leniently(plain, Settings)
     try:

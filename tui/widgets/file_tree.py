@@ -9,6 +9,7 @@ from textual.binding import Binding
 from textual.content import Content
 
 from core.audio.files.formats import is_audio
+from core.util.errors import reason
 from core.util.text import printable
 from tui.formatting import shortened, shown
 from tui.widgets.row_list import RowList
@@ -198,7 +199,7 @@ class AudioTree(RowList):
             with os.scandir(node.path) as scan:
                 entries = [(entry, _is_folder(entry)) for entry in scan if not entry.name.startswith(".")]
         except OSError as error:
-            node.error = (error.strerror or str(error)).lower()
+            node.error = reason(error).lower()
             return []
         entries.sort(key=lambda pair: (not pair[1], pair[0].name.casefold()))
         return [

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from typing import Any, BinaryIO
 
 from core.util.archive.path import open_in_archive
-from core.util.errors import ArchiveError, UserError
+from core.util.errors import ArchiveError, UserError, reason
 from core.util.files import SeekableReader
 from core.util.text import printable
 
@@ -71,7 +71,7 @@ def _reason(error: OSError) -> str:
         return "no such file"
     if isinstance(error, PermissionError):
         return "no permission to read it"
-    return f"cannot be read ({(error.strerror or str(error)).lower()})"
+    return f"cannot be read ({reason(error).lower()})"
 
 
 def size_of(file: BinaryIO) -> int:

@@ -16,6 +16,7 @@ from core.audio.conversion import HIGHEST_RATE, LOWEST_RATE, LiveDownmix
 from core.audio.files.ffmpeg import DEMUXERS
 from core.audio.live.pcm_stream import ContainerError, PcmDecoder, StreamError, sounds_random
 from core.audio.live.source import Chunk, Condition, EndOfSound, State
+from core.util.errors import reason
 
 PIECE = 1 << 16
 STALL_SECONDS = 2.0
@@ -140,7 +141,7 @@ class ContainerStream:
             if self.rate is None:
                 end = StreamError(f"this {self.name} stream holds no sound")
         except (av.FFmpegError, OSError) as error:
-            end = StreamError(f"this {self.name} stream cannot be decoded from a pipe ({error.strerror or error})")
+            end = StreamError(f"this {self.name} stream cannot be decoded from a pipe ({reason(error)})")
         except StreamError as error:
             end = error
         self._put(end)

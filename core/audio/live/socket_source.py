@@ -17,6 +17,7 @@ from core.audio.conversion import HIGHEST_RATE, LOWEST_RATE
 from core.audio.live.pcm_stream import PcmDecoder, StreamError, sounds_random
 from core.audio.live.source import KEPT_SECONDS, Chunk, Condition, RingBuffer, State
 from core.audio.live.unix_socket import DEFAULT_RATE, listen_on
+from core.util.errors import reason
 
 SHOWN_SECONDS = 4.0
 """How long the end or error of a client is shown before the source waits for the next."""
@@ -260,7 +261,7 @@ class SocketSource:
             client.say(f"! {error}")
             return Condition(State.TROUBLE, f"what was sent was refused: {error}")
         except OSError as error:
-            return Condition(State.WAITING, f"the sender has disconnected ({error.strerror or error})")
+            return Condition(State.WAITING, f"the sender has disconnected ({reason(error)})")
         except Exception as error:  # whatever one client sends ends only that client
             traceback.print_exc()
             client.say(f"! internal error: {type(error).__name__}")

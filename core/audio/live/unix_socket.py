@@ -13,7 +13,7 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
-from core.util.errors import UserError, explained
+from core.util.errors import UserError, explained, reason
 
 DEFAULT_RATE = 22_050
 """Sample rate in Hz of bare samples whose sender states none."""
@@ -79,7 +79,7 @@ def connect_to(path: Path) -> socket.socket:
         ) from None
     except OSError as error:
         link.close()
-        raise SocketError(f"the socket {path} cannot be reached: {error.strerror or error}") from error
+        raise SocketError(f"the socket {path} cannot be reached: {reason(error)}") from error
     return link
 
 

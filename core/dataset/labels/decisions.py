@@ -5,13 +5,13 @@
 
 import csv
 import os
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
 from core.dataset.clip import Clip
-from core.util.errors import UserError
+from core.util.errors import UserError, explained
 from core.util.files import open_regular, read_small
 from core.util.text import printable
 
@@ -43,7 +43,7 @@ def read_overlay(path: Path) -> list[Decision]:
     Raises:
         UserError: it cannot be read, or is not an overlay.
     """
-    with explained(path, "read"):
+    with explained(f"The labels file {printable(path)} cannot be read"):
         data = read_small(path, LARGEST)
     lines = data.decode("utf-8", "replace").splitlines(keepends=True)
     header = lines[0].strip().lstrip("\ufeff").split(",") if lines else []
@@ -101,12 +101,3 @@ def labels_with(clips: Sequence[Clip], root: Path, decisions: Mapping[Key, Decis
     given = zip(clips, decided(clips, root, decisions), strict=True)
     labels = [clip.genre if decision is None else decision.label for clip, decision in given]
     return [label if label and label != EXCLUDED else None for label in labels]
-
-
-@contextmanager
-def explained(path: Path, act: str = "written") -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        reason = (error.strerror or str(error)).lower()
-        raise UserError(f"The labels file {printable(path)} cannot be {act} ({reason}).") from error

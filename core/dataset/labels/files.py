@@ -13,6 +13,7 @@ from core.dataset.clip import Excluded
 from core.dataset.labels.tree import GenreTree
 from core.dataset.matching import RowCounts
 from core.util.archive.path import Entry, archive_faults, list_folder
+from core.util.errors import reason
 from core.util.files import DEEPEST
 from core.util.text import printable
 
@@ -159,7 +160,7 @@ def _search(
                     continue
                 _search(path, f"{name}/", above, excluded, files, deep)
             except OSError as error:
-                excluded.append(Excluded(name, f"cannot be listed ({(error.strerror or '').lower()})"))
+                excluded.append(Excluded(name, f"cannot be listed ({reason(error).lower()})"))
                 continue
         if len(files) == audio and len(excluded) == before and is_audio(entry.name):
             excluded.append(Excluded(name, "is a folder, not an audio file"))

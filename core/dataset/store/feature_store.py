@@ -26,7 +26,7 @@ import numpy.typing as npt
 from torch import Tensor
 
 from core.dataset.store.feature_set import DiskArray
-from core.util.errors import UserError
+from core.util.errors import UserError, reason
 from core.util.paths import cache_folder
 
 VERSION = 2
@@ -150,7 +150,7 @@ class FeatureStore:
             yield
         except OSError as error:
             raise UserError(
-                f"The feature store at {self.folder} cannot be written ({(error.strerror or str(error)).lower()}): "
+                f"The feature store at {self.folder} cannot be written ({reason(error).lower()}): "
                 "make room there, or set GENRE_TUI_CACHE to another folder."
             ) from error
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from core.audio.files.formats import is_audio
 from core.inference.types import Unreadable
 from core.util.archive.path import ArchivePath, Entry, archive_faults, as_path, is_archive, list_folder
+from core.util.errors import reason
 from core.util.files import DEEPEST
 from core.util.text import printable
 
@@ -67,10 +68,10 @@ def _walk(folder: Path, above: frozenset[tuple[int, int]]) -> Iterator[Found]:
         entries = list_folder(folder)
         faults = archive_faults(folder)
     except OSError as error:
-        yield Unreadable(path=printable(folder), error=f"cannot be searched ({(error.strerror or str(error)).lower()})")
+        yield Unreadable(path=printable(folder), error=f"cannot be searched ({reason(error).lower()})")
         return
-    for name, reason in faults:
-        yield Unreadable(path=printable(folder / name), error=reason)
+    for name, fault in faults:
+        yield Unreadable(path=printable(folder / name), error=fault)
     here = above | {(status.st_dev, status.st_ino)}
     for entry in entries:
         if entry.name.startswith("."):

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from core.features.settings import EncoderSettings
 from core.models.encoders.checkpoint_folder import file_digest, settings_of
 from core.models.encoders.registry import ENCODERS, WEIGHTS, encoder_folder, is_installed
-from core.util.errors import UserError
+from core.util.errors import UserError, first_line
 from core.util.files import typed_path
 from core.util.text import printable
 
@@ -144,9 +144,8 @@ def get_from_hub(name: str) -> Path:
         shutil.rmtree(making, ignore_errors=True)
         raise
     except Exception as error:  # any error of network, hub or disk; the next call resumes the download
-        reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
         raise UserError(
-            f"{repository} cannot be downloaded ({printable(reason)}): check the network, or download its config.json, "
-            "preprocessor_config.json and model.safetensors elsewhere and name that folder with --encoder."
+            f"{repository} cannot be downloaded ({printable(first_line(error))}): check the network, or download its "
+            "config.json, preprocessor_config.json and model.safetensors elsewhere and name that folder with --encoder."
         ) from error
     return folder

@@ -29,7 +29,7 @@ from core.models.encoders.checkpoint_folder import (
     read_json,
 )
 from core.models.encoders.encoder import Encoder
-from core.util.errors import UserError
+from core.util.errors import UserError, first_line
 from core.util.text import printable
 
 CLASSES = {
@@ -162,8 +162,8 @@ def load_checkpoint(folder: Path, settings: EncoderSettings) -> Encoder:
             folder, local_files_only=True, use_safetensors=True, output_loading_info=True, dtype=torch.float32
         )
     except Exception as error:  # the library may raise anything for a damaged checkpoint
-        reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
-        raise UserError(f"The encoder in {printable(folder)} cannot be loaded: {printable(reason)}") from error
+        why = printable(first_line(error))
+        raise UserError(f"The encoder in {printable(folder)} cannot be loaded: {why}.") from error
     missing = [name for name in report["missing_keys"] if not name.endswith(NOT_NEEDED)]
     if missing or report["mismatched_keys"]:
         example = missing[0] if missing else report["mismatched_keys"][0]

@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterator
 from typing import IO, Any, BinaryIO, NamedTuple, cast
 
 from core.util.archive.gzip_reader import LARGEST_READ, MOST_EXPANSION, Checkpoints, GzipReader
-from core.util.errors import ArchiveError
+from core.util.errors import ArchiveError, first_line
 from core.util.files import DEEPEST
 
 LARGEST_FILE = 8 << 30
@@ -135,7 +135,7 @@ class ZipArchive(Archive):
             self._zip = zipfile.ZipFile(self.path)
             infos = self._zip.infolist()
         except ZIP_ERRORS as error:
-            raise ArchiveError(f"is not a zip archive, or is damaged ({_first_line(error)})") from error
+            raise ArchiveError(f"is not a zip archive, or is damaged ({first_line(error)})") from error
         for info in infos:
             name = _zip_name(info)
             mode = info.external_attr >> 16
@@ -157,7 +157,7 @@ class ZipArchive(Archive):
                 while part := file.read(CHUNK):
                     yield part
         except ZIP_ERRORS as error:
-            raise ArchiveError(f"is damaged in the archive ({_first_line(error)})") from error
+            raise ArchiveError(f"is damaged in the archive ({first_line(error)})") from error
 
 
 class TarArchive(Archive):
@@ -179,10 +179,10 @@ class TarArchive(Archive):
                 damaged = any(file.read(BLOCK) or b"")
             except tarfile.ReadError as error:
                 if not last:
-                    raise ArchiveError(f"is not a tar archive, or is damaged ({_first_line(error)})") from error
+                    raise ArchiveError(f"is not a tar archive, or is damaged ({first_line(error)})") from error
                 damaged = True
             except (tarfile.TarError, ValueError, OverflowError, RecursionError, MemoryError) as error:
-                raise ArchiveError(f"is damaged ({_first_line(error)})") from error
+                raise ArchiveError(f"is damaged ({first_line(error)})") from error
             if damaged or (isinstance(file, GzipReader) and file.is_cut_off):
                 self.faults.append(Fault(os.path.basename(self.path), f"is cut off or damaged after {last}"))  # noqa: PTH119
 
@@ -245,7 +245,3 @@ def _zip_name(info: zipfile.ZipInfo) -> str:
         with contextlib.suppress(UnicodeError):
             name = name.encode("cp437").decode("utf-8")
     return name
-
-
-def _first_line(error: BaseException) -> str:
-    return (str(error).strip().splitlines() or [type(error).__name__])[0].rstrip(".")
