@@ -82,7 +82,7 @@ def main() -> None:
         [neighbour] = nearest(
             found.embeddings_NWF[i], found.embeddings_NWF, truth_N, groups_N, group=groups_N[i], top=1
         )
-        same.append(truth_N[neighbour.place] == truth_N[i])
+        same.append(truth_N[neighbour.clip] == truth_N[i])
     print(f"nearest clip of another group has the same genre: {np.mean(same):.1%} of {len(same)}")
     print_published_faults(found)
     pool_N = np.array([clip.columns.get("split") == "train" for clip in found.clips])
@@ -97,7 +97,7 @@ def main() -> None:
         print(f"taught {CLIPS_PER_GENRE} clips per genre of train in active order: {accuracy:.1%} on valid")
         print(f"from a label to the next clip: {1000 * seconds:.0f} ms")
     for every in (10, 3, 1):
-        labels = {place: found.clips[place].genre for place in range(0, len(found.clips), every)}
+        labels = {index: found.clips[index].genre for index in range(0, len(found.clips), every)}
         with TemporaryDirectory() as runs:
             cpu = time.process_time()
             made = make_model(found, labels, Path(runs), encoder)
@@ -172,10 +172,10 @@ def key_to_order(embeddings_NWF: Floats, count: int) -> float:
     drawn = rng.integers(len(embeddings_NWF), size=count)
     jitter = rng.normal(0, 0.01, (count, 1, embeddings_NWF.shape[2])).astype(np.float32)
     teacher = Teacher(embeddings_NWF[drawn] + jitter)
-    labels = {place: str(place % 10) for place in range(KNOWN)}
+    labels = {index: str(index % 10) for index in range(KNOWN)}
     times = []
-    for place in range(KNOWN, KNOWN + 9):
-        labels[place] = str(place % 10)
+    for index in range(KNOWN, KNOWN + 9):
+        labels[index] = str(index % 10)
         start = time.perf_counter()
         teacher.fit(labels)
         teacher.order(None, teacher.probabilities())
@@ -194,8 +194,8 @@ def taught(
     start, first = time.perf_counter(), len(labels)
     while len(labels) < CLIPS_PER_GENRE * len(genres):
         teacher.fit(labels)
-        place = teacher.order()[0]
-        labels[place] = str(answers_N[place])
+        index = teacher.order()[0]
+        labels[index] = str(answers_N[index])
     seconds = (time.perf_counter() - start) / (len(labels) - first)
     teacher.fit(labels)
     predicted_N = np.array(teacher.genres)[teacher.logits(test_NWF).argmax(1)]

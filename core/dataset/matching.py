@@ -141,7 +141,7 @@ def match(table: Table, files: Sequence[str], column: str | None = None, *, also
     index = _FileIndex(files, also)
     labels = table.label_columns
     column = column or next(
-        (c for c in table.file_columns if any(index.find(row[c], ()).places for row in table.rows)),
+        (c for c in table.file_columns if any(index.find(row[c], ()).files for row in table.rows)),
         table.file_columns[0],
     )
     table.check_single(column)
@@ -149,35 +149,35 @@ def match(table: Table, files: Sequence[str], column: str | None = None, *, also
     weak: dict[int, list[tuple[int, Row]]] = defaultdict(list)
     matching = Matching(table, files, [], column)
 
-    def take(place: int, rank: int, row: Row) -> None:
-        known = chosen[place]
+    def take(file: int, rank: int, row: Row) -> None:
+        known = chosen[file]
         if known is not None:
             matching.duplicates.append(printable(row[column]))
             if rank == known[0]:
-                matching.rivals.append((place, row))
+                matching.rivals.append((file, row))
         if known is None or rank < known[0]:
-            chosen[place] = rank, row
+            chosen[file] = rank, row
 
     for row in table.rows:
         found = index.find(row[column], [row[label] for label in labels])
-        if len(found.places) != 1:
-            (matching.ambiguous if found.places else matching.unmatched).append(printable(row[column]))
+        if len(found.files) != 1:
+            (matching.ambiguous if found.files else matching.unmatched).append(printable(row[column]))
             continue
-        [place] = found.places
+        [file] = found.files
         if found.is_weak:
-            weak[place].append((found.rank, row))
+            weak[file].append((found.rank, row))
         else:
-            take(place, found.rank, row)
-    for place, rows in weak.items():
+            take(file, found.rank, row)
+    for file, rows in weak.items():
         references = [printable(row[column]) for _, row in rows]
-        if chosen[place] is not None:
+        if chosen[file] is not None:
             matching.unmatched.extend(references)  # another row matches the file, so these are about other files
         elif len({tuple(_components(row[column])) for _, row in rows}) > 1:
             matching.competing.extend(references)
         else:
             matching.by_name.append(references[0])
             for rank, row in rows:
-                take(place, rank, row)
+                take(file, rank, row)
     matching.rows.extend(row[1] if row else {} for row in chosen)
     return matching
 
@@ -189,7 +189,7 @@ def match_clips(table: Table, clips: Sequence[Clip]) -> Matching:
 
 
 class _Found(NamedTuple):
-    places: set[int]
+    files: set[int]
     """Indices of the files: one, none, or several if it is ambiguous."""
     rank: int = 0
     """Exactness of the match; 0 is best."""
@@ -201,20 +201,20 @@ class _FileIndex:
     """Files by every suffix of their path, from the whole path to the bare name, in several spellings."""
 
     def __init__(self, *names: Iterable[str]) -> None:
-        self._places: dict[tuple[str, ...], set[int]] = defaultdict(set)
+        self._files: dict[tuple[str, ...], set[int]] = defaultdict(set)
         self._folders: set[str] = set()
         self._whole: dict[tuple[str, ...], set[int]] = defaultdict(set)
         """Files by their complete path."""
         for which, files in enumerate(names):
-            for place, file in enumerate(files):
+            for number, file in enumerate(files):
                 *folders, name = _components(file)
                 self._folders.update(folders)
                 if which == 0 and folders:
                     for key in _keys(folders, name):
-                        self._whole[key].add(place)
+                        self._whole[key].add(number)
                 for start in range(len(folders) + 1):
                     for key in _keys(folders[start:], name):
-                        self._places[key].add(place)
+                        self._files[key].add(number)
 
     def find(self, reference: str, labels: Iterable[str]) -> _Found:
         """The files that match a reference."""
@@ -229,9 +229,9 @@ class _FileIndex:
             fitting: set[int] = set()
             for key in _keys(folders[start:], name):
                 rank += 1
-                fitting |= self._places.get(key, set())
+                fitting |= self._files.get(key, set())
                 # One of the two paths has to end with the other; a bare file name does not count.
-                if whole := (self._places if start == 0 else self._whole).get(key):
+                if whole := (self._files if start == 0 else self._whole).get(key):
                     return _Found(whole, rank)
             if fitting and folders[start - 1] in self._folders:
                 return _Found(set())  # the folder exists, but the file does not
@@ -242,12 +242,12 @@ class _FileIndex:
     def _find_bare(self, name: str, labels: Iterable[str]) -> _Found:
         """The files with a bare name; the row's genre may be the folder."""
         for rank, key in enumerate(_keys([], name), start=BARE_RANK):
-            places = self._places.get(key, set())
-            if len(places) > 1:
-                in_label = [self._places.get((*_components(label), *key), set()) for label in labels]
-                places = next((some for some in in_label if len(some) == 1), places)
-            if places:
-                return _Found(places, rank)
+            files = self._files.get(key, set())
+            if len(files) > 1:
+                in_label = [self._files.get((*_components(label), *key), set()) for label in labels]
+                files = next((some for some in in_label if len(some) == 1), files)
+            if files:
+                return _Found(files, rank)
         return _Found(set())
 
 

@@ -187,9 +187,9 @@ def open_clips(folder: Path, clips: Sequence[Clip]) -> FeatureSet:
     """
     index = read_pack_index(folder)
     ahead = iter(enumerate(index.clips))
-    kept = [next(place for place, own in ahead if _same(own, clip)) for clip in clips]
+    kept = [next(i for i, own in ahead if _same(own, clip)) for clip in clips]
     first = [0, *accumulate(index.counts)]
-    rows = [row for place in kept for row in range(first[place], first[place + 1])]
+    rows = [row for i in kept for row in range(first[i], first[i + 1])]
     whole = open_pack(folder)
     assert isinstance(whole.mel, DiskArray)
     genres = sorted({clip.genre for clip in clips})
@@ -200,7 +200,7 @@ def open_clips(folder: Path, clips: Sequence[Clip]) -> FeatureSet:
         genres,
         list(clips),
         index.front_end,
-        torch.tensor([index.counts[place] for place in kept]),
+        torch.tensor([index.counts[i] for i in kept]),
     )
 
 

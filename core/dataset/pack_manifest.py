@@ -189,9 +189,9 @@ def packed_labels(root: Path, settings: LabelSettings, index: Path | None = None
     labels = Labels(root, files, described, kind, notes=notes, total=len(files), matching=counts)
     resolved = resolve(labels, settings)
     # The remaining files are some of these objects.
-    place = {id(file): clip for file, clip in zip(files, clips, strict=True)}
+    clip_of = {id(file): clip for file, clip in zip(files, clips, strict=True)}
     kept = [
-        replace(place[id(file)], genre=genre)
+        replace(clip_of[id(file)], genre=genre)
         for file, genre in zip(resolved.labels.files, resolved.genres, strict=True)
     ]
     if not kept:

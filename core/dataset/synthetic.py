@@ -92,16 +92,16 @@ def _clip(style: Style, seconds: float, rng: np.random.Generator) -> Sound:
     progression = rng.permutation([0, 5, 7, -3])
     notes: dict[float, Sound] = {}
     for i in range(int(seconds / step)):
-        bar, place = divmod(i, 16)
+        bar, sixteenth = divmod(i, 16)
         at = round(i * step * RATE)
-        if style.notes[place] == "x":
+        if style.notes[sixteenth] == "x":
             chord = root * 2 ** ((progression[bar % 4] + np.array(style.chord)) / 12)
             for frequency in [rng.choice(chord)] if style.arpeggio else chord:
                 if frequency not in notes:
                     notes[frequency] = _note(style, frequency) / np.float32(len(chord))
                 _add(y, at, notes[frequency], rng.uniform(0.7, 1.0))
         for pattern, drum in ((style.kick, _kick), (style.snare, _snare), (style.hat, _hat)):
-            if pattern and pattern[place] == "x":
+            if pattern and pattern[sixteenth] == "x":
                 _add(y, at, drum(rng), rng.uniform(0.6, 1.0))
     y += np.float32(10 ** rng.uniform(-3.5, -2.5)) * rng.standard_normal(len(y), np.float32)
     loud: Sound = y * np.float32(rng.uniform(0.3, 0.9) / np.abs(y).max())

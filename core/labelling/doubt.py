@@ -158,7 +158,7 @@ DIGITS = 6
 class Suspect(msgspec.Struct, frozen=True, kw_only=True):
     """``path`` is None for a clip of a feature pack; ``probabilities`` are calibrated and out of fold."""
 
-    place: int
+    index: int
     """Index in the dataset."""
     name: str
     path: str | None
@@ -207,7 +207,7 @@ def find_suspects(
     doubt = doubt_of(probabilities_NC, labels_N, groups_N)
     return [
         Suspect(
-            place=kept[i],
+            index=kept[i],
             name=clips[i].name,
             path=None if found.is_pack else str(clips[i].path),
             label=genres[labels_N[i]],
@@ -248,9 +248,9 @@ def _with_model(
     features, _ = load_features(scan, trained.front_end, device=choose_device(device), on_features=on_features)
     check_front_end(features, trained)
     features = embedded(features, found.root, trained, "first", choose_device(device))
-    place = {id(clip): i for i, clip in enumerate(clips)}
-    asked = [i for i, clip in enumerate(features.clips) if id(clip) in place]
-    used = [i for i in asked if parts[place[id(features.clips[i])]] != "train"]
+    index = {id(clip): i for i, clip in enumerate(clips)}
+    asked = [i for i, clip in enumerate(features.clips) if id(clip) in index]
+    used = [i for i in asked if parts[index[id(features.clips[i])]] != "train"]
     if on_note and len(used) < len(clips):
         on_note(
             f"{len(clips) - len(used):,} of {counted(len(clips), 'clip')} are not classified, because the model was "
@@ -260,7 +260,7 @@ def _with_model(
         return probabilities_NC
     columns = [trained.genres.index(genres[i]) for i in known]
     logits_UK = logits_of(trained, features, used)[:, columns].double() / trained.temperature
-    rows = np.array([place[id(features.clips[i])] for i in used])[:, None]
+    rows = np.array([index[id(features.clips[i])] for i in used])[:, None]
     own_UK = probabilities_NC[rows, known]
     asked_NC = probabilities_NC.copy()
     both_UK = _geometric_mean(own_UK, torch.softmax(logits_UK, dim=1).cpu().numpy())

@@ -43,7 +43,7 @@ class Examples(msgspec.Struct, frozen=True, tag_field="kind", tag="examples"):
 class Decide(msgspec.Struct, frozen=True, tag_field="kind", tag="decide"):
     """Give clips a label; ``who`` as in `core.dataset.labels.decisions`. In teaching, then rank ``towards`` a genre."""
 
-    places: list[int]
+    indices: list[int]
     label: str
     who: str = "key"
     towards: str | None = None
@@ -68,13 +68,13 @@ class Assess(msgspec.Struct, frozen=True, tag_field="kind", tag="assess"):
 class Look(msgspec.Struct, frozen=True, tag_field="kind", tag="look"):
     """Ask for the prediction, the neighbours and the spectrogram of a clip."""
 
-    place: int
+    index: int
 
 
 class Play(msgspec.Struct, frozen=True, tag_field="kind", tag="play"):
     """Play a clip on this machine's loudspeaker from ``start_s`` on; None stops. Positions and the end are events."""
 
-    place: int | None
+    index: int | None
     start_s: float = 0.0
 
 
@@ -102,7 +102,7 @@ class Progress(msgspec.Struct, frozen=True, tag_field="kind", tag="progress"):
 class Row(msgspec.Struct, frozen=True, array_like=True):
     """A clip. Missing labels are empty; ``decision`` is its label in the overlay."""
 
-    place: int
+    index: int
     name: str
     label: str
     suggested: str
@@ -112,7 +112,7 @@ class Row(msgspec.Struct, frozen=True, array_like=True):
 
 
 class Ranked(msgspec.Struct, frozen=True, tag_field="kind", tag="ranked"):
-    """``order`` holds positions of clips; the next two lists have an entry for each clip."""
+    """``order`` holds indices of clips; the next two lists have an entry for each clip."""
 
     order: list[int]
     suggested: list[str]
@@ -154,9 +154,9 @@ NOTHING: tuple[int, bytes, list[float], float] = (0, b"", [], 0.0)
 
 
 class Looked(msgspec.Struct, frozen=True, tag_field="kind", tag="looked"):
-    """``neighbours`` are positions, nearest first, the clip's own artist last; ``image`` is [bands, columns] bytes."""
+    """``neighbours`` are indices, nearest first, the clip's own artist last; ``image`` is [bands, columns] bytes."""
 
-    place: int
+    index: int
     prediction: Prediction
     neighbours: list[int]
     bands: int
@@ -168,9 +168,9 @@ class Looked(msgspec.Struct, frozen=True, tag_field="kind", tag="looked"):
 
 
 class Playing(msgspec.Struct, frozen=True, tag_field="kind", tag="playing"):
-    """Sent about twice a second with the position that is heard; without a place once at the end."""
+    """Sent about twice a second with the position that is heard; without an index once at the end."""
 
-    place: int | None
+    index: int | None
     position_s: float = 0.0
 
 
@@ -205,9 +205,9 @@ class LabelWorker:
                 return self._opened()
             case Examples(data):
                 return self._examples(path_from_json(data))
-            case Decide(places, label, who, towards):
-                self._session.decide(places, label, who)
-                return Decided(dict.fromkeys(places, label), self._ranked(towards))
+            case Decide(indices, label, who, towards):
+                self._session.decide(indices, label, who)
+                return Decided(dict.fromkeys(indices, label), self._ranked(towards))
             case Undo(towards):
                 step = self._session.undo()
                 return Decided(step, self._ranked(towards) if step else None, undone=True)
@@ -216,10 +216,10 @@ class LabelWorker:
             case Assess():
                 found = self._session.accuracy()
                 return Assessed(None) if found is None else Assessed(*found)
-            case Look(place):
-                return self._look(place)
-            case Play(place, start_s):
-                return self._play(place, start_s)
+            case Look(index):
+                return self._look(index)
+            case Play(index, start_s):
+                return self._play(index, start_s)
             case Seek(by):
                 start = self._player.position_s + by if self._player is not None else 0.0
                 return self._play(self._playing, max(0.0, start))
@@ -246,19 +246,19 @@ class LabelWorker:
     def _opened(self) -> Opened:
         session, found = self._session, self._session.found
         ranked = _plain(session.rank()) if session.teaches else None
-        places: list[int] = [suspect.place for suspect in session.suspects] or list(range(len(found.clips)))
-        by_place = {suspect.place: suspect for suspect in session.suspects}
+        indices: list[int] = [suspect.index for suspect in session.suspects] or list(range(len(found.clips)))
+        by_index = {suspect.index: suspect for suspect in session.suspects}
         rows = [
             Row(
-                place=place,
-                name=found.clips[place].name,
-                label=found.clips[place].genre,
-                suggested=by_place[place].suggested if by_place else "",
-                doubt=by_place[place].doubt if by_place else None,
-                artist=session.artist(place),
-                decision=session.decisions.get(place, ""),
+                index=index,
+                name=found.clips[index].name,
+                label=found.clips[index].genre,
+                suggested=by_index[index].suggested if by_index else "",
+                doubt=by_index[index].doubt if by_index else None,
+                artist=session.artist(index),
+                decision=session.decisions.get(index, ""),
             )
-            for place in places
+            for index in indices
         ]
         reason, note = session.reason if session.teaches else "", " ".join(session.notes)
         return Opened(session.genres, rows, ranked, reason, not found.is_pack, note)
@@ -282,41 +282,41 @@ class LabelWorker:
     def _ranked(self, towards: str | None) -> Ranked | None:
         return _plain(self._session.rank(towards)) if self._session.teaches else None
 
-    def _look(self, place: int) -> Looked:
+    def _look(self, index: int) -> Looked:
         session = self._session
-        prediction = session.prediction(place)
-        neighbours = session.neighbours(place, NEIGHBOURS)
+        prediction = session.prediction(index)
+        neighbours = session.neighbours(index, NEIGHBOURS)
         try:
-            looked = NOTHING if session.found.is_pack else self._picture(place)
+            looked = NOTHING if session.found.is_pack else self._picture(index)
         except UserError as error:
             looked = NOTHING
             prediction = msgspec.structs.replace(prediction, warning=str(error))
-        return Looked(place, prediction, neighbours, *looked)
+        return Looked(index, prediction, neighbours, *looked)
 
-    def _picture(self, place: int) -> tuple[int, bytes, list[float], float]:
+    def _picture(self, index: int) -> tuple[int, bytes, list[float], float]:
         from core.audio.files.decode import decode
         from core.features.display_spectrogram import Picture
 
         found = self._session.found
-        y, rate = decode(found.clips[place].path, duration=found.settings.seconds)
+        y, rate = decode(found.clips[index].path, duration=found.settings.seconds)
         picture = Picture(rate)
         picture.push(y)
         image = picture.image()
         return len(image), image.tobytes(), picture.hz, len(y) / rate
 
-    def _play(self, place: int | None, start_s: float) -> Playing:
+    def _play(self, index: int | None, start_s: float) -> Playing:
         from core.audio.playback import Player
 
-        if place is not None and self._session.found.is_pack:
+        if index is not None and self._session.found.is_pack:
             raise UserError("A feature pack holds no audio to play: open the folder of audio instead.")
         self._player = self._player or Player(self._at)
         self._player.stop()
         self._playing = None
-        if place is None:
+        if index is None:
             return Playing(None)
-        self._player.play(self._session.found.clips[place].path, start_s)
-        self._playing = place
-        return Playing(place, self._player.position_s)
+        self._player.play(self._session.found.clips[index].path, start_s)
+        self._playing = index
+        return Playing(index, self._player.position_s)
 
     def _at(self, position_s: float | None) -> None:
         self._channel.send(Playing(None) if position_s is None else Playing(self._playing, position_s))

@@ -56,7 +56,7 @@ class MadeModel(NamedTuple):
 def make_model(
     found: EmbeddedSet, labels: Mapping[int, str], runs_dir: Path, encoder: EncoderSettings | None = None
 ) -> MadeModel:
-    """Make a finished run in ``runs_dir`` with a model fitted to ``labels``: position in the dataset → genre.
+    """Make a finished run in ``runs_dir`` with a model fitted to ``labels``: index in the dataset → genre.
 
     Args:
         encoder: where the embeddings of ``found`` come from, if they are not window statistics.
@@ -68,8 +68,8 @@ def make_model(
     genres = sorted(set(labels.values()))
     if len(genres) < 2:
         raise UserError("A model needs labels of at least two genres.")
-    places = sorted(labels)
-    clips = [found.clips[place] for place in places]
+    indices = sorted(labels)
+    clips = [found.clips[index] for index in indices]
     recipe = Recipe(
         data=str(found.root),
         preset=KIND,
@@ -82,14 +82,14 @@ def make_model(
     if encoder is not None:
         recipe = msgspec.structs.replace(with_encoder(recipe, encoder), preset=KIND)
     network = build_network(recipe, len(genres))
-    labels_I = torch.tensor([genres.index(labels[place]) for place in places])
-    features_IWF = torch.from_numpy(found.embeddings_NWF[places])
+    labels_I = torch.tensor([genres.index(labels[index]) for index in indices])
+    features_IWF = torch.from_numpy(found.embeddings_NWF[indices])
     held_IC = _experts_of(network).fit_measured(features_IWF, None, labels_I, inner_folds(clips, FOLDS))
     temperature, accuracy = 1.0, None
     if held_IC is not None:
         temperature = fit_temperature(held_IC, labels_I)
         accuracy = float((held_IC.argmax(1) == labels_I).double().mean())
-    labelled = [replace(clip, genre=labels[place]) for place, clip in zip(places, clips, strict=True)]
+    labelled = [replace(clip, genre=labels[index]) for index, clip in zip(indices, clips, strict=True)]
     everything = Split(train=list(range(len(clips))), valid=[], test=[])
     model = ModelCheckpoint(
         weights=network.state_dict(),
@@ -106,7 +106,7 @@ def make_model(
     except OSError as error:
         raise UserError(f"The model cannot be written to {run.path}: {reason(error)}.") from error
     seconds = time.perf_counter() - began
-    _tell(run, model, [labels[place] for place in places], sum(clip.duration_s for clip in clips), seconds)
+    _tell(run, model, [labels[index] for index in indices], sum(clip.duration_s for clip in clips), seconds)
     return MadeModel(run, accuracy, len(clips), seconds)
 
 

@@ -35,7 +35,7 @@ class Ranking(NamedTuple):
 
 
 class LabelSession:
-    """One dataset and one overlay. A ``place`` is an index into ``found.clips``."""
+    """One dataset and one overlay. Clips are named by their index in ``found.clips``."""
 
     def __init__(self, found: EmbeddedSet, overlay: Path) -> None:
         """
@@ -46,12 +46,11 @@ class LabelSession:
         self.groups = groups_of(found.clips, None)
         self._overlay = Overlay(overlay)
         self._steps: list[dict[int, str]] = []
-        """For each step its places and their previous decisions; an empty one means none."""
-        self._place = {(path_in(found.root, clip), clip.content): i for i, clip in enumerate(found.clips)}
+        """For each step its clips and their previous decisions; an empty one means none."""
         self.decisions = {
-            place: decision.label
-            for place, decision in enumerate(decided(found.clips, found.root, self._overlay.current()))
-            if decision is not None and not _is_undone(decision, found.clips[place])
+            index: decision.label
+            for index, decision in enumerate(decided(found.clips, found.root, self._overlay.current()))
+            if decision is not None and not _is_undone(decision, found.clips[index])
         }
         self.suspects: list[Suspect] = []
         self.reason = "the files have no labels"
@@ -102,30 +101,30 @@ class LabelSession:
         return sorted((given | set(self.decisions.values())) - {"", EXCLUDED})
 
     def labels(self) -> dict[int, str]:
-        """Place → current label, for clips that have one and are not excluded."""
-        present = {place: clip.genre for place, clip in enumerate(self.found.clips)} | self.decisions
-        return {place: label for place, label in present.items() if label and label != EXCLUDED}
+        """Index → current label, for clips that have one and are not excluded."""
+        present = {index: clip.genre for index, clip in enumerate(self.found.clips)} | self.decisions
+        return {index: label for index, label in present.items() if label and label != EXCLUDED}
 
     def close(self) -> None:
         self._overlay.close()
 
     # Deciding
 
-    def decide(self, places: Sequence[int], label: str, who: str = "key") -> None:
+    def decide(self, indices: Sequence[int], label: str, who: str = "key") -> None:
         """Give clips a label, or exclude them, in one step.
 
         Raises:
             UserError: it cannot be written.
         """
-        clips = [self.found.clips[place] for place in places]
-        before = [self.decisions.get(place, clip.genre) for place, clip in zip(places, clips, strict=True)]
+        clips = [self.found.clips[index] for index in indices]
+        before = [self.decisions.get(index, clip.genre) for index, clip in zip(indices, clips, strict=True)]
         rows = [(clip, path_in(self.found.root, clip), old) for clip, old in zip(clips, before, strict=True)]
         self._overlay.decide_all(rows, label, who)
-        self._steps.append({place: self.decisions.get(place, "") for place in places})
-        self.decisions |= dict.fromkeys(places, label)
+        self._steps.append({index: self.decisions.get(index, "") for index in indices})
+        self.decisions |= dict.fromkeys(indices, label)
 
     def undo(self) -> dict[int, str]:
-        """Undo the last step of this session; returns its places and their restored decisions.
+        """Undo the last step of this session; returns its clips and their restored decisions.
 
         Raises:
             UserError: it cannot be written.
@@ -134,11 +133,11 @@ class LabelSession:
             return {}
         self._overlay.undo()
         step = self._steps.pop()
-        for place, decision in step.items():
+        for index, decision in step.items():
             if decision:
-                self.decisions[place] = decision
+                self.decisions[index] = decision
             else:
-                del self.decisions[place]
+                del self.decisions[index]
         return step
 
     def make_model(self, runs_dir: Path) -> MadeModel:
@@ -183,7 +182,7 @@ class LabelSession:
         """Refit to the current labels; with ``towards`` the clips that are most likely of that genre come first."""
         self.teacher.fit(self.labels())
         probabilities_NC = self.teacher.probabilities()
-        order = [place for place in self.teacher.order(towards, probabilities_NC) if place not in self.decisions]
+        order = [index for index in self.teacher.order(towards, probabilities_NC) if index not in self.decisions]
         if not probabilities_NC.shape[1]:
             return Ranking(order, [""] * len(self.found.clips), [0.0] * len(self.found.clips))
         best_N = probabilities_NC.argmax(1)
@@ -196,26 +195,26 @@ class LabelSession:
 
     # One clip
 
-    def neighbours(self, place: int, top: int) -> list[int]:
+    def neighbours(self, index: int, top: int) -> list[int]:
         """The ``top`` most similar clips, those of other artists first; copies of the clip are left out."""
         clips, embeddings_NWF = self.found.clips, self._embeddings_NWF
         present = self.labels()
         labels_N = np.unique([present.get(i, "") for i in range(len(clips))], return_inverse=True)[1]
         near = nearest(
-            embeddings_NWF[place], embeddings_NWF, labels_N, self.groups, group=self.groups[place], top=top + 10
+            embeddings_NWF[index], embeddings_NWF, labels_N, self.groups, group=self.groups[index], top=top + 10
         )
-        others = [one.place for one in near if clips[one.place].content != clips[place].content]
+        others = [one.clip for one in near if clips[one.clip].content != clips[index].content]
         return others[:top]
 
-    def prediction(self, place: int) -> Prediction:
+    def prediction(self, index: int) -> Prediction:
         """The prediction for a clip from the labels of the others, with a segment for each of its windows."""
-        clip = self.found.clips[place]
-        suspect = next((one for one in self.suspects if one.place == place), None)
+        clip = self.found.clips[index]
+        suspect = next((one for one in self.suspects if one.index == index), None)
         teacher = self.teacher
         if suspect is not None:
-            group = self.groups[place]
+            group = self.groups[index]
             teacher.fit({i: label for i, label in self.labels().items() if self.groups[i] != group})
-        windows_WC = teacher.windows(place)
+        windows_WC = teacher.windows(index)
         if not windows_WC.shape[1]:
             return Prediction(
                 path=clip.name, genre="", probability=0, probabilities={}, duration_s=clip.duration_s, uncertain=True
@@ -235,8 +234,8 @@ class LabelSession:
             stretches=_stretches(segments),
         )
 
-    def artist(self, place: int) -> str:
-        return self.found.clips[place].columns.get(ARTIST, "")
+    def artist(self, index: int) -> str:
+        return self.found.clips[index].columns.get(ARTIST, "")
 
 
 def _is_undone(decision: Decision, clip: Clip) -> bool:

@@ -25,11 +25,14 @@ STRETCH = 4.0
 
 
 class Neighbour(NamedTuple):
-    """A clip's index in the dataset, its cosine, and whether it belongs to the query's group."""
+    """A clip near a query."""
 
-    place: int
+    clip: int
+    """Its index in the dataset."""
     similarity: float
+    """The cosine."""
     same_group: bool
+    """Whether it belongs to the query's group."""
 
 
 def nearest(
@@ -103,7 +106,7 @@ def find_similar(
         group=None if own is None else groups_N[own],
         top=len(clips),
     )
-    others = [one for one in neighbours if clips[one.place].content != content]
+    others = [one for one in neighbours if clips[one.clip].content != content]
     return [
         SimilarClip(
             name=clips[i].name,

@@ -126,11 +126,11 @@ class Teacher:
         logits_NC = self.logits()
         return self._softmax(logits_NC, logits_NC) if logits_NC.size else logits_NC.astype(np.float64)
 
-    def windows(self, place: int) -> Probabilities:
+    def windows(self, index: int) -> Probabilities:
         """Probabilities (W, C) of the windows of a clip of the pool."""
         if self._fitted is None:
-            return np.zeros((len(self._windows_NWF[place]), 0))
-        return self._softmax(self._fitted.logits(self._windows_NWF[place]), self.logits())
+            return np.zeros((len(self._windows_NWF[index]), 0))
+        return self._softmax(self._fitted.logits(self._windows_NWF[index]), self.logits())
 
     @staticmethod
     def _softmax(logits_NC: Floats, pool_NC: Floats) -> Probabilities:
@@ -171,19 +171,19 @@ class Teacher:
         """
         if len(labels) < LEAST_LABELLED or len(set(labels.values())) < 2:
             return None
-        by_genre = sorted(labels, key=lambda place: labels[place])  # dealt out in turn, which stratifies the folds
+        by_genre = sorted(labels, key=lambda index: labels[index])  # dealt out in turn, which stratifies the folds
         fold_of: dict[int, int] = {}
-        for number, place in enumerate(by_genre):
-            fold_of.setdefault(groups[place], number % FOLDS)
+        for number, index in enumerate(by_genre):
+            fold_of.setdefault(groups[index], number % FOLDS)
         right = 0
         for fold in range(FOLDS):
-            held = [place for place in labels if fold_of[groups[place]] == fold]
-            rest = {place: genre for place, genre in labels.items() if fold_of[groups[place]] != fold}
+            held = [index for index in labels if fold_of[groups[index]] == fold]
+            rest = {index: genre for index, genre in labels.items() if fold_of[groups[index]] != fold}
             genres = sorted({*rest.values(), *self._taught})
             if not held or not genres:
                 continue
             best_H = self._discriminant(rest, genres).logits(self._clips_NF[held]).argmax(1)
-            right += sum(genres[best] == labels[place] for best, place in zip(best_H.tolist(), held, strict=True))
+            right += sum(genres[best] == labels[index] for best, index in zip(best_H.tolist(), held, strict=True))
         share = right / len(labels)
         interval = interval_of_share(share, len(labels))
         return Accuracy(share, interval.low, interval.high, len(labels))

@@ -69,11 +69,11 @@ class ClipTable(RowList):
         if self.current is not on:
             self.post_message(self.Moved())
 
-    def go_to(self, place: int) -> None:
+    def go_to(self, index: int) -> None:
         """Put the cursor on a clip, if it is listed."""
-        for index, clip in enumerate(self.clips):
-            if clip.place == place:
-                self._move_cursor(index)
+        for row, clip in enumerate(self.clips):
+            if clip.index == index:
+                self._move_cursor(row)
 
     def row_count(self) -> int:
         return len(self.clips)
@@ -127,7 +127,7 @@ class ClipTable(RowList):
         score = "" if is_unknown else f"{clip.score:.2f}" if self.teaches else f"{clip.score:.3f}"
         taken = SCORE + 3 + (genre + 1) * (2 + given) + (ARTIST + 1) * artists
         return Content.assemble(
-            (f"{MARK} " if clip.place in self.marked else "  ", "$accent"),
+            (f"{MARK} " if clip.index in self.marked else "  ", "$accent"),
             f"{fitted(score, SCORE)} ",
             f"{fitted(clip.label, genre)} " if given else "",
             (f"{fitted(clip.shown_suggestion, genre)} ", "$warn"),
@@ -207,7 +207,7 @@ class ClipsPane(Vertical):
     def chosen(self) -> list[Clip]:
         """The marked clips, or the one under the cursor."""
         if self._clips.marked:
-            return [self._clips.by_place[place] for place in sorted(self._clips.marked)]
+            return [self._clips.by_index[index] for index in sorted(self._clips.marked)]
         return [self.table.current] if self.table.current is not None else []
 
     def show(self, clips: Clips, *, to_top: bool = False) -> None:
@@ -217,11 +217,11 @@ class ClipsPane(Vertical):
         table.show(clips.listed(), to_top=to_top)
         self._show_titles()
 
-    def go_to(self, place: int) -> None:
+    def go_to(self, index: int) -> None:
         """Put the cursor on a clip; a filter that hides it is cleared."""
         if self._clips.filter:
             self.clear_filter()
-        self.table.go_to(place)
+        self.table.go_to(index)
 
     def open_filter(self) -> None:
         self.set_class(True, "-filtering")
@@ -295,10 +295,10 @@ def _status(session: Session, listed: int) -> str:
         parts.append(f"most likely {session.towards} first (s: what helps most)")
     if session.choosing:
         parts.append("the key of a genre lists what is most likely of it")
-    count = counted(len(clips.by_place), "clip")
+    count = counted(len(clips.by_index), "clip")
     parts.append(f"{listed:,} of {count}" if clips.filter else count)
     if not clips.teaches:
-        differ = sum(clip.suggested != clip.label for clip in clips.by_place.values())
+        differ = sum(clip.suggested != clip.label for clip in clips.by_index.values())
         parts.append(f"{differ:,} with another suggestion")
     parts.append(counted(clips.decided, "decision"))
     if (opinion := session.second_opinion) is not None:
@@ -325,14 +325,14 @@ def legend(session: Session, width: int) -> list[Content]:
     counts, lines, genres = session.clips.counts(), [Content("")], list(session.keys.items())
     if not genres and session.clips.teaches and not session.is_empty:
         return [Content.styled("n gives this clip a genre by its name; each genre then has a key", "$text-muted")]
-    for place, (key, genre) in enumerate(genres):
+    for index, (key, genre) in enumerate(genres):
         number = f" {counts.get(genre, 0)}" if session.clips.teaches else ""
         part = Content.assemble((key, "bold $footer-key-foreground"), f" {genre}{number}  ")
-        more = f"and {len(genres) - place} more" if place < len(genres) - 1 else ""
+        more = f"and {len(genres) - index} more" if index < len(genres) - 1 else ""
         room = max(20, width) - (len(more) if len(lines) == LEGEND_LINES else 0)
         if lines[-1].cell_length + part.cell_length > room and lines[-1].cell_length:
             if len(lines) == LEGEND_LINES:
-                lines[-1] += Content.styled(f"and {len(genres) - place} more", "$text-muted")
+                lines[-1] += Content.styled(f"and {len(genres) - index} more", "$text-muted")
                 break
             lines.append(Content(""))
         lines[-1] += part

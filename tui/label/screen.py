@@ -13,15 +13,15 @@ from textual.content import Content
 from textual.timer import Timer
 from textual.widgets import Input
 
+from core.dataset.labels.decisions import EXCLUDED
 from core.labelling.label_worker import Answer, Request
 from core.util.errors import UserError
 from core.util.jsonl_process import Refused
-from core.util.text import printable
+from core.util.paths import name_fault
 from tui.classify.detail import SoundDetail
 from tui.classify.results import Sound
 from tui.label.panels import ClipsPane, ClipTable, Neighbours, head, legend
 from tui.label.session import Session, pick_opinion
-from tui.label.state import EXCLUDED
 from tui.shell.panels import frame, key_of
 from tui.widgets.pane_tabs import PaneScreen, PaneTabs
 from tui.widgets.row_list import LinesView, RowList
@@ -29,7 +29,6 @@ from tui.widgets.spectrogram_view import Image
 from tui.widgets.text import TextLines
 
 LABELS = Path("labels.csv")
-LONGEST_GENRE = 100
 LOOK_SECONDS = 0.15
 """Seconds that the cursor rests on a clip before its sound is read."""
 FRAMES = {
@@ -174,7 +173,7 @@ class LabelScreen(PaneScreen):
         chosen, marked = self._pane.chosen, self.session.clips.marked
         if not chosen or not label:
             return
-        self.session.decide([clip.place for clip in chosen], label, who)
+        self.session.decide([clip.index for clip in chosen], label, who)
         self._table.rows_changed()
         if marked:
             marked.clear()
@@ -230,7 +229,7 @@ class LabelScreen(PaneScreen):
 
     def action_mark(self, by: int) -> None:
         if (clip := self._table.current) is not None:
-            self.session.clips.marked ^= {clip.place}
+            self.session.clips.marked ^= {clip.index}
             self._table.rows_changed()
             self._table.action_move(by)
             self._show_head()
@@ -244,7 +243,7 @@ class LabelScreen(PaneScreen):
         elif clip is not None and not self.session.has_audio:
             self.app.notify("A feature pack holds no audio to play: open the folder of audio instead.")
         elif clip is not None:
-            self.session.play(clip.place, self.query_one(SoundDetail).window_start_s)
+            self.session.play(clip.index, self.query_one(SoundDetail).window_start_s)
 
     def action_window(self, by: int) -> None:
         self.query_one(SoundDetail).action_window(by)
@@ -324,12 +323,12 @@ class LabelScreen(PaneScreen):
         if self._timer is not None:
             self._timer.stop()
         if (clip := self._table.current) is not None:
-            self._timer = self.set_timer(LOOK_SECONDS, partial(self.session.look, clip.place))
+            self._timer = self.set_timer(LOOK_SECONDS, partial(self.session.look, clip.index))
 
     @on(RowList.Chosen, "#alike")
     def jump(self, event: RowList.Chosen) -> None:
         self.show_pane("clips")
-        self._pane.go_to(self.query_one(Neighbours).clips[event.index].place)
+        self._pane.go_to(self.query_one(Neighbours).clips[event.index].index)
 
     def _show_clips(self, *, to_top: bool = False) -> None:
         self._pane.show(self.session.clips, to_top=to_top)
@@ -353,12 +352,12 @@ class LabelScreen(PaneScreen):
     def _show_playing(self) -> None:
         session, clip = self.session, self._table.current
         position_s = None if session.playing is None else session.position_s
-        is_this = clip is not None and clip.place == session.playing
+        is_this = clip is not None and clip.index == session.playing
         self.query_one(SoundDetail).show_playing(position_s, is_this=is_this)
 
     def _show_clip(self) -> None:
         clip, looked = self._table.current, self.session.looked
-        if clip is None or looked is None or looked.place != clip.place:
+        if clip is None or looked is None or looked.index != clip.index:
             return  # what was looked at stays until the next is there
         detail = self.query_one(SoundDetail)
         if looked.prediction.probabilities:
@@ -367,7 +366,7 @@ class LabelScreen(PaneScreen):
         else:
             warning = looked.prediction.warning or "There is no prediction before the first label."
             detail.show_sound(None, f"{clip.name}\n{warning}")
-        self.query_one(Neighbours).show([self.session.clips.by_place[place] for place in looked.neighbours])
+        self.query_one(Neighbours).show([self.session.clips.by_index[index] for index in looked.neighbours])
 
     def action_filter(self) -> None:
         self.show_pane("clips")
@@ -395,7 +394,5 @@ def _check_genre(text: str) -> None:
         UserError: it cannot be the name of a genre.
     """
     name = text.strip()
-    if name == EXCLUDED or printable(name) != name or len(name) > LONGEST_GENRE:
-        raise UserError(
-            f"A genre's name must have at most {LONGEST_GENRE} printable characters and must not be {EXCLUDED!r}."
-        )
+    if fault := "stands for excluded clips" if name == EXCLUDED else name and name_fault(name):
+        raise UserError(f"This name {fault}; choose another.")

@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+from core.dataset.labels.decisions import EXCLUDED
 from core.inference.find_model import ModelChoice, list_models
 from core.labelling.label_worker import (
     Answer,
@@ -35,7 +36,7 @@ from core.util.jsonl_process import JsonlProcess, Refused, path_to_json
 from core.util.text import counted
 from tui.dialogs.pickers import ModelPicker
 from tui.formatting import percent
-from tui.label.state import EXCLUDED, Clips, GenreKeys
+from tui.label.state import Clips, GenreKeys
 from tui.shell.base import BaseApp
 
 
@@ -70,7 +71,7 @@ class Change(NamedTuple):
     rows: bool = False
     to_top: bool = False
     go_to: int | None = None
-    """The place of the clip that gets the cursor."""
+    """The index of the clip that gets the cursor."""
     sound: bool = False
     """The answer about a clip has arrived."""
     note: str = ""
@@ -120,20 +121,20 @@ class Session:
 
     @property
     def is_empty(self) -> bool:
-        return not self.clips.by_place
+        return not self.clips.by_index
 
     def close(self) -> None:
         self._process.close()
 
     # Requests
 
-    def decide(self, places: Sequence[int], label: str, who: str) -> None:
+    def decide(self, indices: Sequence[int], label: str, who: str) -> None:
         if label != EXCLUDED:
             self.keys.add([label])
-        self._unconfirmed.append(self.clips.decide(dict.fromkeys(places, label)))
+        self._unconfirmed.append(self.clips.decide(dict.fromkeys(indices, label)))
         self.status = ""
         self._process.withdraw(lambda request: not isinstance(request, Look | Assess))
-        self._process.ask(Decide(list(places), label, who, self.towards))
+        self._process.ask(Decide(list(indices), label, who, self.towards))
 
     def undo(self) -> None:
         self._process.withdraw(lambda request: not isinstance(request, Look | Assess))
@@ -143,12 +144,12 @@ class Session:
         self.choosing, self.towards = False, towards
         self._process.ask(Rank(towards))
 
-    def look(self, place: int) -> None:
+    def look(self, index: int) -> None:
         self._process.withdraw(lambda request: not isinstance(request, Look))
-        self._process.ask(Look(place))
+        self._process.ask(Look(index))
 
-    def play(self, place: int | None, start_s: float = 0.0) -> None:
-        self._process.ask(Play(place, start_s), first=True)
+    def play(self, index: int | None, start_s: float = 0.0) -> None:
+        self._process.ask(Play(index, start_s), first=True)
 
     def seek(self, by_s: float) -> None:
         self._process.ask(Seek(by_s), first=True)
@@ -195,8 +196,8 @@ class Session:
             case Looked():
                 self.looked = answer
                 return Change(sound=True)
-            case Playing(place, position_s):
-                self.playing, self.position_s = place, position_s
+            case Playing(index, position_s):
+                self.playing, self.position_s = index, position_s
             case Made(run, clips, accuracy, seconds):
                 right = "" if accuracy is None else f", {percent(accuracy)} right out of fold"
                 labels = counted(clips, "label")
@@ -216,8 +217,8 @@ class Session:
     def _decided(self, decided: Decided) -> Change:
         if not decided.undone:
             self._unconfirmed.pop(0)
-            later = {place for before in self._unconfirmed for place in before}
-            self.clips.decide({place: label for place, label in decided.decisions.items() if place not in later})
+            later = {index for before in self._unconfirmed for index in before}
+            self.clips.decide({index: label for index, label in decided.decisions.items() if index not in later})
         elif not decided.decisions:
             return Change(note="There is no decision of this session to take back.")
         else:

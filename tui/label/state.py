@@ -4,9 +4,9 @@ import string
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
+from core.dataset.labels.decisions import EXCLUDED
 from core.labelling.label_worker import Opened, Ranked
 
-EXCLUDED = "(excluded)"
 MOVING = "gjkG"
 """Letters that move in every list."""
 ACTIONS = "mnpqstuxAMORV"
@@ -20,7 +20,7 @@ KEYS = [*"67890", *LETTERS]
 class Clip:
     """A row of the table. Labels that it does not have are empty."""
 
-    place: int
+    index: int
     name: str
     label: str
     suggested: str
@@ -55,7 +55,7 @@ class Clips:
     """All clips of a dataset, and those that are listed: the ones that the filter leaves, in their order."""
 
     def __init__(self) -> None:
-        self.by_place: dict[int, Clip] = {}
+        self.by_index: dict[int, Clip] = {}
         self.marked: set[int] = set()
         self.teaches = False
         self.filter = ""
@@ -64,27 +64,27 @@ class Clips:
         self._order: list[int] = []
 
     def open(self, opened: Opened) -> None:
-        self.by_place = {
-            row.place: Clip(row.place, row.name, row.label, row.suggested, row.doubt, row.artist, row.decision)
+        self.by_index = {
+            row.index: Clip(row.index, row.name, row.label, row.suggested, row.doubt, row.artist, row.decision)
             for row in opened.rows
         }
         self.marked = set()
         self.sorted_by, self.descending = "", False
         self.teaches = opened.ranked is not None
         # What is still to be decided comes first when a dataset is opened again.
-        self._order = sorted(self.by_place, key=lambda place: bool(self.by_place[place].decision))
+        self._order = sorted(self.by_index, key=lambda index: bool(self.by_index[index].decision))
         if opened.ranked is not None:
             self.rank(opened.ranked)
 
     def rank(self, ranked: Ranked) -> None:
         """Use the order of teaching; clips with a decision come last."""
-        for place, clip in self.by_place.items():
-            clip.suggested, clip.score = ranked.suggested[place], ranked.confidence[place]
-        self._order = [*ranked.order, *sorted(self.by_place.keys() - set(ranked.order))]
+        for index, clip in self.by_index.items():
+            clip.suggested, clip.score = ranked.suggested[index], ranked.confidence[index]
+        self._order = [*ranked.order, *sorted(self.by_index.keys() - set(ranked.order))]
 
     def listed(self) -> list[Clip]:
         words = self.filter.casefold().split()
-        clips = [clip for place in self._order if (clip := self.by_place[place]).matches(words)]
+        clips = [clip for index in self._order if (clip := self.by_index[index]).matches(words)]
         key = ORDERS[self.sorted_by]
         known = [clip for clip in clips if key(clip) not in (None, "")]
         known.sort(key=lambda clip: (key(clip),), reverse=self.descending)
@@ -101,19 +101,19 @@ class Clips:
 
     def decide(self, decisions: dict[int, str]) -> dict[int, str]:
         """Sets decisions, empty for none; returns those before."""
-        before = {place: self.by_place[place].decision for place in decisions}
-        for place, decision in decisions.items():
-            self.by_place[place].decision = decision
+        before = {index: self.by_index[index].decision for index in decisions}
+        for index, decision in decisions.items():
+            self.by_index[index].decision = decision
         return before
 
     @property
     def decided(self) -> int:
-        return sum(bool(clip.decision) for clip in self.by_place.values())
+        return sum(bool(clip.decision) for clip in self.by_index.values())
 
     def counts(self) -> dict[str, int]:
         """Genre → number of clips whose present label it is."""
         counts: dict[str, int] = {}
-        for clip in self.by_place.values():
+        for clip in self.by_index.values():
             label = clip.decision or clip.label
             if label and label != EXCLUDED:
                 counts[label] = counts.get(label, 0) + 1

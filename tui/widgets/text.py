@@ -112,8 +112,8 @@ def probability_bars(probabilities: Mapping[str, float], width: int, rows: int, 
     names = min(widest(probabilities), max(6, width // 3, width - TEXT_CELLS - FEWEST_BAR))
     bar_width = max(4, width - names - TEXT_CELLS)
     lines = []
-    for place, (genre, probability) in enumerate(ranked):
-        strong = place == 0 and sure
+    for rank, (genre, probability) in enumerate(ranked):
+        strong = rank == 0 and sure
         lines.append(
             Content.assemble(
                 (f"{fitted(genre, names)} ", "bold" if strong else ""),

@@ -57,16 +57,16 @@ def table_labels(
     matched = sum(map(bool, matching.rows))
     if not matched:
         raise _no_match(folder, table, matching, relative)
-    rivals = {place: row[column] for place, row in matching.rivals if row[column] != matching.rows[place].get(column)}
+    rivals = {index: row[column] for index, row in matching.rivals if row[column] != matching.rows[index].get(column)}
     shown = name or (f"the tables of {table.path.name}'s parts" if table.path.is_dir() else table.path.name)
     labelled = []
-    for place, ((path, name_below), row) in enumerate(zip(files, matching.rows, strict=True)):
+    for index, ((path, name_below), row) in enumerate(zip(files, matching.rows, strict=True)):
         if not row:
-            excluded.append(Excluded(relative[place], f"has no row in {printable(shown)}"))
-        elif place in rivals:
-            two = f"{printable(row[column])} and {printable(rivals[place])}"
+            excluded.append(Excluded(relative[index], f"has no row in {printable(shown)}"))
+        elif index in rivals:
+            two = f"{printable(row[column])} and {printable(rivals[index])}"
             reason = f"has rows with different genres in {printable(shown)} ({two}): keep one of them"
-            excluded.append(Excluded(relative[place], reason))
+            excluded.append(Excluded(relative[index], reason))
         else:
             labelled.append(LabelledFile(path, name_below, _genres(row[column], tree), _with_split(row)))
     description = (

@@ -73,30 +73,30 @@ def at_one_rate(waves: Sequence[Wave], target: int, samples: int, device: torch.
     """
     lengths = [min(samples, -(-len(wave_N) * target // rate)) for wave_N, rate in waves]
     wave_BN = torch.zeros(len(waves), samples, device=device)
-    for places in _alike(waves):
-        rate, dtype = waves[places[0]][1], waves[places[0]][0].dtype
-        longest = max(len(waves[place][0]) for place in places)
-        part_BN = torch.zeros(len(places), longest, dtype=dtype, device=device)
-        for row_N, place in zip(part_BN, places, strict=True):
-            wave_N = waves[place][0]
+    for indices in _alike(waves):
+        rate, dtype = waves[indices[0]][1], waves[indices[0]][0].dtype
+        longest = max(len(waves[index][0]) for index in indices)
+        part_BN = torch.zeros(len(indices), longest, dtype=dtype, device=device)
+        for row_N, index in zip(part_BN, indices, strict=True):
+            wave_N = waves[index][0]
             row_N[: len(wave_N)].copy_(wave_N, non_blocking=True)
         part_BN = resample_on_device(part_BN.float(), rate, target)[:, :samples]
         # The filter rings after the end of a waveform.
-        end_B = torch.tensor([lengths[place] for place in places], device=device)
+        end_B = torch.tensor([lengths[index] for index in indices], device=device)
         part_BN = part_BN * (torch.arange(part_BN.shape[1], device=device) < end_B[:, None])
-        wave_BN[torch.tensor(places, device=device), : part_BN.shape[1]] = part_BN
+        wave_BN[torch.tensor(indices, device=device), : part_BN.shape[1]] = part_BN
     return wave_BN, lengths
 
 
 def _alike(waves: Sequence[Wave]) -> Iterator[list[int]]:
     """Yield indices of waveforms of the same rate and dtype, at most `SAMPLES_AT_ONCE` samples at a time."""
     kinds: dict[tuple[int, torch.dtype], list[int]] = defaultdict(list)
-    for place, (wave_N, rate) in enumerate(waves):
-        kinds[rate, wave_N.dtype].append(place)
-    for places in kinds.values():
-        count = max(1, SAMPLES_AT_ONCE // max(len(waves[place][0]) for place in places))
-        for first in range(0, len(places), count):
-            yield places[first : first + count]
+    for index, (wave_N, rate) in enumerate(waves):
+        kinds[rate, wave_N.dtype].append(index)
+    for indices in kinds.values():
+        count = max(1, SAMPLES_AT_ONCE // max(len(waves[index][0]) for index in indices))
+        for first in range(0, len(indices), count):
+            yield indices[first : first + count]
 
 
 OnFeatures = Callable[[int, int, int], None]

@@ -51,8 +51,8 @@ class DiskArray:
     def some(self, rows: Sequence[int]) -> "DiskArray":
         """A selection of rows as an array."""
         checksums = None if self._checksums is None else [self._checksums[row] for row in rows]
-        places = self._rows[np.asarray(rows, dtype=np.int64)].tolist()
-        return DiskArray(self._path, self.shape[1:], places, offset=self._offset, checksums=checksums)
+        positions = self._rows[np.asarray(rows, dtype=np.int64)].tolist()
+        return DiskArray(self._path, self.shape[1:], positions, offset=self._offset, checksums=checksums)
 
     def __len__(self) -> int:
         return len(self._rows)
@@ -67,44 +67,44 @@ class DiskArray:
 
     def __getitem__(self, indices: Sequence[int] | Tensor | slice) -> Tensor:
         """Read rows, (B, M, T) uint8 in CPU memory."""
-        places = self._places(indices)
-        rows = np.empty((len(places), *self.shape[1:]), dtype=np.uint8)
-        for row, place in zip(rows, places, strict=True):
-            _read(self._file.fileno(), row.data.cast("B"), int(place))
+        positions = self._positions(indices)
+        rows = np.empty((len(positions), *self.shape[1:]), dtype=np.uint8)
+        for row, position in zip(rows, positions, strict=True):
+            _read(self._file.fileno(), row.data.cast("B"), int(position))
         return torch.from_numpy(rows)
 
     def damaged(self) -> list[int]:
         """Read every row; returns those that are truncated or fail their checksum, none if there are no checksums."""
         if self._checksums is None:
             return []
-        places = self._places(slice(None))
-        checked = ordered_map(self._checksum, places.tolist(), cores())
+        positions = self._positions(slice(None))
+        checked = ordered_map(self._checksum, positions.tolist(), cores())
         pairs = zip(checked, self._checksums, strict=True)
         return [row for row, (found, expected) in enumerate(pairs) if found != expected]
 
-    def _checksum(self, place: int) -> int | None:
-        """The checksum of the row at byte ``place``; None if the file ends before its end."""
-        data = os.pread(self._file.fileno(), self.row_bytes, place)
+    def _checksum(self, position: int) -> int | None:
+        """The checksum of the row at byte ``position``; None if the file ends before its end."""
+        data = os.pread(self._file.fileno(), self.row_bytes, position)
         return zlib.crc32(data) if len(data) == self.row_bytes else None
 
     def will_need(self, indices: Sequence[int] | Tensor | slice) -> None:
         """Tell the system to read these rows ahead."""
         if hasattr(os, "posix_fadvise"):
-            for place in self._places(indices):
-                os.posix_fadvise(self._file.fileno(), int(place), self.row_bytes, os.POSIX_FADV_WILLNEED)
+            for position in self._positions(indices):
+                os.posix_fadvise(self._file.fileno(), int(position), self.row_bytes, os.POSIX_FADV_WILLNEED)
 
-    def _places(self, indices: Sequence[int] | Tensor | slice) -> npt.NDArray[np.int64]:
+    def _positions(self, indices: Sequence[int] | Tensor | slice) -> npt.NDArray[np.int64]:
         chosen = indices.cpu().numpy() if isinstance(indices, Tensor) else indices
-        places: npt.NDArray[np.int64] = self._rows[chosen] * self.row_bytes + self._offset
-        return places
+        positions: npt.NDArray[np.int64] = self._rows[chosen] * self.row_bytes + self._offset
+        return positions
 
 
-def _read(descriptor: int, buffer: memoryview, place: int) -> None:
+def _read(descriptor: int, buffer: memoryview, position: int) -> None:
     while len(buffer):
-        count = os.preadv(descriptor, [buffer], place)
+        count = os.preadv(descriptor, [buffer], position)
         if count == 0:
-            raise OSError(f"the feature store ends before byte {place}")
-        buffer, place = buffer[count:], place + count
+            raise OSError(f"the feature store ends before byte {position}")
+        buffer, position = buffer[count:], position + count
 
 
 ROWS_A_COPY = 256

@@ -48,7 +48,7 @@ class Stored(Protocol):
 class Row(NamedTuple):
     """Position and checksum of a spectrogram."""
 
-    place: int
+    position: int
     frames: int
     checksum: int
 
@@ -129,8 +129,8 @@ class FeatureStore:
             KeyError: one of them is not in the store.
         """
         rows = [self._rows[bytes.fromhex(content)] for content in contents]
-        places, frames, checksums = ([row[k] for row in rows] for k in range(3))
-        return DiskArray(self.folder / "rows.bin", self.shape, places, checksums=checksums), frames
+        positions, frames, checksums = ([row[k] for row in rows] for k in range(3))
+        return DiskArray(self.folder / "rows.bin", self.shape, positions, checksums=checksums), frames
 
     def drop_damaged(self, contents: Sequence[str]) -> list[str]:
         """Read the rows for these content hashes and drop damaged ones; returns the hashes of those.
@@ -163,15 +163,15 @@ def _locked(path: Path) -> Iterator[None]:
         yield
 
 
-def _write(path: Path, data: bytes | memoryview, place: int) -> None:
-    """Write at ``place`` and sync. What a killed writer left after it is truncated first."""
+def _write(path: Path, data: bytes | memoryview, position: int) -> None:
+    """Write at ``position`` and sync. What a killed writer left after it is truncated first."""
     descriptor = os.open(path, os.O_WRONLY)
     try:
-        os.truncate(descriptor, place)
+        os.truncate(descriptor, position)
         left = memoryview(data)
         while left:
-            count = os.pwrite(descriptor, left, place)
-            left, place = left[count:], place + count
+            count = os.pwrite(descriptor, left, position)
+            left, position = left[count:], position + count
         os.fsync(descriptor)
     finally:
         os.close(descriptor)

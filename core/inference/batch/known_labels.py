@@ -101,17 +101,17 @@ class KnownLabels:
             genres: the model's.
             learnt: ``genre/name`` of the clips that it was trained on or selected by (`Classifier.learnt`).
         """
-        places = {genre: place for place, genre in enumerate(genres)}
+        index = {genre: i for i, genre in enumerate(genres)}
         confusion = [[0] * len(genres) for _ in genres]
         strangers: Counter[str] = Counter()
         uncertain = known = 0
         for result in results:
             if not isinstance(result, Prediction) or (label := self.genre_of(result.path)) is None:
                 continue
-            if label not in places:
+            if label not in index:
                 strangers[label] += 1
                 continue
-            confusion[places[label]][places[result.genre]] += 1
+            confusion[index[label]][index[result.genre]] += 1
             uncertain += result.uncertain
             known += f"{label}/{PurePath(result.path).stem}" in learnt
         return Comparison(

@@ -89,8 +89,8 @@ class History(Sequence[EpochRow]):
     @overload
     def __getitem__(self, index: slice) -> list[EpochRow]: ...
     def __getitem__(self, index: int | slice) -> EpochRow | list[EpochRow]:
-        places = range(self._length)[index]
-        return self._row(places) if isinstance(places, int) else [self._row(place) for place in places]
+        chosen = range(self._length)[index]
+        return self._row(chosen) if isinstance(chosen, int) else [self._row(i) for i in chosen]
 
     def _row(self, index: int) -> EpochRow:
         values: list[float] = [column[index] for column in self._columns]

@@ -41,10 +41,10 @@ class Fault(NamedTuple):
 
 
 class Member(NamedTuple):
-    """A regular file; ``place`` locates its content."""
+    """A regular file; ``location`` is its entry in a zip, or the offset of its content in a tar."""
 
     size: int
-    place: Any
+    location: Any
 
 
 class Archive(ABC):
@@ -147,7 +147,7 @@ class ZipArchive(Archive):
                 self._add(name, Member(info.file_size, info))
 
     def _content(self, member: Member) -> Iterator[bytes]:
-        info: zipfile.ZipInfo = member.place
+        info: zipfile.ZipInfo = member.location
         if info.flag_bits & 1:
             raise ArchiveError("is encrypted in the archive: unpack it with its password first")
         if info.file_size > max(EXPANSION_FROM, MOST_EXPANSION * info.compress_size):
@@ -195,8 +195,8 @@ class TarArchive(Archive):
             self._add(info.name, Member(info.size, info.offset_data))
 
     def _content(self, member: Member) -> Iterator[bytes]:
-        with self._reader(member.place) as file:
-            file.seek(member.place)
+        with self._reader(member.location) as file:
+            file.seek(member.location)
             left = member.size
             while left and (part := file.read(min(CHUNK, left))):
                 yield part

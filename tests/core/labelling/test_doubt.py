@@ -85,15 +85,15 @@ def test_neighbours_share_the_genre_and_the_own_artist_comes_last() -> None:
     for i in range(0, len(labels_N), 7):
         found = nearest(embeddings_NWF[i], embeddings_NWF, labels_N, artists, group=artists[i], top=len(labels_N))
         assert [one.same_group for one in found] == [False] * (len(found) - CLIPS) + [True] * CLIPS
-        assert found[-CLIPS].place == i  # the clip itself is the nearest of its own artist
-        right += labels_N[found[0].place] == labels_N[i]
+        assert found[-CLIPS].clip == i  # the clip itself is the nearest of its own artist
+        right += labels_N[found[0].clip] == labels_N[i]
     assert right / len(range(0, len(labels_N), 7)) > 0.9
 
 
 def test_data_without_labels_has_neighbours_too() -> None:
     embeddings_NWF, labels_N, artists = collection(spread=0.5)
     found = nearest(embeddings_NWF[0], embeddings_NWF, np.zeros_like(labels_N), artists, group=artists[0], top=5)
-    assert {int(labels_N[one.place]) for one in found} == {0}
+    assert {int(labels_N[one.clip]) for one in found} == {0}
 
 
 def test_groups_are_artists_where_there_are_any_and_copies_always() -> None:

@@ -59,9 +59,9 @@ def test_teaching_ranks_what_is_left_and_knows_how_well_it_does(tmp_path: Path) 
     assert session.teaches and session.accuracy() is None
     assert session.prediction(0).probabilities == {}
     for _ in range(12):
-        place = session.rank().order[0]
-        assert place not in session.decisions
-        session.decide([place], truth[place])
+        index = session.rank().order[0]
+        assert index not in session.decisions
+        session.decide([index], truth[index])
     ranking = session.rank(GENRES[1])
     assert len(ranking.order) == 18 and truth[ranking.order[0]] == GENRES[1]
     assert ranking.suggested == truth
@@ -100,7 +100,7 @@ def test_a_dataset_of_one_genre_is_taught(tmp_path: Path, clips: int) -> None:
 
 def test_a_model_of_labels_is_a_run(tmp_path: Path) -> None:
     found = embedded(tmp_path, [GENRES[i % 3] for i in range(12)])
-    made = make_model(found, {place: found.clips[place].genre for place in range(10)}, tmp_path / "runs")
+    made = make_model(found, {index: found.clips[index].genre for index in range(10)}, tmp_path / "runs")
     model = read_model(made.run.best_model_path)
     assert model.genres == sorted(GENRES) and made.clips == 10 and made.accuracy == 1.0
     assert made.run.state().status == "finished"

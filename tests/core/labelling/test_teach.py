@@ -19,7 +19,7 @@ def test_answers_in_active_order_teach_the_genres() -> None:
     teacher.fit(labels)
     assert np.mean(teacher.logits().argmax(1) == truth_N) > 0.9
     first = teacher.order("genre 2")[:5]
-    assert all(truth_N[place] == 2 for place in first)
+    assert all(truth_N[index] == 2 for index in first)
 
 
 def test_a_label_that_is_taken_back_is_forgotten() -> None:
@@ -38,16 +38,16 @@ def test_a_label_that_is_taken_back_is_forgotten() -> None:
 
 def test_clips_unlike_those_with_a_label_come_first() -> None:
     embeddings_NWF, truth_N, _ = collection(scale=0.8)
-    places = {genre: np.flatnonzero(truth_N == genre) for genre in range(3)}
+    indices = {genre: np.flatnonzero(truth_N == genre) for genre in range(3)}
     teacher = Teacher(embeddings_NWF)
-    teacher.fit({int(places[0][0]): "a", int(places[1][0]): "b"})
+    teacher.fit({int(indices[0][0]): "a", int(indices[1][0]): "b"})
     assert truth_N[teacher.order()[0]] > 1, "of a genre that has no label yet"
 
 
 def test_windows_are_judged_like_their_clip() -> None:
     embeddings_NWF, truth_N, _ = collection(scale=0.8)
     teacher = Teacher(embeddings_NWF[:, :1].repeat(3, axis=1), embeddings_NWF[:4], ["a", "b", "a", "b"])
-    teacher.fit({place: f"genre {truth_N[place]}" for place in range(0, len(truth_N), 9)})
+    teacher.fit({index: f"genre {truth_N[index]}" for index in range(0, len(truth_N), 9)})
     whole_NC = teacher.probabilities()
-    for place in (0, 50, 100):
-        assert np.allclose(teacher.windows(place), whole_NC[place], atol=1e-4), "equal windows"
+    for index in (0, 50, 100):
+        assert np.allclose(teacher.windows(index), whole_NC[index], atol=1e-4), "equal windows"

@@ -9,12 +9,13 @@ from textual.pilot import Pilot
 from core.dataset.labels.decisions import EXCLUDED, current, labels_with, read_overlay
 from core.dataset.scan import survey
 from core.runs.folder import RunFolder
+from core.util.errors import UserError
 from tests.support.folders import genre_folder
 from tests.support.pilot import text, until, until_shown
 from tests.support.sounds import sweep, write
 from tui.app import GenreApp
 from tui.label.panels import ClipTable, ClipTitles, Neighbours
-from tui.label.screen import LabelScreen
+from tui.label.screen import LabelScreen, _check_genre
 from tui.new_run.screen import NewRunScreen
 
 
@@ -58,13 +59,13 @@ async def test_decisions_by_key_are_kept_and_taken_back(here: Path) -> None:
         assert [clip.decision for clip in clips[:5]] == [*decided[:3], "", ""]
     found = survey(music)
     kept = labels_with(found.clips, found.root, current(read_overlay(labels)))
-    assert kept[clips[0].place] == "metal" and kept[clips[1].place] is None
+    assert kept[clips[0].index] == "metal" and kept[clips[1].index] is None
     again = GenreApp(here / "runs")
     async with again.run_test(size=(80, 24)) as pilot:
         _, table = await opened(pilot, music)
         await until_shown(pilot, "6 clips", "3 decisions", "[clips]")
-        by_place = {clip.place: clip.decision for clip in table.clips}
-        assert [by_place[clip.place] for clip in clips[:4]] == [*decided[:3], ""]
+        by_index = {clip.index: clip.decision for clip in table.clips}
+        assert [by_index[clip.index] for clip in clips[:4]] == [*decided[:3], ""]
 
 
 async def test_marks_filter_and_neighbours(here: Path) -> None:
@@ -84,8 +85,8 @@ async def test_marks_filter_and_neighbours(here: Path) -> None:
         await until_shown(pilot, "0 decisions")
         await pilot.press("home")
         near = screen.query_one(Neighbours)
-        place = metal[0].place
-        await until(pilot, lambda: screen.session.looked is not None and screen.session.looked.place == place)
+        index = metal[0].index
+        await until(pilot, lambda: screen.session.looked is not None and screen.session.looked.index == index)
         assert len(near.clips) == 5
         target = near.clips[0]
         await pilot.press("tab", "tab", "enter")
@@ -104,7 +105,7 @@ async def test_the_table_is_sorted_by_its_titles(here: Path) -> None:
         await pilot.press("enter")
         await until_shown(pilot, "6 clips")
         table = app.screen.query_one(ClipTable)
-        own = [clip.place for clip in table.clips]
+        own = [clip.index for clip in table.clips]
 
         def titled(title: str) -> tuple[int, int]:
             region = app.screen.query_one(ClipTitles).region
@@ -118,7 +119,7 @@ async def test_the_table_is_sorted_by_its_titles(here: Path) -> None:
         await until_shown(pilot, "file▼")
         assert [clip.name for clip in table.clips] == names[::-1]
         await pilot.press("greater_than_sign")
-        await until(pilot, lambda: [clip.place for clip in table.clips] == own)
+        await until(pilot, lambda: [clip.index for clip in table.clips] == own)
         await pilot.press("greater_than_sign", "greater_than_sign", "R")
         await until_shown(pilot, "given▼")
         assert [clip.label for clip in table.clips] == ["metal"] * 3 + ["jazz"] * 3
@@ -172,7 +173,7 @@ async def test_a_clip_whose_file_has_gone_is_named_and_can_still_be_decided(here
         assert screen.session.data == music
         await pilot.press("home")
         await until(
-            pilot, lambda: screen.session.looked is not None and screen.session.looked.place == table.clips[0].place
+            pilot, lambda: screen.session.looked is not None and screen.session.looked.index == table.clips[0].index
         )
 
 
@@ -231,3 +232,11 @@ async def test_a_folder_that_is_not_a_dataset_is_one_sentence(here: Path) -> Non
         await until(pilot, lambda: sentence in " ".join(text(pilot).split()), sentence)
         assert "Traceback" not in text(pilot)
     assert not (here / "labels.csv").exists()
+
+
+def test_a_typed_genre_is_one_that_a_dataset_may_have() -> None:
+    for name in ("Drum & Bass", "Hip-Hop/Rap", ""):
+        _check_genre(name)
+    for name in (EXCLUDED, "../rock", "ro\x1bck", "x" * 201):
+        with pytest.raises(UserError, match=r"^This name"):
+            _check_genre(name)

@@ -24,7 +24,7 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(JsonlProcess, "ask", lambda process, request, first=False: None)
 
 
-def looked(place: int) -> Looked:
+def looked(index: int) -> Looked:
     probabilities = dict(zip(GENRES, [0.6, 0.2, 0.1, 0.06, 0.04], strict=True))
     segments = [
         Segment(start_s=7.5 * i, end_s=7.5 * i + 15, genre=GENRES[i > 1], probabilities=probabilities) for i in range(3)
@@ -42,13 +42,13 @@ def looked(place: int) -> Looked:
         stretches=stretches,
     )
     image = bytes((31 * band + 7 * column) % 256 for band in range(32) for column in range(64))
-    return Looked(place, prediction, [5, 6, 7, 8, 9, 10], 32, image)
+    return Looked(index, prediction, [5, 6, 7, 8, 9, 10], 32, image)
 
 
 def rows(teaches: bool) -> list[Row]:
     return [
         Row(
-            place=i,
+            index=i,
             name=f"clip.{i:05d}",
             label="" if teaches else GENRES[i % 5],
             suggested="" if teaches else GENRES[i * 7 % 5],

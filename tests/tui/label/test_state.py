@@ -10,23 +10,23 @@ def test_a_dataset_that_is_opened_again_lists_decided_clips_last() -> None:
         Opened(
             genres=["blues", "rock"],
             rows=[
-                Row(place, str(place), "rock", "blues", doubt, "", decision)
-                for place, doubt, decision in [(3, 0.9, "blues"), (1, 0.8, ""), (0, 0.7, "rock"), (2, 0.1, "")]
+                Row(index, str(index), "rock", "blues", doubt, "", decision)
+                for index, doubt, decision in [(3, 0.9, "blues"), (1, 0.8, ""), (0, 0.7, "rock"), (2, 0.1, "")]
             ],
             ranked=None,
             reason="",
             has_audio=False,
         )
     )
-    assert [clip.place for clip in clips.listed()] == [1, 2, 3, 0]
+    assert [clip.index for clip in clips.listed()] == [1, 2, 3, 0]
 
     clips.decide({1: "blues"})
 
-    assert [clip.place for clip in clips.listed()] == [1, 2, 3, 0]  # a row does not jump when it is decided
+    assert [clip.index for clip in clips.listed()] == [1, 2, 3, 0]  # a row does not jump when it is decided
 
     clips.sort_by("decision")
-    assert [clip.place for clip in clips.listed()] == [1, 3, 0, 2]  # what is empty comes last
+    assert [clip.index for clip in clips.listed()] == [1, 3, 0, 2]  # what is empty comes last
     clips.sort_by("decision")
-    assert [clip.place for clip in clips.listed()] == [0, 1, 3, 2]
+    assert [clip.index for clip in clips.listed()] == [0, 1, 3, 2]
     clips.sort_by("decision")
-    assert [clip.place for clip in clips.listed()] == [1, 2, 3, 0]
+    assert [clip.index for clip in clips.listed()] == [1, 2, 3, 0]
