@@ -16,6 +16,7 @@ import numpy.typing as npt
 from scipy.linalg import solve_triangular  # type: ignore[import-untyped]
 from scipy.optimize import minimize  # type: ignore[import-untyped]
 
+from core.inference.decision import softmax
 from core.labelling.embedding import Floats
 
 SHRINKAGE = 0.6
@@ -54,7 +55,7 @@ class Space:
         flat_BF = embeddings_NWF.reshape(-1, embeddings_NWF.shape[2])
         mean_F, std_F = flat_BF.mean(0), flat_BF.std(0)
         std_F = np.where(std_F > FLATTEST, std_F, np.inf).astype(np.float32)
-        flat_BF = _clipped((flat_BF - mean_F) / std_F)
+        flat_BF = clipped((flat_BF - mean_F) / std_F)
         labels_B = np.repeat(labels_N, windows)
         weights_B = np.ones(len(labels_B)) if weights_N is None else np.repeat(weights_N, windows)
         share_B = (weights_B / np.bincount(labels_B, weights_B)[labels_B]).astype(np.float32)
@@ -79,7 +80,7 @@ class Space:
 
     def __call__(self, embeddings_NWF: Floats) -> Floats:
         """Unit vectors, (N, F)."""
-        clips_NF = _clipped((embeddings_NWF - self.mean_F) / self.std_F).mean(1)
+        clips_NF = clipped((embeddings_NWF - self.mean_F) / self.std_F).mean(1)
         whitened_NF = (clips_NF - self.centre_F) @ self.whitening_FF.T
         units_NF: Floats = whitened_NF / np.maximum(np.linalg.norm(whitened_NF, axis=1, keepdims=True), 1e-9)
         return units_NF
@@ -133,12 +134,7 @@ class Scaling:
         return softmax(self.factor * votes_NC + self.offset_C)
 
 
-def softmax(logits_NC: npt.NDArray[np.floating]) -> npt.NDArray[np.float64]:
-    exponential_NC = np.exp(logits_NC - logits_NC.max(1, keepdims=True)).astype(np.float64)
-    probabilities_NC: npt.NDArray[np.float64] = exponential_NC / exponential_NC.sum(1, keepdims=True)
-    return probabilities_NC
-
-
-def _clipped(deviations: Floats) -> Floats:
-    clipped: Floats = FARTHEST * np.tanh(deviations / FARTHEST)
-    return clipped
+def clipped(deviations: Floats) -> Floats:
+    """Standardised statistics, clipped softly at `FARTHEST` standard deviations."""
+    within: Floats = FARTHEST * np.tanh(deviations / FARTHEST)
+    return within

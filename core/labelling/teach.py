@@ -17,9 +17,10 @@ import numpy as np
 from scipy.linalg import cho_factor, cho_solve  # type: ignore[import-untyped]
 from scipy.linalg.blas import ssyrk  # type: ignore[import-untyped]
 
+from core.inference.decision import softmax
 from core.labelling.doubt import FOLDS, Probabilities
 from core.labelling.embedding import Floats
-from core.labelling.expert import FARTHEST, FLATTEST, SHRINKAGE, Labels, softmax
+from core.labelling.expert import FLATTEST, SHRINKAGE, Labels, clipped
 from core.training.evaluation.significance import interval_of_share
 
 LEAST_LABELLED = 10
@@ -135,7 +136,8 @@ class Teacher:
     @staticmethod
     def _softmax(logits_NC: Floats, pool_NC: Floats) -> Probabilities:
         spread = float((pool_NC - pool_NC.mean(1, keepdims=True)).std())
-        return softmax(GAIN * (logits_NC - logits_NC.mean(1, keepdims=True)) / max(spread, 1e-9))
+        scaled_NC = GAIN * (logits_NC - logits_NC.mean(1, keepdims=True)) / max(spread, 1e-9)
+        return softmax(scaled_NC.astype(np.float64))
 
     def order(self, towards: str | None = None, probabilities_NC: Probabilities | None = None) -> list[int]:
         """The unlabelled clips, the most helpful first, or with ``towards`` those most likely of that genre.
@@ -205,5 +207,4 @@ class Teacher:
         return nearer_N
 
     def _clipped(self, embeddings_NWF: Floats) -> Floats:
-        clipped: Floats = FARTHEST * np.tanh((embeddings_NWF - self._mean_F) / self._std_F / FARTHEST)
-        return clipped
+        return clipped((embeddings_NWF - self._mean_F) / self._std_F)

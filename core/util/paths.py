@@ -83,10 +83,10 @@ class FileNames:
         if text not in self._names:
             base, number = file_name(text), 1
             name = base
-            while _folded(name) in self._taken:
+            while folded(name) in self._taken:
                 number += 1
                 name = f"{base} ({number})"
-            self._taken.add(_folded(name))
+            self._taken.add(folded(name))
             self._names[text] = name
         return self._names[text]
 
@@ -103,5 +103,6 @@ def inside(folder: Path, *parts: str) -> Path:
     return folder.joinpath(*parts)
 
 
-def _folded(name: str) -> str:
+def folded(name: str) -> str:
+    """A key that is equal for names of one file where the file system ignores case or normalises accents."""
     return unicodedata.normalize("NFC", name).casefold()

@@ -9,6 +9,7 @@ from textual.binding import Binding
 from textual.content import Content
 
 from core.audio.files.formats import is_audio
+from core.util.archive.path import is_folder
 from core.util.errors import reason
 from core.util.text import printable
 from tui.formatting import shortened, shown
@@ -197,7 +198,7 @@ class AudioTree(RowList):
     def _inside(self, node: Node) -> list[Node]:
         try:
             with os.scandir(node.path) as scan:
-                entries = [(entry, _is_folder(entry)) for entry in scan if not entry.name.startswith(".")]
+                entries = [(entry, is_folder(entry)) for entry in scan if not entry.name.startswith(".")]
         except OSError as error:
             node.error = reason(error).lower()
             return []
@@ -236,10 +237,3 @@ class AudioTree(RowList):
             if node.path == path:
                 self._move_cursor(index)
                 return
-
-
-def _is_folder(entry: os.DirEntry[str]) -> bool:
-    try:
-        return entry.is_dir()
-    except OSError:
-        return False

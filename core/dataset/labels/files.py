@@ -1,6 +1,5 @@
 """Finding the audio files below a folder, and their labels from a source."""
 
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -12,7 +11,7 @@ from core.audio.files.formats import is_audio
 from core.dataset.clip import Excluded
 from core.dataset.labels.tree import GenreTree
 from core.dataset.matching import RowCounts
-from core.util.archive.path import Entry, archive_faults, list_folder
+from core.util.archive.path import archive_faults, is_folder, list_folder
 from core.util.errors import reason
 from core.util.files import DEEPEST
 from core.util.text import printable
@@ -140,7 +139,7 @@ def _search(
             continue
         path = folder / entry.name
         name = f"{inside}{printable(entry.name)}"
-        if not _is_folder(entry):
+        if not is_folder(entry):
             if is_audio(entry.name):
                 files.append(AudioFile(path, name))
             continue
@@ -164,10 +163,3 @@ def _search(
                 continue
         if len(files) == audio and len(excluded) == before and is_audio(entry.name):
             excluded.append(Excluded(name, "is a folder, not an audio file"))
-
-
-def _is_folder(entry: os.DirEntry[str] | Entry) -> bool:
-    try:
-        return entry.is_dir()
-    except OSError:
-        return False

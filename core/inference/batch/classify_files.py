@@ -35,7 +35,7 @@ def classify_files(
     processes: int = 1,
     overlap: float = 0.0,
     nearest: int = 0,
-    index: PredictionCache | None = None,
+    cache: PredictionCache | None = None,
     skip_existing: bool = False,
     on_defect: Callable[[str], object] = lambda story: None,
 ) -> Generator[Result]:
@@ -48,7 +48,7 @@ def classify_files(
         jobs: number of threads.
         processes: number of processes that classify on this machine at the same time.
         nearest: number of most similar training clips to list for each file.
-        index: the prediction cache.
+        cache: the prediction cache.
         skip_existing: use cached predictions.
         on_defect: called with the traceback of an internal error.
 
@@ -62,7 +62,7 @@ def classify_files(
         )
     # Parallelism over files is faster than inside operators, because a clip's matrices are small.
     torch.set_num_threads(max(1, cores() // (jobs * processes)))
-    group = _Group(classifier, overlap, nearest, index, skip_existing, on_defect)
+    group = _Group(classifier, overlap, nearest, cache, skip_existing, on_defect)
     try:
         for results in ordered_map(group.classify, _groups(found, jobs, classifier.device), jobs):
             yield from results
@@ -112,7 +112,7 @@ class _Group:
     classifier: Classifier
     overlap: float
     nearest: int
-    index: PredictionCache | None
+    cache: PredictionCache | None
     skip_existing: bool
     on_defect: Callable[[str], object]
     stopped: bool = False
@@ -135,8 +135,8 @@ class _Group:
         """Decode a file into ``batch``, unless the cache has its prediction."""
         with open_file(path) as file:
             content = None
-            if self.index is not None:
-                content, known = self.index.known(path, file)
+            if self.cache is not None:
+                content, known = self.cache.known(path, file)
                 if known is not None and self.skip_existing and len(known.nearest) >= self.nearest:
                     near = known.nearest[: self.nearest]
                     return msgspec.structs.replace(
@@ -148,8 +148,8 @@ class _Group:
         if not isinstance(one, _Waiting):
             return one
         prediction = self.classifier.predict(one.pending, self.nearest)
-        if self.index is not None and one.content is not None:
-            self.index.remember(one.content, prediction)
+        if self.cache is not None and one.content is not None:
+            self.cache.remember(one.content, prediction)
         return prediction
 
     def _alone(self, path: Path) -> Result:

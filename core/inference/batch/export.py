@@ -5,7 +5,6 @@ import io
 import itertools
 import os
 import tomllib
-import unicodedata
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -21,6 +20,7 @@ from core.util.archive.path import is_archive
 from core.util.atomic import write_output
 from core.util.errors import UserError, explained
 from core.util.files import read_input
+from core.util.paths import folded
 
 
 class Labels(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -171,14 +171,9 @@ def _file_names(labels: Iterable[str]) -> dict[str, str]:
     for label in sorted(labels):
         plain = "".join("-" if c in '/\\:*?"<>|' or not c.isprintable() else c for c in label).strip(". ") or "unnamed"
         numbered = (f"{plain}-{number}" if number > 1 else plain for number in itertools.count(1))
-        # Some file systems ignore case, and some normalise accents.
-        names[label] = next(name for name in numbered if _folded(name) not in taken)
-        taken.add(_folded(names[label]))
+        names[label] = next(name for name in numbered if folded(name) not in taken)
+        taken.add(folded(names[label]))
     return names
-
-
-def _folded(name: str) -> str:
-    return unicodedata.normalize("NFC", name).casefold()
 
 
 CSV_HEAD = ("path", "genre", "probability", "uncertain", "reason", "labels", "duration_s", "error")

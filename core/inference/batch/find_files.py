@@ -7,7 +7,7 @@ from pathlib import Path
 
 from core.audio.files.formats import is_audio
 from core.inference.types import Unreadable
-from core.util.archive.path import ArchivePath, Entry, archive_faults, as_path, is_archive, list_folder
+from core.util.archive.path import ArchivePath, archive_faults, as_path, is_archive, is_folder, list_folder
 from core.util.errors import reason
 from core.util.files import DEEPEST
 from core.util.text import printable
@@ -76,7 +76,7 @@ def _walk(folder: Path, above: frozenset[tuple[int, int]]) -> Iterator[Found]:
     for entry in entries:
         if entry.name.startswith("."):
             continue
-        if _is_folder(entry):
+        if is_folder(entry):
             inner = folder / entry.name
             try:
                 status = inner.stat()
@@ -88,10 +88,3 @@ def _walk(folder: Path, above: frozenset[tuple[int, int]]) -> Iterator[Found]:
                 yield from _walk(inner, here)
         elif is_audio(entry.name):
             yield folder / entry.name
-
-
-def _is_folder(entry: os.DirEntry[str] | Entry) -> bool:
-    try:
-        return entry.is_dir()
-    except OSError:  # a loop of links
-        return False

@@ -25,7 +25,7 @@ class Share(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", tag="sh
     """Number of worker processes on this machine."""
     overlap: float
     nearest: int
-    index: str | None
+    cache: str | None
     """The prediction cache."""
     skip_existing: bool
 
@@ -71,9 +71,9 @@ def classify(share: Share, channel: WorkerChannel) -> Finished:
         model = path_from_json(share.model)
         classifier = Classifier.load(model, shared_device(share.device, share.number))
     channel.send(Ready(classifier.model, classifier.genres, classifier.device, sorted(classifier.learnt)))
-    index = None
-    if share.index is not None:
-        index = PredictionCache(path_from_json(share.index), model_key(model, share.overlap))
+    cache = None
+    if share.cache is not None:
+        cache = PredictionCache(path_from_json(share.cache), model_key(model, share.overlap))
     results = classify_files(
         classifier,
         [as_path(path_from_json(path)) for path in share.paths],
@@ -81,14 +81,14 @@ def classify(share: Share, channel: WorkerChannel) -> Finished:
         processes=share.processes,
         overlap=share.overlap,
         nearest=share.nearest,
-        index=index,
+        cache=cache,
         skip_existing=share.skip_existing,
         on_defect=lambda story: channel.send(Defect(story)),
     )
     for result in results:
         unreadable = isinstance(result, Unreadable)
         channel.send(Classified(error=result.error) if unreadable else Classified(result))  # type: ignore[union-attr, arg-type]
-    return Finished(index.trouble if index is not None else None)
+    return Finished(cache.trouble if cache is not None else None)
 
 
 def main() -> int:

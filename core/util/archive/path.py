@@ -165,6 +165,14 @@ class Entry(NamedTuple):
         return self.folder
 
 
+def is_folder(entry: os.DirEntry[str] | Entry) -> bool:
+    """Whether an entry is a folder or a link to one; False for a loop of links."""
+    try:
+        return entry.is_dir()
+    except OSError:
+        return False
+
+
 def list_folder(folder: Path) -> "list[os.DirEntry[str]] | list[Entry]":
     """The entries of a folder on disk or in an archive, sorted by name.
 

@@ -59,7 +59,7 @@ def test_predictions_without_enough_of_them_are_not_reused(tmp_path: Path, model
     cache = PredictionCache(tmp_path / "cache.sqlite", model_key(model, 0))
 
     def counts(nearest: int) -> set[int]:
-        results = classify_files(classifier, sounds(tmp_path), jobs=1, nearest=nearest, index=cache, skip_existing=True)
+        results = classify_files(classifier, sounds(tmp_path), jobs=1, nearest=nearest, cache=cache, skip_existing=True)
         return {len(one.nearest) for one in results if isinstance(one, Prediction)}
 
     assert [counts(nearest) for nearest in (0, 4, 2, 0, 8)] == [{0}, {4}, {2}, {0}, {8}]

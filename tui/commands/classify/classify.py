@@ -109,8 +109,8 @@ def run(args: argparse.Namespace) -> int:
             one.known_genre = next((genre for one in source.known if (genre := one.genre_of(result.path))), None)
             if one.known_genre is not None and isinstance(result, Prediction):
                 of_known.append(msgspec.structs.replace(result, segments=[], stretches=[]))
-            if source.index is not None and one.written and isinstance(path, Path) and isinstance(result, Prediction):
-                source.index.rewritten(path, result)
+            if source.cache is not None and one.written and isinstance(path, Path) and isinstance(result, Prediction):
+                source.cache.rewritten(path, result)
             with bar.aside():
                 for output in outputs:
                     output.put(one)
@@ -119,8 +119,8 @@ def run(args: argparse.Namespace) -> int:
             bar.advance()
         if playlists is not None:
             print_note(_written(playlists.save()))
-    if source.index is not None and source.index.trouble:
-        print_note(f"the prediction cache could not be written: {source.index.trouble}")
+    if source.cache is not None and source.cache.trouble:
+        print_note(f"the prediction cache could not be written: {source.cache.trouble}")
     print_note(tally.summary(time.monotonic() - source.began))
     if not args.shard:
         for comparison in [one.compare(of_known, source.genres, source.learnt) for one in source.known]:
@@ -140,7 +140,7 @@ class _Source:
     known: "list[KnownLabels]"
     """Genres that are known, for each folder."""
     learnt: Collection[str] = ()
-    index: "PredictionCache | None" = None
+    cache: "PredictionCache | None" = None
     began: float = field(default_factory=time.monotonic)
     """When the first file was begun, by `time.monotonic`."""
 
@@ -154,9 +154,9 @@ def _classified(args: argparse.Namespace, stack: contextlib.ExitStack) -> _Sourc
 
     model, reason = resolve_model(args.model, runs_dir(args))
     found = share(list(find_files(args.paths)), args.shard)
-    index = stack.enter_context(_index(args, model))
+    cache = stack.enter_context(_cache(args, model))
     if args.nproc > 1:
-        processes = Processes(args, model, found, None if index is None else args.index or default_cache())
+        processes = Processes(args, model, found, None if cache is None else args.index or default_cache())
         results = processes.results()
         name, genres, device = processes.ready.model, processes.ready.genres, processes.ready.device
         learnt: Collection[str] = frozenset(processes.ready.learnt)
@@ -174,7 +174,7 @@ def _classified(args: argparse.Namespace, stack: contextlib.ExitStack) -> _Sourc
             jobs=max(1, min(args.jobs or cores(), len(found))),
             overlap=args.overlap,
             nearest=args.nearest,
-            index=index,
+            cache=cache,
             skip_existing=args.skip_existing,
             on_defect=print_notes,
         )
@@ -182,7 +182,7 @@ def _classified(args: argparse.Namespace, stack: contextlib.ExitStack) -> _Sourc
         stack.enter_context(contextlib.closing(results))
         began = time.monotonic()
     print_note(f"model {name} ({reason}) on {device}")
-    return _Source(found, results, genres, list(_known_labels(args, genres)), learnt, index, began)
+    return _Source(found, results, genres, list(_known_labels(args, genres)), learnt, cache, began)
 
 
 def _joined(args: argparse.Namespace) -> _Source:
@@ -273,21 +273,21 @@ def _labels(args: argparse.Namespace) -> "Labels":
 
 
 @contextlib.contextmanager
-def _index(args: argparse.Namespace, model: Path) -> Iterator["PredictionCache | None"]:
+def _cache(args: argparse.Namespace, model: Path) -> Iterator["PredictionCache | None"]:
     """The prediction cache; None where the default one cannot be opened and no option asks for it."""
     from core.inference.batch.cache import PredictionCache, default_cache, model_key
 
     try:
-        index = PredictionCache(args.index or default_cache(), model_key(model, args.overlap))
+        cache = PredictionCache(args.index or default_cache(), model_key(model, args.overlap))
     except UserError:
         if args.index or args.skip_existing:
             raise
         yield None
         return
     try:
-        yield index
+        yield cache
     finally:
-        index.close()
+        cache.close()
 
 
 def _outputs(args: argparse.Namespace, genres: list[str], found: Sequence[object]) -> "list[Output]":

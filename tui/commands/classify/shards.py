@@ -77,7 +77,7 @@ class Processes:
         began: when the first of them was ready and began to classify, by `time.monotonic`.
     """
 
-    def __init__(self, args: argparse.Namespace, model: Path, found: Sequence[Found], index: Path | None) -> None:
+    def __init__(self, args: argparse.Namespace, model: Path, found: Sequence[Found], cache: Path | None) -> None:
         """Starts them and waits until the model is loaded.
 
         Raises:
@@ -105,7 +105,7 @@ class Processes:
                     processes=args.nproc,
                     overlap=args.overlap,
                     nearest=args.nearest,
-                    index=None if index is None else path_to_json(index),
+                    cache=None if cache is None else path_to_json(cache),
                     skip_existing=args.skip_existing,
                 )
             )
