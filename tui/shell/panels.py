@@ -135,9 +135,12 @@ PANELS = Binding.Group("Panels")
 LABELS = "123456789abcdefghijklmnopqrstuvwxyz"
 NUMBERS = "¹²³⁴⁵⁶⁷⁸⁹"
 """As they stand before the titles."""
+# Most terminals send alt and a digit as ESC and the digit, which Textual takes for the character that the keys type on
+# macOS, such as ¡ for 1. Its public API has no way to change that: a binding for the character would also act when
+# someone types £ on a British keyboard, or ¡ and ª on a Spanish one. The table of the parser is changed here only; its
+# values are members of an enumeration, like Textual's own `Keys`.
 AltDigit = Enum("AltDigit", {f"ALT_{digit}": f"alt+{digit}" for digit in range(1, 10)})  # type: ignore[misc]
 ANSI_SEQUENCES_KEYS.update({f"\x1b{key.value[-1]}": (key,) for key in AltDigit})  # type: ignore[attr-defined]
-"""Most terminals send alt and a digit as ESC and the digit, which Textual takes for a character of macOS, such as ¡."""
 KEY_NAMES = {"enter": "enter", "space": "space", "esc": "escape", "←": "left", "→": "right", "↑": "up", "↓": "down"}
 """Displayed key → its name, where that is not the character itself."""
 

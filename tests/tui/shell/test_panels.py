@@ -1,5 +1,6 @@
 """Panels are numbered in their titles, and the keys in their borders can be clicked."""
 
+import importlib.util
 from pathlib import Path
 
 import pytest
@@ -82,6 +83,20 @@ async def test_a_click_on_a_key_in_the_bottom_line_acts_whoever_has_the_focus(ap
         await until_gone(pilot, "Start training")
 
 
+def keys_from(sent: str) -> list[Key]:
+    return [event for event in XTermParser().feed(sent) if isinstance(event, Key)]
+
+
 def test_alt_and_a_digit_as_most_terminals_send_it() -> None:
-    keys = [event.key for digit in "19" for event in XTermParser().feed(f"\x1b{digit}") if isinstance(event, Key)]
-    assert keys == ["alt+1", "alt+9"]
+    for digit in "123456789":
+        assert [(key.key, key.character) for key in keys_from(f"\x1b{digit}")] == [(f"alt+{digit}", None)]
+    for typed in "£¡ª":
+        assert [key.character for key in keys_from(typed)] == [typed]  # as on keyboards that have them
+
+
+def test_textual_still_needs_to_be_told_about_alt_and_a_digit() -> None:
+    spec = importlib.util.find_spec("textual._ansi_sequences")
+    assert spec is not None and spec.loader is not None
+    unchanged = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(unchanged)
+    assert unchanged.ANSI_SEQUENCES_KEYS["\x1b1"] == "¡", "tui.shell.panels need no longer change the table"
