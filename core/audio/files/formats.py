@@ -58,17 +58,28 @@ BY_NAME = {form.name: form for form in FORMATS}
 BY_DEMUXER = {demuxer: form for form in reversed(FORMATS) for demuxer in form.demuxers}
 
 
-SIGNATURES = (
-    *(b"wvpk", b"MAC ", b"MPCK", b"MP+", b"TTA1", b"tBaK", b"DSD ", b"FRM8", b"ajkg", b"#!AMR", b"Creative Voice"),
-    *(b"\x1a\x45\xdf\xa3", b"\x30\x26\xb2\x75\x8e\x66\xcf\x11"),
-)
-"""First bytes of the containers that only FFmpeg reads; the last two are of Matroska and ASF."""
+SIGNATURES = {
+    b"\x1a\x45\xdf\xa3": "Matroska",
+    b"\x30\x26\xb2\x75\x8e\x66\xcf\x11": "WMA",
+    b"wvpk": "WavPack",
+    b"MAC ": "Monkey's Audio",
+    b"MPCK": "Musepack",
+    b"MP+": "Musepack",
+    b"TTA1": "True Audio",
+    b"tBaK": "TAK",
+    b"ajkg": "Shorten",
+    b"DSD ": "DSF",
+    b"FRM8": "DSDIFF",
+    b"#!AMR": "AMR",
+    b"Creative Voice": "VOC",
+}
+"""First bytes of the containers that only FFmpeg reads, and what they are called."""
 
 
 def begins_container(file: BinaryIO, offset: int) -> bool:
     """Whether a known container, not bare frames such as those of MP3, begins at ``offset``."""
     head = peek(file, 16, offset)
-    return sniff(file, offset) is not None or head.startswith(SIGNATURES) or head[4:8] == b"ftyp"
+    return sniff(file, offset) is not None or head.startswith(tuple(SIGNATURES)) or head[4:8] == b"ftyp"
 
 
 def is_audio(path: str | os.PathLike[str]) -> bool:

@@ -4,7 +4,6 @@ Decoders play truncated files and skip damage without reporting it. What they sk
 container promises: a number of samples, a length, or the sizes of its boxes, pages and packets.
 """
 
-import io
 import struct
 from collections.abc import Callable
 from typing import Any, BinaryIO, NamedTuple
@@ -214,30 +213,45 @@ _PROMISES: dict[str, Callable[[BinaryIO, float | None], Promise]] = {
 
 def ends_within_frame(name: str, packet: bytes) -> bool:
     """Whether the last packet of a file of bare frames is shorter than its header states."""
-    if name == "aac" and len(packet) >= 6:
-        return len(packet) < (packet[3] & 3) << 11 | packet[4] << 3 | packet[5] >> 5
+    if name in ("aac", "mp3") and len(packet) >= 4:
+        # Without the bit for padding, which is not missed at the end of a file.
+        length = mpeg_frame_bytes(packet[:2] + bytes([packet[2] & 0xFD]) + packet[3:])
+        return length is not None and len(packet) < length
     if name == "eac3" and len(packet) >= 4:
         return len(packet) < 2 * (((packet[2] & 7) << 8 | packet[3]) + 1)
     if name == "ac3" and len(packet) >= 5 and packet[4] >> 6 < 3 and (code := packet[4] & 63) < 38:
         samples_per_word = (48_000, 44_100, 32_000)[packet[4] >> 6] * 16
         words = AC3_KBPS[code // 2] * 1000 * 1536 // samples_per_word + (code & 1 if packet[4] >> 6 == 1 else 0)
         return len(packet) < 2 * words
-    if name == "mp3":
-        return len(packet) < _mpeg_frame_bytes(packet)
     return False
 
 
-def _mpeg_frame_bytes(packet: bytes) -> int:
-    """Length of an MPEG audio frame according to its header, without padding; 0 if it has no header."""
-    from mutagen import mp3
+MPEG_KBPS = {
+    1: (32, 64, 96, 128, 160, 192, 224, 256, 288, 320, 352, 384, 416, 448),
+    2: (32, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320, 384),
+    3: (32, 40, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320),
+    4: (32, 48, 56, 64, 80, 96, 112, 128, 144, 160, 176, 192, 224, 256),
+    5: (8, 16, 24, 32, 40, 48, 56, 64, 80, 96, 112, 128, 144, 160),
+}
+"""Bit rates of MPEG 1, layers I to III, and of MPEG 2, layer I and the others."""
 
-    frame_type: Any = mp3.MPEGFrame  # has no types
-    try:
-        frame = frame_type(io.BytesIO(packet))
-    except mp3.HeaderNotFoundError:
-        return 0
-    samples = 384 if frame.layer == 1 else 576 if frame.layer == 3 and frame.version > 1 else 1152
-    return int(samples // 8 * frame.bitrate // frame.sample_rate)
+
+def mpeg_frame_bytes(head: bytes) -> int | None:
+    """The length in bytes of the MPEG audio or ADTS frame that ``head`` begins with; None if it does not."""
+    if len(head) < 4 or head[0] != 0xFF or head[1] & 0xE0 != 0xE0:
+        return None
+    if head[1] & 0xF6 == 0xF0:  # ADTS: 13 bits of length
+        return ((head[3] & 3) << 11 | head[4] << 3 | head[5] >> 5) or None if len(head) >= 6 else None
+    version, layer = head[1] >> 3 & 3, 4 - (head[1] >> 1 & 3)  # version: 3 is MPEG 1, 2 is MPEG 2, 0 is MPEG 2.5
+    bit_rate, rate = head[2] >> 4, head[2] >> 2 & 3
+    if version == 1 or layer == 4 or bit_rate in (0, 15) or rate == 3:
+        return None
+    bits_per_s = 1000 * MPEG_KBPS[layer if version == 3 else 4 if layer == 1 else 5][bit_rate - 1]
+    hertz = (44_100, 48_000, 32_000)[rate] // {3: 1, 2: 2, 0: 4}[version]
+    padding = head[2] >> 1 & 1
+    if layer == 1:
+        return 4 * (12 * bits_per_s // hertz + padding)
+    return (72 if layer == 3 and version != 3 else 144) * bits_per_s // hertz + padding
 
 
 def leading_tag_bytes(file: BinaryIO) -> int:

@@ -5,40 +5,29 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from core.audio.conversion import HIGHEST_RATE, LOWEST_RATE, LiveDownmix
+from core.audio.conversion import HIGHEST_RATE, LOWEST_RATE, LiveDownmix, Waveform
 from core.audio.files.chunks import RIFF, chunks, held
+from core.audio.files.formats import SIGNATURES
 from core.audio.files.pcm import FLOAT, PCM, WaveFormat
+from core.audio.files.truncation import mpeg_frame_bytes
 from core.util.errors import UserError
 
-Waveform = npt.NDArray[np.float32]
 LONGEST_HEADER = 1 << 20
 """Most bytes before the samples of a WAV."""
 PROBE_BYTES = 4096
 
 CONTAINERS = {
+    **SIGNATURES,
     b"ID3": "MP3",
     b"fLaC": "FLAC",
     b"OggS": "Ogg",
     b".snd": "Sun AU",
     b"FORM": "AIFF",
-    b"FRM8": "DSDIFF",
     b"RF64": "RF64",
     b"BW64": "RF64",
     b"riff\x2e\x91\xcf\x11": "Wave64",
     b"caff": "CAF",
-    b"\x1aE\xdf\xa3": "Matroska",
-    b"0&\xb2u\x8ef\xcf\x11": "WMA",
     b"\x0bw": "AC-3",
-    b"wvpk": "WavPack",
-    b"MAC ": "Monkey's Audio",
-    b"MPCK": "Musepack",
-    b"MP+": "Musepack",
-    b"TTA1": "True Audio",
-    b"tBaK": "TAK",
-    b"ajkg": "Shorten",
-    b"DSD ": "DSF",
-    b"#!AMR": "AMR",
-    b"Creative Voice": "VOC",
 }
 """First bytes → the kind of audio that begins with them."""
 NOT_PLAYED = {
@@ -137,10 +126,10 @@ class PcmDecoder:
                 raise StreamError(f"this is {name}, not samples; {HINT}")
         if head[4:8] == b"ftyp":
             raise ContainerError("MP4", head)
-        if (length := _mpeg_frame_bytes(head)) is not None:
+        if (length := mpeg_frame_bytes(head)) is not None:
             if len(head) < length + 7 and len(head) < PROBE_BYTES:
                 return False
-            if _mpeg_frame_bytes(head[length:]) is not None:  # two headers in a row are no coincidence
+            if mpeg_frame_bytes(head[length:]) is not None:  # two headers in a row are no coincidence
                 raise ContainerError("AAC" if head[1] & 6 == 0 else "MP3", head)
         if _is_text(head[:PROBE_BYTES]):
             if len(head) < PROBE_BYTES:
@@ -201,34 +190,6 @@ def _samples(raw: bytes, form: _Format) -> npt.NDArray[np.float32]:
         elif form.dtype[1] == "i":
             samples /= 2.0 ** (8 * form.width - 1)
     return samples.reshape(-1, form.channels).T
-
-
-def _mpeg_frame_bytes(head: bytes) -> int | None:
-    """The length in bytes of the MPEG audio or ADTS frame that ``head`` begins with; None if it does not."""
-    if len(head) < 7 or head[0] != 0xFF or head[1] & 0xE0 != 0xE0:
-        return None
-    if head[1] & 0xF6 == 0xF0:  # ADTS: 13 bits of length
-        return ((head[3] & 3) << 11 | head[4] << 3 | head[5] >> 5) or None
-    version, layer = head[1] >> 3 & 3, 4 - (head[1] >> 1 & 3)  # version: 3 is MPEG 1, 2 is MPEG 2, 0 is MPEG 2.5
-    bit_rate, rate = head[2] >> 4, head[2] >> 2 & 3
-    if version == 1 or layer == 4 or bit_rate in (0, 15) or rate == 3:
-        return None
-    bits_per_s = 1000 * BIT_RATES[layer if version == 3 else 4 if layer == 1 else 5][bit_rate - 1]
-    hertz = (44_100, 48_000, 32_000)[rate] // {3: 1, 2: 2, 0: 4}[version]
-    padding = head[2] >> 1 & 1
-    if layer == 1:
-        return 4 * (12 * bits_per_s // hertz + padding)
-    return (72 if layer == 3 and version != 3 else 144) * bits_per_s // hertz + padding
-
-
-BIT_RATES = {
-    1: (32, 64, 96, 128, 160, 192, 224, 256, 288, 320, 352, 384, 416, 448),
-    2: (32, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320, 384),
-    3: (32, 40, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320),
-    4: (32, 48, 56, 64, 80, 96, 112, 128, 144, 160, 176, 192, 224, 256),
-    5: (8, 16, 24, 32, 40, 48, 56, 64, 80, 96, 112, 128, 144, 160),
-}
-"""Bit rates in kbit/s of MPEG 1, layers I to III, and of MPEG 2, layer I and the others."""
 
 
 def sounds_random(y: Waveform) -> bool:
