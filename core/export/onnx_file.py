@@ -20,7 +20,7 @@ from core.inference.onnx_backend import (
     NO_DIGEST,
     OOD_SCORE,
     PROBABILITIES,
-    ModelCard,
+    OnnxMetadata,
     digest_of,
 )
 from core.inference.torch_backend import TorchBackend
@@ -101,7 +101,7 @@ def export_onnx(model_path: Path, name: str, out: Path) -> None:
     network = TorchBackend(model_path, "cpu", full_precision=True)
     if network.encoder is not None and not network.encoder.exportable:
         raise UserError("The encoder of this model cannot be part of an ONNX file: export an archive, NAME.zip")
-    card = ModelCard(
+    metadata = OnnxMetadata(
         name=name,
         network=network.name,
         genres=network.genres,
@@ -111,7 +111,7 @@ def export_onnx(model_path: Path, name: str, out: Path) -> None:
         digest=NO_DIGEST,
     )
     program = _exported(WholeModel(network).eval(), torch.zeros(2, network.window_samples))
-    program.model.metadata_props[METADATA_KEY] = msgspec.json.encode(card).decode()
+    program.model.metadata_props[METADATA_KEY] = msgspec.json.encode(metadata).decode()
     with explained(f"{out} cannot be written"), output_path(out) as temporary:
         program.save(os.fspath(temporary))
         content = temporary.read_bytes()

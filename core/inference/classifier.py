@@ -11,12 +11,11 @@ from pathlib import Path
 from typing import BinaryIO, Protocol
 
 import numpy as np
-import numpy.typing as npt
 
 from core.audio.conversion import Resampler
 from core.audio.files.decode import AudioReader
 from core.audio.files.open_file import AudioError, open_file
-from core.inference.backend import Backend
+from core.inference.backend import Backend, Waveform
 from core.inference.decision import DecisionRule, Window, merge_segments, relative_entropy
 from core.inference.find_model import DEFAULT, default_model
 from core.inference.nearest import RememberedClips
@@ -28,7 +27,6 @@ from core.util.errors import UserError
 from core.util.paths import genres_fault
 from core.util.text import printable
 
-Waveform = npt.NDArray[np.float32]
 BLOCK_SECONDS = 30.0
 """Seconds of sound in memory at a time, for files of any length."""
 Block = tuple[Waveform, int]

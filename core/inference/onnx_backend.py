@@ -21,7 +21,7 @@ VERSION = 1
 METADATA_KEY = "genre_tui"
 
 
-class ModelCard(msgspec.Struct, frozen=True, kw_only=True):
+class OnnxMetadata(msgspec.Struct, frozen=True, kw_only=True):
     """The metadata of an ONNX model under `METADATA_KEY`, as JSON."""
 
     format: str = FORMAT
@@ -72,7 +72,7 @@ def check_header(text: str | bytes, what: str) -> None:
         raise UserError(f"{what} was written by a newer version of genre-tui (format {header.version})")
 
 
-def read_card(text: str, what: str) -> ModelCard:
+def read_metadata(text: str, what: str) -> OnnxMetadata:
     """Read the metadata of an ONNX model.
 
     Args:
@@ -83,7 +83,7 @@ def read_card(text: str, what: str) -> ModelCard:
     """
     check_header(text, what)
     try:
-        return msgspec.json.decode(text, type=ModelCard)
+        return msgspec.json.decode(text, type=OnnxMetadata)
     except msgspec.ValidationError as error:
         raise UserError(f"the metadata in {what} is damaged: {error}") from error
 
@@ -107,9 +107,9 @@ class OnnxBackend:
             raise UserError("ONNX models need onnxruntime: pip install onnxruntime")
         content = _read(Path(path))
         self._session = _open(Path(path), content, _provider(device))
-        card = read_card(self._session.get_modelmeta().custom_metadata_map.get(METADATA_KEY, ""), str(path))
-        self.settings, self.calibration = card.front_end, card.calibration
-        self.genres, self.name, self.window_samples = card.genres, card.network, card.window_samples
+        metadata = read_metadata(self._session.get_modelmeta().custom_metadata_map.get(METADATA_KEY, ""), str(path))
+        self.settings, self.calibration = metadata.front_end, metadata.calibration
+        self.genres, self.name, self.window_samples = metadata.genres, metadata.network, metadata.window_samples
         self.fixed_length = is_fixed_length(self.name)
         self.device = f"onnxruntime {_provider(device).removesuffix('ExecutionProvider').lower()}"
         if _signature(self._session) != {
@@ -119,7 +119,7 @@ class OnnxBackend:
             OOD_SCORE: (None,),
         }:
             raise UserError(f"the inputs and outputs of {path} do not match its metadata")
-        if card.digest and digest_of(content, card.digest) != card.digest:
+        if metadata.digest and digest_of(content, metadata.digest) != metadata.digest:
             raise UserError(f"{path} is damaged: its content does not match its checksum")
 
     def forward(self, *waves_BN: Waveform) -> tuple[Values, Values]:

@@ -12,15 +12,12 @@ from concurrent.futures import Future
 from dataclasses import dataclass, field
 
 import numpy as np
-import numpy.typing as npt
 import torch
 
-from core.inference.backend import Backend
+from core.inference.backend import Backend, Values, Waveform
 from core.inference.torch_backend import TorchBackend
 from core.util.parallel import cores
 
-Waveform = npt.NDArray[np.float32]
-Values = npt.NDArray[np.float64]
 Measured = tuple[Values, Values]
 Measure = Callable[..., Measured]
 """Maps any number of arrays of windows, (B, N) of one length, to values with a row for each window."""

@@ -11,15 +11,14 @@ from pathlib import Path
 
 import msgspec
 import numpy as np
-import numpy.typing as npt
 
+from core.audio.conversion import Waveform
 from core.audio.files.open_file import AudioError
 from core.server.decode_worker import BLOCK, END, HEADER, TOO_LONG, Job
 from core.server.limits import Limits
 from core.server.schemas import Problem
 from core.util.jsonl_process import PACKAGES, start_worker
 
-Waveform = npt.NDArray[np.float32]
 LARGEST_FRAME = 64 * 1024 * 1024
 
 
@@ -34,7 +33,7 @@ class DecodePool:
             self._idle.put(worker)
 
     @contextmanager
-    def decoding(self, path: Path, name: str) -> Iterator["Sound"]:
+    def decoding(self, path: Path, name: str) -> Iterator["DecodedSound"]:
         """Context manager: the sound of the file at ``path``. ``name`` appears in messages.
 
         Raises (while the sound is read):
@@ -42,7 +41,9 @@ class DecodePool:
             Problem: 413, the sound is too long.
         """
         worker = self._idle.get()
-        sound = Sound(worker.decode(Job(str(path), self._limits.audio_seconds), name, self._limits.decode_seconds))
+        sound = DecodedSound(
+            worker.decode(Job(str(path), self._limits.audio_seconds), name, self._limits.decode_seconds)
+        )
         freed = False
 
         def free() -> None:
@@ -70,8 +71,8 @@ class Crashed(Exception):
     """The worker died while decoding."""
 
 
-class Sound:
-    """Blocks of mono sound (samples,) with their rate, read one block ahead.
+class DecodedSound:
+    """A `core.inference.classifier.Sound`: blocks of mono sound (samples,) with their rate, read one block ahead.
 
     Attributes:
         warning: a problem of the file; valid after the last block.

@@ -23,7 +23,7 @@ from core.util.files import read_input
 from core.util.paths import folded
 
 
-class Labels(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class LabelMap(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The mapping from predictions to labels. As a TOML file::
 
     threshold = 0.4          # every genre that is at least this probable is a label, not only the likeliest
@@ -59,7 +59,7 @@ class Labels(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
             if name not in own:
                 raise UserError(f"there is a threshold for {name!r}, which is none of {', '.join(sorted(own - {''}))}")
 
-    def of(self, prediction: Prediction) -> list[str]:
+    def labels_of(self, prediction: Prediction) -> list[str]:
         """The labels of a prediction, likeliest first; empty if it is uncertain.
 
         With a threshold, only silence and sound unlike the training music are uncertain. Without one, the likeliest
@@ -80,14 +80,14 @@ class Labels(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
         return name == likeliest if threshold is None else probability >= threshold
 
 
-def read_labels(path: Path) -> Labels:
+def read_label_map(path: Path) -> LabelMap:
     """Read a mapping from a TOML file.
 
     Raises:
         UserError: the file cannot be read or is invalid; the message says where.
     """
     try:
-        return msgspec.convert(tomllib.loads(read_input(path).decode()), Labels)
+        return msgspec.convert(tomllib.loads(read_input(path).decode()), LabelMap)
     except OSError as error:
         raise UserError(f"{path} cannot be read: {error.strerror}") from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError, msgspec.ValidationError, RecursionError) as error:
@@ -204,10 +204,10 @@ def write_csv(out: Path, results: Iterable[Result], genres: Sequence[str]) -> No
     Raises:
         OSError: the file cannot be written.
     """
-    text, labels = io.StringIO(), Labels()
+    text, label_map = io.StringIO(), LabelMap()
     table = csv.writer(text)
     table.writerow([*CSV_HEAD, *genres])
-    table.writerows(csv_cells(one, _labels(one, labels), genres) for one in results)
+    table.writerows(csv_cells(one, _labels(one, label_map), genres) for one in results)
     write_output(out, text.getvalue().encode())
 
 
@@ -217,13 +217,13 @@ def write_json(out: Path, results: Iterable[Result]) -> None:
     Raises:
         OSError: the file cannot be written.
     """
-    labels = Labels()
-    lines = [msgspec.json.encode(as_plain(one, _labels(one, labels))) + b"\n" for one in results]
+    label_map = LabelMap()
+    lines = [msgspec.json.encode(as_plain(one, _labels(one, label_map))) + b"\n" for one in results]
     write_output(out, b"".join(lines))
 
 
-def _labels(result: Result, labels: Labels) -> list[str]:
-    return labels.of(result) if isinstance(result, Prediction) else []
+def _labels(result: Result, label_map: LabelMap) -> list[str]:
+    return label_map.labels_of(result) if isinstance(result, Prediction) else []
 
 
 class TagReport(msgspec.Struct, frozen=True, kw_only=True):
@@ -248,11 +248,11 @@ def tag_files(files: Sequence[tuple[Path, Prediction]], *, force: bool, write: b
     Raises:
         UserError: the undo journal cannot be written; the remaining files are unchanged.
     """
-    labels, actions = Labels(), Counter[Action]()
+    label_map, actions = LabelMap(), Counter[Action]()
     failed, unlabelled = recover() if write else [], 0
     with TagJournal() as journal:
         for path, prediction in files:
-            genres = labels.of(prediction)
+            genres = label_map.labels_of(prediction)
             unlabelled += not genres
             if not genres:
                 continue

@@ -4,7 +4,8 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import pytest
 
-from core.server.batching import Batcher, Measured, Waveform
+from core.inference.backend import Waveform
+from core.server.batching import Batcher, Measured
 
 
 def sums(*waves_BN: Waveform) -> Measured:
