@@ -87,7 +87,7 @@ def main() -> int:
 
 
 def _keep(record: dict[str, Any]) -> None:
-    """Adds a line to the history, or to the line that this machine has for this commit."""
+    """Add a line to the history, or to the line that this machine has for this commit."""
     records = [json.loads(line) for line in HISTORY.read_text().splitlines()]
     for known in records:
         if all(known.get(key) == record[key] for key in ("commit", "machine", "quick")):

@@ -104,7 +104,7 @@ def _decode(file: Path) -> None:
 
 
 def _after_decoding(classifier: Classifier, files: list[Path], turns: int) -> Figure:
-    """Medians of processor time per clip, the three works taking turns on one core."""
+    """Medians of CPU time per clip for three tasks that alternate on one core."""
     tune_process()  # as the command does; the STFT gains more from it
     torch.set_num_threads(1)
     affinity = os.sched_getaffinity(0)

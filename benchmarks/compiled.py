@@ -45,7 +45,7 @@ class StepClock(Callbacks):
 
     @property
     def median(self) -> float:
-        """Seconds a step, when all is warm."""
+        """Seconds per step after warm-up."""
         return statistics.median(self.seconds[WARM:])
 
     @property

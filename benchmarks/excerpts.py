@@ -54,7 +54,7 @@ def main() -> int:
 
 
 def join(clips: list[Clip], out: Path, seed: int) -> None:
-    """Tracks of clips of one genre, those of one artist together; each clip is in one track."""
+    """Join clips of one genre to tracks, those of one artist together; each clip is in one track."""
     rng = np.random.default_rng(seed)
     by_genre: dict[str, list[Clip]] = defaultdict(list)
     for i in rng.permutation(len(clips)):

@@ -68,7 +68,7 @@ def examine(case: Case) -> str | None:
 
 
 def cases(folder: Path, count: int, seed: int) -> list[Case]:
-    """Damages in turn, over all formats."""
+    """Yield kinds of damage in turn, over all formats."""
     found = []
     whole: dict[str, tuple[bytes, float]] = {}
     for index in range(count):

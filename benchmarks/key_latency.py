@@ -44,7 +44,7 @@ TYPING: Keys = [("a", ""), ("\x7f", "")]
 
 
 def measure(name: str, terminal: PseudoTerminal, keys: Keys, times: int) -> None:
-    """Milliseconds until the screen shows what each key does, pressed when it has been still for a moment.
+    """Milliseconds until the screen shows the effect of each key, pressed when nothing else is drawn.
 
     The keys are pressed in turn, at least ``times`` in all and each as often as the others, so that the screen is
     afterwards what it was before. The processor time per key includes what is drawn by

@@ -69,7 +69,7 @@ def new_run(folder: Path, genres: Path, name: str) -> RunFolder:
 
 
 def train_to_the_end(run: RunFolder) -> float:
-    """Trains until the run is finished; the seconds that took."""
+    """Train until the run is finished; returns the seconds."""
     began = time.monotonic()
     if run.state().status != "finished":
         launch(run)

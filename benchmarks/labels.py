@@ -122,7 +122,7 @@ def measure(bench: Bench) -> Iterator[Figure]:
 def embedding_and_classifying(bench: Bench) -> Iterator[Figure]:
     """Embedding clips of 30 s that no cache knows, alone and with the scan of a new dataset, beside classifying them.
 
-    In processor time, which a busy machine does not stretch: all of them use all cores.
+    In CPU time, which does not depend on other processes: all of them use all cores.
     """
     folder, files = bench.collection(100), bench.files(100)
     classifier = Classifier.load(bench.model)
@@ -167,7 +167,7 @@ def print_published_faults(found: EmbeddedSet) -> None:
 
 
 def key_to_order(embeddings_NWF: Floats, count: int) -> float:
-    """Median seconds to refit and to order ``count`` clips anew, with `KNOWN` labels of ten genres."""
+    """Median seconds to refit and to order ``count`` clips again, with `KNOWN` labels of ten genres."""
     rng = np.random.default_rng(0)
     drawn = rng.integers(len(embeddings_NWF), size=count)
     jitter = rng.normal(0, 0.01, (count, 1, embeddings_NWF.shape[2])).astype(np.float32)

@@ -1,4 +1,4 @@
-"""A run's events at a pace, as its trainer would write them, for measuring those who watch."""
+"""A run's events at the pace of a trainer, for measuring viewers."""
 
 import threading
 import time

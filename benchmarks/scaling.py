@@ -21,7 +21,7 @@ SIZES = (250, 500, 1_000, 2_000)
 
 
 def measure(bench: Bench) -> Iterator[Figure]:
-    """Milliseconds a clip; the baseline is the smallest collection, so a ratio below 1 says that it bends."""
+    """Milliseconds per clip; the baseline is the smallest collection, so a ratio below 1 means superlinear time."""
     first: tuple[float, float, float] | None = None
     for clips in (50, 100) if bench.quick else SIZES:
         costs = _costs(bench, clips)

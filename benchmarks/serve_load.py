@@ -241,7 +241,7 @@ def send_endlessly(port: int, mebibytes: int) -> None:
 
 
 def hold(port: int, count: int, data: bytes) -> None:
-    """Opens connections and says a little on each; they are held while the next request is made."""
+    """Open connections and send a few bytes on each; they are held while the next request is made."""
     held = ExitStack()
     for _ in range(count):
         with suppress(OSError):

@@ -16,7 +16,7 @@ class Figure:
     wanted: str = ""
     """The measure, in words."""
     processor: float | None = None
-    """Seconds of processor time that ours took, over all threads: what a busy machine does not stretch."""
+    """Seconds of CPU time that ours took, over all threads, which does not depend on other processes."""
     waiting: float | None = None
     """Seconds of ``ours`` in which another program had the core: about that much less on an idle machine."""
 

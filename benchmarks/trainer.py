@@ -68,7 +68,7 @@ class Life:
 
 
 def live(bench: Bench, recipe: Recipe, *, cache: Path, batches: int | None = None) -> Life:
-    """Runs ``recipe`` to its end, or to its ``batches``-th optimiser step, and then kills it."""
+    """Train ``recipe`` to its end, or kill the trainer after ``batches`` optimiser steps."""
     os.environ["GENRE_TUI_CACHE"] = str(cache)
     run = create(bench.scratch / "runs", to_dict(recipe), "bench", recipe.model)
     began = time.monotonic()

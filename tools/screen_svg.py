@@ -1,7 +1,7 @@
 """A screenshot as Textual exports it, redrawn so that it looks the same with any font.
 
 The export relies on a web font and on a browser that stretches text; elsewhere columns drift apart and curves break.
-Here every glyph stands in its own cell, and braille dots, blocks and rules are shapes.
+Here every glyph has its own cell, and braille dots, blocks and rules are shapes.
 """
 
 import re

@@ -254,7 +254,7 @@ class GenreApp(BaseApp):
         self.pictures.close()
 
     def _allow_pictures(self, on: bool, true_colour: bool) -> None:
-        """Begin with pictures anew, or draw without them.
+        """Start again with pictures, or draw without them.
 
         Args:
             true_colour: whether 24-bit colours reach the terminal.

@@ -51,7 +51,7 @@ REFUSED = (errno.EACCES, errno.EPERM, errno.ENAMETOOLONG, errno.ELOOP, errno.ERO
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Runs one command and returns its exit status."""
+    """Run one command and return its exit status."""
     prepare_streams()
     try:
         try:
@@ -137,7 +137,7 @@ def _is_out_of_memory(error: BaseException) -> bool:
 
 
 def _check_memory_limit() -> None:
-    """Refuses a limit within which PyTorch cannot load: its C++ code would abort the process instead of raising.
+    """Refuse a memory limit that is too low to load PyTorch: its C++ code would abort the process instead of raising.
 
     Raises:
         UserError: the limit on address space is below `LEAST_MEMORY_GB`.
@@ -157,7 +157,7 @@ def _memory_limit() -> str:
 
 
 def _log(error: Exception) -> str:
-    """Appends the traceback to a log and returns where that is."""
+    """Append the traceback to a log; returns the path of the log."""
     import tempfile
     import time
     import traceback

@@ -16,7 +16,7 @@ from tui.shell.terminal import check_terminal, drawing_on_a_duplicate, leave_wit
 
 
 def run_app(runs_dir: Path, attach: str | None = None, *, ascii: bool = False, theme: str | None = None) -> int:
-    """Shows the app until it is left, then prints which runs are still training.
+    """Run the app until it is closed, then print which runs are still training.
 
     Args:
         runs_dir: folder of the runs.

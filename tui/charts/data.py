@@ -144,7 +144,7 @@ class View:
     smoothing: float = 0.0
     logarithmic: bool = False
     clip_outliers: bool = False
-    """Whether the vertical axis leaves out what lies far from the rest."""
+    """Whether the vertical axis leaves out outliers."""
     zoom: tuple[float, float] | None = None
     cursor: float | None = None
     anchor: float | None = None

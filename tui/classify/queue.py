@@ -58,7 +58,7 @@ class Sounds:
                 self._ask(sound)
 
     def give(self, found: Sequence[Path | Unreadable]) -> Sound | None:
-        """Classifies these, again if they have been classified already; returns the first of them."""
+        """Classify these, again if they have been classified already; returns the first of them."""
         first: Sound | None = None
         for item in found:
             path = Path(item.path) if isinstance(item, Unreadable) else item.absolute()
@@ -93,7 +93,7 @@ class Sounds:
         self._withdraw(lambda request: path_from_json(request.path) != path)
 
     def clear(self) -> None:
-        """Cancels the waiting sounds; without any, removes all sounds."""
+        """Cancel the waiting sounds; if there are none, remove all sounds."""
         if self.waiting:
             self._withdraw(lambda request: False)
             self._sounds = {path: sound for path, sound in self._sounds.items() if sound.state != "waiting"}

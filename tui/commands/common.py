@@ -87,7 +87,7 @@ def run_folder(args: argparse.Namespace) -> RunFolder:
 
 @contextlib.contextmanager
 def writing(path: Path) -> Iterator[None]:
-    """Turns a failure to write ``path``, an output that the user named, into one sentence.
+    """Turn a failure to write ``path``, an output that the user named, into one sentence.
 
     Raises:
         UserError: instead of an OSError.
@@ -143,7 +143,7 @@ class Progress:
 
     @contextlib.contextmanager
     def aside(self) -> Iterator[None]:
-        """Removes the bar for what is printed in the block."""
+        """Remove the bar while the block prints something else."""
         self._erase()
         yield
 

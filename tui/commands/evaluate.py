@@ -203,7 +203,7 @@ def crossval(args: argparse.Namespace) -> int:
 
 
 def _check_options(args: argparse.Namespace) -> None:
-    """Refuses options without effect, then fills in defaults.
+    """Refuse options without effect, then fill in defaults.
 
     Raises:
         UsageError: an option or a field has no effect, or an invalid value.

@@ -139,7 +139,7 @@ COMMANDS = {
         ("evaluate gtzan-quick-3 genres", "evaluate new.pth genres --against default --json"),
     ),
     "crossval": Command(
-        "cross-validate a recipe: train it anew on several splits of a dataset",
+        "cross-validate a recipe: train it on several splits of a dataset",
         "evaluate",
         ("crossval genres --protocol random --seeds 5", "crossval genres --protocol grouped --groups artist"),
         "add_crossval_arguments",

@@ -133,10 +133,7 @@ PERCENT = ("best val", "test")
 
 def differing_fields(runs: Sequence[RunState]) -> list[str]:
     """The recipe's fields in which the runs differ, the model among them; the seed where there is nothing else."""
-    recipes = [flat(run.recipe) for run in runs]
-    names = dict.fromkeys(name for recipe in recipes for name in recipe)
-    differing = [name for name in names if len({written(recipe.get(name)) for recipe in recipes}) > 1]
-    return differing or ["seed"]
+    return [name for name, _ in differences([flat(run.recipe) for run in runs])] or ["seed"]
 
 
 def scatter(runs: Sequence[RunState], field: str, result: str) -> ChartData:

@@ -108,7 +108,7 @@ class ClipTable(RowList):
         return Content.assemble("  ", *parts).stylize_before("$text-muted").rstrip()
 
     def column_at(self, x: int) -> str:
-        """What the column whose title is at cell ``x`` is sorted by."""
+        """The order of the column whose title is at cell ``x``."""
         end = 2
         for name, _, size in self._titles():
             end += size + 1
@@ -287,7 +287,7 @@ def head(session: Session, listed: int, width: int) -> list[Content]:
 
 
 def _status(session: Session, listed: int) -> str:
-    """What passes comes first: a narrow screen cuts the end off."""
+    """Facts that change come first, because a narrow screen cuts the end off."""
     clips, parts = session.clips, []
     if marked := len(clips.marked):
         parts.append(f"{marked:,} marked")

@@ -358,7 +358,7 @@ class LabelScreen(PaneScreen):
     def _show_clip(self) -> None:
         clip, looked = self._table.current, self.session.looked
         if clip is None or looked is None or looked.index != clip.index:
-            return  # what was looked at stays until the next is there
+            return  # the previous clip is shown until the answer about this one arrives
         detail = self.query_one(SoundDetail)
         if looked.prediction.probabilities:
             image = Image(looked.bands, looked.image, looked.hz, looked.seconds) if looked.image else None

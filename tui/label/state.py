@@ -100,7 +100,7 @@ class Clips:
             self.descending = True
 
     def decide(self, decisions: dict[int, str]) -> dict[int, str]:
-        """Sets decisions, empty for none; returns those before."""
+        """Set decisions, empty for none; returns the previous ones."""
         before = {index: self.by_index[index].decision for index in decisions}
         for index, decision in decisions.items():
             self.by_index[index].decision = decision
@@ -138,7 +138,7 @@ class GenreKeys:
         self._genres.clear()
 
     def add(self, genres: Iterable[str]) -> None:
-        """Gives new genres keys while there are some left; the others are typed."""
+        """Give new genres keys while there are some left; the others have to be typed."""
         known = set(self._genres.values())
         for genre in genres:
             if genre in known:

@@ -242,7 +242,7 @@ class ListenScreen(ModeScreen):
     # What arrives
 
     def _look(self) -> None:
-        """Draws the changes since the last poll."""
+        """Draw the changes since the last poll."""
         state, now = self.state, time.monotonic()
         while state.news:
             self._tell(state.news.popleft())

@@ -46,7 +46,7 @@ class SourceList(RowList):
 
 
 class SourcePicker(Dialog[tuple[Device | None] | None]):
-    """Answers with the source in a tuple (the feed is None), or with None where none was chosen."""
+    """Returns the source in a tuple (the feed is None), or None if none was chosen."""
 
     BINDINGS: ClassVar = [Binding("escape", "dismiss", "cancel")]
 
@@ -81,7 +81,7 @@ class RouteList(RowList):
     has_cursor = True
 
     class Moved(Message):
-        """The cursor stands on another command."""
+        """The cursor has moved to another command."""
 
     def __init__(self, routes: Sequence[Route], *, id: str | None = None) -> None:
         super().__init__(id=id)

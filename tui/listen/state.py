@@ -38,14 +38,14 @@ class ListenState:
         self.begin()
 
     def begin(self) -> None:
-        """Switches to another source: resets everything but the history."""
+        """Switch to another source: reset everything but the history."""
         self.opened: Opened | None = None
         self.source: SourceChanged | None = None
         self.trouble = ""
         self.silence()
 
     def silence(self) -> None:
-        """Resets what belongs to the sound heard so far; the source stays."""
+        """Reset what belongs to the sound so far; the source stays."""
         self.level: Level | None = None
         self.prediction: LivePrediction | None = None
         self.peak_db = -120.0

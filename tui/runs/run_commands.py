@@ -118,7 +118,7 @@ class RunCommands(ModeScreen):
         self._do(lambda run: f"place {move(run, row.place + 1).number} in the queue", row)
 
     def action_pin(self) -> None:
-        """Makes the run the baseline of its folder, or takes that back."""
+        """Make the run the baseline of its folder, or undo that."""
         row = self._current()
 
         def change(run: RunFolder) -> str:

@@ -27,7 +27,7 @@ class BaseApp(OrderedKeysApp[None]):
         settings: the user's settings.
         ascii: draw with ASCII only.
         pictures: spectrograms as pixels, in terminals that can.
-        pictures_changed: published when pictures have to be drawn anew.
+        pictures_changed: published when pictures have to be redrawn.
     """
 
     def __init__(self, runs_dir: Path, *, settings: Settings, ascii: bool) -> None:

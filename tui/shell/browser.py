@@ -43,7 +43,7 @@ class WebServer(Server):
         self._listener, self._access = listener, Auth(token, host, port, public_url)
 
     def run(self, on_ready: Callable[[], None]) -> None:
-        """Serves until SIGINT or SIGTERM."""
+        """Serve until SIGINT or SIGTERM."""
         self._on_ready = on_ready
         with limited("aiohttp.server", _is_client_error):
             web.run_app(self._make_app(), sock=self._listener, print=None)

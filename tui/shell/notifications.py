@@ -76,7 +76,7 @@ class TerminalStatus:
             self._write(BEL)
 
     def close(self, write: Callable[[str], object] | None = None) -> None:
-        """Puts title and progress back; by ``write``, where the terminal is reached another way by now."""
+        """Restore title and progress, with ``write`` if the driver no longer writes to the terminal."""
         self._write = write or self._write
         if self._progress != NO_PROGRESS:
             self._write(self._through(NO_PROGRESS))

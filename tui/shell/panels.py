@@ -121,7 +121,7 @@ class Dialog(ModalScreen[ScreenResultType]):
         return Blank(self.styles.background)  # type: ignore[return-value]
 
     def get_style_at(self, x: int, y: int) -> RichStyle:
-        """Nothing behind can be clicked."""
+        """Nothing behind the dialog can be clicked."""
         widget, _ = self.get_widget_at(x, y)
         return RichStyle.null() if widget is self else super().get_style_at(x, y)
 
@@ -134,7 +134,7 @@ class Dialog(ModalScreen[ScreenResultType]):
 PANELS = Binding.Group("Panels")
 LABELS = "123456789abcdefghijklmnopqrstuvwxyz"
 NUMBERS = "¹²³⁴⁵⁶⁷⁸⁹"
-"""As they stand before the titles."""
+"""As shown before the titles."""
 # Most terminals send alt and a digit as ESC and the digit, which Textual takes for the character that the keys type on
 # macOS, such as ¡ for 1. Its public API has no way to change that: a binding for the character would also act when
 # someone types £ on a British keyboard, or ¡ and ª on a Spanish one. The table of the parser is changed here only; its
@@ -309,7 +309,7 @@ def frame(panel: Widget, title: str, keys: Iterable[tuple[str, str]] = (), *, no
     number = screen.numbers.get(panel, "") if isinstance(screen, PanelKeys) else ""
     lower = Content("  ").join([*([Content(note)] if note else []), *(_hint(key, what) for key, what in keys if key)])
     for name, text in (("border_title", Content(number + title)), ("border_subtitle", lower)):
-        if getattr(panel, f"_{name}") != text:  # setting it draws the panel anew
+        if getattr(panel, f"_{name}") != text:  # setting it redraws the panel
             setattr(panel, name, text)
 
 

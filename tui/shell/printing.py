@@ -69,7 +69,7 @@ def print_notes(text: str) -> None:
 
 
 def write_notes(text: str) -> None:
-    """Writes control sequences of our own, such as a progress bar's, to standard error."""
+    """Write the program's own control sequences, such as those of a progress bar, to standard error."""
     if sys.stderr is not None:
         try:
             sys.stderr.write(text)
@@ -79,12 +79,12 @@ def write_notes(text: str) -> None:
 
 
 def write_controls(text: str) -> None:
-    """Writes control sequences of our own to standard output."""
+    """Write the program's own control sequences to standard output."""
     _write(text)
 
 
 def prepare_streams() -> None:
-    """Makes sure that printing any text is possible: call it once, before anything is printed or opened."""
+    """Make it possible to print any text: call this once, before anything is printed or opened."""
     for descriptor in (0, 1, 2):
         try:
             os.fstat(descriptor)
@@ -98,7 +98,7 @@ def prepare_streams() -> None:
 
 
 def flush_output() -> None:
-    """Writes what is still buffered; where nothing is, a full or closed standard output does not matter.
+    """Write what is still buffered; if nothing is, a full or closed standard output does not matter.
 
     Raises:
         OutputError: standard output is full or closed.
@@ -109,12 +109,12 @@ def flush_output() -> None:
 
 
 def discard_output() -> None:
-    """Sends what a closed or full standard output refused, and all that follows, nowhere."""
+    """Discard what a closed or full standard output refused, and all that follows."""
     _discard(sys.stdout)
 
 
 def _discard(stream: TextIO | None) -> None:
-    """Otherwise the interpreter tries once more to write what is buffered, and ends with status 120."""
+    """Otherwise the interpreter tries again to write what is buffered, and exits with status 120."""
     with contextlib.suppress(OSError, ValueError, AttributeError):
         os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())  # type: ignore[union-attr]
 

@@ -176,7 +176,7 @@ class Panes(Vertical):
         self._frame(tab, tabbed=tabbed)
 
     def _frame(self, tab: str, *, tabbed: bool) -> None:
-        """Titles and keys of the panels; behind tabs the tab is the title."""
+        """Set titles and keys of the panels; behind tabs, the tab is the title."""
         for name in ("charts", "epochs", "log"):
             self.query_one(f"#{name}").set_class(tabbed, "-below-tabs")
         self.set_class(tabbed, "framed")

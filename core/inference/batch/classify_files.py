@@ -37,7 +37,7 @@ def classify_files(
     nearest: int = 0,
     cache: PredictionCache | None = None,
     skip_existing: bool = False,
-    on_defect: Callable[[str], object] = lambda story: None,
+    on_defect: Callable[[str], object] = lambda text: None,
 ) -> Generator[Result]:
     """Yield a result for every file, in the order of the files.
 
@@ -169,6 +169,6 @@ class _Group:
         except UserError as error:
             return Unreadable(path=printable(item), error=str(error))
         except Exception as error:
-            # An error must not end the other files; it is reported with its traceback.
+            # An error must not affect the other files; it is reported with its traceback.
             self.on_defect(traceback.format_exc())
             return Unreadable(path=printable(item), error=f"cannot be classified ({type(error).__name__}: {error})")

@@ -67,7 +67,7 @@ class Tagger:
 
 
 def undo_tags(journal: Path | None) -> int:
-    """Undoes a journal, the last change first, and returns the exit status.
+    """Undo a journal, the last change first; returns the exit status.
 
     Raises:
         UserError: there is none, or it cannot be read.
@@ -93,7 +93,7 @@ _INEXACT = "has changed since in other ways, so only its genre is restored, not 
 
 
 def _recover() -> None:
-    """Finishes or removes what a killed command left."""
+    """Finish or remove what a killed command left."""
     for trouble in recover():
         print_note(f"genre-tui: {trouble}")
 
@@ -161,7 +161,7 @@ class Joined:
 
 
 def _natural(path: Path) -> list[tuple[int, str]]:
-    """Sorts part-2 before part-10."""
+    """A sort key that puts part-2 before part-10."""
     return [(int(part), "") if part.isdecimal() else (-1, part) for part in re.split(r"(\d+)", str(path))]
 
 

@@ -78,7 +78,7 @@ class Processes:
     """
 
     def __init__(self, args: argparse.Namespace, model: Path, found: Sequence[Found], cache: Path | None) -> None:
-        """Starts them and waits until the model is loaded.
+        """Start them and wait until the model is loaded.
 
         Raises:
             UserError: it cannot be.

@@ -35,7 +35,7 @@ SIGN_OF_LIFE_SECONDS = 10.0
 
 
 def follow(run: RunFolder, *, after: int = -1, bell: bool = False, settings: Settings | None = None) -> int:
-    """Prints what the run does, from the event after number ``after`` on, until it ends; returns the exit status.
+    """Print the events of a run after number ``after`` until it ends; returns the exit status.
 
     An interrupt asks the trainer to stop and keep the model; a second one ends it at once. A terminal gets the run's
     notifications, progress and title as well.

@@ -61,7 +61,7 @@ def add_queue_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def queue(args: argparse.Namespace) -> int:
-    """Lists the queued runs, or moves one.
+    """List the queued runs, or move one.
 
     Raises:
         UserError: the run is not queued, or the place does not exist.
@@ -84,7 +84,7 @@ def queue(args: argparse.Namespace) -> int:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Performs the action that the command is named after.
+    """Perform the action that the command is named after.
 
     Raises:
         UserError: the run cannot do it now, or its trainer did not answer in time.
@@ -109,7 +109,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _follow(folder: RunFolder, after: int, *, detach: bool) -> int:
-    """Follows a run whose trainer was started again, from the event after number ``after`` on."""
+    """Follow a run whose trainer was started again, from the event after number ``after``."""
     from tui.commands.runs.follow import follow
 
     if detach:
@@ -125,7 +125,7 @@ def add_remove_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def remove(args: argparse.Namespace) -> int:
-    """Moves runs to the trash; all are found before the first is moved.
+    """Move runs to the trash; all are found before the first is moved.
 
     Raises:
         UserError: the run does not exist, or it is running.

@@ -153,7 +153,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _live(tail: RunReader) -> None:
-    """Redraws the frame in place until the run ends."""
+    """Redraw the frame in place until the run ends."""
     while True:
         size = shutil.get_terminal_size()
         lines = printable_lines(frame(tail.state, time.monotonic())).split("\n")

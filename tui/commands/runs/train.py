@@ -153,7 +153,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _checked(args: argparse.Namespace, data: Path, recipe: Recipe) -> Recipe:
-    """Scans the dataset and divides it, so that no run is made that could not start; the trainer reuses the scan.
+    """Scan and split the dataset, so that no run is created that could not start; the trainer reuses the scan.
 
     The recipe that is returned names the labels that were found, and where no option asks for a split, the one that
     suits the dataset.
