@@ -14,7 +14,7 @@ from sse_starlette import EventSourceResponse
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
-from core.inference.batch.export import LabelMap
+from core.inference.batch.export import LabelRules
 from core.inference.types import Prediction, Result, Unreadable, as_plain
 from core.runs.directory import list_runs
 from core.runs.folder import RunFolder
@@ -71,7 +71,7 @@ def _result(name: str, answer: Result | BaseException) -> Result:
 
 
 def _plain(result: Result, top: int | None, segments: bool) -> dict[str, Any]:
-    plain = as_plain(result, LabelMap().labels_of(result) if isinstance(result, Prediction) else [], top)
+    plain = as_plain(result, LabelRules().labels_of(result) if isinstance(result, Prediction) else [], top)
     if not segments:
         plain.pop("segments", None)
     return plain

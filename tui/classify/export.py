@@ -11,7 +11,7 @@ from textual.containers import Vertical
 from textual.content import Content
 from textual.widgets import Input, Static
 
-from core.inference.batch.export import LabelMap, Playlists, TagReport, tag_files, write_csv, write_json
+from core.inference.batch.export import LabelRules, Playlists, TagReport, tag_files, write_csv, write_json
 from core.inference.types import Prediction, Result
 from core.tags.write import Action
 from core.util.errors import UserError, reason
@@ -155,11 +155,11 @@ class ExportScreen(Dialog[str | None]):
             case "json":
                 write_json(out, results)
             case _:
-                label_map, playlists = LabelMap(), Playlists(out)
+                label_rules, playlists = LabelRules(), Playlists(out)
                 left = [
                     problem
                     for path, one in self._predictions
-                    if (problem := playlists.add(path, label_map.labels_of(one), one.duration_s))
+                    if (problem := playlists.add(path, label_rules.labels_of(one), one.duration_s))
                 ]
                 written = playlists.save()
                 tail = f"; {counted(len(left), 'file')} in no playlist" if left else ""

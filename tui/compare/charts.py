@@ -11,7 +11,7 @@ from textual.containers import Vertical
 
 from core.runs.journal.history import History
 from core.runs.journal.state import RunState
-from core.runs.summary import but_for_the_seed, flat, written
+from core.runs.summary import but_for_the_seed, differences, flat, written
 from tui import formatting
 from tui.charts.chart import Chart
 from tui.charts.curves import Curves, Option

@@ -23,8 +23,8 @@ from core.util.files import read_input
 from core.util.paths import folded
 
 
-class LabelMap(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """The mapping from predictions to labels. As a TOML file::
+class LabelRules(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The rules that turn predictions into labels. As a TOML file::
 
     threshold = 0.4          # every genre that is at least this probable is a label, not only the likeliest
 
@@ -46,7 +46,7 @@ class LabelMap(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
                 raise ValueError(f"a threshold is a probability from 0 to 1, not {value:g}")
 
     def check(self, genres: list[str]) -> None:
-        """Check that the mapping suits a model with these genres.
+        """Check that the rules suit a model with these genres.
 
         Raises:
             UserError: a name or a threshold refers to a genre that the model does not have.
@@ -80,14 +80,14 @@ class LabelMap(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         return name == likeliest if threshold is None else probability >= threshold
 
 
-def read_label_map(path: Path) -> LabelMap:
-    """Read a mapping from a TOML file.
+def read_label_rules(path: Path) -> LabelRules:
+    """Read the rules from a TOML file.
 
     Raises:
         UserError: the file cannot be read or is invalid; the message says where.
     """
     try:
-        return msgspec.convert(tomllib.loads(read_input(path).decode()), LabelMap)
+        return msgspec.convert(tomllib.loads(read_input(path).decode()), LabelRules)
     except OSError as error:
         raise UserError(f"{path} cannot be read: {error.strerror}") from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError, msgspec.ValidationError, RecursionError) as error:
@@ -204,10 +204,10 @@ def write_csv(out: Path, results: Iterable[Result], genres: Sequence[str]) -> No
     Raises:
         OSError: the file cannot be written.
     """
-    text, label_map = io.StringIO(), LabelMap()
+    text, label_rules = io.StringIO(), LabelRules()
     table = csv.writer(text)
     table.writerow([*CSV_HEAD, *genres])
-    table.writerows(csv_cells(one, _labels(one, label_map), genres) for one in results)
+    table.writerows(csv_cells(one, _labels(one, label_rules), genres) for one in results)
     write_output(out, text.getvalue().encode())
 
 
@@ -217,13 +217,13 @@ def write_json(out: Path, results: Iterable[Result]) -> None:
     Raises:
         OSError: the file cannot be written.
     """
-    label_map = LabelMap()
-    lines = [msgspec.json.encode(as_plain(one, _labels(one, label_map))) + b"\n" for one in results]
+    label_rules = LabelRules()
+    lines = [msgspec.json.encode(as_plain(one, _labels(one, label_rules))) + b"\n" for one in results]
     write_output(out, b"".join(lines))
 
 
-def _labels(result: Result, label_map: LabelMap) -> list[str]:
-    return label_map.labels_of(result) if isinstance(result, Prediction) else []
+def _labels(result: Result, label_rules: LabelRules) -> list[str]:
+    return label_rules.labels_of(result) if isinstance(result, Prediction) else []
 
 
 class TagReport(msgspec.Struct, frozen=True, kw_only=True):
@@ -248,11 +248,11 @@ def tag_files(files: Sequence[tuple[Path, Prediction]], *, force: bool, write: b
     Raises:
         UserError: the undo journal cannot be written; the remaining files are unchanged.
     """
-    label_map, actions = LabelMap(), Counter[Action]()
+    label_rules, actions = LabelRules(), Counter[Action]()
     failed, unlabelled = recover() if write else [], 0
     with TagJournal() as journal:
         for path, prediction in files:
-            genres = label_map.labels_of(prediction)
+            genres = label_rules.labels_of(prediction)
             unlabelled += not genres
             if not genres:
                 continue

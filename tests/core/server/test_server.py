@@ -11,7 +11,7 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.typing import Origin
 
 from core.inference import Classifier
-from core.inference.batch.export import LabelMap
+from core.inference.batch.export import LabelRules
 from core.inference.types import as_plain
 from core.runs.directory import register, registered
 from core.runs.lock import RunLock
@@ -32,7 +32,7 @@ def song() -> Path:
 def plain(classifier: Classifier, path: Path) -> dict[str, object]:
     """What ``classify --json`` says about a file, but for where it lies."""
     prediction = classifier.classify_file(path)
-    return {**as_plain(prediction, LabelMap().labels_of(prediction)), "path": path.name}
+    return {**as_plain(prediction, LabelRules().labels_of(prediction)), "path": path.name}
 
 
 def approx(content: object) -> object:

@@ -19,7 +19,7 @@ from tui.shell.printing import DONE, FAILED, UsageError, print_json, print_line,
 
 if TYPE_CHECKING:
     from core.inference.batch.cache import PredictionCache
-    from core.inference.batch.export import LabelMap
+    from core.inference.batch.export import LabelRules
     from core.inference.batch.find_files import Found
     from core.inference.batch.known_labels import Comparison, KnownLabels
     from core.inference.types import Result
@@ -94,18 +94,18 @@ def run(args: argparse.Namespace) -> int:
     from tui.commands.classify.outputs import Tally
 
     tune_process()
-    label_map = _label_map(args)
+    label_rules = _label_rules(args)
     of_known: list[Prediction] = []
     playlists = Playlists(args.playlists) if args.playlists else None
     with contextlib.ExitStack() as stack:
         source = _joined(args) if args.join else _classified(args, stack)
-        label_map.check(source.genres)
+        label_rules.check(source.genres)
         tally = Tally()
         outputs = [stack.enter_context(output) for output in _outputs(args, source.genres, source.found)]
         tagger = stack.enter_context(_tagger(args)) if args.write_tags else None
         bar = stack.enter_context(Progress("files", len(source.found)))
         for path, result in zip(source.found, source.results, strict=True):
-            one = tally.add(path, result, label_map, tagger, playlists)
+            one = tally.add(path, result, label_rules, tagger, playlists)
             one.known_genre = next((genre for one in source.known if (genre := one.genre_of(result.path))), None)
             if one.known_genre is not None and isinstance(result, Prediction):
                 of_known.append(msgspec.structs.replace(result, segments=[], stretches=[]))
@@ -265,11 +265,11 @@ def _known_labels(args: argparse.Namespace, genres: list[str]) -> "Iterator[Know
             yield known
 
 
-def _label_map(args: argparse.Namespace) -> "LabelMap":
-    from core.inference.batch.export import LabelMap, read_label_map
+def _label_rules(args: argparse.Namespace) -> "LabelRules":
+    from core.inference.batch.export import LabelRules, read_label_rules
 
-    label_map = read_label_map(args.map) if args.map else LabelMap()
-    return label_map if args.threshold is None else msgspec.structs.replace(label_map, threshold=args.threshold)
+    label_rules = read_label_rules(args.map) if args.map else LabelRules()
+    return label_rules if args.threshold is None else msgspec.structs.replace(label_rules, threshold=args.threshold)
 
 
 @contextlib.contextmanager

@@ -15,7 +15,7 @@ import msgspec
 from rich.cells import cell_len
 
 from core.audio.files.open_file import AudioError
-from core.inference.batch.export import CSV_HEAD, LabelMap, csv_cells
+from core.inference.batch.export import CSV_HEAD, LabelRules, csv_cells
 from core.inference.types import Prediction, Result, Unreadable, as_plain
 from core.tags.journal import TagJournal
 from core.tags.rewrite import recover
@@ -213,14 +213,19 @@ class Tally:
         return bool(self.unreadable or self.with_problems)
 
     def add(
-        self, found: object, result: Result, label_map: LabelMap, tagger: "Tagger | None", playlists: "Playlists | None"
+        self,
+        found: object,
+        result: Result,
+        label_rules: LabelRules,
+        tagger: "Tagger | None",
+        playlists: "Playlists | None",
     ) -> FileResult:
         if isinstance(result, Unreadable):
             self.unreadable += 1
             return FileResult(result)
         self.classified += 1
         self.uncertain += result.uncertain
-        one = FileResult(result, label_map.labels_of(result))
+        one = FileResult(result, label_rules.labels_of(result))
         if result.warning:
             one.problems.append(result.warning)
         assert isinstance(found, Path)  # only a path has a prediction

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from core.inference.batch.export import LabelMap, Playlists, read_label_map
+from core.inference.batch.export import LabelRules, Playlists, read_label_rules
 from core.inference.types import Prediction, Reason
 from core.util.errors import UserError
 
@@ -26,44 +26,44 @@ MIXED = {"rock": 0.45, "metal": 0.35, "jazz": 0.2}
 
 
 def test_without_thresholds_the_likeliest_is_the_label() -> None:
-    assert LabelMap().labels_of(prediction(MIXED)) == ["rock"]
+    assert LabelRules().labels_of(prediction(MIXED)) == ["rock"]
 
 
 @pytest.mark.parametrize("reason", list(Reason))
 def test_an_uncertain_verdict_earns_no_label(reason: Reason) -> None:
-    assert LabelMap().labels_of(prediction(MIXED, reason)) == []
+    assert LabelRules().labels_of(prediction(MIXED, reason)) == []
 
 
 def test_several_above_a_threshold_likeliest_first() -> None:
-    assert LabelMap(threshold=0.3).labels_of(prediction(MIXED)) == ["rock", "metal"]
-    assert LabelMap(threshold=0.5).labels_of(prediction(MIXED)) == []
+    assert LabelRules(threshold=0.3).labels_of(prediction(MIXED)) == ["rock", "metal"]
+    assert LabelRules(threshold=0.5).labels_of(prediction(MIXED)) == []
 
 
 def test_a_threshold_decides_where_no_genre_is_clear_but_not_on_what_is_no_music() -> None:
-    assert LabelMap(threshold=0.3).labels_of(prediction(MIXED, Reason.UNCLEAR)) == ["rock", "metal"]
-    assert LabelMap(threshold=0.3).labels_of(prediction(MIXED, Reason.UNKNOWN)) == []
-    assert LabelMap(threshold=0.3).labels_of(prediction(MIXED, Reason.SILENCE)) == []
+    assert LabelRules(threshold=0.3).labels_of(prediction(MIXED, Reason.UNCLEAR)) == ["rock", "metal"]
+    assert LabelRules(threshold=0.3).labels_of(prediction(MIXED, Reason.UNKNOWN)) == []
+    assert LabelRules(threshold=0.3).labels_of(prediction(MIXED, Reason.SILENCE)) == []
 
 
 def test_thresholds_of_single_names_come_first() -> None:
-    label_map = LabelMap(threshold=0.3, thresholds={"rock": 0.9, "jazz": 0.1})
-    assert label_map.labels_of(prediction(MIXED)) == ["metal", "jazz"]
+    label_rules = LabelRules(threshold=0.3, thresholds={"rock": 0.9, "jazz": 0.1})
+    assert label_rules.labels_of(prediction(MIXED)) == ["metal", "jazz"]
 
 
 def test_genres_under_one_name_count_together() -> None:
-    label_map = LabelMap(names={"rock": "Loud", "metal": "Loud"}, threshold=0.75)
-    assert label_map.labels_of(prediction(MIXED)) == ["Loud"]
+    label_rules = LabelRules(names={"rock": "Loud", "metal": "Loud"}, threshold=0.75)
+    assert label_rules.labels_of(prediction(MIXED)) == ["Loud"]
 
 
 def test_an_empty_name_is_never_a_label() -> None:
-    assert LabelMap(names={"rock": ""}).labels_of(prediction(MIXED)) == []
-    assert LabelMap(names={"rock": ""}, threshold=0.3).labels_of(prediction(MIXED)) == ["metal"]
+    assert LabelRules(names={"rock": ""}).labels_of(prediction(MIXED)) == []
+    assert LabelRules(names={"rock": ""}, threshold=0.3).labels_of(prediction(MIXED)) == ["metal"]
 
 
 def test_a_file_of_labels(tmp_path: Path) -> None:
     path = tmp_path / "labels.toml"
     path.write_text('threshold = 0.4\n[names]\nhiphop = "Hip-Hop"\n[thresholds]\n"Hip-Hop" = 0.6\n')
-    assert read_label_map(path) == LabelMap(threshold=0.4, names={"hiphop": "Hip-Hop"}, thresholds={"Hip-Hop": 0.6})
+    assert read_label_rules(path) == LabelRules(threshold=0.4, names={"hiphop": "Hip-Hop"}, thresholds={"Hip-Hop": 0.6})
 
 
 @pytest.mark.parametrize(
@@ -79,15 +79,15 @@ def test_mistakes_are_told(tmp_path: Path, text: str, message: str) -> None:
     path = tmp_path / "labels.toml"
     path.write_text(text)
     with pytest.raises(UserError, match=message):
-        read_label_map(path)
+        read_label_rules(path)
 
 
 def test_names_and_thresholds_have_to_be_the_models() -> None:
-    LabelMap(names={"rock": "Loud"}, thresholds={"Loud": 0.5, "jazz": 0.5}).check(list(MIXED))
+    LabelRules(names={"rock": "Loud"}, thresholds={"Loud": 0.5, "jazz": 0.5}).check(list(MIXED))
     with pytest.raises(UserError, match="no genre 'polka'"):
-        LabelMap(names={"polka": "Polka"}).check(list(MIXED))
+        LabelRules(names={"polka": "Polka"}).check(list(MIXED))
     with pytest.raises(UserError, match="threshold for 'rock'"):
-        LabelMap(names={"rock": "Loud"}, thresholds={"rock": 0.5}).check(list(MIXED))
+        LabelRules(names={"rock": "Loud"}, thresholds={"rock": 0.5}).check(list(MIXED))
 
 
 def test_files_stand_under_each_of_their_labels_relative_to_the_playlist(tmp_path: Path) -> None:
