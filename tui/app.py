@@ -28,8 +28,8 @@ classes (``-narrow`` …, ``-tiny`` …), set before ``on_resize``. Screens must
 **Colours.** Colours with a meaning come from ``app.palette`` (``tui.shell.themes.Palette``; in tcss ``$accent``,
 ``$train``, ``$val``, ``$running``, ``$good``, ``$warn``, ``$bad``, ``$faint``), all others from Textual's theme
 variables. Redraw charts on ``theme_changed_signal``. ``app.no_color`` is true if NO_COLOR is set; every state must be
-readable without colour. Symbols of a run's states: ``tui.widgets.text``. A
-screen's styles are in ``tui/styles/<screen>.tcss`` (its ``CSS_PATH``), on top of ``app.tcss``.
+readable without colour. Symbols of a run's states: ``tui.widgets.text``. A screen's styles are in
+``tui/styles/<screen>.tcss`` (its ``CSS_PATH``), on top of ``app.tcss``.
 
 **Text.** Everything drawn passes ``tui.shell.line_filters``: unsafe characters are dropped, and with ``app.ascii`` the
 rest is translated to ASCII. Where the translation is poor (charts, heat maps) ask ``app.ascii`` and draw differently.

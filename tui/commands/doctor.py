@@ -196,7 +196,7 @@ CHECKS = (_python, _torch, _torchaudio, _decoders, _microphone, _terminal, _disk
 
 def add_config_arguments(parser: argparse.ArgumentParser) -> None:
     parser.description = (
-        "Prints a settings file in which every setting is explained and has its default; "
+        "Print a settings file in which every setting is explained and has its default; "
         f"the app reads {settings_file()}."
     )
 

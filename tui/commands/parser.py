@@ -189,7 +189,7 @@ COMMANDS = {
         ("data check genres", "data suspects genres --groups artist", "data pack genres packed", "data ACTION --help"),
     ),
     "encoders": Command(
-        "list the pretrained encoders, or get one",
+        "list the pretrained encoders, or download one",
         "models",
         ("encoders", "encoders get musicnn"),
         "add_encoder_arguments",
