@@ -49,7 +49,7 @@ class Classified(msgspec.Struct, frozen=True, tag_field="kind", tag="classified"
 class Defect(msgspec.Struct, frozen=True, tag_field="kind", tag="defect"):
     """The traceback of an internal error; the file that it affected follows."""
 
-    story: str
+    traceback: str
 
 
 class Finished(msgspec.Struct, frozen=True, tag_field="kind", tag="finished"):
@@ -83,7 +83,7 @@ def classify(share: Share, channel: WorkerChannel) -> Finished:
         nearest=share.nearest,
         cache=cache,
         skip_existing=share.skip_existing,
-        on_defect=lambda story: channel.send(Defect(story)),
+        on_defect=lambda text: channel.send(Defect(text)),
     )
     for result in results:
         unreadable = isinstance(result, Unreadable)

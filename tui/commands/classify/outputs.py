@@ -25,7 +25,7 @@ from core.util.errors import UserError, explained
 from core.util.files import LARGE_FILE_BYTES, read_input
 from core.util.text import counted, printable
 from tui.commands.common import writing
-from tui.formatting import padded, widest
+from tui.formatting import ending, padded, widest
 from tui.shell.printing import DONE, FAILED, print_data, print_json, print_line, print_note
 
 
@@ -335,7 +335,7 @@ class TableOutput(contextlib.AbstractContextManager["TableOutput"]):
             notes.append("sounds like " + ", ".join(f"{clip.genre}/{clip.name}" for clip in prediction.nearest))
         if one.tag is not None:
             notes.append(_tag_note(one.tag, one.written))
-        path = _shortened(prediction.path, self._path_cells)
+        path = ending(prediction.path, self._path_cells)
         return f"{head} {padded(path, self._path_cells)}  {'  '.join(notes)}".rstrip()
 
     def __exit__(self, *error: object) -> None:
@@ -349,10 +349,3 @@ def _tag_note(plan: TagPlan, written: bool) -> str:
     if plan.action is Action.SAME:
         return f"tag: is {before}"
     return f"tag: {'' if written else 'would be '}{before + ' → ' if before else ''}{after}"
-
-
-def _shortened(path: str, cells: int) -> str:
-    """The end of a long path, which distinguishes files."""
-    while cell_len(path) > cells:
-        path = "…" + path[2:]
-    return path

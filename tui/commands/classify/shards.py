@@ -136,7 +136,7 @@ class Processes:
                     continue
                 messages = next(turns)
                 while isinstance(message := _next(messages), Defect):
-                    print_notes(message.story)
+                    print_notes(message.traceback)
                 assert isinstance(message, Classified)
                 if message.prediction is None:
                     yield Unreadable(path=printable(item), error=message.error)
