@@ -88,7 +88,6 @@ class ConcurrencyLimiter:
         """
         self.count, self._wait, self._what = count, wait_seconds, what
         self._free = asyncio.Semaphore(count)
-        self.taken = 0
 
     @asynccontextmanager
     async def one(self) -> AsyncIterator[None]:
@@ -104,11 +103,9 @@ class ConcurrencyLimiter:
             raise Problem(
                 503, "busy", f"{self.count} {self._what} are under way; try again soon", {"Retry-After": "1"}
             ) from None
-        self.taken += 1
         try:
             yield
         finally:
-            self.taken -= 1
             self._free.release()
 
 
