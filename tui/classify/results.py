@@ -19,7 +19,7 @@ from core.inference.workers.file_worker import Loaded
 from core.util.errors import UserError
 from core.util.text import printable
 from tui.formatting import DASH, bar, clock, ending, fitted, padded, percent, shown, widest
-from tui.widgets.row_list import LinesView, RowList
+from tui.widgets.row_list import LinesView, RowList, column_at
 from tui.widgets.spectrogram_view import Image
 
 State = Literal["waiting", "classified", "unreadable"]
@@ -231,14 +231,9 @@ class ResultList(RowList):
             titles.append(fitted(f"{title}{arrow if name == self.order else ''}", size, right=name == "length"))
         return Content.styled(f"  {' '.join(titles)}", "$text-muted")
 
-    def column_at(self, x: int) -> str:
-        """The column whose title stands at a cell of the header."""
-        end = 2
-        for name, size in self._columns(self.row_width):
-            end += size + 1
-            if x < end:
-                return name
-        return "length"
+    def sort_by_title(self, x: int) -> None:
+        """Sort by the column whose title is at cell ``x`` of the header."""
+        self.sort_by(column_at(self._columns(self.row_width), x) or "length")
 
     def action_drop(self) -> None:
         if (sound := self.current) is not None:

@@ -342,8 +342,7 @@ class ClassifyScreen(PaneScreen):
     @on(ResultHeader.Clicked)
     def sort_by_title(self, event: ResultHeader.Clicked) -> None:
         """A click on a title sorts by it, another one in reverse."""
-        results = self.query_one(ResultList)
-        results.sort_by(results.column_at(event.x))
+        self.query_one(ResultList).sort_by_title(event.x)
 
     @on(ResultList.Moved)
     def _show_sound(self) -> None:

@@ -17,7 +17,7 @@ from core.util.text import counted, printable
 from tui.formatting import clock, fitted, percent, shortened, shown, sparkline, widest
 from tui.label.session import Session
 from tui.label.state import Clip, Clips
-from tui.widgets.row_list import RowList
+from tui.widgets.row_list import RowList, column_at
 from tui.widgets.text import FilterInput, TextLines
 
 ARTIST, SCORE, FEWEST_GENRE, FEWEST_NAME = 16, 5, 12, 14
@@ -109,12 +109,7 @@ class ClipTable(RowList):
 
     def column_at(self, x: int) -> str:
         """The order of the column whose title is at cell ``x``."""
-        end = 2
-        for name, _, size in self._titles():
-            end += size + 1
-            if x < end:
-                return name
-        return "file"
+        return column_at([(name, size) for name, _, size in self._titles()], x) or "file"
 
     def sortable(self) -> list[str]:
         """The orders that `action_sort` goes through: that of deciding, then the columns."""

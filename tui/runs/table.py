@@ -24,7 +24,7 @@ from tui.formatting import DASH, padded, shown, widest
 from tui.runs.columns import COLUMNS, USUAL, PlacedColumn, header, layout, line, widest_texts
 from tui.shell.base import BaseApp
 from tui.shell.panels import Dialog, frame
-from tui.widgets.row_list import RowList
+from tui.widgets.row_list import RowList, column_at
 
 
 @dataclass(frozen=True)
@@ -194,12 +194,9 @@ class RunTableHeader(Widget):
         return Content(" " * INDENT) + header(self.table.columns, self.key, self.descending)
 
     def on_click(self, event: events.Click) -> None:
-        end = INDENT
-        for placed in self.table.columns:
-            end += placed.width + 1
-            if event.x < end:
-                self.post_message(self.Clicked(placed.column.key))
-                return
+        columns = [(placed.column.key, placed.width) for placed in self.table.columns]
+        if (key := column_at(columns, event.x, INDENT)) is not None:
+            self.post_message(self.Clicked(key))
 
 
 class ColumnList(RowList):

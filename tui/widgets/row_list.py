@@ -31,6 +31,20 @@ MARGINS = 3
 """Cells beside a row: two for the cursor on its left, one for the scrollbar on its right."""
 
 
+def column_at(columns: Iterable[tuple[str, int]], x: int, left: int = MARGINS - 1) -> str | None:
+    """The column at cell ``x`` of the titles above a list; None beyond the last.
+
+    Args:
+        columns: name and cells of each, one cell apart.
+        left: cells before the first.
+    """
+    for name, size in columns:
+        left += size + 1
+        if x < left:
+            return name
+    return None
+
+
 class RowList(Widget, can_focus=True):
     """Rows of one line each. A subclass counts and makes them, and calls `rows_changed`.
 
