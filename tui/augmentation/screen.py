@@ -114,7 +114,14 @@ class AugmentationScreen(ModeScreen):
     CSS_PATH = "../styles/augmentation.tcss"
     BINDINGS: ClassVar = [
         Binding("]", "clip(1)", "next clip", id="augmentation.next", tooltip="A clip of the next genre"),
-        Binding("[", "clip(-1)", "previous clip", show=False, id="augmentation.before", tooltip="The previous clip"),
+        Binding(
+            "[",
+            "clip(-1)",
+            "previous clip",
+            show=False,
+            id="augmentation.before",
+            tooltip="A clip of the previous genre",
+        ),
         Binding("r", "seed", "again", id="augmentation.seed", tooltip="Again with other amounts, from another seed"),
         Binding("p,enter", "play", "play", id="augmentation.play", tooltip="Play the selected effect, or stop"),
         Binding("w", "write", "write", id="augmentation.write", tooltip="Write images and sounds to files"),

@@ -271,9 +271,7 @@ def curve_bindings(mode: str) -> list[Binding]:
             id=f"{mode}.options",
             tooltip="Options of the charts: outliers, scale, smoothing, epochs or steps",
         ),
-        Binding(
-            "[", "turn(-1)", "previous charts", show=False, id=f"{mode}.previous_charts", tooltip="The previous charts"
-        ),
+        Binding("[", "turn(-1)", "previous charts", show=False, id=f"{mode}.previous_charts"),
         Binding("]", "turn(1)", "charts", id=f"{mode}.next_charts", tooltip=FURTHER),
         Binding("z", "zoom", "zoom", id=f"{mode}.zoom", tooltip="Zoom to the selection, or to half of the range"),
         Binding(

@@ -116,7 +116,7 @@ class SoundDetail(LinesView):
     app: BaseApp
     BINDING_GROUP_TITLE = "The sound"
     BINDINGS: ClassVar = [
-        Binding("left", "window(-1)", "window before", show=False, key_display="←"),
+        Binding("left", "window(-1)", "previous window", show=False, key_display="←"),
         Binding("right", "window(1)", "next window", show=False, key_display="→"),
     ]
 

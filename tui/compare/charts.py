@@ -157,10 +157,10 @@ class Scatter(Vertical, can_focus=True):
 
     BINDING_GROUP_TITLE = "The scatter"
     BINDINGS: ClassVar = [
-        Binding("right", "field(1)", "field", id="scatter.field", tooltip="The next field of the recipe"),
-        Binding("left", "field(-1)", "field before", show=False, id="scatter.field_before"),
-        Binding("down", "result(1)", "result", id="scatter.result", tooltip="The next result"),
-        Binding("up", "result(-1)", "result before", show=False, id="scatter.result_before"),
+        Binding("right", "field(1)", "field", id="scatter.field", tooltip="Next field of the recipe"),
+        Binding("left", "field(-1)", "previous field of the recipe", show=False, id="scatter.field_before"),
+        Binding("down", "result(1)", "result", id="scatter.result", tooltip="Next result"),
+        Binding("up", "result(-1)", "previous result", show=False, id="scatter.result_before"),
     ]
 
     def __init__(self, *, id: str | None = None, classes: str | None = None) -> None:

@@ -169,15 +169,8 @@ class CompareScreen(PanelKeys, CurveKeys):
         ),
         Binding("v", "train", "train/val", id="compare.train", tooltip="Switch between training and validation"),
         *curve_bindings("compare"),
-        Binding("tab", "pane(1)", "pane", id="compare.next_pane", tooltip="The next pane"),
-        Binding(
-            "shift+tab",
-            "pane(-1)",
-            "previous pane",
-            show=False,
-            id="compare.previous_pane",
-            tooltip="The previous pane",
-        ),
+        Binding("tab", "pane(1)", "pane", id="compare.next_pane", tooltip="Next panel"),
+        Binding("shift+tab", "pane(-1)", "previous panel", show=False, id="compare.previous_pane"),
     ]
 
     app: BaseApp

@@ -37,6 +37,7 @@ def key_groups(screen: Screen[object]) -> dict[str, list[Entry]]:
 
     def add(title: str, binding: Binding, enabled: bool) -> None:
         text = binding.tooltip or binding.description
+        text = text[:1].upper() + text[1:]
         keys, _, _ = groups.setdefault(title, {}).setdefault(binding.action, ([], text, enabled))
         if (key := app.get_key_display(binding)) not in keys:
             keys.append(key)

@@ -31,8 +31,8 @@ class ClipTable(RowList):
     BINDING_GROUP_TITLE = "The clips"
     BINDINGS: ClassVar = [
         Binding("enter", "choose", "suggested", id="label.accept", tooltip="Accept the suggestion"),
-        Binding("left", "screen.window(-1)", "back", show=False, key_display="←", id="label.left"),
-        Binding("right", "screen.window(1)", "on", show=False, key_display="→", id="label.right"),
+        Binding("left", "screen.window(-1)", "previous window", show=False, key_display="←", id="label.left"),
+        Binding("right", "screen.window(1)", "next window", show=False, key_display="→", id="label.right"),
         Binding("shift+down", "screen.mark(1)", "mark down", show=False, id="label.mark_down"),
         Binding("shift+up", "screen.mark(-1)", "mark up", show=False, id="label.mark_up"),
     ]

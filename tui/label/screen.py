@@ -91,8 +91,8 @@ class LabelScreen(PaneScreen):
             "greater_than_sign", "sort", "sort", key_display=">", id="label.sort", tooltip="Sort by another column"
         ),
         Binding("R", "reverse", "reverse", show=False, id="label.reverse", tooltip="Reverse the sort order"),
-        Binding("tab", "pane(1)", "pane", show=False, id="label.next_pane", tooltip="The next pane"),
-        Binding("shift+tab", "pane(-1)", "pane before", show=False, id="label.previous_pane"),
+        Binding("tab", "pane(1)", "pane", show=False, id="label.next_pane", tooltip="Next panel"),
+        Binding("shift+tab", "pane(-1)", "previous panel", show=False, id="label.previous_pane"),
         Binding("escape", "back", "back", show=False, id="label.back", tooltip="Clear the filter, then the marks"),
     ]
 

@@ -65,10 +65,8 @@ class WatchScreen(ModeScreen, CurveKeys):
             id="watch.back",
             tooltip="Clear the selection, then the zoom, then the cursor",
         ),
-        Binding("tab", "pane(1)", "pane", id="watch.next_pane", tooltip="The next pane"),
-        Binding(
-            "shift+tab", "pane(-1)", "previous pane", show=False, id="watch.previous_pane", tooltip="The previous pane"
-        ),
+        Binding("tab", "pane(1)", "pane", id="watch.next_pane", tooltip="Next panel or tab"),
+        Binding("shift+tab", "pane(-1)", "previous panel or tab", show=False, id="watch.previous_pane"),
         Binding(
             "w", "write", "write", id="watch.write", tooltip="Write the history (CSV, JSON) and charts (SVG) to files"
         ),
