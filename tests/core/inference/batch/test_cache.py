@@ -21,21 +21,21 @@ def sound(tmp_path: Path) -> Path:
 
 
 def test_content_is_known_again_under_any_name(tmp_path: Path, sound: Path) -> None:
-    index = PredictionCache(tmp_path / "index.sqlite", "judge")
-    assert known(index, sound) is None
-    remember(index, sound, prediction("jazz"))
+    cache = PredictionCache(tmp_path / "cache.sqlite", "judge")
+    assert known(cache, sound) is None
+    remember(cache, sound, prediction("jazz"))
     copy = shutil.copy(sound, tmp_path / "copy.wav")
-    assert known(index, sound) == known(index, Path(copy)) == prediction("jazz")
-    index.close()
-    assert known(PredictionCache(tmp_path / "index.sqlite", "judge"), sound) == prediction("jazz")
+    assert known(cache, sound) == known(cache, Path(copy)) == prediction("jazz")
+    cache.close()
+    assert known(PredictionCache(tmp_path / "cache.sqlite", "judge"), sound) == prediction("jazz")
 
 
 def test_changed_content_and_another_judge_are_not_known(tmp_path: Path, sound: Path) -> None:
-    index = PredictionCache(tmp_path / "index.sqlite", "judge")
-    remember(index, sound, prediction("jazz"))
-    assert known(PredictionCache(tmp_path / "index.sqlite", "another judge"), sound) is None
+    cache = PredictionCache(tmp_path / "cache.sqlite", "judge")
+    remember(cache, sound, prediction("jazz"))
+    assert known(PredictionCache(tmp_path / "cache.sqlite", "another judge"), sound) is None
     sound.write_bytes(sound.read_bytes()[::-1])
-    assert known(index, sound) is None
+    assert known(cache, sound) is None
 
 
 def test_the_key_of_a_judge_changes_with_model_and_overlap(tmp_path: Path) -> None:
@@ -45,19 +45,19 @@ def test_the_key_of_a_judge_changes_with_model_and_overlap(tmp_path: Path) -> No
     assert len({model_key(one, 0), model_key(other, 0), model_key(one, 0.5)}) == 3
 
 
-def test_what_is_no_index_is_told(tmp_path: Path) -> None:
-    (tmp_path / "index.sqlite").write_bytes(b"no database at all" * 100)
+def test_what_is_not_a_cache_is_reported(tmp_path: Path) -> None:
+    (tmp_path / "cache.sqlite").write_bytes(b"no database at all" * 100)
     with pytest.raises(UserError, match="cannot be used"):
-        PredictionCache(tmp_path / "index.sqlite", "judge")
+        PredictionCache(tmp_path / "cache.sqlite", "judge")
 
 
-def test_an_index_that_cannot_be_written_does_not_end_the_work(tmp_path: Path, sound: Path) -> None:
-    index = PredictionCache(tmp_path / "index.sqlite", "judge")
-    with sqlite3.connect(tmp_path / "index.sqlite") as other:
+def test_a_cache_that_cannot_be_written_does_not_end_the_work(tmp_path: Path, sound: Path) -> None:
+    cache = PredictionCache(tmp_path / "cache.sqlite", "judge")
+    with sqlite3.connect(tmp_path / "cache.sqlite") as other:
         other.execute("DROP TABLE predictions")
-    remember(index, sound, prediction("jazz"))
-    assert index.trouble is not None
-    assert known(index, sound) is None
+    remember(cache, sound, prediction("jazz"))
+    assert cache.trouble is not None
+    assert known(cache, sound) is None
 
 
 KILLED = """
@@ -65,13 +65,13 @@ import os, sys
 from pathlib import Path
 from core.inference.batch.cache import PredictionCache
 from tests.support.cached_predictions import prediction, remember
-index = PredictionCache(Path(sys.argv[1]), "judge")
-remember(index, Path(sys.argv[2]), prediction("rock"))
+cache = PredictionCache(Path(sys.argv[1]), "judge")
+remember(cache, Path(sys.argv[2]), prediction("rock"))
 os.kill(os.getpid(), 9)
 """
 
 
 def test_a_killed_process_leaves_what_it_remembered(tmp_path: Path, sound: Path) -> None:
-    done = subprocess.run([sys.executable, "-c", KILLED, tmp_path / "index.sqlite", sound], check=False)
+    done = subprocess.run([sys.executable, "-c", KILLED, tmp_path / "cache.sqlite", sound], check=False)
     assert done.returncode == -9
-    assert known(PredictionCache(tmp_path / "index.sqlite", "judge"), sound) == prediction("rock")
+    assert known(PredictionCache(tmp_path / "cache.sqlite", "judge"), sound) == prediction("rock")

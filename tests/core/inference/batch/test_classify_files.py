@@ -147,15 +147,15 @@ def test_a_defect_of_the_program_costs_one_file(classifier: Classifier, monkeypa
     assert isinstance(made["saw-wall.00000.au"], Prediction)
 
 
-def test_what_the_index_knows_is_not_classified_again(
+def test_what_the_cache_knows_is_not_classified_again(
     classifier: Classifier, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    index = PredictionCache(tmp_path / "index.sqlite", "judge")
-    first = results(classifier, a_sound("saw-wall"), index=index)
+    cache = PredictionCache(tmp_path / "cache.sqlite", "judge")
+    first = results(classifier, a_sound("saw-wall"), cache=cache)
     copy = tmp_path / "copy.au"
     copy.write_bytes(a_sound("saw-wall").read_bytes())
     monkeypatch.setattr(Classifier, "measure_file", lambda *args, **options: pytest.fail("it was classified again"))
-    again = results(classifier, copy, a_sound("saw-wall"), index=index, skip_existing=True)
+    again = results(classifier, copy, a_sound("saw-wall"), cache=cache, skip_existing=True)
     assert again["saw-wall.00000.au"] == first["saw-wall.00000.au"]
     assert again["copy.au"].path == str(copy)
 
