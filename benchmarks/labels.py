@@ -151,7 +151,7 @@ def print_published_faults(found: EmbeddedSet) -> None:
     `REMOVED` is what the fault-filtered partition leaves out: duplicates, distortions, repeated artists. Their labels
     can be right. Copies with different labels have a wrong one.
     """
-    place = {suspect.name: number for number, suspect in enumerate(find_suspects(found), 1)}
+    rank = {suspect.name: number for number, suspect in enumerate(find_suspects(found), 1)}
     removed = [clip.name for clip in found.clips if clip.columns.get("split") == REMOVED]
     by_copy: dict[str, list[Clip]] = {}
     for clip in found.clips:
@@ -159,10 +159,10 @@ def print_published_faults(found: EmbeddedSet) -> None:
             by_copy.setdefault(copies, []).append(clip)
     for clips in by_copy.values():
         if len({clip.genre for clip in clips}) > 1:
-            places = ", ".join(f"{clip.name} at place {place[clip.name]}" for clip in clips)
-            print(f"copies with different labels: {places}")
+            ranks = ", ".join(f"{clip.name} at rank {rank[clip.name]}" for clip in clips)
+            print(f"copies with different labels: {ranks}")
     if removed and len(found.clips) > FIRST:
-        first = sum(place[name] <= FIRST for name in removed)
+        first = sum(rank[name] <= FIRST for name in removed)
         print(f"left out of the fault-filtered partition: {first} of {len(removed)} in the first {FIRST}")
 
 
