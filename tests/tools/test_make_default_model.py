@@ -36,11 +36,11 @@ def pack(tmp_path_factory: pytest.TempPathFactory) -> Path:
         ([], "5 folds need as many groups, and there are 4."),
     ],
 )
-def test_a_wrong_option_is_told_in_a_line(options: list[str], sentence: str, pack: Path, tmp_path: Path) -> None:
+def test_a_wrong_option_is_reported_in_a_line(options: list[str], sentence: str, pack: Path, tmp_path: Path) -> None:
     assert told(pack, *options, "--out", str(tmp_path / "x.pth")) == f"make_default_model.py: {sentence}\n"
 
 
-def test_a_missing_folder_is_told_in_a_line(tmp_path: Path) -> None:
+def test_a_missing_folder_is_reported_in_a_line(tmp_path: Path) -> None:
     out = str(tmp_path / "x.pth")
     sentence = f"make_default_model.py: There is no folder or archive {tmp_path}/nosuch.\n"
     assert told(tmp_path / "nosuch", "--out", out) == sentence

@@ -183,7 +183,7 @@ def test_without_colour_no_colour_is_sent(runs: Path, tmp_path: Path) -> None:
         assert set(codes.split(b";")) <= {b"", b"0", b"1", b"2", b"4", b"7", b"39", b"49"}, codes
 
 
-def test_leaving_names_what_goes_on(runs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_leaving_names_the_runs_that_continue(runs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert goodbye(runs) == []
     with RunLock(runs / "first" / "run.lock"):
         assert goodbye(runs) == [f"Training continues: first (genre-tui --runs {runs} attach first)"]

@@ -269,7 +269,7 @@ def test_an_interrupt(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFix
     assert capsys.readouterr().err == "genre-tui: interrupted\n"
 
 
-def test_a_reader_that_has_had_enough_is_no_error(tmp_path: Path) -> None:
+def test_a_closed_pipe_is_not_an_error(tmp_path: Path) -> None:
     for n in range(200):
         make_run(tmp_path / "runs", f"run-{n:03d}-{'x' * 150}")
     command = f"{sys.executable} -m tui.cli runs --runs {tmp_path / 'runs'} | head -1"

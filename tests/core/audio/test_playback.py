@@ -69,7 +69,7 @@ def levels(output: FakeOutput) -> list[float]:
     return [round(float(np.mean(block)), 1) for block in output.blocks]
 
 
-def test_positions_are_those_that_are_heard_and_the_end_is_told_once(output: FakeOutput, sound: Path) -> None:
+def test_positions_are_those_that_are_heard_and_the_end_is_reported_once(output: FakeOutput, sound: Path) -> None:
     told: queue.Queue[float | None] = queue.Queue()
     player = Player(told.put)
     player.play(sound, 1.2)

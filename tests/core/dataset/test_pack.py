@@ -126,13 +126,13 @@ def test_an_archive_of_another_shape_is_refused(arrays: dict[str, np.ndarray], s
     ("content", "sentence"),
     [(b"", "not an .npz archive"), (b"nothing", "not an .npz archive"), (None, "does not exist")],
 )
-def test_what_is_no_archive_is_refused(content: bytes | None, sentence: str, tmp_path: Path) -> None:
+def test_what_is_not_an_archive_is_refused(content: bytes | None, sentence: str, tmp_path: Path) -> None:
     if content is not None:
         (tmp_path / "x.npz").write_bytes(content)
     assert_refused(tmp_path / "x.npz", sentence)
 
 
-def test_an_array_alone_is_no_archive(tmp_path: Path) -> None:
+def test_an_array_alone_is_not_an_archive(tmp_path: Path) -> None:
     np.save(tmp_path / "x.npy", MEL)
     assert_refused(tmp_path / "x.npy", "not an .npz archive")
 

@@ -86,7 +86,7 @@ def test_a_file_that_was_cut_off_is_excluded(suffix: str, tmp_path: Path) -> Non
     assert excluded.path == f"a/x{suffix}"
 
 
-def test_names_that_are_no_text_can_be_shown(tmp_path: Path) -> None:
+def test_names_that_are_not_text_can_be_shown(tmp_path: Path) -> None:
     root = genre_folder(tmp_path, {"a": 1, "b": 1})
     strange = root / os.fsdecode(b"genre\xff\n")
     (root / "a").rename(strange)
@@ -132,7 +132,7 @@ def test_a_cache_that_cannot_be_used_stops_nothing(tmp_path: Path, cache: Path) 
     assert scan(root) == first
 
 
-def test_clips_of_one_name_in_two_formats_are_told_apart(tmp_path: Path) -> None:
+def test_clips_of_one_name_in_two_formats_are_distinguished(tmp_path: Path) -> None:
     root = genre_folder(tmp_path, {"a": 1, "b": 1})
     write(root / "a" / "a.00000.wav", sweep(2, 22_050), 22_050)
     assert [clip.name for clip in scan(root).clips] == ["a.00000.au", "a.00000.wav", "b.00000"]

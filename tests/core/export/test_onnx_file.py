@@ -77,7 +77,7 @@ def test_a_sound_shorter_than_a_window_is_classified_alike(onnx: Exported, netwo
     here, there = Classifier.load(shared_model(network), "cpu"), Classifier.load(onnx(network))
     for genre in GENRES:
         y, rate = decode(a_sound(genre))
-        one, other = (judge.classify_array(y[: round(seconds * rate)], rate) for judge in (here, there))
+        one, other = (model.classify_array(y[: round(seconds * rate)], rate) for model in (here, there))
         assert len(other.segments) == 1
         assert other.duration_s == pytest.approx(seconds, abs=1e-3)
         assert one.genre == other.genre

@@ -139,7 +139,9 @@ def test_settings_can_be_changed_for_a_preview(tmp_path: Path, capsys: pytest.Ca
 
 
 @pytest.mark.parametrize("taken", ["original.png", "original.wav", ""])
-def test_a_place_that_cannot_be_written_is_told(taken: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_folder_that_cannot_be_written_is_reported(
+    taken: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     clip, out = tmp_path / "clip.wav", tmp_path / "out"
     soundfile.write(clip, music(0.5), 22_050)
     if taken:

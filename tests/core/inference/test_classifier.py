@@ -131,7 +131,7 @@ NO_MUSIC = {
 
 
 @pytest.mark.parametrize("name", NO_MUSIC)
-def test_what_is_no_music_is_uncertain_and_nearly_flat(classifier: Classifier, name: str) -> None:
+def test_what_is_not_music_is_uncertain_and_nearly_flat(classifier: Classifier, name: str) -> None:
     prediction = classifier.classify_array(NO_MUSIC[name].astype(np.float32), RATE)
     assert prediction.uncertain
     assert prediction.reason in (Reason.SILENCE, Reason.UNKNOWN)
@@ -199,7 +199,7 @@ def test_a_high_rate_is_taken(classifier: Classifier) -> None:
     assert classifier.classify_array(tone(3, 384_000), 384_000).duration_s == 3
 
 
-def test_values_that_are_no_numbers_are_refused(classifier: Classifier) -> None:
+def test_values_that_are_not_finite_are_refused(classifier: Classifier) -> None:
     y = tone(4, RATE)
     y[100] = np.nan
     with pytest.raises(UserError, match="NaN or infinite"):
@@ -226,7 +226,7 @@ def test_a_model_without_calibration_still_knows_silence(tmp_path: Path) -> None
     assert classifier.classify_array(np.zeros(RATE * 4, dtype=np.float32), RATE).reason is Reason.SILENCE
 
 
-def test_a_damaged_calibration_is_told(tmp_path: Path) -> None:
+def test_a_damaged_calibration_is_reported(tmp_path: Path) -> None:
     plain = torch.load(shared_model(), weights_only=True)
     plain["calibration"]["texture_mean"] = [0.0]
     torch.save(plain, tmp_path / "damaged.pth")

@@ -35,7 +35,7 @@ def test_a_clear_window_is_believed(rule: DecisionRule) -> None:
         ({"level_db": -200.0, "ood_score": 9.0}, Reason.SILENCE),
     ],
 )
-def test_what_is_no_music_is_flattened_however_sure_the_network_is(
+def test_what_is_not_music_is_flattened_however_confident_the_network_is(
     rule: DecisionRule, kept: dict[str, float], reason: Reason
 ) -> None:
     segment = rule.segments([window(100 * SURE, **kept)])[0]
@@ -75,7 +75,7 @@ def test_the_whole_is_decided_by_its_music(rule: DecisionRule) -> None:
     assert prediction.probabilities == pytest.approx(softmax(SURE / 1.5))
 
 
-def test_the_whole_is_no_music_where_most_of_it_is_none(rule: DecisionRule) -> None:
+def test_the_whole_is_not_music_where_most_of_it_is_not(rule: DecisionRule) -> None:
     quiet, strange = window(level_db=-90), window(ood_score=2)
     assert rule.whole([quiet, quiet, window()]).reason is Reason.SILENCE
     assert rule.whole([strange, strange, quiet, window()]).reason is Reason.UNKNOWN

@@ -131,7 +131,7 @@ def test_a_file_a_run_and_the_beginning_of_its_name(tmp_path: Path) -> None:
     assert find_model(os.fspath(best.parent), tmp_path) == best
 
 
-def test_a_run_without_a_best_model_is_told(tmp_path: Path) -> None:
+def test_a_run_without_a_best_model_is_refused(tmp_path: Path) -> None:
     make_run(tmp_path, "begun", model=False)
     with pytest.raises(UserError, match="begun has no best model yet"):
         find_model("begun", tmp_path)

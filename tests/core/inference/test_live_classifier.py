@@ -144,7 +144,7 @@ def test_older_verdicts_count_half_after_the_half_life() -> None:
     assert smoother.update({"a": 0.0, "b": 1.0}, 14.0) == pytest.approx({"a": 0.25, "b": 0.75})
 
 
-def test_another_model_goes_on_with_the_same_sound(classifier: Classifier) -> None:
+def test_another_model_continues_with_the_same_sound(classifier: Classifier) -> None:
     y, rate = decode(a_sound("organ-hymn"))
     live = LiveClassifier(Played(y[: 8 * rate], rate, 0.25), classifier, overlap=0.5, keep_up=True)
     other = Classifier.load(shared_model())

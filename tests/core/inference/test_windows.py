@@ -46,7 +46,7 @@ def test_a_short_sound_is_one_short_window() -> None:
     assert cut(np.ones(3, dtype=np.float32), [], window=4, hop=4, rest=2) == [(0, [1, 1, 1])]
 
 
-def test_no_sound_is_no_window() -> None:
+def test_no_sound_makes_no_window() -> None:
     assert cut(np.zeros(0, dtype=np.float32), [], window=4, hop=2, rest=2) == []
 
 

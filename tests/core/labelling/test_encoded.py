@@ -69,7 +69,7 @@ def test_an_encoder_doubts_teaches_and_finds_what_sounds_alike(
         taught.ask(tmp_path / "model.pth")
 
 
-def test_a_model_of_labels_judges_by_the_embeddings(
+def test_a_model_of_labels_classifies_by_the_embeddings(
     found: EmbeddedSet, encoder: EncoderSettings, tmp_path: Path
 ) -> None:
     session = LabelSession(found, tmp_path / "labels.csv")

@@ -64,7 +64,7 @@ def test_sessions_that_write_at_once_add_up(tmp_path: Path) -> None:
     assert labels_with([ONE, TWO], ROOT, current(together)) == ["blues", "pop"]
 
 
-def test_a_renamed_file_is_known_and_copies_are_told_apart() -> None:
+def test_a_renamed_file_is_known_and_copies_are_distinguished() -> None:
     copy = clip("pop/copy.au", "11", "pop")
     decision = Decision("rock/one.au", "11", "metal", "rock", "", "key")
     assert decided([ONE, copy], ROOT, current([decision])) == [decision, None]

@@ -44,7 +44,7 @@ def test_clips_unlike_those_with_a_label_come_first() -> None:
     assert truth_N[teacher.order()[0]] > 1, "of a genre that has no label yet"
 
 
-def test_windows_are_judged_like_their_clip() -> None:
+def test_windows_are_classified_like_their_clip() -> None:
     embeddings_NWF, truth_N, _ = collection(scale=0.8)
     teacher = Teacher(embeddings_NWF[:, :1].repeat(3, axis=1), embeddings_NWF[:4], ["a", "b", "a", "b"])
     teacher.fit({index: f"genre {truth_N[index]}" for index in range(0, len(truth_N), 9)})

@@ -76,7 +76,7 @@ def test_a_comparison_stands_by_the_figures() -> None:
     assert lines[lines.index("as good as another") - 1].startswith("calibration error")
 
 
-def test_no_mistakes_are_told_too() -> None:
+def test_no_mistakes_are_reported_too() -> None:
     perfect = assess(
         ["a", "b"],
         [0, 1],

@@ -68,7 +68,7 @@ def test_a_chosen_name_is_taken_once(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "name", ["", " ", ".hidden", "a/b", "../up", "-x", "a\nb", "x" * 300], ids=lambda name: name[:10]
 )
-def test_a_name_that_is_no_file_name_is_refused(tmp_path: Path, name: str) -> None:
+def test_a_name_that_is_not_a_file_name_is_refused(tmp_path: Path, name: str) -> None:
     run = make(tmp_path, "good")
     with pytest.raises(UserError, match="cannot be a run's name"):
         run.rename(name)
@@ -106,7 +106,7 @@ def test_without_a_run_there_is_no_newest(tmp_path: Path, monkeypatch: pytest.Mo
         find(tmp_path / "none")
 
 
-def test_what_is_no_run_is_not_listed(tmp_path: Path) -> None:
+def test_what_is_not_a_run_is_not_listed(tmp_path: Path) -> None:
     run = make(tmp_path, "run")
     (tmp_path / "notes").mkdir()
     (tmp_path / "file").touch()

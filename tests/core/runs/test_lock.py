@@ -105,7 +105,9 @@ def test_a_child_takes_over_the_open_lock_without_a_gap(path: Path) -> None:
         wait_until(lambda: not is_held(path), "the lock's release")
 
 
-def test_a_descriptor_on_another_file_is_no_lock(path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_descriptor_on_another_file_is_not_a_lock(
+    path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     with (tmp_path / "other").open("w") as other, start_holder(path) as process:
         monkeypatch.setenv(INHERITED, str(other.fileno()))
         assert not RunLock(path).acquire()

@@ -52,7 +52,7 @@ def test_by_default_only_how_a_run_ends() -> None:
 
 
 @pytest.mark.parametrize(("diverged", "kind"), [(False, "failed"), (True, "nan")])
-def test_a_failure_and_a_loss_that_is_nan_are_told_apart(diverged: bool, kind: str) -> None:
+def test_a_failure_and_a_loss_that_is_nan_are_distinguished(diverged: bool, kind: str) -> None:
     events = [*beginning(), ev.RunFailed(error="a reason", traceback="", diverged=diverged)]
     [(told_kind, text)] = told(events)
     assert told_kind == kind
@@ -60,13 +60,13 @@ def test_a_failure_and_a_loss_that_is_nan_are_told_apart(diverged: bool, kind: s
     assert told(events, **{kind: False}) == []
 
 
-def test_no_improvement_is_told_once_per_best() -> None:
+def test_no_improvement_is_reported_once_per_best() -> None:
     flat = [event for number in (2, 3, 4) for event in epoch(number, is_best=False)]
     events = [*beginning(9), *epoch(1), *flat, *epoch(5), *(e for n in (6, 7) for e in epoch(n, is_best=False))]
     assert [text.split(",")[0] for _, text in told(events, no_improvement=2)] == ["no improvement for 2 epochs"] * 2
 
 
-def test_a_best_that_passes_the_limit_is_told_once() -> None:
+def test_a_best_that_passes_the_limit_is_reported_once() -> None:
     assert told([*beginning(), *epoch(1), *epoch(2), *epoch(3)], best_above=0.55) == [
         ("best", "validation accuracy 60.0% in epoch 2, above 55.0%")
     ]

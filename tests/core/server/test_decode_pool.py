@@ -69,7 +69,7 @@ def test_what_is_cut_off_is_said(pools: MakePool, tmp_path: Path) -> None:
     [b"", b"x", b"fLaC" + b"\0" * 100, b"RIFF\xff\xff\xff\xffWAVE", os.urandom(5000)],
     ids=["empty", "one byte", "flac of zeros", "endless wav", "noise"],
 )
-def test_what_is_no_audio_is_refused_and_the_worker_lives(
+def test_what_is_not_audio_is_refused_and_the_worker_lives(
     pools: MakePool, tmp_path: Path, song: Path, content: bytes
 ) -> None:
     pool = pools()

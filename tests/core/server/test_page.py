@@ -94,7 +94,7 @@ def test_files_are_answered_with_bars_timeline_and_picture(page: "Chrome") -> No
     assert is_painted(page, "article .spectrogram")
 
 
-def test_a_file_that_is_no_audio_says_so(page: "Chrome", tmp_path: Path) -> None:
+def test_a_file_that_is_not_audio_says_so(page: "Chrome", tmp_path: Path) -> None:
     path = tmp_path / "notes.txt"
     path.write_text("no audio")
     find(page, "#files").send_keys(str(path))
@@ -115,7 +115,7 @@ def test_the_microphone_is_heard_as_it_plays(page: "Chrome") -> None:
     assert find(page, "#record").text == "Listen"
 
 
-def test_a_run_is_drawn_while_it_goes_on(page: "Chrome", runs_dir: Path) -> None:
+def test_a_run_is_drawn_while_it_trains(page: "Chrome", runs_dir: Path) -> None:
     _, journal = a_run(runs_dir, "watched")
     journal.write(epoch(1))
     page.refresh()

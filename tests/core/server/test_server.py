@@ -254,7 +254,7 @@ def test_a_live_socket_that_cannot_be_is_refused_with_a_problem(server: Served, 
     assert detail in json.loads(response.body)["detail"]
 
 
-def test_a_word_that_is_no_sound_ends_a_live_socket(server: Served) -> None:
+def test_a_word_that_is_not_sound_ends_a_live_socket(server: Served) -> None:
     with sockets.connect(server.url.replace("http", "ws") + "/v1/live?rate=8000") as socket:
         socket.send("hello")
         assert json.loads(socket.recv(30))["status"] == 400
@@ -307,7 +307,7 @@ def test_events_from_any_number_on(server: Served, runs_dir: Path) -> None:
     assert text
 
 
-def test_events_are_told_as_they_are_written(server: Served, runs_dir: Path) -> None:
+def test_events_are_sent_as_they_are_written(server: Served, runs_dir: Path) -> None:
     _, journal = a_run(runs_dir, "followed")
     with server.client.stream("GET", "/v1/runs/followed/events") as answer:
         assert answer.headers["content-type"].startswith("text/event-stream")

@@ -140,7 +140,7 @@ def test_permissions_stay_and_a_link_stays_a_link(make: Maker, journal: TagJourn
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may write everything")
-def test_a_read_only_file_is_told_and_left_alone(make: Maker, journal: TagJournal) -> None:
+def test_a_read_only_file_is_reported_and_left_alone(make: Maker, journal: TagJournal) -> None:
     path = make(".flac")
     path.chmod(0o444)
     with pytest.raises(AudioError, match="no permission"):

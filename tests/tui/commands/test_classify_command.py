@@ -199,7 +199,7 @@ def test_mistakes_are_one_line_and_status_1(arguments: list[str], said: str) -> 
     assert "Traceback" not in done.stderr
 
 
-def test_a_model_that_is_none_is_told(tmp_path: Path) -> None:
+def test_what_is_not_a_model_is_reported(tmp_path: Path) -> None:
     (tmp_path / "model.pth").write_bytes(b"something else")
     done = genre_tui("classify", a_sound("saw-wall"), "--model", tmp_path / "model.pth")
     assert done.returncode == FAILED
@@ -245,7 +245,7 @@ def test_tags_are_planned_written_kept_and_undone(music: Path) -> None:
     assert "nothing to undo" in genre_tui("classify", "--undo-tags").stderr
 
 
-def test_a_format_without_tags_is_told_and_the_rest_goes_on(music: Path) -> None:
+def test_a_format_without_tags_is_reported_and_the_rest_continues(music: Path) -> None:
     shutil.copy(a_sound("saw-wall"), music / "first.au")
     done = classify(music, "--write-tags", "--yes")
     assert done.returncode == FAILED

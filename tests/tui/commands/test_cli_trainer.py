@@ -98,9 +98,9 @@ def test_a_headless_run_to_its_report_and_on_by_extending_it(genres: Path) -> No
     ):
         assert (run.path / path).is_file(), path
 
-    judged = call("evaluate", "first", genres, "--json")
-    assert judged.returncode == DONE, judged.stderr
-    figures = json.loads(judged.stdout)
+    evaluated = call("evaluate", "first", genres, "--json")
+    assert evaluated.returncode == DONE, evaluated.stderr
+    figures = json.loads(evaluated.stdout)
     assert set(figures) >= {"accuracy", "loss", "macro_f1", "report", "confusion", "clips", "protocol"}
     assert figures["clips"] == 2  # the test part: one of each genre
 

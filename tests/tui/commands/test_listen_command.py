@@ -77,7 +77,7 @@ def test_lines_for_people(wav: Path) -> None:
     ],
     ids=["nothing", "text"],
 )
-def test_what_is_no_sound_is_one_line(sound: bytes, said: str) -> None:
+def test_what_is_not_sound_is_one_line(sound: bytes, said: str) -> None:
     done = listen("--stdin", "--json", sound=sound)
     assert done.returncode == FAILED
     assert done.stdout == b""
@@ -149,7 +149,7 @@ def test_feed_and_listen_meet_at_the_socket(wav: Path, tmp_path: Path) -> None:
         assert listener.returncode == INTERRUPTED
 
 
-def test_feed_without_a_listener_is_told() -> None:
+def test_feed_without_a_listener_is_an_error() -> None:
     done = call("feed")
     assert done.returncode == FAILED
     assert "no program listens" in done.stderr
@@ -158,7 +158,7 @@ def test_feed_without_a_listener_is_told() -> None:
 
 @pytest.mark.skipif(Path("/dev/snd").exists(), reason="this machine may have a microphone")
 @pytest.mark.skipif(not VIRTUAL_MIC.exists(), reason="needs the virtual microphone's script")
-def test_without_a_device_the_three_routes_are_told() -> None:
+def test_without_a_device_the_three_routes_are_printed() -> None:
     command = [str(VIRTUAL_MIC), "--none", sys.executable, "-m", "tui.cli", "listen", "--model", str(shared_model())]
     done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
     assert done.returncode == FAILED
@@ -180,7 +180,7 @@ def test_without_portaudio_it_is_said_how_to_get_it(tmp_path: Path, monkeypatch:
 
 
 @needs_microphone
-def test_a_device_that_goes_away_is_told_and_waited_for(wav: Path) -> None:
+def test_a_device_that_goes_away_is_reported_and_waited_for(wav: Path) -> None:
     listening = [sys.executable, "-m", "tui.cli", "listen", "--model", str(shared_model())]
     with session([VIRTUAL_MIC, wav, *listening], stderr=subprocess.PIPE) as process:
         assert process.stderr is not None

@@ -59,7 +59,7 @@ def test_a_mistyped_word(
         (["--theme", ""], "--theme"),
     ],
 )
-def test_an_empty_text_is_no_value(arguments: list[str], option: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_an_empty_text_is_not_a_value(arguments: list[str], option: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(arguments) == USAGE
     (line,) = capsys.readouterr().err.splitlines()
     assert f"argument {option}" in line and "is empty: give it a value or leave it out" in line
@@ -74,7 +74,7 @@ def test_an_empty_text_is_no_value(arguments: list[str], option: str, capsys: py
         ["classify", "x", "--map=--"],
     ],
 )
-def test_two_hyphens_are_no_value(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+def test_two_hyphens_are_not_a_value(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     assert main(arguments) == USAGE
     (line,) = capsys.readouterr().err.splitlines()
     assert "has no value but --" in line

@@ -97,7 +97,7 @@ def test_several_processes_write_tags_and_playlists_and_read_archives(tmp_path: 
 
 
 @pytest.mark.slow
-def test_a_model_that_none_of_the_processes_can_load_is_told_once(tmp_path: Path) -> None:
+def test_a_model_that_none_of_the_processes_can_load_is_reported_once(tmp_path: Path) -> None:
     (tmp_path / "no.pth").write_bytes(b"no model")
     done = call("classify", "--nproc", "2", "--model", tmp_path / "no.pth", shared_sounds())
     assert done.returncode == FAILED
@@ -136,7 +136,7 @@ def results(path: Path, count: int) -> Path:
     return path
 
 
-def test_a_part_that_is_shorter_than_the_others_is_told(tmp_path: Path) -> None:
+def test_a_part_that_is_shorter_than_the_others_is_reported(tmp_path: Path) -> None:
     parts = [results(tmp_path / f"part-{number}.jsonl", count) for number, count in enumerate((4, 2, 4), start=1)]
     done = call("classify", "--join", *parts)
     assert "part-1.jsonl 4, part-2.jsonl 2, part-3.jsonl 4" in done.stderr
@@ -150,7 +150,7 @@ def test_parts_are_joined_by_their_numbers(tmp_path: Path) -> None:
     assert [json.loads(line)["path"] for line in done.stdout.splitlines()] == [f"{n}.wav" for n in range(1, 12)]
 
 
-def test_a_part_that_holds_something_else_is_told(tmp_path: Path) -> None:
+def test_a_part_that_holds_something_else_is_reported(tmp_path: Path) -> None:
     (tmp_path / "part.jsonl").write_text('{"genre": "jazz"}\n')
     done = call("classify", "--join", tmp_path / "part.jsonl")
     assert done.returncode == FAILED

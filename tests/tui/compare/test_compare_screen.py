@@ -73,7 +73,7 @@ async def test_scale_smoothing_axis_and_zoom(runs: list[Path]) -> None:
         assert curves.view.zoom == (300.0, 550.0)
 
 
-async def test_a_run_that_goes_on_grows_in_the_comparison(runs: list[Path], tmp_path: Path) -> None:
+async def test_a_live_run_grows_in_the_comparison(runs: list[Path], tmp_path: Path) -> None:
     growing = made_up_run.write_run(tmp_path / "runs" / "growing", made_up_run.midway(3))
     async with GenreApp(growing.parent).run_test(size=SIZE) as pilot:
         await compared(pilot, [runs[0], growing])

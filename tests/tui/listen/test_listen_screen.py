@@ -150,7 +150,7 @@ async def test_paused_and_gone_on_and_stopped(tmp_path: Path, sound: bytes) -> N
         assert "the listener has ended" in sender.end()
 
 
-async def test_a_crash_is_told_and_listening_can_begin_again(tmp_path: Path) -> None:
+async def test_a_crash_is_reported_and_listening_can_begin_again(tmp_path: Path) -> None:
     app = an_app(tmp_path)
     async with app.run_test(size=SIZE) as pilot:
         await listen_to_the_feed(pilot)
@@ -160,7 +160,7 @@ async def test_a_crash_is_told_and_listening_can_begin_again(tmp_path: Path) -> 
         await until_shown(pilot, "waiting for genre-tui feed")  # by itself
 
 
-async def test_a_socket_that_somebody_holds_is_told_and_taken_when_it_is_free(tmp_path: Path) -> None:
+async def test_a_socket_in_use_is_reported_and_taken_when_it_is_free(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "tui.cli", "listen", "--socket", os.environ["GENRE_TUI_SOCKET"]]
     holder = subprocess.Popen([*command, "--model", str(shared_model())], stderr=subprocess.PIPE)
     assert holder.stderr is not None

@@ -68,7 +68,7 @@ def test_a_source_that_cannot_be_opened_is_trouble_until_it_can() -> None:
     assert state.trouble == ""
 
 
-def test_answers_to_the_user_are_told_once() -> None:
+def test_answers_to_the_user_are_shown_once() -> None:
     state = state_of(Saved("/x.wav", 60.0), Refused("the disk is full"))
     assert [type(news) for news in state.news] == [Saved, Refused]
 

@@ -288,7 +288,7 @@ def test_an_archive_is_a_dataset_and_another_file_is_not(tmp_path: Path) -> None
 
 @pytest.mark.parametrize("field", ["data", "labels.source", "labels.map", "encoder"])
 @pytest.mark.parametrize("text", ["~nosuchuser/x", "x" * 300, "/" + "x" * 300, "a\0b"])
-def test_a_text_that_is_no_path_is_a_sentence(field: str, text: str, tmp_path: Path) -> None:
+def test_a_text_that_is_not_a_path_is_refused_in_a_sentence(field: str, text: str, tmp_path: Path) -> None:
     with pytest.raises(FieldError) as raised:
         form_for(tmp_path).with_text(field, text).recipe()
     assert raised.value.field == field

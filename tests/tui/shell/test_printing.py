@@ -95,7 +95,7 @@ def test_without_data_a_full_or_closed_standard_output_does_not_matter(redirecti
 
 
 @pytest.mark.parametrize("redirection", ["2>/dev/full", "2>&-"])
-def test_work_goes_on_without_notes(redirection: str, tmp_path: Path) -> None:
+def test_work_continues_without_notes(redirection: str, tmp_path: Path) -> None:
     assert genre_tui(redirection, "--runs", str(tmp_path), "runs").returncode == DONE
     assert genre_tui(f">&- {redirection}", "--version").returncode == FAILED
     assert genre_tui(redirection, "--runs", str(tmp_path), "show", "nothing").returncode == FAILED

@@ -239,7 +239,7 @@ def test_other_versions_and_damage_are_tolerated(
     assert load(tmp_path / "run") == view
 
 
-def test_a_folder_that_is_not_writable_is_no_error(state_folder: Path, tmp_path: Path) -> None:
+def test_a_folder_that_is_not_writable_is_not_an_error(state_folder: Path, tmp_path: Path) -> None:
     state_folder.write_text("a file where a folder should be")
     save(tmp_path / "run", WatchView(smoothing=0.5))
     assert load(tmp_path / "run") == WatchView()

@@ -227,7 +227,7 @@ def test_what_native_code_prints_goes_into_the_log_and_not_on_the_screen(runs: P
         assert b"NATIVE NOISE" not in terminal.output
 
 
-def test_a_home_that_cannot_be_written_to_is_no_hindrance(runs: Path, tmp_path: Path) -> None:
+def test_a_home_that_cannot_be_written_to_does_no_harm(runs: Path, tmp_path: Path) -> None:
     (tmp_path / "state").write_text("a file where a folder should be")
     with PseudoTerminal(
         ["--runs", str(runs)], tmp_path, environment={"XDG_STATE_HOME": f"{tmp_path}/state"}
@@ -253,7 +253,7 @@ def test_a_crash_is_one_sentence_and_a_traceback_in_the_log(runs: Path, tmp_path
     assert "ZeroDivisionError" in (tmp_path / ".local/state/genre-tui/viewer.log").read_text()
 
 
-def test_leaving_says_what_goes_on(busy: Path, tmp_path: Path) -> None:
+def test_leaving_says_which_runs_continue(busy: Path, tmp_path: Path) -> None:
     with PseudoTerminal(["--runs", str(busy.parent)], tmp_path) as terminal:
         terminal.read_until("running")
         terminal.type("q")

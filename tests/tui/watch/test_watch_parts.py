@@ -112,7 +112,7 @@ def test_progress_of_the_features_before_training() -> None:
     assert progress_line(state, 100).plain.endswith("features 50/200 · 20 from the store · 8.2 clips/s")
 
 
-def test_the_end_is_told_with_its_reason() -> None:
+def test_the_end_is_shown_with_its_reason() -> None:
     assert "CUDA out of memory" in progress_line(folded(made_up_run.failed(), alive=False), 100).plain
     assert (
         "trainer died (killed, out of memory or rebooted) after 7 epochs"

@@ -156,7 +156,7 @@ async def test_a_run_on_another_machine_is_not_signalled(tmp_path: Path, monkeyp
     assert signal.SIGTERM not in sent
 
 
-async def test_an_ended_run_goes_on_and_extends_by_a_new_trainer(
+async def test_an_ended_run_is_resumed_and_extended_by_a_new_trainer(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     launched: list[tuple[str, object]] = []
@@ -182,7 +182,7 @@ async def test_an_ended_run_goes_on_and_extends_by_a_new_trainer(
         await until_shown(pilot, "has done 7 epochs already")
 
 
-async def test_a_run_that_ended_early_goes_on_only_to_another_number(
+async def test_a_run_that_ended_early_is_extended_only_to_another_number(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """To the number that it was to have, it would end again at once."""

@@ -340,7 +340,7 @@ async def test_a_long_run_is_attached_to_whole(runs: Path) -> None:
         assert "1      1.8366" in text(pilot)
 
 
-async def test_values_that_are_no_numbers_are_gaps_and_dashes(runs: Path) -> None:
+async def test_values_that_are_not_finite_are_gaps_and_dashes(runs: Path) -> None:
     broken = [
         msgspec.structs.replace(event, train_loss=float("nan"), val_loss=float("inf"))
         if isinstance(event, ev.EpochFinished) and event.epoch in (3, 7)

@@ -149,7 +149,7 @@ CHUNKED = [name for name in VARIANTS if name.endswith((".wav", ".w64", ".aiff"))
 
 
 @pytest.mark.parametrize("name", CHUNKED)
-def test_a_chunk_without_its_padding_is_no_damage(name: str, corpus: dict[str, bytes], tmp_path: Path) -> None:
+def test_a_chunk_without_its_padding_is_not_damage(name: str, corpus: dict[str, bytes], tmp_path: Path) -> None:
     path = tmp_path / name
     path.write_bytes(chunk_after_header(corpus[name], b"hello"))
     seconds, warning = read(path)

@@ -38,7 +38,7 @@ def reason(path: Path) -> str:
     [b"\0" * 50_000, b"<html>404</html>" * 500, np.random.default_rng(3).bytes(50_000), b"RIFF", b".snd"],
     ids=["zeros", "a page", "noise", "RIFF", ".snd"],
 )
-def test_what_is_no_audio_is_refused(suffix: str, content: bytes, tmp_path: Path) -> None:
+def test_what_is_not_audio_is_refused(suffix: str, content: bytes, tmp_path: Path) -> None:
     path = tmp_path / f"x{suffix}"
     path.write_bytes(content)
     assert reason(path)
@@ -154,7 +154,7 @@ def test_a_nonsensical_header_is_refused(bad: dict[str, int], tmp_path: Path) ->
 
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
 @pytest.mark.parametrize("place", [0, 30_000, -1])
-def test_samples_that_are_no_numbers_are_refused(value: float, place: int, tmp_path: Path) -> None:
+def test_samples_that_are_not_finite_are_refused(value: float, place: int, tmp_path: Path) -> None:
     y = sweep(3, 22_050)
     y[place] = value
     path = write(tmp_path / "x.wav", y, 22_050, subtype="FLOAT")
@@ -206,7 +206,7 @@ def test_no_permission(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("suffix", [".wav", ".flac", ".mp3", ".m4a"])
-def test_names_that_are_no_text(suffix: str, tmp_path: Path) -> None:
+def test_names_that_are_not_text(suffix: str, tmp_path: Path) -> None:
     sound = write(tmp_path / f"x{suffix}", sweep(1, 44_100), 44_100)
     for name in (b"two\nlines", b"\xff\xfe latin", "naïve 🎵".encode(), b"-rf", b"%s", b"concat:a|b", b"http:x"):
         path = sound.rename(tmp_path / (os.fsdecode(name) + suffix))

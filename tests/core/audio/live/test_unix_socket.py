@@ -106,7 +106,7 @@ def test_one_sender_after_another_and_a_wav_header(source: SocketSource) -> None
     assert received(source, 0.5)[:3].tolist() == [0, 1, 2]
 
 
-def test_a_second_sender_is_refused_politely_and_the_first_goes_on(source: SocketSource) -> None:
+def test_a_second_sender_is_refused_and_the_first_continues(source: SocketSource) -> None:
     first = FeedProcess(source.path)
     first.send(samples(0.3))
     is_in(source, State.RECEIVING)
@@ -129,7 +129,7 @@ def test_a_second_sender_is_refused_politely_and_the_first_goes_on(source: Socke
     ],
     ids=["MP3", "a letter", "a word"],
 )
-def test_garbage_is_told_to_both_sides_and_the_next_sender_is_welcome(
+def test_garbage_is_reported_to_both_sides_and_the_next_sender_is_accepted(
     source: SocketSource, data: bytes, said: str
 ) -> None:
     sender = FeedProcess(source.path)

@@ -90,7 +90,7 @@ def test_folders_of_one_name_in_two_unicode_forms_are_one_genre(tmp_path: Path) 
     assert scan(tmp_path, seconds=0.6).genres == ["Rock", "Variété"]
 
 
-def test_genres_that_are_no_names(tmp_path: Path) -> None:
+def test_genres_that_are_not_names(tmp_path: Path) -> None:
     for number in range(6):
         sound(tmp_path / f"{number}.wav", number)
     cells = ["Hip-Hop/Rap", "AC\x1b[31mDC", "../x", "/etc", "", "  "]
@@ -181,7 +181,7 @@ WRONG = [
 
 
 @pytest.mark.parametrize(("content", "said"), WRONG)
-def test_what_is_no_table_is_one_sentence(content: bytes, said: str, tmp_path: Path) -> None:
+def test_what_is_not_a_table_is_refused_in_one_sentence(content: bytes, said: str, tmp_path: Path) -> None:
     path = music(tmp_path) / "labels.csv"
     path.write_bytes(content)
     with pytest.raises(DatasetError, match=said) as refused:

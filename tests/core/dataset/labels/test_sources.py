@@ -208,7 +208,7 @@ def test_a_wrong_input_is_one_sentence_with_the_next_step(settings: dict[str, st
     assert "\n" not in str(refused.value)
 
 
-def test_a_missing_column_is_told_with_the_table_and_its_columns(tmp_path: Path) -> None:
+def test_a_missing_column_is_reported_with_the_table_and_its_columns(tmp_path: Path) -> None:
     root = library(tmp_path, ["Rock", "Pop"])
     said = r"labels.csv has no column 'gender': name one of file, genre with --label-column\.$"
     with pytest.raises(DatasetError, match=said):

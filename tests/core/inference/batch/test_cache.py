@@ -21,24 +21,24 @@ def sound(tmp_path: Path) -> Path:
 
 
 def test_content_is_known_again_under_any_name(tmp_path: Path, sound: Path) -> None:
-    cache = PredictionCache(tmp_path / "cache.sqlite", "judge")
+    cache = PredictionCache(tmp_path / "cache.sqlite", "a model")
     assert known(cache, sound) is None
     remember(cache, sound, prediction("jazz"))
     copy = shutil.copy(sound, tmp_path / "copy.wav")
     assert known(cache, sound) == known(cache, Path(copy)) == prediction("jazz")
     cache.close()
-    assert known(PredictionCache(tmp_path / "cache.sqlite", "judge"), sound) == prediction("jazz")
+    assert known(PredictionCache(tmp_path / "cache.sqlite", "a model"), sound) == prediction("jazz")
 
 
-def test_changed_content_and_another_judge_are_not_known(tmp_path: Path, sound: Path) -> None:
-    cache = PredictionCache(tmp_path / "cache.sqlite", "judge")
+def test_changed_content_and_another_model_are_not_known(tmp_path: Path, sound: Path) -> None:
+    cache = PredictionCache(tmp_path / "cache.sqlite", "a model")
     remember(cache, sound, prediction("jazz"))
-    assert known(PredictionCache(tmp_path / "cache.sqlite", "another judge"), sound) is None
+    assert known(PredictionCache(tmp_path / "cache.sqlite", "another model"), sound) is None
     sound.write_bytes(sound.read_bytes()[::-1])
     assert known(cache, sound) is None
 
 
-def test_the_key_of_a_judge_changes_with_model_and_overlap(tmp_path: Path) -> None:
+def test_the_key_changes_with_model_and_overlap(tmp_path: Path) -> None:
     one, other = tmp_path / "one.pth", tmp_path / "other.pth"
     one.write_bytes(b"weights")
     other.write_bytes(b"weightz")
@@ -48,11 +48,11 @@ def test_the_key_of_a_judge_changes_with_model_and_overlap(tmp_path: Path) -> No
 def test_what_is_not_a_cache_is_reported(tmp_path: Path) -> None:
     (tmp_path / "cache.sqlite").write_bytes(b"no database at all" * 100)
     with pytest.raises(UserError, match="cannot be used"):
-        PredictionCache(tmp_path / "cache.sqlite", "judge")
+        PredictionCache(tmp_path / "cache.sqlite", "a model")
 
 
 def test_a_cache_that_cannot_be_written_does_not_end_the_work(tmp_path: Path, sound: Path) -> None:
-    cache = PredictionCache(tmp_path / "cache.sqlite", "judge")
+    cache = PredictionCache(tmp_path / "cache.sqlite", "a model")
     with sqlite3.connect(tmp_path / "cache.sqlite") as other:
         other.execute("DROP TABLE predictions")
     remember(cache, sound, prediction("jazz"))
@@ -65,7 +65,7 @@ import os, sys
 from pathlib import Path
 from core.inference.batch.cache import PredictionCache
 from tests.support.cached_predictions import prediction, remember
-cache = PredictionCache(Path(sys.argv[1]), "judge")
+cache = PredictionCache(Path(sys.argv[1]), "a model")
 remember(cache, Path(sys.argv[2]), prediction("rock"))
 os.kill(os.getpid(), 9)
 """
@@ -74,4 +74,4 @@ os.kill(os.getpid(), 9)
 def test_a_killed_process_leaves_what_it_remembered(tmp_path: Path, sound: Path) -> None:
     done = subprocess.run([sys.executable, "-c", KILLED, tmp_path / "cache.sqlite", sound], check=False)
     assert done.returncode == -9
-    assert known(PredictionCache(tmp_path / "cache.sqlite", "judge"), sound) == prediction("rock")
+    assert known(PredictionCache(tmp_path / "cache.sqlite", "a model"), sound) == prediction("rock")

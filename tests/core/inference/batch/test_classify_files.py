@@ -150,7 +150,7 @@ def test_a_defect_of_the_program_costs_one_file(classifier: Classifier, monkeypa
 def test_what_the_cache_knows_is_not_classified_again(
     classifier: Classifier, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    cache = PredictionCache(tmp_path / "cache.sqlite", "judge")
+    cache = PredictionCache(tmp_path / "cache.sqlite", "a model")
     first = results(classifier, a_sound("saw-wall"), cache=cache)
     copy = tmp_path / "copy.au"
     copy.write_bytes(a_sound("saw-wall").read_bytes())

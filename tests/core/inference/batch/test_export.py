@@ -39,7 +39,7 @@ def test_several_above_a_threshold_likeliest_first() -> None:
     assert LabelRules(threshold=0.5).labels_of(prediction(MIXED)) == []
 
 
-def test_a_threshold_decides_where_no_genre_is_clear_but_not_on_what_is_no_music() -> None:
+def test_a_threshold_decides_where_no_genre_is_clear_but_not_on_what_is_not_music() -> None:
     assert LabelRules(threshold=0.3).labels_of(prediction(MIXED, Reason.UNCLEAR)) == ["rock", "metal"]
     assert LabelRules(threshold=0.3).labels_of(prediction(MIXED, Reason.UNKNOWN)) == []
     assert LabelRules(threshold=0.3).labels_of(prediction(MIXED, Reason.SILENCE)) == []
@@ -75,7 +75,7 @@ def test_a_file_of_labels(tmp_path: Path) -> None:
         ("[names", "not a file of labels"),
     ],
 )
-def test_mistakes_are_told(tmp_path: Path, text: str, message: str) -> None:
+def test_mistakes_are_reported(tmp_path: Path, text: str, message: str) -> None:
     path = tmp_path / "labels.toml"
     path.write_text(text)
     with pytest.raises(UserError, match=message):
@@ -105,7 +105,7 @@ def test_files_stand_under_each_of_their_labels_relative_to_the_playlist(tmp_pat
     assert (tmp_path / "lists" / "AC-DC-.m3u8").exists()
 
 
-def test_names_that_no_playlist_can_hold_are_told(tmp_path: Path) -> None:
+def test_names_that_no_playlist_can_hold_are_reported(tmp_path: Path) -> None:
     playlists = Playlists(tmp_path)
     assert "line break" in str(playlists.add(Path("new\nline.mp3"), ["rock"], 1))
     assert "not UTF-8" in str(playlists.add(Path(os.fsdecode(b"caf\xe9.mp3")), ["rock"], 1))

@@ -52,7 +52,7 @@ def test_a_file_whose_name_looks_like_a_pattern(tmp_path: Path) -> None:
     assert names(tmp_path, tmp_path / "live [1999].wav") == ["live [1999].wav"]
 
 
-def test_an_empty_folder_is_told(tmp_path: Path) -> None:
+def test_an_empty_folder_is_reported(tmp_path: Path) -> None:
     assert names(tmp_path) == ["! .: no audio files in this folder"]
 
 
@@ -74,7 +74,7 @@ def test_odd_names(tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
-def test_a_folder_without_permission_is_told_and_the_rest_found(tmp_path: Path) -> None:
+def test_a_folder_without_permission_is_reported_and_the_rest_found(tmp_path: Path) -> None:
     touch(tmp_path / "a.wav")
     (tmp_path / "locked").mkdir(mode=0o000)
     assert names(tmp_path) == ["a.wav", "! locked: cannot be searched (permission denied)"]

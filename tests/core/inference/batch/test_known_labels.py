@@ -49,7 +49,7 @@ def test_predictions_are_compared_with_the_folders(tmp_path: Path) -> None:
     assert "  1  hiphop  1  .  1" in text
 
 
-def test_folders_that_are_not_named_after_the_models_genres_are_no_labels(tmp_path: Path) -> None:
+def test_folders_that_are_not_named_after_the_models_genres_are_not_labels(tmp_path: Path) -> None:
     folders(tmp_path)
     assert known_labels(tmp_path, ["ska", "punk"]) is None
     assert known_labels(tmp_path / "rock", GENRES) is None

@@ -149,7 +149,7 @@ def test_a_journal_that_was_put_back_is_read_again(path: Path) -> None:
 
 
 @pytest.mark.parametrize("cut", [1, 20, 10_000])
-def test_a_writer_goes_on_after_half_a_line(path: Path, cut: int) -> None:
+def test_a_writer_continues_after_half_a_line(path: Path, cut: int) -> None:
     before = write_journal(path, [ev.Warned(message="whole"), ev.Warned(message="w" * 200_000)])
     with path.open("ab") as file:
         file.truncate(path.stat().st_size - cut)
@@ -183,7 +183,7 @@ def test_threads_write_whole_lines_with_numbers_without_gaps(path: Path) -> None
     assert [event.seq for event in JournalReader(path).read()] == list(range(800))
 
 
-def test_a_loss_that_is_no_number_is_read_as_missing(path: Path) -> None:
+def test_a_loss_that_is_not_finite_is_read_as_missing(path: Path) -> None:
     write_journal(path, [msgspec.structs.replace(epoch_finished(1), val_loss=float("nan"), train_loss=float("inf"))])
     (event,) = JournalReader(path).read()
     assert isinstance(event, ev.EpochFinished)

@@ -83,7 +83,7 @@ def test_nothing_is_promised_while_paused_or_ended() -> None:
     assert alive(ended).eta_seconds(state.time) is None
 
 
-def test_a_pause_is_no_work_and_shortens_nothing() -> None:
+def test_a_pause_is_not_work_and_shortens_nothing() -> None:
     state = after_epochs(4.0, 4.0)
     worked, left = state.seconds(state.time), state.eta_seconds(state.time)
 
