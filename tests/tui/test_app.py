@@ -72,7 +72,7 @@ async def test_help_lists_the_keys_of_the_screen(runs: Path) -> None:
         await until_shown(pilot, "first")
         await pilot.press("?")
         await until_shown(
-            pilot, "Filter as you type", "Everywhere", "The run under the cursor", "In every list", "home g   first"
+            pilot, "Filter as you type", "Everywhere", "The run under the cursor", "In every list", "home g   First"
         )
         await pilot.press("escape")
         await until_gone(pilot, "Everywhere")
