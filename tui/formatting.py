@@ -133,11 +133,19 @@ def fitted(text: str, width: int, *, right: bool = False) -> str:
 
 
 def beginning(text: str, width: int) -> str:
-    """``text`` in at most ``width`` cells. A sentence that is too long loses its end."""
+    """``text`` in at most ``width`` cells. A sentence that is too long loses its last words."""
     text = text.strip(JOINER)
     if cell_len(text) <= width:
         return text
-    return "".join([*_within(characters(text), width - 1), "…"]) if width > 0 else ""
+    return f"{text[: whole_words(text, len(''.join(_within(characters(text), width - 1))))]}…" if width > 0 else ""
+
+
+def whole_words(text: str, most: int) -> int:
+    """Where to cut ``text`` after at most ``most`` characters: between two words, if it has several there."""
+    if most >= len(text) or text[most].isspace():
+        return len(text[:most].rstrip())
+    space = text.rfind(" ", 0, most)
+    return len(text[:space].rstrip()) if space > most // 2 else most
 
 
 def ending(text: str, width: int) -> str:
@@ -158,7 +166,11 @@ def shown(path: Path, width: int | None = None) -> str:
     home = Path.home()
     inside = path.is_relative_to(home)
     text = "~" if path == home else f"~/{path.relative_to(home)}" if inside else str(path)
-    return text if width is None else ending(text, width)
+    if width is None or cell_len(text) <= width:
+        return text
+    end = ending(text, width)
+    folder = end.find("/")
+    return f"…{end[folder:]}" if 0 < folder < len(end) // 2 else end
 
 
 STEPS = "▁▂▃▄▅▆▇█"
@@ -190,7 +202,7 @@ def model_table(choices: Sequence["ModelChoice"], width: int | None = None) -> l
     Where the columns do not fit into ``width`` cells, the date is left out, then the network, then the dataset. What is
     wrong with a model comes last and is cut.
     """
-    rows = [HEADINGS, *map(_cells, choices)]
+    rows = [list(HEADINGS), *map(_cells, choices)]
     widths = [max(map(cell_len, column)) for column in zip(*rows, strict=True)]
     columns = list(range(len(HEADINGS)))
     if width is not None:
@@ -201,6 +213,8 @@ def model_table(choices: Sequence["ModelChoice"], width: int | None = None) -> l
             if sum(widths[c] + 2 for c in columns) - 2 > width:
                 columns.remove(column)
         widths[-1] = max(0, width - sum(widths[c] + 2 for c in columns[:-1]))
+    for row in rows:
+        row[-1] = beginning(row[-1], widths[-1])
     return ["  ".join(fitted(row[c], widths[c]) for c in columns).rstrip() for row in rows]
 
 
@@ -211,12 +225,12 @@ def model_details(choice: "ModelChoice") -> str:
     return " · ".join(fact for fact in facts if fact and fact != DASH)
 
 
-def _cells(choice: "ModelChoice") -> tuple[str, ...]:
+def _cells(choice: "ModelChoice") -> list[str]:
     started = local_time(choice.date)
     accuracy = percent(choice.accuracy)
     if choice.interval is not None:
         accuracy += " ({:.0%}–{:.0%})".format(*choice.interval)
-    return (
+    return [
         printable(choice.name),
         printable(choice.network),
         printable(choice.dataset),
@@ -224,4 +238,4 @@ def _cells(choice: "ModelChoice") -> tuple[str, ...]:
         accuracy,
         DASH if started is None else time.strftime("%Y-%m-%d", started),
         f"! {', '.join(choice.caveats)}" if choice.caveats else "",
-    )
+    ]

@@ -21,7 +21,7 @@ from tui.shell.base import BaseApp
 from tui.shell.mode_screen import ModeScreen
 from tui.shell.panels import frame, key_of
 from tui.widgets.spectrogram_view import Image, shading_of, spectrogram_with_axes
-from tui.widgets.text import TextLines
+from tui.widgets.text import TextLines, clipped
 
 NARROWEST, LOWEST = 36, 5
 """Minimum cells and rows of a spectrogram with its caption."""
@@ -63,12 +63,13 @@ class EffectPicture(Widget, can_focus=True):
 
     def render(self) -> Content:
         width, height = self.size
-        caption = Content.assemble(
+        line = Content.assemble(
             ("▸ " if self.has_focus else "  ", "$footer-key-foreground"),
             ("♪ " if self.playing else "", "$good"),
             (self.effect.replace("_", " "), "bold"),
             (f" {self.about()}", "$text-muted"),
-        ).truncate(width, ellipsis=True)
+        )
+        caption = clipped(line, width)
         if self._image is None or height < 2:
             return caption
         lines = spectrogram_with_axes(self._image, width, height - 1, self.app.palette, shading_of(self.app))

@@ -218,7 +218,7 @@ class OptionList(RowList):
     def row(self, index: int, width: int) -> Content:
         option = self.options[index]
         names = widest(other.name for other in self.options)
-        return Content.assemble(padded(option.name, names + 3), (option.value, "bold")).truncate(width, ellipsis=True)
+        return Content.assemble(padded(option.name, names + 3), (option.value, "bold"))
 
 
 class ChartOptions(Dialog[None]):

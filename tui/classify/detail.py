@@ -184,7 +184,7 @@ class SoundDetail(LinesView):
     def _content(self) -> list[Content]:
         sound, width = self._sound, self.row_width
         if sound is None:
-            return [Content(line) for line in self._hint.splitlines()]
+            return [part for line in self._hint.splitlines() for part in Content(line).wrap(max(10, width))]
         name = Content.styled(printable(sound.path.name), "bold").wrap(max(10, width))[:NAME_LINES]
         if sound.unreadable is not None:
             return [*name, *Content.assemble(("✗ ", "$bad"), sound.unreadable.error).wrap(max(10, width))]
@@ -196,7 +196,7 @@ class SoundDetail(LinesView):
         window = None if self._window is None else prediction.segments[self._window]
         seen = window or prediction
         lines = [
-            _headline(prediction, self._model, width),
+            *_headline(prediction, self._model, width).wrap(max(10, width)),
             *(Content.styled(prediction.warning, "$warn").wrap(max(10, width)) if prediction.warning else []),
         ]
         near = _nearest_lines(prediction, next((count for least, count in NEAREST_IN_ROWS if rows >= least), 0), width)

@@ -318,7 +318,8 @@ class ClassifyScreen(PaneScreen):
     def _show_header(self) -> None:
         header = self.query_one("#header", TextLines)
         trouble = wrap(f"✗ {self._trouble}", max(20, header.size.width)) if self._trouble else []
-        header.show([Content.styled(line, "$bad") for line in trouble] or [self._header()])
+        said = [Content.styled(line, "$bad") for line in trouble]
+        header.show(said or self._header().wrap(max(20, header.size.width)))
 
     def _header(self) -> Content:
         if self._loaded is None:

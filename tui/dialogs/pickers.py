@@ -65,9 +65,9 @@ class ModelList(RowList):
         mark = "● " if choice.path == self.current else "  "
         line = self.lines[index]
         if not choice.caveats:
-            return Content.assemble((mark, "$accent"), line).truncate(width, ellipsis=True)
+            return Content.assemble((mark, "$accent"), line)
         sound, _, caveats = line.partition("! ")
-        return Content.assemble((mark, "$accent"), sound, (f"! {caveats}", "$warn")).truncate(width, ellipsis=True)
+        return Content.assemble((mark, "$accent"), sound, (f"! {caveats}", "$warn"))
 
 
 class ModelPicker(Dialog[tuple[ModelChoice, bool] | None]):

@@ -274,15 +274,14 @@ def head(session: Session, listed: int, width: int) -> list[Content]:
     if session.data is None or (session.is_empty and not session.status):
         return [Content("no dataset")]
     playing = "" if session.playing is None else f"▶ {clock(session.position_s)} · "
-    begin = f"{shown(session.data, NAME_CELLS)} · {playing}"
-    lines = [Content(line) for line in wrap(begin + session.status, width)]
-    if not session.status:
-        lines = [Content(begin + _status(session, listed))]
+    rest = playing + (session.status or _status(session, listed))
+    name = shown(session.data, min(NAME_CELLS, max(FEWEST_NAME, width - cell_len(rest) - 3)))
+    lines = [Content(line) for line in wrap(f"{name} · {rest}", width)]
     return [*lines, _taught(session)] if session.clips.teaches else lines
 
 
 def _status(session: Session, listed: int) -> str:
-    """Facts that change come first, because a narrow screen cuts the end off."""
+    """Facts that change come first."""
     clips, parts = session.clips, []
     if marked := len(clips.marked):
         parts.append(f"{marked:,} marked")

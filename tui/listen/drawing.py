@@ -69,20 +69,24 @@ def figures_line(state: ListenState, width: int, caveats: Sequence[str] = ()) ->
     return line + windows if cell_len(opened.model) + windows.cell_length <= room else line
 
 
-def prediction_line(state: ListenState, width: int) -> Content:
-    """The smoothed prediction, or the progress of the first window."""
+def prediction_lines(state: ListenState, width: int) -> list[Content]:
+    """The smoothed prediction, or the progress of the first window, in two lines of ``width`` cells."""
     prediction, level = state.prediction, state.level
     if prediction is None:
         if level is None or state.opened is None:
-            return Content("")
+            return [Content(""), Content("")]
         seconds = state.opened.window_seconds
-        return Content.styled(f"the first window fills: {level.filling * seconds:.1f} of {seconds:g} s", "$text-muted")
+        filling = f"the first window fills: {level.filling * seconds:.1f}/{seconds:g} s"
+        return [Content.styled(filling, "$text-muted"), Content("")]
     if prediction.smoothed_genre is not None:
-        return Content.assemble(
+        genre = Content.assemble(
             (shortened(prediction.smoothed_genre, max(FEWEST_GENRE, width - PERCENT - 1)), "bold $accent"),
             f"  {percent(prediction.smoothed[prediction.smoothed_genre], 0)}",
         )
-    return Content.assemble(("? uncertain", "bold"), f"  {prediction.reason or 'no clear genre'}")
+        return [genre, Content("")]
+    uncertain, reason = Content.styled("? uncertain", "bold"), Content(f"  {prediction.reason or 'no clear genre'}")
+    fits = uncertain.cell_length + reason.cell_length <= width
+    return [uncertain + reason, Content("")] if fits else [uncertain, reason]
 
 
 def history_lines(history: deque[HistoryEntry], width: int) -> Iterator[Content]:

@@ -39,7 +39,7 @@ from tui.listen.drawing import (
     figures_line,
     history_lines,
     level_line,
-    prediction_line,
+    prediction_lines,
     source_line,
     strip_chart,
     times_below,
@@ -251,8 +251,9 @@ class ListenScreen(ModeScreen):
             self._open()
         header = self.query_one("#header", TextLines)
         width = header.size.width
-        lines = [source_line(state, self._wanted(), width, listening=self._listening, paused=self._paused)]
-        header.show([*lines, figures_line(state, width, self._caveats)])
+        line = source_line(state, self._wanted(), width, listening=self._listening, paused=self._paused)
+        lines = line.wrap(max(10, width))
+        header.show(lines if len(lines) > 1 else [line, figures_line(state, width, self._caveats)])
         self._draw_prediction()
         self._show_routes()
         if not self.is_drawn and now - self._drawn_at >= SPECTRUM_SECONDS:
@@ -282,7 +283,7 @@ class ListenScreen(ModeScreen):
     def _draw_prediction(self) -> None:
         prediction = self.state.prediction
         place, width = self.query_one("#bars", TextLines), self.query_one("#now").size.width - 1
-        self.query_one("#prediction", TextLines).show([prediction_line(self.state, width), Content("")])
+        self.query_one("#prediction", TextLines).show(prediction_lines(self.state, width))
         rows = max(0, self.query_one("#now").size.height - 2)
         bars = (
             probability_bars(prediction.smoothed, width, rows, sure=prediction.smoothed_genre is not None)

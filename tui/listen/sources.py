@@ -42,7 +42,7 @@ class SourceList(RowList):
     def row(self, index: int, width: int) -> Content:
         source = self.sources[index]
         mark = ("● " if source == self.current else "  ", "$accent")
-        return Content.assemble(mark, source_name(source)).truncate(width, ellipsis=True)
+        return Content.assemble(mark, source_name(source))
 
 
 class SourcePicker(Dialog[tuple[Device | None] | None]):
@@ -98,7 +98,7 @@ class RouteList(RowList):
         return len(self._routes)
 
     def row(self, index: int, width: int) -> Content:
-        return Content(self._routes[index].purpose).truncate(width, ellipsis=True)
+        return Content(self._routes[index].purpose)
 
     def _move_cursor(self, to: int) -> None:
         super()._move_cursor(to)

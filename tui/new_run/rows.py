@@ -9,7 +9,7 @@ from textual.containers import Horizontal, Vertical
 from textual.content import Content
 from textual.message import Message
 from textual.widget import Widget
-from textual.widgets import Label, Static
+from textual.widgets import Label
 
 from core.models.registry import MODELS
 from core.training.fields import Field, recipe_fields
@@ -18,7 +18,7 @@ from core.util.text import field_docs
 from tui.new_run.form import COMMON, RecipeForm
 from tui.new_run.notifications import FIELDS
 from tui.widgets.fields import CompletingInput, Completion, OptionSpinner, PathInput
-from tui.widgets.text import TextInput
+from tui.widgets.text import Note, TextInput, clipped
 
 CHANGED = "•"
 """Before the name of a field that is not the preset's."""
@@ -82,14 +82,14 @@ class FieldRow(Horizontal):
     def compose(self) -> ComposeResult:
         yield Label(f"  {self.label}", classes="label")
         yield self.editor
-        yield Static("", classes="note")
+        yield Note(classes="note")
 
     def mark(self, *, changed: bool, note: str = "", error: str = "") -> None:
         """Show whether the field is changed, and the note beside it."""
         self.query_one(".label", Label).update(
             Content.assemble((f"{CHANGED if changed else ' '} ", "$warn"), self.label)
         )
-        self.query_one(".note", Static).update(Content.styled(error or note, "$bad" if error else "$text-muted"))
+        self.query_one(Note).show(Content.styled(error or note, "$bad" if error else "$text-muted"))
         self.set_class(bool(error), "-wrong")
 
     def show_text(self, text: str) -> None:
@@ -137,12 +137,13 @@ class FoldTitle(Widget, can_focus=True):
         self.changed = 0
 
     def render(self) -> Content:
-        return Content.assemble(
+        line = Content.assemble(
             (f"{'▾' if self.is_open else '▸'} ", "$footer-key-foreground" if self.has_focus else "$faint"),
             (self.title, "bold" if self.has_focus else ""),
             (f" · {self.changed} changed" if self.changed else "", "$warn"),
             (f"  {self.about}", "$text-muted"),
-        ).truncate(self.size.width, ellipsis=True)
+        )
+        return clipped(line, self.size.width)
 
     def show_changed(self, number: int) -> None:
         if number != self.changed:

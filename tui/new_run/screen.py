@@ -31,12 +31,33 @@ from tui.new_run.rows import FieldGroup, FieldRow, FoldTitle, field_row, folded_
 from tui.shell.mode_screen import ModeScreen
 from tui.shell.panels import frame, key_of
 from tui.widgets.fields import CompletingInput, OptionSpinner, PathInput, complete_encoder, complete_name
-from tui.widgets.text import TextInput
+from tui.widgets.text import Note, TextInput
 
 TYPING_SECONDS = 0.4
 """Seconds after the last key before a typed path is scanned."""
 SCANNED = ("data", "labels.", "split.")
 """Beginnings of the fields that the scan depends on."""
+
+
+class Pages(Container):
+    """The panels beside each other; on a narrow screen, one at a time, from which the wheel turns to the other."""
+
+    def on_mouse_scroll_down(self, event: events.MouseScrollDown) -> None:
+        self._turn(event, self.max_scroll_y)
+
+    def on_mouse_scroll_up(self, event: events.MouseScrollUp) -> None:
+        self._turn(event, 0)
+
+    def _turn(self, event: events.MouseEvent, y: int) -> None:
+        """Scroll by a whole panel once the one in view is at its end."""
+        event.prevent_default()
+        if self.scroll_y != y:
+            event.stop()
+            self.scroll_to(y=y, animate=False, immediate=True)
+
+    def on_resize(self) -> None:
+        if self.scroll_y:
+            self.call_after_refresh(self.scroll_end, animate=False, immediate=True)
 
 
 class NewRunScreen(ModeScreen):
@@ -111,7 +132,7 @@ class NewRunScreen(ModeScreen):
     def compose_body(self) -> ComposeResult:
         form, fields = self.form, recipe_fields()
         presets = {name: (make.__doc__ or "").splitlines()[0] for name, make in PRESETS.items()}
-        with Container(id="new-run"):
+        with Pages(id="new-run"):
             with Vertical(id="form", classes="panel"):
                 yield own_row("data", "Dataset", PathInput(form.data, placeholder="a folder", id="data"))
                 yield Static("", id="brief")
@@ -293,7 +314,7 @@ class NewRunScreen(ModeScreen):
         if isinstance(focused, OptionSpinner) and (chosen := focused.choices.get(focused.value)):
             text = f"{focused.value}: {chosen}"
         undo = Content.styled(f"  {key_of(self, 'new_run.reset')} resets it", "$text-muted")
-        error = str(row.query_one(".note", Static).content) if row.has_class("-wrong") else ""
+        error = row.query_one(Note).text.plain if row.has_class("-wrong") else ""
         if error:
             return Content.styled(error, "$bad")
         changed = row.field not in ("data", "preset") and self.form.is_changed(row.field)

@@ -58,7 +58,7 @@ def spread(values: Iterable[float | None]) -> str:
     return f"{100 * mean(known):.1f}{deviation}%"
 
 
-def heading(group: Group, width: int) -> Content:
+def heading(group: Group) -> Content:
     """``▾ 3 seeds of quick, small_cnn   val 71.2 ± 1.1%   test 70.1 ± 0.9%``"""
     first = group.runs[0]
     name = ", ".join(str(part) for part in (first.recipe.get("preset"), first.model, first.dataset) if part)
@@ -69,7 +69,7 @@ def heading(group: Group, width: int) -> Content:
         spread(run.best_val_accuracy for run in group.runs),
         ("   test ", "$text-muted"),
         spread(run.test_accuracy for run in group.runs),
-    ).truncate(width, ellipsis=True)
+    )
 
 
 INDENT = 4
@@ -150,7 +150,7 @@ class RunTable(RowList):
     def row(self, index: int, width: int) -> Content:
         row = self.rows[index]
         if isinstance(row, Group):
-            return heading(row, width)
+            return heading(row)
         path = Path(row.path)
         if path not in self.marked:
             return Content("  ") + line(row, self.columns)

@@ -145,6 +145,10 @@ KEY_NAMES = {"enter": "enter", "space": "space", "esc": "escape", "←": "left",
 """Displayed key → its name, where that is not the character itself."""
 
 
+GAP, CORNERS = "  ", 6
+"""Between the keys in a lower border, and the cells of its ends: ``╰─ `` and `` ─╯``."""
+
+
 class UpperBorder(Widget):
     """Stands in for the upper border of the panel below it."""
 
@@ -193,9 +197,11 @@ class PanelKeys(LiveScreen):
         super().__init__()
         self.numbers: dict[Widget, str] = {}
         """Panel → its number, where there are several."""
+        self.lower: dict[Widget, list[Content]] = {}
+        """Panel → what its lower border shows where there is room: note and keys."""
 
     def on_mount(self) -> None:
-        self.screen_layout_refresh_signal.subscribe(self, lambda _: self._number_panels())
+        self.screen_layout_refresh_signal.subscribe(self, lambda _: self._label_panels())
 
     def _update_focus_styles(self, focused: Widget | None = None, blurred: Widget | None = None) -> None:
         """Restyle what the focus enters or leaves, and its children, where a rule of theirs has ``:focus-within``.
@@ -205,6 +211,12 @@ class PanelKeys(LiveScreen):
         before, now = (set(widget.ancestors_with_self) if widget else set() for widget in (blurred, focused))
         parts = {part for node in before ^ now if isinstance(node, Widget) for part in (node, *node.children)}
         self.app.stylesheet.update_nodes([part for part in parts if part._has_focus_within], animate=True)
+
+    def _label_panels(self) -> None:
+        for panel, parts in self.lower.items():
+            if panel.is_attached and panel.size:
+                _set_border(panel, "border_subtitle", _fitting(parts, panel))
+        self._number_panels()
 
     def _number_panels(self) -> None:
         """Number the panels in the order of the screen, as alt and a number focus them."""
@@ -307,10 +319,26 @@ def frame(panel: Widget, title: str, keys: Iterable[tuple[str, str]] = (), *, no
     """
     screen = panel.screen if panel.is_attached else None
     number = screen.numbers.get(panel, "") if isinstance(screen, PanelKeys) else ""
-    lower = Content("  ").join([*([Content(note)] if note else []), *(_hint(key, what) for key, what in keys if key)])
-    for name, text in (("border_title", Content(number + title)), ("border_subtitle", lower)):
-        if getattr(panel, f"_{name}") != text:  # setting it redraws the panel
-            setattr(panel, name, text)
+    lower = [*([Content(note)] if note else []), *(_hint(key, what) for key, what in keys if key)]
+    if isinstance(screen, PanelKeys):
+        screen.lower[panel] = lower
+    _set_border(panel, "border_title", Content(number + title))
+    _set_border(panel, "border_subtitle", _fitting(lower, panel) if panel.size else Content(GAP).join(lower))
+
+
+def _fitting(parts: Sequence[Content], panel: Widget) -> Content:
+    """As many of ``parts`` as fit into the lower border, between its corners."""
+    kept, room = 0, panel.outer_size.width - CORNERS + len(GAP)
+    for part in parts:
+        if (room := room - part.cell_length - len(GAP)) < 0:
+            break
+        kept += 1
+    return Content(GAP).join(parts[:kept])
+
+
+def _set_border(panel: Widget, name: str, text: Content) -> None:
+    if getattr(panel, f"_{name}") != text:  # setting it redraws the panel
+        setattr(panel, name, text)
 
 
 def _hint(keys: str, what: str) -> Content:

@@ -95,7 +95,7 @@ def progress_line(state: RunState, width: int) -> Content:
     done, total, text = _work(state)
     if total == 0:
         return Content.styled(text, "$text-muted")
-    return _bar(done / total, max(8, min(WIDEST, width - 46))) + " " + text
+    return _bar(done / total, max(8, min(WIDEST, width - max(45, cell_len(text)) - 1))) + " " + text
 
 
 def _work(state: RunState) -> tuple[int, int, str]:

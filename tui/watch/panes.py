@@ -98,8 +98,8 @@ class Panes(Vertical):
         self.query_one(EpochRows).show(state)
         self.query_one(Mistakes).show(state)
         self.query_one(LogPane).show(state)
-        progress = progress_line(state, self.size.width - 2)
-        self.query_one("#progress", TextLines).show([self._notice or progress])
+        width = max(10, self.size.width - 2)
+        self.query_one("#progress", TextLines).show((self._notice or progress_line(state, width)).wrap(width))
         self._fill_lines_of_all()
 
     def _fill_lines_of_all(self) -> None:

@@ -18,7 +18,7 @@ from core.models.encoders.registry import encoder_names
 from core.training.fields import NONE
 from core.util.files import typed_path
 from tui.formatting import padded, widest
-from tui.widgets.text import TextInput
+from tui.widgets.text import TextInput, clipped
 
 BACK = "‹ "
 Complete = Callable[[str], "Completion"]
@@ -87,7 +87,7 @@ class OptionSpinner(Widget, can_focus=True):
         )
 
     def render(self) -> Content:
-        return self._line().truncate(self.size.width, ellipsis=True)
+        return clipped(self._line(), self.size.width)
 
     def on_focus(self) -> None:
         self.refresh()

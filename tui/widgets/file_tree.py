@@ -141,7 +141,7 @@ class AudioTree(RowList):
             line = Content.assemble(line, (f"  {node.error}", "$bad"))
         elif node.is_open and not node.children:
             line = Content.assemble(line, (f"  no {'audio files' if self.audio_only else 'files'}", "$text-muted"))
-        return line.truncate(width, ellipsis=True)
+        return line
 
     def action_choose(self) -> None:
         node = self.current

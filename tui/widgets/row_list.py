@@ -14,7 +14,7 @@ from textual.message import Message
 from textual.strip import Strip
 from textual.widget import Widget
 
-from tui.widgets.text import Cell, cells, difference, strip
+from tui.widgets.text import Cell, cells, clipped, difference, strip
 
 THUMB = "▐"
 LIST_KEYS = (
@@ -142,8 +142,8 @@ class RowList(Widget, can_focus=True):
         thumb = Content.styled(THUMB, "$faint") if self._is_thumb(y) else Content(" ")
         if index >= self._count:
             return cells(Content(" " * (width - 1)) + thumb)
-        line = self._mark(index) + self.row(index, self.row_width)
-        line = line.truncate(width - 1) + " " * (width - 1 - line.cell_length)
+        line = clipped(self._mark(index) + self.row(index, self.row_width), width - 1)
+        line += " " * (width - 1 - line.cell_length)
         if self._has_cursor_on(index):
             line = line.stylize_before("$block-cursor-foreground on $block-cursor-background")
         return cells(line + thumb)
@@ -249,4 +249,4 @@ class LinesView(RowList):
         return len(self._lines)
 
     def row(self, index: int, width: int) -> Content:
-        return self._lines[index].truncate(width, ellipsis=True)
+        return clipped(self._lines[index], width)

@@ -11,13 +11,13 @@ from rich.cells import cell_len
 from rich.segment import Segment
 from textual.binding import Binding
 from textual.content import Content
-from textual.geometry import Region
+from textual.geometry import Region, Size
 from textual.strip import Strip
 from textual.style import Style
 from textual.widget import Widget
 from textual.widgets import Input
 
-from tui.formatting import bar, fitted, widest
+from tui.formatting import bar, fitted, whole_words, widest
 
 Cell = tuple[str, Style]
 """A character and its style."""
@@ -52,6 +52,15 @@ def strip(line: Sequence[Cell], base: Style, width: int) -> Strip:
     return Strip(segments).adjust_cell_length(width, base.rich_style)
 
 
+def clipped(content: Content, width: int) -> Content:
+    """``content`` in at most ``width`` cells. A sentence that is too long loses its last words."""
+    if content.cell_length <= width:
+        return content
+    cut = content.truncate(max(0, width - 1))
+    end = whole_words(content.plain, len(cut.plain.rstrip()))  # half of a wide character is a space
+    return Content.assemble(cut[:end], "…") if width > 0 else cut
+
+
 class TextLines(Widget):
     """As high as it has lines; redraws only what has changed."""
 
@@ -80,7 +89,31 @@ class TextLines(Widget):
         return strip(self._seen[y], self.visual_style, self.size.width)
 
     def _cells(self, y: int) -> list[Cell]:
-        return cells(self._lines[y].truncate(self.size.width, ellipsis=True)) if y < len(self._lines) else []
+        return cells(clipped(self._lines[y], self.size.width)) if y < len(self._lines) else []
+
+
+class Note(Widget):
+    """One line, as wide as its text or as there is room."""
+
+    can_focus = False
+    DEFAULT_CSS = """
+    Note { height: 1; width: auto; }
+    """
+
+    def __init__(self, *, classes: str | None = None) -> None:
+        super().__init__(classes=classes)
+        self.text = Content("")
+
+    def show(self, text: Content) -> None:
+        if text != self.text:
+            self.text = text
+            self.refresh(layout=True)
+
+    def get_content_width(self, container: Size, viewport: Size) -> int:
+        return self.text.cell_length
+
+    def render(self) -> Content:
+        return clipped(self.text, self.size.width)
 
 
 class TextInput(Input):

@@ -6,8 +6,20 @@ from pathlib import Path
 
 import pytest
 
+from core.inference.types import Reason
+from tests.support.example_sound import opened, prediction
 from tui.listen.audio_forwarding import routes
-from tui.listen.drawing import SECONDS_PER_CELL, command_lines, first_cell, level_line, strip_chart, times_below
+from tui.listen.drawing import (
+    SECONDS_PER_CELL,
+    command_lines,
+    first_cell,
+    history_lines,
+    level_line,
+    prediction_lines,
+    strip_chart,
+    times_below,
+)
+from tui.listen.state import ListenState
 
 
 @pytest.mark.parametrize("width", [40, 80, 120])
@@ -51,6 +63,17 @@ def test_a_time_stands_below_its_cell(width: int) -> None:
 def test_columns_that_are_kept_no_more_are_not_shown() -> None:
     kept = [column(i) for i in range(90, 100)]
     assert [cell[0] for cell in strip_chart(kept, 100, 8)] == [95, 99]
+
+
+def test_reasons_are_whole_beside_the_prediction_on_a_small_terminal() -> None:
+    """In 33 and 37 cells: what the two panels have on a terminal of 80 columns."""
+    state = ListenState()
+    state.take(opened(), 0.0)
+    state.take(prediction(3.0, None, 0.3, Reason.UNKNOWN), 3.0)
+    assert [line.plain.strip() for line in prediction_lines(state, 33)] == ["? uncertain", Reason.UNKNOWN]
+    assert prediction_lines(state, 60)[0].plain == f"? uncertain  {Reason.UNKNOWN}"
+    (line,) = history_lines(state.history, 37)
+    assert line.cell_length <= 37 and line.plain.endswith(Reason.UNKNOWN)
 
 
 def test_a_broken_command_is_the_same_command() -> None:

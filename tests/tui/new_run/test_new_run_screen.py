@@ -19,7 +19,7 @@ from core.training.presets import preset
 from core.training.recipe import to_dict
 from core.util.jsonl_process import JsonlProcess
 from tests.support import example_run as made_up_run
-from tests.support.pilot import text, type_text, until, until_gone, until_shown
+from tests.support.pilot import text, turn_wheel, type_text, until, until_gone, until_shown
 from tui.app import GenreApp
 from tui.dialogs.pickers import describe
 from tui.new_run import dataset_panel
@@ -388,3 +388,26 @@ async def test_escape_starts_nothing(tmp_path: Path, genres: Path) -> None:
         await until_shown(pilot, "No runs yet")
         assert list_runs(tmp_path / "runs") == []
         assert "Start training" not in text(pilot)
+
+
+async def test_the_wheel_turns_from_one_whole_panel_to_the_other_on_a_small_terminal(
+    tmp_path: Path, genres: Path
+) -> None:
+    async with app_for(tmp_path, genres).run_test(size=(80, 24)) as pilot:
+        await pilot.press("n")
+        await until_shown(pilot, "30 clips")
+        frames = {text(pilot).splitlines()[1][:6]}
+        for up in (False, True):
+            for _ in range(20):
+                await turn_wheel(pilot, 30, 10, up=up)
+                lines = text(pilot).splitlines()
+                assert lines[1].startswith("╭─") and lines[20].startswith("╰─")  # never a part of both
+                frames.add(lines[1][:6])
+            assert ("Dataset" in lines[1]) is not up
+        assert len(frames) == 2
+        await turn_wheel(pilot, 30, 10, up=False)
+        for _ in range(20):
+            await turn_wheel(pilot, 30, 10, up=False)
+        await pilot.resize_terminal(80, 30)
+        await until(pilot, lambda: "Dataset" in text(pilot).splitlines()[1], "the same panel after a resize")
+        await until(pilot, lambda: text(pilot).splitlines()[26].startswith("╰─"), "the whole panel")

@@ -73,7 +73,7 @@ def test_runs_of_one_recipe_are_grouped_with_the_deviation_over_their_seeds() ->
     rows = grouped([seeds[0], other, seeds[1], seeds[2]])
     assert [getattr(row, "name", "") for row in rows] == ["", "seed-0", "seed-1", "seed-2", "other"]
     assert isinstance(rows[0], Group)
-    assert "val 71.0 ± 1.0%" in heading(rows[0], 100).plain
+    assert "val 71.0 ± 1.0%" in heading(rows[0]).plain
 
 
 @pytest.mark.parametrize("key", COLUMNS)

@@ -87,6 +87,15 @@ def keys_from(sent: str) -> list[Key]:
     return [event for event in XTermParser().feed(sent) if isinstance(event, Key)]
 
 
+async def test_keys_that_do_not_fit_into_a_border_are_left_out_whole(app: GenreApp) -> None:
+    async with app.run_test(size=(120, 40)) as pilot:
+        await titles_of(pilot, "¹runs")
+        panel = pilot.app.screen.query_one(".panel")
+        for width, hints in ((60, "c compare"), (32, "C columns"), (18, "/ filter")):
+            panel.styles.width = panel.styles.min_width = panel.styles.max_width = width
+            await until_shown(pilot, f" {hints} ─╯")
+
+
 def test_alt_and_a_digit_as_most_terminals_send_it() -> None:
     for digit in "123456789":
         assert [(key.key, key.character) for key in keys_from(f"\x1b{digit}")] == [(f"alt+{digit}", None)]

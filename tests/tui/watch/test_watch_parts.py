@@ -112,6 +112,12 @@ def test_progress_of_the_features_before_training() -> None:
     assert progress_line(state, 100).plain.endswith("features 50/200 · 20 from the store · 8.2 clips/s")
 
 
+def test_progress_fits_a_small_terminal() -> None:
+    begun = made_up_run.beginning(20)[:2]
+    told = ev.FeaturesProgress(done=1050, total=10_200, cached=1020, clips_per_second=1234.0)
+    assert progress_line(folded([*begun, told]), 78).cell_length <= 78
+
+
 def test_the_end_is_shown_with_its_reason() -> None:
     assert "CUDA out of memory" in progress_line(folded(made_up_run.failed(), alive=False), 100).plain
     assert (

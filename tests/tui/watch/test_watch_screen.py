@@ -184,6 +184,9 @@ async def test_every_pane_has_its_tab_on_a_small_terminal(running: Path) -> None
         await until_shown(pilot, "epoch 8/20")
         for pane, part in expected.items():
             await until_shown(pilot, f"[{pane}]", part)
+            frame = text(pilot).splitlines()
+            top = next(y for y, line in enumerate(frame) if f"[{pane}]" in line)
+            assert frame[top + 1].startswith("│")  # the panel follows its tabs
             await pilot.press("tab")
         await until_shown(pilot, "[charts]")
         await pilot.click("#tabs", offset=(12, 0))
