@@ -25,7 +25,7 @@ from core.models.registry import build_model
 from core.training.errors import is_out_of_memory
 from core.training.recipe import Recipe
 from core.util.atomic import replacing
-from core.util.errors import UserError, reason
+from core.util.errors import UserError, first_line
 from core.util.files import open_regular
 from core.util.paths import genres_fault
 
@@ -259,7 +259,7 @@ def load_model(path: Path, device: torch.device) -> TrainedModel:
         raise UserError(f"{path} cannot be loaded. {error}") from error
     except (RuntimeError, TypeError) as error:  # PyTorch lists all weights with other shapes
         if is_out_of_memory(error):
-            raise UserError(f"{path} needs more memory than there is: {_first_line(error)}") from error
+            raise UserError(f"{path} needs more memory than there is: {first_line(error)}") from error
         raise UserError(
             f"{path} has weights that do not match the networks of this version: use the version of genre-tui that "
             "made it, or train it again."
@@ -334,7 +334,7 @@ def _read(path: Path, kind: type[CheckpointT], what: str) -> CheckpointT:
     except FileNotFoundError:
         raise UserError(f"{path} does not exist.") from None
     except (OSError, zipfile.BadZipFile) as error:
-        raise UserError(f"{path} is damaged, or is not {what} ({_first_line(error)}).") from error
+        raise UserError(f"{path} is damaged, or is not {what} ({first_line(error)}).") from error
     except UserError:
         raise
     except Exception as error:  # many different ones, with messages that advise loading it without weights_only
@@ -349,7 +349,7 @@ def _read(path: Path, kind: type[CheckpointT], what: str) -> CheckpointT:
     try:
         content = msgspec.convert(saved, kind)
     except (msgspec.ValidationError, UnicodeError, RecursionError) as error:
-        raise UserError(f"{path} is damaged, or is not {what}: {_first_line(error)}.") from error
+        raise UserError(f"{path} is damaged, or is not {what}: {first_line(error)}.") from error
     if any(map(_has_no_values, content.weights.values())):
         raise UserError(f"{path} is damaged: some of its weights are sparse or have no values.")
     if not all_finite(content.weights):
@@ -378,7 +378,3 @@ def _check_sums(path: Path) -> None:
             raise zipfile.BadZipFile("it is compressed")
         if (damaged := archive.testzip()) is not None:
             raise zipfile.BadZipFile(f"the checksum of {damaged} is wrong")
-
-
-def _first_line(error: Exception) -> str:
-    return reason(error).strip().splitlines()[0]

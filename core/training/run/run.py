@@ -23,7 +23,7 @@ from core.training.run.phases import PhaseTimer
 from core.training.run.pictures import Pictures
 from core.training.run.write_guard import WriteGuard
 from core.util.device import device_name
-from core.util.errors import UserError
+from core.util.errors import UserError, first_line
 from core.util.text import counted
 
 
@@ -141,8 +141,8 @@ class Run:
         try:
             train_state.restore(saved)
         except (KeyError, IndexError, RuntimeError, TypeError, ValueError, AttributeError) as error:
-            reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
-            raise UserError(f"{self.run.last_path} does not fit this run's recipe and dataset: {reason}") from error
+            why = first_line(error)
+            raise UserError(f"{self.run.last_path} does not fit this run's recipe and dataset: {why}") from error
 
     def _train(
         self,
