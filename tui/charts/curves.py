@@ -22,6 +22,7 @@ from tui.charts.run_charts import CHARTS, RunChart, newest_points, run_chart
 from tui.formatting import padded, widest
 from tui.shell.panels import Dialog, frame
 from tui.widgets.row_list import RowList
+from tui.widgets.text import clipped
 
 SMOOTHING = (0.0, 0.5, 0.8, 0.95)
 """Smoothing weights that the key cycles through."""
@@ -218,7 +219,7 @@ class OptionList(RowList):
     def row(self, index: int, width: int) -> Content:
         option = self.options[index]
         names = widest(other.name for other in self.options)
-        return Content.assemble(padded(option.name, names + 3), (option.value, "bold"))
+        return clipped(Content.assemble(padded(option.name, names + 3), (option.value, "bold")), width)
 
 
 class ChartOptions(Dialog[None]):

@@ -26,6 +26,7 @@ from tui.shell.base import BaseApp
 from tui.shell.panels import Dialog
 from tui.widgets.file_tree import AudioTree, Node
 from tui.widgets.row_list import RowList
+from tui.widgets.text import clipped
 
 MOST_ROWS = 12
 
@@ -65,9 +66,9 @@ class ModelList(RowList):
         mark = "● " if choice.path == self.current else "  "
         line = self.lines[index]
         if not choice.caveats:
-            return Content.assemble((mark, "$accent"), line)
+            return clipped(Content.assemble((mark, "$accent"), line), width)
         sound, _, caveats = line.partition("! ")
-        return Content.assemble((mark, "$accent"), sound, (f"! {caveats}", "$warn"))
+        return clipped(Content.assemble((mark, "$accent"), sound, (f"! {caveats}", "$warn")), width)
 
 
 class ModelPicker(Dialog[tuple[ModelChoice, bool] | None]):

@@ -18,7 +18,7 @@ from tui.listen.drawing import advice_lines, route_lines
 from tui.listen.state import ListenState
 from tui.shell.panels import Dialog
 from tui.widgets.row_list import RowList
-from tui.widgets.text import TextLines
+from tui.widgets.text import TextLines, clipped
 
 FEED = None
 """Id of the feed among the devices."""
@@ -42,7 +42,7 @@ class SourceList(RowList):
     def row(self, index: int, width: int) -> Content:
         source = self.sources[index]
         mark = ("● " if source == self.current else "  ", "$accent")
-        return Content.assemble(mark, source_name(source))
+        return clipped(Content.assemble(mark, source_name(source)), width)
 
 
 class SourcePicker(Dialog[tuple[Device | None] | None]):
@@ -98,7 +98,7 @@ class RouteList(RowList):
         return len(self._routes)
 
     def row(self, index: int, width: int) -> Content:
-        return Content(self._routes[index].purpose)
+        return clipped(Content(self._routes[index].purpose), width)
 
     def _move_cursor(self, to: int) -> None:
         super()._move_cursor(to)

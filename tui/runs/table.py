@@ -25,6 +25,7 @@ from tui.runs.columns import COLUMNS, USUAL, PlacedColumn, header, layout, line,
 from tui.shell.base import BaseApp
 from tui.shell.panels import Dialog, frame
 from tui.widgets.row_list import RowList, column_at
+from tui.widgets.text import clipped
 
 
 @dataclass(frozen=True)
@@ -150,7 +151,7 @@ class RunTable(RowList):
     def row(self, index: int, width: int) -> Content:
         row = self.rows[index]
         if isinstance(row, Group):
-            return heading(row)
+            return clipped(heading(row), width)
         path = Path(row.path)
         if path not in self.marked:
             return Content("  ") + line(row, self.columns)

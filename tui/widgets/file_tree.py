@@ -14,6 +14,7 @@ from core.util.errors import reason
 from core.util.text import printable
 from tui.formatting import shortened, shown
 from tui.widgets.row_list import RowList
+from tui.widgets.text import clipped
 
 
 @dataclass(eq=False)
@@ -141,7 +142,7 @@ class AudioTree(RowList):
             line = Content.assemble(line, (f"  {node.error}", "$bad"))
         elif node.is_open and not node.children:
             line = Content.assemble(line, (f"  no {'audio files' if self.audio_only else 'files'}", "$text-muted"))
-        return line
+        return clipped(line, width)
 
     def action_choose(self) -> None:
         node = self.current

@@ -142,7 +142,7 @@ class RowList(Widget, can_focus=True):
         thumb = Content.styled(THUMB, "$faint") if self._is_thumb(y) else Content(" ")
         if index >= self._count:
             return cells(Content(" " * (width - 1)) + thumb)
-        line = clipped(self._mark(index) + self.row(index, self.row_width), width - 1)
+        line = (self._mark(index) + self.row(index, self.row_width)).truncate(width - 1)
         line += " " * (width - 1 - line.cell_length)
         if self._has_cursor_on(index):
             line = line.stylize_before("$block-cursor-foreground on $block-cursor-background")
