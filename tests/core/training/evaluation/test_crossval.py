@@ -22,7 +22,7 @@ from tui.shell.printing import FAILED, USAGE
 
 GENRES = ("drums", "flute")
 SMALL = ["--set", "crop_seconds=2", "--set", 'model_options={"width": 4}', "--set", "batch_size=8"]
-SMALL += ["--epochs", "4", "--device", "cpu"]
+SMALL += ["--set", "crops_per_epoch=0", "--epochs", "4", "--device", "cpu"]
 
 
 @pytest.fixture(scope="module")
