@@ -37,7 +37,7 @@ class Chunk(NamedTuple):
 
     @property
     def is_named(self) -> bool:
-        """Whether the name is printable; in sound that is taken for chunks, few names are."""
+        """Whether the name is printable. Samples that are read as a chunk by mistake rarely have such a name."""
         return _is_name(self.name)
 
 

@@ -106,7 +106,8 @@ class ExpertEnsemble(nn.Module):
         for name, shape in shapes.items():
             self.register_buffer(name, torch.zeros(shape))
         self.is_gaussian = False
-        """Whether the kernel is of squared distances, as in models of earlier versions."""
+        """Whether the kernel is of squared distances, as in models of earlier versions. ``settings`` say so, too, but
+        reading them would wait for the GPU in every forward pass."""
 
     def forward(self, mel_BMT: Tensor) -> Tensor:
         # bfloat16 is too coarse for covariances of hundreds of statistics.
